@@ -1,0 +1,159 @@
+"""The inputs of the model and the facts they are made from: one row each, and their only home.
+
+A measure is a column of customer_day and an array of customer_series. Its `sql` sums clean events of one
+customer, event day and delivery day, so measures add up over deliveries and days.
+
+A feature is one model input. On a grid of steps counted back from the chosen day, `training/dataset.py` computes
+`squash(op(measure))` at the end of every step from that day and the days before it only: causal by construction.
+To add a feature, add a row here and its known number in tests/training/test_dataset.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A fact that adds up. `needs` are the canonical columns without which a shop does not have it."""
+
+    name: str
+    log: str
+    sql: str
+    type: str
+    unit: str
+    meaning: str
+    needs: tuple[str, ...] = ()
+
+
+SALE = "kind = 'sale'"
+RETURN = "kind = 'return'"
+AMOUNT = "cast(round(quantity * unit_price, 2) as decimal(18,2))"
+
+MEASURES: tuple[Measure, ...] = (
+    Measure("sale_count", "purchases", f"count_if({SALE})", "bigint", "lines", "purchase lines"),
+    Measure("item_quantity", "purchases", f"coalesce(sum(quantity) filter (where {SALE}), 0)", "decimal(18,3)",
+            "items", "items bought"),
+    Measure("spend", "purchases", f"coalesce(sum({AMOUNT}) filter (where {SALE}), 0)", "decimal(18,2)",
+            "shop currency", "money spent, returns not subtracted"),
+    Measure("return_count", "purchases", f"count_if({RETURN})", "bigint", "lines", "returned lines"),
+    Measure("refund", "purchases", f"coalesce(sum({AMOUNT}) filter (where {RETURN}), 0)", "decimal(18,2)",
+            "shop currency", "money given back for returns"),
+)  # fmt: skip
+
+#: What qualifies as activity, by the name a shop chooses: the measure that must be above zero.
+ACTIVITY_MEASURES = {"purchase": "sale_count"}
+
+#: Not a sum but a set per day, so that days add up by union; the series holds how many were new on that day.
+CATEGORY_SET = Measure("categories", "purchases", f"collect_set(category) filter (where {SALE})", "array<string>",
+                       "names", "categories bought", ("category",))  # fmt: skip
+NEW_CATEGORY_COUNT = Measure("new_category_count", "purchases", "", "bigint", "categories",
+                             "categories bought for the first time", ("category",))  # fmt: skip
+
+SERIES_MEASURES: tuple[Measure, ...] = (*MEASURES, NEW_CATEGORY_COUNT)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One model input.
+
+    op        step_sum      sum of the measure over the step's days
+              step_days     number of the step's days with measure > 0
+              total_sum     sum over all days so far
+              total_days    number of days so far with measure > 0
+              decayed_sum   sum over all days so far of measure * 2^(-days ago / arg)
+              decayed_days  the same of the days' indicator, measure > 0
+              days_since    days from the last day with measure > 0 to the step's end
+              quiet_for     1 when days_since >= arg, else 0
+              gap_ratio     days_since over the mean gap between the days with measure > 0; the mean gap is
+                            (days from the first such day to the last, + 1) / number of such days
+              age           days from the customer's first day to the step's end; uses no measure
+    squash    log1p, or none
+    fill      the value where the formula has nothing to look at (no such day yet)
+    group     the word that the reasons use for it
+    """
+
+    name: str
+    group: str
+    op: str
+    measure: str | None
+    arg: float | None
+    squash: str
+    unit: str
+    fill: float
+    meaning: str
+
+    @property
+    def formula(self) -> str:
+        inner = self.op + "(" + ", ".join(str(x) for x in (self.measure, self.arg) if x is not None) + ")"
+        return f"log1p({inner})" if self.squash == "log1p" else inner
+
+    @property
+    def fingerprint(self) -> str:
+        """What a bundle keeps of a feature: a model scores only with inputs whose formula is still the same."""
+        return f"{self.formula} fill={self.fill:g}"
+
+
+def _feature(name, group, op, measure=None, arg=None, squash="log1p", unit="", fill=0.0, meaning=""):
+    return Feature(name, group, op, measure, arg, squash, unit, fill, meaning)
+
+
+FEATURES: tuple[Feature, ...] = (
+    _feature("purchase_days", "frequency", "step_days", "sale_count", unit="days",
+             meaning="days with a purchase in the step"),
+    _feature("purchase_days_decayed_7", "frequency", "decayed_days", "sale_count", 7, unit="days",
+             meaning="days with a purchase, half as much weight every 7 days"),
+    _feature("purchase_days_decayed_30", "frequency", "decayed_days", "sale_count", 30, unit="days",
+             meaning="days with a purchase, half as much weight every 30 days"),
+    _feature("purchase_days_decayed_90", "frequency", "decayed_days", "sale_count", 90, unit="days",
+             meaning="days with a purchase, half as much weight every 90 days"),
+    _feature("purchase_days_total", "frequency", "total_days", "sale_count", unit="days",
+             meaning="days with a purchase so far"),
+    _feature("days_since_purchase", "recency", "days_since", "sale_count", unit="days",
+             meaning="days since the last purchase"),
+    _feature("no_purchase_30d", "recency", "quiet_for", "sale_count", 30, squash="none", unit="0 or 1",
+             meaning="30 days without a purchase"),
+    _feature("days_since_to_gap", "recency", "gap_ratio", "sale_count", unit="ratio",
+             meaning="days since the last purchase, in the customer's own usual gaps"),
+    _feature("spend", "spend", "step_sum", "spend", unit="shop currency", meaning="money spent in the step"),
+    _feature("spend_decayed_30", "spend", "decayed_sum", "spend", 30, unit="shop currency",
+             meaning="money spent, half as much weight every 30 days"),
+    _feature("spend_decayed_90", "spend", "decayed_sum", "spend", 90, unit="shop currency",
+             meaning="money spent, half as much weight every 90 days"),
+    _feature("spend_total", "spend", "total_sum", "spend", unit="shop currency", meaning="money spent so far"),
+    _feature("lines", "basket", "step_sum", "sale_count", unit="lines", meaning="purchase lines in the step"),
+    _feature("items_decayed_90", "basket", "decayed_sum", "item_quantity", 90, unit="items",
+             meaning="items bought, half as much weight every 90 days"),
+    _feature("lines_decayed_90", "basket", "decayed_sum", "sale_count", 90, unit="lines",
+             meaning="purchase lines, half as much weight every 90 days"),
+    _feature("returns_decayed_90", "returns", "decayed_sum", "return_count", 90, unit="lines",
+             meaning="returned lines, half as much weight every 90 days"),
+    _feature("refund_decayed_90", "returns", "decayed_sum", "refund", 90, unit="shop currency",
+             meaning="money given back, half as much weight every 90 days"),
+    _feature("category_breadth", "breadth", "total_sum", "new_category_count", unit="categories",
+             meaning="different categories bought so far"),
+    _feature("age", "tenure", "age", unit="days", meaning="days since the customer's first event"),
+)  # fmt: skip
+
+#: How a reason reads in a sentence: "<reason> speaks most for the risk".
+GROUP_MEANING = {
+    "recency": "how long ago the last purchase was",
+    "frequency": "how often the customer buys",
+    "spend": "how much the customer spends",
+    "basket": "how full the baskets are",
+    "returns": "what the customer sent back",
+    "breadth": "how many categories the customer buys from",
+    "tenure": "how long the customer has been with the shop",
+}
+
+
+def available_measures(mapped: dict[str, Collection[str]]) -> tuple[Measure, ...]:
+    """The series measures of a shop that maps these canonical columns, by log."""
+    return tuple(m for m in SERIES_MEASURES if m.log in mapped and set(m.needs) <= set(mapped[m.log]))
+
+
+def available_features(mapped: dict[str, Collection[str]]) -> tuple[Feature, ...]:
+    """The features of a shop: an absent log or column makes its features absent, never zero."""
+    names = {m.name for m in available_measures(mapped)}
+    return tuple(f for f in FEATURES if f.measure is None or f.measure in names)

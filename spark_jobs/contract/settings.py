@@ -1,0 +1,127 @@
+"""The only reader of the environment: where things live, and which day a run is about.
+
+| variable | meaning | default |
+|---|---|---|
+| CHURN_HOME | the folder that holds all state | ./.churn |
+| CHURN_WAREHOUSE_URL | a PostgreSQL of your own, postgresql://user:password@host/db | the embedded one |
+| CHURN_ID_KEY | the key of the customer hash, 64 hex digits | made once, kept in CHURN_HOME/secrets |
+| CHURN_MLFLOW_URI | an MLflow server | SQLite in CHURN_HOME |
+| CHURN_SPARK_MASTER | where jobs run when started without spark-submit | local[*] |
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from spark_jobs.contract.errors import ChurnError
+
+
+@dataclass(frozen=True)
+class IdKey:
+    """The secret behind the customer hash, and the name under which the warehouse keeps its pairs."""
+
+    secret: bytes
+
+    @property
+    def key_id(self) -> str:
+        return sha256(b"key id" + self.secret).hexdigest()[:8]
+
+    def __repr__(self) -> str:
+        return f"IdKey({self.key_id})"
+
+
+@dataclass(frozen=True)
+class Settings:
+    home: Path
+    warehouse_url: str | None = None
+    mlflow_uri: str | None = None
+    spark_master: str = "local[*]"
+    id_key_hex: str | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        env = os.environ if environment is None else environment
+        return cls(
+            home=Path(env.get("CHURN_HOME") or ".churn").resolve(),
+            warehouse_url=env.get("CHURN_WAREHOUSE_URL") or None,
+            mlflow_uri=env.get("CHURN_MLFLOW_URI") or None,
+            spark_master=env.get("CHURN_SPARK_MASTER") or "local[*]",
+            id_key_hex=env.get("CHURN_ID_KEY") or None,
+        )
+
+    def __repr__(self) -> str:  # urls and keys are secrets
+        return f"Settings(home={self.home})"
+
+    def lake(self, shop_name: str) -> Path:
+        return self.home / "lake" / shop_name
+
+    def models(self, shop_name: str) -> Path:
+        return self.home / "models" / shop_name
+
+    def reports(self, shop_name: str) -> Path:
+        return self.home / "reports" / shop_name
+
+    @property
+    def warehouse(self) -> Path:
+        """The embedded PostgreSQL's folder."""
+        return self.home / "warehouse"
+
+    @property
+    def mlflow_tracking_uri(self) -> str:
+        return self.mlflow_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    def id_key(self) -> IdKey:
+        """The key of the customer hash; made on first use where the environment gives none."""
+        text = self.id_key_hex or _kept_secret(self.home / "secrets" / "id_key")
+        try:
+            secret = bytes.fromhex(text.strip())
+        except ValueError:
+            secret = b""
+        if len(secret) != 32:
+            raise ChurnError("the id key (CHURN_ID_KEY or CHURN_HOME/secrets/id_key) must be 64 hex digits")
+        return IdKey(secret)
+
+
+def _kept_secret(path: Path) -> str:
+    """The secret in this file; of several first callers at once, exactly one makes it."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text()
+
+
+def parse_day(text: str) -> date:
+    """A day as people type it, 2011-09-06."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ChurnError(f"as_of must be a day like 2011-09-06, not {text!r}") from None
+
+
+def resolve_as_of(
+    time_zone: str, run_after: datetime, param: str | None = None, partition_key: str | None = None
+) -> date:
+    """The day an orchestrated run is about: its parameter, else its partition key, else the day before it.
+
+    `run_after` is an aware instant. Raises ChurnError where parameter and partition key disagree.
+    """
+    if param and partition_key and param != partition_key:
+        raise ChurnError(f"as_of {param} disagrees with the run's partition {partition_key}: give one of them")
+    if param or partition_key:
+        return parse_day(param or partition_key)
+    return run_after.astimezone(ZoneInfo(time_zone)).date() - timedelta(days=1)

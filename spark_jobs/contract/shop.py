@@ -1,0 +1,420 @@
+"""Reads and validates shop.toml, the one file that onboards a shop.
+
+A faulty file raises ShopFileError with all its faults at once, each with key, expected, found, and the nearest name
+where a name was probably misspelt.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+from spark_jobs.contract.errors import ShopFileError
+from spark_jobs.contract.features import ACTIVITY_MEASURES
+from spark_jobs.contract.windows import ChurnDefinition
+
+#: Canonical columns that a source maps, by log: name -> required.
+CANONICAL = {
+    "purchases": {
+        "event_id": False, "customer_id": True, "event_at": True, "product_id": False, "category": False,
+        "quantity": False, "unit_price": False, "amount": False, "currency": False, "kind": False,
+    },
+}  # fmt: skip
+FORMATS = ("csv", "jsonl", "parquet")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+TESTS = ("equals", "in", "starts_with", "matches", "below", "above", "is_empty")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One test on one raw column: `test` is one of TESTS and `value` its operand."""
+
+    column: str
+    test: str
+    value: object
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Records that meet `condition` are quarantined under this reason code."""
+
+    reason: str
+    condition: Condition
+
+
+@dataclass(frozen=True)
+class ColumnMapping:
+    """Where a canonical column comes from: a raw column or, for every record alike, a constant.
+
+    format  for event_at only: a Spark datetime pattern, epoch_s or epoch_ms; None parses ISO 8601
+    zone    for event_at only: the zone of times without an offset; None is the shop's
+    """
+
+    column: str | None = None
+    constant: str | None = None
+    format: str | None = None
+    zone: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One log's raw files and their mapping.
+
+    location          folder of the raw files; {home} stands for CHURN_HOME
+    files             glob below it
+    delivery_day      regular expression with one group, on the path below location; None: a first dump
+    event_key         raw columns that distinguish records beside the mapped ones
+    exact_duplicates  keep: equal records of one file are several events; drop: they are one
+    returns           a record that meets any of these is a return, its quantity taken as absolute
+    """
+
+    log: str
+    location: str
+    files: str
+    format: str
+    columns: Mapping[str, ColumnMapping]
+    delivery_day: str | None = None
+    event_key: tuple[str, ...] = ()
+    exact_duplicates: str = "keep"
+    max_quarantined_share: float = 0.2
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    returns: tuple[Condition, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+
+    def folder(self, home: Path) -> str:
+        """The folder of the raw files, a path or a URL."""
+        return self.location.replace("{home}", str(home))
+
+    @property
+    def raw_columns(self) -> tuple[str, ...]:
+        """Every raw column that the mapping looks at, in a fixed order."""
+        names = {m.column for m in self.columns.values() if m.column}
+        names |= set(self.event_key) | {c.column for c in self.returns}
+        return tuple(sorted(names | {r.condition.column for r in self.rejections}))
+
+
+@dataclass(frozen=True)
+class Bands:
+    """A customer is in the highest band whose threshold the primary probability reaches."""
+
+    high: float = 0.7
+    medium: float = 0.4
+
+    def of(self, probability: float) -> str:
+        if probability >= self.high:
+            return "high"
+        return "medium" if probability >= self.medium else "low"
+
+
+@dataclass(frozen=True)
+class Shop:
+    name: str
+    time_zone: str
+    currency: str
+    sources: Mapping[str, Source]
+    title: str = ""
+    churn: ChurnDefinition = ChurnDefinition()
+    bands: Bands = Bands()
+    end_date: date | None = None
+    closed_days: tuple[str, ...] = ()
+    model: Mapping[str, object] = field(default_factory=dict)
+    path: Path = Path("shop.toml")
+    content_hash: str = ""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def mapped_columns(self) -> dict[str, tuple[str, ...]]:
+        """The canonical columns this shop has, by log: what decides which features exist."""
+        return {log: tuple(source.columns) for log, source in self.sources.items()}
+
+
+def load_shop(path: str | Path) -> Shop:
+    """The shop of this file. Raises ShopFileError with every fault found."""
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ShopFileError(f"{path}: cannot be read ({error.strerror}); give SHOP=path/to/shop.toml") from None
+    try:
+        raw = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ShopFileError(f"{path}: not valid TOML: {error}") from None
+    faults = _Faults()
+    shop = _read_shop(_Section(raw, "", faults), path.resolve(), sha256(content).hexdigest())
+    if faults.lines:
+        count = f"{len(faults.lines)} fault" + ("s" if len(faults.lines) > 1 else "")
+        raise ShopFileError("\n  ".join([f"{path}: {count}", *faults.lines]))
+    return shop
+
+
+class _Faults:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, key: str, expected: str, found: object, hint: str = "") -> None:
+        self.lines.append(f"{key}: expected {expected}, found {_show(found)}{hint}")
+
+
+_MISSING = object()
+
+
+def _show(value: object) -> str:
+    return "nothing" if value is _MISSING else repr(value)
+
+
+def _nearest(name: str, names: object) -> str:
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+class _Section:
+    """A TOML table being read: every `take` checks one key, and `done` complains about what nobody took."""
+
+    def __init__(self, raw: object, key: str, faults: _Faults):
+        self.key, self.faults, self.taken = key, faults, set()
+        if not isinstance(raw, dict):
+            faults.add(key, "a table", raw)
+            raw = {}
+        self.raw: dict = raw
+
+    def name_of(self, key: str) -> str:
+        return f"{self.key}.{key}" if self.key else key
+
+    def fault(self, key: str, expected: str, hint: str = "") -> None:
+        self.faults.add(self.name_of(key), expected, self.raw.get(key, _MISSING), hint)
+
+    def take(self, key: str, expected: str, fits: Callable[[object], bool], default: object = _MISSING):
+        self.taken.add(key)
+        if key not in self.raw and default is not _MISSING:
+            return default
+        value = self.raw.get(key, _MISSING)
+        if value is _MISSING or not fits(value):
+            self.fault(key, expected)
+            return None if default is _MISSING else default
+        return value
+
+    def text(self, key: str, default: object = _MISSING):
+        return self.take(key, "a text", _is_text, default)
+
+    def choice(self, key: str, choices: tuple[str, ...], default: object = _MISSING):
+        self.taken.add(key)
+        value = self.raw.get(key, default)
+        if value not in choices:
+            hint = _nearest(value, choices) if isinstance(value, str) else ""
+            self.fault(key, "one of " + ", ".join(choices), hint)
+        return value
+
+    def share(self, key: str, default: float) -> float:
+        return float(self.take(key, "a number from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1, default))
+
+    def section(self, key: str) -> _Section:
+        self.taken.add(key)
+        return _Section(self.raw.get(key, {}), self.name_of(key), self.faults)
+
+    def sections(self, key: str) -> list[_Section]:
+        items = self.take(key, "a list of tables", lambda v: isinstance(v, list), [])
+        return [_Section(item, f"{self.name_of(key)}[{n}]", self.faults) for n, item in enumerate(items)]
+
+    def done(self, known: object = ()) -> None:
+        names = set(known) | self.taken
+        for key in self.raw:
+            if key not in names:
+                self.faults.add(self.name_of(key), "no such key", self.raw[key], _nearest(key, names))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_day_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 3650
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(_is_text(v) for v in value)
+
+
+def _read_shop(top: _Section, path: Path, content_hash: str) -> Shop:
+    name = top.take("name", "a name of a-z, 0-9 and _, starting with a letter, at most 40 long",
+                    lambda v: _is_text(v) and re.fullmatch(r"[a-z][a-z0-9_]{0,39}", v) is not None)  # fmt: skip
+    time_zone = top.text("time_zone")
+    if time_zone and time_zone not in available_timezones():
+        top.fault("time_zone", "a time zone like Europe/London", _nearest(time_zone, available_timezones()))
+    currency = top.take("currency", "a currency code like GBP",
+                        lambda v: _is_text(v) and re.fullmatch("[A-Z]{3}", v) is not None)  # fmt: skip
+    shop = Shop(
+        name=name or "",
+        time_zone=time_zone or "UTC",
+        currency=currency or "",
+        title=top.text("title", name or ""),
+        end_date=top.take("end_date", "a day like 2011-09-06", lambda v: type(v) is date, None),
+        closed_days=tuple(_read_closed_days(top)),
+        churn=_read_churn(top.section("churn")),
+        bands=_read_bands(top.section("bands")),
+        model=dict(top.take("model", "a table of model settings", lambda v: isinstance(v, dict), {})),
+        sources=_read_sources(top.section("sources"), path.parent),
+        path=path,
+        content_hash=content_hash,
+    )
+    top.done()
+    return shop
+
+
+def _read_closed_days(top: _Section) -> list[str]:
+    days = top.take("closed_days", "a list of weekdays", _is_texts, [])
+    for day in days:
+        if day not in WEEKDAYS:
+            top.fault("closed_days", "weekdays in lower case", _nearest(day.lower(), WEEKDAYS))
+    return days
+
+
+def _read_churn(section: _Section) -> ChurnDefinition:
+    horizons = section.take(
+        "horizons_days", "a list of ascending day counts like [30, 60, 90]",
+        lambda v: isinstance(v, list) and v and all(map(_is_day_count, v)) and sorted(set(v)) == v, [30, 60, 90],
+    )  # fmt: skip
+    default_primary = 60 if 60 in horizons else horizons[len(horizons) // 2]
+    primary = section.take("primary_horizon_days", f"one of {horizons}", lambda v: v in horizons, default_primary)
+    eligible = section.take("eligible_within_days", "a day count from 1 to 3650", _is_day_count, max(horizons))
+    activity = section.choice("activity", tuple(ACTIVITY_MEASURES), "purchase")
+    section.done()
+    return ChurnDefinition(tuple(horizons), primary, eligible, activity)
+
+
+def _read_bands(section: _Section) -> Bands:
+    bands = Bands(section.share("high", Bands.high), section.share("medium", Bands.medium))
+    if bands.medium > bands.high:
+        section.fault("medium", f"at most high, {bands.high}")
+    section.done()
+    return bands
+
+
+def _read_sources(section: _Section, folder: Path) -> dict[str, Source]:
+    sources = {}
+    for log in section.raw:
+        if log in CANONICAL:
+            sources[log] = _read_source(section.section(log), log, folder)
+    if not section.raw:
+        section.faults.add("sources", "at least a table sources.purchases", _MISSING)
+    section.done(CANONICAL)
+    return sources
+
+
+def _read_source(section: _Section, log: str, folder: Path) -> Source:
+    pattern = section.text("delivery_day", None)
+    if pattern is not None and not _has_one_group(pattern):
+        section.fault("delivery_day", "a regular expression with one group, like (\\d{4}-\\d{2}-\\d{2})")
+    source = Source(
+        log=log,
+        location=_read_location(section, folder),
+        files=section.text("files"),
+        format=section.choice("format", FORMATS),
+        columns=_read_columns(section.section("columns"), log),
+        delivery_day=pattern,
+        event_key=tuple(section.take("event_key", "a list of raw column names", _is_texts, [])),
+        exact_duplicates=section.choice("exact_duplicates", ("keep", "drop"), "keep"),
+        max_quarantined_share=section.share("max_quarantined_share", Source.max_quarantined_share),
+        delimiter=section.take("delimiter", "one character", lambda v: _is_text(v) and len(v) == 1, ","),
+        encoding=_read_encoding(section),
+        returns=tuple(_read_condition(c) for c in section.sections("returns")),
+        rejections=tuple(_read_rejection(r) for r in section.sections("reject")),
+    )
+    section.done()
+    return source
+
+
+def _read_location(section: _Section, folder: Path) -> str:
+    """The location; a relative one is meant from shop.toml's folder."""
+    location = section.text("location") or ""
+    if "://" in location or location.startswith("{home}"):
+        return location
+    return str((folder / location).resolve())
+
+
+def _read_encoding(section: _Section) -> str:
+    encoding = section.text("encoding", "utf-8")
+    try:
+        "".encode(encoding)
+    except LookupError:
+        section.fault("encoding", "an encoding like utf-8 or cp1252")
+    return encoding
+
+
+def _has_one_group(pattern: str) -> bool:
+    try:
+        return re.compile(pattern).groups == 1
+    except re.error:
+        return False
+
+
+def _read_columns(section: _Section, log: str) -> dict[str, ColumnMapping]:
+    known = CANONICAL[log]
+    columns = {name: _read_mapping(section, name) for name in known if name in section.raw}
+    for name, required in known.items():
+        if required and name not in section.raw:
+            section.fault(name, "a raw column name")
+    if "amount" in columns and "unit_price" in columns:
+        section.fault("amount", "unit_price or amount, not both")
+    if "amount" not in columns and "unit_price" not in columns:
+        section.fault("unit_price", "a raw column name (or amount, the price of the whole line)")
+    section.done(known)
+    return columns
+
+
+def _read_mapping(section: _Section, name: str) -> ColumnMapping:
+    section.taken.add(name)
+    value = section.raw[name]
+    if _is_text(value):
+        return ColumnMapping(column=value)
+    if not isinstance(value, dict):
+        section.fault(name, "a raw column name or a table")
+        return ColumnMapping(constant="")
+    inner = _Section(value, section.name_of(name), section.faults)
+    column, constant = inner.text("column", None), inner.text("constant", None)
+    if (column is None) == (constant is None):
+        section.fault(name, "either column or constant")
+    mapping = ColumnMapping(column, constant)
+    if name == "event_at":
+        zone = inner.text("zone", None)
+        if zone is not None and zone not in available_timezones():
+            inner.fault("zone", "a time zone like UTC", _nearest(zone, available_timezones()))
+        mapping = ColumnMapping(column, constant, inner.text("format", None), zone)
+    inner.done()
+    return mapping
+
+
+def _read_condition(section: _Section) -> Condition:
+    column = section.text("column")
+    tests = [t for t in TESTS if t in section.raw]
+    section.taken.update(tests)
+    if len(tests) != 1:
+        section.faults.add(section.key, "exactly one of " + ", ".join(TESTS), tests)
+        tests = ["equals"]
+    test, value = tests[0], section.raw.get(tests[0], "")
+    fits = {"in": _is_texts, "below": _is_number, "above": _is_number, "is_empty": lambda v: isinstance(v, bool)}
+    if not fits.get(test, lambda v: isinstance(v, str))(value):
+        section.fault(test, {"in": "a list of texts", "is_empty": "true or false"}.get(
+            test, "a number" if test in ("below", "above") else "a text"))  # fmt: skip
+    section.done()
+    return Condition(column or "", test, tuple(value) if isinstance(value, list) else value)
+
+
+def _read_rejection(section: _Section) -> Rejection:
+    reason = section.take("reason", "a code of a-z, 0-9 and _",
+                          lambda v: _is_text(v) and re.fullmatch("[a-z][a-z0-9_]*", v) is not None)  # fmt: skip
+    return Rejection(reason or "", _read_condition(section))

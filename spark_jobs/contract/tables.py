@@ -1,0 +1,211 @@
+"""Every table: its grain, its columns with type, unit and meaning, and how it is partitioned.
+
+Types are written as in Spark SQL; `lake.py` and `warehouse.py` translate them. A job's last select is
+`table.column_names`, and the warehouse's column comments are the meanings below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from spark_jobs.contract.features import CATEGORY_SET, MEASURES, SERIES_MEASURES
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    meaning: str
+    unit: str = ""
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """`key` identifies a row within one partition; `partition` is the one column that a publish replaces by."""
+
+    name: str
+    grain: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    partition: str
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns)
+
+    @property
+    def ddl(self) -> str:
+        """The Spark schema string."""
+        return ", ".join(f"`{c.name}` {c.type}" + ("" if c.nullable else " not null") for c in self.columns)
+
+    def column(self, name: str) -> Column:
+        return next(c for c in self.columns if c.name == name)
+
+
+_CUSTOMER = Column("customer_id", "string", "keyed hash of the shop's customer id; identity.customers resolves it")
+_AS_OF = Column("as_of", "date", "the state of the world at the end of this day, in the shop's time zone")
+_EVENT_DAY = Column("event_day", "date", "the day of the event in the shop's time zone")
+_DELIVERY_DAY = Column("delivery_day", "date", "the day from which on the pipeline knows the record")
+_DELIVERY = Column("delivery_id", "string", "the delivered file, as in deliveries")
+_RECORD = Column("record_number", "bigint", "the record's place in its file, the first is 1")
+
+PURCHASES = Table(
+    "purchases",
+    "one clean purchase or return line",
+    (
+        Column("event_id", "string", "the shop's own id, or a keyed hash of the content"),
+        _CUSTOMER,
+        Column("event_at", "timestamp", "when it happened", "UTC"),
+        _EVENT_DAY,
+        Column("product_id", "string", "the shop's product id", nullable=True),
+        Column("category", "string", "the shop's product category", nullable=True),
+        Column("quantity", "decimal(18,3)", "how many, always positive", "items"),
+        Column("unit_price", "decimal(18,6)", "price of one item", "currency"),
+        Column("currency", "string", "currency of unit_price, ISO 4217"),
+        Column("kind", "string", "sale or return"),
+        _DELIVERY,
+        _RECORD,
+        _DELIVERY_DAY,
+    ),
+    key=("event_id", "event_day"),
+    partition="delivery_day",
+)
+
+QUARANTINE = Table(
+    "quarantine",
+    "one rejected record; never the record itself",
+    (
+        Column("log", "string", "the log it was delivered for"),
+        _DELIVERY,
+        _RECORD,
+        Column("record_hash", "string", "keyed hash of the record, to find it again in the raw file"),
+        Column("reasons", "array<string>", "codes of everything that is wrong with it"),
+        _DELIVERY_DAY,
+    ),
+    key=("log", "delivery_id", "record_number"),
+    partition="delivery_day",
+)
+
+CUSTOMER_DAY = Table(
+    "customer_day",
+    "what a customer did on one day, as far as one delivery day told",
+    (
+        _CUSTOMER,
+        _EVENT_DAY,
+        *(Column(m.name, m.type, m.meaning, m.unit) for m in MEASURES),
+        Column(CATEGORY_SET.name, CATEGORY_SET.type, CATEGORY_SET.meaning, CATEGORY_SET.unit),
+        _DELIVERY_DAY,
+    ),
+    key=("customer_id", "event_day"),
+    partition="delivery_day",
+)
+
+CUSTOMER_SERIES = Table(
+    "customer_series",
+    "one eligible customer's history up to the end of a day: facts only, no labels",
+    (
+        _CUSTOMER,
+        Column("first_day", "date", "day of the customer's first event"),
+        Column("days", "array<date>", "days with any event, ascending; the arrays below run parallel to it"),
+        *(Column(m.name, "array<double>", m.meaning + ", per day", m.unit) for m in SERIES_MEASURES),
+        _AS_OF,
+    ),
+    key=("customer_id",),
+    partition="as_of",
+)
+
+#: The same rows for everybody who was ever eligible: training only on today's eligible ruins the probabilities.
+TRAINING_SERIES = replace(
+    CUSTOMER_SERIES,
+    name="training_series",
+    grain="one ever-eligible customer's history up to the end of a day: facts only, no labels",
+)
+
+
+def probability_column(horizon_days: int) -> str:
+    return f"p_churn_{horizon_days}d"
+
+
+def churn_risk(horizons_days: Iterable[int]) -> Table:
+    """The score table of a shop with these horizons, in the lake and in the warehouse alike."""
+    probabilities = tuple(
+        Column(probability_column(h), "double", f"probability of no qualifying activity in the next {h} days", "0..1")
+        for h in horizons_days
+    )
+    return Table(
+        "churn_risk",
+        "one eligible customer's churn risk at the end of a day",
+        (
+            _CUSTOMER,
+            *probabilities,
+            Column("expected_spend", "decimal(18,2)",
+                   "spend to expect in the primary horizon if the customer stays", "shop currency"),
+            Column("spend_at_risk", "decimal(18,2)",
+                   "expected_spend times the churn probability of the primary horizon", "shop currency"),
+            Column("band", "string", "high, medium or low, by the primary horizon's probability"),
+            Column("reason", "string", "the group of inputs that raises the primary probability most; "
+                   "empty where none raises it", nullable=True),
+            Column("reason_effect", "double", "how much the primary probability falls without that group", "0..1",
+                   nullable=True),
+            Column("model_version", "string", "the model that scored the row"),
+            Column("is_hindsight", "boolean", "whether the model learned from days after as_of"),
+            _AS_OF,
+        ),
+        key=("customer_id",),
+        partition="as_of",
+    )  # fmt: skip
+
+
+DELIVERIES = Table(
+    "deliveries",
+    "one raw file, registered once and kept for ever",
+    (
+        Column("delivery_id", "string", "hash of log, path and content"),
+        Column("path", "string", "the file, below the source's location"),
+        Column("sha256", "string", "hash of the file's bytes"),
+        Column("byte_count", "bigint", "size of the file", "bytes"),
+        Column("delivery_day", "date", "the day of the path, or the first unpublished day if that came later; "
+               "null: each event's own day", nullable=True),
+        Column("first_day", "date", "no record of this file is known before this day"),
+        Column("log", "string", "the log it is delivered for"),
+    ),
+    key=("delivery_id",),
+    partition="log",
+)  # fmt: skip
+
+ACCOUNTS = Table(
+    "accounts",
+    "what became of every record of one raw file",
+    (
+        _DELIVERY,
+        Column("path", "string", "the file, below the source's location"),
+        Column("lines_in", "bigint", "records in the file", "records"),
+        Column("clean", "bigint", "records that became events", "records"),
+        Column("quarantined", "bigint", "records rejected, each with its reasons", "records"),
+        Column("duplicates", "bigint", "records that say again what is known", "records"),
+        Column("first_delivery_day", "date", "the earliest delivery day of its records", nullable=True),
+        Column("last_delivery_day", "date", "the latest delivery day of its records", nullable=True),
+        Column("log", "string", "the log it was delivered for"),
+    ),
+    key=("delivery_id",),
+    partition="log",
+)
+
+RUNS = Table(
+    "_runs",
+    "one published run: the table versions that belong together",
+    (
+        Column("run_id", "string", "the run"),
+        Column("run_key", "string", "hash of everything the run was made from; the same key, the same content"),
+        Column("tables", "string", "JSON object: table name to published version of the table"),
+        Column("published_at", "timestamp", "when it was published", "UTC"),
+        Column("as_of", "date", "the day the run is about"),
+        Column("pipeline", "string", "etl, score or train"),
+    ),
+    key=("run_id",),
+    partition="pipeline",
+)
+
+LAKE_TABLES = (PURCHASES, QUARANTINE, CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES, DELIVERIES, ACCOUNTS, RUNS)

@@ -1,0 +1,50 @@
+"""Time, in one place: who is eligible, what counts as churned, and which past steps may teach.
+
+`as_of` is a date in the shop's time zone and is inclusive: the state of the world at the end of that day.
+Every window below is half-open towards the past, (start, end], and is given as its first and last day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+
+@dataclass(frozen=True)
+class Window:
+    """The days from `first` to `last`, both included."""
+
+    first: date
+    last: date
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+
+@dataclass(frozen=True)
+class ChurnDefinition:
+    """What a shop calls churn. All lengths in days; horizons ascend."""
+
+    horizons_days: tuple[int, ...] = (30, 60, 90)
+    primary_horizon_days: int = 60
+    eligible_within_days: int = 90
+    activity: str = "purchase"
+
+
+def activity_window(as_of: date, length_days: int) -> Window:
+    """(as_of - length, as_of]: the days whose activity makes a customer eligible, or active for a horizon's metric."""
+    return Window(as_of - timedelta(days=length_days - 1), as_of)
+
+
+def label_window(as_of: date, horizon_days: int) -> Window:
+    """(as_of, as_of + H]: churned for H means no qualifying activity in these days."""
+    return Window(as_of + timedelta(days=1), as_of + timedelta(days=horizon_days))
+
+
+def is_closed(step_day: date, horizon_days: int, as_of: date) -> bool:
+    """Whether the label of `step_day` for this horizon is known at `as_of`: its whole window has passed."""
+    return step_day + timedelta(days=horizon_days) <= as_of
