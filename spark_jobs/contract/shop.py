@@ -121,8 +121,8 @@ class Shop:
     currency: str
     sources: Mapping[str, Source]
     title: str = ""
-    churn: ChurnDefinition = ChurnDefinition()
-    bands: Bands = Bands()
+    churn: ChurnDefinition = field(default_factory=ChurnDefinition)
+    bands: Bands = field(default_factory=Bands)
     end_date: date | None = None
     closed_days: tuple[str, ...] = ()
     model: Mapping[str, object] = field(default_factory=dict)
