@@ -7,6 +7,8 @@
 | CHURN_ID_KEY | the key of the customer hash, 64 hex digits | made once, kept in CHURN_HOME/secrets |
 | CHURN_MLFLOW_URI | an MLflow server | SQLite in CHURN_HOME |
 | CHURN_SPARK_MASTER | where jobs run when started without spark-submit | local[*] |
+| CHURN_SHOPS | the shops that Airflow makes DAGs for: shop.toml files, or folders of them, as in PATH | none |
+| CHURN_JOBS_PYTHON | the interpreter of the jobs' environment, for whoever runs in another one | python |
 """
 
 from __future__ import annotations
@@ -44,6 +46,9 @@ class Settings:
     mlflow_uri: str | None = None
     spark_master: str = "local[*]"
     id_key_hex: str | None = None
+    is_spark_submitted: bool = False
+    shops: tuple[Path, ...] = ()
+    jobs_python: str = "python"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -54,6 +59,10 @@ class Settings:
             mlflow_uri=env.get("CHURN_MLFLOW_URI") or None,
             spark_master=env.get("CHURN_SPARK_MASTER") or "local[*]",
             id_key_hex=env.get("CHURN_ID_KEY") or None,
+            # spark-submit has started the JVM, and chosen its master, before it starts Python
+            is_spark_submitted="PYSPARK_GATEWAY_PORT" in env,
+            shops=tuple(Path(p) for p in env.get("CHURN_SHOPS", "").split(os.pathsep) if p),
+            jobs_python=env.get("CHURN_JOBS_PYTHON") or "python",
         )
 
     def __repr__(self) -> str:  # urls and keys are secrets

@@ -73,20 +73,23 @@ PURCHASES = Table(
     partition="delivery_day",
 )
 
-QUARANTINE = Table(
-    "quarantine",
-    "one rejected record; never the record itself",
-    (
-        Column("log", "string", "the log it was delivered for"),
-        _DELIVERY,
-        _RECORD,
-        Column("record_hash", "string", "keyed hash of the record, to find it again in the raw file"),
-        Column("reasons", "array<string>", "codes of everything that is wrong with it"),
-        _DELIVERY_DAY,
-    ),
-    key=("log", "delivery_id", "record_number"),
-    partition="delivery_day",
-)
+
+def quarantine(log: str) -> Table:
+    """The rejected records of one log; logs are cleaned side by side, so each has a table of its own."""
+    return Table(
+        f"{log}_quarantine",
+        "one rejected record; never the record itself",
+        (
+            _DELIVERY,
+            _RECORD,
+            Column("record_hash", "string", "keyed hash of the record, to find it again in the raw file"),
+            Column("reasons", "array<string>", "codes of everything that is wrong with it"),
+            _DELIVERY_DAY,
+        ),
+        key=("delivery_id", "record_number"),
+        partition="delivery_day",
+    )
+
 
 CUSTOMER_DAY = Table(
     "customer_day",
@@ -162,13 +165,15 @@ DELIVERIES = Table(
     "deliveries",
     "one raw file, registered once and kept for ever",
     (
-        Column("delivery_id", "string", "hash of log, path and content"),
+        _DELIVERY,
         Column("path", "string", "the file, below the source's location"),
         Column("sha256", "string", "hash of the file's bytes"),
         Column("byte_count", "bigint", "size of the file", "bytes"),
-        Column("delivery_day", "date", "the day of the path, or the first unpublished day if that came later; "
-               "null: each event's own day", nullable=True),
-        Column("first_day", "date", "no record of this file is known before this day"),
+        Column("modified_at", "timestamp", "when the file was last written", "UTC"),
+        Column("delivery_day", "date", "the day in the path, or the day of the run that first saw the file where that "
+               "day was published already; null: each event's own day", nullable=True),
+        Column("not_before", "date", "for a first dump: none of its records was known before this day", nullable=True),
+        Column("seen_as_of", "date", "the day of the run that first saw it"),
         Column("log", "string", "the log it is delivered for"),
     ),
     key=("delivery_id",),
@@ -208,4 +213,13 @@ RUNS = Table(
     partition="pipeline",
 )
 
-LAKE_TABLES = (PURCHASES, QUARANTINE, CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES, DELIVERIES, ACCOUNTS, RUNS)
+LAKE_TABLES = (
+    PURCHASES,
+    quarantine("purchases"),
+    CUSTOMER_DAY,
+    CUSTOMER_SERIES,
+    TRAINING_SERIES,
+    DELIVERIES,
+    ACCOUNTS,
+    RUNS,
+)

@@ -1,0 +1,123 @@
+"""churn_risk: how likely is each customer who can still be kept to be lost, what is at stake, and why?
+
+Grain: (customer, as_of). Inputs: customer_series of the day, in the version that the published ETL run names, and the
+model that the registry says scores that day. Output: churn_risk, audited, then loaded into the warehouse by
+`python -m spark_jobs.warehouse load`.
+
+Each worker loads the model once and scores Arrow batches with the very code that training used for its tensors.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
+from spark_jobs.lake import Lake, make_run_key, source_hash
+from spark_jobs.session import open_session
+from spark_jobs.warehouse import ModelRecord, Warehouse
+
+#: A worker pays seconds to load the model: a small shop is scored by one of them.
+CUSTOMERS_PER_TASK = 20_000
+#: Named by path: the driver of this job needs no TensorFlow.
+SCORING_CODE = sorted(Path(__file__).parents[1].joinpath("training").glob("*.py"))
+
+
+def batch_scorer(
+    shop: Shop, as_of: date, model: ModelRecord, is_hindsight: bool
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """The function for mapInArrow: batches of customer_series in, batches of churn_risk out."""
+
+    def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from training.predict import load_scorer
+
+        scorer = load_scorer(model.location, model.bundle_hash)
+        for batch in batches:
+            yield scorer.score(batch, as_of, shop, model_version=model.version, is_hindsight=is_hindsight)
+
+    return score
+
+
+def score_series(series: DataFrame, customers: int, shop: Shop, scorer: Callable) -> DataFrame:
+    """The risk of every customer of the series."""
+    tasks = 1 + customers // CUSTOMERS_PER_TASK
+    return series.repartition(tasks).mapInArrow(scorer, churn_risk(shop.churn.horizons_days).ddl)
+
+
+def audit_scores(scores: ds.Dataset, customers: pa.Array, horizons_days: tuple[int, ...]) -> list[str]:
+    """What is wrong with these scores: each eligible customer exactly once, finite, in 0..1, never rising with H."""
+    columns = [probability_column(h) for h in horizons_days]
+    table = scores.to_table(columns=["customer_id", *columns])
+    scored = table["customer_id"]
+    findings = []
+    if len(scored) != len(customers) or pc.count_distinct(scored).as_py() != len(customers):
+        findings.append(f"expected each of {len(customers)} eligible customers once, found {len(scored)} rows"
+                        f" of {pc.count_distinct(scored).as_py()} customers")  # fmt: skip
+    if not pc.all(pc.is_in(scored, customers)).as_py():
+        findings.append("expected eligible customers only, found others")
+    for column in columns:
+        is_probability = pc.and_(pc.greater_equal(table[column], 0.0), pc.less_equal(table[column], 1.0))
+        if not pc.all(pc.fill_null(is_probability, False)).as_py():
+            findings.append(f"{column}: expected numbers from 0 to 1, found others")
+    for shorter, longer in pairwise(columns):
+        if not pc.all(pc.greater_equal(table[shorter], table[longer])).as_py():
+            findings.append(f"{longer}: expected at most {shorter}, found more")
+    return findings
+
+
+def find_series(lake: Lake, as_of: date) -> int:
+    """The version of customer_series that the day's published run names."""
+    versions = [run.tables[CUSTOMER_SERIES.name] for run in lake.runs("etl") if run.as_of == as_of]
+    if not versions:
+        raise MissingInputError(f"no published customer_series as of {as_of}: run the ETL of that day first")
+    return versions[-1]
+
+
+def find_model(warehouse: Warehouse, shop: Shop, as_of: date) -> tuple[ModelRecord, bool]:
+    """The model that scores the day, and whether it knows later days."""
+    found = warehouse.model_for(shop, as_of)
+    if found is None:
+        raise MissingInputError(f"no promoted model for {shop.name}: make train SHOP=… AS_OF=… PROMOTE=1")
+    return found
+
+
+def run(spark: SparkSession, lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> None:
+    """Scores and publishes one day, unless these very scores are published already."""
+    version = find_series(lake, as_of)
+    model, is_hindsight = find_model(warehouse, shop, as_of)
+    table, day = churn_risk(shop.churn.horizons_days), as_of.isoformat()
+    inputs = lake.partitions(CUSTOMER_SERIES, version).get(day, ())
+    key = make_run_key(table, day, inputs, model=model.version, bundle=model.bundle_hash, hindsight=is_hindsight,
+                       bands=repr(shop.bands), churn=repr(shop.churn),
+                       code=source_hash(sys.modules[__name__], *SCORING_CODE))  # fmt: skip
+    customers = lake.arrow(CUSTOMER_SERIES, [day], version, columns=["customer_id"])["customer_id"].combine_chunks()
+    series = lake.read(spark, CUSTOMER_SERIES, [day], version)
+    scores = score_series(series, len(customers), shop, batch_scorer(shop, as_of, model, is_hindsight))
+    published = lake.publish(
+        scores, table, {day: key}, audit=lambda written: audit_scores(written, customers, shop.churn.horizons_days)
+    )
+    verb = "scored" if published.is_new else "had scored already"
+    print(f"churn_risk: model {model.version} {verb} {len(customers):,} customers as of {as_of}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    arguments, shop = load_arguments(make_parser(__doc__), argv)
+    settings = Settings.from_environment()
+    lake, warehouse = Lake(settings.lake(shop.name)), Warehouse.connect(settings)
+    run(open_session("churn_risk", settings), lake, warehouse, shop, arguments.as_of)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

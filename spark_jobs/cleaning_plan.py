@@ -1,0 +1,91 @@
+"""Which deliveries a run has to clean: the days whose content is not what the registered files now make it.
+
+A delivery day's content depends on the files of that day and, because the earliest of equal events wins, on all files
+before it. So a new file makes its own day and every later one stale, and nothing before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from spark_jobs.contract.tables import Table
+from spark_jobs.lake import Lake, make_run_key
+
+Delivery = dict
+
+
+@dataclass(frozen=True)
+class CleaningPlan:
+    """Read `deliveries` and replace every delivery day from `first_day` on (None: all days)."""
+
+    table: Table
+    rules: str
+    registered: tuple[Delivery, ...]
+    deliveries: tuple[Delivery, ...] = ()
+    first_day: date | None = None
+    days: tuple[date, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.deliveries
+
+    def run_key(self, table: Table, day: date) -> str:
+        inputs = [d["delivery_id"] for d in self.registered if _may_shape(d, day)]
+        return make_run_key(table, day.isoformat(), inputs, rules=self.rules)
+
+    def run_keys(self, table: Table, found_days: Iterable[date]) -> dict[str, str]:
+        """The keys of every partition to replace: the planned days and those found in the records."""
+        return {day.isoformat(): self.run_key(table, day) for day in sorted({*self.days, *found_days})}
+
+
+def make_plan(
+    lake: Lake, table: Table, registered: list[Delivery], accounts: list[dict], as_of: date, rules: str
+) -> CleaningPlan:
+    """The plan of a run. `accounts` are the log's rows of the accounts table, `rules` a hash of code and mapping."""
+    empty = CleaningPlan(table, rules, tuple(registered))
+    accounted = {row["delivery_id"]: row for row in accounts}
+    cleaned_days = {date.fromisoformat(text) for text in lake.partitions(table)}
+    due_days = {d["delivery_day"] for d in registered if d["delivery_day"] and d["delivery_day"] <= as_of}
+    days = sorted(cleaned_days | due_days)
+    stale = sorted(map(date.fromisoformat, lake.unpublished(table, empty.run_keys(table, days))))
+    new_dumps = [d for d in registered if d["delivery_day"] is None and d["delivery_id"] not in accounted]
+    if not stale and not new_dumps:
+        return empty
+    first_day = _first_day(stale, new_dumps, registered, accounted)
+    days_after = tuple(day for day in days if first_day is None or day >= first_day)
+    chosen = [d for d in registered if _is_touched(d, first_day, days_after, accounted)]
+    return CleaningPlan(table, rules, tuple(registered), tuple(chosen), first_day, days_after)
+
+
+def _may_shape(delivery: Delivery, day: date) -> bool:
+    """Whether records of this file can be in, or take duplicates from, this delivery day."""
+    earliest = delivery["delivery_day"] or delivery["not_before"]
+    return earliest is None or earliest <= day
+
+
+def _first_day(
+    stale: list[date], new_dumps: list[Delivery], registered: list[Delivery], accounted: dict[str, dict]
+) -> date | None:
+    """The first day to replace. A dump is read as a whole, so its first day counts where it reaches into the rest."""
+    if any(d["not_before"] is None for d in new_dumps):
+        return None
+    first = min([*stale, *(d["not_before"] for d in new_dumps)])
+    while reaching := [
+        row["first_delivery_day"]
+        for d in registered
+        if d["delivery_day"] is None and (row := accounted.get(d["delivery_id"])) and row["last_delivery_day"]
+        if row["first_delivery_day"] < first <= row["last_delivery_day"]
+    ]:
+        first = min(reaching)
+    return first
+
+
+def _is_touched(delivery: Delivery, first_day: date | None, days: tuple[date, ...], accounted: dict[str, dict]) -> bool:
+    if delivery["delivery_day"]:
+        return delivery["delivery_day"] in days
+    row = accounted.get(delivery["delivery_id"])
+    if row is None or first_day is None:
+        return True
+    return row["last_delivery_day"] is not None and row["last_delivery_day"] >= first_day

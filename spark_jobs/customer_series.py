@@ -1,0 +1,120 @@
+"""customer_series: what had each customer who can still be kept done, day by day, up to the end of as_of?
+
+Grain: (customer, as_of). Input: customer_day of every delivery day up to as_of, and of it the event days up to as_of:
+nothing that was not known then can be read. Facts only, no labels.
+
+Nightly for the eligible only; with --all for everybody who was ever eligible, as training needs them, into
+training_series.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_jobs.command import day, load_arguments, make_parser, run_command
+from spark_jobs.contract import features, windows
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.features import ACTIVITY_MEASURES, CATEGORY_SET, MEASURES, NEW_CATEGORY_COUNT
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES, Table
+from spark_jobs.lake import Lake, make_run_key, source_hash
+from spark_jobs.session import open_session
+
+
+def merge_deliveries(customer_day: DataFrame) -> DataFrame:
+    """What the delivery days told of each customer's days, added up: one row for each customer and event day."""
+    sums = [F.sum(m.name).alias(m.name) for m in MEASURES]
+    categories = F.array_distinct(F.flatten(F.collect_list(CATEGORY_SET.name))).alias(CATEGORY_SET.name)
+    return customer_day.groupBy("customer_id", "event_day").agg(*sums, categories)
+
+
+def count_new_categories(days: DataFrame) -> DataFrame:
+    """Adds how many categories the customer met for the first time on each day."""
+    first_met = (
+        days.select("customer_id", "event_day", F.explode(CATEGORY_SET.name).alias("category"))
+        .groupBy("customer_id", "category")
+        .agg(F.min("event_day").alias("event_day"))
+    )
+    counts = first_met.groupBy("customer_id", "event_day").agg(F.count("*").alias(NEW_CATEGORY_COUNT.name))
+    joined = days.join(counts, ["customer_id", "event_day"], how="left")
+    return joined.fillna(0, subset=[NEW_CATEGORY_COUNT.name])
+
+
+def keep_eligible(days: DataFrame, shop: Shop, as_of: date, ever: bool) -> DataFrame:
+    """The days of customers with qualifying activity in (as_of - eligible_within, as_of], or, with `ever`, at all."""
+    is_activity = F.col(ACTIVITY_MEASURES[shop.churn.activity]) > 0
+    window = windows.activity_window(as_of, shop.churn.eligible_within_days)
+    is_in_window = F.lit(True) if ever else F.col("event_day").between(window.first, window.last)
+    eligible = days.where(is_activity & is_in_window).select("customer_id").distinct()
+    return days.join(eligible, "customer_id", how="left_semi")
+
+
+def collect_series(days: DataFrame, as_of: date) -> DataFrame:
+    """One row for each customer: parallel arrays over the active days, in their order."""
+    names = [m.name for m in (*MEASURES, NEW_CATEGORY_COUNT)]
+    gathered = days.groupBy("customer_id").agg(
+        F.min("event_day").alias("first_day"),
+        F.sort_array(F.collect_list(F.struct("event_day", *names))).alias("active_days"),
+    )
+    arrays = [_pick(name).cast("array<double>").alias(name) for name in names]
+    return gathered.select(
+        "customer_id", "first_day", _pick("event_day").alias("days"), *arrays, F.lit(as_of).alias("as_of")
+    )
+
+
+def _pick(name: str) -> Column:
+    return F.transform("active_days", lambda active_day: active_day[name])
+
+
+def build_series(customer_day: DataFrame, shop: Shop, as_of: date, ever: bool) -> DataFrame:
+    """The series of one as_of from the customer_day rows known by then."""
+    known = customer_day.where((F.col("delivery_day") <= F.lit(as_of)) & (F.col("event_day") <= F.lit(as_of)))
+    days = keep_eligible(merge_deliveries(known), shop, as_of, ever)
+    has_categories = "category" in shop.sources["purchases"].columns
+    counted = count_new_categories(days) if has_categories else days.withColumn(NEW_CATEGORY_COUNT.name, F.lit(0))
+    return collect_series(counted, as_of).select(*CUSTOMER_SERIES.column_names)
+
+
+def series_run_key(lake: Lake, table: Table, shop: Shop, as_of: date) -> str:
+    """The key of one as_of: the customer_day files known by then, the churn definition, the code."""
+    inputs = [f for d, files in lake.partitions(CUSTOMER_DAY).items() if d <= as_of.isoformat() for f in files]
+    code = source_hash(features, windows, sys.modules[__name__])
+    mapped = shop.mapped_columns
+    return make_run_key(table, as_of.isoformat(), inputs, churn=repr(shop.churn), mapped=repr(mapped), code=code)
+
+
+def run(spark: SparkSession, lake: Lake, shop: Shop, as_of: date, table: Table) -> None:
+    """Builds and publishes the series of one as_of, unless it is published already."""
+    key = series_run_key(lake, table, shop, as_of)
+    if lake.is_published(table, as_of.isoformat(), key):
+        print(f"{table.name}: {as_of} is published already")
+        return
+    known_days = [d for d in lake.partitions(CUSTOMER_DAY) if d <= as_of.isoformat()]
+    if not known_days:
+        raise MissingInputError(
+            f"no customer_day up to {as_of}: run clean and customer_day first, or give a later as_of"
+        )
+    customer_day = lake.read(spark, CUSTOMER_DAY, known_days)
+    series = build_series(customer_day, shop, as_of, ever=table is TRAINING_SERIES)
+    published = lake.publish(series, table, {as_of.isoformat(): key})
+    print(f"{table.name}: {sum(published.row_counts.values()):,} customers as of {as_of}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__, with_as_of=False)
+    parser.add_argument("--as-of", required=True, type=day, action="append", metavar="DAY", help="may be repeated")
+    parser.add_argument("--all", action="store_true", help="everybody ever eligible, into training_series")
+    arguments, shop = load_arguments(parser, argv)
+    settings = Settings.from_environment()
+    lake, spark = Lake(settings.lake(shop.name)), open_session("customer_series", settings)
+    for as_of in sorted(set(arguments.as_of)):
+        run(spark, lake, shop, as_of, TRAINING_SERIES if arguments.all else CUSTOMER_SERIES)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

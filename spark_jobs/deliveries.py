@@ -1,0 +1,126 @@
+"""deliveries: which raw files have arrived, and from which day on each is known.
+
+Grain: one raw file, by path and content. Input: the source's folder. A row is written once and never changed: it is
+what makes a backfill, a retry and the night itself read the same records.
+
+The delivery day is the date in the file's path. A file that appears for a day that is published already belongs to the
+day of the run that first sees it. Where the path has no date, the file is a first dump: each event's own day counts.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.fs
+
+from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.shop import Shop, Source
+from spark_jobs.contract.tables import DELIVERIES
+from spark_jobs.lake import Lake
+from spark_jobs.raw import open_folder
+
+HASH_CHUNK_BYTES = 1 << 20
+
+
+def register(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> list[dict]:
+    """Registers the files that nobody has registered yet; gives all deliveries of the log.
+
+    Raises MissingInputError where the source's folder is not there.
+    """
+    source = shop.sources[log]
+    folder = source.folder(home)
+    known = lake.arrow(DELIVERIES, [log]).to_pylist()
+    found = _list_files(folder, source)
+    stamps = {(row["path"], row["byte_count"], row["modified_at"]) for row in known}
+    fresh = [file for file in found if (file["path"], file["byte_count"], file["modified_at"]) not in stamps]
+    if fresh:
+        newest_published = max((run.as_of for run in lake.runs("etl")), default=None)
+        rows = [_describe(file, folder, source, newest_published, as_of) for file in fresh]
+        lake.update(DELIVERIES, log, lambda current: _with_new(current, rows))
+    return sorted(lake.arrow(DELIVERIES, [log]).to_pylist(), key=lambda row: (row["path"], row["sha256"]))
+
+
+def settle_delivery_day(path_day: date, newest_published: date | None, as_of: date) -> date:
+    """The delivery day of a file whose path says `path_day`, first seen by the run of `as_of`."""
+    if newest_published is None or path_day > newest_published:
+        return path_day
+    return first_open_day(newest_published, as_of)
+
+
+def first_open_day(newest_published: date, as_of: date) -> date:
+    """The day a file belongs to that comes after its own day was published."""
+    return max(as_of, newest_published + timedelta(days=1))
+
+
+def day_in_path(path: str, pattern: str) -> date:
+    """The day that the pattern's group finds in the path. Raises ChurnError where there is none."""
+    match = re.search(pattern, path)
+    if match is None:
+        raise ChurnError(f"{path}: no delivery day found by {pattern!r}; mend delivery_day or files in shop.toml")
+    try:
+        return date.fromisoformat(match.group(1))
+    except ValueError:
+        raise ChurnError(f"{path}: {match.group(1)!r} is no day like 2011-09-06; mend delivery_day") from None
+
+
+def _list_files(folder: str, source: Source) -> list[dict]:
+    file_system, root = open_folder(folder)
+    try:
+        infos = file_system.get_file_info(pa.fs.FileSelector(root, recursive=True))
+    except OSError as error:
+        raise MissingInputError(f"{source.log}: no folder {folder} ({error}); mend location in shop.toml") from None
+    files = [info for info in infos if info.is_file and fnmatch.fnmatch(_below(root, info.path), source.files)]
+    if not files:
+        raise MissingInputError(f"{source.log}: no file {source.files!r} in {folder}; mend files in shop.toml")
+    return [
+        {"path": _below(root, info.path), "byte_count": info.size, "modified_at": _to_microseconds(info.mtime)}
+        for info in files
+    ]
+
+
+def _below(root: str, path: str) -> str:
+    return path[len(root) :].lstrip("/")
+
+
+def _to_microseconds(instant: datetime | None) -> datetime:
+    return datetime.fromtimestamp(0, UTC) if instant is None else instant.astimezone(UTC)
+
+
+def _describe(file: dict, folder: str, source: Source, newest_published: date | None, as_of: date) -> dict:
+    digest = _hash_file(folder, file["path"])
+    identity = "\x1f".join((source.log, file["path"], digest))
+    delivery_day = not_before = None
+    if source.delivery_day:
+        delivery_day = settle_delivery_day(day_in_path(file["path"], source.delivery_day), newest_published, as_of)
+    elif newest_published:
+        not_before = first_open_day(newest_published, as_of)
+    return {
+        **file,
+        "delivery_id": sha256(identity.encode()).hexdigest()[:16],
+        "sha256": digest,
+        "delivery_day": delivery_day,
+        "not_before": not_before,
+        "seen_as_of": as_of,
+        "log": source.log,
+    }
+
+
+def _hash_file(folder: str, path: str) -> str:
+    file_system, root = open_folder(folder)
+    digest = sha256()
+    with file_system.open_input_stream(f"{root}/{path}", compression=None) as stream:
+        while chunk := stream.read(HASH_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _with_new(current: pa.Table, rows: list[dict]) -> pa.Table:
+    """The registered deliveries and those of `rows` that no other run has registered meanwhile."""
+    registered = set(current.column("delivery_id").to_pylist())
+    fresh = [row for row in rows if row["delivery_id"] not in registered]
+    return pa.concat_tables([current, pa.Table.from_pylist(fresh, schema=current.schema)])

@@ -1,0 +1,88 @@
+"""How a raw record becomes typed values: the Spark expressions behind shop.toml's mapping. Pure, no I/O.
+
+All of them look at `raw`, the array of raw texts in the order of `source.raw_columns`. Whatever cannot be understood
+becomes null and is judged by the log's own rules; nothing here raises on bad data.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from spark_jobs.contract.shop import ColumnMapping, Condition, Source
+
+LAST_INSTANT_S = 4_102_444_800  # 2100-01-01, beyond which an epoch is surely in the wrong unit
+STARTS_WITH_A_DAY = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
+ENDS_WITH_AN_OFFSET = r":.*(Z|[+-]\d{2}(:?\d{2})?)\s*$"
+
+
+def raw_text(source: Source, column: str) -> Column:
+    """The raw value, trimmed; null where it is empty."""
+    return F.nullif(F.trim(F.get("raw", F.lit(source.raw_columns.index(column)))), F.lit(""))
+
+
+def mapped_text(source: Source, name: str) -> Column:
+    """The raw text of a canonical column; null where the shop does not map it."""
+    mapping = source.columns.get(name)
+    if mapping is None:
+        return F.lit(None).cast("string")
+    return F.lit(mapping.constant) if mapping.column is None else raw_text(source, mapping.column)
+
+
+def parse_number(text: Column, type_name: str) -> Column:
+    """The decimal of this text, rounded half up to the type's scale; null where it is none or too large."""
+    return text.try_cast(type_name)
+
+
+def parse_instant(text: Column, mapping: ColumnMapping, shop_zone: str) -> Column:
+    """The UTC timestamp of this text.
+
+    A time without an offset is meant in the mapping's zone, else the shop's. Where a clock change skips it, it moves
+    on by the gap; where one repeats it, the first is meant.
+    """
+    zone = mapping.zone or shop_zone
+    if mapping.format in ("epoch_s", "epoch_ms"):
+        seconds = text.try_cast("decimal(20,3)") / (1 if mapping.format == "epoch_s" else 1000)
+        return F.when(seconds.between(0, LAST_INSTANT_S), F.timestamp_millis((seconds * 1000).cast("bigint")))
+    if mapping.format:
+        parsed = F.try_to_timestamp(text, F.lit(mapping.format))
+        return parsed if _has_offset(mapping.format) else F.to_utc_timestamp(parsed, zone)
+    # Spark completes a bare time with today's date: a day is required.
+    parsed = F.when(text.rlike(STARTS_WITH_A_DAY), text.try_cast("timestamp"))
+    return F.when(text.rlike(ENDS_WITH_AN_OFFSET), parsed).otherwise(F.to_utc_timestamp(parsed, zone))
+
+
+def _has_offset(pattern: str) -> bool:
+    return re.search("[XxZOVz]", re.sub("'[^']*'", "", pattern)) is not None
+
+
+def meets(source: Source, condition: Condition) -> Column:
+    """Whether a record meets the condition; never null."""
+    text, value = raw_text(source, condition.column), condition.value
+    if condition.test == "is_empty":
+        return text.isNull() if value else text.isNotNull()
+    number = text.try_cast("decimal(38,6)")
+    tests = {
+        "equals": lambda: text == value,
+        "in": lambda: text.isin(*value),
+        "starts_with": lambda: text.startswith(value),
+        "matches": lambda: text.rlike(value),
+        "below": lambda: number < F.lit(value).cast("decimal(38,6)"),
+        "above": lambda: number > F.lit(value).cast("decimal(38,6)"),
+    }
+    return F.coalesce(tests[condition.test](), F.lit(False))
+
+
+def any_of(conditions: list[Column]) -> Column:
+    """Whether any of these holds; false where there are none."""
+    result = F.lit(False)
+    for condition in conditions:
+        result = result | condition
+    return result
+
+
+def list_reasons(reasons: dict[str, Column]) -> Column:
+    """The codes whose condition holds, in the order given."""
+    return F.array_compact(F.array(*(F.when(condition, F.lit(code)) for code, condition in reasons.items())))

@@ -1,0 +1,63 @@
+"""The last step of a pipeline: names the table versions that belong together, as one row of _runs.
+
+Downstream reads only the versions named there. The same versions' content a second time adds no row.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, date, datetime
+
+from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.tables import (
+    CUSTOMER_DAY,
+    CUSTOMER_SERIES,
+    PURCHASES,
+    RUNS,
+    TRAINING_SERIES,
+    Table,
+    churn_risk,
+    quarantine,
+)
+from spark_jobs.lake import Lake, Run, make_run_key
+
+PIPELINES = ("etl", "train", "score")
+
+
+def tables_of(pipeline: str, shop: Shop) -> tuple[Table, ...]:
+    """The tables that a pipeline's run names; the last one holds the day it is about."""
+    if pipeline == "score":
+        return (CUSTOMER_SERIES, churn_risk(shop.churn.horizons_days))
+    series = TRAINING_SERIES if pipeline == "train" else CUSTOMER_SERIES
+    return (*(quarantine(log) for log in shop.sources), PURCHASES, CUSTOMER_DAY, series)
+
+
+def publish_run(lake: Lake, shop: Shop, pipeline: str, as_of: date) -> Run:
+    """Appends the run of this day; gives the one that stands.
+
+    Raises MissingInputError where the pipeline's table does not hold the day.
+    """
+    tables = tables_of(pipeline, shop)
+    versions = {table.name: lake.version(table) for table in tables}
+    files = lake.partitions(tables[-1]).get(as_of.isoformat()) if versions[tables[-1].name] is not None else None
+    if files is None:
+        raise MissingInputError(f"{tables[-1].name} has nothing as of {as_of}: run the jobs of {pipeline} before")
+    key = make_run_key(RUNS, pipeline, files, as_of=as_of.isoformat())
+    run = Run(f"{pipeline}-{as_of}-{key[:8]}", key, versions, datetime.now(UTC), as_of, pipeline)
+    return lake.append_run(run)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--pipeline", required=True, choices=PIPELINES)
+    arguments, shop = load_arguments(parser, argv)
+    lake = Lake(Settings.from_environment().lake(shop.name))
+    run = publish_run(lake, shop, arguments.pipeline, arguments.as_of)
+    print(f"published {run.run_id}: " + ", ".join(f"{name} v{version}" for name, version in run.tables.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

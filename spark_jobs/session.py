@@ -1,0 +1,48 @@
+"""The only place that builds a SparkSession.
+
+Under spark-submit the master and its resources come from the command line and spark-defaults.conf; a job started by
+hand takes CHURN_SPARK_MASTER. What the content of a table depends on is set here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pyspark.sql import SparkSession
+
+from spark_jobs.contract.settings import Settings
+
+SEMANTICS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # Partition values are typed by the contract, never guessed.
+    "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    # Raw customer ids pass through cached and shuffled blocks: those are encrypted where they touch a disk.
+    "spark.io.encryption.enabled": "true",
+}
+#: For one machine: loopback only, and no more shuffle partitions than its cores can use.
+LOCAL = {
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "true",
+    "spark.sql.shuffle.partitions": "8",
+    "spark.log.level": "ERROR",
+}
+
+
+def open_session(app_name: str, settings: Settings) -> SparkSession:
+    """The session of a job; one process has one."""
+    # Workers run this interpreter, not whichever python3 comes first on PATH.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName(app_name)
+    options = dict(SEMANTICS)
+    if not settings.is_spark_submitted:
+        builder = builder.master(settings.spark_master)
+        if settings.spark_master.startswith("local"):
+            options |= LOCAL
+    for key, value in options.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()

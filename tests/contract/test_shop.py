@@ -1,0 +1,105 @@
+"""shop.toml: a good one is read whole, a bad one shows all its faults at once."""
+
+from datetime import date
+
+import pytest
+
+from spark_jobs.contract.errors import ShopFileError
+from spark_jobs.contract.shop import Bands, load_shop
+from tests.conftest import ROOT
+
+GOOD = """
+name = "corner_shop"
+time_zone = "Europe/Berlin"
+currency = "EUR"
+[sources.purchases]
+location = "raw"
+files = "*.csv"
+format = "csv"
+[sources.purchases.columns]
+customer_id = "Customer"
+event_at = "At"
+unit_price = "Price"
+"""
+
+
+def write(tmp_path, text):
+    path = tmp_path / "shop.toml"
+    path.write_text(text)
+    return path
+
+
+def faults_of(tmp_path, text):
+    with pytest.raises(ShopFileError) as failure:
+        load_shop(write(tmp_path, text))
+    return [line.strip() for line in str(failure.value).splitlines()[1:]]
+
+
+def test_the_demo_shops_are_valid():
+    shops = {load_shop(path).name for path in (ROOT / "infra" / "demo").rglob("shop.toml")}
+    assert {"online_retail", "cdnow"} <= shops
+
+
+def test_a_short_file_gets_the_documented_defaults(tmp_path):
+    shop = load_shop(write(tmp_path, GOOD))
+    assert shop.churn.horizons_days == (30, 60, 90)
+    assert (shop.churn.primary_horizon_days, shop.churn.eligible_within_days) == (60, 90)
+    assert shop.sources["purchases"].location == str(tmp_path / "raw")
+    assert shop.sources["purchases"].exact_duplicates == "keep"
+
+
+def test_all_faults_come_at_once_each_with_key_expected_and_found(tmp_path):
+    text = (
+        GOOD.replace("Europe/Berlin", "Europe/Berln")
+        .replace('format = "csv"', 'format = "cvs"\nfilles = "*"')
+        .replace('currency = "EUR"', 'currency = "euro"')
+        .replace('customer_id = "Customer"', 'custmer_id = "Customer"')
+    )
+    assert faults_of(tmp_path, text) == [
+        "time_zone: expected a time zone like Europe/London, found 'Europe/Berln'; did you mean 'Europe/Berlin'?",
+        "currency: expected a currency code like GBP, found 'euro'",
+        "sources.purchases.format: expected one of csv, jsonl, parquet, found 'cvs'; did you mean 'csv'?",
+        "sources.purchases.columns.customer_id: expected a raw column name, found nothing",
+        "sources.purchases.columns.custmer_id: expected no such key, found 'Customer'; did you mean 'customer_id'?",
+        "sources.purchases.filles: expected no such key, found '*'; did you mean 'files'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("addition", "key"),
+    [
+        ("[churn]\nhorizons_days = [60, 30]", "churn.horizons_days"),
+        ("[churn]\nhorizons_days = [30, 60]\nprimary_horizon_days = 45", "churn.primary_horizon_days"),
+        ("[churn]\neligible_within_days = 0", "churn.eligible_within_days"),
+        ("[churn]\nactivity = 'purchases'", "churn.activity"),
+        ("[bands]\nhigh = 0.3\nmedium = 0.5", "bands.medium"),
+        ("[sources.purchases.columns.event_id]\nconstant = 'a'\ncolumn = 'b'", "sources.purchases.columns.event_id"),
+        ("[[sources.purchases.reject]]\nreason = 'x'\ncolumn = 'a'", "sources.purchases.reject[0]"),
+        ("[[sources.purchases.reject]]\nreason = 'x'\ncolumn = 'a'\nbelow = 'b'", "sources.purchases.reject[0].below"),
+        ("[[sources.purchases.returns]]\ncolumn = 'a'\nin = 'b'", "sources.purchases.returns[0].in"),
+        ("[sources.purchase]\nformat = 'csv'", "sources.purchase"),
+    ],
+)
+def test_each_kind_of_fault_names_its_key(tmp_path, addition, key):
+    assert [line.split(":")[0] for line in faults_of(tmp_path, GOOD + addition)] == [key]
+
+
+def test_a_date_of_the_wrong_type_and_a_bad_pattern_are_found(tmp_path):
+    text = GOOD.replace("[sources.purchases]", 'end_date = "soon"\n[sources.purchases]\ndelivery_day = "(a)(b)"')
+    assert [line.split(":")[0] for line in faults_of(tmp_path, text)] == ["end_date", "sources.purchases.delivery_day"]
+
+
+def test_broken_toml_and_a_missing_file_are_one_line_each(tmp_path):
+    with pytest.raises(ShopFileError, match="not valid TOML"):
+        load_shop(write(tmp_path, "name = "))
+    with pytest.raises(ShopFileError, match="cannot be read"):
+        load_shop(tmp_path / "none.toml")
+
+
+def test_end_date_is_a_day(tmp_path):
+    assert load_shop(write(tmp_path, "end_date = 2011-09-06\n" + GOOD)).end_date == date(2011, 9, 6)
+
+
+def test_a_probability_on_a_threshold_belongs_to_the_higher_band():
+    bands = Bands(high=0.7, medium=0.4)
+    assert [bands.of(p) for p in (0.7, 0.69, 0.4, 0.39)] == ["high", "medium", "medium", "low"]

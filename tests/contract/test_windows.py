@@ -1,0 +1,26 @@
+"""The windows of DESIGN: inclusive as_of, half-open towards the past, labels closed only when they have passed."""
+
+from datetime import date, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_jobs.contract.windows import activity_window, is_closed, label_window
+
+AS_OF = date(2011, 6, 8)
+
+
+def test_the_activity_window_ends_on_as_of_and_has_exactly_its_length():
+    window = activity_window(AS_OF, 30)
+    assert (window.first, window.last, window.days) == (date(2011, 5, 10), AS_OF, 30)
+
+
+def test_the_label_window_starts_on_the_day_after():
+    window = label_window(AS_OF, 90)
+    assert (window.first, window.last, window.days) == (date(2011, 6, 9), date(2011, 9, 6), 90)
+
+
+@given(st.dates(date(1990, 1, 1), date(2100, 1, 1)), st.integers(1, 400), st.integers(0, 800))
+def test_a_label_is_closed_exactly_when_its_window_lies_in_the_known_days(as_of, horizon_days, days_ago):
+    step_day = as_of - timedelta(days=days_ago)
+    assert is_closed(step_day, horizon_days, as_of) == (label_window(step_day, horizon_days).last <= as_of)

@@ -1,0 +1,155 @@
+"""Mapping and judging a purchase record: types, zones, returns, rules of the shop."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import pytest
+
+from spark_jobs import raw
+from spark_jobs.contract.shop import Bands, ColumnMapping, Condition, Rejection, Shop, Source
+from spark_jobs.purchases import judge_purchases
+
+COLUMNS = {
+    "customer_id": ColumnMapping("id"),
+    "event_at": ColumnMapping("at"),
+    "quantity": ColumnMapping("quantity"),
+    "unit_price": ColumnMapping("price"),
+}
+BASE = {"id": "7", "at": "2011-06-08 12:00:00", "quantity": "2", "price": "1.50"}
+
+
+def make_shop(time_zone="Europe/London", columns=None, **options):
+    source = Source("purchases", "", "*", "csv", columns or COLUMNS, **options)
+    return Shop("shop", time_zone, "GBP", {"purchases": source}, bands=Bands())
+
+
+def judge(spark, shop, *records):
+    """The judged rows of records given as raw values by column name."""
+    columns = shop.sources["purchases"].raw_columns
+    rows = [
+        ("d1", n, None, record.get("id") and f"hash of {record['id']}", f"r{n}", [record.get(c) for c in columns])
+        for n, record in enumerate(records, 1)
+    ]
+    judged = judge_purchases(spark.createDataFrame(rows, raw.RECORD_DDL), shop)
+    return sorted(judged.collect(), key=lambda row: row["record_number"])
+
+
+def with_time(columns=None, **mapping):
+    return {**(columns or COLUMNS), "event_at": ColumnMapping("at", **mapping)}
+
+
+def test_a_plain_record_is_typed(spark):
+    (row,) = judge(spark, make_shop(), BASE)
+    assert row["reasons"] == []
+    assert row["event_at"] == datetime(2011, 6, 8, 11, 0)  # British summer time
+    assert row["event_day"] == date(2011, 6, 8)
+    assert (row["quantity"], row["unit_price"]) == (Decimal("2.000"), Decimal("1.500000"))
+    assert (row["currency"], row["kind"]) == ("GBP", "sale")
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "mapping", "instant", "day"),
+    [
+        ("Europe/London", "2011-03-27 00:59:59", {}, datetime(2011, 3, 27, 0, 59, 59), date(2011, 3, 27)),
+        ("Europe/London", "2011-03-27 01:30:00", {}, datetime(2011, 3, 27, 1, 30), date(2011, 3, 27)),  # skipped hour
+        ("Europe/London", "2011-03-27 02:00:00", {}, datetime(2011, 3, 27, 1, 0), date(2011, 3, 27)),
+        ("Europe/London", "2011-10-30 01:30:00", {}, datetime(2011, 10, 30, 0, 30), date(2011, 10, 30)),  # twice
+        ("Europe/London", "2011-06-08 23:30:00", {"zone": "UTC"}, datetime(2011, 6, 8, 23, 30), date(2011, 6, 9)),
+        ("Europe/London", "2011-06-08T23:30:00Z", {}, datetime(2011, 6, 8, 23, 30), date(2011, 6, 9)),
+        ("Asia/Shanghai", "2011-06-08T23:30:00+02:00", {}, datetime(2011, 6, 8, 21, 30), date(2011, 6, 9)),
+        ("America/New_York", "1997-01-01", {}, datetime(1997, 1, 1, 5, 0), date(1997, 1, 1)),
+        ("America/Sao_Paulo", "2017-10-15", {}, datetime(2017, 10, 15, 3, 0), date(2017, 10, 15)),  # no midnight
+        ("UTC", "08.06.2011 12:05", {"format": "dd.MM.yyyy HH:mm"}, datetime(2011, 6, 8, 12, 5), date(2011, 6, 8)),
+        ("Asia/Shanghai", "1307491200", {"format": "epoch_s"}, datetime(2011, 6, 8), date(2011, 6, 8)),
+        ("America/New_York", "1307491200123", {"format": "epoch_ms"}, datetime(2011, 6, 8, 0, 0, 0, 123000),
+         date(2011, 6, 7)),
+    ],
+)  # fmt: skip
+def test_instants_and_days_in_the_shops_zone(spark, zone, at, mapping, instant, day):
+    (row,) = judge(spark, make_shop(zone, with_time(**mapping)), {**BASE, "at": at})
+    assert (row["reasons"], row["event_at"], row["event_day"]) == ([], instant, day)
+
+
+@pytest.mark.parametrize(
+    ("change", "reasons"),
+    [
+        ({"id": None}, ["customer_id_missing"]),
+        ({"at": None}, ["event_at_missing"]),
+        ({"at": "yesterday"}, ["event_at_invalid"]),
+        ({"at": "12:30:00"}, ["event_at_invalid"]),  # Spark would take today
+        ({"at": "2011-02-30"}, ["event_at_invalid"]),
+        ({"quantity": None}, ["quantity_invalid"]),
+        ({"quantity": "two"}, ["quantity_invalid"]),
+        ({"quantity": "NaN"}, ["quantity_invalid"]),
+        ({"quantity": "1e30"}, ["quantity_invalid"]),
+        ({"quantity": "0"}, ["quantity_zero"]),
+        ({"quantity": "-1"}, ["quantity_negative"]),
+        ({"price": ""}, ["price_invalid"]),
+        ({"price": "Infinity"}, ["price_invalid"]),
+        ({"price": "-0.01"}, ["price_negative"]),
+        ({"price": "0"}, []),
+        ({"id": " ", "at": "x", "price": "y"}, ["customer_id_missing", "event_at_invalid", "price_invalid"]),
+    ],
+)
+def test_each_thing_wrong_has_its_reason_and_all_are_told(spark, change, reasons):
+    record = {**BASE, **change}
+    record["id"] = (record["id"] or "").strip() or None
+    (row,) = judge(spark, make_shop(), record)
+    assert row["reasons"] == reasons
+
+
+def test_epochs_in_the_wrong_unit_are_refused(spark):
+    (row,) = judge(spark, make_shop(columns=with_time(format="epoch_s")), {**BASE, "at": "1307491200123"})
+    assert row["reasons"] == ["event_at_invalid"]
+
+
+def test_a_return_keeps_its_size_and_loses_its_sign(spark):
+    shop = make_shop(returns=(Condition("invoice", "starts_with", "C"), Condition("quantity", "below", 0)))
+    by_number, by_sign, sale = judge(
+        spark, shop, {**BASE, "invoice": "C1"}, {**BASE, "quantity": "-3"}, {**BASE, "invoice": "1"}
+    )
+    assert [row["kind"] for row in (by_number, by_sign, sale)] == ["return", "return", "sale"]
+    assert [row["quantity"] for row in (by_number, by_sign, sale)] == [2, 3, 2]
+    assert by_sign["reasons"] == []
+
+
+def test_an_amount_is_the_price_of_the_line(spark):
+    columns = {**COLUMNS, "amount": ColumnMapping("price")}
+    del columns["unit_price"]
+    shop = make_shop(columns=columns, returns=(Condition("quantity", "below", 0),))
+    sale, refund, empty = judge(
+        spark, shop, {**BASE, "price": "29.73"}, {**BASE, "quantity": "-2", "price": "-5"}, {**BASE, "quantity": "0"}
+    )
+    assert sale["unit_price"] == Decimal("14.865000")
+    assert (refund["unit_price"], refund["reasons"]) == (Decimal("2.500000"), [])
+    assert empty["reasons"] == ["quantity_zero"]
+
+
+def test_the_shops_own_rules_reject_under_their_codes(spark):
+    shop = make_shop(
+        rejections=(
+            Rejection("test_account", Condition("mail", "matches", "@test[.]shop$")),
+            Rejection("test_account", Condition("id", "in", ("1", "2"))),
+            Rejection("no_mail", Condition("mail", "is_empty", True)),
+            Rejection("dear", Condition("price", "above", 1000)),
+        )
+    )
+    rows = judge(
+        spark, shop,
+        {**BASE, "mail": "a@test.shop"}, {**BASE, "mail": "a@b.c", "id": "2"}, BASE,
+        {**BASE, "mail": "a@b.c", "price": "1000.01"}, {**BASE, "mail": "a@b.c"},
+    )  # fmt: skip
+    assert [row["reasons"] for row in rows] == [["test_account"], ["test_account"], ["no_mail"], ["dear"], []]
+
+
+def test_a_foreign_currency_and_an_unknown_kind_are_refused(spark):
+    shop = make_shop(columns={**COLUMNS, "currency": ColumnMapping("c"), "kind": ColumnMapping("k")})
+    rows = judge(spark, shop, {**BASE, "c": "USD", "k": "sale"}, {**BASE, "k": "gift"}, {**BASE, "k": "Return"})
+    assert [row["reasons"] for row in rows] == [["currency_unknown"], ["kind_unknown"], []]
+    assert rows[2]["kind"] == "return"
+
+
+def test_an_unreadable_record_has_its_fault_as_only_reason(spark):
+    frame = spark.createDataFrame([("d1", 1, "json_malformed", None, "r1", None)], raw.RECORD_DDL)
+    (row,) = judge_purchases(frame, make_shop()).collect()
+    assert row["reasons"] == ["json_malformed"]
