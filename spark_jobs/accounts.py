@@ -7,6 +7,10 @@ on the way cannot hide.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import date
+
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
@@ -16,36 +20,64 @@ from spark_jobs.contract.errors import AuditError
 from spark_jobs.contract.tables import ACCOUNTS, PURCHASES
 
 
-def take_accounts(judged: DataFrame, deliveries: tuple[dict, ...]) -> list[dict]:
-    """One row of ACCOUNTS for each delivery, also for a file without records.
+@dataclass(frozen=True)
+class Tally:
+    """How many records of a delivery share a delivery day and a verdict; `last` is the highest record number."""
 
-    judged: has delivery_id, record_number, delivery_day, reasons and is_duplicate.
-    """
-    is_bad = F.size("reasons") > 0
-    counted = judged.groupBy("delivery_id").agg(
-        F.max("record_number").alias("lines_in"),
-        F.count_if(~is_bad & ~F.col("is_duplicate")).alias("clean"),
-        F.count_if(is_bad).alias("quarantined"),
-        F.count_if(~is_bad & F.col("is_duplicate")).alias("duplicates"),
-        F.min("delivery_day").alias("first_delivery_day"),
-        F.max("delivery_day").alias("last_delivery_day"),
+    delivery_id: str
+    delivery_day: date
+    reasons: tuple[str, ...]
+    is_duplicate: bool
+    records: int
+    last: int
+
+
+def take_tallies(judged: DataFrame) -> list[Tally]:
+    """All tallies, in one pass. judged: has delivery_id, record_number, delivery_day, reasons and is_duplicate."""
+    counted = judged.groupBy("delivery_id", "delivery_day", "reasons", "is_duplicate").agg(
+        F.count("*").alias("records"), F.max("record_number").alias("last")
     )
-    by_delivery = {row["delivery_id"]: row.asDict() for row in counted.collect()}
-    return [_to_account(delivery, by_delivery.get(delivery["delivery_id"], {})) for delivery in deliveries]
+    return [Tally(**{**row.asDict(), "reasons": tuple(row["reasons"])}) for row in counted.collect()]
 
 
-def check_total(accounts: list[dict], records: int) -> list[dict]:
-    """The accounts, if they speak of all records that were read. Raises AuditError otherwise."""
+def make_accounts(tallies: list[Tally], deliveries: tuple[dict, ...]) -> list[dict]:
+    """One row of ACCOUNTS for each delivery, also for a file without records."""
+    by_delivery = defaultdict(list)
+    for tally in tallies:
+        by_delivery[tally.delivery_id].append(tally)
+    return [_make_account(delivery, by_delivery[delivery["delivery_id"]]) for delivery in deliveries]
+
+
+def _make_account(delivery: dict, tallies: list[Tally]) -> dict:
+    days = [tally.delivery_day for tally in tallies]
+    return {
+        **{name: delivery[name] for name in ("delivery_id", "path", "log")},
+        "lines_in": max((tally.last for tally in tallies), default=0),
+        "clean": sum(tally.records for tally in tallies if not tally.reasons and not tally.is_duplicate),
+        "quarantined": sum(tally.records for tally in tallies if tally.reasons),
+        "duplicates": sum(tally.records for tally in tallies if not tally.reasons and tally.is_duplicate),
+        "first_delivery_day": min(days, default=None),
+        "last_delivery_day": max(days, default=None),
+    }
+
+
+def count_reasons(tallies: list[Tally]) -> Counter[str]:
+    """How many records were rejected for each reason; one record may have several."""
+    counts = Counter()
+    for tally in tallies:
+        counts.update(dict.fromkeys(tally.reasons, tally.records))
+    return counts
+
+
+def sum_accounts(accounts: list[dict]) -> dict[str, int]:
+    """The records of all these files together."""
+    return {name: sum(row[name] for row in accounts) for name in ("lines_in", "clean", "quarantined", "duplicates")}
+
+
+def check_total(accounts: list[dict], records: int) -> None:
+    """Raises AuditError where the accounts do not speak of all records that were read."""
     if (total := sum(row["lines_in"] for row in accounts)) != records:
         raise AuditError(ACCOUNTS.name, "this run", [f"expected all {records} records that were read, found {total}"])
-    return accounts
-
-
-def _to_account(delivery: dict, counted: dict) -> dict:
-    counts = {name: counted.get(name) or 0 for name in ("lines_in", "clean", "quarantined", "duplicates")}
-    days = {name: counted.get(name) for name in ("first_delivery_day", "last_delivery_day")}
-    named = {name: delivery[name] for name in ("delivery_id", "path", "log")}
-    return named | counts | days
 
 
 def check_accounts(accounts: list[dict], max_quarantined_share: float, as_of: object) -> None:
@@ -56,8 +88,8 @@ def check_accounts(accounts: list[dict], max_quarantined_share: float, as_of: ob
         for row in accounts
         if row["lines_in"] != row["clean"] + row["quarantined"] + row["duplicates"]
     ]
-    lines_in = sum(row["lines_in"] for row in accounts)
-    quarantined = sum(row["quarantined"] for row in accounts)
+    totals = sum_accounts(accounts)
+    lines_in, quarantined = totals["lines_in"], totals["quarantined"]
     if lines_in and quarantined / lines_in > max_quarantined_share:
         findings.append(
             f"{quarantined} of {lines_in} records ({quarantined / lines_in:.0%}) would be quarantined, more than"

@@ -10,7 +10,6 @@ anything is published `lines_in == clean + quarantined + duplicates` holds for e
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Collection
 from datetime import date
 
@@ -18,7 +17,16 @@ from pyspark.sql import DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
 
 from spark_jobs import cleaning_plan, deliveries, mapping, purchases, raw
-from spark_jobs.accounts import check_accounts, check_total, take_accounts, with_accounts
+from spark_jobs.accounts import (
+    Tally,
+    check_accounts,
+    check_total,
+    count_reasons,
+    make_accounts,
+    sum_accounts,
+    take_tallies,
+    with_accounts,
+)
 from spark_jobs.cleaning_plan import CleaningPlan, Delivery, make_plan
 from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.settings import IdKey, Settings
@@ -111,10 +119,9 @@ def judge_records(
     return mark_duplicates(good, known).select(kept).unionByName(bad.select(kept))
 
 
-def find_broken(judged: DataFrame) -> list[str]:
+def find_broken(tallies: list[Tally]) -> list[str]:
     """The deliveries whose file could not be read to its end or has not the columns it should have."""
-    is_broken = F.arrays_overlap("reasons", F.array(*map(F.lit, raw.FILE_FAULTS)))
-    return sorted(row[0] for row in judged.where(is_broken).select("delivery_id").distinct().collect())
+    return sorted({tally.delivery_id for tally in tallies if set(tally.reasons) & set(raw.FILE_FAULTS)})
 
 
 def known_before(spark: SparkSession, lake: Lake, plan: CleaningPlan) -> DataFrame | None:
@@ -129,15 +136,14 @@ def customer_pairs(judged: DataFrame) -> DataFrame:
     return judged.where(F.size("reasons") == 0).select(*named).distinct()
 
 
-def publish(lake: Lake, plan: CleaningPlan, judged: DataFrame, accounts: list[dict]) -> None:
+def publish(lake: Lake, plan: CleaningPlan, judged: DataFrame, tallies: list[Tally], accounts: list[dict]) -> None:
     """Quarantine first and purchases second: purchases are what a later run looks at."""
-    days = [row[0] for row in judged.select("delivery_day").distinct().collect()]
+    days = {tally.delivery_day for tally in tallies}
     is_good = F.size("reasons") == 0
     rejected = judged.where(~is_good).select(*quarantine(LOG).column_names)
     clean = judged.where(is_good & ~F.col("is_duplicate")).select(*PURCHASES.column_names)
     lake.publish(rejected, quarantine(LOG), plan.run_keys(quarantine(LOG), days))
-    totals = {name: sum(row[name] for row in accounts) for name in ("lines_in", "clean", "quarantined", "duplicates")}
-    lake.publish(clean, PURCHASES, plan.run_keys(PURCHASES, days), metadata=totals)
+    lake.publish(clean, PURCHASES, plan.run_keys(PURCHASES, days), metadata=sum_accounts(accounts))
     lake.update(ACCOUNTS, LOG, lambda current: with_accounts(current, accounts))
 
 
@@ -153,44 +159,43 @@ def run(spark: SparkSession, lake: Lake, shop: Shop, as_of: date, settings: Sett
     if plan.is_empty:
         print(f"{LOG}: nothing new up to {as_of}")
         return plan
-    judged, accounts = take_stock(spark, lake, plan, shop, key, source.folder(settings.home))
-    report(judged, accounts, as_of)
+    judged, tallies = judge_files(spark, lake, plan, shop, key, source.folder(settings.home))
+    accounts = make_accounts(tallies, plan.deliveries)
+    report(tallies, accounts, as_of)
     check_accounts(accounts, source.max_quarantined_share, as_of)
     pairs = customer_pairs(judged).toArrow().to_batches()
     Warehouse.connect(settings).remember_customers(shop, key.key_id, pairs)
-    publish(lake, plan, judged, accounts)
+    publish(lake, plan, judged, tallies, accounts)
     judged.unpersist()
     return plan
 
 
-def take_stock(
+def judge_files(
     spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, key: IdKey, folder: str
-) -> tuple[DataFrame, list[dict]]:
-    """The judged records, kept at hand, and their accounts; a broken file costs a second reading."""
+) -> tuple[DataFrame, list[Tally]]:
+    """The judged records, kept at hand, and their tallies; a broken file costs a second reading."""
     known = known_before(spark, lake, plan)
     broken: list[str] = []
     while True:
         counter = Observation()
         records = read_records(spark, plan, shop, folder, key).observe(counter, F.count(F.lit(1)).alias("records"))
         judged = judge_records(records, plan, shop, known, broken).persist()
-        accounts = take_accounts(judged, plan.deliveries)
-        if broken or not (broken := find_broken(judged)):
-            return judged, check_total(accounts, counter.get["records"])
+        tallies = take_tallies(judged)
+        check_total(make_accounts(tallies, plan.deliveries), counter.get["records"])
+        if broken or not (broken := find_broken(tallies)):
+            return judged, tallies
         judged.unpersist()
 
 
-def report(judged: DataFrame, accounts: list[dict], as_of: date) -> None:
+def report(tallies: list[Tally], accounts: list[dict], as_of: date) -> None:
     """Prints what became of the records, and why they were rejected."""
-    totals = Counter()
-    for row in accounts:
-        totals.update({name: row[name] for name in ("lines_in", "clean", "quarantined", "duplicates")})
+    totals = sum_accounts(accounts)
     print(
         f"{LOG}: {len(accounts)} files up to {as_of}: {totals['lines_in']:,} records = {totals['clean']:,} clean"
         f" + {totals['quarantined']:,} quarantined + {totals['duplicates']:,} duplicates"
     )
-    reasons = judged.select(F.explode("reasons").alias("reason")).groupBy("reason").count()
-    for row in reasons.orderBy(F.desc("count"), "reason").collect():
-        print(f"  {row['count']:>10,}  {row['reason']}")
+    for reason, records in count_reasons(tallies).most_common():
+        print(f"  {records:>10,}  {reason}")
 
 
 def main(argv: list[str] | None = None) -> None:

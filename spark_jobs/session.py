@@ -27,7 +27,7 @@ LOCAL = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "true",
+    "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
     "spark.sql.shuffle.partitions": "8",
     "spark.log.level": "ERROR",
 }

@@ -17,6 +17,7 @@ def spark(tmp_path_factory):
     from spark_jobs.session import open_session
 
     session = open_session("tests", Settings(tmp_path_factory.mktemp("home"), spark_master="local[2]"))
+    session.conf.set("spark.sql.shuffle.partitions", "2")  # the tests' tables are tiny
     yield session
     session.stop()
 
@@ -26,3 +27,13 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("needs ../shared/data")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def warehouse_url(tmp_path_factory):
+    """A real PostgreSQL for the whole session: the embedded one, in a folder of its own."""
+    from spark_jobs.embedded_postgres import EmbeddedPostgres
+
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    yield server.start()
+    server.stop()

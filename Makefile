@@ -1,0 +1,53 @@
+# Thin on purpose: behind every command stands a Python module that scripts and people can call as well.
+
+SHOP ?= infra/demo/online_retail/shop.toml
+AS_OF ?=
+CUTOFFS ?=
+PROMOTE ?=
+export SHOP AS_OF CUTOFFS PROMOTE
+
+JOBS := .venv/bin/python -m
+AIRFLOW := .venv-airflow/bin/python -m
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo nightly train backtest status sql stop check test
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## both environments (.venv and .venv-airflow); needs Python 3.11 to 3.13 and Java 17 or 21
+	@for python in python3.13 python3.12 python3.11 python3; do \
+	  if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+	    exec $$python -m infra.local.setup; \
+	  fi; \
+	done; echo 'error: Python 3.11, 3.12 or 3.13 is needed: install one, or put it on PATH' >&2; exit 1
+
+demo: setup ## the main job on a real shop's data, from raw logs to risks in the warehouse; SHOP=
+	@$(JOBS) infra.local.demo --shop "$$SHOP"
+
+nightly: setup ## one night through the DAGs: histories, then scores; SHOP= AS_OF= (a day, else yesterday)
+	@$(AIRFLOW) infra.local.run_dag --shop "$$SHOP" --as-of "$$AS_OF" etl score
+
+train: setup ## one training through its DAG; SHOP= AS_OF=, PROMOTE=1 to let the model score if it passes the gate
+	@$(AIRFLOW) infra.local.run_dag --shop "$$SHOP" --as-of "$$AS_OF" $${PROMOTE:+--promote} train
+
+backtest: setup ## trains and judges at past days, with every contender; SHOP= CUTOFFS=day,day
+	@$(JOBS) infra.local.backtest --shop "$$SHOP" --cutoffs "$$CUTOFFS"
+
+status: setup ## one screen: newest day, complete or not, what is late or wrong, which model; SHOP=
+	@$(JOBS) infra.local.status --shop "$$SHOP"
+
+sql: setup ## a psql prompt on the warehouse; SHOP=
+	@$(JOBS) spark_jobs.warehouse psql --shop "$$SHOP"
+
+stop: setup ## stops what runs in the background: the warehouse
+	@$(JOBS) spark_jobs.warehouse stop
+
+check: setup ## style, import rules, commands: seconds
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/lint-imports --no-logo
+	@$(JOBS) infra.local.check_commands
+
+test: setup ## every test that needs no cluster
+	@$(JOBS) infra.local.run_tests

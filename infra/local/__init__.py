@@ -1,0 +1,1 @@
+"""Running the product on one machine: the commands behind the Makefile."""

@@ -1,0 +1,75 @@
+"""How good would the risks have been at past days? Trains and scores there as it was then, and takes the outcome
+from the data.
+
+    python -m infra.local.backtest --shop SHOP.toml --cutoffs 2011-04-09,2011-05-09
+
+Without cut-offs: the last day whose longest horizon has passed, and 30 and 60 days before it. Writes backtest.json and
+predictions.csv to CHURN_HOME/backtest/<shop>/.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from infra.local.environment import JOBS_PYTHON, ROOT, make_environment
+from infra.local.shops import find_last_day, land_raw_files, prepare_warehouse
+from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings, parse_day
+from spark_jobs.contract.shop import Shop
+
+DAYS_BEFORE_THE_LAST = (60, 30, 0)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = make_parser(__doc__, with_as_of=False)
+    parser.add_argument("--cutoffs", default="", metavar="DAY,DAY", help="days at which to judge")
+    parser.add_argument("--out", default="", metavar="DIR", help="where the results go")
+    arguments, shop = load_arguments(parser, argv)
+    os.environ.update(make_environment([shop.path]))
+    settings = Settings.from_environment()
+    land_raw_files(shop, settings)
+    prepare_warehouse(shop)
+    data_until = find_last_day(shop, settings)
+    cutoffs = choose_cutoffs(arguments.cutoffs, shop, data_until)
+    out = arguments.out or str(settings.home / "backtest" / shop.name)
+    _build_series(shop, cutoffs, data_until)
+    days = ",".join(map(str, cutoffs))
+    _run("training.backtest", shop, "--cutoffs", days, "--data-until", data_until, "--out", out, "--markdown")
+
+
+def choose_cutoffs(text: str, shop: Shop, data_until: date) -> list[date]:
+    """The days given, or the default ones. Raises ChurnError where no outcome at all is known yet."""
+    shortest, longest = (timedelta(days=pick(shop.churn.horizons_days)) for pick in (min, max))
+    if not text.strip():
+        return [data_until - longest - timedelta(days=days) for days in DAYS_BEFORE_THE_LAST]
+    days = sorted({parse_day(part.strip()) for part in text.split(",") if part.strip()})
+    if late := [str(day) for day in days if day > data_until - shortest]:
+        raise ChurnError(
+            f"cut-offs {', '.join(late)}: no outcome is known yet, give days up to {data_until - shortest}"
+        )
+    return days
+
+
+def _build_series(shop: Shop, cutoffs: Sequence[date], data_until: date) -> None:
+    """The series as known at every cut-off, and at the end, which tells the outcomes."""
+    _run("spark_jobs.clean", shop, "--as-of", data_until)
+    _run("spark_jobs.customer_day", shop, "--as-of", data_until)
+    days = [option for day in (*cutoffs, data_until) for option in ("--as-of", day)]
+    _run("spark_jobs.customer_series", shop, "--all", *days)
+
+
+def _run(module: str, shop: Shop, *options: object) -> None:
+    """One command of the jobs' environment. It says itself what is wrong."""
+    print(f"backtest: {module}", flush=True)
+    command = [str(JOBS_PYTHON), "-m", module, "--shop", str(shop.path), *map(str, options)]
+    if (code := subprocess.run(command, cwd=ROOT).returncode) != 0:
+        raise ChurnError(f"{module} ended with exit code {code}: see its message above")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,45 @@
+"""Is every make target documented, and does every module that the Makefile starts exist?"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from infra.local.environment import ROOT
+from spark_jobs.command import run_command
+from spark_jobs.contract.errors import ChurnError
+
+RULE = re.compile(r"^([a-z][\w-]*):(.*)$", re.MULTILINE)
+MODULE = re.compile(r"(?:\$\((?:JOBS|AIRFLOW)\)|python -m) ([\w.]+)")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    faults = find_faults(makefile)
+    if faults:
+        raise ChurnError("Makefile: " + "; ".join(faults))
+    print(f"Makefile: {len(RULE.findall(makefile))} commands, all documented and alive")
+
+
+def find_faults(makefile: str) -> list[str]:
+    """What is wrong with the commands, a phrase each."""
+    phony = set(" ".join(re.findall(r"^\.PHONY:(.*)$", makefile, re.MULTILINE)).split())
+    rules = dict(RULE.findall(makefile))
+    faults = [f"{target} has no ## description, so make help does not show it" for target, rest in rules.items()
+              if "## " not in rest]  # fmt: skip
+    faults += [f"{target} is not in .PHONY" for target in rules if target not in phony]
+    faults += [f".PHONY names {target}, which has no rule" for target in sorted(phony - set(rules))]
+    return faults + [f"there is no module {module}" for module in MODULE.findall(makefile) if not _exists(module)]
+
+
+def _exists(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

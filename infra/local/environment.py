@@ -1,0 +1,70 @@
+"""Which environment do Airflow and the jobs need on one machine?
+
+`spark_jobs.contract.settings` reads the product's environment; this module, the launcher, writes it. In production
+the images and the cluster's configuration do the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+JOBS_ENVIRONMENT = ROOT / ".venv"
+AIRFLOW_ENVIRONMENT = ROOT / ".venv-airflow"
+JOBS_PYTHON = JOBS_ENVIRONMENT / "bin" / "python"
+AIRFLOW_PYTHON = AIRFLOW_ENVIRONMENT / "bin" / "python"
+
+
+def make_environment(shops: Iterable[Path] = (), base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """`base` (by default this process's environment) and all that Airflow and the jobs need beside it."""
+    base = dict(os.environ if base is None else base)
+    home = Settings.from_environment(base).home
+    shop_files = os.pathsep.join(str(Path(shop).resolve()) for shop in shops)
+    return {
+        **base,
+        "CHURN_HOME": str(home),
+        "CHURN_SHOPS": shop_files or base.get("CHURN_SHOPS", ""),
+        "CHURN_JOBS_PYTHON": str(JOBS_PYTHON),
+        **_spark(base),
+        **_airflow(base, home),
+    }
+
+
+def _spark(base: Mapping[str, str]) -> dict[str, str]:
+    spark_home = find_spark_home()
+    return {
+        "SPARK_HOME": str(spark_home),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_DRIVER_MEMORY": base.get("SPARK_DRIVER_MEMORY", "2g"),
+        "PYSPARK_PYTHON": str(JOBS_PYTHON),
+        "PYSPARK_DRIVER_PYTHON": str(JOBS_PYTHON),  # without it spark-submit takes the first python3 of PATH
+        "PATH": os.pathsep.join([str(spark_home / "bin"), base.get("PATH", os.defpath)]),
+    }
+
+
+def _airflow(base: Mapping[str, str], home: Path) -> dict[str, str]:
+    folder = home / "airflow"
+    connection = json.dumps({"conn_type": "spark", "host": Settings.from_environment(base).spark_master})
+    return {
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW_CONN_SPARK_DEFAULT": base.get("AIRFLOW_CONN_SPARK_DEFAULT", connection),
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs" / "airflow"),
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+
+
+def find_spark_home() -> Path:
+    """The Spark inside the jobs' environment: the pip package's folder."""
+    for folder in JOBS_ENVIRONMENT.glob("lib/python3*/site-packages/pyspark"):
+        return folder
+    raise MissingInputError("the jobs' environment has no Spark: run make setup")

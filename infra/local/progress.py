@@ -1,0 +1,80 @@
+"""What people see while DAGs run: one line per finished task, and below it what the running one says at the moment.
+
+On a terminal the last line lives; elsewhere a line is printed when a task ends, and every half minute in between.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+HEARTBEAT_SECONDS = 30
+#: A line of Airflow's log: the instant, the level, what was said, and by whom.
+LOG_LINE = re.compile(r"^\S+Z \[\w+\s*\] (?P<said>.*?)\s*(?:\[[\w.]+\] )?(?:loc=\S+.*)?$")
+
+
+class TaskProgress:
+    """Follows the tasks of one run after the other. `cause` says why the last failed task failed."""
+
+    def __init__(self, terminal: TextIO, log_file: Path):
+        self.console = Console(file=terminal, highlight=False, soft_wrap=True)
+        self.log_file = log_file
+        self.title, self.task, self.begin, self.cause = "Airflow", "starting", time.monotonic(), "no task ran"
+        self._ended = threading.Event()
+
+    def __enter__(self) -> TaskProgress:
+        if self.console.is_terminal:
+            self.live = Live(get_renderable=self.describe, console=self.console, refresh_per_second=2, transient=True,
+                             redirect_stdout=False, redirect_stderr=False)  # fmt: skip
+            self.live.start()
+        else:
+            threading.Thread(target=self._beat, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self.console.is_terminal:
+            self.live.stop()
+
+    def start_run(self, title: str) -> None:
+        self.title, self.task, self.begin = title, "starting", time.monotonic()
+
+    def start_task(self, task: str) -> None:
+        self.task, self.begin = task, time.monotonic()
+
+    def end_task(self, how: str, cause: str = "") -> None:
+        if how != "ok" or self._seconds() > 0:  # what took no time is not worth a line
+            self.console.print(f"{self.title} … {self.task} {how} ({self._seconds()} s)", markup=False)
+        self.cause = f"{self.task} failed: {cause}"
+
+    def describe(self) -> Text:
+        """The running task, for how long it has run, and the last thing it said; one line."""
+        said = read_last_line(self.log_file)
+        line = Text(f"{self.title} … {self.task} {self._seconds()} s  {said}", no_wrap=True, overflow="ellipsis")
+        line.truncate(max(20, self.console.width - 1))
+        return line
+
+    def _seconds(self) -> int:
+        return round(time.monotonic() - self.begin)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT_SECONDS):
+            self.console.print(f"{self.title} … {self.task} since {self._seconds()} s: {read_last_line(self.log_file)}",
+                               markup=False)  # fmt: skip
+
+
+def read_last_line(file: Path) -> str:
+    """The last thing said in a log, without who said it when."""
+    with file.open("rb") as log:
+        log.seek(max(0, file.stat().st_size - 4096))
+        lines = log.read().decode(errors="replace").replace("\r", "\n").splitlines()
+    last = next((line for line in reversed(lines) if line.strip()), "")
+    found = LOG_LINE.match(last)
+    return (found["said"] if found else last).strip()

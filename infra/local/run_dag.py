@@ -1,0 +1,200 @@
+"""Runs the real DAGs on one machine without a scheduler, one after the other, in one process.
+
+    python -m infra.local.run_dag --shop SHOP.toml --as-of 2011-09-06 etl score
+    python -m infra.local.run_dag --shop SHOP.toml etl@2011-09-05 score@2011-09-05 etl@2011-09-06
+
+Runs in Airflow's environment. The terminal gets one line per task; all that Airflow, Spark and the training say goes
+to a file in CHURN_HOME/logs. Stops at the first run that fails, with its cause, and exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from infra.local.environment import make_environment
+from infra.local.progress import TaskProgress
+from infra.local.shops import prepare_warehouse
+from spark_jobs.command import check_as_of, day, run_command
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import load_shop
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+PIPELINES = ("etl", "score", "train")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run to make: `churn_<pipeline>__<shop>` for a day; None leaves the day to the DAG."""
+
+    pipeline: str
+    as_of: date | None
+
+    @property
+    def title(self) -> str:
+        return f"{self.pipeline} {self.as_of or 'yesterday'}"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = _read_arguments(argv)
+    shop = load_shop(arguments.shop)
+    runs = [_read_run(text, arguments.as_of) for text in arguments.runs]
+    for run in runs:
+        if run.as_of:
+            check_as_of(shop, run.as_of)
+    os.environ.update(make_environment([shop.path]))  # before Airflow is imported: it reads the environment once
+    settings = Settings.from_environment()
+    prepare_warehouse(shop)
+    log_file = settings.home / "logs" / f"dags_{shop.name}.log"
+    with (
+        _only_one(settings.home / "airflow"),
+        _hidden_output(log_file) as terminal,
+        TaskProgress(terminal, log_file) as progress,
+    ):
+        make_metadata()
+        dags = load_dags()
+        for run in runs:
+            progress.start_run(run.title)
+            conf = _conf(run, arguments.promote)
+            if not run_dag(dags[f"churn_{run.pipeline}__{shop.name}"], conf, progress):
+                raise ChurnError(f"{run.title}: {progress.cause}; all that it said is in {log_file}")
+
+
+def _read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shop", required=True, metavar="SHOP.toml", help="the shop's file")
+    parser.add_argument("--as-of", type=lambda text: day(text) if text else None, metavar="DAY",
+                        help="the day of the runs that name none; without it the day before today")  # fmt: skip
+    parser.add_argument("--promote", action="store_true", help="let a trained model score, if it passes the gate")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=" or ".join(PIPELINES) + ", with @DAY if you like")
+    arguments = parser.parse_args(argv)
+    for text in arguments.runs:
+        if text.partition("@")[0] not in PIPELINES:
+            parser.error(f"a run is one of {', '.join(PIPELINES)}, not {text!r}")
+    return arguments
+
+
+def _read_run(text: str, as_of: date | None) -> Run:
+    pipeline, _, own_day = text.partition("@")
+    return Run(pipeline, day(own_day) if own_day else as_of)
+
+
+def _conf(run: Run, promote: bool) -> dict[str, object]:
+    conf: dict[str, object] = {"as_of": run.as_of.isoformat()} if run.as_of else {}
+    return conf | ({"promote": True} if promote and run.pipeline == "train" else {})
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Airflow's local database takes one run at a time: a second command waits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another run is at work in the same CHURN_HOME; waiting for it", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _hidden_output(log_file: Path) -> Iterator[TextIO]:
+    """Sends all that this process and its children print to a file; gives the terminal for what people should see."""
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = {1: os.dup(1), 2: os.dup(2)}
+    with log_file.open("ab", buffering=0) as log, os.fdopen(os.dup(1), "w", buffering=1) as terminal:
+        try:
+            for descriptor in kept:
+                os.dup2(log.fileno(), descriptor)
+            yield terminal
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for descriptor, original in kept.items():
+                os.dup2(original, descriptor)
+                os.close(original)
+
+
+def make_listener(progress: TaskProgress) -> object:
+    """The hooks that Airflow calls around every task."""
+    from airflow.listeners import hookimpl
+
+    class Listener:
+        @hookimpl
+        def on_task_instance_running(self, previous_state, task_instance):
+            progress.start_task(task_instance.task_id)
+
+        @hookimpl
+        def on_task_instance_success(self, previous_state, task_instance):
+            progress.end_task("ok")
+
+        @hookimpl
+        def on_task_instance_failed(self, previous_state, task_instance, error):
+            progress.end_task("failed", explain(error))
+
+    return Listener()
+
+
+def explain(error: object) -> str:
+    """The one line of a task's error that says most: a job's own `error:` line, else an exception, else the first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
+    for pattern in (r"(?:^|\s)error: (.*)", r"^((?:\w+\.)*\w+(?:Error|Exception)\b.*)"):
+        told = [found[1] for line in lines if (found := re.search(pattern, line))]
+        if told:
+            return told[-1]
+    return lines[0]
+
+
+def make_metadata() -> None:
+    """Airflow's own database, made or migrated where it is not up to date."""
+    from airflow.utils import db
+
+    try:
+        db.check_migrations(timeout=0)
+    except TimeoutError:
+        db.initdb()
+
+
+def load_dags() -> dict[str, DAG]:
+    """The DAGs of the configured shops by id. Raises ChurnError where a file does not load."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag()
+    for file, fault in bag.import_errors.items():
+        raise ChurnError(f"{file} does not load: {explain(fault)}")
+    return bag.dags
+
+
+def run_dag(dag: DAG, conf: dict[str, object], progress: TaskProgress) -> bool:
+    """One run of this DAG with these parameters, and whether it succeeded. A failed task is not tried again."""
+    from airflow.sdk import DagRunState
+    from airflow.sdk.listener import get_listener_manager
+
+    for task in dag.tasks:
+        task.retries = 0  # somebody is watching, and may simply repeat the command
+    listeners, listener = get_listener_manager(), make_listener(progress)
+    listeners.add_listener(listener)
+    try:
+        return dag.test(run_conf=conf).state == DagRunState.SUCCESS
+    finally:
+        listeners.pm.unregister(listener)
+
+
+if __name__ == "__main__":
+    logging.captureWarnings(True)
+    sys.exit(run_command(main))

@@ -1,0 +1,126 @@
+"""Makes both environments from uv.lock: `.venv` for Spark and TensorFlow, `.venv-airflow` for Airflow.
+
+Standard library only, for it runs before anything is installed. Where `uv` is missing or too old it goes into `.tools`.
+Repeating is quick: an environment is left alone while the lock that it was made from stays the same.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from infra.local.environment import AIRFLOW_ENVIRONMENT, JOBS_ENVIRONMENT, ROOT
+from spark_jobs.command import run_command
+from spark_jobs.contract.errors import ChurnError
+
+UV_VERSION = "0.13.9"
+JAVA_VERSIONS = (17, 21)  # what Spark 4 runs on
+STAMP = "setup.stamp"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    check_java()
+    environments = {JOBS_ENVIRONMENT: choose_jobs_group(), AIRFLOW_ENVIRONMENT: "airflow"}
+    stale = {folder: group for folder, group in environments.items() if not is_current(folder, group)}
+    if not stale:
+        return
+    uv = find_uv() or install_uv()
+    for folder, group in stale.items():
+        print(f"setup: {folder.name} from uv.lock, group {group}", flush=True)
+        sync(uv, folder, group)
+
+
+def check_java() -> None:
+    """Raises ChurnError unless Spark would find a Java that it runs on."""
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home, "bin", "java")) if home else "java"
+    remedy = "install one (Debian, Ubuntu: apt-get install openjdk-17-jre-headless) or set JAVA_HOME"
+    needed = " or ".join(map(str, JAVA_VERSIONS))
+    try:
+        told = subprocess.run([java, "-version"], capture_output=True, text=True, check=True).stderr
+    except (OSError, subprocess.CalledProcessError):
+        raise ChurnError(f"Java {needed} is needed and {java} does not run: {remedy}") from None
+    version = re.search(r'version "(\d+)', told)
+    if not version or int(version[1]) not in JAVA_VERSIONS:
+        found = version[1] if version else told.strip()
+        raise ChurnError(f"Java {needed} is needed and {java} is {found}: {remedy}")
+
+
+def choose_jobs_group() -> str:
+    """The group with CUDA where a card answers, else the one for the CPU."""
+    try:
+        cards = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "jobs"
+    return "jobs-gpu" if "GPU " in cards else "jobs"
+
+
+def is_current(folder: Path, group: str) -> bool:
+    stamp = folder / STAMP
+    return stamp.exists() and (folder / "bin" / "python").exists() and stamp.read_text() == make_stamp(folder, group)
+
+
+def make_stamp(folder: Path, group: str) -> str:
+    """What an environment was made from. Its place belongs to it: environments cannot be moved."""
+    digest = sha256(f"{folder}\n{group}\n".encode())
+    for name in ("pyproject.toml", "uv.lock"):
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def find_uv() -> str | None:
+    """A uv on PATH or in .tools that is at least as new as the one we would install."""
+    wanted = _version_numbers(UV_VERSION)
+    for candidate in (shutil.which("uv"), str(ROOT / ".tools" / "bin" / "uv")):
+        if candidate and Path(candidate).exists():
+            told = subprocess.run([candidate, "--version"], capture_output=True, text=True).stdout
+            if _version_numbers(told) >= wanted:
+                return candidate
+    return None
+
+
+def _version_numbers(text: str) -> tuple[int, ...]:
+    found = re.search(r"(\d+)\.(\d+)\.(\d+)", text)
+    return tuple(int(number) for number in found.groups()) if found else ()
+
+
+def install_uv() -> str:
+    """Puts uv into .tools: by pip in an environment of its own, or by the system's pip where venv is not complete."""
+    tools = ROOT / ".tools"
+    print("setup: uv", flush=True)
+    ways = (
+        [
+            [sys.executable, "-m", "venv", "--clear", str(tools)],
+            [str(tools / "bin" / "python"), "-m", "pip", "install"],
+        ],
+        [[sys.executable, "-m", "pip", "install", "--upgrade", "--target", str(tools)]],
+    )
+    for *before, install in ways:
+        commands = [*before, [*install, "--quiet", f"uv=={UV_VERSION}"]]
+        results = (subprocess.run(command, capture_output=True, text=True) for command in commands)
+        failed = next((result for result in results if result.returncode != 0), None)
+        if failed is None:
+            return str(tools / "bin" / "uv")
+    told = (failed.stderr or failed.stdout).strip().splitlines() or ["no message"]
+    raise ChurnError(f"uv could not be installed ({told[-1]}): install it, or Python's venv module, and repeat")
+
+
+def sync(uv: str, folder: Path, group: str) -> None:
+    """Makes the environment exactly what the lock says and stamps it."""
+    (folder / STAMP).unlink(missing_ok=True)
+    environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+    environment |= {"UV_PROJECT_ENVIRONMENT": str(folder), "UV_HTTP_TIMEOUT": "300"}
+    command = [uv, "sync", "--locked", "--group", group, "--python", sys.executable]
+    if subprocess.run(command, cwd=ROOT, env=environment).returncode != 0:
+        raise ChurnError(f"{folder.name} could not be made: see uv's message above; repeating is safe")
+    (folder / STAMP).write_text(make_stamp(folder, group))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,46 @@
+"""What has to be there before the first job of a shop can run: its raw files and its place in the warehouse."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from datetime import date
+from pathlib import Path
+
+from infra.local.environment import JOBS_PYTHON, ROOT
+from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop, Source
+
+
+def land_raw_files(shop: Shop, settings: Settings) -> None:
+    """Lets a demo shop deliver its files: runs the land.py beside its shop.toml. Other shops' files are there."""
+    script = shop.path.with_name("land.py")
+    if script.exists() and subprocess.run([JOBS_PYTHON, script, "--home", settings.home]).returncode != 0:
+        raise ChurnError(f"{script} failed: see its message above")
+
+
+def prepare_warehouse(shop: Shop) -> None:
+    """Starts the embedded warehouse where it is the one, and makes the shop's schema."""
+    command = [JOBS_PYTHON, "-m", "spark_jobs.warehouse", "prepare", "--shop", shop.path]
+    if subprocess.run(command, cwd=ROOT).returncode != 0:
+        raise ChurnError("the warehouse could not be prepared: see its message above")
+
+
+def find_last_day(shop: Shop, settings: Settings) -> date:
+    """The shop's end date, else the newest day that a raw file's path names."""
+    if shop.end_date:
+        return shop.end_date
+    days = [day for source in shop.sources.values() for day in _delivery_days(source, settings)]
+    if not days:
+        raise MissingInputError(f"{shop.path}: no raw file names a day: give end_date, or AS_OF to make nightly")
+    return max(days)
+
+
+def _delivery_days(source: Source, settings: Settings) -> list[date]:
+    if not source.delivery_day:
+        return []
+    folder = Path(source.folder(settings.home))
+    paths = (str(path.relative_to(folder)) for path in folder.glob(source.files))
+    found = (re.search(source.delivery_day, path) for path in paths)
+    return [date.fromisoformat(match[1]) for match in found if match]

@@ -1,0 +1,156 @@
+"""Is the shop's newest night there, is it whole, and is anything wrong? One screen; exit code 1 if something is.
+
+Only looks: starts nothing, changes nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.table import Table
+
+from infra.local.run_dag import PIPELINES
+from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_SERIES
+from spark_jobs.embedded_postgres import EmbeddedPostgres
+from spark_jobs.lake import Lake
+from spark_jobs.warehouse import PublishedRun, Warehouse
+
+MORNING_HOUR = 6  # from when on last night's scores should be there
+FAILED_RUN = """
+    SELECT dag_id, start_date FROM dag_run AS newest WHERE dag_id IN (?, ?, ?) AND state = 'failed'
+    AND start_date = (SELECT max(start_date) FROM dag_run WHERE dag_id = newest.dag_id) ORDER BY start_date
+"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One fact of the screen. `is_wrong` means that somebody should do something about it."""
+
+    topic: str
+    text: str
+    is_wrong: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    _, shop = load_arguments(make_parser(__doc__, with_as_of=False), argv)
+    settings = Settings.from_environment()
+    lines = list(look(shop, settings, datetime.now(shop.zone)))
+    show(lines, shop)
+    if wrong := [line.topic for line in lines if line.is_wrong]:
+        raise ChurnError(f"{shop.name}: look at {', '.join(wrong)}")
+
+
+def look(shop: Shop, settings: Settings, now: datetime) -> Iterator[Line]:
+    """Every line of the screen, from what is published now."""
+    lake = Lake(settings.lake(shop.name))
+    warehouse = find_warehouse(settings)
+    address = "yours, CHURN_WAREHOUSE_URL" if settings.warehouse_url else "embedded"
+    yield Line(
+        "warehouse", f"up ({address})" if warehouse else "down: python -m spark_jobs.warehouse start", not warehouse
+    )
+    scored = [run.as_of for run in lake.runs("score")]
+    newest = max(scored, default=None)
+    yield tell_newest(newest, expected_day(shop, now))
+    if newest and warehouse:
+        visible = [run for run in warehouse.published(shop) if run.superseded_at is None]
+        yield tell_completeness(newest, visible, lake.dataset(CUSTOMER_SERIES, [newest.isoformat()]).count_rows())
+        yield tell_model(shop, warehouse, newest)
+    yield from tell_records(shop, lake)
+    yield tell_failures(shop, settings)
+
+
+def find_warehouse(settings: Settings) -> Warehouse | None:
+    """The warehouse if it answers; the embedded one is not started for a look."""
+    if settings.warehouse_url is None and not EmbeddedPostgres(settings.home).is_answering():
+        return None
+    try:
+        return Warehouse.connect(settings)
+    except ChurnError:
+        return None
+
+
+def expected_day(shop: Shop, now: datetime) -> date:
+    """The day whose scores should be there: yesterday, from the morning on, or the shop's last."""
+    yesterday = now.date() - timedelta(days=1 if now.hour >= MORNING_HOUR else 2)
+    return min(yesterday, shop.end_date) if shop.end_date else yesterday
+
+
+def tell_newest(newest: date | None, expected: date) -> Line:
+    if newest is None:
+        return Line("scores", "none yet: make demo, or make nightly AS_OF=…", True)
+    late_days = (expected - newest).days
+    if late_days <= 0:
+        return Line("scores", f"as of {newest}, nothing is late")
+    return Line("scores", f"as of {newest}, {late_days} days late: make nightly AS_OF={expected}", True)
+
+
+def tell_completeness(newest: date, visible: Sequence[PublishedRun], eligible_count: int) -> Line:
+    """Whether the warehouse shows the day that the lake has, with every eligible customer."""
+    run = next((run for run in visible if run.as_of == newest), None)
+    if run is None:
+        return Line("complete", f"{newest} is not in the warehouse: make nightly AS_OF={newest}", True)
+    counts = f"{run.rows:,} of {eligible_count:,} eligible customers have scores"
+    return Line("complete", counts + (", in hindsight" if run.is_hindsight else ""), run.rows != eligible_count)
+
+
+def tell_model(shop: Shop, warehouse: Warehouse, as_of: date) -> Line:
+    found = warehouse.model_for(shop, as_of)
+    if found is None:
+        return Line("model", "none is promoted: make train PROMOTE=1", True)
+    model, _ = found
+    gate = "passed its gate" if model.gate_passed else "did NOT pass its gate"
+    text = f"{model.kind} {model.version}, learned up to {model.trained_through}, {gate}"
+    return Line("model", text, not model.gate_passed)
+
+
+def tell_records(shop: Shop, lake: Lake) -> Iterator[Line]:
+    """What became of all records so far, by log."""
+    for log, source in shop.sources.items():
+        accounts = lake.arrow(ACCOUNTS, [log])
+        total, clean, quarantined, duplicates = (
+            pc.sum(accounts[name]).as_py() or 0 for name in ("lines_in", "clean", "quarantined", "duplicates")
+        )
+        share = quarantined / total if total else 0.0
+        text = (
+            f"{accounts.num_rows:,} files, {total:,} records: {clean:,} clean, {duplicates:,} duplicates, "
+            f"{quarantined:,} quarantined ({share:.1%}, at most {source.max_quarantined_share:.0%} are accepted)"
+        )
+        yield Line(log, text, share > source.max_quarantined_share or clean + quarantined + duplicates != total)
+
+
+def tell_failures(shop: Shop, settings: Settings) -> Line:
+    """The DAGs whose newest run failed, as far as Airflow's local database knows."""
+    file = settings.home / "airflow" / "airflow.db"
+    dag_ids = [f"churn_{pipeline}__{shop.name}" for pipeline in PIPELINES]
+    failed = []
+    if file.exists():
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            failed = database.execute(FAILED_RUN, dag_ids).fetchall()
+    if not failed:
+        return Line("runs", "no DAG's newest run failed")
+    names = ", ".join(f"{dag_id} at {started[:16]} UTC" for dag_id, started in failed)
+    return Line("runs", f"failed: {names}; why is in {settings.home / 'logs'}", True)
+
+
+def show(lines: Sequence[Line], shop: Shop) -> None:
+    console = Console(highlight=False)
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for line in lines:
+        table.add_row("[red]✗[/]" if line.is_wrong else "[green]✓[/]", line.topic, line.text)
+    console.print(f"{shop.title or shop.name}, {shop.time_zone}" + (f", ends {shop.end_date}" if shop.end_date else ""))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

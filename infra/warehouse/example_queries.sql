@@ -1,0 +1,46 @@
+-- What analysts ask first. Set the shop once, then every query reads as it stands:
+--   SET search_path TO uci_retail;          (psql: make sql, or PGOPTIONS='-c search_path=uci_retail')
+-- The role churn_reader may run all of them but the one that resolves customer ids, which needs churn_identity too.
+
+-- title: The 20 customers with the most money at risk
+SELECT customer_id, band, p_churn_60d, expected_spend, spend_at_risk, reason
+FROM current_churn_risk
+ORDER BY spend_at_risk DESC, customer_id
+LIMIT 20;
+
+-- title: Customers and money by band
+SELECT band, count(*) AS customers, sum(expected_spend) AS expected_spend, sum(spend_at_risk) AS spend_at_risk
+FROM current_churn_risk
+GROUP BY band
+ORDER BY min(p_churn_60d) DESC;
+
+-- title: One customer's history
+SELECT as_of, p_churn_30d, p_churn_60d, p_churn_90d, band, reason, model_version
+FROM churn_risk_history
+WHERE customer_id = (SELECT customer_id FROM current_churn_risk ORDER BY spend_at_risk DESC, customer_id LIMIT 1)
+ORDER BY as_of;
+
+-- title: Whose risk rose most since the day before
+SELECT today.customer_id, before.p_churn_60d AS p_before, today.p_churn_60d AS p_today,
+       today.p_churn_60d - before.p_churn_60d AS rise, today.spend_at_risk, today.reason
+FROM current_churn_risk AS today
+JOIN churn_risk_history AS before ON before.as_of = today.as_of - 1 AND before.customer_id = today.customer_id
+ORDER BY rise DESC, today.customer_id
+LIMIT 20;
+
+-- title: The shop's own ids of the customers to contact (needs churn_identity)
+SELECT customers.customer_id AS shop_customer_id, risk.band, risk.spend_at_risk, risk.reason
+FROM current_churn_risk AS risk
+JOIN identity.customers ON customers.shop = current_schema() AND customers.customer_key = risk.customer_id
+WHERE risk.band = 'high'
+ORDER BY risk.spend_at_risk DESC, shop_customer_id
+LIMIT 100;
+
+-- title: Which model scored which day
+SELECT runs.as_of, risk.model_version, models.kind, models.trained_through, runs.is_hindsight, count(*) AS customers
+FROM published_runs AS runs
+JOIN churn_risk_history AS risk ON risk.as_of = runs.as_of
+LEFT JOIN model_registry AS models ON models.version = risk.model_version
+WHERE runs.superseded_at IS NULL
+GROUP BY runs.as_of, risk.model_version, models.kind, models.trained_through, runs.is_hindsight
+ORDER BY runs.as_of DESC;

@@ -1,0 +1,217 @@
+"""How is a table of the contract said in Arrow and Delta, and what does a Delta log say of it? Helper of `lake.py`.
+
+Two application transactions per partition live as long as the table, through checkpoints and log clean-ups:
+`publish:<table>:<partition>` is the generation, how often the partition was published. Of two writers from the same
+version the second fails on it, even where the partition is empty and no file would collide.
+`key:<table>:<partition>` is the fingerprint of the run key that made the current content.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import DeltaError
+from deltalake.transaction import AddAction
+
+from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.tables import Column, Table
+
+_ARROW_TYPES = {
+    "string": pa.string(),
+    "boolean": pa.bool_(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", "UTC"),
+}
+_TYPE_NAMES = {arrow: name for name, arrow in _ARROW_TYPES.items()}
+#: Anything else would have to be escaped in paths, and '' would become another partition.
+_SAFE_TEXT = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def arrow_type(name: str) -> pa.DataType:
+    """The Arrow type of a contract type: a plain one, decimal(p,s), or array<...> of these."""
+    if name.startswith("array<"):
+        return pa.list_(arrow_type(name[len("array<") : -1]))
+    if match := re.fullmatch(r"decimal\((\d+),(\d+)\)", name):
+        return pa.decimal128(int(match[1]), int(match[2]))
+    return _ARROW_TYPES[name]
+
+
+def type_name(arrow: pa.DataType) -> str:
+    """The contract's word for an Arrow type; Arrow's own where the contract has none."""
+    if pa.types.is_list(arrow):
+        return f"array<{type_name(arrow.value_type)}>"
+    if pa.types.is_decimal128(arrow):
+        return f"decimal({arrow.precision},{arrow.scale})"
+    return _TYPE_NAMES.get(arrow, str(arrow))
+
+
+def type_names(schema: pa.Schema) -> dict[str, str]:
+    return {field.name: type_name(field.type) for field in schema}
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The table's columns in order. Rows may hold nulls until they are audited, so all are nullable here."""
+    return pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
+
+
+def _delta_field(column: Column) -> pa.Field:
+    """A column of the Delta table, with nullability and the meaning as comment."""
+    comment = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
+    return pa.field(column.name, arrow_type(column.type), column.nullable, {"comment": comment})
+
+
+def find_mismatches(table: Table, found: Mapping[str, str], with_partition: bool = True) -> list[str]:
+    """Every column that is missing, unknown or of another type; `found` is column name to contract type."""
+    expected = {c.name: c.type for c in table.columns if with_partition or c.name != table.partition}
+    missing = [f"column {name} is missing" for name in expected if name not in found]
+    unknown = [f"column {name} is not in the contract" for name in found if name not in expected]
+    mistyped = [
+        f"column {name}: expected {type_}, found {found[name]}"
+        for name, type_ in expected.items()
+        if found.get(name, type_) != type_
+    ]
+    return missing + unknown + mistyped
+
+
+def check_partition(table: Table, value: str) -> str:
+    """The value, if it can name a partition of the table: an ISO day, or plain letters, digits, _ and -."""
+    if table.column(table.partition).type == "date":
+        is_valid = _is_day(value)
+    else:
+        is_valid = _SAFE_TEXT.fullmatch(value) is not None
+    if not is_valid:
+        raise ChurnError(f"{table.name}: {value!r} cannot be a partition, {table.partition} is a day or a plain word")
+    return value
+
+
+def _is_day(value: str) -> bool:
+    try:
+        return date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class VisibleFile:
+    """A data file that a version of a table lists."""
+
+    partition: str
+    path: str
+    row_count: int
+
+
+def open_table(folder: Path, table: Table, version: int | None = None) -> DeltaTable | None:
+    """The table at a version; None where there is no table. Raises where its columns are not the contract's."""
+    if version is None and not DeltaTable.is_deltatable(str(folder)):
+        return None
+    try:
+        handle = DeltaTable(folder, version=version)
+    except DeltaError as error:
+        wanted = "" if version is None else f" at version {version}"
+        raise MissingInputError(f"lake table {folder} cannot be opened{wanted}: {error}") from error
+    if faults := find_mismatches(table, type_names(pa.schema(handle.schema()))):
+        raise ChurnError(f"lake table {folder} differs from the contract, rebuild it: " + "; ".join(faults))
+    return handle
+
+
+def open_or_create_table(folder: Path, table: Table) -> DeltaTable:
+    handle = open_table(folder, table)
+    if handle is None:
+        _create_table(folder, table)
+        return open_or_create_table(folder, table)
+    return handle
+
+
+def _create_table(folder: Path, table: Table) -> None:
+    """Creates the empty table; of several creators at once one does, and all can go on."""
+    DeltaTable.create(
+        folder,
+        pa.schema([_delta_field(column) for column in table.columns]),
+        mode="ignore",
+        partition_by=table.partition,
+        name=table.name,
+        description=table.grain,
+        # Opening a table and looking up a transaction read the entries since the last checkpoint: keep them few.
+        configuration={"delta.checkpointInterval": "20"},
+    )
+
+
+def list_files(handle: DeltaTable, table: Table) -> list[VisibleFile]:
+    """The files of the handle's version, by partition and path."""
+    adds = pa.table(handle.get_add_actions(flatten=True))
+    values = adds[f"partition.{table.partition}"].cast(pa.string()).to_pylist()
+    columns = zip(values, adds["path"].to_pylist(), adds["num_records"].to_pylist(), strict=True)
+    files = [VisibleFile(*row) for row in sorted(columns)]
+    for file in files:
+        if f"/{table.partition}={file.partition}/" not in file.path:  # from where Spark reads the value
+            raise ChurnError(f"lake table {table.name}: {file.path} is listed as {table.partition} {file.partition}")
+    return files
+
+
+def read_generations(handle: DeltaTable, table: Table, partitions: Iterable[str]) -> dict[str, int]:
+    """How often each partition was published."""
+    return {value: handle.transaction_version(_generation_id(table, value)) or 0 for value in partitions}
+
+
+def select_unpublished(handle: DeltaTable, table: Table, run_keys: Mapping[str, str]) -> dict[str, str]:
+    """Those of the partitions whose current content was not published under its run key."""
+    return {
+        value: key
+        for value, key in run_keys.items()
+        if handle.transaction_version(_key_id(table, value)) != _fingerprint(key)
+    }
+
+
+def replace_partitions(
+    handle: DeltaTable,
+    table: Table,
+    run_keys: Mapping[str, str],
+    generations: Mapping[str, int],
+    adds: list[AddAction],
+    metadata: Mapping[str, object],
+) -> None:
+    """One log entry: the partitions of `run_keys` hold `adds` and nothing else, each one generation on."""
+    handle.create_write_transaction(
+        adds,
+        mode="overwrite",  # of what the log lists; no file is touched
+        schema=handle.schema(),  # any other schema would silently become the table's
+        partition_by=table.partition,
+        partition_filters=[(table.partition, "in", list(run_keys))],
+        commit_properties=CommitProperties(
+            custom_metadata=dict(metadata),
+            app_transactions=[
+                *(Transaction(_generation_id(table, value), generations[value] + 1) for value in run_keys),
+                *(Transaction(_key_id(table, value), _fingerprint(key)) for value, key in run_keys.items()),
+            ],
+        ),
+    )
+
+
+def find_entry(handle: DeltaTable, run_id: str, after: int) -> int | None:
+    """The version that this run committed, looked for among the versions after the one it started from."""
+    entries = handle.history(handle.version() - after) if handle.version() > after else []
+    return next((entry["version"] for entry in entries if entry.get("run_id") == run_id), None)
+
+
+def _generation_id(table: Table, partition: str) -> str:
+    return f"publish:{table.name}:{partition}"
+
+
+def _key_id(table: Table, partition: str) -> str:
+    return f"key:{table.name}:{partition}"
+
+
+def _fingerprint(key: str) -> int:
+    """As many bits of the key as a transaction's version holds: one lookup says which key is current."""
+    return int.from_bytes(sha256(key.encode()).digest()[:8]) >> 1

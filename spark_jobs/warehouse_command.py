@@ -1,0 +1,131 @@
+"""Runs the warehouse from the command line.
+
+start     starts the embedded PostgreSQL unless it runs, and leaves it running (CHURN_WAREHOUSE_URL names your own)
+stop      ends it
+url       prints where it is, without the password
+psql      a prompt on it; everything after the command goes to psql, e.g. -c 'SELECT 1'; --shop sets the search path
+prepare   makes or updates a shop's schema
+load      copies the scores that the lake published for a day, and makes them visible
+promote   lets a registered model score from a day on
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from datetime import date
+
+import pyarrow.compute as pc
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from spark_jobs.command import check_as_of, day
+from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop, load_shop
+from spark_jobs.contract.tables import churn_risk
+from spark_jobs.embedded_postgres import EmbeddedPostgres, find_psql
+from spark_jobs.lake import Lake
+from spark_jobs.warehouse import Warehouse
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = _make_parser()
+    arguments, others = parser.parse_known_args(argv)
+    if others and arguments.command != "psql":
+        parser.error(f"unknown arguments: {' '.join(others)}")
+    settings = Settings.from_environment()
+    shop = load_shop(arguments.shop) if getattr(arguments, "shop", None) else None
+    if arguments.command == "stop":
+        stop(settings)
+    elif arguments.command == "start":
+        print(f"the warehouse is up: {_say_address(Warehouse.connect(settings))}")
+    elif arguments.command == "url":
+        show_url(settings)
+    elif arguments.command == "psql":
+        open_psql(Warehouse.connect(settings), shop, others)
+    elif arguments.command == "prepare":
+        Warehouse.connect(settings).prepare(shop)
+        print(f"schema {shop.name} is ready")
+    elif arguments.command == "load":
+        check_as_of(shop, arguments.as_of)
+        load_scores(Warehouse.connect(settings), Lake(settings.lake(shop.name)), shop, arguments.as_of)
+    else:
+        promote(Warehouse.connect(settings), shop, arguments.version, arguments.effective_from)
+
+
+def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> bool:
+    """Loads what the newest scoring run of the day names. False: that was loaded before.
+
+    Raises MissingInputError where the day was not scored.
+    """
+    table = churn_risk(shop.churn.horizons_days)
+    runs = [run for run in lake.runs("score") if run.as_of == as_of]
+    if not runs:
+        command = f"python -m spark_jobs.churn_risk --shop {shop.path} --as-of {as_of}"
+        raise MissingInputError(f"no scores of {shop.name} for {as_of} yet: run `{command}`, and publish the run")
+    run_id, version = runs[-1].run_id, runs[-1].tables[table.name]
+    rows = lake.dataset(table, [as_of.isoformat()], version)
+    is_hindsight = bool(pc.any(rows.to_table(columns=["is_hindsight"])["is_hindsight"]).as_py())
+    warehouse.prepare(shop)
+    is_new = warehouse.publish_risk(shop, as_of, run_id, rows, version, is_hindsight)
+    print(f"{shop.name} {as_of}: " + (f"{rows.count_rows()} scores visible" if is_new else "was loaded before"), run_id)
+    return is_new
+
+
+def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date | None) -> None:
+    """By default from the last day it learned from on, the first that is no hindsight."""
+    model = warehouse.model(shop, version)
+    if not model.gate_passed:
+        raise ChurnError(f"model {version} of {shop.name} did not pass its gate: promote another, or train again")
+    effective_from = effective_from or model.trained_through
+    warehouse.promote_model(shop, version, effective_from)
+    print(f"{version} scores {shop.name} from {effective_from} on")
+
+
+def stop(settings: Settings) -> None:
+    if settings.warehouse_url:
+        raise ChurnError("the warehouse is that of CHURN_WAREHOUSE_URL: stop it where it runs")
+    was_running = EmbeddedPostgres(settings.home).stop()
+    print("the warehouse is stopped" if was_running else "the warehouse was not running")
+
+
+def show_url(settings: Settings) -> None:
+    server = EmbeddedPostgres(settings.home)
+    print(_say_address(Warehouse(settings.warehouse_url or server.url)))
+    if not settings.warehouse_url:
+        print(f"its password is in {server.password_file}", file=sys.stderr)
+
+
+def open_psql(warehouse: Warehouse, shop: Shop | None, arguments: list[str]) -> None:
+    """Becomes psql. The password goes by the environment: a command line is visible to everybody."""
+    server = conninfo_to_dict(warehouse.url)
+    environment = {**os.environ, "PGPASSWORD": str(server.pop("password", "") or os.environ.get("PGPASSWORD", ""))}
+    if shop:
+        environment["PGOPTIONS"] = f"-c search_path={shop.name}"
+    psql = find_psql()
+    sys.stdout.flush()
+    os.execve(psql, [psql, *arguments, "-d", make_conninfo("", **server)], environment)
+
+
+def _say_address(warehouse: Warehouse) -> str:
+    server = conninfo_to_dict(warehouse.url)
+    place = f"{server.get('host', 'localhost')}:{server.get('port', 5432)}"
+    return f"postgresql://{server.get('user', '')}@{place}/{server.get('dbname', '')}"
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m spark_jobs.warehouse", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in ("start", "stop", "url"):
+        commands.add_parser(name)
+    commands.add_parser("psql").add_argument("--shop", metavar="SHOP.toml")
+    for name in ("prepare", "load", "promote"):
+        commands.add_parser(name).add_argument("--shop", required=True, metavar="SHOP.toml")
+    commands.choices["load"].add_argument("--as-of", required=True, type=day, metavar="DAY")
+    commands.choices["promote"].add_argument("--version", required=True, help="as in model_registry")
+    commands.choices["promote"].add_argument("--effective-from", type=day, metavar="DAY", help="default: the day it "
+                                             "was trained through")  # fmt: skip
+    return parser

@@ -1,0 +1,49 @@
+"""Airflow reads its environment when it is first imported: so it is made here, before any test module loads."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from infra.local.environment import ROOT, make_environment
+
+DEMO_SHOP = ROOT / "infra" / "demo" / "online_retail" / "shop.toml"
+
+_folder = Path(tempfile.mkdtemp(prefix="churn_dags_"))
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+
+
+def write_shop(file: Path, replacements: dict[str, str]) -> Path:
+    """The demo's shop.toml with other lines; every pattern has to be there."""
+    text = DEMO_SHOP.read_text()
+    for pattern, replacement in replacements.items():
+        text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
+        if not count:
+            raise ValueError(f"{DEMO_SHOP} has no line {pattern}")
+    file.write_text(text)
+    return file
+
+
+#: The demo shop, whose data has ended, and one that still lives, elsewhere.
+LIVE_SHOP = write_shop(
+    _folder / "shop.toml",
+    {
+        "^name = .*": 'name = "living"',
+        "^time_zone = .*": 'time_zone = "America/New_York"',
+        "^end_date = .*": "",
+    },
+)
+os.environ.update(make_environment([DEMO_SHOP, LIVE_SHOP], {**os.environ, "CHURN_HOME": str(_folder / "home")}))
+
+
+@pytest.fixture(scope="session")
+def dags() -> dict:
+    from infra.local.run_dag import load_dags
+
+    return load_dags()

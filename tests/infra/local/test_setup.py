@@ -1,0 +1,78 @@
+"""Does setup say what is missing, and does it leave alone what is current?"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from infra.local import setup
+from infra.local.environment import ROOT
+from spark_jobs.contract.errors import ChurnError
+
+
+def put_java(folder, version: str) -> None:
+    """A java on PATH that tells this version, as Java does: on stderr."""
+    java = folder / "java"
+    java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\" 2024-04-16' >&2\n")
+    java.chmod(0o755)
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("version", ["17.0.15", "21"])
+def test_a_fitting_java_passes(path, version):
+    put_java(path, version)
+    setup.check_java()
+
+
+def test_without_java_one_line_says_what_to_install(path):
+    with pytest.raises(ChurnError, match="apt-get install openjdk-17-jre-headless") as caught:
+        setup.check_java()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("version", "told"), [("11.0.2", "is 11"), ("1.8.0_402", "is 1"), ("25", "is 25")])
+def test_another_java_is_named(path, version, told):
+    put_java(path, version)
+    with pytest.raises(ChurnError, match=f"Java 17 or 21 is needed.*{told}"):
+        setup.check_java()
+
+
+def test_java_home_comes_first(path, monkeypatch):
+    put_java(path, "17.0.1")
+    monkeypatch.setenv("JAVA_HOME", str(path / "nowhere"))
+    with pytest.raises(ChurnError, match="nowhere/bin/java does not run"):
+        setup.check_java()
+
+
+def test_an_environment_is_current_until_its_lock_its_group_or_its_place_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(setup, "ROOT", tmp_path)
+    (tmp_path / "pyproject.toml").write_text("a")
+    (tmp_path / "uv.lock").write_text("b")
+    for name in ("one", "two"):
+        (tmp_path / name / "bin").mkdir(parents=True)
+        (tmp_path / name / "bin" / "python").touch()
+        (tmp_path / name / setup.STAMP).write_text(setup.make_stamp(tmp_path / "one", "jobs"))
+    assert setup.is_current(tmp_path / "one", "jobs")
+    assert not setup.is_current(tmp_path / "one", "jobs-gpu")
+    assert not setup.is_current(tmp_path / "two", "jobs")
+    (tmp_path / "uv.lock").write_text("c")
+    assert not setup.is_current(tmp_path / "one", "jobs")
+
+
+def test_an_environment_without_its_interpreter_is_not_current(tmp_path):
+    tmp_path.joinpath(setup.STAMP).write_text(setup.make_stamp(tmp_path, "jobs"))
+    assert not setup.is_current(tmp_path, "jobs")
+
+
+def test_setup_needs_nothing_but_the_standard_library():
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import infra.local.setup"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

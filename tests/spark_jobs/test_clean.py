@@ -1,0 +1,208 @@
+"""From raw files to series: every record accounted for, nights in any order give the same, nothing from the future."""
+
+import gzip
+from datetime import date
+
+import pytest
+
+from spark_jobs.accounts import check_accounts, check_total, make_accounts, take_tallies
+from spark_jobs.contract.errors import AuditError, ChurnError
+from spark_jobs.contract.tables import (
+    CUSTOMER_DAY,
+    CUSTOMER_SERIES,
+    DELIVERIES,
+    PURCHASES,
+    quarantine,
+)
+from tests.spark_jobs.shops import HEADER, SmallShop
+
+DAY = {n: date(2011, 3, n) for n in range(1, 32)}
+QUARANTINE = quarantine("purchases")
+
+
+def line(customer="a", at="2011-03-01 10:00", product="p", category="c", quantity=1, price="2.00"):
+    return f"{customer},{at},{product},{category},{quantity},{price}"
+
+
+@pytest.fixture
+def make_shop(spark, tmp_path, warehouse_url):
+    return lambda name="s", **options: SmallShop(spark, tmp_path / name, warehouse_url, **options)
+
+
+def deliver_three_days(shop):
+    """Sales, a return, equal lines, a late event, a repeated delivery, bad lines."""
+    shop.deliver(
+        "2011-03-01.csv",
+        line("a"), line("a"), line("b", category="d"), line("", product="q"), line("c", at="2011-03-02 09:00"),
+    )  # fmt: skip
+    shop.deliver(
+        "2011-03-02.csv",
+        line("a", at="2011-03-02 10:00", price="3.00"),
+        line("b", at="2011-03-01 23:00", category="e"),
+        line("b", quantity=-1, at="2011-03-02 12:00"),
+        line("c", price="free", at="2011-03-02 12:00"),
+        "a,b",
+    )
+    shop.deliver("2011-03-03-again.csv", line("a"), line("a"), line("b", category="d"))
+    shop.deliver("2011-03-03.csv", line("c", at="2011-03-03 08:00"), line("a", at="2011-03-01 23:30", category="e"))
+
+
+def test_one_run_over_a_range_equals_the_nights_one_by_one(make_shop):
+    at_once, nightly = make_shop("at_once"), make_shop("nightly")
+    deliver_three_days(at_once)
+    deliver_three_days(nightly)
+    at_once.run_night(DAY[3])
+    for day in (DAY[1], DAY[2], DAY[3]):
+        nightly.run_night(day)
+    assert at_once.accounts() == nightly.accounts() == {
+        "2011-03-01.csv": (5, 3, 2, 0),  # one line without a customer, one from the day after its delivery
+        "2011-03-02.csv": (5, 3, 2, 0),
+        "2011-03-03-again.csv": (3, 0, 0, 3),
+        "2011-03-03.csv": (2, 2, 0, 0),
+    }  # fmt: skip
+    for table in (PURCHASES, QUARANTINE, CUSTOMER_DAY):
+        assert at_once.rows(table) == nightly.rows(table)
+    assert at_once.rows(CUSTOMER_SERIES, "2011-03-03") == nightly.rows(CUSTOMER_SERIES, "2011-03-03")
+    reasons = [reason for row in at_once.rows(QUARANTINE) for reason in row["reasons"]]
+    assert sorted(reasons) == ["customer_id_missing", "event_after_delivery", "fields_missing", "price_invalid"]
+
+
+def test_a_customers_series_is_what_a_hand_computes(make_shop):
+    shop = make_shop()
+    deliver_three_days(shop)
+    shop.run_night(DAY[3])
+    by_spend = {tuple(row["spend"]): row for row in shop.rows(CUSTOMER_SERIES)}
+    # a: two equal lines and a late one on the 1st, one line on the 2nd; "e" was new on the 1st
+    a = by_spend[(6.0, 3.0)]
+    assert (a["first_day"], a["days"]) == (DAY[1], [DAY[1], DAY[2]])
+    assert (a["sale_count"], a["item_quantity"], a["new_category_count"]) == ([3, 1], [3, 1], [2, 0])
+    # b: a sale on the 1st, a late one of the 1st, a return on the 2nd
+    b = by_spend[(4.0, 0.0)]
+    assert (b["sale_count"], b["return_count"], b["refund"]) == ([2, 0], [0, 1], [0, 2.0])
+    assert set(by_spend) == {(6.0, 3.0), (4.0, 0.0), (2.0,)}
+
+
+def test_what_comes_later_changes_nothing_that_is_published(make_shop):
+    shop = make_shop()
+    shop.deliver("2011-03-01.csv", line("a"), line("b"))
+    shop.deliver("2011-03-02.csv", line("a", at="2011-03-02 10:00"))
+    shop.run_night(DAY[2])
+    night = shop.rows(CUSTOMER_SERIES, "2011-03-02")
+    # An event and a delivery after as_of, and a file for a day that is published already.
+    shop.deliver("2011-03-03.csv", line("b", at="2011-03-03 10:00"))
+    shop.deliver("2011-03-01-late.csv", line("c"), line("b"))
+    shop.run_night(DAY[3])
+    shop.run_night(DAY[2])
+    assert shop.rows(CUSTOMER_SERIES, "2011-03-02") == night
+    delivered = {row["path"]: row["delivery_day"] for row in shop.rows(DELIVERIES)}
+    assert delivered["2011-03-01-late.csv"] == DAY[3]
+    assert shop.accounts()["2011-03-01-late.csv"] == (2, 1, 0, 1)
+    assert len(shop.rows(CUSTOMER_SERIES, "2011-03-03")) == 3  # the late customer counts from the next night on
+
+
+def test_a_file_for_an_unpublished_day_takes_its_events_back_from_later_files(make_shop):
+    shop, in_order = make_shop("late"), make_shop("in_order")
+    for one in (shop, in_order):
+        one.deliver("2011-03-02.csv", line("a"), line("b", at="2011-03-02 10:00"))
+    shop.clean(DAY[2])
+    for one in (shop, in_order):
+        one.deliver("2011-03-01.csv", line("a"))
+        one.clean(DAY[2])
+    assert shop.rows(PURCHASES) == in_order.rows(PURCHASES)
+    assert shop.accounts() == {"2011-03-01.csv": (1, 1, 0, 0), "2011-03-02.csv": (2, 1, 0, 1)}
+
+
+def test_repeating_a_run_commits_nothing(make_shop):
+    shop = make_shop()
+    shop.deliver("2011-03-01.csv", line("a"), line("b"))
+    shop.run_night(DAY[1])
+    versions = {table.name: shop.lake.version(table) for table in (PURCHASES, CUSTOMER_DAY, CUSTOMER_SERIES)}
+    shop.run_night(DAY[1])
+    assert versions == {table.name: shop.lake.version(table) for table in (PURCHASES, CUSTOMER_DAY, CUSTOMER_SERIES)}
+    assert len(shop.lake.runs("etl")) == 1
+
+
+def test_a_first_dump_belongs_to_each_events_own_day(make_shop):
+    shop, dated = make_shop("dump", delivery_day=""), make_shop("dated")
+    shop.deliver("all.csv", line("a"), line("b", at="2011-03-02 10:00"), line("c", at="2011-03-05 10:00"), "x")
+    dated.deliver("2011-03-01.csv", line("a"))
+    dated.deliver("2011-03-02.csv", line("b", at="2011-03-02 10:00"))
+    shop.run_night(DAY[2])
+    dated.run_night(DAY[2])
+    assert shop.accounts() == {"all.csv": (4, 3, 1, 0)}
+    assert shop.rows(CUSTOMER_SERIES) == dated.rows(CUSTOMER_SERIES)
+    shop.run_night(DAY[5])
+    assert len(shop.rows(CUSTOMER_SERIES, "2011-03-05")) == 2  # a has been quiet for too long
+
+
+def test_equal_lines_of_a_file_are_one_event_where_the_shop_says_so(make_shop):
+    shop = make_shop(exact_duplicates="drop")
+    shop.deliver("2011-03-01.csv", line("a"), line("a"), line("b"))
+    shop.clean(DAY[1])
+    assert shop.accounts() == {"2011-03-01.csv": (3, 2, 0, 1)}
+
+
+def test_a_broken_file_is_quarantined_whole_and_the_others_load(make_shop):
+    shop = make_shop()
+    content = "\n".join([HEADER, *(line(f"c{n}", product=n * 7919) for n in range(3000))]) + "\n"
+    (shop.raw / "2011-03-01-cut.csv.gz").write_bytes(gzip.compress(content.encode())[:-400])
+    (shop.raw / "2011-03-01-narrow.csv").write_text("customer,at\na,2011-03-01\n")
+    shop.deliver("2011-03-01.csv", *(line(f"c{n}", price="1.00") for n in range(4000)))
+    shop.clean(DAY[1])
+    accounts = shop.accounts()
+    assert accounts["2011-03-01.csv"] == (4000, 4000, 0, 0)
+    assert accounts["2011-03-01-narrow.csv"] == (1, 0, 1, 0)
+    lines_in, clean, quarantined, _ = accounts["2011-03-01-cut.csv.gz"]
+    assert lines_in == quarantined > 1000
+    assert clean == 0
+
+
+def test_too_much_quarantined_publishes_nothing_and_says_why(make_shop):
+    shop = make_shop()
+    shop.deliver("2011-03-01.csv", line("a"), line(""), line("b", price="x"))
+    with pytest.raises(AuditError, match=r"2 of 3 records \(67%\) would be quarantined"):
+        shop.clean(DAY[1])
+    assert shop.rows(PURCHASES) == []
+
+
+def test_a_lost_a_doubled_and_a_last_record_are_missed(spark):
+    ddl = "delivery_id string, record_number bigint, delivery_day date, reasons array<string>, is_duplicate boolean"
+    rows = [("d", n, DAY[1], [], False) for n in (1, 2, 3)]
+    delivery = {"delivery_id": "d", "path": "f", "log": "purchases"}
+
+    def account(kept):
+        return make_accounts(take_tallies(spark.createDataFrame(kept, ddl)), (delivery,))
+
+    check_total(account(rows), 3)
+    check_accounts(account(rows), 0.5, DAY[1])
+    with pytest.raises(AuditError, match="f: 3 records in, but 2 clean"):
+        check_accounts(account([rows[0], rows[2]]), 0.5, DAY[1])
+    with pytest.raises(AuditError, match="f: 3 records in, but 4 clean"):
+        check_accounts(account([*rows, rows[0]]), 0.5, DAY[1])
+    with pytest.raises(AuditError, match="expected all 3 records"):
+        check_total(account(rows[:2]), 3)
+
+
+def test_a_path_without_a_day_and_an_empty_folder_say_what_to_mend(make_shop):
+    shop = make_shop()
+    with pytest.raises(ChurnError, match="no file"):
+        shop.clean(DAY[1])
+    shop.deliver("today.csv", line("a"))
+    with pytest.raises(ChurnError, match="mend delivery_day"):
+        shop.clean(DAY[1])
+
+
+def test_the_warehouse_knows_whose_key_it_is_and_the_lake_does_not(make_shop, warehouse_url):
+    import psycopg
+
+    shop = make_shop()
+    shop.deliver("2011-03-01.csv", line("very-secret-customer"))
+    shop.clean(DAY[1])
+    (purchase,) = shop.rows(PURCHASES)
+    with psycopg.connect(warehouse_url) as connection:
+        found = connection.execute(
+            "select customer_id from identity.customers where customer_key = %s", [purchase["customer_id"]]
+        ).fetchall()
+    assert found == [("very-secret-customer",)]
+    held = b"".join(path.read_bytes() for path in shop.lake.root.rglob("*") if path.is_file())
+    assert b"very-secret-customer" not in held

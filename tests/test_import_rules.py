@@ -1,0 +1,78 @@
+"""Who may import whom: the written rules, and in clean interpreters what only shows when modules really load."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def list_modules(package: str) -> list[str]:
+    """Every module below a package, dotted."""
+    files = (ROOT / package).rglob("*.py")
+    return sorted(".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for f in files)
+
+
+def import_in_clean_interpreter(modules: list[str], *flags: str) -> set[str]:
+    """The top-level names of all that is loaded once these modules are imported."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\nimport importlib\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, *flags, "-c", code], capture_output=True, text=True, cwd="/")
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split("\n")[-2].split())
+
+
+def imports_of(file: Path) -> list[tuple[str, bool]]:
+    """Every imported module of a file, and whether the import stands inside a function."""
+    tree = ast.parse(file.read_text())
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    inner = {id(node) for function in functions for node in ast.walk(function)}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, id(node) in inner) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [(f"{node.module}.{alias.name}", id(node) in inner) for alias in node.names]
+    return found
+
+
+def test_the_written_rules_hold():
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([linter, "--no-logo", "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_contract_needs_the_standard_library_only():
+    loaded = import_in_clean_interpreter(list_modules("spark_jobs/contract"), "-I", "-S")  # -S: no site-packages
+    assert "spark_jobs" in loaded
+    assert loaded - set(sys.stdlib_module_names) - {"__main__"} == {"spark_jobs"}
+
+
+def test_training_loads_neither_spark_nor_airflow():
+    loaded = import_in_clean_interpreter(list_modules("training"))
+    assert "training" in loaded
+    assert not loaded & {"pyspark", "airflow"}
+
+
+@pytest.mark.parametrize("module", ["spark_jobs.lake", "spark_jobs.warehouse"])
+def test_what_training_shares_with_the_jobs_loads_no_spark(module):
+    assert not import_in_clean_interpreter([module]) & {"pyspark", "airflow", "training"}
+
+
+def test_only_churn_risk_knows_a_model_and_only_where_it_scores():
+    users = {}
+    for file in (ROOT / "spark_jobs").rglob("*.py"):
+        of_training = [(name, inner) for name, inner in imports_of(file) if name.split(".")[0] == "training"]
+        if of_training:
+            users[file.stem] = of_training
+    assert set(users) == {"churn_risk"}
+    assert all(inner for _, inner in users["churn_risk"]), "a top-level import would load TensorFlow in the driver"
+    assert all(name.startswith("training.predict") for name, _ in users["churn_risk"]), users

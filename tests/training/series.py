@@ -1,0 +1,60 @@
+"""Small series for tests: a shop, and customers told as {day: {measure: value}}."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from spark_jobs.contract.features import SERIES_MEASURES
+from spark_jobs.contract.shop import ColumnMapping, Shop, Source
+from spark_jobs.contract.windows import ChurnDefinition
+
+START = date(2024, 1, 1)
+PURCHASE = {"sale_count": 1.0, "item_quantity": 2.0, "spend": 10.0}
+
+
+def make_shop(with_category: bool = False, churn: ChurnDefinition | None = None, **model: object) -> Shop:
+    names = ["customer_id", "event_at", "quantity", "unit_price", "kind"] + ["category"] * with_category
+    columns = {name: ColumnMapping(column=name) for name in names}
+    source = Source("purchases", "raw", "*.csv", "csv", columns)
+    return Shop("corner", "UTC", "EUR", {"purchases": source}, churn=churn or ChurnDefinition(), model=model)
+
+
+def day(number: int) -> date:
+    """The day so many days after START."""
+    return START + timedelta(days=number)
+
+
+def make_series(customers: Mapping[str, Mapping[int, Mapping[str, float]]], as_of: date) -> pa.Table:
+    """customer -> {day number: measures of that day}, as training_series has it; measures not named are 0."""
+    days = [[day(n) for n in sorted(facts)] for facts in customers.values()]
+    columns = {
+        "customer_id": pa.array(list(customers), pa.string()),
+        "first_day": pa.array([own[0] for own in days], pa.date32()),
+        "days": pa.array(days, pa.list_(pa.date32())),
+    }
+    for measure in SERIES_MEASURES:
+        values = [[float(facts[n].get(measure.name, 0)) for n in sorted(facts)] for facts in customers.values()]
+        columns[measure.name] = pa.array(values, pa.list_(pa.float64()))
+    columns["as_of"] = pa.array([as_of] * len(days), pa.date32())
+    return pa.table(columns)
+
+
+def draw_shop_series(customers: int, days: int, seed: int = 0) -> pa.Table:
+    """Customers who buy at rates of their own and leave for good at some day, so that there is something to learn."""
+    generator = np.random.default_rng(seed)
+    drawn = {}
+    for number in range(customers):
+        first = int(generator.integers(0, days * 2 // 3))
+        left = first + int(generator.exponential(120)) + 1
+        gap = generator.gamma(2.0, 8.0) + 1
+        bought, at = {}, float(first)
+        while at < min(left, days):
+            count = int(generator.integers(1, 5))
+            bought[int(at)] = {"sale_count": count, "item_quantity": count, "spend": round(count * 7.5, 2)}
+            at += generator.exponential(gap) + 1
+        drawn[f"customer-{number:05d}"] = bought
+    return make_series(drawn, day(days - 1))

@@ -1,0 +1,1 @@
+"""Learns churn from customer_series and scores with what it learned; knows neither Spark nor Airflow."""

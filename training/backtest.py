@@ -1,0 +1,174 @@
+"""What would the nightly scores have been worth? At each past day: train on what was known, score, see what happened.
+
+At every cut-off the recipe runs as on that evening: the gate decides, on days that were over by then, which kind is
+promoted; every kind is trained on the series that was published for the cut-off; the eligible are scored. Outcomes
+come from the series of --data-until. Who counts for a metric is told in evaluate.py.
+
+    python -m training.backtest --shop SHOP.toml --cutoffs 2011-05-01,2011-06-01 --data-until 2011-09-06 --out DIR
+
+backtest.json    per cut-off, horizon and method the metrics, and paired intervals against the best contender
+predictions.csv  customer_id, cutoff, horizon, p, method: everybody who was eligible, counted by a metric or not
+backtest.md      with --markdown: the table for people
+
+The method `promoted` is what would have scored: the promoted kind's probabilities once more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Console
+
+from spark_jobs.command import day, load_arguments, make_parser, run_command
+from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.tables import TRAINING_SERIES
+from spark_jobs.lake import Lake
+from training.backtest_results import PROMOTED, CutoffResult, show_results, write_results
+from training.config import ModelSettings
+from training.dataset import Series
+from training.evaluate import Predictions, Verdict, choose_simplest_best, measure, take_outcomes
+from training.fit import Candidate, Progress, fit_candidates
+from training.gate import choose_contenders, predict_cutoff, run_gate
+from training.metrics import Comparison, compare
+from training.progress import show_progress
+
+
+def backtest_cutoff(
+    then: Series, later: Series, shop: Shop, settings: ModelSettings, progress: Progress | None = None
+) -> CutoffResult:
+    """The evening of `then.as_of`, judged by what `later` knows."""
+    promoted, verdict, notes = _pass_gate(then, shop, settings, _part_of(progress, 0.0))
+    candidates = fit_candidates(then, then.as_of, shop, settings, progress=_part_of(progress, 0.5))
+    promoted = promoted or choose_on_validation(candidates)
+    scored = predict_cutoff(candidates, then, then.as_of, shop)
+    scored = replace(scored, by_method={**scored.by_method, PROMOTED: scored.by_method[promoted]})
+    predictions, missing_count = take_later_outcomes(scored, later, shop)
+    if missing_count:
+        notes += (f"{missing_count} customers are not in the series of {later.as_of}: they count for no metric",)
+    contenders, _ = choose_contenders(candidates, shop)
+    closed = [h for h in shop.churn.horizons_days if then.as_of + timedelta(days=h) <= later.as_of]
+    notes += tuple(f"{h} days: not over by {later.as_of}, no metrics" for h in contenders if h not in closed)
+    metrics = [row for row in measure(predictions) if row.horizon_days in closed]
+    return CutoffResult(
+        promoted, verdict, contenders, predictions, metrics, compare_methods(predictions, contenders, promoted), notes
+    )
+
+
+def _pass_gate(
+    then: Series, shop: Shop, settings: ModelSettings, progress: Progress | None
+) -> tuple[str | None, Verdict | None, tuple[str, ...]]:
+    """What the gate of that evening promotes, its verdict, notes; no kind where the history is too short for a gate."""
+    try:
+        verdict = run_gate(then, then.as_of, shop, settings, progress).verdict
+    except ChurnError as error:
+        return None, None, (f"no gate, the best on validation is promoted: {error}",)
+    return verdict.promoted, verdict, tuple(f"gate: {reason}" for reason in verdict.reasons)
+
+
+def _part_of(progress: Progress | None, first: float) -> Progress | None:
+    """Reports into the half of the bar that starts at `first`."""
+    return progress and (lambda share, text: progress(first + share / 2, text if first else f"gate, {text}"))
+
+
+def choose_on_validation(candidates: Mapping[str, Candidate]) -> str:
+    """The kind with the lowest mean validation log loss; ties go to the simpler."""
+    means = {kind: float(candidate.validation_log_loss.mean()) for kind, candidate in candidates.items()}
+    return choose_simplest_best({kind: np.inf if np.isnan(mean) else mean for kind, mean in means.items()})
+
+
+def take_later_outcomes(predictions: Predictions, later: Series, shop: Shop) -> tuple[Predictions, int]:
+    """The predictions with the outcomes that a later series knows, and how many customers it does not know."""
+    outcome = np.full(predictions.outcome.shape, np.nan)
+    is_known = np.zeros(len(outcome), bool)
+    customers = pa.array(predictions.customer_id, pa.string())
+    for chunk in later.chunks():
+        place = pc.index_in(chunk["customer_id"], value_set=customers).combine_chunks()
+        rows = place.drop_null().to_numpy()
+        outcome[rows] = take_outcomes(chunk, predictions.cutoff, shop).outcome[place.is_valid().to_numpy(False)]
+        is_known[rows] = True
+    return replace(predictions, outcome=outcome), int((~is_known).sum())
+
+
+def compare_methods(
+    predictions: Predictions, contenders: Mapping[int, str], promoted: str
+) -> dict[tuple[int, str], Comparison]:
+    """Every kind, and what was promoted, against each horizon's contender, where an outcome counts."""
+    found = {}
+    for index, horizon_days in enumerate(predictions.horizons_days):
+        contender = contenders[horizon_days]
+        outcome, contender_p = predictions.of(contender, index)
+        for method in predictions.by_method.keys() - {contender, PROMOTED}:
+            if len(outcome):
+                found[horizon_days, method] = compare(outcome, predictions.of(method, index)[1], contender_p)
+        if (horizon_days, promoted) in found:
+            found[horizon_days, PROMOTED] = found[horizon_days, promoted]
+    return found
+
+
+def check_cutoffs(cutoffs: Iterable[date], data_until: date, shop: Shop) -> list[date]:
+    """The cut-offs in order. Raises ChurnError where one is too late for any outcome to be known."""
+    shortest = shop.churn.horizons_days[0]
+    latest = data_until - timedelta(days=shortest)
+    late = sorted(c for c in set(cutoffs) if c > latest)
+    if late:
+        raise ChurnError(
+            f"cut-off {late[0]} is too late: {shortest} days after it, its outcome, lie beyond {data_until}; "
+            f"give cut-offs up to {latest}"
+        )
+    return sorted(set(cutoffs))
+
+
+def read_series(lake: Lake, shop: Shop, days: Iterable[date]) -> dict[date, Series]:
+    """The published training_series of each day. Raises MissingInputError with the command that builds the missing."""
+    version = lake.version(TRAINING_SERIES)
+    published = {} if version is None else lake.partitions(TRAINING_SERIES, version)
+    missing = sorted({d for d in days if d.isoformat() not in published})
+    if missing:
+        arguments = " ".join(f"--as-of {d}" for d in missing)
+        raise MissingInputError(
+            f"training_series lacks {', '.join(map(str, missing))}: "
+            f"run python -m spark_jobs.customer_series --shop {shop.path} --all {arguments}"
+        )
+    return {d: Series(lake.dataset(TRAINING_SERIES, [d.isoformat()], version), d) for d in days}
+
+
+def _read_days(text: str) -> list[date]:
+    return [day(part.strip()) for part in text.split(",")]
+
+
+def make_backtest_parser() -> argparse.ArgumentParser:
+    parser = make_parser(__doc__, with_as_of=False)
+    parser.add_argument("--cutoffs", required=True, type=_read_days, metavar="D1,D2", help="days to go back to")
+    parser.add_argument("--data-until", required=True, type=day, metavar="DAY", help="outcomes are known so far")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the results are written")
+    parser.add_argument("--markdown", action="store_true", help="write the table as backtest.md too")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    arguments, shop = load_arguments(make_backtest_parser(), argv)
+    console, settings = Console(), ModelSettings.from_shop(shop)
+    cutoffs = check_cutoffs(arguments.cutoffs, arguments.data_until, shop)
+    lake = Lake(Settings.from_environment().lake(shop.name))
+    series = read_series(lake, shop, [*cutoffs, arguments.data_until])
+    results = []
+    for number, cutoff in enumerate(cutoffs, start=1):
+        with show_progress(f"backtest {cutoff} ({number} of {len(cutoffs)})", console) as progress:
+            results.append(backtest_cutoff(series[cutoff], series[arguments.data_until], shop, settings, progress))
+    write_results(results, shop, arguments.data_until, arguments.out, arguments.markdown)
+    show_results(results, console)
+    console.print(f"wrote {arguments.out}", highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,155 @@
+"""What did a backtest find, for programs (JSON, CSV) and for people (a table on the screen or in Markdown)?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+from rich.console import Console
+from rich.table import Table
+
+from spark_jobs.contract.shop import Shop
+from training.evaluate import MetricRow, Predictions, Verdict
+from training.metrics import Comparison
+
+PROMOTED = "promoted"
+COLUMNS = {
+    "auroc": "AUROC",
+    "pr_auc": "PR-AUC",
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "ece": "ECE",
+    "lift_10": "lift 10 %",
+}
+
+
+@dataclass(frozen=True)
+class CutoffResult:
+    """One cut-off: which kind would have scored and why, and what each method was worth.
+
+    verdict      of the gate on that evening; None where the history was too short for one
+    contenders   horizon in days -> the best baseline by validation
+    metrics      of the horizons whose outcome is closed
+    comparisons  (horizon in days, method) -> the method against the contender
+    """
+
+    promoted: str
+    verdict: Verdict | None
+    contenders: dict[int, str]
+    predictions: Predictions
+    metrics: list[MetricRow]
+    comparisons: dict[tuple[int, str], Comparison]
+    notes: tuple[str, ...]
+
+
+def describe_results(results: list[CutoffResult], shop: Shop, data_until: date) -> dict:
+    """The content of backtest.json."""
+    churn = shop.churn
+    return {
+        "shop": shop.name,
+        "data_until": data_until.isoformat(),
+        "churned": f"no {churn.activity} in the H days after the cut-off",
+        "counted": f"customers with a {churn.activity} in the H days up to the cut-off",
+        "eligible_within_days": churn.eligible_within_days,
+        "cutoffs": [_describe_result(result) for result in results],
+    }
+
+
+def _describe_result(result: CutoffResult) -> dict:
+    def describe_row(row: MetricRow) -> dict:
+        comparison = result.comparisons.get((row.horizon_days, row.method))
+        return asdict(row) | {"against_contender": comparison and asdict(comparison)}
+
+    return {
+        "cutoff": result.predictions.cutoff.isoformat(),
+        "eligible": len(result.predictions.customer_id),
+        "promoted": result.promoted,
+        "gate": result.verdict and result.verdict.to_dict(),
+        "contenders": {str(days): kind for days, kind in result.contenders.items()},
+        "notes": list(result.notes),
+        "metrics": [describe_row(row) for row in result.metrics],
+    }
+
+
+def list_predictions(predictions: Predictions) -> pa.Table:
+    """Long form: a row for each customer, horizon and method."""
+    count = len(predictions.customer_id)
+    customers = pa.array(predictions.customer_id, pa.string())
+    parts = [
+        pa.table({
+            "customer_id": customers,
+            "cutoff": pa.array([predictions.cutoff] * count, pa.date32()),
+            "horizon": pa.array(np.full(count, days)),
+            "p": pa.array(p[:, index]),
+            "method": pa.array([method] * count, pa.string()),
+        })
+        for method, p in predictions.by_method.items()
+        for index, days in enumerate(predictions.horizons_days)
+    ]  # fmt: skip
+    return pa.concat_tables(parts)
+
+
+def list_lines(results: list[CutoffResult]) -> list[list[str]]:
+    """The table for people, heading first: a line for each cut-off, horizon and method."""
+    heading = ["cut-off", "days", "method", "n", "churn", *COLUMNS.values(), "log loss − contender (95 %)"]
+    return [heading] + [_write_line(result, row) for result in results for row in result.metrics]
+
+
+def _write_line(result: CutoffResult, row: MetricRow) -> list[str]:
+    method = f"{PROMOTED} ({result.promoted})" if row.method == PROMOTED else row.method
+    numbers = [_write_number(getattr(row, name)) for name in COLUMNS]
+    cutoff = result.predictions.cutoff.isoformat()
+    churn_rate = _write_number(row.churn_rate)
+    return [cutoff, str(row.horizon_days), method, f"{row.n:,}", churn_rate, *numbers, _write_comparison(result, row)]
+
+
+def _write_number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _write_comparison(result: CutoffResult, row: MetricRow) -> str:
+    comparison = result.comparisons.get((row.horizon_days, row.method))
+    if comparison is None:
+        kind = result.promoted if row.method == PROMOTED else row.method
+        return "the contender" if kind == result.contenders[row.horizon_days] else "–"
+    low, high = comparison.log_loss_interval
+    return f"{comparison.log_loss_difference:+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+def write_markdown(results: list[CutoffResult]) -> str:
+    """The table as Markdown, notes below it."""
+    heading, *lines = list_lines(results)
+    rule = ["---"] * 3 + ["---:"] * (len(heading) - 3)
+    table = ["| " + " | ".join(row) + " |" for row in (heading, rule, *lines)]
+    notes = [f"- {result.predictions.cutoff}: {note}" for result in results for note in result.notes]
+    return "\n".join([*table, "", *notes] if notes else table) + "\n"
+
+
+def show_results(results: list[CutoffResult], console: Console) -> None:
+    heading, *lines = list_lines(results)
+    screen = Table(title="backtest")
+    for number, name in enumerate(heading):
+        screen.add_column(name, justify="left" if number < 3 else "right", no_wrap=True)
+    for before, line in zip([None, *lines], lines, strict=False):
+        if before and before[:2] != line[:2]:
+            screen.add_section()
+        screen.add_row(*line)
+    console.print(screen)
+    for result in results:
+        for note in result.notes:
+            console.print(f"{result.predictions.cutoff}: {note}", highlight=False, soft_wrap=True, markup=False)
+
+
+def write_results(results: list[CutoffResult], shop: Shop, data_until: date, out: Path, with_markdown: bool) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    description = describe_results(results, shop, data_until)
+    (out / "backtest.json").write_text(json.dumps(description, indent=1, allow_nan=False) + "\n")
+    predictions = pa.concat_tables(list_predictions(result.predictions) for result in results)
+    pacsv.write_csv(predictions, out / "predictions.csv", pacsv.WriteOptions(quoting_style="none"))
+    if with_markdown:
+        (out / "backtest.md").write_text(write_markdown(results))

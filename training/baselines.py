@@ -1,0 +1,265 @@
+"""What must a network beat? Three plain methods on the same inputs, and the interface that every candidate shares.
+
+| kind | what it is |
+|---|---|
+| recency | logistic regression on the days since the last purchase alone, as a parabola of their logarithm |
+| logistic | logistic regression on all inputs, standardised |
+| boosting | gradient-boosted trees (xgboost) on all inputs, as many rounds as help on held-out rows |
+
+Each learns one model per horizon from the rows that teach it. Rows stand customer by customer. A horizon whose rows
+all have one label gets the smoothed rate, (churned + 1) / (rows + 2). Files hold data only: JSON, never code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+import xgboost
+from sklearn.linear_model import LogisticRegression
+
+from spark_jobs.contract.errors import ChurnError
+from training.trees import grow_trees, read_trees
+
+RECENCY_FEATURE = "days_since_purchase"
+#: Weak enough to matter for a handful of rows only.
+PENALTY = 1.0
+
+
+class Estimator(Protocol):
+    """One kind of model for all horizons H. rows (N, F) float32; labels and taught (N, H) of 0 and 1."""
+
+    kind: ClassVar[str]
+
+    def fit(
+        self, rows: np.ndarray, labels: np.ndarray, taught: np.ndarray, feature_names: list[str], seed: int
+    ) -> None: ...
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        """Probabilities of churn, (N, H) float64."""
+        ...
+
+    def to_files(self) -> dict[str, bytes]:
+        """File name to content: all that `from_files` needs."""
+        ...
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Estimator: ...
+
+
+@dataclass(frozen=True)
+class Line:
+    """P(churn) = 1 / (1 + exp(-(intercept + coefficients · (inputs - mean) / scale))), all arrays (F,)."""
+
+    mean: np.ndarray
+    scale: np.ndarray
+    coefficients: np.ndarray
+    intercept: float
+
+    @classmethod
+    def flat(cls, width: int, probability: float) -> Line:
+        """The same probability for everybody."""
+        return cls(np.zeros(width), np.ones(width), np.zeros(width), float(np.log(probability / (1 - probability))))
+
+    @classmethod
+    def fit(cls, inputs: np.ndarray, labels: np.ndarray) -> Line:
+        if labels.min() == labels.max():
+            return cls.flat(inputs.shape[1], smooth_rate(labels))
+        mean, spread = inputs.mean(axis=0), inputs.std(axis=0)
+        scale = np.where(spread > 1e-9, spread, 1.0)
+        model = LogisticRegression(C=1 / PENALTY, solver="newton-cholesky").fit((inputs - mean) / scale, labels)
+        return cls(mean, scale, model.coef_[0].astype(float), float(model.intercept_[0]))
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """(N,) float64."""
+        score = self.intercept + ((inputs - self.mean) / self.scale) @ self.coefficients
+        return 0.5 * (1 + np.tanh(score / 2))  # the logistic function, without overflow
+
+    def to_json(self) -> dict:
+        return {
+            "mean": self.mean.tolist(),
+            "scale": self.scale.tolist(),
+            "coefficients": self.coefficients.tolist(),
+            "intercept": self.intercept,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict, width: int) -> Line:
+        """Raises KeyError, TypeError or ValueError where this is no line over `width` inputs."""
+        mean, scale, coefficients = (np.array(values[k], dtype=float) for k in ("mean", "scale", "coefficients"))
+        line = cls(mean, scale, coefficients, float(values["intercept"]))
+        arrays = (mean, scale, coefficients)
+        if any(a.shape != (width,) or not np.isfinite(a).all() for a in arrays) or not np.isfinite(line.intercept):
+            raise ValueError(f"a line needs {width} finite numbers each")
+        if not (scale > 0).all():
+            raise ValueError("scale must be above zero")
+        return line
+
+
+class Logistic:
+    """Logistic regression per horizon; kept as one JSON file and predicted in numpy."""
+
+    kind: ClassVar[str] = "logistic"
+
+    def __init__(self) -> None:
+        self.feature_names: list[str] = []
+        self.lines: list[Line] = []
+
+    def fit(
+        self, rows: np.ndarray, labels: np.ndarray, taught: np.ndarray, feature_names: list[str], seed: int
+    ) -> None:
+        del seed  # the optimum is unique
+        self.feature_names = list(feature_names)
+        inputs = self.derive_inputs(rows)
+        self.lines = [Line.fit(inputs[of], labels[of, h]) for h, of in enumerate(_taught_rows(rows, taught))]
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        check_rows(rows, len(self.feature_names))
+        inputs = self.derive_inputs(rows)
+        return np.stack([line.predict(inputs) for line in self.lines], axis=1)
+
+    def derive_inputs(self, rows: np.ndarray) -> np.ndarray:
+        """(N, inputs) float64: what the line is drawn over."""
+        return rows.astype(np.float64)
+
+    @property
+    def input_count(self) -> int:
+        return len(self.feature_names)
+
+    def to_files(self) -> dict[str, bytes]:
+        content = {"feature_names": self.feature_names, "lines": [line.to_json() for line in self.lines]}
+        return {f"{self.kind}.json": json.dumps(content, indent=1).encode()}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Logistic:
+        def read(content: dict) -> Logistic:
+            model = cls()
+            model.feature_names = _read_names(content)
+            model.lines = [Line.from_json(line, model.input_count) for line in content["lines"]]
+            if not model.lines:
+                raise ValueError("no lines")
+            return model
+
+        return _read_json(files, f"{cls.kind}.json", read)
+
+
+class Recency(Logistic):
+    """Logistic regression on the log of the days since the last purchase and its square."""
+
+    kind: ClassVar[str] = "recency"
+
+    def derive_inputs(self, rows: np.ndarray) -> np.ndarray:
+        if RECENCY_FEATURE not in self.feature_names:
+            raise ChurnError(f"the recency baseline needs the input {RECENCY_FEATURE}: this shop has none")
+        log_days = rows[:, self.feature_names.index(RECENCY_FEATURE)].astype(np.float64)
+        return np.stack([log_days, log_days**2], axis=1)
+
+    @property
+    def input_count(self) -> int:
+        return 2
+
+
+class Boosting:
+    """Gradient-boosted trees per horizon; kept as xgboost's own JSON."""
+
+    kind: ClassVar[str] = "boosting"
+
+    def __init__(self) -> None:
+        self.feature_names: list[str] = []
+        self.models: list[xgboost.Booster | float] = []
+
+    def fit(
+        self, rows: np.ndarray, labels: np.ndarray, taught: np.ndarray, feature_names: list[str], seed: int
+    ) -> None:
+        self.feature_names = list(feature_names)
+        selections = _taught_rows(rows, taught)
+        with ThreadPoolExecutor() as pool:
+            jobs = [pool.submit(_learn_horizon, rows[of], labels[of, h], seed) for h, of in enumerate(selections)]
+        self.models = [job.result() for job in jobs]
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        check_rows(rows, len(self.feature_names))
+        columns = [
+            np.full(len(rows), model) if isinstance(model, float)
+            else model.inplace_predict(np.ascontiguousarray(rows)).astype(np.float64)
+            for model in self.models
+        ]  # fmt: skip
+        return np.stack(columns, axis=1)
+
+    def to_files(self) -> dict[str, bytes]:
+        rates = [model if isinstance(model, float) else None for model in self.models]
+        content = {"feature_names": self.feature_names, "rates": rates}
+        trees = {f"trees_{h}.json": bytes(model.save_raw("json"))
+                 for h, model in enumerate(self.models) if not isinstance(model, float)}  # fmt: skip
+        return {f"{self.kind}.json": json.dumps(content, indent=1).encode(), **trees}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Boosting:
+        def read(content: dict) -> Boosting:
+            model = cls()
+            model.feature_names = _read_names(content)
+            model.models = [
+                read_trees(files[f"trees_{h}.json"], len(model.feature_names)) if rate is None else _read_rate(rate)
+                for h, rate in enumerate(content["rates"])
+            ]
+            if not model.models:
+                raise ValueError("no horizons")
+            return model
+
+        return _read_json(files, f"{cls.kind}.json", read)
+
+
+#: Simplest first.
+BASELINES: dict[str, type[Estimator]] = {model.kind: model for model in (Recency, Logistic, Boosting)}
+
+
+def smooth_rate(labels: np.ndarray) -> float:
+    """Laplace's rule: a rate that is never exactly 0 or 1."""
+    return float((labels.sum() + 1) / (len(labels) + 2))
+
+
+def check_rows(rows: np.ndarray, width: int) -> None:
+    if rows.ndim != 2 or rows.shape[1] != width:
+        raise ChurnError(f"a baseline got rows of shape {rows.shape}, expected (customers, {width})")
+    if not np.isfinite(rows).all():
+        raise ChurnError("a baseline got inputs that are not finite: rebuild the series")
+
+
+def _taught_rows(rows: np.ndarray, taught: np.ndarray) -> list[np.ndarray]:
+    """(N,) bool per horizon: the rows that teach it."""
+    check_rows(rows, rows.shape[-1])
+    selections = list(taught.T > 0)
+    if not selections or not all(of.any() for of in selections):
+        raise ChurnError("no closed outcome teaches the longest horizon: train on a later day or shorten horizons_days")
+    return selections
+
+
+def _learn_horizon(rows: np.ndarray, labels: np.ndarray, seed: int) -> xgboost.Booster | float:
+    return smooth_rate(labels) if labels.min() == labels.max() else grow_trees(rows, labels, seed)
+
+
+def _read_json(files: Mapping[str, bytes], name: str, read: Callable[[dict], Estimator]) -> Estimator:
+    """What `read` makes of the file. Raises ChurnError, whatever is wrong with it."""
+    if name not in files:
+        raise ChurnError(f"the model lacks its file {name}: train again")
+    try:
+        return read(json.loads(files[name]))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
+        raise ChurnError(f"the model's file {name} is damaged ({error}): train again") from None
+
+
+def _read_names(content: dict) -> list[str]:
+    names = content["feature_names"]
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise ValueError("feature_names must be a list of names")
+    return names
+
+
+def _read_rate(rate: object) -> float:
+    if not isinstance(rate, float) or not 0 < rate < 1:
+        raise ValueError("a rate must lie between 0 and 1")
+    return rate

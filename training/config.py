@@ -1,0 +1,92 @@
+"""How a model is trained: every number that is a choice and not a fact of the shop, with the reason for its value.
+
+A shop overrides them in shop.toml, table [model]. Churn itself (horizons, activity, eligibility) is not a choice
+of the model: it is in `contract.windows.ChurnDefinition`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+
+from spark_jobs.contract.errors import ShopFileError
+from spark_jobs.contract.shop import Shop
+
+
+def _setting(default: int | float, low: float, high: float):
+    """A field with the range its value must lie in; an int default allows whole numbers only."""
+    return field(default=default, metadata={"low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Defaults are measured on Online Retail and CDNOW (see the README's model chapter); lengths in the named unit.
+
+    step_days          a step of the grid; weekly costs a seventh of daily and ranks the same
+    history_steps      steps before these are forgotten, though totals and decays still know them
+    lstm_units         width of the recurrent state
+    dropout            share of the head's inputs dropped in training
+    learning_rate      of AdamW at the start; it falls to zero along a cosine
+    weight_decay       of AdamW
+    clip_norm          gradients longer than this are shortened: keeps the recurrence stable
+    batch_size         customers per gradient step
+    epochs, patience   passes over the customers at most; passes without a better held-out loss before stopping
+    folds              customer-wise folds: each candidate is the mean of this many models
+    calibration_days   closed labels of the last so many days fit the calibration and its drift
+    validation_days    closed labels of the last so many days choose the contender
+    baseline_rows      rows that a baseline learns from at most; a huge shop is thinned customer-wise to this
+    seed               of everything that is drawn
+    """
+
+    step_days: int = _setting(7, 1, 28)
+    history_steps: int = _setting(104, 4, 1000)
+    lstm_units: int = _setting(32, 1, 512)
+    dropout: float = _setting(0.2, 0.0, 0.9)
+    learning_rate: float = _setting(3e-3, 1e-6, 1.0)
+    weight_decay: float = _setting(1e-2, 0.0, 1.0)
+    clip_norm: float = _setting(1.0, 1e-3, 1e3)
+    batch_size: int = _setting(256, 1, 65536)
+    epochs: int = _setting(12, 1, 1000)
+    patience: int = _setting(4, 1, 1000)
+    folds: int = _setting(3, 2, 20)
+    calibration_days: int = _setting(364, 1, 3650)
+    validation_days: int = _setting(28, 1, 3650)
+    baseline_rows: int = _setting(300_000, 100, 100_000_000)
+    seed: int = _setting(7, 0, 2**31 - 1)
+
+    @classmethod
+    def from_shop(cls, shop: Shop) -> ModelSettings:
+        """The defaults with the shop's overrides. Raises ShopFileError with every fault of table [model]."""
+        return cls.from_mapping(shop.model, f"{shop.path}, [model]")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, object], origin: str) -> ModelSettings:
+        known = {f.name: f for f in fields(cls)}
+        faults = [_unknown(key, value, known) for key, value in values.items() if key not in known]
+        faults += [_misfit(known[key], value) for key, value in values.items() if key in known]
+        found = [fault for fault in faults if fault]
+        if found:
+            count = f"{len(found)} fault" + ("s" if len(found) > 1 else "")
+            raise ShopFileError("\n  ".join([f"{origin}: {count}", *found]))
+        return cls(**{key: type(known[key].default)(value) for key, value in values.items()})
+
+    def as_dict(self) -> dict[str, int | float]:
+        return asdict(self)
+
+
+def _unknown(key: str, value: object, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"model.{key}: expected no such key, found {value!r}{hint}"
+
+
+def _misfit(setting, value: object) -> str | None:
+    """What is wrong with this value, or None."""
+    is_whole = isinstance(setting.default, int)
+    low, high = setting.metadata["low"], setting.metadata["high"]
+    allowed = int if is_whole else (int, float)
+    if isinstance(value, allowed) and not isinstance(value, bool) and low <= value <= high:
+        return None
+    kind = "a whole number" if is_whole else "a number"
+    return f"model.{setting.name}: expected {kind} from {low:g} to {high:g}, found {value!r}"

@@ -1,0 +1,253 @@
+"""How is a candidate made? One recipe for every kind, used by the final training, the gate and the backtest alike.
+
+Customers are split into K folds by a hash of their id. A candidate is the mean of K models, each learned without one
+fold. What each says about the fold it never saw, on the newest closed steps, fits the calibration and is the
+validation by which contenders are chosen: never the outcomes that the gate is judged by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.shop import Shop
+from training.baselines import BASELINES
+from training.calibration import Calibration, fit_line, make_terms, sigmoid
+from training.config import ModelSettings
+from training.dataset import Series, Tensors, TensorSpec, build_batches, fold_of, to_day_number
+from training.members import KINDS, LSTM, BaselineMembers, Members, NetworkMembers
+
+#: Called with the share of the work that is done, 0 to 1, and what is going on.
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trained way to tell churn. typical (F,): the mean inputs, what a reason compares a customer with."""
+
+    kind: str
+    spec: TensorSpec
+    members: Members
+    calibration: Calibration
+    typical: np.ndarray
+    validation_log_loss: np.ndarray  # (H,)
+
+    def predict(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """inputs (B, T, F), lengths (B,) -> (B, H) float64 calibrated probabilities that never rise with H."""
+        return self.calibration.apply(self.members.predict_last(inputs, lengths))
+
+
+def fit_candidates(
+    series: pa.Table | pads.Dataset | Series,
+    as_of: date,
+    shop: Shop,
+    settings: ModelSettings,
+    kinds: tuple[str, ...] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Candidate]:
+    """Every kind of candidate, trained on what is known at the end of `as_of`; later days are ignored."""
+    series = (series if isinstance(series, Series) else Series(series, as_of)).truncated(as_of)
+    recipe = Recipe.prepare(series, TensorSpec.of(shop, settings), settings)
+    chosen = kinds or KINDS
+    candidates = {}
+    for number, kind in enumerate(chosen):
+        def report(share: float, text: str, number: int = number, kind: str = kind) -> None:
+            if progress:
+                progress((number + share) / len(chosen), f"{kind}: {text}")
+
+        candidates[kind] = _fit_candidate(recipe, kind, report)
+    return candidates
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What all kinds share: the series and how it becomes tensors, folds and normalisation."""
+
+    series: Series
+    spec: TensorSpec
+    settings: ModelSettings
+    steps: int
+    moments: np.ndarray  # (K, 3, F): per fold count, sum and sum of squares of every input over its valid steps
+
+    @classmethod
+    def prepare(cls, series: Series, spec: TensorSpec, settings: ModelSettings) -> Recipe:
+        """Raises ChurnError where no closed outcome teaches the longest horizon."""
+        steps = spec.steps_for(series.first_day, series.as_of)
+        moments = np.zeros((settings.folds, 3, len(spec.features)))
+        taught = np.zeros(len(spec.churn.horizons_days))
+        recipe = cls(series, spec, settings, steps, moments)
+        for tensors in recipe.tensors():
+            taught += tensors.taught.sum(axis=(0, 1))
+            folds = fold_of(tensors.customer_id, settings.folds)
+            for fold in range(settings.folds):
+                inputs = tensors.inputs[folds == fold][_is_step(tensors)[folds == fold]].astype(np.float64)
+                moments[fold] += np.stack([np.full(inputs.shape[1], len(inputs)), inputs.sum(0), (inputs**2).sum(0)])
+        if not taught.all():
+            days = spec.churn.horizons_days[int(np.argmin(taught))]
+            raise ChurnError(f"nothing up to {series.as_of} teaches {days} days: train on a later day or shorten "
+                             "churn.horizons_days")  # fmt: skip
+        return recipe
+
+    def tensors(self, phase: int = 0) -> Iterator[Tensors]:
+        for chunk in self.series.chunks():
+            yield self.spec.build(chunk, self.series.as_of, phase, self.steps)
+
+    def normalisation(self, without_fold: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (F,) over the valid steps of all folds but one."""
+        kept = [fold for fold in range(len(self.moments)) if fold != without_fold]
+        count, total, squares = self.moments[kept].sum(axis=0)
+        mean = total / np.maximum(count, 1)
+        return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 0.0))
+
+    def thinned(self, tensors: Tensors) -> Tensors:
+        """The customers that baselines and calibration look at: all, or a hashed share of a huge shop's."""
+        step_count = self.moments[:, 0, 0].sum()
+        share = min(1.0, self.settings.baseline_rows / max(step_count, 1))
+        if share == 1.0:
+            return tensors
+        return tensors.take(np.flatnonzero(fold_of(tensors.customer_id, 2**32) < share * 2**32))
+
+
+def _is_step(tensors: Tensors) -> np.ndarray:
+    return np.arange(tensors.inputs.shape[1]) < tensors.lengths[:, None]
+
+
+def _fit_candidate(recipe: Recipe, kind: str, report: Progress) -> Candidate:
+    if kind not in KINDS:
+        raise ChurnError(f"no candidate kind {kind!r}: choose from {', '.join(KINDS)}")
+    members = _fit_network(recipe, report) if kind == LSTM else _fit_baseline(recipe, kind, report)
+    report(0.95, "calibrating")
+    cells = collect_cells(recipe, members)
+    calibration = fit_calibration(cells)
+    return Candidate(
+        kind=kind,
+        spec=recipe.spec,
+        members=members,
+        calibration=calibration,
+        typical=recipe.normalisation()[0],
+        validation_log_loss=validate(cells, calibration, recipe.settings.validation_days),
+    )
+
+
+def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> BaselineMembers:
+    """The pooled steps that teach are the rows, customer by customer."""
+    folds, rows, labels, taught = [], [], [], []
+    for tensors in map(recipe.thinned, recipe.tensors()):
+        teaches = tensors.taught.any(axis=2)
+        fold = fold_of(tensors.customer_id, recipe.settings.folds)
+        folds.append(np.repeat(fold, teaches.sum(axis=1)))
+        rows.append(tensors.inputs[teaches])
+        labels.append(tensors.labels[teaches])
+        taught.append(tensors.taught[teaches])
+    fold_of_row, *arrays = map(np.concatenate, (folds, rows, labels, taught))
+    estimators = []
+    for fold in range(recipe.settings.folds):
+        report(0.9 * fold / recipe.settings.folds, f"fold {fold + 1} of {recipe.settings.folds}")
+        estimator = BASELINES[kind]()
+        learned = fold_of_row != fold
+        estimator.fit(*(a[learned] for a in arrays), recipe.spec.feature_names, recipe.settings.seed + fold)
+        estimators.append(estimator)
+    return BaselineMembers(estimators)
+
+
+def _fit_network(recipe: Recipe, report: Progress) -> NetworkMembers:
+    from training.model import Architecture, Trainer
+
+    settings, spec = recipe.settings, recipe.spec
+    architecture = Architecture(
+        len(spec.features), len(spec.churn.horizons_days), settings.lstm_units, settings.dropout
+    )
+    report(0.0, "building the network")
+    trainer = Trainer(architecture, settings)
+    weights = []
+    for fold in range(settings.folds):
+        seed = settings.seed + 1000 * fold
+
+        def heard(epoch: int, loss: float, fold: int = fold) -> None:
+            share = (fold + (epoch + 1) / settings.epochs) / settings.folds
+            report(0.9 * share, f"fold {fold + 1} of {settings.folds}, epoch {epoch + 1}, held-out loss {loss:.4f}")
+
+        weights.append(trainer.fit(
+            batches=lambda epoch, fold=fold, seed=seed: build_batches(
+                recipe.series, spec, settings.batch_size, seed + epoch,
+                lambda ids: fold_of(ids, settings.folds) != fold, recipe.steps),
+            held_out_loss=lambda network, fold=fold: _held_out_loss(recipe, network, fold),
+            normalisation=recipe.normalisation(without_fold=fold),
+            seed=seed,
+            report=heard,
+        ))  # fmt: skip
+    return NetworkMembers(trainer.network, np.stack(weights))
+
+
+def _held_out_loss(recipe: Recipe, network, fold: int) -> float:
+    """Mean log loss over all cells of the held-out fold that teach."""
+    total, count = 0.0, 0.0
+    for tensors in map(recipe.thinned, recipe.tensors()):
+        held_out = tensors.take(np.flatnonzero(fold_of(tensors.customer_id, recipe.settings.folds) == fold))
+        if len(held_out.lengths):
+            p = network.predict_steps(held_out.inputs)
+            total += (log_losses(held_out.labels, p) * held_out.taught).sum()
+            count += held_out.taught.sum()
+    return total / max(count, 1.0)
+
+
+def log_losses(outcome: np.ndarray, p: np.ndarray) -> np.ndarray:
+    clipped = np.clip(p, 1e-7, 1 - 1e-7)
+    return -(outcome * np.log(clipped) + (1 - outcome) * np.log1p(-clipped))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One horizon's newest closed steps, each told by the model that never saw the customer; all (n,)."""
+
+    probability: np.ndarray
+    outcome: np.ndarray
+    days_ago: np.ndarray
+    is_active: np.ndarray  # active within the horizon: those over whom metrics are taken
+
+
+def collect_cells(recipe: Recipe, members: Members) -> list[Cells]:
+    """Per horizon the steps of the last `calibration_days` days whose outcome is closed at as_of."""
+    horizons = np.array(recipe.spec.churn.horizons_days)
+    today = to_day_number(recipe.series.as_of)
+    parts: list[list[tuple]] = [[(np.empty(0),) * 4] for _ in horizons]
+    for tensors in map(recipe.thinned, recipe.tensors()):
+        days_ago = today - tensors.step_ends
+        is_cell = (tensors.taught > 0) & (days_ago[..., None] < horizons + recipe.settings.calibration_days)
+        folds = fold_of(tensors.customer_id, recipe.settings.folds)
+        for fold in range(recipe.settings.folds):
+            own = np.flatnonzero((folds == fold) & is_cell.any(axis=(1, 2)))
+            if not len(own):
+                continue
+            chosen = is_cell[own].any(axis=2)
+            p = members.predict_cells(fold, tensors.inputs[own], chosen)
+            labels, days, quiet_days = (v[own][chosen] for v in (tensors.labels, days_ago, tensors.quiet_days))
+            for h, horizon in enumerate(horizons):
+                at = is_cell[own][chosen][:, h]
+                parts[h].append((p[at, h], labels[at, h], days[at], quiet_days[at] < horizon))
+    return [Cells(*(np.concatenate(values) for values in zip(*of, strict=True))) for of in parts]
+
+
+def fit_calibration(cells: list[Cells]) -> Calibration:
+    lines = [fit_line(of.probability, of.outcome, of.days_ago) for of in cells]
+    return Calibration(*np.array(lines).T)
+
+
+def validate(cells: list[Cells], calibration: Calibration, newest_days: int) -> np.ndarray:
+    """(H,) log loss of the calibrated probabilities over those active within the horizon, at the newest closed steps.
+
+    NaN where there are none.
+    """
+    losses = []
+    for h, of in enumerate(cells):
+        newest = of.is_active.astype(bool) & (of.days_ago < of.days_ago.min(initial=np.inf) + newest_days)
+        line = np.array([calibration.slope[h], calibration.intercept[h], calibration.drift[h]])
+        p = sigmoid(make_terms(of.probability[newest], of.days_ago[newest]) @ line)
+        losses.append(log_losses(of.outcome[newest], p).mean() if len(p) else np.nan)
+    return np.array(losses)

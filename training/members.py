@@ -1,0 +1,102 @@
+"""The models that a candidate is the mean of, one per fold, behind one interface whatever their kind.
+
+Everything is data: a member is written as JSON or as plain arrays and is rebuilt by code, never unpickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from spark_jobs.contract.errors import ChurnError
+from training.baselines import BASELINES, Estimator
+
+if TYPE_CHECKING:
+    from training.model import ChurnNetwork
+
+LSTM = "lstm"
+WEIGHTS_FILE = "weights.f32"
+#: Every kind of candidate, the simplest first.
+KINDS = (*BASELINES, LSTM)
+
+
+class Members(Protocol):
+    """The K fold models of one candidate."""
+
+    count: int
+
+    def predict_cells(self, member: int, inputs: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """(n, H) float64 of one member at the n chosen (B, T) steps, in row order."""
+        ...
+
+    def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """(B, H) float64, the mean over the members at every customer's last step."""
+        ...
+
+    def to_files(self) -> dict[str, bytes]: ...
+
+
+class BaselineMembers:
+    """Estimators that look at one step's inputs only."""
+
+    def __init__(self, estimators: list[Estimator]):
+        self.estimators, self.count = estimators, len(estimators)
+
+    def predict_cells(self, member: int, inputs: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        return self.estimators[member].predict(inputs[chosen])
+
+    def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        rows = inputs[np.arange(len(lengths)), lengths - 1]
+        return np.mean([estimator.predict(rows) for estimator in self.estimators], axis=0)
+
+    def to_files(self) -> dict[str, bytes]:
+        return {
+            f"member_{number}_{name}": content
+            for number, estimator in enumerate(self.estimators)
+            for name, content in estimator.to_files().items()
+        }
+
+    @classmethod
+    def from_files(cls, kind: str, count: int, files: Mapping[str, bytes]) -> BaselineMembers:
+        own = [{name.removeprefix(f"member_{n}_"): content for name, content in files.items()
+                if name.startswith(f"member_{n}_")} for n in range(count)]  # fmt: skip
+        return cls([BASELINES[kind].from_files(of) for of in own])
+
+
+class NetworkMembers:
+    """Weight sets of one network, which carries each in turn: it is built and traced once for all of them.
+
+    weights (K, W) float32, a row per member, as ChurnNetwork.to_flat orders them.
+    """
+
+    def __init__(self, network: ChurnNetwork, weights: np.ndarray):
+        self.network, self.weights, self.count = network, weights, len(weights)
+
+    def predict_cells(self, member: int, inputs: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        self.network.load_flat(self.weights[member])
+        return self.network.predict_steps(inputs)[chosen]
+
+    def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        total = np.zeros((len(lengths), self.network.architecture.horizons))
+        for weights in self.weights:
+            self.network.load_flat(weights)
+            total += self.network.predict_last(inputs, lengths)
+        return total / self.count
+
+    def to_files(self) -> dict[str, bytes]:
+        """Nothing but numbers: no header to trust, no archive to unpack, no code to run."""
+        return {WEIGHTS_FILE: self.weights.astype("<f4").tobytes()}
+
+    @classmethod
+    def from_files(cls, network: ChurnNetwork, count: int, files: Mapping[str, bytes]) -> NetworkMembers:
+        """Raises ChurnError where the weights are not this architecture's."""
+        content = files.get(WEIGHTS_FILE, b"")
+        width = network.to_flat().nbytes
+        if len(content) != count * width:
+            raise ChurnError(f"the model's {WEIGHTS_FILE} has {len(content)} bytes, not {count * width}: train again")
+        weights = np.frombuffer(content, "<f4").astype(np.float32).reshape(count, -1)
+        for member in weights:
+            network.load_flat(member)
+        return cls(network, weights)

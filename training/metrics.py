@@ -1,0 +1,162 @@
+"""The numbers behind an evaluation: metrics, calibration bins and paired bootstraps, on plain arrays.
+
+`outcome` (n,) is 1.0 for churned and 0.0 for stayed, `p` (n,) the probability of churn. Equal probabilities are treated
+alike everywhere, so no result depends on the order of the rows. A value that a sample does not define (one class only)
+is None, never 0. Draws are seeded and work on whole matrices, a bounded number of draws in memory at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+SMALLEST_PROBABILITY = 1e-7
+BIN_COUNT = 10
+DRAWS = 1000
+SEED = 0
+_VALUES_PER_CHUNK = 4_000_000
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidate minus contender on the same customers; intervals are paired bootstraps over customers."""
+
+    log_loss_difference: float
+    log_loss_interval: tuple[float, float]
+    auroc_difference: float | None
+    auroc_interval: tuple[float, float] | None
+
+
+def log_losses(outcome: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """(n,) the log loss of each customer, probabilities clipped to [1e-7, 1 - 1e-7]."""
+    clipped = np.clip(p, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    return -np.where(outcome == 1, np.log(clipped), np.log1p(-clipped))
+
+
+def none_if_undefined(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def average_precision(outcome: np.ndarray, p: np.ndarray) -> float | None:
+    """Area under the precision-recall curve as a step function, as scikit-learn's average_precision_score."""
+    hits, chosen = count_hits(outcome, p)
+    if not len(hits) or hits[-1] == 0:
+        return None
+    return float(np.sum(np.diff(hits, prepend=0.0) * hits / chosen) / hits[-1])
+
+
+def count_hits(outcome: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Going down the list by probability: churners found and customers chosen, after each group of equal p."""
+    order = np.argsort(-p, kind="stable")
+    last_of_group = np.flatnonzero(np.diff(p[order], append=-np.inf) if len(p) else p)
+    return np.cumsum(outcome[order])[last_of_group], last_of_group + 1.0
+
+
+def lift(outcome: np.ndarray, p: np.ndarray, share: float) -> float | None:
+    """Churn rate of the given share with the highest p over that of all; equal p count as drawn at random."""
+    hits, chosen = count_hits(outcome, p)
+    if not len(hits) or hits[-1] == 0:
+        return None
+    depth = np.ceil(share * len(p) - 1e-9)
+    found = np.interp(depth, np.concatenate([[0.0], chosen]), np.concatenate([[0.0], hits]))
+    return float(found / depth / (hits[-1] / len(p)))
+
+
+class CalibrationBins:
+    """Bins of equal mass over probabilities p (n,); equal p share a bin, so the order of rows does not matter."""
+
+    def __init__(self, p: np.ndarray, count: int = BIN_COUNT):
+        self.order = np.argsort(p, kind="stable")
+        self.p = p[self.order]
+        cuts = self.p[np.arange(count) * len(p) // count] if len(p) else self.p
+        self.starts = np.unique(np.searchsorted(self.p, cuts, side="left"))
+        self.sizes = np.diff(self.starts, append=len(p))
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """(k, bins) the mean of values (k, n) in each bin."""
+        return np.add.reduceat(values[:, self.order], self.starts, axis=1) / self.sizes
+
+    def error(self, outcome: np.ndarray) -> np.ndarray:
+        """(k,) the expected calibration error: |mean p - churn rate|, averaged over bins by their mass."""
+        gaps = np.abs(self.means(outcome) - np.add.reduceat(self.p, self.starts) / self.sizes)
+        return gaps @ self.sizes / len(self.p)
+
+    def draw_means(self, draws: int = DRAWS, seed: int = SEED) -> np.ndarray:
+        """(draws, bins) the bins' churn rates on labels drawn from p itself: what perfect calibration looks like."""
+        rng = np.random.default_rng(seed)
+        chunks = _split_draws(len(self.p), draws)
+        sums = [np.add.reduceat(rng.random((k, len(self.p))) < self.p, self.starts, axis=1, dtype=float)
+                for k in chunks]  # fmt: skip
+        return np.concatenate(sums) / self.sizes
+
+    def error_bound(self, draws: int = DRAWS, seed: int = SEED) -> float:
+        """The 95th percentile of the error that p has on labels drawn from p itself."""
+        mean_p = np.add.reduceat(self.p, self.starts) / self.sizes
+        errors = np.abs(self.draw_means(draws, seed) - mean_p) @ self.sizes / len(self.p)
+        return float(np.percentile(errors, 95))
+
+
+class Ranking:
+    """Ranks probabilities once, to give the AUROC under many weightings of the customers."""
+
+    def __init__(self, outcome: np.ndarray, p: np.ndarray):
+        self.order = np.argsort(p, kind="stable")
+        self.churned = outcome[self.order]
+        self.starts = np.flatnonzero(np.diff(p[self.order], prepend=-np.inf)) if len(p) else np.array([], int)
+
+    def auroc(self, weights: np.ndarray) -> np.ndarray:
+        """(k,) for weights (k, n): share of (churned, stayed) pairs in the right order, ties half; NaN for no pair."""
+        if not len(self.order):
+            return np.full(len(weights), np.nan)
+        sorted_weights = weights[:, self.order]
+        churned = np.add.reduceat(sorted_weights * self.churned, self.starts, axis=1)
+        stayed = np.add.reduceat(sorted_weights * (1 - self.churned), self.starts, axis=1)
+        right = (churned * (np.cumsum(stayed, axis=1) - stayed / 2)).sum(axis=1)
+        pairs = churned.sum(axis=1) * stayed.sum(axis=1)
+        return np.divide(right, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+
+
+def compare(
+    outcome: np.ndarray, p: np.ndarray, contender_p: np.ndarray, draws: int = DRAWS, seed: int = SEED
+) -> Comparison:
+    """Candidate probabilities against a contender's on the same n > 0 customers, all (n,)."""
+    difference = log_losses(outcome, p) - log_losses(outcome, contender_p)
+    rankings = Ranking(outcome, p), Ranking(outcome, contender_p)
+
+    def auroc_difference(weights: np.ndarray) -> np.ndarray:
+        return rankings[0].auroc(weights) - rankings[1].auroc(weights)
+
+    losses, aurocs = [], []
+    for weights in _draw_weights(len(outcome), draws, seed):
+        losses.append(weights @ difference / len(outcome))
+        aurocs.append(auroc_difference(weights))
+    auroc = none_if_undefined(auroc_difference(np.ones((1, len(outcome))))[0])
+    return Comparison(
+        float(difference.mean()),
+        _interval(np.concatenate(losses)),
+        auroc,
+        None if auroc is None else _interval(np.concatenate(aurocs)),
+    )
+
+
+def _interval(draws: np.ndarray) -> tuple[float, float]:
+    """The middle 95 %; draws of one class only have no AUROC and do not count."""
+    low, high = np.nanpercentile(draws, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _split_draws(n: int, draws: int) -> Iterator[int]:
+    """How many draws to hold in memory at once, until all are done."""
+    size = max(1, _VALUES_PER_CHUNK // max(1, n))
+    for first in range(0, draws, size):
+        yield min(size, draws - first)
+
+
+def _draw_weights(n: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """Bootstrap draws of n customers, in chunks (k, n): how often each was drawn."""
+    rng = np.random.default_rng(seed)
+    for k in _split_draws(n, draws):
+        drawn = rng.integers(0, n, size=(k, n)) + n * np.arange(k)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=k * n).reshape(k, n).astype(float)

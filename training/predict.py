@@ -1,0 +1,111 @@
+"""What is every customer's risk tonight? Scores batches of customer_series with a bundle, inside any worker process.
+
+The inputs come from training/dataset.py, the same code that training used. TensorFlow is imported only for a bundle
+that is a network.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.features import available_features
+from spark_jobs.contract.shop import Bands, Shop
+from spark_jobs.contract.tables import churn_risk, probability_column
+from training.bundle import LoadedBundle, load_bundle
+from training.dataset import to_day_number
+from training.explain import find_reasons
+from training.grid import SeriesRows, read_rows
+
+SPEND_WINDOW_DAYS = 180
+SHORTEST_SPEND_WINDOW_DAYS = 30
+MONEY = pa.decimal128(18, 2)
+#: One Spark task is one core; TensorFlow would take all of them. Read when TensorFlow starts.
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+
+
+@lru_cache(maxsize=4)
+def load_scorer(folder: Path | str, expected_hash: str | None = None) -> Scorer:
+    """The scorer of a bundle; a process loads each bundle once."""
+    for name, value in ONE_THREAD.items():
+        os.environ.setdefault(name, value)
+    return Scorer(load_bundle(folder, expected_hash))
+
+
+class Scorer:
+    """A loaded bundle that turns batches of customer_series into rows of churn_risk."""
+
+    def __init__(self, bundle: LoadedBundle):
+        self.bundle, self.candidate = bundle, bundle.candidate
+
+    def check(self, shop: Shop) -> None:
+        """Raises ChurnError where the model does not fit the shop as it is now."""
+        spec = self.candidate.spec
+        if self.bundle.shop != shop.name:
+            raise ChurnError(f"the model is of shop {self.bundle.shop}, not of {shop.name}: train one for {shop.name}")
+        if spec.churn != shop.churn:
+            raise ChurnError(f"shop.toml's [churn] is {shop.churn}, the model learned {spec.churn}: train again")
+        gone = [f.name for f in spec.features if f not in available_features(shop.mapped_columns)]
+        if gone:
+            raise ChurnError(f"shop.toml no longer maps what the model needs for {', '.join(gone)}: train again")
+
+    def score(
+        self, batch: pa.RecordBatch, as_of: date, shop: Shop, model_version: str, is_hindsight: bool
+    ) -> pa.RecordBatch:
+        """One row per customer of the batch, in its order, with the columns of contract.tables.churn_risk."""
+        self.check(shop)
+        horizons = shop.churn.horizons_days
+        if batch.num_rows == 0:
+            return schema(horizons).empty_table().to_batches(max_chunksize=1)[0]
+        tensors = self.candidate.spec.build(batch, as_of)
+        p = self.candidate.predict(tensors.inputs, tensors.lengths)
+        primary = horizons.index(shop.churn.primary_horizon_days)
+        reasons = find_reasons(self.candidate, tensors.inputs, tensors.lengths, primary)
+        spend = expect_spend(read_rows(batch, ("spend",)), as_of, shop.churn.primary_horizon_days)
+        count = batch.num_rows
+        columns = {
+            "customer_id": tensors.customer_id,
+            **{probability_column(h): pa.array(p[:, n]) for n, h in enumerate(horizons)},
+            "expected_spend": pa.array(spend).cast(MONEY),
+            "spend_at_risk": pa.array(np.round(spend * p[:, primary], 2)).cast(MONEY),
+            "band": pa.array(find_bands(shop.bands, p[:, primary])),
+            "reason": pa.array(reasons.group, pa.string()),
+            "reason_effect": pa.array(reasons.effect, from_pandas=True),
+            "model_version": pa.repeat(pa.scalar(model_version), count),
+            "is_hindsight": pa.repeat(pa.scalar(is_hindsight), count),
+            "as_of": pa.repeat(pa.scalar(as_of, pa.date32()), count),
+        }
+        target = schema(horizons)
+        return pa.RecordBatch.from_arrays([columns[name] for name in target.names], schema=target)
+
+
+def schema(horizons_days: tuple[int, ...]) -> pa.Schema:
+    """The Arrow schema of contract.tables.churn_risk."""
+    types = {"string": pa.string(), "double": pa.float64(), "boolean": pa.bool_(), "date": pa.date32(),
+             "decimal(18,2)": MONEY}  # fmt: skip
+    columns = churn_risk(horizons_days).columns
+    return pa.schema([pa.field(c.name, types[c.type], nullable=c.nullable) for c in columns])
+
+
+def find_bands(bands: Bands, probability: np.ndarray) -> np.ndarray:
+    """(n,) the band of each probability, as Bands.of says."""
+    return np.select([probability >= bands.high, probability >= bands.medium], ["high", "medium"], "low")
+
+
+def expect_spend(rows: SeriesRows, as_of: date, horizon_days: int) -> np.ndarray:
+    """(customers,) what a customer spends in the horizon if he goes on as lately; rounded to cents.
+
+    Spend per day over the last 180 days, or over the days since the customer's first day where those are fewer, but
+    at least 30 so that a single order does not promise one every day; times the horizon.
+    """
+    today = to_day_number(as_of)
+    is_recent = rows.day > today - SPEND_WINDOW_DAYS
+    spent = np.bincount(rows.row[is_recent], rows.measures["spend"][is_recent], minlength=rows.count)
+    window = np.clip(today - rows.first_day + 1, SHORTEST_SPEND_WINDOW_DAYS, SPEND_WINDOW_DAYS)
+    return np.round(spent / window * horizon_days, 2)
