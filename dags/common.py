@@ -6,13 +6,17 @@ connection `spark_default`. A job is a command line that people can type as well
 
 from __future__ import annotations
 
+import os
+import shlex
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import cached_property
 from pathlib import Path
+from signal import SIGTERM
+from subprocess import PIPE, STDOUT, Popen
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.providers.standard.hooks.subprocess import SubprocessHook
 from airflow.sdk import Asset, BaseOperator, Param, task
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
@@ -23,6 +27,9 @@ from spark_jobs.contract.shop import Shop, load_shop
 
 #: No run is ever due before this day; which nights run is decided by `catchup` and by backfills, not by it.
 START = datetime(2026, 1, 1)
+
+#: So many of a failed command's last lines go into the task's error, as the Spark provider does.
+TAIL_LINES = 20
 
 DEFAULT_ARGS = {
     "owner": "churn",
@@ -87,20 +94,32 @@ class CommandOperator(BaseOperator):
         self.command, self.shop_file = list(command), str(shop.path)
         self.as_of, self.options = as_of, list(options)
 
-    @cached_property
-    def process(self) -> SubprocessHook:
-        return SubprocessHook()
-
     def execute(self, context) -> None:
         python = settings.Settings.from_environment().jobs_python
         arguments = ["--shop", self.shop_file, "--as-of", self.as_of, *filter(None, self.options)]
-        result = self.process.run_command([python, "-m", *self.command, *arguments], cwd=str(Path.cwd()))
-        if result.exit_code != 0 and "error: " in result.output:  # it said what is wrong, and would say it again
-            raise AirflowFailException(result.output)
-        if result.exit_code != 0:
-            raise AirflowException(f"{self.command[0]} ended with exit code {result.exit_code}: {result.output}")
+        exit_code, tail = self._run([python, "-m", *self.command, *arguments])
+        told = [line for line in tail if "error: " in line]
+        if exit_code != 0 and told:  # it said what is wrong, and would say it again
+            raise AirflowFailException(told[-1])
+        if exit_code != 0:
+            raise AirflowException("\n".join([f"{self.command[0]} ended with exit code {exit_code}", *tail]))
         for outlet in self.outlets:
             context["outlet_events"][outlet].add_partitions(self.as_of)
 
+    def _run(self, command: Sequence[str]) -> tuple[int, list[str]]:
+        """Its exit code and the last lines of what it said; all that it says goes to the task's log."""
+        tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self.log.info("%s", shlex.join(command))
+        self.process = Popen(command, stdout=PIPE, stderr=STDOUT, text=True, errors="replace", start_new_session=True)
+        try:
+            for line in self.process.stdout:
+                self.log.info("%s", line.rstrip())
+                tail.append(line.rstrip())
+            return self.process.wait(), list(tail)
+        except BaseException:  # a time limit or Ctrl-C: the command must not go on alone
+            self.on_kill()
+            raise
+
     def on_kill(self) -> None:
-        self.process.send_sigterm()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, SIGTERM)

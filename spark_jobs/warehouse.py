@@ -26,15 +26,21 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
+from spark_jobs._warehouse_publish import RunToPublish, fetch_value, publish_rows, remove_invisible_rows
+from spark_jobs._warehouse_schema import IDENTITY, prepare_schemas
 from spark_jobs.command import run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.embedded_postgres import EmbeddedPostgres
-from spark_jobs.warehouse_publish import RunToPublish, fetch_value, publish_rows, remove_invisible_rows
-from spark_jobs.warehouse_schema import IDENTITY, prepare_schemas
 
+_UNPREPARED = "; run `python -m spark_jobs.warehouse prepare --shop SHOP.toml`"
+_HINTS = {
+    **dict.fromkeys(("42P01", "42883", "3F000"), _UNPREPARED),  # no such table, function, schema
+    "55P03": "; somebody holds the tables: run again",
+    "42501": "; let their owner run it",
+}
 _PAIRS = pa.schema([("customer_key", pa.string()), ("customer_id", pa.string())])
 
 
@@ -217,13 +223,13 @@ def _told_in_one_line(url: str) -> Iterator[None]:
     try:
         yield
     except (psycopg.Error, adbc.Error, sqlalchemy.exc.SQLAlchemyError) as error:
-        text = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        hint = "; run `python -m spark_jobs.warehouse prepare --shop SHOP.toml`" if "does not exist" in text else ""
+        error = getattr(error, "orig", None) or error  # SQLAlchemy wraps
+        text = str(error).strip().splitlines()[0]
         text = text.replace(str(password), "***") if password else text
-        raise ChurnError(f"warehouse: {text}{hint}") from None
+        raise ChurnError(f"warehouse: {text}{_HINTS.get(getattr(error, 'sqlstate', None), '')}") from None
 
 
 if __name__ == "__main__":
-    from spark_jobs.warehouse_command import main
+    from spark_jobs._warehouse_command import main
 
     sys.exit(run_command(main))

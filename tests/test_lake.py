@@ -132,7 +132,7 @@ def test_one_publish_replaces_all_its_partitions_and_no_other(spark, lake):
     lake.publish(frame_of(spark, first), SAMPLE, {D1: "a", D2: "a", D3: "a"})
     before = lake.partitions(SAMPLE)
     new = [row(thing="new 1"), row(thing="new 2", as_of=date(2011, 9, 6)), row(thing="new 3", as_of=date(2011, 9, 6))]
-    publication = lake.publish(frame_of(spark, new), SAMPLE, {D1: "b", D2: "b"})
+    publication = lake.publish(frame_of(spark, new), SAMPLE, {D1: "b", D2: "b"}, metadata={"lines_in": 4})
     assert publication.is_new
     assert publication.row_counts == {D1: 1, D2: 2}
     assert publication.version == lake.version(SAMPLE) == 2
@@ -142,6 +142,7 @@ def test_one_publish_replaces_all_its_partitions_and_no_other(spark, lake):
     assert sorted(r["thing"] for r in lake.read(spark, SAMPLE, [D2, D3]).collect()) == ["new 2", "new 3", f"old {D3}"]
     after = lake.partitions(SAMPLE)
     assert after[D3] == before[D3]
+    assert DeltaTable(lake.root / "sample").history(1)[0]["metadata"] == {"lines_in": 4}
     assert not set(after[D1] + after[D2]) & set(before[D1] + before[D2])
     assert lake.unpublished(SAMPLE, {D1: "b", D2: "a", D3: "a"}) == {D2: "a"}
 
@@ -276,33 +277,38 @@ def test_a_value_that_cannot_be_a_partition_is_refused(lake, table, value):
 
 
 def test_the_log_tells_readers_rows_and_exact_ranges(spark, lake):
-    rows = [row(thing=str(i), count=i - 3, on=date(2011, 1, 1) + timedelta(i)) for i in range(9)]
-    lake.publish(frame_of(spark, rows).repartition(3, "thing"), SAMPLE, {D1: "k"})
-    adds = pa.table(DeltaTable(lake.root / "sample").get_add_actions(flatten=True))
-    assert adds.num_rows == 3
-    for file in adds.to_pylist():
-        held = lake.dataset(SAMPLE).filesystem
-        counts = pa.parquet.read_table(file["path"], filesystem=held, partitioning=None)["count"].to_pylist()
-        assert file["num_records"] == len(counts)
-        assert (file["min.count"], file["max.count"]) == (min(counts), max(counts))
-        assert file["min.on"] == date(2011, 1, 1) + timedelta(min(counts) + 3)
+    first_day = date(2011, 1, 1)
+    rows = [
+        row(thing=str(i), count=i - 3, on=first_day + timedelta(i), as_of=date(2011, 9, 5 + (i > 5))) for i in range(9)
+    ]
+    lake.publish(frame_of(spark, rows), SAMPLE, {D1: "k", D2: "k"})
+    adds = pa.table(DeltaTable(lake.root / "sample").get_add_actions(flatten=True)).to_pylist()
+    found = sorted((a["num_records"], a["min.count"], a["max.count"], a["min.on"], a["max.on"]) for a in adds)
+    assert found == [
+        (3, 3, 5, first_day + timedelta(6), first_day + timedelta(8)),
+        (6, -3, 2, first_day, first_day + timedelta(5)),
+    ]
     other_reader = DeltaTable(lake.root / "sample").to_pyarrow_dataset()
-    assert sorted(other_reader.to_table(filter=pc.field("count") > 2)["count"].to_pylist()) == [3, 4, 5]
+    assert sorted(other_reader.to_table(filter=pc.field("count") > 1)["count"].to_pylist()) == [2, 3, 4, 5]
 
 
 ALL_TABLES = [t for t in vars(contract).values() if isinstance(t, Table)]
 ALL_TABLES += [contract.churn_risk((30, 60, 90)), contract.quarantine("purchases")]
 
 
+def expect_columns(lake: Lake, table: Table) -> None:
+    fields = DeltaTable(lake.root / table.name).schema().fields
+    assert [f.name for f in fields] == list(table.column_names)
+    assert [f.nullable for f in fields] == [c.nullable for c in table.columns]
+    assert all(f.metadata["comment"].startswith(c.meaning) for f, c in zip(fields, table.columns, strict=True))
+
+
 @pytest.mark.parametrize("table", ALL_TABLES, ids=lambda table: table.name)
 def test_a_new_table_says_what_its_contract_says(lake, table):
     value = "2011-09-06" if table.column(table.partition).type == "date" else "purchases"
     lake.update(table, value, lambda rows: rows)
+    expect_columns(lake, table)
     handle = DeltaTable(lake.root / table.name)
-    fields = handle.schema().fields
-    assert [f.name for f in fields] == list(table.column_names)
-    assert [f.nullable for f in fields] == [c.nullable for c in table.columns]
-    assert all(f.metadata["comment"].startswith(c.meaning) for f, c in zip(fields, table.columns, strict=True))
     assert handle.metadata().partition_columns == [table.partition]
     assert handle.metadata().description == table.grain
     assert handle.protocol().min_writer_version == 2  # nothing that an older reader would not know
@@ -329,6 +335,7 @@ def test_update_replaces_one_partition_and_leaves_no_trace_when_nothing_changes(
     assert run_folders(lake, WORDS) == folders
     lake.update(WORDS, "one", lambda rows: rows.slice(0, 0))
     assert (names_in(lake), names_in(lake, "two")) == ([], ["z"])
+    expect_columns(lake, WORDS)  # a commit could change them
 
 
 def test_update_takes_the_contracts_columns_only_and_audits_them(lake):

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from spark_jobs._warehouse_command import load_scores, main, promote
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import load_shop
@@ -26,7 +27,6 @@ from spark_jobs.contract.tables import churn_risk
 from spark_jobs.contract.windows import ChurnDefinition
 from spark_jobs.lake import Lake, Run
 from spark_jobs.warehouse import Warehouse
-from spark_jobs.warehouse_command import load_scores, main, promote
 from tests.warehouse_support import DAY, login_url, make_model, make_pairs, make_rows, make_shop, publish, select
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -299,6 +299,12 @@ def test_password_is_in_no_text(warehouse, monkeypatch, capfd):
     shown = "".join(capfd.readouterr())
     assert shown.count("postgresql://churn@127.0.0.1:") == 2
     assert conninfo_to_dict(warehouse.url)["password"] not in shown + repr(warehouse)
+
+
+def test_error_that_quotes_the_password_is_masked(warehouse):
+    password = conninfo_to_dict(warehouse.url)["password"]
+    with pytest.raises(ChurnError, match=r'type integer: "\*\*\*"'), warehouse._open() as connection:
+        connection.execute("SELECT %s::text::integer", [password])
 
 
 @pytest.mark.parametrize("url", [

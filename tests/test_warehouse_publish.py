@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
+from spark_jobs._warehouse_publish import remove_invisible_rows
 from spark_jobs.contract.errors import AuditError
 from spark_jobs.warehouse import Warehouse
-from spark_jobs.warehouse_publish import remove_invisible_rows
 from tests.warehouse_support import DAY, make_rows, make_shop, publish, select
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -116,7 +116,7 @@ def test_rows_that_break_the_contract_leave_the_earlier_run_visible(warehouse, s
 KILLED_LOADER = """
 import os
 import tests.warehouse_support as t
-import spark_jobs.warehouse_publish as publishing
+import spark_jobs._warehouse_publish as publishing
 from spark_jobs.warehouse import Warehouse
 
 original = getattr(publishing, step)

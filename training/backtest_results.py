@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +20,7 @@ from training.evaluate import MetricRow, Predictions, Verdict
 from training.metrics import Comparison
 
 PROMOTED = "promoted"
+_SCREEN_WIDTH = 140
 COLUMNS = {
     "auroc": "AUROC",
     "pr_auc": "PR-AUC",
@@ -131,18 +134,19 @@ def write_markdown(results: list[CutoffResult]) -> str:
 
 
 def show_results(results: list[CutoffResult], console: Console) -> None:
-    heading, *lines = list_lines(results)
-    screen = Table(title="backtest")
-    for number, name in enumerate(heading):
-        screen.add_column(name, justify="left" if number < 3 else "right", no_wrap=True)
-    for before, line in zip([None, *lines], lines, strict=False):
-        if before and before[:2] != line[:2]:
-            screen.add_section()
-        screen.add_row(*line)
-    console.print(screen)
+    """The same table on the screen; a narrow one wraps its lines rather than losing numbers."""
+    wide = Console(file=console.file, width=max(console.width, _SCREEN_WIDTH))
     for result in results:
+        heading, *lines = list_lines([result])
+        cutoff = result.predictions.cutoff
+        screen = Table(title=f"{cutoff}, promoted: {result.promoted}", title_justify="left", box=box.SIMPLE_HEAD)
+        for number, name in enumerate(heading[1:]):
+            screen.add_column(name, justify="left" if number < 2 else "right", no_wrap=True)
+        for line, following in itertools.zip_longest(lines, lines[1:]):
+            screen.add_row(*line[1:], end_section=bool(following and following[1] != line[1]))
+        wide.print(screen)
         for note in result.notes:
-            console.print(f"{result.predictions.cutoff}: {note}", highlight=False, soft_wrap=True, markup=False)
+            console.print(f"{cutoff}: {note}", highlight=False, soft_wrap=True, markup=False)
 
 
 def write_results(results: list[CutoffResult], shop: Shop, data_until: date, out: Path, with_markdown: bool) -> None:

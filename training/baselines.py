@@ -71,7 +71,8 @@ class Line:
             return cls.flat(inputs.shape[1], smooth_rate(labels))
         mean, spread = inputs.mean(axis=0), inputs.std(axis=0)
         scale = np.where(spread > 1e-9, spread, 1.0)
-        model = LogisticRegression(C=1 / PENALTY, solver="newton-cholesky").fit((inputs - mean) / scale, labels)
+        model = LogisticRegression(C=1 / PENALTY, solver="newton-cholesky", tol=1e-8)
+        model.fit((inputs - mean) / scale, labels)
         return cls(mean, scale, model.coef_[0].astype(float), float(model.intercept_[0]))
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:

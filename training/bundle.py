@@ -152,7 +152,7 @@ def load_bundle(folder: Path | str, expected_hash: str | None = None) -> LoadedB
     files = read_files(folder, expected_hash)
     try:
         return _rebuild(_from_json(folder / SETTINGS, files[SETTINGS]), files)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ChurnError(f"{folder / SETTINGS} does not describe a model ({error!r}): train again") from None
 
 

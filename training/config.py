@@ -30,7 +30,8 @@ class ModelSettings:
     learning_rate      of AdamW at the start; it falls to zero along a cosine
     weight_decay       of AdamW
     clip_norm          gradients longer than this are shortened: keeps the recurrence stable
-    batch_size         customers per gradient step
+    batch_size         customers per gradient step at least: small shops need many steps more than large batches
+    epoch_steps        gradient steps per epoch at most; larger shops take larger batches
     epochs, patience   passes over the customers at most; passes without a better held-out loss before stopping
     folds              customer-wise folds: each candidate is the mean of this many models
     calibration_days   closed labels of the last so many days fit the calibration and its drift
@@ -41,12 +42,13 @@ class ModelSettings:
 
     step_days: int = _setting(7, 1, 28)
     history_steps: int = _setting(104, 4, 1000)
-    lstm_units: int = _setting(32, 1, 512)
+    lstm_units: int = _setting(16, 1, 512)
     dropout: float = _setting(0.2, 0.0, 0.9)
-    learning_rate: float = _setting(3e-3, 1e-6, 1.0)
+    learning_rate: float = _setting(1e-2, 1e-6, 1.0)
     weight_decay: float = _setting(1e-2, 0.0, 1.0)
     clip_norm: float = _setting(1.0, 1e-3, 1e3)
-    batch_size: int = _setting(256, 1, 65536)
+    batch_size: int = _setting(64, 1, 65536)
+    epoch_steps: int = _setting(256, 1, 1_000_000)
     epochs: int = _setting(12, 1, 1000)
     patience: int = _setting(4, 1, 1000)
     folds: int = _setting(3, 2, 20)

@@ -32,6 +32,8 @@ STEPS_ROUNDED_TO = 8
 CHUNK_ROWS = 8192
 #: A series up to this many customers is held in memory, ordered by customer: its files' order then changes nothing.
 ROWS_IN_MEMORY = 1_000_000
+#: Stands for no qualifying activity at all in quiet_days.
+LONG_AGO_DAYS = 1e6
 _EPOCH = date(1970, 1, 1)
 
 
@@ -110,18 +112,19 @@ class TensorSpec:
         quiet_days, labels, taught = _teach(grid, rows, self.churn, today)
         return Tensors(
             customer_id=batch["customer_id"].combine_chunks(),
-            inputs=self._inputs(grid, align),
+            inputs=align(self._compute_inputs(grid)),
             lengths=lengths.astype(np.int32),
-            labels=np.stack([align(v) for v in labels], axis=-1),
-            taught=np.stack([align(v) for v in taught], axis=-1),
+            labels=align(labels),
+            taught=align(taught),
             quiet_days=align(quiet_days),
-            step_ends=align(np.broadcast_to(grid.step_ends, grid.shape), np.int32),
+            step_ends=align(np.broadcast_to(grid.step_ends.astype(np.int32), grid.shape)),
         )
 
-    def _inputs(self, grid: Grid, align: _LeftAlign) -> np.ndarray:
-        inputs = np.empty((*align.shape, len(self.features)), np.float32)
+    def _compute_inputs(self, grid: Grid) -> np.ndarray:
+        """(customers, grid steps, features) float32, aligned at the end."""
+        inputs = np.zeros((*grid.shape, len(self.features)), np.float32)
         for number, feature in enumerate(self.features):
-            inputs[..., number] = align(compute_feature(grid, feature))
+            inputs[..., number] = compute_feature(grid, feature)
         if not np.isfinite(inputs).all():
             bad = [f.name for n, f in enumerate(self.features) if not np.isfinite(inputs[..., n]).all()]
             raise ChurnError(f"customer_series gives no finite {', '.join(bad)}: look for negative sums in it")
@@ -129,20 +132,21 @@ class TensorSpec:
 
 
 class _LeftAlign:
-    """Moves (customers, grid steps) from the end to the start: the last `lengths` columns, then zeros."""
+    """Moves (customers, grid steps, …) from the end to the start: the last `lengths` columns, then zeros."""
 
     def __init__(self, lengths: np.ndarray, grid_steps: int, width: int):
+        self.row, self.column = np.nonzero(np.arange(width)[None, :] < lengths[:, None])
+        self.source = (grid_steps - lengths)[self.row] + self.column
         self.shape = (len(lengths), width)
-        column = np.arange(width)[None, :]
-        self.is_step = column < lengths[:, None]
-        self.source = np.where(self.is_step, grid_steps - lengths[:, None] + column, 0)
 
-    def __call__(self, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:
-        return np.where(self.is_step, np.take_along_axis(values, self.source, axis=1), 0).astype(dtype)
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        aligned = np.zeros(self.shape + values.shape[2:], values.dtype)
+        aligned[self.row, self.column] = values[self.row, self.source]
+        return aligned
 
 
 def _teach(grid: Grid, rows, churn: ChurnDefinition, today: int):
-    """quiet days (customers, steps), and per horizon the labels and where they teach, as in DESIGN's step rule.
+    """quiet_days, labels and taught of Tensors, still aligned at the end.
 
     A missing next activity is a label, 1, and never a mask: `taught` asks only whether the window has passed
     (contract.windows.is_closed) and whether the customer was eligible at the step (activity_window).
@@ -152,9 +156,10 @@ def _teach(grid: Grid, rows, churn: ChurnDefinition, today: int):
     quiet_days = grid.step_ends - last
     upcoming = _next_days(grid, rows, activity)
     is_eligible = quiet_days < churn.eligible_within_days
-    labels = [(upcoming > grid.step_ends + h) for h in churn.horizons_days]
-    taught = [is_eligible & (grid.step_ends + h <= today) for h in churn.horizons_days]
-    return np.minimum(quiet_days, np.float64(1e6)), labels, taught
+    horizons = np.array(churn.horizons_days)
+    labels = upcoming[..., None] > grid.step_ends[:, None] + horizons
+    taught = is_eligible[..., None] & (grid.step_ends[:, None] + horizons <= today)
+    return np.minimum(quiet_days, LONG_AGO_DAYS).astype(np.float32), *(v.astype(np.float32) for v in (labels, taught))
 
 
 def _next_days(grid: Grid, rows, activity: str) -> np.ndarray:

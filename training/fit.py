@@ -20,11 +20,12 @@ from spark_jobs.contract.shop import Shop
 from training.baselines import BASELINES
 from training.calibration import Calibration, fit_line, make_terms, sigmoid
 from training.config import ModelSettings
-from training.dataset import Series, Tensors, TensorSpec, build_batches, fold_of, to_day_number
+from training.dataset import Keep, Series, Tensors, TensorSpec, build_batches, fold_of, to_day_number
 from training.members import KINDS, LSTM, BaselineMembers, Members, NetworkMembers
 
 #: Called with the share of the work that is done, 0 to 1, and what is going on.
 Progress = Callable[[float, str], None]
+HASH_PARTS = 2**32
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,16 @@ class Recipe:
                              "churn.horizons_days")  # fmt: skip
         return recipe
 
-    def tensors(self, phase: int = 0) -> Iterator[Tensors]:
+    @property
+    def batch_size(self) -> int:
+        return max(self.settings.batch_size, -(-self.series.count // self.settings.epoch_steps))
+
+    def tensors(self, keep: Keep | None = None) -> Iterator[Tensors]:
+        """Every customer that `keep` says, once, on the grid that ends at as_of."""
         for chunk in self.series.chunks():
-            yield self.spec.build(chunk, self.series.as_of, phase, self.steps)
+            kept = chunk.filter(pa.array(keep(chunk["customer_id"].combine_chunks()))) if keep else chunk
+            if kept.num_rows:
+                yield self.spec.build(kept, self.series.as_of, steps=self.steps)
 
     def normalisation(self, without_fold: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation (F,) over the valid steps of all folds but one."""
@@ -105,13 +113,10 @@ class Recipe:
         mean = total / np.maximum(count, 1)
         return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 0.0))
 
-    def thinned(self, tensors: Tensors) -> Tensors:
-        """The customers that baselines and calibration look at: all, or a hashed share of a huge shop's."""
-        step_count = self.moments[:, 0, 0].sum()
-        share = min(1.0, self.settings.baseline_rows / max(step_count, 1))
-        if share == 1.0:
-            return tensors
-        return tensors.take(np.flatnonzero(fold_of(tensors.customer_id, 2**32) < share * 2**32))
+    def is_looked_at(self, customer_id: pa.Array) -> np.ndarray:
+        """(customers,) bool: whom baselines, calibration and held-out losses look at; a share of a huge shop's."""
+        share = min(1.0, self.settings.baseline_rows / max(self.moments[:, 0, 0].sum(), 1))
+        return fold_of(customer_id, HASH_PARTS) < share * HASH_PARTS
 
 
 def _is_step(tensors: Tensors) -> np.ndarray:
@@ -138,7 +143,7 @@ def _fit_candidate(recipe: Recipe, kind: str, report: Progress) -> Candidate:
 def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> BaselineMembers:
     """The pooled steps that teach are the rows, customer by customer."""
     folds, rows, labels, taught = [], [], [], []
-    for tensors in map(recipe.thinned, recipe.tensors()):
+    for tensors in recipe.tensors(recipe.is_looked_at):
         teaches = tensors.taught.any(axis=2)
         fold = fold_of(tensors.customer_id, recipe.settings.folds)
         folds.append(np.repeat(fold, teaches.sum(axis=1)))
@@ -175,7 +180,7 @@ def _fit_network(recipe: Recipe, report: Progress) -> NetworkMembers:
 
         weights.append(trainer.fit(
             batches=lambda epoch, fold=fold, seed=seed: build_batches(
-                recipe.series, spec, settings.batch_size, seed + epoch,
+                recipe.series, spec, recipe.batch_size, seed + epoch,
                 lambda ids: fold_of(ids, settings.folds) != fold, recipe.steps),
             held_out_loss=lambda network, fold=fold: _held_out_loss(recipe, network, fold),
             normalisation=recipe.normalisation(without_fold=fold),
@@ -188,12 +193,11 @@ def _fit_network(recipe: Recipe, report: Progress) -> NetworkMembers:
 def _held_out_loss(recipe: Recipe, network, fold: int) -> float:
     """Mean log loss over all cells of the held-out fold that teach."""
     total, count = 0.0, 0.0
-    for tensors in map(recipe.thinned, recipe.tensors()):
-        held_out = tensors.take(np.flatnonzero(fold_of(tensors.customer_id, recipe.settings.folds) == fold))
-        if len(held_out.lengths):
-            p = network.predict_steps(held_out.inputs)
-            total += (log_losses(held_out.labels, p) * held_out.taught).sum()
-            count += held_out.taught.sum()
+    for tensors in recipe.tensors(
+        lambda ids: recipe.is_looked_at(ids) & (fold_of(ids, recipe.settings.folds) == fold)
+    ):
+        total += (log_losses(tensors.labels, network.predict_steps(tensors.inputs)) * tensors.taught).sum()
+        count += tensors.taught.sum()
     return total / max(count, 1.0)
 
 
@@ -217,7 +221,7 @@ def collect_cells(recipe: Recipe, members: Members) -> list[Cells]:
     horizons = np.array(recipe.spec.churn.horizons_days)
     today = to_day_number(recipe.series.as_of)
     parts: list[list[tuple]] = [[(np.empty(0),) * 4] for _ in horizons]
-    for tensors in map(recipe.thinned, recipe.tensors()):
+    for tensors in recipe.tensors(recipe.is_looked_at):
         days_ago = today - tensors.step_ends
         is_cell = (tensors.taught > 0) & (days_ago[..., None] < horizons + recipe.settings.calibration_days)
         folds = fold_of(tensors.customer_id, recipe.settings.folds)

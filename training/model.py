@@ -32,8 +32,7 @@ class Architecture:
     dropout: float
 
 
-@keras.saving.register_keras_serializable("churn")
-class ChurnNetwork(keras.Model):
+class ChurnNetwork(keras.layers.Layer):
     """inputs (B, T, F) float32 -> logits (B, T, H) that never rise with the horizon at any step.
 
     The inputs are standardised inside, by constants that are weights. The head sees the LSTM's output beside its own
@@ -42,28 +41,31 @@ class ChurnNetwork(keras.Model):
 
     def __init__(self, architecture: Architecture, seed: int = 0):
         super().__init__(name="churn")
-        shape = (architecture.features,)
         self.architecture = architecture
-        self.mean = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="mean")
-        self.scale = self.add_weight(shape=shape, initializer="ones", trainable=False, name="scale")
         self.lstm = keras.layers.LSTM(
             architecture.lstm_units,
             return_sequences=True,
             kernel_initializer=keras.initializers.GlorotUniform(seed),
             recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 1),
-            name="lstm",
         )
         self.dropout = keras.layers.Dropout(architecture.dropout, seed=seed + 2)
         self.head = keras.layers.Dense(
-            architecture.horizons, kernel_initializer=keras.initializers.GlorotUniform(seed + 3), name="head"
+            architecture.horizons, kernel_initializer=keras.initializers.GlorotUniform(seed + 3)
         )
-        self(np.zeros((1, 1, architecture.features), np.float32))
-        steps = tf.TensorSpec((None, None, architecture.features))
+        self.build((None, None, architecture.features))
+        steps, lengths = tf.TensorSpec((None, None, architecture.features)), tf.TensorSpec((None,), tf.int32)
         self._step_logits = tf.function(self.call, input_signature=[steps])
         self._last_logits = tf.function(
             lambda inputs, lengths: tf.gather(self.call(inputs), lengths - 1, batch_dims=1),
-            input_signature=[steps, tf.TensorSpec((None,), tf.int32)],
+            input_signature=[steps, lengths],
         )
+
+    def build(self, input_shape):
+        features = input_shape[-1:]
+        self.mean = self.add_weight(shape=features, initializer="zeros", trainable=False, name="mean")
+        self.scale = self.add_weight(shape=features, initializer="ones", trainable=False, name="scale")
+        self.lstm.build(input_shape)
+        self.head.build((*input_shape[:2], self.architecture.lstm_units + features[0]))
 
     def call(self, inputs, training=False):
         standard = (inputs - self.mean) / self.scale
@@ -165,8 +167,8 @@ class Trainer:
         """Fresh weights, dropout and optimiser, as if this were the first fit."""
         fresh = ChurnNetwork(self.architecture, seed)
         fresh.standardise(*normalisation)
-        self.network.load_flat(fresh.to_flat())
-        self.network.dropout.seed_generator.state.assign(fresh.dropout.seed_generator.state)
+        for variable, start in zip(self.network.variables, fresh.variables, strict=True):
+            variable.assign(start)
         for variable in self.optimizer.variables:
             variable.assign(ops.zeros_like(variable))
 

@@ -62,7 +62,7 @@ class Scorer:
         self.check(shop)
         horizons = shop.churn.horizons_days
         if batch.num_rows == 0:
-            return schema(horizons).empty_table().to_batches(max_chunksize=1)[0]
+            return pa.RecordBatch.from_pylist([], schema(horizons))
         tensors = self.candidate.spec.build(batch, as_of)
         p = self.candidate.predict(tensors.inputs, tensors.lengths)
         primary = horizons.index(shop.churn.primary_horizon_days)

@@ -120,7 +120,7 @@ def describe_model(
         "gate": [_describe_gate(horizon, verdict) for horizon in verdict.horizons],
         "columns": [heading for heading, _ in METRIC_COLUMNS.values()],
         "names": _MethodNames(METHOD_NAMES),
-        "facts": list(_group_facts(model_facts)),
+        "facts": list(_group_facts({**model_facts, "sha256 of shop.toml": shop.content_hash or None})),
     }
 
 
@@ -234,7 +234,7 @@ def _group_facts(facts: Mapping[str, object]) -> Iterator[tuple[str, list[tuple[
         yield "Model", loose
     for title, group in facts.items():
         if isinstance(group, Mapping) and group:
-            yield title, [(str(name), write_fact(value)) for name, value in group.items()]
+            yield start_sentence(title), [(str(name), write_fact(value)) for name, value in group.items()]
 
 
 def write_fact(value: object) -> str:
@@ -272,7 +272,10 @@ def write_number(value: float | None, digits: int = 3) -> str:
 
 
 def write_signed(value: float | None, digits: int = 4) -> str:
-    return NOTHING if value is None else f"{value:+.{digits}f}".replace("-", "−")
+    if value is None:
+        return NOTHING
+    text = f"{value:+.{digits}f}"
+    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
 
 
 def write_cell(value: object) -> str:

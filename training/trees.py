@@ -109,7 +109,6 @@ def _is_sound(tree: dict, width: int) -> bool:
     expected_parents[children] = np.tile(splits, 2)
     return bool(
         (parents == expected_parents).all()
-        and len(np.unique(children)) == count - 1
         and ((right == -1) == (left == -1)).all()
         and ((inputs >= 0) & (inputs < width)).all()
         and not kinds.any()

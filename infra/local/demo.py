@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -16,8 +17,9 @@ from datetime import date, timedelta
 from rich.console import Console
 
 from infra.local.environment import AIRFLOW_PYTHON, ROOT, make_environment
+from infra.local.results import show_results
 from infra.local.shops import find_last_day, land_raw_files
-from spark_jobs.command import load_arguments, make_parser
+from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 
@@ -47,3 +49,7 @@ def list_runs(last_day: date) -> list[str]:
 def _run(command: Sequence[object]) -> None:
     if (code := subprocess.run([str(word) for word in command], cwd=ROOT).returncode) != 0:
         raise ChurnError(f"the demo stopped (exit code {code}): see the message above; repeating goes on where it was")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

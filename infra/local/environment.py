@@ -40,6 +40,7 @@ def _spark(base: Mapping[str, str]) -> dict[str, str]:
     spark_home = find_spark_home()
     return {
         "SPARK_HOME": str(spark_home),
+        "SPARK_CONF_DIR": base.get("SPARK_CONF_DIR", str(ROOT / "infra" / "spark" / "local")),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_DRIVER_MEMORY": base.get("SPARK_DRIVER_MEMORY", "2g"),
         "PYSPARK_PYTHON": str(JOBS_PYTHON),

@@ -16,8 +16,9 @@ from rich.live import Live
 from rich.text import Text
 
 HEARTBEAT_SECONDS = 30
-#: A line of Airflow's log: the instant, the level, what was said, and by whom.
-LOG_LINE = re.compile(r"^\S+Z \[\w+\s*\] (?P<said>.*?)\s*(?:\[[\w.]+\] )?(?:loc=\S+.*)?$")
+#: What a job said, as Airflow's log has it: the instant, the level, what was said, by whom.
+JOB_LINE = re.compile(r"^\S+Z \[\w+\s*\] (?P<said>.*?)\s*\[airflow\.task\.(?:hooks|operators)\.\S+\]")
+JVM_GREETING = "incubator modules"
 
 
 class TaskProgress:
@@ -66,15 +67,14 @@ class TaskProgress:
 
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT_SECONDS):
-            self.console.print(f"{self.title} … {self.task} since {self._seconds()} s: {read_last_line(self.log_file)}",
-                               markup=False)  # fmt: skip
+            said = read_last_line(self.log_file)
+            self.console.print(f"{self.title} … {self.task}, {self._seconds()} s so far  {said}", markup=False)
 
 
 def read_last_line(file: Path) -> str:
-    """The last thing said in a log, without who said it when."""
+    """The last thing that a job said, from Airflow's log; nothing where Airflow itself or the JVM speaks."""
     with file.open("rb") as log:
         log.seek(max(0, file.stat().st_size - 4096))
-        lines = log.read().decode(errors="replace").replace("\r", "\n").splitlines()
-    last = next((line for line in reversed(lines) if line.strip()), "")
-    found = LOG_LINE.match(last)
-    return (found["said"] if found else last).strip()
+        lines = log.read().decode(errors="replace").splitlines()
+    found = JOB_LINE.match(next((line for line in reversed(lines) if line.strip()), ""))
+    return found["said"].strip() if found and JVM_GREETING not in found["said"] else ""

@@ -109,9 +109,8 @@ def tell_model(shop: Shop, warehouse: Warehouse, as_of: date) -> Line:
     if found is None:
         return Line("model", "none is promoted: make train PROMOTE=1", True)
     model, _ = found
-    gate = "passed its gate" if model.gate_passed else "did NOT pass its gate"
-    text = f"{model.kind} {model.version}, learned up to {model.trained_through}, {gate}"
-    return Line("model", text, not model.gate_passed)
+    gate = "passed the gate" if model.gate_passed else "scores because the network did not pass the gate"
+    return Line("model", f"{model.kind} {model.version}, learned up to {model.trained_through}, {gate}")
 
 
 def tell_records(shop: Shop, lake: Lake) -> Iterator[Line]:

@@ -1,5 +1,6 @@
 -- What analysts ask first. Set the shop once, then every query reads as it stands:
 --   SET search_path TO uci_retail;          (psql: make sql, or PGOPTIONS='-c search_path=uci_retail')
+-- They use the default horizons, 30, 60 and 90 days; a shop with others has p_churn_<days>d columns for those.
 -- The role churn_reader may run all of them but the one that resolves customer ids, which needs churn_identity too.
 
 -- title: The 20 customers with the most money at risk

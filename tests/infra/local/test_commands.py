@@ -136,14 +136,20 @@ def test_a_failed_task_is_explained_in_the_line_that_says_most(error, line):
     assert run_dag.explain(error) == line
 
 
-def test_of_a_log_line_people_see_what_was_said(tmp_path):
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("2026-11-21T21:49:48.11Z [info     ] epoch 3/12 loss .61    [airflow.task.operators.Command] loc=c.py:9",
+         "epoch 3/12 loss .61"),
+        ("2026-11-21T21:49:48.11Z [info     ] Using incubator modules [airflow.task.hooks.Spark] loc=s.py:9", ""),
+        ("2026-11-21T21:49:48.11Z [info     ] [DAG TEST] running task [airflow.sdk.definitions.dag] loc=dag.py:9", ""),
+        ("Traceback", ""),
+    ],
+)  # fmt: skip
+def test_people_see_what_the_job_said_and_not_what_airflow_said(tmp_path, line, shown):
     log = tmp_path / "log"
-    log.write_text(
-        "2026-11-21T21:49:48.11Z [info     ] epoch 3/12 loss .61    [airflow.task.hooks.SubprocessHook] loc=s.py:9\n\n"
-    )
-    assert progress.read_last_line(log) == "epoch 3/12 loss .61"
-    log.write_text("before\nstage 1\rstage 2")
-    assert progress.read_last_line(log) == "stage 2"
+    log.write_text(f"before\n{line}\n\n")
+    assert progress.read_last_line(log) == shown
 
 
 def test_elsewhere_than_on_a_terminal_every_task_is_one_line(tmp_path):

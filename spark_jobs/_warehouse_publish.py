@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import psycopg
@@ -64,7 +65,7 @@ def publish_rows(cursor: adbc.Cursor, run: RunToPublish, table: Table, rows: ds.
     return True
 
 
-def fetch_value(cursor: adbc.Cursor, query: str, *values: object) -> object:
+def fetch_value(cursor: adbc.Cursor, query: str, *values: object) -> Any:
     """The first value of the first row."""
     cursor.execute(query, values)
     return cursor.fetchone()[0]

@@ -1,4 +1,4 @@
-"""Runs the warehouse from the command line.
+"""Runs the warehouse from the command line: `python -m spark_jobs.warehouse COMMAND`. Helper of warehouse.py.
 
 start     starts the embedded PostgreSQL unless it runs, and leaves it running (CHURN_WAREHOUSE_URL names your own)
 stop      ends it
@@ -19,12 +19,13 @@ from datetime import date
 import pyarrow.compute as pc
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from spark_jobs._postgres_programs import find_psql
 from spark_jobs.command import check_as_of, day
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop, load_shop
 from spark_jobs.contract.tables import churn_risk
-from spark_jobs.embedded_postgres import EmbeddedPostgres, find_psql
+from spark_jobs.embedded_postgres import EmbeddedPostgres
 from spark_jobs.lake import Lake
 from spark_jobs.warehouse import Warehouse
 

@@ -99,12 +99,6 @@ def prepare_schemas(url: str, shop: Shop) -> None:
         _comment_schemas(connection, shop)
 
 
-def sql_type(spark_type: str) -> str:
-    """The PostgreSQL type of a contract type."""
-    plain = {"string": "text", "double": "double precision", "timestamp": "timestamptz"}
-    return plain.get(spark_type, spark_type.replace("decimal", "numeric"))
-
-
 def _check_name(name: str) -> None:
     if name in (IDENTITY, "public", "information_schema") or name.startswith("pg_"):
         raise ChurnError(f"the warehouse has a schema {name!r} of its own: give the shop another name")

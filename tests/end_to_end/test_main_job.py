@@ -1,0 +1,145 @@
+"""The main job on a few customers of the demo shop, by the real DAGs: from raw files to risks in the warehouse.
+
+Everything here is what `make demo` and `make nightly` run: Airflow in its own environment, spark-submit, the
+training's command line, the embedded PostgreSQL. One module, because a run costs minutes; the tests stand in the order
+of the story.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import date, datetime, timedelta
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from infra.demo.online_retail.land import read_lines
+from infra.local.environment import AIRFLOW_PYTHON, ROOT
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import load_shop
+from spark_jobs.warehouse import Warehouse
+
+pytestmark = pytest.mark.timeout(900)
+
+DAY = date(2011, 9, 6)
+UNKNOWN_DAY = DAY - timedelta(days=40)
+CUSTOMERS = 300
+NOT_PRODUCTS = "POST|DOT|C2|M|m|D|S|B|PADS|CRUK|AMAZONFEE|BANK CHARGES|gift_.*"
+QUICK_MODEL = "\n[model]\nepochs = 1\nfolds = 2\nlstm_units = 8\n"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    yield Settings(home)
+    subprocess.run([sys.executable, "-m", "spark_jobs.warehouse", "stop"], env=environment(home), cwd=ROOT, check=True)
+
+
+@pytest.fixture(scope="module")
+def shop(settings):
+    """The demo shop under another name, with its raw files landed."""
+    demo = ROOT / "infra" / "demo" / "online_retail"
+    land = [sys.executable, demo / "land.py", "--home", settings.home, "--customers", str(CUSTOMERS)]
+    subprocess.run(land, check=True)
+    text = (demo / "shop.toml").read_text().replace('name = "online_retail"', 'name = "little"')
+    file = settings.home / "shop.toml"
+    file.write_text(text + QUICK_MODEL)
+    return load_shop(file)
+
+
+def environment(home) -> dict[str, str]:
+    return {**os.environ, "CHURN_HOME": str(home), "CHURN_WAREHOUSE_URL": ""}
+
+
+def run_dags(settings, shop, *arguments: str) -> subprocess.CompletedProcess:
+    command = [AIRFLOW_PYTHON, "-m", "infra.local.run_dag", "--shop", shop.path, *arguments]
+    return subprocess.run(command, env=environment(settings.home), cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def night(settings, shop):
+    """One run of each DAG, the scoring once more, and the scoring of a day that no ETL has published."""
+    runs = [f"etl@{DAY}", f"train@{DAY}", f"score@{DAY}", f"score@{DAY}", f"score@{UNKNOWN_DAY}"]
+    done = run_dags(settings, shop, "--promote", *runs)
+    assert f"score {DAY} … load ok" in done.stdout, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def scores(settings, shop, night) -> list[dict]:
+    with psycopg.connect(Warehouse.connect(settings).url, row_factory=dict_row) as connection:
+        return connection.execute("SELECT * FROM little.current_churn_risk").fetchall()
+
+
+def test_people_see_every_task_end(night):
+    for task in ("clean", "customer_day", "customer_series", "train", "churn_risk", "load"):
+        assert f" … {task} ok (" in night.stdout
+
+
+def test_exactly_those_who_bought_within_90_days_have_a_risk(scores):
+    lines = read_lines(None, CUSTOMERS).to_pandas()
+    is_sale = ~lines.InvoiceNo.str.startswith("C") & (lines.Quantity > 0) & (lines.UnitPrice >= 0.001)
+    is_product = ~lines.StockCode.str.fullmatch(NOT_PRODUCTS)
+    is_recent = lines.InvoiceDate >= datetime.combine(DAY - timedelta(days=89), datetime.min.time())
+    expected = lines[is_sale & is_product & is_recent].CustomerID.dropna().nunique()
+    assert expected > 30
+    assert len(scores) == len({row["customer_id"] for row in scores}) == expected
+    assert {row["as_of"] for row in scores} == {DAY}
+
+
+def test_risks_are_probabilities_that_never_rise_with_the_horizon(scores):
+    for row in scores:
+        assert 1 >= row["p_churn_30d"] >= row["p_churn_60d"] >= row["p_churn_90d"] >= 0
+        assert row["spend_at_risk"] <= row["expected_spend"]
+    assert len({row["p_churn_60d"] for row in scores}) > len(scores) / 2
+
+
+def test_no_score_knew_the_future(settings, shop, scores):
+    model, is_hindsight = Warehouse.connect(settings).model_for(shop, DAY)
+    assert not is_hindsight
+    assert model.trained_through == DAY
+    assert {(row["model_version"], row["is_hindsight"]) for row in scores} == {(model.version, False)}
+
+
+def test_the_raw_customer_id_is_in_the_identity_schema_and_nowhere_in_the_lake(settings, shop, scores):
+    with psycopg.connect(Warehouse.connect(settings).url) as connection:
+        pairs = dict(connection.execute("SELECT customer_key, customer_id FROM identity.customers").fetchall())
+    assert {row["customer_id"] for row in scores} <= set(pairs)
+    names = set(read_lines(None, CUSTOMERS)["CustomerID"].drop_null().to_pylist())
+    assert set(pairs.values()) <= {str(name) for name in names}
+
+
+def test_publishing_announces_the_day_so_that_scoring_follows(settings, night):
+    """A run by hand has no partition key of its own: without one, Airflow would never start churn_score."""
+    with closing(sqlite3.connect(settings.home / "airflow" / "airflow.db")) as database:
+        events = database.execute("SELECT partition_key, source_dag_id FROM asset_event").fetchall()
+        waiting = database.execute("SELECT partition_key, target_dag_id FROM asset_partition_dag_run").fetchall()
+    assert events == [(str(DAY), "churn_etl__little")]
+    assert waiting == [(str(DAY), "churn_score__little")]
+
+
+def test_scoring_again_changes_nothing(settings, shop, night):
+    assert night.stdout.count(f"score {DAY} … churn_risk ok") == 2
+    (run,) = Warehouse.connect(settings).published(shop)
+    assert run.superseded_at is None
+
+
+def test_a_day_without_etl_fails_in_one_line_that_says_what_to_do(night):
+    assert night.returncode == 1
+    (line,) = night.stderr.strip().splitlines()
+    assert line.startswith(f"error: score {UNKNOWN_DAY}: churn_risk failed: no published customer_series as of")
+    assert f"score {UNKNOWN_DAY} … churn_risk failed" in night.stdout
+
+
+def test_status_finds_the_night_whole_and_names_the_dag_that_failed(settings, shop, night):
+    command = [sys.executable, "-m", "infra.local.status", "--shop", shop.path]
+    seen = subprocess.run(command, env=environment(settings.home), cwd=ROOT, capture_output=True, text=True)
+    assert seen.returncode == 1
+    assert seen.stderr == "error: little: look at runs\n", seen.stdout
+    assert f"as of {DAY}, nothing is late" in seen.stdout
+    assert "failed: churn_score__little" in " ".join(seen.stdout.split())

@@ -1,0 +1,52 @@
+"""Candidates for tests that need a model but no training: drawn weights, or a line drawn over a few rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spark_jobs.contract.shop import Shop
+from training.baselines import BASELINES
+from training.calibration import Calibration
+from training.config import ModelSettings
+from training.dataset import TensorSpec
+from training.fit import Candidate
+from training.members import LSTM, BaselineMembers, NetworkMembers
+
+
+def draw_candidate(kind: str, shop: Shop, settings: ModelSettings, members: int = 2) -> Candidate:
+    """A candidate whose numbers mean nothing but are the same each time."""
+    spec = TensorSpec.of(shop, settings)
+    count, horizons = len(spec.features), len(shop.churn.horizons_days)
+    generator = np.random.default_rng(1)
+    return Candidate(
+        kind=kind,
+        spec=spec,
+        members=_draw_network(spec, settings, members) if kind == LSTM else _draw_baseline(kind, spec, members),
+        calibration=Calibration(np.full(horizons, 0.9), np.linspace(0.1, -0.1, horizons), np.full(horizons, 0.02)),
+        typical=generator.uniform(0, 2, count),
+        validation_log_loss=np.full(horizons, 0.5),
+    )
+
+
+def _draw_network(spec: TensorSpec, settings: ModelSettings, members: int) -> NetworkMembers:
+    from training.model import Architecture, ChurnNetwork
+
+    architecture = Architecture(
+        len(spec.features), len(spec.churn.horizons_days), settings.lstm_units, settings.dropout
+    )
+    return NetworkMembers(
+        ChurnNetwork(architecture), np.stack([ChurnNetwork(architecture, seed).to_flat() for seed in range(members)])
+    )
+
+
+def _draw_baseline(kind: str, spec: TensorSpec, members: int) -> BaselineMembers:
+    estimators = []
+    for seed in range(members):
+        generator = np.random.default_rng(seed)
+        rows = generator.uniform(0, 3, (300, len(spec.features))).astype(np.float32)
+        labels = generator.uniform(0, 3, (300, 1)) < rows[:, spec.feature_names.index("days_since_purchase")][:, None]
+        labels = np.repeat(labels, len(spec.churn.horizons_days), axis=1).astype(np.float32)
+        estimator = BASELINES[kind]()
+        estimator.fit(rows, labels, np.ones_like(labels), spec.feature_names, seed)
+        estimators.append(estimator)
+    return BaselineMembers(estimators)

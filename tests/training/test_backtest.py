@@ -1,0 +1,277 @@
+"""The backtest: what it writes agrees with the data, it never looks ahead, and it says what is missing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from rich.console import Console
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+
+from spark_jobs.command import run_command
+from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.shop import load_shop
+from spark_jobs.contract.tables import TRAINING_SERIES
+from spark_jobs.lake import Lake
+from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
+from training.backtest import (
+    check_cutoffs,
+    choose_on_validation,
+    compare_methods,
+    main,
+    read_series,
+    take_later_outcomes,
+)
+from training.backtest_results import PROMOTED, CutoffResult, list_lines, show_results
+from training.dataset import Series, truncate
+from training.evaluate import Predictions, measure
+from training.fit import Candidate
+from training.members import KINDS
+
+SHOP_FILE = """
+name = "corner"
+time_zone = "UTC"
+currency = "EUR"
+[churn]
+horizons_days = [14, 28]
+[model]
+lstm_units = 4
+epochs = 1
+folds = 2
+[sources.purchases]
+location = "raw"
+files = "*.csv"
+format = "csv"
+columns = { customer_id = "c", event_at = "t", quantity = "q", unit_price = "p" }
+"""
+#: The first is too early for a gate of its own, the second is late enough; of its horizons only the first is over.
+EARLY, LATE, UNTIL = day(34), day(100), day(120)
+
+
+def publish(lake: Lake, series, as_of: date) -> None:
+    lake.update(TRAINING_SERIES, as_of.isoformat(), lambda _: series)
+
+
+@pytest.fixture(scope="module")
+def everything():
+    """What the shop knows on the last day."""
+    return draw_shop_series(240, 121, seed=3)
+
+
+@pytest.fixture(scope="module")
+def shop_path(tmp_path_factory, everything):
+    """A shop with published series; one customer of the early one was erased before the last day."""
+    home = tmp_path_factory.mktemp("home")
+    path = home / "shop.toml"
+    path.write_text(SHOP_FILE)
+    lake = Lake(home / "lake" / "corner")
+    publish(lake, truncate(everything, EARLY), EARLY)
+    publish(lake, truncate(everything, LATE), LATE)
+    publish(lake, everything.slice(1), UNTIL)
+    return path
+
+
+@pytest.fixture(scope="module")
+def written(shop_path):
+    """What one backtest over both cut-offs wrote: backtest.json, the rows of predictions.csv, backtest.md."""
+    out = shop_path.parent / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHURN_HOME", str(shop_path.parent))
+        main(["--shop", str(shop_path), "--cutoffs", f"{LATE},{EARLY}", "--data-until", str(UNTIL),
+              "--out", str(out), "--markdown"])  # fmt: skip
+    with (out / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return json.loads((out / "backtest.json").read_text()), rows, (out / "backtest.md").read_text()
+
+
+def bought_on(everything) -> dict[str, list[date]]:
+    return {
+        row["customer_id"]: [d for d, n in zip(row["days"], row["sale_count"], strict=True) if n > 0]
+        for row in everything.to_pylist()
+    }
+
+
+def has_bought(days: list[date], first: date, last: date) -> bool:
+    return any(first <= d <= last for d in days)
+
+
+def test_predictions_cover_exactly_the_eligible_with_every_horizon_and_method(written, everything):
+    _, rows, _ = written
+    assert set(rows[0]) == {"customer_id", "cutoff", "horizon", "p", "method"}
+    for cutoff in (EARLY, LATE):
+        eligible = {c for c, days in bought_on(everything).items() if has_bought(days, cutoff - timedelta(27), cutoff)}
+        own = [row for row in rows if row["cutoff"] == cutoff.isoformat()]
+        expected = {(c, h, m) for c in eligible for h in ("14", "28") for m in (*KINDS, PROMOTED)}
+        assert {(row["customer_id"], row["horizon"], row["method"]) for row in own} == expected
+        assert len(own) == len(expected)
+
+
+def test_metrics_are_those_of_the_written_predictions_and_what_really_happened(written, everything):
+    described, rows, _ = written
+    bought, erased = bought_on(everything), everything["customer_id"][0].as_py()
+    for result in described["cutoffs"]:
+        cutoff = date.fromisoformat(result["cutoff"])
+        for metric in result["metrics"]:
+            days = metric["horizon_days"]
+            p = {
+                row["customer_id"]: float(row["p"]) for row in rows
+                if (row["cutoff"], row["horizon"], row["method"]) == (result["cutoff"], str(days), metric["method"])
+            }  # fmt: skip
+            counted = [c for c in p if c != erased and has_bought(bought[c], cutoff - timedelta(days - 1), cutoff)]
+            churned = [not has_bought(bought[c], cutoff + timedelta(1), cutoff + timedelta(days)) for c in counted]
+            said = [p[c] for c in counted]
+            assert metric["n"] == len(counted) > 50
+            assert metric["churn_rate"] == pytest.approx(np.mean(churned))
+            assert metric["auroc"] == pytest.approx(roc_auc_score(churned, said))
+            assert metric["log_loss"] == pytest.approx(log_loss(churned, said))
+            assert metric["brier"] == pytest.approx(brier_score_loss(churned, said))
+
+
+def test_what_was_promoted_repeats_the_promoted_kind(written):
+    described, rows, _ = written
+    for result in described["cutoffs"]:
+        by_method = {
+            method: [(row["customer_id"], row["horizon"], row["p"]) for row in rows
+                     if (row["cutoff"], row["method"]) == (result["cutoff"], method)]
+            for method in (PROMOTED, result["promoted"])
+        }  # fmt: skip
+        assert by_method[PROMOTED] == by_method[result["promoted"]]
+
+
+def test_a_gate_decides_where_the_history_allows_one(written):
+    early, late = written[0]["cutoffs"]
+    assert early["gate"] is None
+    assert any(note.startswith("no gate, the best on validation is promoted") for note in early["notes"])
+    assert late["gate"]["promoted"] == late["promoted"]
+    assert {h["horizon_days"] for h in late["gate"]["horizons"]} == {14, 28}
+    assert sum(note.startswith("gate: ") for note in late["notes"]) == len(late["gate"]["reasons"])
+
+
+def test_a_horizon_that_is_not_over_is_left_out_with_a_note(written):
+    early, late = written[0]["cutoffs"]
+    assert {m["horizon_days"] for m in early["metrics"]} == {14, 28}
+    assert {m["horizon_days"] for m in late["metrics"]} == {14}
+    assert f"28 days: not over by {UNTIL}, no metrics" in late["notes"]
+    assert not any("not over" in note for note in early["notes"])
+
+
+def test_a_customer_who_is_gone_from_the_later_series_is_told(written):
+    early, late = written[0]["cutoffs"]
+    assert "1 customers are not in the series" in " ".join(early["notes"] + late["notes"])
+
+
+def test_every_method_is_compared_with_the_contender_of_its_horizon(written):
+    for result in written[0]["cutoffs"]:
+        for metric in result["metrics"]:
+            contender = result["contenders"][str(metric["horizon_days"])]
+            kind = result["promoted"] if metric["method"] == PROMOTED else metric["method"]
+            comparison = metric["against_contender"]
+            assert (comparison is None) == (kind == contender)
+            if comparison:
+                [other] = [m for m in result["metrics"]
+                           if (m["method"], m["horizon_days"]) == (contender, metric["horizon_days"])]  # fmt: skip
+                low, high = comparison["log_loss_interval"]
+                assert comparison["log_loss_difference"] == pytest.approx(metric["log_loss"] - other["log_loss"])
+                assert low <= comparison["log_loss_difference"] <= high
+
+
+def test_the_markdown_table_tells_the_same_numbers(written):
+    described, _, text = written
+    heading, rule, *lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(lines) == sum(len(result["metrics"]) for result in described["cutoffs"])
+    assert {line.count("|") for line in (heading, rule, *lines)} == {13}
+    for result in described["cutoffs"]:
+        for metric in result["metrics"]:
+            name = f"{PROMOTED} ({result['promoted']})" if metric["method"] == PROMOTED else metric["method"]
+            start = f"| {result['cutoff']} | {metric['horizon_days']} | {name} | {metric['n']} |"
+            [line] = [line for line in lines if line.startswith(start)]
+            assert f" {metric['log_loss']:.3f} |" in line
+
+
+# What is missing or late
+
+
+def test_a_missing_series_is_an_error_that_names_the_command(shop_path, monkeypatch, capsys):
+    monkeypatch.setenv("CHURN_HOME", str(shop_path.parent))
+    cutoffs = f"{day(50)},{day(40)}"
+    arguments = ["--shop", str(shop_path), "--cutoffs", cutoffs, "--data-until", str(UNTIL), "--out", "x"]
+    assert run_command(main, arguments) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"customer_series --shop {shop_path} --all --as-of {day(40)} --as-of {day(50)}" in said
+    with pytest.raises(MissingInputError, match="lacks 2024-02-20"):
+        read_series(Lake(shop_path.parent / "nothing"), load_shop(shop_path), [day(50)])
+
+
+def test_a_cutoff_without_any_outcome_is_an_error():
+    shop = make_shop()
+    assert check_cutoffs([day(70), day(10), day(70)], day(100), shop) == [day(10), day(70)]
+    with pytest.raises(ChurnError, match=f"cut-off {day(71)} is too late.*up to {day(70)}"):
+        check_cutoffs([day(10), day(71)], day(100), shop)
+
+
+@pytest.mark.parametrize("cutoffs", ["", "2024-01-01,", "yesterday"])
+def test_cutoffs_that_are_no_days_are_wrong_usage(cutoffs, shop_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--shop", str(shop_path), "--cutoffs", cutoffs, "--data-until", str(UNTIL), "--out", "x"])
+    assert caught.value.code == 2
+    assert "--cutoffs" in capsys.readouterr().err
+
+
+# The parts
+
+
+def make_predictions(ids: list[str], **by_method: float) -> Predictions:
+    shape = (len(ids), 3)
+    probabilities = {method: np.full(shape, p) for method, p in by_method.items()}
+    unknown = np.full(shape, np.nan)
+    return Predictions(np.array(ids), day(10), (30, 60, 90), np.ones(shape, bool), unknown, probabilities)
+
+
+def test_outcomes_find_their_customers_whatever_the_order():
+    days = {"c": [1, 60], "b": [1], "a": [1, 12]}
+    later = make_series({who: dict.fromkeys(own, PURCHASE) for who, own in days.items()}, day(100))
+    found, missing_count = take_later_outcomes(
+        make_predictions(["a", "gone", "b", "c"], m=0.5), Series(later, day(100)), make_shop()
+    )
+    assert missing_count == 1
+    expected = [[0, 0, 0], [np.nan] * 3, [1, 1, 1], [1, 0, 0]]
+    assert np.array_equal(found.outcome, np.array(expected), equal_nan=True)
+    assert found.customer_id.tolist() == ["a", "gone", "b", "c"]
+
+
+def test_comparisons_leave_out_the_contender_itself_and_what_nobody_can_know():
+    predictions = make_predictions(["a", "b"], logistic=0.5, boosting=0.6, promoted=0.5)
+    predictions.outcome[:, :2] = [[0, 1], [1, 1]]
+    contenders = {30: "logistic", 60: "boosting", 90: "logistic"}
+    assert set(compare_methods(predictions, contenders, promoted="logistic")) == {
+        (30, "boosting"), (60, "logistic"), (60, PROMOTED),
+    }  # fmt: skip
+
+
+def test_a_narrow_screen_loses_no_number():
+    predictions = make_predictions(["a", "b"], logistic=0.5, boosting=0.6, promoted=0.5)
+    predictions.outcome[:] = [[0, 0, 0], [1, 1, 1]]
+    contenders = dict.fromkeys((30, 60, 90), "logistic")
+    comparisons = compare_methods(predictions, contenders, promoted="logistic")
+    notes = ("a note " * 30,)
+    result = CutoffResult("logistic", None, contenders, predictions, measure(predictions), comparisons, notes)
+    shown = io.StringIO()
+    show_results([result], Console(file=shown, width=60))
+    assert "…" not in shown.getvalue()
+    for line in list_lines([result])[1:]:
+        assert all(cell in shown.getvalue() for cell in line)
+    assert notes[0].strip() in shown.getvalue()
+
+
+def test_validation_decides_and_a_kind_without_one_comes_last():
+    def candidate(*losses: float) -> Candidate:
+        return Candidate("any", None, None, None, None, np.array(losses))
+
+    assert choose_on_validation({"recency": candidate(0.6, 0.6), "lstm": candidate(0.5, 0.6)}) == "lstm"
+    assert choose_on_validation({"logistic": candidate(0.5, 0.5), "lstm": candidate(0.5, 0.5)}) == "logistic"
+    assert choose_on_validation({"recency": candidate(0.6, 0.6), "lstm": candidate(0.5, np.nan)}) == "recency"

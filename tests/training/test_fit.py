@@ -1,0 +1,159 @@
+"""The recipe: nothing later than as_of is learned, nobody is told by a model that saw him, ranks and curves hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from spark_jobs.contract.errors import ChurnError
+from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
+from training.baselines import BASELINES
+from training.calibration import Calibration
+from training.config import ModelSettings
+from training.dataset import Series, TensorSpec, fold_of, truncate
+from training.fit import Cells, Recipe, collect_cells, fit_calibration, fit_candidates, log_losses, validate
+from training.members import KINDS
+
+SHOP = make_shop()
+SETTINGS = ModelSettings(lstm_units=4, epochs=3, folds=2)
+AS_OF = day(299)
+
+
+@pytest.fixture(scope="module")
+def series() -> pa.Table:
+    return draw_shop_series(300, 300)
+
+
+@pytest.fixture(scope="module")
+def candidates(series):
+    return fit_candidates(series, AS_OF, SHOP, SETTINGS)
+
+
+def test_every_kind_is_a_candidate_that_knows_something(candidates, series):
+    assert tuple(candidates) == KINDS
+    tensors = TensorSpec.of(SHOP, SETTINGS).build(series, AS_OF)
+    for kind, candidate in candidates.items():
+        p = candidate.predict(tensors.inputs, tensors.lengths)
+        assert p.shape == (300, 3)
+        assert p.dtype == np.float64
+        assert (np.diff(p, axis=1) <= 0).all(), kind
+        assert candidate.validation_log_loss.shape == (3,)
+        assert candidate.validation_log_loss[1] < 0.6, kind  # a coin gives 0.69
+
+
+@pytest.mark.parametrize("kind", ["logistic", "lstm"])
+def test_days_after_as_of_teach_nothing(series, kind):
+    cutoff = day(220)
+    full, known = (
+        fit_candidates(source, cutoff, SHOP, SETTINGS, (kind,))[kind]
+        for source in (Series(series, AS_OF), truncate(series, cutoff))
+    )
+    assert full.members.to_files() == known.members.to_files()
+    assert full.calibration.intercept.tolist() == known.calibration.intercept.tolist()
+
+
+def test_a_member_never_saw_its_own_fold(series):
+    """Without the customers of fold 0 there is nothing that member 0 would miss."""
+    folds = fold_of(series["customer_id"].combine_chunks(), 2)
+    others = series.filter(pa.array(folds == 1))
+    for kind in ("logistic", "boosting"):
+        with_all = fit_candidates(series, AS_OF, SHOP, SETTINGS, (kind,))[kind].members.to_files()
+        recipe = Recipe.prepare(Series(others, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
+        alone = _fit_member_zero(recipe, kind)
+        assert {n: c for n, c in with_all.items() if n.startswith("member_0_")} == alone
+
+
+def _fit_member_zero(recipe: Recipe, kind: str) -> dict[str, bytes]:
+    rows, labels, taught = [], [], []
+    for tensors in recipe.tensors():
+        teaches = tensors.taught.any(axis=2)
+        rows.append(tensors.inputs[teaches])
+        labels.append(tensors.labels[teaches])
+        taught.append(tensors.taught[teaches])
+    model = BASELINES[kind]()
+    model.fit(*map(np.concatenate, (rows, labels, taught)), recipe.spec.feature_names, SETTINGS.seed)
+    return {f"member_0_{name}": content for name, content in model.to_files().items()}
+
+
+def test_the_order_of_the_rows_changes_nothing(series, candidates):
+    backwards = series.take(pa.array(range(299, -1, -1)))
+    again = fit_candidates(backwards, AS_OF, SHOP, SETTINGS, ("logistic",))["logistic"]
+    assert again.members.to_files() == candidates["logistic"].members.to_files()
+
+
+def test_normalisation_is_of_the_valid_steps_of_the_other_folds(series):
+    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
+    mean, deviation = recipe.normalisation(without_fold=0)
+    tensors = recipe.spec.build(series, AS_OF)
+    kept = fold_of(tensors.customer_id, 2) == 1
+    steps = np.concatenate([tensors.inputs[row, : tensors.lengths[row]] for row in np.flatnonzero(kept)])
+    np.testing.assert_allclose(mean, steps.mean(axis=0, dtype=np.float64), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(deviation, steps.std(axis=0, dtype=np.float64), rtol=1e-4, atol=1e-4)
+
+
+def test_cells_are_closed_steps_told_by_the_other_fold(series, candidates):
+    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
+    members = candidates["logistic"].members
+    cells = collect_cells(recipe, members)
+    tensors = recipe.spec.build(series.sort_by("customer_id"), AS_OF)
+    for h, horizon in enumerate((30, 60, 90)):
+        assert len(cells[h].outcome) == tensors.taught[..., h].sum()
+        assert cells[h].days_ago.min() >= horizon
+    folds = fold_of(tensors.customer_id, 2)
+    first = np.flatnonzero((folds == 0) & tensors.taught[..., 0].any(axis=1))[0]
+    teaches = tensors.taught[first, :, 0] > 0
+    own = members.estimators[0].predict(tensors.inputs[first, teaches])[:, 0]
+    np.testing.assert_array_equal(cells[0].probability[: len(own)], own)
+
+
+def test_calibrated_cells_fit_better_than_raw_ones(series, candidates):
+    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
+    cells = collect_cells(recipe, candidates["recency"].members)
+    calibration = fit_calibration(cells)
+    all_days = validate(cells, calibration, 10_000)
+    for h, of in enumerate(cells):
+        raw = log_losses(of.outcome, of.probability)[of.is_active.astype(bool)].mean()
+        assert all_days[h] <= raw + 1e-3
+
+
+def test_validation_counts_the_active_at_the_newest_closed_steps():
+    cells = [Cells(np.array([0.5, 0.9, 0.8]), np.array([1.0, 0.0, 1.0]), np.array([31.0, 31.0, 90.0]),
+                   np.array([True, False, True]))]  # fmt: skip
+    identity = Calibration(np.ones(1), np.zeros(1), np.zeros(1))
+    assert validate(cells, identity, 28)[0] == pytest.approx(np.log(2))
+    assert np.isnan(validate([Cells(*[np.empty(0)] * 4)], identity, 28)[0])
+
+
+def test_a_history_without_closed_outcomes_says_so():
+    series = make_series({"a": {0: PURCHASE}, "b": {3: PURCHASE}}, day(50))
+    with pytest.raises(ChurnError, match="teaches 60 days: train on a later day"):
+        fit_candidates(series, day(50), SHOP, SETTINGS, ("logistic",))
+    with pytest.raises(ChurnError, match="no customer has any event"):
+        fit_candidates(series.slice(0, 0), day(50), SHOP, SETTINGS, ("logistic",))
+    with pytest.raises(ChurnError, match="cannot tell what was known"):
+        fit_candidates(Series(series, day(50)), day(51), SHOP, SETTINGS, ("logistic",))
+
+
+def test_a_huge_shop_is_thinned_by_customer(series):
+    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), replace(SETTINGS, baseline_rows=2000))
+    ids = series["customer_id"].combine_chunks()
+    looked_at = recipe.is_looked_at(ids)
+    steps = recipe.moments[:, 0, 0].sum()
+    assert 0.5 * 2000 / steps < looked_at.mean() < 1.5 * 2000 / steps
+    assert recipe.is_looked_at(ids.take(pa.array([5, 4]))).tolist() == looked_at[[5, 4]].tolist()
+
+
+def test_progress_rises_to_the_end(series):
+    heard = []
+
+    def hear(share: float, text: str) -> None:
+        heard.append((share, text))
+
+    fit_candidates(series, AS_OF, SHOP, SETTINGS, ("recency", "logistic"), hear)
+    shares = [share for share, _ in heard]
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] <= 1
+    assert heard[0][1].startswith("recency: ")

@@ -1,0 +1,214 @@
+"""What will score the coming days? Trains every kind of candidate, lets the gate choose, and keeps the winner.
+
+    python -m training.train --shop SHOP.toml --as-of 2011-09-06 [--promote]
+
+1. gate       every kind learns what was known one longest horizon before as_of; what happened since judges them
+2. final      the kind that the gate promotes learns all that is known at as_of
+3. kept       as a bundle under CHURN_HOME/models, in MLflow, in the warehouse's registry; with a report for people
+4. --promote  from as_of on it scores
+
+The network scores where it passes the gate, else the best baseline. The same series, settings and code again: nothing
+is trained, the same bundle is registered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+import training
+from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract import errors, features, windows
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.tables import TRAINING_SERIES
+from spark_jobs.lake import Lake, make_run_key, source_hash
+from spark_jobs.warehouse import ModelRecord, Warehouse
+from training.bundle import Bundle, read_files, write_bundle
+from training.config import ModelSettings
+from training.dataset import Series, TensorSpec
+from training.fit import Candidate, fit_candidates
+from training.gate import GateResult, run_gate
+from training.progress import show_progress
+from training.report import METHOD_NAMES, render_model_card, write_report
+from training.tracking import log_training
+
+SHOWN_METRICS = {"auroc": "AUROC", "log_loss": "log loss", "ece": "ECE", "lift_10": "lift 10 %"}
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is to be trained, and everything that its outcome depends on."""
+
+    shop: Shop
+    as_of: date
+    settings: ModelSettings
+    series: Series
+    run_key: str
+
+
+def plan_training(lake: Lake, shop: Shop, as_of: date, settings: ModelSettings) -> Training:
+    """Raises MissingInputError where training_series is not published for the day."""
+    partition, version = as_of.isoformat(), lake.version(TRAINING_SERIES)
+    published = {} if version is None else lake.partitions(TRAINING_SERIES, version)
+    if partition not in published:
+        raise errors.MissingInputError(
+            f"no training_series as of {as_of}: run python -m spark_jobs.customer_series --shop {shop.path} --all "
+            f"--as-of {as_of}"
+        )
+    spec = TensorSpec.of(shop, settings)
+    run_key = make_run_key(
+        TRAINING_SERIES, partition, published[partition], model=settings.as_dict(), churn=repr(shop.churn),
+        features={feature.name: feature.fingerprint for feature in spec.features},
+        code=source_hash(training, features, windows),
+    )  # fmt: skip
+    return Training(shop, as_of, settings, Series(lake.dataset(TRAINING_SERIES, [partition], version), as_of), run_key)
+
+
+def train(plan: Training, home: Settings, report_folder: Path, console: Console) -> ModelRecord:
+    """Gate, final training, bundle, report, MLflow; gives what the registry keeps."""
+    shop, as_of = plan.shop, plan.as_of
+    with show_progress(f"gate {shop.name}", console) as progress:
+        gate = run_gate(plan.series, as_of, shop, plan.settings, progress)
+    kind = gate.verdict.promoted
+    with show_progress(f"final {shop.name}", console) as progress:
+        candidate = fit_candidates(plan.series, as_of, shop, plan.settings, (kind,), progress)[kind]
+    facts = describe_candidate(candidate, plan)
+    documents = (shop, as_of, gate.predictions, gate.metrics, gate.verdict, facts)
+    bundle = write_bundle(
+        home.models(shop.name), shop.name, as_of, candidate, plan.settings, describe_gate(gate),
+        render_model_card(*documents),
+    )  # fmt: skip
+    report = write_report(report_folder, *documents)
+    log_training(home, shop.name, plan.run_key, as_of,
+                 {"as_of": as_of, "kind": kind, "version": bundle.version, **plan.settings.as_dict()},
+                 gate.metrics, [report])  # fmt: skip
+    show_gate(gate, console)
+    console.print(f"report: {report}", highlight=False, soft_wrap=True)
+    return make_record(bundle, kind, gate, as_of)
+
+
+def describe_gate(gate: GateResult) -> dict[str, object]:
+    """The content of metrics.json."""
+    return {
+        "cutoff": gate.cutoff.isoformat(),
+        "verdict": json.loads(json.dumps(gate.verdict.to_dict())),
+        "metrics": [vars(row) for row in gate.metrics],
+        "validation_log_loss": {
+            kind: [None if np.isnan(loss) else loss for loss in candidate.validation_log_loss.tolist()]
+            for kind, candidate in gate.candidates.items()
+        },
+    }
+
+
+def describe_candidate(candidate: Candidate, plan: Training) -> dict[str, object]:
+    """Facts for the report and the model card."""
+    calibration = candidate.calibration
+    lines = zip(plan.shop.churn.horizons_days, calibration.slope, calibration.intercept, strict=True)
+    return {
+        "kind": METHOD_NAMES.get(candidate.kind, candidate.kind),
+        "trained through": plan.as_of,
+        "customers": plan.series.count,
+        "members": f"{candidate.members.count}, each trained without one fold of the customers",
+        "calibration": {f"{h} days": f"slope {slope:.3f}, intercept {at:+.3f}" for h, slope, at in lines},
+        "settings": plan.settings.as_dict(),
+        "inputs": {feature.name: feature.meaning for feature in candidate.spec.features},
+    }
+
+
+def make_record(bundle: Bundle, kind: str, gate: GateResult, as_of: date) -> ModelRecord:
+    metrics = {f"{row.horizon_days}d": vars(row) for row in gate.metrics if row.method == kind}
+    return ModelRecord(
+        version=bundle.version,
+        kind=kind,
+        location=str(bundle.folder.resolve()),
+        bundle_hash=bundle.hash,
+        trained_through=as_of,
+        gate_passed=gate.verdict.passed,
+        metrics=metrics,
+        created_at=datetime.now(UTC),
+    )
+
+
+def show_gate(gate: GateResult, console: Console) -> None:
+    """One line per horizon and method, and the verdict."""
+    table = Table("horizon", "method", "customers", "churned", *SHOWN_METRICS.values(), title=f"gate at {gate.cutoff}")
+    for row in gate.metrics:
+        shown = ["–" if getattr(row, name) is None else f"{getattr(row, name):.3f}" for name in SHOWN_METRICS]
+        rate = "–" if row.churn_rate is None else f"{row.churn_rate:.1%}"
+        table.add_row(f"{row.horizon_days} d", METHOD_NAMES.get(row.method, row.method), f"{row.n:,}", rate, *shown)
+    console.print(table)
+    verdict = gate.verdict
+    outcome = "passes the gate" if verdict.passed else f"does not pass the gate, {verdict.promoted} scores instead"
+    console.print(f"{verdict.candidate} {outcome}", highlight=False)
+    for reason in verdict.reasons:
+        console.print(f"  {reason}", highlight=False, soft_wrap=True)
+
+
+def find_record(models: Path, run_key: str) -> ModelRecord | None:
+    """What this very training gave before, if its bundle is still whole."""
+    path = models / "trainings" / f"{run_key}.json"
+    if not path.exists():
+        return None
+    values = json.loads(path.read_text())
+    record = ModelRecord(**{
+        **values,
+        "trained_through": date.fromisoformat(values["trained_through"]),
+        "created_at": datetime.fromisoformat(values["created_at"]),
+    })  # fmt: skip
+    try:
+        read_files(Path(record.location), record.bundle_hash)
+    except errors.ChurnError:
+        return None  # lost or damaged: trained again, it is the same
+    return record
+
+
+def keep_record(models: Path, run_key: str, record: ModelRecord) -> None:
+    path = models / "trainings" / f"{run_key}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(vars(record), default=lambda day: day.isoformat(), indent=1))
+    draft.rename(path)
+
+
+def make_train_parser() -> argparse.ArgumentParser:
+    parser = make_parser(__doc__)
+    parser.add_argument("--promote", action="store_true", help="let the result score from as_of on")
+    parser.add_argument("--epochs", type=int, metavar="N", help="at most so many passes, instead of the shop's")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="where the report is written")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    arguments, shop = load_arguments(make_train_parser(), argv)
+    home, console = Settings.from_environment(), Console()
+    settings = ModelSettings.from_shop(shop)
+    if arguments.epochs is not None:
+        settings = ModelSettings.from_mapping({**settings.as_dict(), "epochs": arguments.epochs}, "--epochs")
+    warehouse = Warehouse.connect(home)
+    warehouse.prepare(shop)
+    plan = plan_training(Lake(home.lake(shop.name)), shop, arguments.as_of, settings)
+    models = home.models(shop.name)
+    record = find_record(models, plan.run_key)
+    if record:
+        console.print(f"nothing to train: {record.version} was made from the same series, settings and code")
+    else:
+        record = train(plan, home, arguments.report or home.reports(shop.name), console)
+        keep_record(models, plan.run_key, record)
+    warehouse.register_model(shop, replace(record, location=str(Path(record.location).resolve())))
+    if arguments.promote:
+        warehouse.promote_model(shop, record.version, arguments.as_of)
+    state = f"scores from {arguments.as_of} on" if arguments.promote else "is registered; --promote lets it score"
+    console.print(f"model {record.version} ({record.kind}) {state}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
