@@ -69,9 +69,6 @@ _log = logging.getLogger(__name__)
 def prepare_schemas(url: str, shop: Shop) -> None:
     """Brings the shared schema and the shop's to the wanted layout, in one transaction; idempotent."""
     _check_name(shop.name)
-    with psycopg.connect(url) as connection:
-        if _is_prepared(connection, shop):
-            return
     # Not by URL: SQLAlchemy reads URLs in its own way, and might show them.
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=sqlalchemy.NullPool
