@@ -1,7 +1,11 @@
 """What did one run write, and may it be published? Footers, statistics, default audit. Helper of `lake.py`.
 
-A run folder is `<table>/data/run=<run_id>/<partition column>=<value>/*.parquet`, closed by `_SUCCESS`. The partition
-column is in the folder's name only. Nobody sees the folder before the log lists its files.
+A run folder is `<table>/data/run=<run_id>/<partition column>=<value>/*.parquet`, closed by `_SUCCESS`, which names the
+run's files: what a lost or doubled task left beside them does not count. The partition column is in the folder's name
+only. Nobody sees a file before the log lists it.
+
+The tasks write through Arrow: without Hadoop's native library, which no PyPI package brings, Spark's own local writer
+starts a process for every file and folder it makes, and a first load makes a file for every day.
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +31,9 @@ from pyarrow import fs
 from spark_jobs._delta import arrow_schema, find_mismatches, type_names
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.tables import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 _PARQUET = ds.ParquetFileFormat()
 
@@ -57,12 +66,58 @@ def make_dataset(root: Path, table: Table, files: Iterable[tuple[str, str]]) -> 
 
 
 def write_rows(folder: Path, table: Table, partition: str, rows: pa.Table) -> None:
-    """Writes the rows of one partition as Spark would: no rows, no file."""
-    target = folder / f"{table.partition}={partition}"
-    target.mkdir(parents=True)
-    if rows.num_rows:
-        pq.write_table(rows.drop_columns([table.partition]), target / "part-0.parquet", compression="zstd")
-    (folder / "_SUCCESS").touch()
+    """Writes the rows of one partition."""
+    finish(folder, _write_batches(folder, table.partition, rows.to_batches()))
+
+
+def write_frame(folder: Path, table: Table, frame: DataFrame) -> None:
+    """Writes the rows of a frame, its tasks side by side."""
+    column = table.partition
+
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for path in _write_batches(folder, column, batches):
+            yield pa.RecordBatch.from_pydict({"path": [path]})
+
+    # Few files for a partition: small ones are put together, large ones split, as their sizes turn out.
+    rows = frame.select(*table.column_names).hint("rebalance", column).sortWithinPartitions(column)
+    finish(folder, [row["path"] for row in rows.mapInArrow(write, "path string").collect()])
+
+
+def finish(folder: Path, files: Iterable[str]) -> None:
+    """Closes the run folder: these are its files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / "_SUCCESS.draft"
+    draft.write_text(json.dumps(sorted(files)))
+    draft.rename(folder / "_SUCCESS")
+
+
+def _write_batches(folder: Path, column: str, batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
+    """Writes one file for each run of equal partition values; gives the paths below the folder, when each is whole."""
+    value, writer, path = None, None, ""
+    for part_value, part in _split_by_value(column, batches):
+        if writer is None or part_value != value:
+            if writer is not None:
+                writer.close()
+                yield path
+            value, path = part_value, f"{column}={part_value}/part-{token_hex(8)}.parquet"
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            writer = pq.ParquetWriter(folder / path, part.schema, compression="zstd")
+        writer.write_batch(part)
+    if writer is not None:
+        writer.close()
+        yield path
+
+
+def _split_by_value(column: str, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Pairs of partition value and rows without that column; batches are sorted by it."""
+    for batch in batches:
+        values = batch.column(column)
+        rest = batch.drop_columns([column])
+        begin = 0
+        encoded = pc.run_end_encode(values.cast(pa.string()))
+        for end, value in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
+            yield str(value), rest.slice(begin, end - begin)
+            begin = end
 
 
 @contextmanager
@@ -77,9 +132,10 @@ def removed_on_failure(folder: Path) -> Iterator[None]:
 
 def read_footers(root: Path, folder: Path) -> list[WrittenFile]:
     """The files of a run folder, by partition; raises ChurnError where the writer did not finish."""
-    if not (folder / "_SUCCESS").exists():
+    mark = folder / "_SUCCESS"
+    if not mark.exists():
         raise ChurnError(f"{folder} has no _SUCCESS: the write did not finish, run again")
-    return [_read_footer(root, path) for path in sorted(folder.glob("*=*/*.parquet"))]
+    return [_read_footer(root, folder / path) for path in json.loads(mark.read_text())]
 
 
 def _read_footer(root: Path, path: Path) -> WrittenFile:

@@ -4,7 +4,7 @@ A table is a folder with a Delta log; data files are immutable and lie in `data/
 version of the log lists, never what a folder holds. One publish is one log entry that replaces whole partitions:
 
 1. pinned        the table's version and the generation of every partition to be published are read
-2. written       plain Parquet lies in a fresh run folder, written by Spark, or by Arrow for small tables
+2. written       plain Parquet lies in a fresh run folder, written by Spark's tasks
 3. checked       by the footers of that folder alone: finished, partitions and columns as agreed
 4. audited       nulls, keys, and the caller's own audit; a finding leaves nothing visible
 5. committed     one log entry from the pinned version; every partition is one generation on
@@ -172,15 +172,7 @@ class Lake:
             return _find_publication(pinned.handle, table, run_keys)
         _require_none(table, run_keys, _delta.find_mismatches(table, dict(frame.dtypes)))
 
-        def write(folder: Path) -> None:
-            # Few files for a partition: small ones are put together, large ones split, as their sizes turn out.
-            rows = frame.select(*table.column_names).hint("rebalance", table.partition)
-            writer = rows.write.mode("errorifexists").partitionBy(table.partition)
-            # Version 1 moves a task's files only when the whole job is done: what a lost task wrote is not among them.
-            writer = writer.option("mapreduce.fileoutputcommitter.algorithm.version", "1")
-            writer.option("compression", "zstd").parquet(f"file://{folder}")
-
-        return self._publish(pinned, write, run_id, audit, metadata)
+        return self._publish(pinned, lambda f: _run_folder.write_frame(f, table, frame), run_id, audit, metadata)
 
     def update(self, table: Table, partition: str, change: Callable[[pa.Table], pa.Table]) -> int:
         """Replaces a partition of a small table by `change` of its rows; gives the version that holds the result.

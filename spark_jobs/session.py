@@ -19,6 +19,8 @@ SEMANTICS = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     # Partition values are typed by the contract, never guessed.
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    # The log lists the files of a table: there is nothing to discover, which would be a job of its own.
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000000",
     # Raw customer ids pass through cached and shuffled blocks: those are encrypted where they touch a disk.
     "spark.io.encryption.enabled": "true",
 }

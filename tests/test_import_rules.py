@@ -51,9 +51,8 @@ def test_the_written_rules_hold():
 
 
 def test_the_contract_needs_the_standard_library_only():
-    loaded = import_in_clean_interpreter(list_modules("spark_jobs/contract"), "-I", "-S")  # -S: no site-packages
-    assert "spark_jobs" in loaded
-    assert loaded - set(sys.stdlib_module_names) - {"__main__"} == {"spark_jobs"}
+    """Without site-packages (-S) any other import fails."""
+    assert "spark_jobs" in import_in_clean_interpreter(list_modules("spark_jobs/contract"), "-I", "-S")
 
 
 def test_training_loads_neither_spark_nor_airflow():

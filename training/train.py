@@ -144,7 +144,7 @@ def show_gate(gate: GateResult, console: Console) -> None:
     for row in gate.metrics:
         shown = ["–" if getattr(row, name) is None else f"{getattr(row, name):.3f}" for name in SHOWN_METRICS]
         rate = "–" if row.churn_rate is None else f"{row.churn_rate:.1%}"
-        table.add_row(f"{row.horizon_days} d", METHOD_NAMES.get(row.method, row.method), f"{row.n:,}", rate, *shown)
+        table.add_row(f"{row.horizon_days} d", row.method, f"{row.n:,}", rate, *shown)
     console.print(table)
     verdict = gate.verdict
     outcome = "passes the gate" if verdict.passed else f"does not pass the gate, {verdict.promoted} scores instead"
