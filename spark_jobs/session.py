@@ -32,6 +32,8 @@ LOCAL = {
     "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
     "spark.sql.shuffle.partitions": "8",
     "spark.log.level": "ERROR",
+    # As in infra/spark/local: a job of seconds is over before the thorough compiler pays.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 }
 
 

@@ -132,6 +132,7 @@ class Verdict:
     promoted: str
     horizons: tuple[HorizonVerdict, ...]
     reasons: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -227,7 +228,9 @@ def judge(
     """The gate. It refuses a candidate that at any horizon
 
     - has a paired 95 % interval of its log-loss difference to the contender that lies wholly above zero, or
-    - has a calibration error above the 95th percentile of what its own probabilities give on drawn labels, or
+    - has a calibration error above the 95th percentile of what its own probabilities give on drawn labels, where the
+      contender that would score instead has not (where churn drifts nobody is calibrated, and refusing the candidate
+      would put another miscalibrated method in its place: that is a warning), or
     - has no closed outcome to be judged by.
 
     best      horizon in days -> the contender, chosen on validation and never on these outcomes
@@ -238,9 +241,10 @@ def judge(
         for index, horizon in enumerate(predictions.horizons_days)
     )
     reasons = tuple(reason for horizon in horizons for reason in _explain(horizon, candidate))
+    warnings = tuple(warning for horizon in horizons for warning in _warn(horizon, candidate))
     contenders = list(best.values())
     fallback = fallback or choose_simplest_best({c: -contenders.count(c) for c in contenders})
-    return Verdict(candidate, not reasons, fallback if reasons else candidate, horizons, reasons)
+    return Verdict(candidate, not reasons, fallback if reasons else candidate, horizons, reasons, warnings)
 
 
 def _judge_horizon(predictions: Predictions, index: int, candidate: str, contender: str) -> HorizonVerdict:
@@ -281,9 +285,19 @@ def _explain(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
     if not horizon.log_loss_ok:
         low, high = horizon.comparison.log_loss_interval
         yield f"{days}: log loss of {candidate} is worse than that of {horizon.contender}, by {low:.4f} to {high:.4f}"
-    if not horizon.ece_ok:
-        yield (
-            f"{days}: calibration error of {candidate} is {horizon.ece:.3f}, above the {horizon.ece_bound:.3f} that "
-            f"chance explains (that of {horizon.contender} is {horizon.contender_ece:.3f}, "
-            f"its bound {horizon.contender_ece_bound:.3f})"
-        )
+    if not horizon.ece_ok and horizon.contender_ece_ok:
+        yield _say_calibration(horizon, candidate)
+
+
+def _warn(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
+    """What people should know although it refuses nobody."""
+    if horizon.comparison is not None and not horizon.ece_ok and not horizon.contender_ece_ok:
+        yield _say_calibration(horizon, candidate)
+
+
+def _say_calibration(horizon: HorizonVerdict, candidate: str) -> str:
+    return (
+        f"{horizon.horizon_days} days: calibration error of {candidate} is {horizon.ece:.3f}, above the {horizon.ece_bound:.3f} that "
+        f"chance explains (that of {horizon.contender} is {horizon.contender_ece:.3f}, "
+        f"its bound {horizon.contender_ece_bound:.3f})"
+    )

@@ -136,14 +136,15 @@ def write_verdict(verdict: Verdict) -> str:
     names = _MethodNames(METHOD_NAMES)
     candidate, promoted = start_sentence(names[verdict.candidate]), start_sentence(names[verdict.promoted])
     if verdict.passed:
-        return f"{candidate}: passes. Nowhere worse than its best contender, and as well calibrated as chance allows."
+        calibrated = ", and as well calibrated as chance allows" if not verdict.warnings else ""
+        return f"{candidate}: passes. Nowhere worse than its best contender{calibrated}."
     found = {
         "nobody's outcome is known yet at {}": [h for h in verdict.horizons if not h.comparison],
         "its log loss is worse than the contender's at {}": [
             h for h in verdict.horizons if h.comparison and not h.log_loss_ok
         ],
         "its calibration error is larger than chance explains at {}": [
-            h for h in verdict.horizons if h.comparison and not h.ece_ok
+            h for h in verdict.horizons if h.comparison and not h.ece_ok and h.contender_ece_ok
         ],
     }
     causes = [text.format(join_days(horizons)) for text, horizons in found.items() if horizons]

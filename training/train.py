@@ -149,7 +149,7 @@ def show_gate(gate: GateResult, console: Console) -> None:
     verdict = gate.verdict
     outcome = "passes the gate" if verdict.passed else f"does not pass the gate, {verdict.promoted} scores instead"
     console.print(f"{verdict.candidate} {outcome}", highlight=False)
-    for reason in verdict.reasons:
+    for reason in (*verdict.reasons, *verdict.warnings):
         console.print(f"  {reason}", highlight=False, soft_wrap=True)
 
 

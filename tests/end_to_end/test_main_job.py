@@ -24,7 +24,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import load_shop
 from spark_jobs.warehouse import Warehouse
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1500)
 
 DAY = date(2011, 9, 6)
 UNKNOWN_DAY = DAY - timedelta(days=40)

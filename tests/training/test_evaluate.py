@@ -325,14 +325,22 @@ def test_a_candidate_behind_by_less_than_chance_passes():
     assert verdict.passed
 
 
-def test_a_miscalibrated_candidate_is_refused_even_where_its_contender_is_worse():
+def test_a_miscalibrated_candidate_is_refused_where_its_contender_is_calibrated():
+    outcome, p = draw_outcomes(2000)
+    verdict = judge_one(outcome, p * 0.8, p)
+    assert not verdict.horizons[0].ece_ok
+    assert (verdict.passed, verdict.promoted) == (False, "logistic")
+    assert any("calibration error of lstm" in reason for reason in verdict.reasons)
+
+
+def test_where_the_contender_is_miscalibrated_too_it_is_a_warning():
     outcome, p = draw_outcomes(2000)
     verdict = judge_one(outcome, p * 0.8, p * 0.6)
     [horizon] = verdict.horizons
     assert (horizon.log_loss_ok, horizon.ece_ok, horizon.contender_ece_ok) == (True, False, False)
     assert horizon.contender_ece > horizon.ece > horizon.ece_bound
-    assert (verdict.passed, verdict.promoted) == (False, "logistic")
-    assert "calibration error of lstm" in verdict.reasons[0]
+    assert (verdict.passed, verdict.promoted, verdict.reasons) == (True, "lstm", ())
+    assert "calibration error of lstm" in verdict.warnings[0]
 
 
 def test_one_bad_horizon_refuses_and_is_named():
