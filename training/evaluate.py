@@ -297,7 +297,7 @@ def _warn(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
 
 def _say_calibration(horizon: HorizonVerdict, candidate: str) -> str:
     return (
-        f"{horizon.horizon_days} days: calibration error of {candidate} is {horizon.ece:.3f}, above the {horizon.ece_bound:.3f} that "
-        f"chance explains (that of {horizon.contender} is {horizon.contender_ece:.3f}, "
+        f"{horizon.horizon_days} days: calibration error of {candidate} is {horizon.ece:.3f}, above the "
+        f"{horizon.ece_bound:.3f} that chance explains (that of {horizon.contender} is {horizon.contender_ece:.3f}, "
         f"its bound {horizon.contender_ece_bound:.3f})"
     )
