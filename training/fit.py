@@ -58,6 +58,7 @@ def fit_candidates(
     chosen = kinds or KINDS
     candidates = {}
     for number, kind in enumerate(chosen):
+
         def report(share: float, text: str, number: int = number, kind: str = kind) -> None:
             if progress:
                 progress((number + share) / len(chosen), f"{kind}: {text}")
@@ -193,9 +194,7 @@ def _fit_network(recipe: Recipe, report: Progress) -> NetworkMembers:
 def _held_out_loss(recipe: Recipe, network, fold: int) -> float:
     """Mean log loss over all cells of the held-out fold that teach."""
     total, count = 0.0, 0.0
-    for tensors in recipe.tensors(
-        lambda ids: recipe.is_looked_at(ids) & (fold_of(ids, recipe.settings.folds) == fold)
-    ):
+    for tensors in recipe.tensors(lambda ids: recipe.is_looked_at(ids) & (fold_of(ids, recipe.settings.folds) == fold)):
         total += (log_losses(tensors.labels, network.predict_steps(tensors.inputs)) * tensors.taught).sum()
         count += tensors.taught.sum()
     return total / max(count, 1.0)
