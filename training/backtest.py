@@ -38,7 +38,7 @@ from training.config import ModelSettings
 from training.dataset import Series
 from training.evaluate import Predictions, Verdict, choose_simplest_best, measure, take_outcomes
 from training.fit import Candidate, Progress, fit_candidates
-from training.gate import choose_contenders, predict_cutoff, run_gate
+from training.gate import choose_contenders, choose_promoted, predict_cutoff, run_gate
 from training.metrics import Comparison, compare
 from training.progress import show_progress
 
@@ -47,9 +47,9 @@ def backtest_cutoff(
     then: Series, later: Series, shop: Shop, settings: ModelSettings, progress: Progress | None = None
 ) -> CutoffResult:
     """The evening of `then.as_of`, judged by what `later` knows."""
-    promoted, verdict, notes = _pass_gate(then, shop, settings, _part_of(progress, 0.0))
+    verdict, notes = _pass_gate(then, shop, settings, _part_of(progress, 0.0))
     candidates = fit_candidates(then, then.as_of, shop, settings, progress=_part_of(progress, 0.5))
-    promoted = promoted or choose_on_validation(candidates)
+    promoted = choose_promoted(verdict, candidates, shop) if verdict else choose_on_validation(candidates)
     scored = predict_cutoff(candidates, then, then.as_of, shop)
     scored = replace(scored, by_method={**scored.by_method, PROMOTED: scored.by_method[promoted]})
     predictions, missing_count = take_later_outcomes(scored, later, shop)
@@ -66,13 +66,13 @@ def backtest_cutoff(
 
 def _pass_gate(
     then: Series, shop: Shop, settings: ModelSettings, progress: Progress | None
-) -> tuple[str | None, Verdict | None, tuple[str, ...]]:
-    """What the gate of that evening promotes, its verdict, notes; no kind where the history is too short for a gate."""
+) -> tuple[Verdict | None, tuple[str, ...]]:
+    """The verdict of that evening's gate, and notes; no verdict where the history is too short for a gate."""
     try:
         verdict = run_gate(then, then.as_of, shop, settings, progress).verdict
     except ChurnError as error:
-        return None, None, (f"no gate, the best on validation is promoted: {error}",)
-    return verdict.promoted, verdict, tuple(f"gate: {reason}" for reason in verdict.reasons)
+        return None, (f"no gate, the best on validation is promoted: {error}",)
+    return verdict, tuple(f"gate: {reason}" for reason in verdict.reasons)
 
 
 def _part_of(progress: Progress | None, first: float) -> Progress | None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop import Shop
+from training.baselines import BASELINES
 from training.config import ModelSettings
 from training.dataset import Series, truncate
 from training.evaluate import (
@@ -47,6 +48,19 @@ def run_gate(
     best, fallback = choose_contenders(candidates, shop)
     verdict = judge(predictions, LSTM, best=best, fallback=fallback)
     return GateResult(cutoff, candidates, predictions, measure(predictions), verdict)
+
+
+def kinds_that_may_score(verdict: Verdict) -> tuple[str, ...]:
+    """What has to be trained on all that is known today: the network if it passed, else every baseline."""
+    return (verdict.candidate,) if verdict.passed else tuple(BASELINES)
+
+
+def choose_promoted(verdict: Verdict, candidates: dict[str, Candidate], shop: Shop) -> str:
+    """The kind that scores from today on: the network if it passed, else the best baseline on today's validation.
+
+    The gate's own validation is one longest horizon old; which baseline is best may have changed since.
+    """
+    return verdict.candidate if verdict.passed else choose_contenders(candidates, shop)[1]
 
 
 def predict_cutoff(candidates: dict[str, Candidate], series: Series, cutoff: date, shop: Shop) -> Predictions:

@@ -3,7 +3,7 @@
     python -m training.train --shop SHOP.toml --as-of 2011-09-06 [--promote]
 
 1. gate       every kind learns what was known one longest horizon before as_of; what happened since judges them
-2. final      the kind that the gate promotes learns all that is known at as_of
+2. final      the network, if it passed, else every baseline learns all that is known at as_of
 3. kept       as a bundle under CHURN_HOME/models, in MLflow, in the warehouse's registry; with a report for people
 4. --promote  from as_of on it scores
 
@@ -36,7 +36,7 @@ from training.bundle import Bundle, read_files, write_bundle
 from training.config import ModelSettings
 from training.dataset import Series, TensorSpec
 from training.fit import Candidate, fit_candidates
-from training.gate import GateResult, run_gate
+from training.gate import GateResult, choose_promoted, kinds_that_may_score, run_gate
 from training.progress import show_progress
 from training.report import METHOD_NAMES, render_model_card, write_report
 from training.tracking import log_training
@@ -78,9 +78,11 @@ def train(plan: Training, home: Settings, report_folder: Path, console: Console)
     shop, as_of = plan.shop, plan.as_of
     with show_progress(f"gate {shop.name}", console) as progress:
         gate = run_gate(plan.series, as_of, shop, plan.settings, progress)
-    kind = gate.verdict.promoted
     with show_progress(f"final {shop.name}", console) as progress:
-        candidate = fit_candidates(plan.series, as_of, shop, plan.settings, (kind,), progress)[kind]
+        kinds = kinds_that_may_score(gate.verdict)
+        finals = fit_candidates(plan.series, as_of, shop, plan.settings, kinds, progress)
+    kind = choose_promoted(gate.verdict, finals, shop)
+    gate, candidate = replace(gate, verdict=replace(gate.verdict, promoted=kind)), finals[kind]
     facts = describe_candidate(candidate, plan)
     documents = (shop, as_of, gate.predictions, gate.metrics, gate.verdict, facts)
     bundle = write_bundle(
