@@ -92,8 +92,10 @@ def start_writer(command: str, folder: Path) -> subprocess.Popen:
 
 
 def wait_until(is_true: Callable[[], object], writer: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 200
     while not is_true():
         assert writer.poll() is None, "the writer ended too early, see its output"
+        assert time.monotonic() < deadline, "the writer has not come that far in 200 s"
         time.sleep(0.05)
 
 
@@ -105,11 +107,17 @@ def dead_publishers(tmp_path_factory) -> Path:
         seed(Lake(folder / step))
     writer = start_writer("publish", folder)
     try:
-        wait_until(lambda: list(folder.glob("writing/words/data/run=*/_temporary/**/*.parquet")), writer)
+        wait_until(lambda: find_unfinished(folder / "writing"), writer)
     finally:
         os.killpg(writer.pid, signal.SIGKILL)  # the driver and its JVM
         writer.wait()
     return folder
+
+
+def find_unfinished(lake_root: Path) -> list[Path]:
+    """The files of runs whose writer has not finished."""
+    files = lake_root.glob("words/data/run=*/*/*.parquet")
+    return [file for file in files if not (file.parents[1] / "_SUCCESS").exists()]
 
 
 def test_an_update_that_dies_at_any_step_leaves_the_old_or_the_new_rows_and_can_be_repeated(tmp_path):
