@@ -45,7 +45,7 @@ def test_a_dead_or_undocumented_command_is_found(makefile, fault):
 
 
 def test_make_alone_lists_every_command():
-    told = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     names = [line.split()[1] for line in told.splitlines()]
     assert names == [name for name, _ in check_commands.RULE.findall((ROOT / "Makefile").read_text())]
 
