@@ -18,7 +18,6 @@ from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract import features
 from spark_jobs.contract.features import CATEGORY_SET, MEASURES
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, PURCHASES
 from spark_jobs.lake import Lake, make_run_key, source_hash
 from spark_jobs.session import open_session
@@ -46,7 +45,7 @@ def stale_days(lake: Lake, as_of: date) -> dict[str, str]:
     return lake.unpublished(CUSTOMER_DAY, keys)
 
 
-def run(spark: SparkSession, lake: Lake, shop: Shop, as_of: date) -> None:
+def run(spark: SparkSession, lake: Lake, as_of: date) -> None:
     """Builds and publishes what is due."""
     keys = stale_days(lake, as_of)
     if not keys:
@@ -59,7 +58,7 @@ def run(spark: SparkSession, lake: Lake, shop: Shop, as_of: date) -> None:
 def main(argv: list[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__), argv)
     settings = Settings.from_environment()
-    run(open_session("customer_day", settings), Lake(settings.lake(shop.name)), shop, arguments.as_of)
+    run(open_session("customer_day", settings), Lake(settings.lake(shop.name)), arguments.as_of)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def publish_run(lake: Lake, shop: Shop, pipeline: str, as_of: date) -> Run:
     """
     tables = tables_of(pipeline, shop)
     versions = {table.name: lake.version(table) for table in tables}
-    files = lake.partitions(tables[-1]).get(as_of.isoformat()) if versions[tables[-1].name] is not None else None
+    files = lake.partitions(tables[-1]).get(as_of.isoformat())
     if files is None:
         raise MissingInputError(f"{tables[-1].name} has nothing as of {as_of}: run the jobs of {pipeline} before")
     key = make_run_key(RUNS, pipeline, files, as_of=as_of.isoformat())

@@ -16,7 +16,6 @@ from spark_jobs.contract.settings import Settings
 SEMANTICS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     # Partition values are typed by the contract, never guessed.
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     # The log lists the files of a table: there is nothing to discover, which would be a job of its own.

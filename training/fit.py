@@ -22,6 +22,7 @@ from training.calibration import Calibration, fit_line, make_terms, sigmoid
 from training.config import ModelSettings
 from training.dataset import Keep, Series, Tensors, TensorSpec, build_batches, fold_of, to_day_number
 from training.members import KINDS, LSTM, BaselineMembers, Members, NetworkMembers
+from training.metrics import log_losses
 
 #: Called with the share of the work that is done, 0 to 1, and what is going on.
 Progress = Callable[[float, str], None]
@@ -198,11 +199,6 @@ def _held_out_loss(recipe: Recipe, network, fold: int) -> float:
         total += (log_losses(tensors.labels, network.predict_steps(tensors.inputs)) * tensors.taught).sum()
         count += tensors.taught.sum()
     return total / max(count, 1.0)
-
-
-def log_losses(outcome: np.ndarray, p: np.ndarray) -> np.ndarray:
-    clipped = np.clip(p, 1e-7, 1 - 1e-7)
-    return -(outcome * np.log(clipped) + (1 - outcome) * np.log1p(-clipped))
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class SmallShop:
 
     def run_night(self, as_of: date) -> None:
         self.clean(as_of)
-        customer_day.run(self.spark, self.lake, self.shop, as_of)
+        customer_day.run(self.spark, self.lake, as_of)
         customer_series.run(self.spark, self.lake, self.shop, as_of, CUSTOMER_SERIES)
         publish.publish_run(self.lake, self.shop, "etl", as_of)
 
