@@ -12,13 +12,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 
 from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import MissingInputError
@@ -26,7 +27,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
 from spark_jobs.lake import Lake, make_run_key, source_hash
-from spark_jobs.session import open_session
+from spark_jobs.session import SparkOpener, open_session
 from spark_jobs.warehouse import ModelRecord, Warehouse
 
 #: A worker pays seconds to load the model: a small shop is scored by one of them.
@@ -93,7 +94,7 @@ def find_model(warehouse: Warehouse, shop: Shop, as_of: date) -> tuple[ModelReco
     return found
 
 
-def run(spark: SparkSession, lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> None:
+def run(open_spark: SparkOpener, lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> None:
     """Scores and publishes one day, unless these very scores are published already."""
     version = find_series(lake, as_of)
     model, is_hindsight = find_model(warehouse, shop, as_of)
@@ -102,21 +103,23 @@ def run(spark: SparkSession, lake: Lake, warehouse: Warehouse, shop: Shop, as_of
     key = make_run_key(table, day, inputs, model=model.version, bundle=model.bundle_hash, hindsight=is_hindsight,
                        bands=repr(shop.bands), churn=repr(shop.churn),
                        code=source_hash(sys.modules[__name__], *SCORING_CODE))  # fmt: skip
+    if lake.is_published(table, day, key):
+        print(f"churn_risk: model {model.version} has scored {as_of} already")
+        return
     customers = lake.arrow(CUSTOMER_SERIES, [day], version, columns=["customer_id"])["customer_id"].combine_chunks()
-    series = lake.read(spark, CUSTOMER_SERIES, [day], version)
+    series = lake.read(open_spark(), CUSTOMER_SERIES, [day], version)
     scores = score_series(series, len(customers), shop, batch_scorer(shop, as_of, model, is_hindsight))
-    published = lake.publish(
+    lake.publish(
         scores, table, {day: key}, audit=lambda written: audit_scores(written, customers, shop.churn.horizons_days)
     )
-    verb = "scored" if published.is_new else "had scored already"
-    print(f"churn_risk: model {model.version} {verb} {len(customers):,} customers as of {as_of}")
+    print(f"churn_risk: model {model.version} scored {len(customers):,} customers as of {as_of}")
 
 
 def main(argv: list[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__), argv)
     settings = Settings.from_environment()
     lake, warehouse = Lake(settings.lake(shop.name)), Warehouse.connect(settings)
-    run(open_session("churn_risk", settings), lake, warehouse, shop, arguments.as_of)
+    run(partial(open_session, "churn_risk", settings), lake, warehouse, shop, arguments.as_of)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection
 from datetime import date
+from functools import partial
 
 from pyspark.sql import DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
@@ -33,7 +34,7 @@ from spark_jobs.contract.settings import IdKey, Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import ACCOUNTS, PURCHASES, quarantine
 from spark_jobs.lake import Lake, make_run_key, source_hash
-from spark_jobs.session import open_session
+from spark_jobs.session import SparkOpener, open_session
 from spark_jobs.warehouse import Warehouse
 
 LOG = "purchases"
@@ -147,7 +148,7 @@ def publish(lake: Lake, plan: CleaningPlan, judged: DataFrame, tallies: list[Tal
     lake.update(ACCOUNTS, LOG, lambda current: with_accounts(current, accounts))
 
 
-def run(spark: SparkSession, lake: Lake, shop: Shop, as_of: date, settings: Settings) -> CleaningPlan:
+def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date, settings: Settings) -> CleaningPlan:
     """Registers, cleans and publishes what is due; gives the plan that was carried out."""
     source, key = shop.sources[LOG], settings.id_key()
     registered = deliveries.register(lake, shop, LOG, as_of, settings.home)
@@ -159,7 +160,7 @@ def run(spark: SparkSession, lake: Lake, shop: Shop, as_of: date, settings: Sett
     if plan.is_empty:
         print(f"{LOG}: nothing new up to {as_of}")
         return plan
-    judged, tallies = judge_files(spark, lake, plan, shop, key, source.folder(settings.home))
+    judged, tallies = judge_files(open_spark(), lake, plan, shop, key, source.folder(settings.home))
     accounts = make_accounts(tallies, plan.deliveries)
     report(tallies, accounts, as_of)
     check_accounts(accounts, source.max_quarantined_share, as_of)
@@ -202,7 +203,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__), argv)
     settings = Settings.from_environment()
     lake = Lake(settings.lake(shop.name))
-    run(open_session("clean", settings), lake, shop, arguments.as_of, settings)
+    run(partial(open_session, "clean", settings), lake, shop, arguments.as_of, settings)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import sys
 from datetime import date
+from functools import partial
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs.command import load_arguments, make_parser, run_command
@@ -20,7 +21,7 @@ from spark_jobs.contract.features import CATEGORY_SET, MEASURES
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.tables import CUSTOMER_DAY, PURCHASES
 from spark_jobs.lake import Lake, make_run_key, source_hash
-from spark_jobs.session import open_session
+from spark_jobs.session import SparkOpener, open_session
 
 
 def sum_days(purchases: DataFrame) -> DataFrame:
@@ -45,20 +46,20 @@ def stale_days(lake: Lake, as_of: date) -> dict[str, str]:
     return lake.unpublished(CUSTOMER_DAY, keys)
 
 
-def run(spark: SparkSession, lake: Lake, as_of: date) -> None:
+def run(open_spark: SparkOpener, lake: Lake, as_of: date) -> None:
     """Builds and publishes what is due."""
     keys = stale_days(lake, as_of)
     if not keys:
         print(f"customer_day: nothing new up to {as_of}")
         return
-    published = lake.publish(sum_days(lake.read(spark, PURCHASES, list(keys))), CUSTOMER_DAY, keys)
+    published = lake.publish(sum_days(lake.read(open_spark(), PURCHASES, list(keys))), CUSTOMER_DAY, keys)
     print(f"customer_day: {sum(published.row_counts.values()):,} rows of {len(keys)} delivery days up to {as_of}")
 
 
 def main(argv: list[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__), argv)
     settings = Settings.from_environment()
-    run(open_session("customer_day", settings), Lake(settings.lake(shop.name)), arguments.as_of)
+    run(partial(open_session, "customer_day", settings), Lake(settings.lake(shop.name)), arguments.as_of)
 
 
 if __name__ == "__main__":

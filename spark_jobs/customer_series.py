@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import sys
 from datetime import date
+from functools import partial
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs.command import day, load_arguments, make_parser, run_command
@@ -23,7 +24,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES, Table
 from spark_jobs.lake import Lake, make_run_key, source_hash
-from spark_jobs.session import open_session
+from spark_jobs.session import SparkOpener, open_session
 
 
 def merge_deliveries(customer_day: DataFrame) -> DataFrame:
@@ -88,7 +89,7 @@ def series_run_key(lake: Lake, table: Table, shop: Shop, as_of: date) -> str:
     return make_run_key(table, as_of.isoformat(), inputs, churn=repr(shop.churn), mapped=repr(mapped), code=code)
 
 
-def run(spark: SparkSession, lake: Lake, shop: Shop, as_of: date, table: Table) -> None:
+def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date, table: Table) -> None:
     """Builds and publishes the series of one as_of, unless it is published already."""
     key = series_run_key(lake, table, shop, as_of)
     if lake.is_published(table, as_of.isoformat(), key):
@@ -99,7 +100,7 @@ def run(spark: SparkSession, lake: Lake, shop: Shop, as_of: date, table: Table) 
         raise MissingInputError(
             f"no customer_day up to {as_of}: run clean and customer_day first, or give a later as_of"
         )
-    customer_day = lake.read(spark, CUSTOMER_DAY, known_days)
+    customer_day = lake.read(open_spark(), CUSTOMER_DAY, known_days)
     series = build_series(customer_day, shop, as_of, ever=table is TRAINING_SERIES)
     published = lake.publish(series, table, {as_of.isoformat(): key})
     print(f"{table.name}: {sum(published.row_counts.values()):,} customers as of {as_of}")
@@ -111,9 +112,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--all", action="store_true", help="everybody ever eligible, into training_series")
     arguments, shop = load_arguments(parser, argv)
     settings = Settings.from_environment()
-    lake, spark = Lake(settings.lake(shop.name)), open_session("customer_series", settings)
+    lake, open_spark = Lake(settings.lake(shop.name)), partial(open_session, "customer_series", settings)
     for as_of in sorted(set(arguments.as_of)):
-        run(spark, lake, shop, as_of, TRAINING_SERIES if arguments.all else CUSTOMER_SERIES)
+        run(open_spark, lake, shop, as_of, TRAINING_SERIES if arguments.all else CUSTOMER_SERIES)
 
 
 if __name__ == "__main__":

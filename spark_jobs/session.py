@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 from pyspark.sql import SparkSession
 
 from spark_jobs.contract.settings import Settings
+
+#: How a job gets its session once it knows that there is something to do: opening one takes seconds.
+SparkOpener = Callable[[], SparkSession]
 
 SEMANTICS = {
     "spark.sql.session.timeZone": "UTC",

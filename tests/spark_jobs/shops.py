@@ -49,7 +49,7 @@ class SmallShop:
         text = SHOP.format(name="small", exact_duplicates=exact_duplicates, delivery_day=delivery_day)
         (folder / "shop.toml").write_text(text)
         (folder / "raw").mkdir(exist_ok=True)
-        self.spark, self.raw = spark, folder / "raw"
+        self.open_spark, self.raw = lambda: spark, folder / "raw"
         self.shop = load_shop(folder / "shop.toml")
         self.settings = Settings(folder / "home", warehouse_url=warehouse_url, id_key_hex="5a" * 32)
         Warehouse.connect(self.settings).prepare(self.shop)
@@ -59,12 +59,12 @@ class SmallShop:
         (self.raw / name).write_text("\n".join([HEADER, *lines]) + "\n")
 
     def clean(self, as_of: date) -> None:
-        clean.run(self.spark, self.lake, self.shop, as_of, self.settings)
+        clean.run(self.open_spark, self.lake, self.shop, as_of, self.settings)
 
     def run_night(self, as_of: date) -> None:
         self.clean(as_of)
-        customer_day.run(self.spark, self.lake, as_of)
-        customer_series.run(self.spark, self.lake, self.shop, as_of, CUSTOMER_SERIES)
+        customer_day.run(self.open_spark, self.lake, as_of)
+        customer_series.run(self.open_spark, self.lake, self.shop, as_of, CUSTOMER_SERIES)
         publish.publish_run(self.lake, self.shop, "etl", as_of)
 
     def rows(self, table, *partitions: str) -> list[dict]:
