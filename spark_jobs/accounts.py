@@ -17,7 +17,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.errors import AuditError
-from spark_jobs.contract.tables import ACCOUNTS, PURCHASES
+from spark_jobs.contract.tables import ACCOUNTS
+
+#: What a record can become; the columns of ACCOUNTS that add up to lines_in.
+PARTS = ("clean", "quarantined", "duplicates", "elsewhere")
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,15 @@ class Tally:
 
     delivery_id: str
     delivery_day: date
+    verdict: str
     reasons: tuple[str, ...]
-    is_duplicate: bool
     records: int
     last: int
 
 
 def take_tallies(judged: DataFrame) -> list[Tally]:
-    """All tallies, in one pass. judged: has delivery_id, record_number, delivery_day, reasons and is_duplicate."""
-    counted = judged.groupBy("delivery_id", "delivery_day", "reasons", "is_duplicate").agg(
+    """All tallies, in one pass. judged: has delivery_id, record_number, delivery_day, verdict and reasons."""
+    counted = judged.groupBy("delivery_id", "delivery_day", "verdict", "reasons").agg(
         F.count("*").alias("records"), F.max("record_number").alias("last")
     )
     return [Tally(**{**row.asDict(), "reasons": tuple(row["reasons"])}) for row in counted.collect()]
@@ -50,12 +53,17 @@ def make_accounts(tallies: list[Tally], deliveries: tuple[dict, ...]) -> list[di
 
 def _make_account(delivery: dict, tallies: list[Tally]) -> dict:
     days = [tally.delivery_day for tally in tallies]
+
+    def count(verdict: str) -> int:
+        return sum(tally.records for tally in tallies if tally.verdict == verdict)
+
     return {
         **{name: delivery[name] for name in ("delivery_id", "path", "log")},
         "lines_in": max((tally.last for tally in tallies), default=0),
-        "clean": sum(tally.records for tally in tallies if not tally.reasons and not tally.is_duplicate),
-        "quarantined": sum(tally.records for tally in tallies if tally.reasons),
-        "duplicates": sum(tally.records for tally in tallies if not tally.reasons and tally.is_duplicate),
+        "clean": count("clean"),
+        "quarantined": count("quarantined"),
+        "duplicates": count("duplicate"),
+        "elsewhere": count("elsewhere"),
         "first_delivery_day": min(days, default=None),
         "last_delivery_day": max(days, default=None),
     }
@@ -71,7 +79,7 @@ def count_reasons(tallies: list[Tally]) -> Counter[str]:
 
 def sum_accounts(accounts: list[dict]) -> dict[str, int]:
     """The records of all these files together."""
-    return {name: sum(row[name] for row in accounts) for name in ("lines_in", "clean", "quarantined", "duplicates")}
+    return {name: sum(row[name] for row in accounts) for name in ("lines_in", *PARTS)}
 
 
 def check_total(accounts: list[dict], records: int) -> None:
@@ -80,23 +88,23 @@ def check_total(accounts: list[dict], records: int) -> None:
         raise AuditError(ACCOUNTS.name, "this run", [f"expected all {records} records that were read, found {total}"])
 
 
-def check_accounts(accounts: list[dict], max_quarantined_share: float, as_of: object) -> None:
+def check_accounts(log: str, accounts: list[dict], max_quarantined_share: float, as_of: object) -> None:
     """Raises AuditError where a file's records do not add up, or where too many of all records were rejected."""
     findings = [
         f"{row['path']}: {row['lines_in']} records in, but {row['clean']} clean + {row['quarantined']} quarantined"
-        f" + {row['duplicates']} duplicates"
+        f" + {row['duplicates']} duplicates + {row['elsewhere']} of other logs"
         for row in accounts
-        if row["lines_in"] != row["clean"] + row["quarantined"] + row["duplicates"]
+        if row["lines_in"] != sum(row[part] for part in PARTS)
     ]
     totals = sum_accounts(accounts)
-    lines_in, quarantined = totals["lines_in"], totals["quarantined"]
+    lines_in, quarantined = totals["lines_in"] - totals["elsewhere"], totals["quarantined"]
     if lines_in and quarantined / lines_in > max_quarantined_share:
         findings.append(
             f"{quarantined} of {lines_in} records ({quarantined / lines_in:.0%}) would be quarantined, more than"
             f" max_quarantined_share {max_quarantined_share:.0%}; see the reasons and mend shop.toml or the files"
         )
     if findings:
-        raise AuditError(PURCHASES.name, as_of, findings)
+        raise AuditError(log, as_of, findings)
 
 
 def with_accounts(current: pa.Table, accounts: list[dict]) -> pa.Table:

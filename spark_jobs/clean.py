@@ -1,23 +1,35 @@
-"""purchases: what happened in the shop, one clean event a row, and an account of every record that came in.
+"""purchases, browses, reviews: what happened in the shop, one clean event a row, and an account of every raw record.
 
 Grain: one clean event; identity (event_id, event_day), of which the earliest (delivery_day, path, record) wins.
-Inputs: the raw files of deliveries, shop.toml. Outputs: purchases, purchases_quarantine, accounts.
+Inputs: the raw files of deliveries, shop.toml. Outputs: the three, a quarantine for each, accounts.
 
 A run cleans every delivery that is not cleaned yet up to its as_of, so the order of runs does not matter. Before
-anything is published `lines_in == clean + quarantined + duplicates` holds for every file; else nothing is.
+anything of a log is published `lines_in == clean + quarantined + duplicates + elsewhere` holds for every file; else
+nothing is. Elsewhere are the records of another log in a file that two logs read.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 from functools import partial
 
 from pyspark.sql import DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
 
-from spark_jobs import cleaning_plan, deliveries, mapping, purchases, raw
+from spark_jobs import (
+    browses,
+    cleaning_plan,
+    deliveries,
+    judging,
+    mapping,
+    merges,
+    purchases,
+    raw,
+    reviews,
+    sentiment,
+)
 from spark_jobs.accounts import (
     Tally,
     check_accounts,
@@ -30,25 +42,29 @@ from spark_jobs.accounts import (
 )
 from spark_jobs.cleaning_plan import CleaningPlan, Delivery, make_plan
 from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import IdKey, Settings
-from spark_jobs.contract.shop import Shop
-from spark_jobs.contract.tables import ACCOUNTS, PURCHASES, quarantine
+from spark_jobs.contract.shop import Shop, Source
+from spark_jobs.contract.tables import ACCOUNTS, EVENTS, quarantine
 from spark_jobs.lake import Lake, make_run_key, source_hash
 from spark_jobs.session import SparkOpener, open_session
 from spark_jobs.warehouse import Warehouse
 
-LOG = "purchases"
 READ_TASK_BYTES = 16 << 20  # of raw, often compressed, files
 MIN_READ_TASKS = 8
 BROKEN_FILE = "file_broken"  # nothing is wrong with the record itself
 PLACEMENT_DDL = "delivery_id string, path string, delivered_on date, not_before date, seen_as_of date"
 
 
-def read_records(spark: SparkSession, plan: CleaningPlan, shop: Shop, folder: str, key: IdKey) -> DataFrame:
+#: Everything that decides what a raw file becomes: a change of it cleans all files anew.
+CODE = (browses, cleaning_plan, deliveries, judging, mapping, purchases, raw, reviews, sentiment)
+
+
+def read_records(spark: SparkSession, plan: CleaningPlan, source: Source, folder: str, hasher: raw.Hasher) -> DataFrame:
     """All records of the planned files: raw.RECORD_SCHEMA."""
     files = [(d["delivery_id"], d["path"]) for d in plan.deliveries]
     tasks = max(MIN_READ_TASKS, sum(d["byte_count"] for d in plan.deliveries) // READ_TASK_BYTES)
-    reader = raw.record_reader(shop.sources[LOG], folder, raw.Hasher(key.secret, shop.name))
+    reader = raw.record_reader(source, folder, hasher)
     return (
         spark.createDataFrame(files, "delivery_id string, path string")
         .repartition(min(len(files), tasks))
@@ -103,21 +119,34 @@ def mark_duplicates(events: DataFrame, known: DataFrame | None) -> DataFrame:
 def judge_records(
     records: DataFrame, plan: CleaningPlan, shop: Shop, known: DataFrame | None, broken: Collection[str] = ()
 ) -> DataFrame:
-    """Every record with its reasons (empty: none) and is_duplicate; nothing is dropped.
+    """Every record with its verdict and its reasons (empty: none); nothing is dropped.
+
+    The verdict is clean, quarantined, duplicate or elsewhere.
 
     broken: the deliveries of which no record is to be used, as find_broken gives them.
     """
-    source = shop.sources[LOG]
-    placed = place_records(purchases.judge_purchases(records, shop), plan.registered)
-    is_of_broken_file = F.col("delivery_id").isin(*broken) & F.col("fault").isNull()
+    log = plan.log
+    source = shop.sources[log]
+    placed = place_records(judging.judge_events(records, shop, log), plan.registered)
+    is_of_broken_file = F.col("delivery_id").isin(*broken) & F.col("fault").isNull() & ~F.col("is_elsewhere")
     judged = placed.withColumn(
         "reasons", F.when(is_of_broken_file, F.array(F.lit(BROKEN_FILE))).otherwise(F.col("all_reasons"))
     ).withColumn("raw_customer_id", mapping.mapped_text(source, "customer_id"))
-    is_good = F.size("reasons") == 0
+    is_good = (F.size("reasons") == 0) & ~F.col("is_elsewhere")
     good = identify_events(judged.where(is_good), source.exact_duplicates == "keep")
-    bad = judged.where(~is_good).withColumn("is_duplicate", F.lit(False))
-    kept = [*PURCHASES.column_names, "reasons", "is_duplicate", "record_hash", "raw_customer_id"]
-    return mark_duplicates(good, known).select(kept).unionByName(bad.select(kept))
+    marked = mark_duplicates(good, known).withColumn(
+        "verdict", F.when(F.col("is_duplicate"), F.lit("duplicate")).otherwise(F.lit("clean"))
+    )
+    others = judged.where(~is_good).withColumn(
+        "verdict", F.when(F.col("is_elsewhere"), F.lit("elsewhere")).otherwise(F.lit("quarantined"))
+    )
+    kept = [*EVENTS[log].column_names, "reasons", "verdict", "record_hash", "raw_customer_id"]
+    return _complete(marked, log).select(kept).unionByName(_complete(others, log).select(kept))
+
+
+def _complete(judged: DataFrame, log: str) -> DataFrame:
+    """With the columns that are computed from clean events alone."""
+    return reviews.add_sentiment(judged) if log == "reviews" else judged
 
 
 def find_broken(tallies: list[Tally]) -> list[str]:
@@ -127,43 +156,43 @@ def find_broken(tallies: list[Tally]) -> list[str]:
 
 def known_before(spark: SparkSession, lake: Lake, plan: CleaningPlan) -> DataFrame | None:
     """The events of the delivery days before those that the plan replaces."""
-    earlier = [day for day in lake.partitions(PURCHASES) if plan.first_day and day < plan.first_day.isoformat()]
-    return lake.read(spark, PURCHASES, earlier) if earlier else None
+    earlier = [day for day in lake.partitions(plan.table) if plan.first_day and day < plan.first_day.isoformat()]
+    return lake.read(spark, plan.table, earlier) if earlier else None
 
 
 def customer_pairs(judged: DataFrame) -> DataFrame:
     """customer_key and raw customer_id of everybody with a clean event."""
     named = F.col("customer_id").alias("customer_key"), F.col("raw_customer_id").alias("customer_id")
-    return judged.where(F.size("reasons") == 0).select(*named).distinct()
+    return judged.where(F.col("verdict").isin("clean", "duplicate")).select(*named).distinct()
 
 
 def publish(lake: Lake, plan: CleaningPlan, judged: DataFrame, tallies: list[Tally], accounts: list[dict]) -> None:
-    """Quarantine first and purchases second: purchases are what a later run looks at."""
+    """Quarantine first and events second: events are what a later run looks at."""
     days = {tally.delivery_day for tally in tallies}
-    is_good = F.size("reasons") == 0
-    rejected = judged.where(~is_good).select(*quarantine(LOG).column_names)
-    clean = judged.where(is_good & ~F.col("is_duplicate")).select(*PURCHASES.column_names)
-    lake.publish(rejected, quarantine(LOG), plan.run_keys(quarantine(LOG), days))
-    lake.publish(clean, PURCHASES, plan.run_keys(PURCHASES, days), metadata=sum_accounts(accounts))
-    lake.update(ACCOUNTS, LOG, lambda current: with_accounts(current, accounts))
+    rejects = quarantine(plan.log)
+    rejected = judged.where(F.col("verdict") == "quarantined").select(*rejects.column_names)
+    clean = judged.where(F.col("verdict") == "clean").select(*plan.table.column_names)
+    lake.publish(rejected, rejects, plan.run_keys(rejects, days))
+    lake.publish(clean, plan.table, plan.run_keys(plan.table, days), metadata=sum_accounts(accounts))
+    lake.update(ACCOUNTS, plan.log, lambda current: with_accounts(current, accounts))
 
 
-def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date, settings: Settings) -> CleaningPlan:
-    """Registers, cleans and publishes what is due; gives the plan that was carried out."""
-    source, key = shop.sources[LOG], settings.id_key()
-    registered = deliveries.register(lake, shop, LOG, as_of, settings.home)
+def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -> CleaningPlan:
+    """Registers, cleans and publishes what is due of one log; gives the plan that was carried out."""
+    source, key = shop.sources[log], settings.id_key()
+    registered = deliveries.register(lake, shop, log, as_of, settings.home)
     rules = make_run_key(
-        PURCHASES, LOG, [], key_id=key.key_id, zone=shop.time_zone, currency=shop.currency, source=repr(source),
-        code=source_hash(cleaning_plan, deliveries, mapping, purchases, raw, sys.modules[__name__]),
+        EVENTS[log], log, [], key_id=key.key_id, zone=shop.time_zone, currency=shop.currency, rates=repr(shop.rates),
+        source=repr(source), code=source_hash(*CODE, sys.modules[__name__]),
     )  # fmt: skip
-    plan = make_plan(lake, PURCHASES, registered, lake.arrow(ACCOUNTS, [LOG]).to_pylist(), as_of, rules)
+    plan = make_plan(lake, EVENTS[log], registered, lake.arrow(ACCOUNTS, [log]).to_pylist(), as_of, rules)
     if plan.is_empty:
-        print(f"{LOG}: nothing new up to {as_of}")
+        print(f"{log}: nothing new up to {as_of}")
         return plan
     judged, tallies = judge_files(open_spark(), lake, plan, shop, key, source.folder(settings.home))
     accounts = make_accounts(tallies, plan.deliveries)
-    report(tallies, accounts, as_of)
-    check_accounts(accounts, source.max_quarantined_share, as_of)
+    report(log, tallies, accounts, as_of)
+    check_accounts(log, accounts, source.max_quarantined_share, as_of)
     pairs = customer_pairs(judged).toArrow().to_batches()
     Warehouse.connect(settings).remember_customers(shop, key.key_id, pairs)
     publish(lake, plan, judged, tallies, accounts)
@@ -175,12 +204,14 @@ def judge_files(
     spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, key: IdKey, folder: str
 ) -> tuple[DataFrame, list[Tally]]:
     """The judged records, kept at hand, and their tallies; a broken file costs a second reading."""
+    source, hasher = shop.sources[plan.log], raw.Hasher(key.secret, shop.name)
     known = known_before(spark, lake, plan)
     broken: list[str] = []
     while True:
         counter = Observation()
-        records = read_records(spark, plan, shop, folder, key).observe(counter, F.count(F.lit(1)).alias("records"))
-        judged = judge_records(records, plan, shop, known, broken).persist()
+        records = read_records(spark, plan, source, folder, hasher)
+        counted = records.observe(counter, F.count(F.lit(1)).alias("records"))
+        judged = judge_records(counted, plan, shop, known, broken).persist()
         tallies = take_tallies(judged)
         check_total(make_accounts(tallies, plan.deliveries), counter.get["records"])
         if broken or not (broken := find_broken(tallies)):
@@ -188,22 +219,35 @@ def judge_files(
         judged.unpersist()
 
 
-def report(tallies: list[Tally], accounts: list[dict], as_of: date) -> None:
+def report(log: str, tallies: list[Tally], accounts: list[dict], as_of: date) -> None:
     """Prints what became of the records, and why they were rejected."""
     totals = sum_accounts(accounts)
+    elsewhere = f" + {totals['elsewhere']:,} of other logs" if totals["elsewhere"] else ""
     print(
-        f"{LOG}: {len(accounts)} files up to {as_of}: {totals['lines_in']:,} records = {totals['clean']:,} clean"
-        f" + {totals['quarantined']:,} quarantined + {totals['duplicates']:,} duplicates"
+        f"{log}: {len(accounts)} files up to {as_of}: {totals['lines_in']:,} records = {totals['clean']:,} clean"
+        f" + {totals['quarantined']:,} quarantined + {totals['duplicates']:,} duplicates{elsewhere}"
     )
     for reason, records in count_reasons(tallies).most_common():
         print(f"  {records:>10,}  {reason}")
 
 
+def select_logs(shop: Shop, chosen: Sequence[str] | None) -> list[str]:
+    """The logs to clean, in their order. Raises ChurnError for one that the shop does not have."""
+    for log in chosen or ():
+        if log not in shop.sources:
+            raise ChurnError(f"{shop.name} has no log {log}: choose among {', '.join(shop.sources)}")
+    return [log for log in EVENTS if log in (chosen or shop.sources)]
+
+
 def main(argv: list[str] | None = None) -> None:
-    arguments, shop = load_arguments(make_parser(__doc__), argv)
+    parser = make_parser(__doc__)
+    parser.add_argument("--log", action="append", choices=list(EVENTS), help="only this log; may be repeated")
+    arguments, shop = load_arguments(parser, argv)
     settings = Settings.from_environment()
     lake = Lake(settings.lake(shop.name))
-    run(partial(open_session, "clean", settings), lake, shop, arguments.as_of, settings)
+    merges.register(lake, shop, arguments.as_of, settings)
+    for log in select_logs(shop, arguments.log):
+        run(partial(open_session, "clean", settings), lake, shop, log, arguments.as_of, settings)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,10 @@ class CleaningPlan:
     days: tuple[date, ...] = ()
 
     @property
+    def log(self) -> str:
+        return self.table.name
+
+    @property
     def is_empty(self) -> bool:
         return not self.deliveries
 

@@ -1,9 +1,9 @@
 """customer_day: what did each customer do on each day, as far as each delivery day told?
 
-Grain: (customer, event_day, delivery_day). Input: purchases. Everything in it adds up over delivery days, so the
-history up to any day is a sum over what was known by then.
+Grain: (customer, event_day, delivery_day). Inputs: purchases, browses, reviews. Everything in it adds up over delivery
+days, or unites as sets do, so the history up to any day follows from what was known by then.
 
-A run builds every delivery day up to its as_of whose purchases are not the ones it was built from.
+A run builds every delivery day up to its as_of whose events are not the ones it was built from.
 """
 
 from __future__ import annotations
@@ -12,54 +12,110 @@ import sys
 from datetime import date
 from functools import partial
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract import features
-from spark_jobs.contract.features import CATEGORY_SET, MEASURES
+from spark_jobs.contract.features import MEASURES, SESSION_GAP_MINUTES, SETS, Measure
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.tables import CUSTOMER_DAY, PURCHASES
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.tables import CUSTOMER_DAY, EVENTS
 from spark_jobs.lake import Lake, make_run_key, source_hash
 from spark_jobs.session import SparkOpener, open_session
 
-
-def sum_days(purchases: DataFrame) -> DataFrame:
-    """One row for each customer, event day and delivery day of these purchases."""
-    measures = [F.expr(m.sql).cast(m.type).alias(m.name) for m in MEASURES]
-    categories = F.sort_array(F.expr(CATEGORY_SET.sql)).alias(CATEGORY_SET.name)
-    return (
-        purchases.groupBy("customer_id", "event_day", "delivery_day")
-        .agg(*measures, categories)
-        .select(*CUSTOMER_DAY.column_names)
-    )
+DAY_KEY = ("customer_id", "event_day", "delivery_day")
+SESSION_GAP_S = 60 * SESSION_GAP_MINUTES
 
 
-def stale_days(lake: Lake, as_of: date) -> dict[str, str]:
+def find_sessions(browses: DataFrame, has_sessions: bool) -> DataFrame:
+    """Adds session_key, a hash of the shop's session, else of its first event's time: a pause begins a new session."""
+    if has_sessions:
+        return browses.withColumn("session_key", F.xxhash64("session_id"))
+    in_order = Window.partitionBy(*DAY_KEY).orderBy("second", "event_id")
+    so_far = in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    pause_s = F.col("second") - F.lag("second").over(in_order)
+    is_first = pause_s.isNull() | (pause_s > SESSION_GAP_S)
+    timed = browses.withColumn("second", F.unix_timestamp("event_at")).withColumn("is_first", is_first)
+    began = F.max(F.when(F.col("is_first"), F.col("second"))).over(so_far)
+    return timed.withColumn("session_key", F.xxhash64("customer_id", began))
+
+
+def sum_log(events: DataFrame, log: str) -> DataFrame:
+    """One row for each customer, event day and delivery day of these events; what other logs tell is zero or empty."""
+
+    def sum_own(measure: Measure, nothing: Column) -> Column:
+        value = F.expr(measure.sql) if measure.log == log else nothing
+        return value.cast(measure.type).alias(measure.name)
+
+    sums = [sum_own(m, F.lit(0)) for m in MEASURES]
+    sets = [sum_own(s, F.array()) for s in SETS]
+    return events.groupBy(*DAY_KEY).agg(*sums, *sets)
+
+
+def unite_logs(logs: list[DataFrame]) -> DataFrame:
+    """One row for each customer, event day and delivery day of all logs."""
+    rows = logs[0]
+    if len(logs) > 1:
+        for log in logs[1:]:
+            rows = rows.unionByName(log)
+        rows = add_up(rows, DAY_KEY)
+    sets = {s.name: F.sort_array(s.name) for s in SETS}
+    return rows.withColumns(sets).select(*CUSTOMER_DAY.column_names)
+
+
+def add_up(rows: DataFrame, by: tuple[str, ...]) -> DataFrame:
+    """Rows of customer_day with the same key as one: sums added, sets united."""
+    sums = [F.sum(m.name).cast(m.type).alias(m.name) for m in MEASURES]
+    sets = [F.array_distinct(F.flatten(F.collect_list(s.name))).alias(s.name) for s in SETS]
+    return rows.groupBy(*by).agg(*sums, *sets)
+
+
+def build_days(spark: SparkSession, lake: Lake, shop: Shop, days: list[str]) -> DataFrame:
+    """customer_day for these delivery days, from all logs of the shop."""
+    logs = []
+    for log, source in shop.sources.items():
+        present = lake.partitions(EVENTS[log])
+        known = [day for day in days if day in present]
+        if not known:
+            continue
+        events = lake.read(spark, EVENTS[log], known)
+        if log == "browses":
+            events = find_sessions(events, "session_id" in source.columns)
+        logs.append(sum_log(events, log))
+    return unite_logs(logs)
+
+
+def stale_days(lake: Lake, shop: Shop, as_of: date) -> dict[str, str]:
     """The delivery days to build, each with its run key."""
+    files: dict[str, list[str]] = {}
+    for log in shop.sources:
+        for day, found in lake.partitions(EVENTS[log]).items():
+            if day <= as_of.isoformat():
+                files.setdefault(day, []).extend(found)
+    has_sessions = "session_id" in shop.mapped_columns.get("browses", ())
     code = source_hash(features, sys.modules[__name__])
     keys = {
-        day: make_run_key(CUSTOMER_DAY, day, files, code=code)
-        for day, files in lake.partitions(PURCHASES).items()
-        if day <= as_of.isoformat()
+        day: make_run_key(CUSTOMER_DAY, day, found, has_sessions=has_sessions, code=code)
+        for day, found in files.items()
     }
     return lake.unpublished(CUSTOMER_DAY, keys)
 
 
-def run(open_spark: SparkOpener, lake: Lake, as_of: date) -> None:
+def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date) -> None:
     """Builds and publishes what is due."""
-    keys = stale_days(lake, as_of)
+    keys = stale_days(lake, shop, as_of)
     if not keys:
         print(f"customer_day: nothing new up to {as_of}")
         return
-    published = lake.publish(sum_days(lake.read(open_spark(), PURCHASES, list(keys))), CUSTOMER_DAY, keys)
+    published = lake.publish(build_days(open_spark(), lake, shop, list(keys)), CUSTOMER_DAY, keys)
     print(f"customer_day: {sum(published.row_counts.values()):,} rows of {len(keys)} delivery days up to {as_of}")
 
 
 def main(argv: list[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__), argv)
     settings = Settings.from_environment()
-    run(partial(open_session, "customer_day", settings), Lake(settings.lake(shop.name)), arguments.as_of)
+    run(partial(open_session, "customer_day", settings), Lake(settings.lake(shop.name)), shop, arguments.as_of)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,19 @@ from functools import partial
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from spark_jobs import merges
 from spark_jobs.command import day, load_arguments, make_parser, run_command
 from spark_jobs.contract import features, windows
 from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.contract.features import ACTIVITY_MEASURES, CATEGORY_SET, MEASURES, NEW_CATEGORY_COUNT
+from spark_jobs.contract.features import (
+    ACTIVITY_MEASURES,
+    CATEGORY_SET,
+    MEASURES,
+    NEW_CATEGORY_COUNT,
+    SERIES_MEASURES,
+    SET_COUNTS,
+    SETS,
+)
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES, Table
@@ -27,11 +36,22 @@ from spark_jobs.lake import Lake, make_run_key, source_hash
 from spark_jobs.session import SparkOpener, open_session
 
 
+def merge_customers(customer_day: DataFrame, merged: dict[str, str]) -> DataFrame:
+    """The rows of customers who were merged into another under the other's key."""
+    if not merged:
+        return customer_day
+    pairs = customer_day.sparkSession.createDataFrame(list(merged.items()), "customer_id string, merged_into string")
+    return customer_day.join(F.broadcast(pairs), "customer_id", how="left").withColumn(
+        "customer_id", F.coalesce("merged_into", "customer_id")
+    )
+
+
 def merge_deliveries(customer_day: DataFrame) -> DataFrame:
     """What the delivery days told of each customer's days, added up: one row for each customer and event day."""
     sums = [F.sum(m.name).alias(m.name) for m in MEASURES]
-    categories = F.array_distinct(F.flatten(F.collect_list(CATEGORY_SET.name))).alias(CATEGORY_SET.name)
-    return customer_day.groupBy("customer_id", "event_day").agg(*sums, categories)
+    sets = [F.array_distinct(F.flatten(F.collect_list(s.name))).alias(s.name) for s in SETS]
+    counts = [F.expr(m.sql).alias(m.name) for m in SET_COUNTS]
+    return customer_day.groupBy("customer_id", "event_day").agg(*sums, *sets).select("*", *counts)
 
 
 def count_new_categories(days: DataFrame) -> DataFrame:
@@ -57,7 +77,7 @@ def keep_eligible(days: DataFrame, shop: Shop, as_of: date, ever: bool) -> DataF
 
 def collect_series(days: DataFrame, as_of: date) -> DataFrame:
     """One row for each customer: parallel arrays over the active days, in their order."""
-    names = [m.name for m in (*MEASURES, NEW_CATEGORY_COUNT)]
+    names = [m.name for m in SERIES_MEASURES]
     gathered = days.groupBy("customer_id").agg(
         F.min("event_day").alias("first_day"),
         F.sort_array(F.collect_list(F.struct("event_day", *names))).alias("active_days"),
@@ -72,26 +92,28 @@ def _pick(name: str) -> Column:
     return F.transform("active_days", lambda active_day: active_day[name])
 
 
-def build_series(customer_day: DataFrame, shop: Shop, as_of: date, ever: bool) -> DataFrame:
-    """The series of one as_of from the customer_day rows known by then."""
+def build_series(customer_day: DataFrame, shop: Shop, as_of: date, ever: bool, merged: dict[str, str]) -> DataFrame:
+    """The series of one as_of from the customer_day rows and the merged customers known by then."""
     known = customer_day.where((F.col("delivery_day") <= F.lit(as_of)) & (F.col("event_day") <= F.lit(as_of)))
-    days = keep_eligible(merge_deliveries(known), shop, as_of, ever)
-    has_categories = "category" in shop.sources["purchases"].columns
+    days = keep_eligible(merge_deliveries(merge_customers(known, merged)), shop, as_of, ever)
+    has_categories = "category" in shop.mapped_columns.get("purchases", ())
     counted = count_new_categories(days) if has_categories else days.withColumn(NEW_CATEGORY_COUNT.name, F.lit(0))
     return collect_series(counted, as_of).select(*CUSTOMER_SERIES.column_names)
 
 
-def series_run_key(lake: Lake, table: Table, shop: Shop, as_of: date) -> str:
-    """The key of one as_of: the customer_day files known by then, the churn definition, the code."""
+def series_run_key(lake: Lake, table: Table, shop: Shop, as_of: date, merged: dict[str, str]) -> str:
+    """The key of one as_of: the customer_day files and merges known by then, the churn definition, the code."""
     inputs = [f for d, files in lake.partitions(CUSTOMER_DAY).items() if d <= as_of.isoformat() for f in files]
-    code = source_hash(features, windows, sys.modules[__name__])
-    mapped = shop.mapped_columns
-    return make_run_key(table, as_of.isoformat(), inputs, churn=repr(shop.churn), mapped=repr(mapped), code=code)
+    return make_run_key(
+        table, as_of.isoformat(), inputs, churn=repr(shop.churn), mapped=repr(shop.mapped_columns),
+        merged=repr(sorted(merged.items())), code=source_hash(features, merges, windows, sys.modules[__name__]),
+    )  # fmt: skip
 
 
 def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date, table: Table) -> None:
     """Builds and publishes the series of one as_of, unless it is published already."""
-    key = series_run_key(lake, table, shop, as_of)
+    merged = merges.resolve(merges.load_merges(lake, as_of))
+    key = series_run_key(lake, table, shop, as_of, merged)
     if lake.is_published(table, as_of.isoformat(), key):
         print(f"{table.name}: {as_of} is published already")
         return
@@ -101,7 +123,7 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date, table: Tab
             f"no customer_day up to {as_of}: run clean and customer_day first, or give a later as_of"
         )
     customer_day = lake.read(open_spark(), CUSTOMER_DAY, known_days)
-    series = build_series(customer_day, shop, as_of, ever=table is TRAINING_SERIES)
+    series = build_series(customer_day, shop, as_of, table is TRAINING_SERIES, merged)
     published = lake.publish(series, table, {as_of.isoformat(): key})
     print(f"{table.name}: {sum(published.row_counts.values()):,} customers as of {as_of}")
 

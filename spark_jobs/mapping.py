@@ -11,7 +11,7 @@ import re
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from spark_jobs.contract.shop import ColumnMapping, Condition, Source
+from spark_jobs.contract.shop import KINDS, ColumnMapping, Condition, Source
 
 LAST_INSTANT_S = 4_102_444_800  # 2100-01-01, beyond which an epoch is surely in the wrong unit
 STARTS_WITH_A_DAY = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
@@ -29,6 +29,20 @@ def mapped_text(source: Source, name: str) -> Column:
     if mapping is None:
         return F.lit(None).cast("string")
     return F.lit(mapping.constant) if mapping.column is None else raw_text(source, mapping.column)
+
+
+def mapped_kind(source: Source) -> Column:
+    """What kind of event it is, in the words of KINDS where the raw value is known; unmapped, the log's first kind."""
+    mapping = source.columns.get("kind")
+    if mapping is None:
+        kind = F.lit(KINDS[source.log][0])
+    elif mapping.values:
+        raw_value, pairs = mapped_text(source, "kind"), [F.lit(word) for pair in mapping.values for word in pair]
+        kind = F.try_element_at(F.create_map(*pairs), raw_value)
+    else:
+        kind = F.lower(mapped_text(source, "kind"))
+    is_return = any_of([meets(source, condition) for condition in source.returns])
+    return F.when(is_return, F.lit("return")).otherwise(kind) if source.returns else kind
 
 
 def parse_number(text: Column, type_name: str) -> Column:

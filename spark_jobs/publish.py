@@ -15,7 +15,7 @@ from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import (
     CUSTOMER_DAY,
     CUSTOMER_SERIES,
-    PURCHASES,
+    EVENTS,
     RUNS,
     TRAINING_SERIES,
     Table,
@@ -32,7 +32,7 @@ def tables_of(pipeline: str, shop: Shop) -> tuple[Table, ...]:
     if pipeline == "score":
         return (CUSTOMER_SERIES, churn_risk(shop.churn.horizons_days))
     series = TRAINING_SERIES if pipeline == "train" else CUSTOMER_SERIES
-    return (*(quarantine(log) for log in shop.sources), PURCHASES, CUSTOMER_DAY, series)
+    return (*(quarantine(log) for log in shop.sources), *(EVENTS[log] for log in shop.sources), CUSTOMER_DAY, series)
 
 
 def publish_run(lake: Lake, shop: Shop, pipeline: str, as_of: date) -> Run:

@@ -1,4 +1,4 @@
-"""The purchase log's rules: raw records to typed purchases and returns, each with what is wrong. Pure, no I/O."""
+"""The purchase log's own columns and faults. Pure, no I/O."""
 
 from __future__ import annotations
 
@@ -6,42 +6,29 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.shop import Shop, Source
-from spark_jobs.mapping import any_of, list_reasons, mapped_text, meets, parse_instant, parse_number
+from spark_jobs.mapping import mapped_text, parse_number
 
-QUANTITY, PRICE = "decimal(18,3)", "decimal(18,6)"
+QUANTITY, PRICE, RATE = "decimal(18,3)", "decimal(18,6)", "decimal(18,8)"
 
 
-def judge_purchases(records: DataFrame, shop: Shop) -> DataFrame:
-    """Typed purchases and the reason codes against each record; an empty list means it is clean.
-
-    records: raw.RECORD_SCHEMA. Adds event_at (UTC), event_day (shop's zone), product_id, category, quantity
-    (positive), unit_price, currency, kind, event_id (null: to be derived) and reasons.
-    """
+def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
+    """Adds category, quantity (positive), price (as given), unit_price (shop's currency), currency and kind."""
     source = shop.sources["purchases"]
     return (
-        records.select("*", *_parse_columns(shop, source))
-        .withColumn("event_day", F.to_date(F.from_utc_timestamp("event_at", shop.time_zone)))
-        .withColumn("unit_price", _unit_price(source))
+        dated.select("*", *_parse_columns(shop, source))
+        .withColumn("unit_price", _unit_price(shop, source))
         .withColumn("quantity", F.when(F.col("kind") == "return", F.abs("quantity")).otherwise(F.col("quantity")))
-        .withColumn("reasons", _reasons(shop, source))
     )
 
 
 def _parse_columns(shop: Shop, source: Source) -> list[Column]:
     quantity = parse_number(mapped_text(source, "quantity"), QUANTITY) if _maps(source, "quantity") else F.lit(1)
-    is_return = any_of([meets(source, condition) for condition in source.returns])
-    kind = F.lower(mapped_text(source, "kind")) if _maps(source, "kind") else F.lit("sale")
     price = parse_number(mapped_text(source, "unit_price" if _maps(source, "unit_price") else "amount"), PRICE)
-    event_at = parse_instant(mapped_text(source, "event_at"), source.columns["event_at"], shop.time_zone)
     return [
-        mapped_text(source, "event_id").alias("event_id"),
-        event_at.alias("event_at"),
-        mapped_text(source, "product_id").alias("product_id"),
         mapped_text(source, "category").alias("category"),
         quantity.cast(QUANTITY).alias("quantity"),
         price.alias("price"),
         F.coalesce(mapped_text(source, "currency"), F.lit(shop.currency)).alias("currency"),
-        F.when(is_return, F.lit("return")).otherwise(kind).alias("kind"),
     ]
 
 
@@ -49,37 +36,35 @@ def _maps(source: Source, name: str) -> bool:
     return name in source.columns
 
 
-def _unit_price(source: Source) -> Column:
-    """The price of one item; a mapped amount is the price of the whole line, whatever its sign."""
-    if _maps(source, "unit_price"):
-        return F.col("price")
-    return F.when(F.col("quantity") != 0, F.abs(F.col("price") / F.col("quantity"))).cast(PRICE)
+def _unit_price(shop: Shop, source: Source) -> Column:
+    """The price of one item in the shop's currency; a mapped amount is the price of the whole line, whatever its
+    sign."""
+    is_amount = not _maps(source, "unit_price")
+    price = F.when(F.col("quantity") != 0, F.abs(F.col("price") / F.col("quantity"))) if is_amount else F.col("price")
+    if not shop.rates:
+        return price.cast(PRICE)
+    return (price.cast(PRICE) * exchange_rate(shop)).cast(PRICE)
 
 
-def _reasons(shop: Shop, source: Source) -> Column:
-    quantity, price = F.col("quantity"), F.col("unit_price")
-    is_readable = F.col("fault").isNull()
-    typed = {
-        "customer_id_missing": F.col("customer_id").isNull(),
-        "event_at_missing": mapped_text(source, "event_at").isNull(),
-        "event_at_invalid": mapped_text(source, "event_at").isNotNull() & F.col("event_at").isNull(),
-        "quantity_invalid": quantity.isNull(),
-        "quantity_zero": quantity == 0,
-        "quantity_negative": quantity < 0,
-        "price_invalid": F.col("price").isNull(),
-        "price_negative": price < 0,
-        "kind_unknown": ~F.coalesce(F.col("kind").isin("sale", "return"), F.lit(False)),
-        "currency_unknown": F.col("currency") != shop.currency,
-        **_rejections(source),
-    }
-    found = list_reasons({code: is_readable & condition for code, condition in typed.items()})
-    return F.when(is_readable, found).otherwise(F.array("fault"))
+def exchange_rate(shop: Shop) -> Column:
+    """What one unit of `currency` is worth on event_day; null where shop.toml does not say."""
+    rate = F.when(F.col("currency") == shop.currency, F.lit(1).cast(RATE))
+    newest_first = sorted(shop.rates, key=lambda r: r.first_day.toordinal() if r.first_day else 0, reverse=True)
+    for known in newest_first:
+        is_meant = F.col("currency") == known.currency
+        if known.first_day:
+            is_meant &= F.col("event_day") >= F.lit(known.first_day)
+        rate = rate.when(is_meant, F.lit(str(known.rate)).cast(RATE))
+    return rate
 
 
-def _rejections(source: Source) -> dict[str, Column]:
-    """The shop's own rejection rules; several rules may share a code."""
-    codes = dict.fromkeys(rule.reason for rule in source.rejections)
+def find_faults(shop: Shop) -> dict[str, Column]:
+    """The reason codes of this log and when each holds."""
     return {
-        code: any_of([meets(source, rule.condition) for rule in source.rejections if rule.reason == code])
-        for code in codes
+        "quantity_invalid": F.col("quantity").isNull(),
+        "quantity_zero": F.col("quantity") == 0,
+        "quantity_negative": F.col("quantity") < 0,
+        "price_invalid": F.col("price").isNull(),
+        "price_negative": F.col("unit_price") < 0,
+        "currency_unknown": exchange_rate(shop).isNull(),
     }

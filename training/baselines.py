@@ -25,7 +25,8 @@ from sklearn.linear_model import LogisticRegression
 from spark_jobs.contract.errors import ChurnError
 from training.trees import grow_trees, read_trees
 
-RECENCY_FEATURE = "days_since_purchase"
+#: The first of these that a shop has.
+RECENCY_FEATURES = ("days_since_purchase", "days_since_visit")
 #: Weak enough to matter for a handful of rows only.
 PENALTY = 1.0
 
@@ -154,9 +155,10 @@ class Recency(Logistic):
     kind: ClassVar[str] = "recency"
 
     def derive_inputs(self, rows: np.ndarray) -> np.ndarray:
-        if RECENCY_FEATURE not in self.feature_names:
-            raise ChurnError(f"the recency baseline needs the input {RECENCY_FEATURE}: this shop has none")
-        log_days = rows[:, self.feature_names.index(RECENCY_FEATURE)].astype(np.float64)
+        recency = [name for name in RECENCY_FEATURES if name in self.feature_names]
+        if not recency:
+            raise ChurnError(f"the recency baseline needs one of the inputs {', '.join(RECENCY_FEATURES)}")
+        log_days = rows[:, self.feature_names.index(recency[0])].astype(np.float64)
         return np.stack([log_days, log_days**2], axis=1)
 
     @property

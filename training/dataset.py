@@ -78,7 +78,7 @@ class TensorSpec:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        names = {f.measure for f in self.features if f.measure} | {ACTIVITY_MEASURES[self.churn.activity]}
+        names = {name for f in self.features for name in f.measures} | {ACTIVITY_MEASURES[self.churn.activity]}
         return tuple(sorted(names))
 
     @property

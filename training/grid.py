@@ -126,6 +126,17 @@ class Grid:
         carried = 2.0 ** (-self.step_days / half_life_days)
         return lfilter([1.0], [1.0, -carried], self.step_sum(weights * within_step), axis=1)
 
+    def recent_sum(self, weights: np.ndarray, days: int) -> np.ndarray:
+        """Sum over the last `days` days up to every step's end. Exact for whole numbers."""
+        steps_on = (days - 1 - self.days_to_step_end) // self.step_days + 1  # so many steps' ends still see the entry
+        changes = np.zeros((self.rows.count, self.steps + 1))
+        column = self.steps - 1 - self._steps_back
+        is_seen = steps_on > 0
+        row, first, weight = self.rows.row[is_seen], column[is_seen], weights[is_seen]
+        np.add.at(changes, (row, first), weight)
+        np.add.at(changes, (row, np.minimum(first + steps_on[is_seen], self.steps)), -weight)
+        return np.cumsum(changes[:, :-1], axis=1)
+
     def last_days(self, happened: np.ndarray) -> np.ndarray:
         """The last day so far whose entry `happened`, at every step's end; NEVER where there is none yet."""
         last = np.full(self.shape, NEVER)
@@ -139,8 +150,8 @@ class Grid:
         return first
 
 
-# The operations of contract.features.Feature, by name. Each gets the grid, the measure's entries and the argument and
-# gives (values, known): float64 values, and where they mean something; None: everywhere.
+# The operations of contract.features.Feature, by name. Each gets the grid, the entries of the feature's measures and
+# the argument and gives (values, known): float64 values, and where they mean something; None: everywhere.
 
 
 def _days_since(grid: Grid, values: np.ndarray, arg: float | None) -> tuple[np.ndarray, np.ndarray]:
@@ -163,6 +174,12 @@ def _gap_ratio(grid: Grid, values: np.ndarray, arg: float | None) -> tuple[np.nd
     return (grid.step_ends - last) * day_count / span, known
 
 
+def _recent_mean(grid: Grid, values: np.ndarray, counts: np.ndarray, days: float) -> tuple[np.ndarray, np.ndarray]:
+    count = np.round(grid.recent_sum(counts, int(days)))
+    known = count > 0
+    return grid.recent_sum(values, int(days)) / np.where(known, count, 1), known
+
+
 def _indicator(values: np.ndarray) -> np.ndarray:
     return (values > 0).astype(np.float64)
 
@@ -177,15 +194,16 @@ OPERATIONS: dict[str, Callable] = {
     "days_since": _days_since,
     "quiet_for": _quiet_for,
     "gap_ratio": _gap_ratio,
-    "age": lambda grid, values, arg: ((grid.step_ends - grid.rows.first_day[:, None]).astype(np.float64), None),
+    "recent_mean": _recent_mean,
+    "age": lambda grid, arg: ((grid.step_ends - grid.rows.first_day[:, None]).astype(np.float64), None),
 }
 SQUASHES: dict[str, Callable] = {"none": lambda values: values, "log1p": np.log1p}
 
 
 def compute_feature(grid: Grid, feature: Feature) -> np.ndarray:
     """(customers, steps) float64: the feature at the end of every step; meaningless before the first step."""
-    values = grid.rows.measures[feature.measure] if feature.measure else np.empty(0)
-    found, known = OPERATIONS[feature.op](grid, values, feature.arg)
+    entries = [grid.rows.measures[name] for name in feature.measures]
+    found, known = OPERATIONS[feature.op](grid, *entries, feature.arg)
     if feature.op == "age":
         found = np.maximum(found, 0.0)  # columns before the first step, which are cut away
     with np.errstate(invalid="ignore"):  # log1p of a negative sum: the caller looks for what is not finite

@@ -1,7 +1,8 @@
 """The inputs of the model and the facts they are made from: one row each, and their only home.
 
 A measure is a column of customer_day and an array of customer_series. Its `sql` sums clean events of one
-customer, event day and delivery day, so measures add up over deliveries and days.
+customer, event day and delivery day, so measures add up over deliveries and days. What does not add up is a daily set
+in customer_day, and customer_series counts from it once all deliveries of the day are united.
 
 A feature is one model input. On a grid of steps counted back from the chosen day, `training/dataset.py` computes
 `squash(op(measure))` at the end of every step from that day and the days before it only: causal by construction.
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measure:
-    """A fact that adds up. `needs` are the canonical columns without which a shop does not have it."""
+    """A fact that adds up. `needs` are the canonical columns, as log.column, without which a shop does not have it."""
 
     name: str
     log: str
@@ -40,18 +41,62 @@ MEASURES: tuple[Measure, ...] = (
     Measure("return_count", "purchases", f"count_if({RETURN})", "bigint", "lines", "returned lines"),
     Measure("refund", "purchases", f"coalesce(sum({AMOUNT}) filter (where {RETURN}), 0)", "decimal(18,2)",
             "shop currency", "money given back for returns"),
+    Measure("browse_count", "browses", "count(*)", "bigint", "events", "browsing events of any kind"),
+    Measure("view_count", "browses", "count_if(kind = 'view')", "bigint", "views", "products or pages looked at"),
+    Measure("search_count", "browses", "count_if(kind = 'search')", "bigint", "searches", "searches",
+            ("browses.kind",)),
+    Measure("cart_add_count", "browses", "count_if(kind = 'cart_add')", "bigint", "adds", "products put into the cart",
+            ("browses.kind",)),
+    Measure("cart_remove_count", "browses", "count_if(kind = 'cart_remove')", "bigint", "removals",
+            "products taken out of the cart", ("browses.kind",)),
+    Measure("dwell_seconds", "browses", "coalesce(sum(dwell_seconds), 0)", "decimal(18,3)", "seconds",
+            "time spent on pages", ("browses.dwell_seconds",)),
+    Measure("review_count", "reviews", "count(*)", "bigint", "reviews", "reviews written"),
+    Measure("rated_count", "reviews", "count(rating)", "bigint", "reviews", "reviews with a rating",
+            ("reviews.rating",)),
+    Measure("rating_sum", "reviews", "coalesce(sum(rating), 0)", "decimal(18,3)", "shop's rating",
+            "ratings given, added up", ("reviews.rating",)),
+    Measure("judged_count", "reviews", "count(sentiment)", "bigint", "reviews", "reviews with a sentiment"),
+    Measure("sentiment_sum", "reviews", "coalesce(sum(sentiment), 0)", "decimal(18,3)", "-1..1 each",
+            "sentiments of reviews, added up"),
 )  # fmt: skip
 
 #: What qualifies as activity, by the name a shop chooses: the measure that must be above zero.
-ACTIVITY_MEASURES = {"purchase": "sale_count"}
+ACTIVITY_MEASURES = {"purchase": "sale_count", "visit": "browse_count"}
 
-#: Not a sum but a set per day, so that days add up by union; the series holds how many were new on that day.
+#: Not sums but sets per day: deliveries of a day add up by union. Products are kept as hashes, they are only compared.
 CATEGORY_SET = Measure("categories", "purchases", f"collect_set(category) filter (where {SALE})", "array<string>",
-                       "names", "categories bought", ("category",))  # fmt: skip
-NEW_CATEGORY_COUNT = Measure("new_category_count", "purchases", "", "bigint", "categories",
-                             "categories bought for the first time", ("category",))  # fmt: skip
+                       "names", "categories bought", ("purchases.category",))  # fmt: skip
+SETS: tuple[Measure, ...] = (
+    CATEGORY_SET,
+    Measure("bought_products", "purchases", f"collect_set(xxhash64(product_id)) filter (where {SALE})",
+            "array<bigint>", "hashes", "products bought", ("purchases.product_id",)),
+    Measure("carted_products", "browses",
+            "collect_set(xxhash64(product_id)) filter (where kind = 'cart_add' and product_id is not null)",
+            "array<bigint>", "hashes", "products put into the cart", ("browses.product_id", "browses.kind")),
+    Measure("viewed_categories", "browses", "collect_set(category)", "array<string>", "names", "categories browsed",
+            ("browses.category",)),
+    Measure("sessions", "browses", "collect_set(session_key)", "array<bigint>", "hashes", "sessions"),
+)  # fmt: skip
 
-SERIES_MEASURES: tuple[Measure, ...] = (*MEASURES, NEW_CATEGORY_COUNT)
+#: Two events of a customer further apart than this belong to two sessions, where the shop names no sessions: the
+#: usual definition, e.g. of web analytics.
+SESSION_GAP_MINUTES = 30
+
+#: Needs the days before: all others below count within their day.
+NEW_CATEGORY_COUNT = Measure("new_category_count", "purchases", "", "bigint", "categories",
+                             "categories bought for the first time", ("purchases.category",))  # fmt: skip
+#: Their `sql` looks at the united sets of one day.
+SET_COUNTS: tuple[Measure, ...] = (
+    Measure("session_count", "browses", "size(sessions)", "bigint", "sessions", "sessions"),
+    Measure("viewed_category_count", "browses", "size(viewed_categories)", "bigint", "categories",
+            "different categories browsed", ("browses.category",)),
+    Measure("abandoned_cart_count", "browses", "size(array_except(carted_products, bought_products))", "bigint",
+            "products", "products put into the cart and not bought that day",
+            ("browses.kind", "browses.product_id", "purchases.product_id")),
+)  # fmt: skip
+
+SERIES_MEASURES: tuple[Measure, ...] = (*MEASURES, NEW_CATEGORY_COUNT, *SET_COUNTS)
 
 
 @dataclass(frozen=True)
@@ -68,10 +113,12 @@ class Feature:
               quiet_for     1 when days_since >= arg, else 0
               gap_ratio     days_since over the mean gap between the days with measure > 0; the mean gap is
                             (days from the first such day to the last, + 1) / number of such days
+      recent_mean   sum of measure over the last arg days / sum of the measure `per` over the same days
               age           days from the customer's first day to the step's end; uses no measure
     squash    log1p, or none
     fill      the value where the formula has nothing to look at (no such day yet)
     group     the word that the reasons use for it
+    per       the measure that recent_mean divides by
     """
 
     name: str
@@ -83,10 +130,16 @@ class Feature:
     unit: str
     fill: float
     meaning: str
+    per: str | None = None
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures that the formula looks at."""
+        return tuple(name for name in (self.measure, self.per) if name)
 
     @property
     def formula(self) -> str:
-        inner = self.op + "(" + ", ".join(str(x) for x in (self.measure, self.arg) if x is not None) + ")"
+        inner = self.op + "(" + ", ".join(str(x) for x in (*self.measures, self.arg) if x is not None) + ")"
         return f"log1p({inner})" if self.squash == "log1p" else inner
 
     @property
@@ -95,8 +148,8 @@ class Feature:
         return f"{self.formula} fill={self.fill:g}"
 
 
-def _feature(name, group, op, measure=None, arg=None, squash="log1p", unit="", fill=0.0, meaning=""):
-    return Feature(name, group, op, measure, arg, squash, unit, fill, meaning)
+def _feature(name, group, op, measure=None, arg=None, squash="log1p", unit="", fill=0.0, meaning="", per=None):
+    return Feature(name, group, op, measure, arg, squash, unit, fill, meaning, per)
 
 
 FEATURES: tuple[Feature, ...] = (
@@ -134,6 +187,36 @@ FEATURES: tuple[Feature, ...] = (
     _feature("category_breadth", "breadth", "total_sum", "new_category_count", unit="categories",
              meaning="different categories bought so far"),
     _feature("age", "tenure", "age", unit="days", meaning="days since the customer's first event"),
+    _feature("visit_days", "browsing", "step_days", "browse_count", unit="days",
+             meaning="days with a visit in the step"),
+    _feature("visit_days_decayed_7", "browsing", "decayed_days", "browse_count", 7, unit="days",
+             meaning="days with a visit, half as much weight every 7 days"),
+    _feature("visit_days_decayed_30", "browsing", "decayed_days", "browse_count", 30, unit="days",
+             meaning="days with a visit, half as much weight every 30 days"),
+    _feature("days_since_visit", "browsing", "days_since", "browse_count", unit="days",
+             meaning="days since the last visit"),
+    _feature("days_since_visit_to_gap", "browsing", "gap_ratio", "browse_count", unit="ratio",
+             meaning="days since the last visit, in the customer's own usual gaps"),
+    _feature("sessions_decayed_30", "browsing", "decayed_sum", "session_count", 30, unit="sessions",
+             meaning="sessions, half as much weight every 30 days"),
+    _feature("views_decayed_30", "browsing", "decayed_sum", "view_count", 30, unit="views",
+             meaning="products looked at, half as much weight every 30 days"),
+    _feature("dwell_decayed_30", "browsing", "decayed_sum", "dwell_seconds", 30, unit="seconds",
+             meaning="time spent on pages, half as much weight every 30 days"),
+    _feature("searches_decayed_30", "browsing", "decayed_sum", "search_count", 30, unit="searches",
+             meaning="searches, half as much weight every 30 days"),
+    _feature("viewed_categories_decayed_30", "browsing", "decayed_sum", "viewed_category_count", 30, unit="categories",
+             meaning="categories browsed a day, half as much weight every 30 days"),
+    _feature("cart_adds_decayed_30", "cart", "decayed_sum", "cart_add_count", 30, unit="adds",
+             meaning="products put into the cart, half as much weight every 30 days"),
+    _feature("abandoned_carts_decayed_30", "cart", "decayed_sum", "abandoned_cart_count", 30, unit="products",
+             meaning="products put into the cart and not bought that day, half as much weight every 30 days"),
+    _feature("reviews_decayed_90", "reviews", "decayed_sum", "review_count", 90, unit="reviews",
+             meaning="reviews written, half as much weight every 90 days"),
+    _feature("sentiment_30d", "reviews", "recent_mean", "sentiment_sum", 30, squash="none", unit="-1..1",
+             per="judged_count", meaning="review sentiment of the last 30 days; 0 where there is none"),
+    _feature("rating_90d", "reviews", "recent_mean", "rating_sum", 90, squash="none", unit="shop's rating", fill=3.0,
+             per="rated_count", meaning="mean rating of the last 90 days; 3 where there is none"),
 )  # fmt: skip
 
 #: How a reason reads in a sentence: "<reason> speaks most for the risk".
@@ -145,15 +228,19 @@ GROUP_MEANING = {
     "returns": "what the customer sent back",
     "breadth": "how many categories the customer buys from",
     "tenure": "how long the customer has been with the shop",
+    "browsing": "how often and how long the customer looks around",
+    "cart": "what the customer puts into the cart and leaves there",
+    "reviews": "what the customer's reviews say",
 }
 
 
 def available_measures(mapped: dict[str, Collection[str]]) -> tuple[Measure, ...]:
     """The series measures of a shop that maps these canonical columns, by log."""
-    return tuple(m for m in SERIES_MEASURES if m.log in mapped and set(m.needs) <= set(mapped[m.log]))
+    columns = {f"{log}.{column}" for log, names in mapped.items() for column in names}
+    return tuple(m for m in SERIES_MEASURES if m.log in mapped and set(m.needs) <= columns)
 
 
 def available_features(mapped: dict[str, Collection[str]]) -> tuple[Feature, ...]:
     """The features of a shop: an absent log or column makes its features absent, never zero."""
     names = {m.name for m in available_measures(mapped)}
-    return tuple(f for f in FEATURES if f.measure is None or f.measure in names)
+    return tuple(f for f in FEATURES if set(f.measures) <= names)

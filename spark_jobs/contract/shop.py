@@ -10,8 +10,9 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
@@ -26,7 +27,20 @@ CANONICAL = {
         "event_id": False, "customer_id": True, "event_at": True, "product_id": False, "category": False,
         "quantity": False, "unit_price": False, "amount": False, "currency": False, "kind": False,
     },
+    "browses": {
+        "event_id": False, "customer_id": True, "event_at": True, "kind": False, "product_id": False,
+        "category": False, "session_id": False, "dwell_seconds": False,
+    },
+    "reviews": {
+        "event_id": False, "customer_id": True, "event_at": True, "product_id": False, "rating": False, "text": False,
+    },
 }  # fmt: skip
+#: Of each of these groups a log maps exactly one or, where it says so, at least one.
+ALTERNATIVES = {
+    "purchases": (("unit_price", "amount"), "unit_price or amount, the price of the whole line, and not both", 1),
+    "reviews": (("rating", "text"), "rating, text or both", 2),
+}
+KINDS = {"purchases": ("sale", "return"), "browses": ("view", "search", "cart_add", "cart_remove")}
 FORMATS = ("csv", "jsonl", "parquet")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 TESTS = ("equals", "in", "starts_with", "matches", "below", "above", "is_empty")
@@ -55,12 +69,23 @@ class ColumnMapping:
 
     format  for event_at only: a Spark datetime pattern, epoch_s or epoch_ms; None parses ISO 8601
     zone    for event_at only: the zone of times without an offset; None is the shop's
+    values  for kind only: (raw value, one of KINDS) pairs; empty: the raw values are those, in any case
     """
 
     column: str | None = None
     constant: str | None = None
     format: str | None = None
     zone: str | None = None
+    values: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What one unit of a foreign currency is worth in the shop's, from a day on (None: always)."""
+
+    currency: str
+    rate: Decimal
+    first_day: date | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +98,11 @@ class Source:
     event_key         raw columns that distinguish records beside the mapped ones
     exact_duplicates  keep: equal records of one file are several events; drop: they are one
     returns           a record that meets any of these is a return, its quantity taken as absolute
+    only              the records of this log in files that hold several: those that meet any of these; empty: all
+    others            of a file that several logs read, the tests by which the logs after this one choose theirs
+    leaves_rest       whether an earlier log reads the same files, and sees to records that nobody chooses
+    max_events_per_hour  a customer with more in any hour of one delivery is a bot
+    rating_range      the lowest and the highest rating that the shop allows
     """
 
     log: str
@@ -88,6 +118,11 @@ class Source:
     encoding: str = "utf-8"
     returns: tuple[Condition, ...] = ()
     rejections: tuple[Rejection, ...] = ()
+    only: tuple[Condition, ...] = ()
+    others: tuple[Condition, ...] = ()
+    leaves_rest: bool = False
+    max_events_per_hour: int | None = None
+    rating_range: tuple[float, float] = (1.0, 5.0)
 
     def folder(self, home: Path) -> str:
         """The folder of the raw files, a path or a URL."""
@@ -97,7 +132,7 @@ class Source:
     def raw_columns(self) -> tuple[str, ...]:
         """Every raw column that the mapping looks at, in a fixed order."""
         names = {m.column for m in self.columns.values() if m.column}
-        names |= set(self.event_key) | {c.column for c in self.returns}
+        names |= set(self.event_key) | {c.column for c in (*self.returns, *self.only, *self.others)}
         return tuple(sorted(names | {r.condition.column for r in self.rejections}))
 
 
@@ -125,6 +160,8 @@ class Shop:
     bands: Bands = field(default_factory=Bands)
     end_date: date | None = None
     closed_days: tuple[str, ...] = ()
+    rates: tuple[Rate, ...] = ()
+    merged_customers: str | None = None
     model: Mapping[str, object] = field(default_factory=dict)
     path: Path = Path("shop.toml")
     content_hash: str = ""
@@ -241,8 +278,12 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
 def _is_day_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 3650
+    return _is_count(value) and value <= 3650
 
 
 def _is_texts(value: object) -> bool:
@@ -264,6 +305,8 @@ def _read_shop(top: _Section, path: Path, content_hash: str) -> Shop:
         title=top.text("title", name or ""),
         end_date=top.take("end_date", "a day like 2011-09-06", lambda v: type(v) is date, None),
         closed_days=tuple(_read_closed_days(top)),
+        rates=tuple(_read_rates(top.section("rates"))),
+        merged_customers=_read_location(top, path.parent, "merged_customers", None),
         churn=_read_churn(top.section("churn")),
         bands=_read_bands(top.section("bands")),
         model=dict(top.take("model", "a table of model settings", lambda v: isinstance(v, dict), {})),
@@ -271,8 +314,42 @@ def _read_shop(top: _Section, path: Path, content_hash: str) -> Shop:
         path=path,
         content_hash=content_hash,
     )
+    if shop.churn.activity == "visit" and "browses" not in shop.sources:
+        top.faults.add("churn.activity", "a source sources.browses, for visits to be seen", "none")
+    if shop.churn.activity == "purchase" and shop.sources and "purchases" not in shop.sources:
+        top.faults.add("churn.activity", "visit, since there is no sources.purchases", shop.churn.activity)
     top.done()
     return shop
+
+
+def _read_rates(section: _Section) -> list[Rate]:
+    """A rate is a number or a list of tables with `from` and `rate`."""
+    rates = []
+    for currency, value in section.raw.items():
+        section.taken.add(currency)
+        if re.fullmatch("[A-Z]{3}", currency) is None:
+            section.fault(currency, "a currency code like EUR as the key")
+        if not isinstance(value, list):
+            rates.append(Rate(currency, _read_rate(section, currency)))
+            continue
+        for dated in section.sections(currency):
+            first_day = dated.take("from", "a day like 2011-09-06", lambda v: type(v) is date)
+            rates.append(Rate(currency, _read_rate(dated, "rate"), first_day))
+            dated.done()
+    return rates
+
+
+def _read_rate(section: _Section, key: str) -> Decimal:
+    """Exact: a text, or a number as it is written."""
+    value = section.take(key, 'a positive number, e.g. "0.8512"', _is_positive_decimal, 1)
+    return Decimal(str(value))
+
+
+def _is_positive_decimal(value: object) -> bool:
+    try:
+        return not isinstance(value, bool) and 0 < Decimal(str(value)) < 10**9
+    except InvalidOperation:
+        return False
 
 
 def _read_closed_days(top: _Section) -> list[str]:
@@ -312,7 +389,24 @@ def _read_sources(section: _Section, folder: Path) -> dict[str, Source]:
     if not section.raw:
         section.faults.add("sources", "at least a table sources.purchases", _MISSING)
     section.done(CANONICAL)
-    return sources
+    return _share_files(sources)
+
+
+def _share_files(sources: dict[str, Source]) -> dict[str, Source]:
+    """The sources, each with what it has to know of the others that read the same files."""
+    ordered = {log: sources[log] for log in CANONICAL if log in sources}
+    for log, source in ordered.items():
+        fellows = [s for s in ordered.values() if s is not source and _files_of(s) == _files_of(source)]
+        if fellows:
+            names = list(ordered)
+            is_first = all(names.index(log) < names.index(fellow.log) for fellow in fellows)
+            others = tuple(c for fellow in fellows for c in fellow.only) if is_first else ()
+            ordered[log] = replace(source, others=others, leaves_rest=not is_first)
+    return ordered
+
+
+def _files_of(source: Source) -> tuple[str, str]:
+    return source.location, source.files
 
 
 def _read_source(section: _Section, log: str, folder: Path) -> Source:
@@ -333,15 +427,33 @@ def _read_source(section: _Section, log: str, folder: Path) -> Source:
         encoding=_read_encoding(section),
         returns=tuple(_read_condition(c) for c in section.sections("returns")),
         rejections=tuple(_read_rejection(r) for r in section.sections("reject")),
+        only=tuple(_read_condition(c) for c in section.sections("only")),
+        max_events_per_hour=_read_bots(section.section("bots")),
+        rating_range=_read_rating_range(section) if log == "reviews" else Source.rating_range,
     )
     section.done()
     return source
 
 
-def _read_location(section: _Section, folder: Path) -> str:
-    """The location; a relative one is meant from shop.toml's folder."""
-    location = section.text("location") or ""
-    if "://" in location or location.startswith("{home}"):
+def _read_bots(section: _Section) -> int | None:
+    limit = section.take("max_events_per_hour", "a whole number above 0", lambda v: _is_count(v), None)
+    section.done()
+    return limit
+
+
+def _read_rating_range(section: _Section) -> tuple[float, float]:
+    lowest, highest = section.take(
+        "rating_range", "a list [lowest, highest]",
+        lambda v: isinstance(v, list) and len(v) == 2 and all(map(_is_number, v)) and v[0] < v[1],
+        list(Source.rating_range),
+    )  # fmt: skip
+    return float(lowest), float(highest)
+
+
+def _read_location(section: _Section, folder: Path, key: str = "location", default: object = _MISSING) -> str | None:
+    """A place; a relative one is meant from shop.toml's folder."""
+    location = section.text(key, default)
+    if location is None or "://" in location or location.startswith("{home}"):
         return location
     return str((folder / location).resolve())
 
@@ -364,19 +476,18 @@ def _has_one_group(pattern: str) -> bool:
 
 def _read_columns(section: _Section, log: str) -> dict[str, ColumnMapping]:
     known = CANONICAL[log]
-    columns = {name: _read_mapping(section, name) for name in known if name in section.raw}
+    columns = {name: _read_mapping(section, name, log) for name in known if name in section.raw}
     for name, required in known.items():
         if required and name not in section.raw:
             section.fault(name, "a raw column name")
-    if "amount" in columns and "unit_price" in columns:
-        section.fault("amount", "unit_price or amount, not both")
-    if "amount" not in columns and "unit_price" not in columns:
-        section.fault("unit_price", "a raw column name (or amount, the price of the whole line)")
+    names, expected, most = ALTERNATIVES.get(log, ((), "", 0))
+    if names and not 1 <= len(set(names) & set(columns)) <= most:
+        section.fault(names[0], expected)
     section.done(known)
     return columns
 
 
-def _read_mapping(section: _Section, name: str) -> ColumnMapping:
+def _read_mapping(section: _Section, name: str, log: str) -> ColumnMapping:
     section.taken.add(name)
     value = section.raw[name]
     if _is_text(value):
@@ -394,8 +505,16 @@ def _read_mapping(section: _Section, name: str) -> ColumnMapping:
         if zone is not None and zone not in available_timezones():
             inner.fault("zone", "a time zone like UTC", _nearest(zone, available_timezones()))
         mapping = ColumnMapping(column, constant, inner.text("format", None), zone)
+    if name == "kind":
+        mapping = ColumnMapping(column, constant, values=_read_values(inner.section("values"), KINDS[log]))
     inner.done()
     return mapping
+
+
+def _read_values(section: _Section, kinds: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    for raw_value in section.raw:
+        section.choice(raw_value, kinds)
+    return tuple(section.raw.items())
 
 
 def _read_condition(section: _Section) -> Condition:

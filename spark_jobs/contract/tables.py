@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from spark_jobs.contract.features import CATEGORY_SET, MEASURES, SERIES_MEASURES
+from spark_jobs.contract.features import MEASURES, SERIES_MEASURES, SETS
 
 
 @dataclass(frozen=True)
@@ -50,28 +50,57 @@ _EVENT_DAY = Column("event_day", "date", "the day of the event in the shop's tim
 _DELIVERY_DAY = Column("delivery_day", "date", "the day from which on the pipeline knows the record")
 _DELIVERY = Column("delivery_id", "string", "the delivered file, as in deliveries")
 _RECORD = Column("record_number", "bigint", "the record's place in its file, the first is 1")
+_PRODUCT = Column("product_id", "string", "the shop's product id", nullable=True)
+_CATEGORY = Column("category", "string", "the shop's product category", nullable=True)
 
-PURCHASES = Table(
+
+def _events(log: str, grain: str, *columns: Column) -> Table:
+    """The clean events of a log."""
+    return Table(
+        log,
+        grain,
+        (
+            Column("event_id", "string", "the shop's own id, or a keyed hash of the content"),
+            _CUSTOMER,
+            Column("event_at", "timestamp", "when it happened", "UTC"),
+            _EVENT_DAY,
+            _PRODUCT,
+            *columns,
+            _DELIVERY,
+            _RECORD,
+            _DELIVERY_DAY,
+        ),
+        key=("event_id", "event_day"),
+        partition="delivery_day",
+    )
+
+
+PURCHASES = _events(
     "purchases",
     "one clean purchase or return line",
-    (
-        Column("event_id", "string", "the shop's own id, or a keyed hash of the content"),
-        _CUSTOMER,
-        Column("event_at", "timestamp", "when it happened", "UTC"),
-        _EVENT_DAY,
-        Column("product_id", "string", "the shop's product id", nullable=True),
-        Column("category", "string", "the shop's product category", nullable=True),
-        Column("quantity", "decimal(18,3)", "how many, always positive", "items"),
-        Column("unit_price", "decimal(18,6)", "price of one item", "currency"),
-        Column("currency", "string", "currency of unit_price, ISO 4217"),
-        Column("kind", "string", "sale or return"),
-        _DELIVERY,
-        _RECORD,
-        _DELIVERY_DAY,
-    ),
-    key=("event_id", "event_day"),
-    partition="delivery_day",
+    _CATEGORY,
+    Column("quantity", "decimal(18,3)", "how many, always positive", "items"),
+    Column("unit_price", "decimal(18,6)", "price of one item, at the shop's rate of the day", "shop currency"),
+    Column("currency", "string", "the currency it was paid in, ISO 4217"),
+    Column("kind", "string", "sale or return"),
 )
+BROWSES = _events(
+    "browses",
+    "one clean browsing event",
+    _CATEGORY,
+    Column("kind", "string", "view, search, cart_add or cart_remove"),
+    Column("session_id", "string", "the shop's own session", nullable=True),
+    Column("dwell_seconds", "decimal(18,3)", "time spent on the page", "seconds", nullable=True),
+)
+REVIEWS = _events(
+    "reviews",
+    "one clean review, without its text",
+    Column("rating", "decimal(5,3)", "the rating on a scale from 1 to 5", "1..5", nullable=True),
+    Column("sentiment", "decimal(4,3)", "what the text says, else the rating: bad, neutral, good", "-1..1",
+           nullable=True),
+)  # fmt: skip
+#: The events by log, in the order in which logs are cleaned.
+EVENTS = {table.name: table for table in (PURCHASES, BROWSES, REVIEWS)}
 
 
 def quarantine(log: str) -> Table:
@@ -98,7 +127,7 @@ CUSTOMER_DAY = Table(
         _CUSTOMER,
         _EVENT_DAY,
         *(Column(m.name, m.type, m.meaning, m.unit) for m in MEASURES),
-        Column(CATEGORY_SET.name, CATEGORY_SET.type, CATEGORY_SET.meaning, CATEGORY_SET.unit),
+        *(Column(s.name, s.type, s.meaning, s.unit) for s in SETS),
         _DELIVERY_DAY,
     ),
     key=("customer_id", "event_day"),
@@ -190,12 +219,27 @@ ACCOUNTS = Table(
         Column("clean", "bigint", "records that became events", "records"),
         Column("quarantined", "bigint", "records rejected, each with its reasons", "records"),
         Column("duplicates", "bigint", "records that say again what is known", "records"),
+        Column("elsewhere", "bigint", "records that belong to another log of the same file", "records"),
         Column("first_delivery_day", "date", "the earliest delivery day of its records", nullable=True),
         Column("last_delivery_day", "date", "the latest delivery day of its records", nullable=True),
         Column("log", "string", "the log it was delivered for"),
     ),
     key=("delivery_id",),
     partition="log",
+)
+
+MERGES = Table(
+    "merges",
+    "one customer id that the shop has merged into another, written once and kept for ever",
+    (
+        _CUSTOMER,
+        Column("merged_into", "string", "keyed hash of the customer id that goes on"),
+        Column("since", "date", "the day from which on the shop says so"),
+        Column("known_from", "date", "the day from which on the pipeline counts both as one"),
+        Column("origin", "string", "where it was told"),
+    ),
+    key=("customer_id",),
+    partition="origin",
 )
 
 RUNS = Table(
@@ -211,15 +255,4 @@ RUNS = Table(
     ),
     key=("run_id",),
     partition="pipeline",
-)
-
-LAKE_TABLES = (
-    PURCHASES,
-    quarantine("purchases"),
-    CUSTOMER_DAY,
-    CUSTOMER_SERIES,
-    TRAINING_SERIES,
-    DELIVERIES,
-    ACCOUNTS,
-    RUNS,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from spark_jobs import clean, customer_day, customer_series, publish
+from spark_jobs import clean, customer_day, customer_series, merges, publish
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import load_shop
 from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_SERIES
@@ -44,10 +44,11 @@ DATED = "delivery_day = '(\\d{4}-\\d{2}-\\d{2})'"
 class SmallShop:
     """Raw files, a lake and the jobs on them, below one folder."""
 
-    def __init__(self, spark, folder: Path, warehouse_url: str, exact_duplicates="keep", delivery_day=DATED):
+    def __init__(self, spark, folder: Path, warehouse_url: str, text="", exact_duplicates="keep", delivery_day=DATED):
+        """text: a whole shop.toml instead of SHOP."""
         folder.mkdir(parents=True, exist_ok=True)
-        text = SHOP.format(name="small", exact_duplicates=exact_duplicates, delivery_day=delivery_day)
-        (folder / "shop.toml").write_text(text)
+        short = SHOP.format(name="small", exact_duplicates=exact_duplicates, delivery_day=delivery_day)
+        (folder / "shop.toml").write_text(text or short)
         (folder / "raw").mkdir(exist_ok=True)
         self.open_spark, self.raw = lambda: spark, folder / "raw"
         self.shop = load_shop(folder / "shop.toml")
@@ -56,14 +57,21 @@ class SmallShop:
         self.lake = Lake(self.settings.lake(self.shop.name))
 
     def deliver(self, name: str, *lines: str) -> None:
-        (self.raw / name).write_text("\n".join([HEADER, *lines]) + "\n")
+        self.put(name, HEADER, *lines)
+
+    def put(self, name: str, *lines: str) -> None:
+        path = self.raw / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(lines) + "\n")
 
     def clean(self, as_of: date) -> None:
-        clean.run(self.open_spark, self.lake, self.shop, as_of, self.settings)
+        merges.register(self.lake, self.shop, as_of, self.settings)
+        for log in clean.select_logs(self.shop, None):
+            clean.run(self.open_spark, self.lake, self.shop, log, as_of, self.settings)
 
     def run_night(self, as_of: date) -> None:
         self.clean(as_of)
-        customer_day.run(self.open_spark, self.lake, as_of)
+        customer_day.run(self.open_spark, self.lake, self.shop, as_of)
         customer_series.run(self.open_spark, self.lake, self.shop, as_of, CUSTOMER_SERIES)
         publish.publish_run(self.lake, self.shop, "etl", as_of)
 
@@ -71,7 +79,7 @@ class SmallShop:
         """The content: a sorted list of rows, which has no order of its own."""
         return sorted(self.lake.arrow(table, partitions or None).to_pylist(), key=repr)
 
-    def accounts(self) -> dict[str, tuple[int, int, int, int]]:
+    def accounts(self, log: str = "purchases") -> dict[str, tuple[int, int, int, int]]:
         """path -> lines in, clean, quarantined, duplicates."""
         names = ("lines_in", "clean", "quarantined", "duplicates")
-        return {row["path"]: tuple(row[n] for n in names) for row in self.rows(ACCOUNTS)}
+        return {row["path"]: tuple(row[n] for n in names) for row in self.rows(ACCOUNTS, log)}

@@ -166,19 +166,19 @@ def test_too_much_quarantined_publishes_nothing_and_says_why(make_shop):
 
 
 def test_a_lost_a_doubled_and_a_last_record_are_missed(spark):
-    ddl = "delivery_id string, record_number bigint, delivery_day date, reasons array<string>, is_duplicate boolean"
-    rows = [("d", n, DAY[1], [], False) for n in (1, 2, 3)]
+    ddl = "delivery_id string, record_number bigint, delivery_day date, reasons array<string>, verdict string"
+    rows = [("d", n, DAY[1], [], "clean") for n in (1, 2, 3)]
     delivery = {"delivery_id": "d", "path": "f", "log": "purchases"}
 
     def account(kept):
         return make_accounts(take_tallies(spark.createDataFrame(kept, ddl)), (delivery,))
 
     check_total(account(rows), 3)
-    check_accounts(account(rows), 0.5, DAY[1])
+    check_accounts("purchases", account(rows), 0.5, DAY[1])
     with pytest.raises(AuditError, match="f: 3 records in, but 2 clean"):
-        check_accounts(account([rows[0], rows[2]]), 0.5, DAY[1])
+        check_accounts("purchases", account([rows[0], rows[2]]), 0.5, DAY[1])
     with pytest.raises(AuditError, match="f: 3 records in, but 4 clean"):
-        check_accounts(account([*rows, rows[0]]), 0.5, DAY[1])
+        check_accounts("purchases", account([*rows, rows[0]]), 0.5, DAY[1])
     with pytest.raises(AuditError, match="expected all 3 records"):
         check_total(account(rows[:2]), 3)
 

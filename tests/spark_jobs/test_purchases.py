@@ -7,7 +7,7 @@ import pytest
 
 from spark_jobs import raw
 from spark_jobs.contract.shop import Bands, ColumnMapping, Condition, Rejection, Shop, Source
-from spark_jobs.purchases import judge_purchases
+from spark_jobs.judging import judge_events
 
 COLUMNS = {
     "customer_id": ColumnMapping("id"),
@@ -30,7 +30,7 @@ def judge(spark, shop, *records):
         ("d1", n, None, record.get("id") and f"hash of {record['id']}", f"r{n}", [record.get(c) for c in columns])
         for n, record in enumerate(records, 1)
     ]
-    judged = judge_purchases(spark.createDataFrame(rows, raw.RECORD_DDL), shop)
+    judged = judge_events(spark.createDataFrame(rows, raw.RECORD_DDL), shop, "purchases")
     return sorted(judged.collect(), key=lambda row: row["record_number"])
 
 
@@ -151,5 +151,5 @@ def test_a_foreign_currency_and_an_unknown_kind_are_refused(spark):
 
 def test_an_unreadable_record_has_its_fault_as_only_reason(spark):
     frame = spark.createDataFrame([("d1", 1, "json_malformed", None, "r1", None)], raw.RECORD_DDL)
-    (row,) = judge_purchases(frame, make_shop()).collect()
+    (row,) = judge_events(frame, make_shop(), "purchases").collect()
     assert row["reasons"] == ["json_malformed"]

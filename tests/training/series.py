@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
 
 from spark_jobs.contract.features import SERIES_MEASURES
-from spark_jobs.contract.shop import ColumnMapping, Shop, Source
+from spark_jobs.contract.shop import CANONICAL, ColumnMapping, Shop, Source
 from spark_jobs.contract.windows import ChurnDefinition
 
 START = date(2024, 1, 1)
 PURCHASE = {"sale_count": 1.0, "item_quantity": 2.0, "spend": 10.0}
 
 
-def make_shop(with_category: bool = False, churn: ChurnDefinition | None = None, **model: object) -> Shop:
-    names = ["customer_id", "event_at", "quantity", "unit_price", "kind"] + ["category"] * with_category
-    columns = {name: ColumnMapping(column=name) for name in names}
-    source = Source("purchases", "raw", "*.csv", "csv", columns)
-    return Shop("corner", "UTC", "EUR", {"purchases": source}, churn=churn or ChurnDefinition(), model=model)
+def make_source(log: str, names: Iterable[str]) -> Source:
+    return Source(log, f"raw/{log}", "*.csv", "csv", {name: ColumnMapping(column=name) for name in names})
+
+
+def make_shop(is_whole: bool = False, churn: ChurnDefinition | None = None, **model: object) -> Shop:
+    """A shop with a plain purchase log; a whole one has all three logs with every column there is."""
+    sources = {"purchases": make_source("purchases", ["customer_id", "event_at", "quantity", "unit_price", "kind"])}
+    if is_whole:
+        sources = {log: make_source(log, columns) for log, columns in CANONICAL.items()}
+    return Shop("corner", "UTC", "EUR", sources, churn=churn or ChurnDefinition(), model=model)
 
 
 def day(number: int) -> date:

@@ -22,7 +22,7 @@ from training.config import ModelSettings
 from training.dataset import Series, TensorSpec, build_batches, fold_of, truncate
 from training.grid import Grid, SeriesRows
 
-SPEC = TensorSpec.of(make_shop(with_category=True), ModelSettings())
+SPEC = TensorSpec.of(make_shop(is_whole=True), ModelSettings())
 NAMES = SPEC.feature_names
 
 # One customer. as_of is day 20, so the weekly steps end on the days 6, 13 and 20.
@@ -30,12 +30,20 @@ NAMES = SPEC.feature_names
 #   day  6: a sale of 1 line, 1 item, 5.00                          (the step's last day)
 #   day  9: a return of 1 line, 4.00; no purchase
 #   day 15: a sale of 2 lines, 2 items, 12.50, 1 new category
+#   day  2: a visit of 2 sessions, 8 events: 5 views of 3 categories, 1 search, 2 cart adds of which 1 was not bought
+#   day 10: a visit of 1 session, 1 view of 1 category for 30 s; a review, 4 stars, sentiment 0.5
+#   day 15: a review, 1 star, sentiment -0.8, and one with neither
 KNOWN = {
-    2: {"sale_count": 3, "item_quantity": 4, "spend": 20.0, "new_category_count": 2},
+    2: {"sale_count": 3, "item_quantity": 4, "spend": 20.0, "new_category_count": 2,
+        "browse_count": 8, "session_count": 2, "view_count": 5, "viewed_category_count": 3, "search_count": 1,
+        "cart_add_count": 2, "abandoned_cart_count": 1, "dwell_seconds": 100},
+    10: {"browse_count": 1, "session_count": 1, "view_count": 1, "viewed_category_count": 1, "dwell_seconds": 30,
+         "review_count": 1, "rated_count": 1, "rating_sum": 4, "judged_count": 1, "sentiment_sum": 0.5},
     6: {"sale_count": 1, "item_quantity": 1, "spend": 5.0},
     9: {"return_count": 1, "refund": 4.0},
-    15: {"sale_count": 2, "item_quantity": 2, "spend": 12.5, "new_category_count": 1},
-}
+    15: {"sale_count": 2, "item_quantity": 2, "spend": 12.5, "new_category_count": 1,
+         "review_count": 2, "rated_count": 1, "rating_sum": 1, "judged_count": 1, "sentiment_sum": -0.8},
+}  # fmt: skip
 
 
 def fade(days_ago: float, half_life: float) -> float:
@@ -69,7 +77,26 @@ def by_hand() -> dict[str, list[float]]:
         "refund_decayed_90": [0, 4 * fade(4, 90), 4 * fade(11, 90)],
         "category_breadth": [2, 2, 3],
         "age": [4, 11, 18],
+        "visit_days": [1, 1, 0],
+        "visit_days_decayed_7": [fade(4, 7), fade(11, 7) + fade(3, 7), fade(18, 7) + fade(10, 7)],
+        "visit_days_decayed_30": [fade(4, 30), fade(11, 30) + fade(3, 30), fade(18, 30) + fade(10, 30)],
+        "days_since_visit": [4, 3, 10],
+        "days_since_visit_to_gap": [4 / (1 / 1), 3 / (9 / 2), 10 / (9 / 2)],
+        "sessions_decayed_30": [2 * fade(4, 30), 2 * fade(11, 30) + fade(3, 30), 2 * fade(18, 30) + fade(10, 30)],
+        "views_decayed_30": [5 * fade(4, 30), 5 * fade(11, 30) + fade(3, 30), 5 * fade(18, 30) + fade(10, 30)],
+        "dwell_decayed_30": [100 * fade(4, 30), 100 * fade(11, 30) + 30 * fade(3, 30),
+                             100 * fade(18, 30) + 30 * fade(10, 30)],
+        "searches_decayed_30": [fade(4, 30), fade(11, 30), fade(18, 30)],
+        "viewed_categories_decayed_30": [3 * fade(4, 30), 3 * fade(11, 30) + fade(3, 30),
+                                         3 * fade(18, 30) + fade(10, 30)],
+        "cart_adds_decayed_30": [2 * fade(4, 30), 2 * fade(11, 30), 2 * fade(18, 30)],
+        "abandoned_carts_decayed_30": [fade(4, 30), fade(11, 30), fade(18, 30)],
+        "reviews_decayed_90": [0, fade(3, 90), fade(10, 90) + 2 * fade(5, 90)],
     }  # fmt: skip
+
+
+#: Not squashed: a mean may be negative.
+MEANS = {"sentiment_30d": [0, 0.5, (0.5 - 0.8) / 2], "rating_90d": [3, 4, 2.5]}
 
 
 @pytest.mark.parametrize("name", sorted(by_hand()))
@@ -79,8 +106,28 @@ def test_a_feature_is_what_the_contract_says(name):
     np.testing.assert_allclose(found, np.log1p(by_hand()[name]), rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", sorted(MEANS))
+def test_a_recent_mean_is_what_the_contract_says(name):
+    tensors = SPEC.build(make_series({"a": KNOWN}, day(20)), day(20))
+    np.testing.assert_allclose(tensors.inputs[0, :3, NAMES.index(name)], MEANS[name], rtol=1e-6)
+
+
+def test_a_recent_mean_forgets_what_is_older():
+    review = {"judged_count": 1, "sentiment_sum": 0.9}
+    series = make_series({"a": {0: PURCHASE | review, 20: {"judged_count": 1, "sentiment_sum": -0.3}}}, day(55))
+    found = SPEC.build(series, day(55)).inputs[0, :, NAMES.index("sentiment_30d")]
+    # The steps end on the days 6, 13, 20, 27, 34, 41, 48, 55; the last day that still sees day 20 is 49.
+    np.testing.assert_allclose(found, [0.9, 0.9, 0.3, 0.3, -0.3, -0.3, -0.3, 0], rtol=1e-6, atol=1e-7)
+
+
 def test_every_feature_has_its_known_number():
-    assert {*by_hand(), "no_purchase_30d"} == {feature.name for feature in FEATURES}
+    assert {*by_hand(), *MEANS, "no_purchase_30d"} == {feature.name for feature in FEATURES}
+
+
+def test_an_absent_log_or_column_makes_features_absent():
+    names = set(TensorSpec.of(make_shop(), ModelSettings()).feature_names)
+    assert {"purchase_days", "returns_decayed_90", "age"} <= names
+    assert not names & {"category_breadth", "visit_days", "sentiment_30d", "abandoned_carts_decayed_30"}
 
 
 def test_thirty_days_without_a_purchase():
@@ -273,7 +320,7 @@ def test_truncate_tells_the_past_and_leaves_out_who_came_later():
     series = make_series({"a": KNOWN, "late": {12: PURCHASE}, "never": {19: PURCHASE}}, day(20))
     before = truncate(series, day(12))
     assert before["customer_id"].to_pylist() == ["a", "late"]
-    assert before["days"].to_pylist() == [[day(2), day(6), day(9)], [day(12)]]
+    assert before["days"].to_pylist() == [[day(2), day(6), day(9), day(10)], [day(12)]]
     assert before["spend"].to_pylist() == [[20.0, 5.0, 0.0], [10.0]]
     assert before["as_of"].to_pylist() == [day(12)] * 2
     sliced = truncate(series.slice(1, 2), day(20))
