@@ -17,6 +17,7 @@ from functools import partial
 
 from pyspark.sql import DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
+from rich.console import Console
 
 from spark_jobs import (
     browses,
@@ -29,6 +30,7 @@ from spark_jobs import (
     raw,
     reviews,
     sentiment,
+    shop_check,
 )
 from spark_jobs.accounts import (
     Tally,
@@ -43,8 +45,8 @@ from spark_jobs.accounts import (
 from spark_jobs.cleaning_plan import CleaningPlan, Delivery, make_plan
 from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.settings import IdKey, Settings
-from spark_jobs.contract.shop import Shop, Source
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop, load_shop
 from spark_jobs.contract.tables import ACCOUNTS, EVENTS, quarantine
 from spark_jobs.lake import Lake, make_run_key, source_hash
 from spark_jobs.session import SparkOpener, open_session
@@ -60,11 +62,11 @@ PLACEMENT_DDL = "delivery_id string, path string, delivered_on date, not_before 
 CODE = (browses, cleaning_plan, deliveries, judging, mapping, purchases, raw, reviews, sentiment)
 
 
-def read_records(spark: SparkSession, plan: CleaningPlan, source: Source, folder: str, hasher: raw.Hasher) -> DataFrame:
+def read_records(spark: SparkSession, plan: CleaningPlan, intake: raw.Intake, hasher: raw.Hasher) -> DataFrame:
     """All records of the planned files: raw.RECORD_SCHEMA."""
     files = [(d["delivery_id"], d["path"]) for d in plan.deliveries]
     tasks = max(MIN_READ_TASKS, sum(d["byte_count"] for d in plan.deliveries) // READ_TASK_BYTES)
-    reader = raw.record_reader(source, folder, hasher)
+    reader = raw.record_reader(intake, hasher)
     return (
         spark.createDataFrame(files, "delivery_id string, path string")
         .repartition(min(len(files), tasks))
@@ -189,7 +191,7 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, 
     if plan.is_empty:
         print(f"{log}: nothing new up to {as_of}")
         return plan
-    judged, tallies = judge_files(open_spark(), lake, plan, shop, key, source.folder(settings.home))
+    judged, tallies = judge_files(open_spark(), lake, plan, shop, settings)
     accounts = make_accounts(tallies, plan.deliveries)
     report(log, tallies, accounts, as_of)
     check_accounts(log, accounts, source.max_quarantined_share, as_of)
@@ -201,15 +203,16 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, 
 
 
 def judge_files(
-    spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, key: IdKey, folder: str
+    spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, settings: Settings
 ) -> tuple[DataFrame, list[Tally]]:
     """The judged records, kept at hand, and their tallies; a broken file costs a second reading."""
-    source, hasher = shop.sources[plan.log], raw.Hasher(key.secret, shop.name)
+    intake = deliveries.find_intake(shop, plan.log, settings.home)
+    hasher = raw.Hasher(settings.id_key().secret, shop.name)
     known = known_before(spark, lake, plan)
     broken: list[str] = []
     while True:
         counter = Observation()
-        records = read_records(spark, plan, source, folder, hasher)
+        records = read_records(spark, plan, intake, hasher)
         counted = records.observe(counter, F.count(F.lit(1)).alias("records"))
         judged = judge_records(counted, plan, shop, known, broken).persist()
         tallies = take_tallies(judged)
@@ -217,6 +220,14 @@ def judge_files(
         if broken or not (broken := find_broken(tallies)):
             return judged, tallies
         judged.unpersist()
+
+
+def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: Settings) -> DataFrame:
+    """The judged records of files that nobody has registered, under a key that is no secret: for looking only."""
+    intake = deliveries.find_intake(shop, plan.log, settings.home)
+    records = read_records(spark, plan, intake, raw.Hasher(b"only a look", shop.name)).persist()
+    broken = [row["delivery_id"] for row in records.where(F.col("fault").isin(*raw.FILE_FAULTS)).distinct().collect()]
+    return judge_records(records, plan, shop, None, broken)
 
 
 def report(log: str, tallies: list[Tally], accounts: list[dict], as_of: date) -> None:
@@ -239,7 +250,19 @@ def select_logs(shop: Shop, chosen: Sequence[str] | None) -> list[str]:
     return [log for log in EVENTS if log in (chosen or shop.sources)]
 
 
+def check(argv: Sequence[str]) -> None:
+    """clean check SHOP.toml"""
+    arguments = shop_check.make_check_parser().parse_args(argv)
+    shop, settings = load_shop(arguments.shop), Settings.from_environment()
+    opener = partial(open_session, "check", settings)
+    shop_check.check_shop(opener, shop, settings, Console(highlight=False), arguments.files, judge_unseen)
+
+
 def main(argv: list[str] | None = None) -> None:
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["check"]:
+        check(words[1:])
+        return
     parser = make_parser(__doc__)
     parser.add_argument("--log", action="append", choices=list(EVENTS), help="only this log; may be repeated")
     arguments, shop = load_arguments(parser, argv)

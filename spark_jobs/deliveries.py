@@ -5,6 +5,7 @@ what makes a backfill, a retry and the night itself read the same records.
 
 The delivery day is the date in the file's path. A file that appears for a day that is published already belongs to the
 day of the run that first sees it. Where the path has no date, the file is a first dump: each event's own day counts.
+Mended records are delivered below CHURN_HOME and belong to the first day that is not published yet.
 """
 
 from __future__ import annotations
@@ -19,12 +20,18 @@ import pyarrow as pa
 import pyarrow.fs
 
 from spark_jobs.contract.errors import ChurnError, MissingInputError
-from spark_jobs.contract.shop import Shop, Source
+from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import DELIVERIES
 from spark_jobs.lake import Lake
-from spark_jobs.raw import open_folder
+from spark_jobs.raw import FIXED, Intake, open_folder
 
 HASH_CHUNK_BYTES = 1 << 20
+
+
+def find_intake(shop: Shop, log: str, home: Path) -> Intake:
+    """Where the files of a log are: the source's folder, and below CHURN_HOME the records that somebody has mended."""
+    source = shop.sources[log]
+    return Intake(source, source.folder(home), str(home / "fixes" / shop.name / log))
 
 
 def register(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> list[dict]:
@@ -32,15 +39,14 @@ def register(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> list[
 
     Raises MissingInputError where the source's folder is not there.
     """
-    source = shop.sources[log]
-    folder = source.folder(home)
+    intake = find_intake(shop, log, home)
     known = lake.arrow(DELIVERIES, [log]).to_pylist()
-    found = _list_files(folder, source)
+    found = list_files(intake) + _list_fixes(intake)
     stamps = {(row["path"], row["byte_count"], row["modified_at"]) for row in known}
     fresh = [file for file in found if (file["path"], file["byte_count"], file["modified_at"]) not in stamps]
     if fresh:
         newest_published = max((run.as_of for run in lake.runs("etl")), default=None)
-        rows = [_describe(file, folder, source, newest_published, as_of) for file in fresh]
+        rows = [_describe(file, intake, newest_published, as_of) for file in fresh]
         lake.update(DELIVERIES, log, lambda current: _with_new(current, rows))
     return sorted(lake.arrow(DELIVERIES, [log]).to_pylist(), key=lambda row: (row["path"], row["sha256"]))
 
@@ -68,7 +74,18 @@ def day_in_path(path: str, pattern: str) -> date:
         raise ChurnError(f"{path}: {match.group(1)!r} is no day like 2011-09-06; mend delivery_day") from None
 
 
-def _list_files(folder: str, source: Source) -> list[dict]:
+def _list_fixes(intake: Intake) -> list[dict]:
+    files = sorted(Path(intake.fixes).glob("*.jsonl"))
+    return [
+        {"path": FIXED + file.name, "byte_count": file.stat().st_size,
+         "modified_at": datetime.fromtimestamp(int(file.stat().st_mtime), UTC)}
+        for file in files
+    ]  # fmt: skip
+
+
+def list_files(intake: Intake) -> list[dict]:
+    """path, byte_count and modified_at of the source's files. Raises MissingInputError where there are none."""
+    source, folder = intake.source, intake.folder
     file_system, root = open_folder(folder)
     try:
         infos = file_system.get_file_info(pa.fs.FileSelector(root, recursive=True))
@@ -91,12 +108,15 @@ def _to_microseconds(instant: datetime | None) -> datetime:
     return datetime.fromtimestamp(0, UTC) if instant is None else instant.astimezone(UTC)
 
 
-def _describe(file: dict, folder: str, source: Source, newest_published: date | None, as_of: date) -> dict:
-    digest = _hash_file(folder, file["path"])
+def _describe(file: dict, intake: Intake, newest_published: date | None, as_of: date) -> dict:
+    source, folder, name = intake.locate(file["path"])
+    digest = _hash_file(folder, name)
     identity = "\x1f".join((source.log, file["path"], digest))
     delivery_day = not_before = None
     if source.delivery_day:
-        delivery_day = settle_delivery_day(day_in_path(file["path"], source.delivery_day), newest_published, as_of)
+        is_fixed = file["path"].startswith(FIXED)
+        told_day = as_of if is_fixed else day_in_path(file["path"], source.delivery_day)
+        delivery_day = settle_delivery_day(told_day, newest_published, as_of)
     elif newest_published:
         not_before = first_open_day(newest_published, as_of)
     return {

@@ -11,7 +11,7 @@ import hmac
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -39,6 +39,9 @@ RECORD_SCHEMA = pa.schema(
 RECORD_DDL = (
     "delivery_id string, record_number bigint, fault string, customer_id string, record_hash string, raw array<string>"
 )
+#: How the path of a file of mended records begins; see quarantine.py.
+FIXED = "fixed:"
+LONGEST_HEADER = 1 << 20  # characters
 #: Faults that speak of the whole file: none of its records is used.
 FILE_FAULTS = ("file_unreadable", "file_columns_missing")
 
@@ -71,17 +74,51 @@ def open_folder(folder: str) -> tuple[pa.fs.FileSystem, str]:
     return pa.fs.FileSystem.from_uri(folder) if "://" in folder else (pa.fs.LocalFileSystem(), folder)
 
 
-def record_reader(
-    source: Source, folder: str, hasher: Hasher
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+@dataclass(frozen=True)
+class Intake:
+    """Where the files of a log are: the source's folder, and the one of the records that somebody has mended."""
+
+    source: Source
+    folder: str
+    fixes: str
+
+    def locate(self, path: str) -> tuple[Source, str, str]:
+        """How to read a delivery: the source, the folder and the file below it."""
+        if not path.startswith(FIXED):
+            return self.source, self.folder, path
+        return replace(self.source, format="jsonl", encoding="utf-8"), self.fixes, path.removeprefix(FIXED)
+
+
+def record_reader(intake: Intake, hasher: Hasher) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """The function for mapInArrow: batches of (delivery_id, path) in, batches of RECORD_SCHEMA out."""
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for delivery in batch.to_pylist():
-                yield from read_delivery(source, folder, delivery["path"], delivery["delivery_id"], hasher)
+                yield from read_delivery(*intake.locate(delivery["path"]), delivery["delivery_id"], hasher)
 
     return read
+
+
+def read_records(intake: Intake, path: str) -> Iterator[RawRecord]:
+    """The records of one delivery, the first is number 1."""
+    return _read_records(*intake.locate(path))
+
+
+def column_names(intake: Intake, path: str) -> list[str]:
+    """The columns that a file says it has; none where it cannot be read. Of JSON lines, those of the first object."""
+    source, folder, name = intake.locate(path)
+    file_system, root = open_folder(folder)
+    try:
+        if source.format == "parquet":
+            with file_system.open_input_file(f"{root}/{name}") as stream:
+                return list(pq.ParquetFile(stream).schema_arrow.names)
+        with _open_text(file_system, f"{root}/{name}", source, newline="") as text:
+            if source.format == "csv":
+                return next(csv.reader(text, delimiter=source.delimiter), [])
+            return list(json.loads(text.readline(LONGEST_HEADER)))
+    except (OSError, EOFError, ValueError, TypeError, pa.ArrowException, csv.Error):
+        return []
 
 
 def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hasher: Hasher) -> Iterator[pa.RecordBatch]:

@@ -45,6 +45,12 @@ def label_window(as_of: date, horizon_days: int) -> Window:
     return Window(as_of + timedelta(days=1), as_of + timedelta(days=horizon_days))
 
 
+def history_needed_days(churn: ChurnDefinition) -> int:
+    """The days of history that a training needs: a weekly step that teaches the longest horizon, the window in which
+    its outcome shows, and one more such window for the gate to judge by."""
+    return 7 + 2 * churn.horizons_days[-1]
+
+
 def is_closed(step_day: date, horizon_days: int, as_of: date) -> bool:
     """Whether the label of `step_day` for this horizon is known at `as_of`: its whole window has passed."""
     return step_day + timedelta(days=horizon_days) <= as_of

@@ -1,0 +1,68 @@
+"""Why a record is rejected: every reason code with what it means and what to do about it.
+
+A shop's own rejection rules add codes of their own; what those mean stands in its shop.toml.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reason:
+    """column: the canonical column whose raw value shows it best; None where the whole record does."""
+
+    meaning: str
+    remedy: str
+    column: str | None = None
+
+
+REASONS: dict[str, Reason] = {
+    # the file
+    "file_unreadable": Reason(
+        "the file ends early or is not what its name says", "deliver the file again, whole, or mend format and encoding"
+    ),
+    "file_columns_missing": Reason(
+        "the file lacks columns that shop.toml maps", "mend the names under columns, or delimiter, or the file"
+    ),
+    "file_broken": Reason("another record of the file makes the whole file unusable", "mend what that record says"),
+    # the record
+    "line_empty": Reason("an empty line", "nothing, or stop writing empty lines"),
+    "fields_missing": Reason("fewer fields than the header has", "look for cut lines, or a wrong delimiter"),
+    "fields_surplus": Reason("more fields than the header has", "quote fields that hold the delimiter"),
+    "encoding_invalid": Reason("bytes that are not in the file's encoding", "set encoding, e.g. to cp1252"),
+    "csv_malformed": Reason("quotes that do not match", "quote fields as RFC 4180 says"),
+    "json_malformed": Reason("not one whole JSON object on a line of its own", "look for cut lines and repeated keys"),
+    "json_not_an_object": Reason("JSON, but no object", "write one object a line"),
+    "log_unknown": Reason("no log of this file wants it", "widen the tests under only, or reject such records by name"),
+    # any event
+    "customer_id_missing": Reason("no customer", "nothing if guests may buy; else map the right column", "customer_id"),
+    "event_at_missing": Reason("no time", "map the right column to event_at", "event_at"),
+    "event_at_invalid": Reason("a time that cannot be read", "set the format of event_at", "event_at"),
+    "event_after_delivery": Reason(
+        "an event of a later day than its file's", "check time_zone, the zone of event_at, and delivery_day", "event_at"
+    ),
+    "kind_unknown": Reason("a kind of event that is not known", "name it under values of kind", "kind"),
+    "bot_rate": Reason("more events within an hour than people make", "raise max_events_per_hour if these are people"),
+    # purchases
+    "quantity_invalid": Reason("a quantity that is no number", "map the right column to quantity", "quantity"),
+    "quantity_zero": Reason("nothing bought", "nothing, if such lines mean nothing", "quantity"),
+    "quantity_negative": Reason(
+        "a negative quantity that no rule calls a return", "name returns: [[sources.purchases.returns]]", "quantity"
+    ),
+    "price_invalid": Reason("a price that is no number", "map the right column to unit_price or amount", "unit_price"),
+    "price_negative": Reason("a negative price", "map kind or name returns if these are returns", "unit_price"),
+    "currency_unknown": Reason("a currency without a rate on that day", "add it under [rates]", "currency"),
+    # browses
+    "dwell_invalid": Reason("a dwell time that is no number", "map the right column to dwell_seconds", "dwell_seconds"),
+    "dwell_negative": Reason("a negative dwell time", "check what the shop measures", "dwell_seconds"),
+    # reviews
+    "rating_invalid": Reason("a rating that is no number", "map the right column to rating", "rating"),
+    "rating_out_of_range": Reason("a rating outside the shop's range", "set rating_range", "rating"),
+    "review_empty": Reason("neither rating nor text", "nothing, if such reviews mean nothing", "rating"),
+}
+
+
+def explain(code: str) -> Reason:
+    """The reason of a code; a shop's own code explains itself by its name."""
+    return REASONS.get(code) or Reason(f"the shop's own rule {code}", "nothing: shop.toml asks for it")

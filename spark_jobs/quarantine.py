@@ -1,0 +1,188 @@
+"""What was rejected and why, in the shop's own words; and the way back for records that somebody has mended.
+
+    python -m spark_jobs.quarantine show   --shop SHOP.toml [--log purchases] [--reason price_invalid] [--day DAY]
+    python -m spark_jobs.quarantine fix    --shop SHOP.toml --log purchases --to mend.jsonl [--reason …] [--day …]
+    python -m spark_jobs.quarantine replay --shop SHOP.toml --log purchases mend.jsonl
+
+The lake keeps of a rejected record only its place, its keyed hash and the reasons; the record itself is read from the
+raw file. `fix` writes such records to a file for a person to edit; `replay` takes it back as a delivery like any other,
+which the next run of clean reads. A record is replayed once at most, and events that the shop has delivered anew
+meanwhile are known by their identity: nothing counts twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from spark_jobs.command import day, load_arguments, make_parser, run_command
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.reasons import explain
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.tables import DELIVERIES, quarantine
+from spark_jobs.deliveries import find_intake
+from spark_jobs.lake import Lake
+from spark_jobs.raw import FIXED, RawRecord, read_records
+
+PLACE = "_place"  # delivery and number of the record that a line mends
+REASONS = "_reasons"
+TEXT = "_text"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = make_parser(__doc__, with_as_of=False)
+    parser.add_argument("action", choices=("show", "fix", "replay"))
+    parser.add_argument("file", nargs="?", type=Path, help="replay: the mended records")
+    parser.add_argument("--log", help="only this log")
+    parser.add_argument("--reason", help="only records with this reason")
+    parser.add_argument("--day", type=day, help="only this delivery day")
+    parser.add_argument("--limit", type=int, default=10, help="show: at most so many records of each reason")
+    parser.add_argument("--to", type=Path, help="fix: the file to write")
+    arguments, shop = load_arguments(parser, argv)
+    if arguments.log and arguments.log not in shop.sources:
+        raise ChurnError(f"{shop.name} has no log {arguments.log}: choose among {', '.join(shop.sources)}")
+    settings = Settings.from_environment()
+    lake = Lake(settings.lake(shop.name))
+    if arguments.action == "show":
+        show(Console(highlight=False), lake, shop, settings, arguments)
+    elif arguments.log is None:
+        raise ChurnError(f"{arguments.action} needs --log, one of {', '.join(shop.sources)}")
+    elif arguments.action == "fix":
+        write_fixes(lake, shop, settings, arguments)
+    else:
+        replay(lake, shop, settings, arguments.log, arguments.file)
+
+
+def select(lake: Lake, log: str, arguments: argparse.Namespace) -> list[dict]:
+    """The rows of the log's quarantine that the arguments ask for, by place."""
+    partitions = [arguments.day.isoformat()] if arguments.day else None
+    rows = lake.arrow(quarantine(log), partitions).to_pylist()
+    wanted = [row for row in rows if arguments.reason is None or arguments.reason in row["reasons"]]
+    return sorted(wanted, key=lambda row: (row["delivery_day"], row["delivery_id"], row["record_number"]))
+
+
+def find_raw(lake: Lake, shop: Shop, settings: Settings, log: str, rows: list[dict]) -> dict[tuple, tuple]:
+    """(delivery, number) -> (path, record) for these rows of the quarantine; every file is read once, to the last of
+    its rows. A file that is gone, or has other content than it was registered with, gives nothing."""
+    paths = {row["delivery_id"]: row["path"] for row in lake.arrow(DELIVERIES, [log]).to_pylist()}
+    wanted = defaultdict(set)
+    for row in rows:
+        wanted[row["delivery_id"]].add(row["record_number"])
+    found = {}
+    for delivery_id, numbers in wanted.items():
+        for number, record in _pick(shop, settings, log, paths[delivery_id], numbers):
+            found[delivery_id, number] = (paths[delivery_id], record)
+    return found
+
+
+def _pick(shop: Shop, settings: Settings, log: str, path: str, numbers: set[int]) -> Iterator[tuple[int, RawRecord]]:
+    for number, record in enumerate(read_records(find_intake(shop, log, settings.home), path), start=1):
+        if number in numbers:
+            yield number, record
+        if number >= max(numbers):
+            return
+
+
+def show(console: Console, lake: Lake, shop: Shop, settings: Settings, arguments: argparse.Namespace) -> None:
+    """Prints each reason with its count, what to do, and some records as they were delivered."""
+    for log in [arguments.log] if arguments.log else shop.sources:
+        rows = select(lake, log, arguments)
+        counts = Counter(reason for row in rows for reason in row["reasons"])
+        console.print(f"{log}: {len(rows):,} rejected records", style="bold")
+        for code, count in counts.most_common():
+            if arguments.reason in (None, code):
+                chosen = [row for row in rows if code in row["reasons"]][: arguments.limit]
+                console.print(f"\n{code}, {count:,}: {explain(code).meaning}. {explain(code).remedy.capitalize()}.")
+                console.print(_as_table(shop, log, chosen, find_raw(lake, shop, settings, log, chosen)))
+
+
+def _as_table(shop: Shop, log: str, rows: list[dict], found: dict[tuple, tuple]) -> Table:
+    columns = shop.sources[log].raw_columns
+    table = Table("file", "record", *columns)
+    for row in rows:
+        path, record = found.get((row["delivery_id"], row["record_number"]), ("gone", RawRecord(None)))
+        values = [value or "" for value in record.values] if record.values else [record.text or record.fault or ""]
+        table.add_row(path, str(row["record_number"]), *values)
+    return table
+
+
+def write_fixes(lake: Lake, shop: Shop, settings: Settings, arguments: argparse.Namespace) -> None:
+    """Writes the selected records as JSON lines, to be edited. Raises ChurnError where there is nothing to write."""
+    log, file = arguments.log, arguments.to
+    if file is None:
+        raise ChurnError("fix needs --to FILE, where the records to mend are written")
+    done = replayed(settings, shop, log)
+    rows = [row for row in select(lake, log, arguments) if _place(row) not in done]
+    if not rows:
+        raise ChurnError(f"{log}: no rejected records like that, or all of them are mended already")
+    columns = shop.sources[log].raw_columns
+    found = find_raw(lake, shop, settings, log, rows)
+    with file.open("w", encoding="utf-8") as lines:
+        for row in rows:
+            _, record = found.get((row["delivery_id"], row["record_number"]), ("", RawRecord(None)))
+            line = dict(zip(columns, record.values or [None] * len(columns), strict=True))
+            line |= {PLACE: _place(row), REASONS: row["reasons"]}
+            line |= {} if record.values else {TEXT: record.text}
+            lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+    print(f"{len(rows):,} records to mend in {file}: edit the values, drop the lines to leave out, then replay it")
+
+
+def _place(row: dict) -> str:
+    return f"{row['delivery_id']}:{row['record_number']}"
+
+
+def replay(lake: Lake, shop: Shop, settings: Settings, log: str, file: Path | None) -> None:
+    """Takes a file of mended records as a new delivery of the log. Raises ChurnError with the first faulty line."""
+    if file is None or not file.is_file():
+        raise ChurnError("replay needs the FILE that fix wrote and you have mended")
+    known = {_place(row) for row in lake.arrow(quarantine(log)).to_pylist()}
+    done = replayed(settings, shop, log)
+    lines = [_check_line(shop, log, text, number, known) for number, text in enumerate(file.open("rb"), start=1)]
+    places = [json.loads(line)[PLACE] for line in lines]
+    if repeated := [place for place, count in Counter(places).items() if count > 1]:
+        raise ChurnError(f"{file}: {repeated[0]} is mended more than once")
+    fresh = [line for line, place in zip(lines, places, strict=True) if place not in done]
+    if not fresh:
+        print(f"{log}: nothing new, {len(lines):,} records were replayed before")
+        return
+    content = "".join(line + "\n" for line in fresh)
+    folder = Path(find_intake(shop, log, settings.home).fixes)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{sha256(content.encode()).hexdigest()[:16]}.jsonl"
+    part = target.with_suffix(".part")
+    part.write_text(content, encoding="utf-8")
+    part.rename(target)
+    print(
+        f"{log}: {len(fresh):,} mended records are delivered as {FIXED}{target.name}; the next run of clean reads them"
+    )
+
+
+def _check_line(shop: Shop, log: str, text: bytes, number: int, known: set[str]) -> str:
+    """The line with its raw columns and its place only."""
+    try:
+        line = json.loads(text)
+        place = line[PLACE]
+    except (ValueError, KeyError, TypeError):
+        raise ChurnError(f"line {number}: expected a JSON object with {PLACE}, as fix writes it") from None
+    if place not in known:
+        raise ChurnError(f"line {number}: {place!r} is no rejected record of {log}")
+    return json.dumps({name: line.get(name) for name in (*shop.sources[log].raw_columns, PLACE)}, ensure_ascii=False)
+
+
+def replayed(settings: Settings, shop: Shop, log: str) -> set[str]:
+    """The places of all records that were replayed before."""
+    files = Path(find_intake(shop, log, settings.home).fixes).glob("*.jsonl")
+    return {json.loads(line)[PLACE] for file in files for line in file.read_text(encoding="utf-8").splitlines()}
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,303 @@
+"""Does a shop.toml say what the shop means? Looks at the raw files as clean would, writes nothing, names what to mend.
+
+    python -m spark_jobs.clean check SHOP.toml [--files 400]
+
+For every log: the first records beside what becomes of them, what share would be rejected and why, the range of days,
+how many customers. For the shop: its churn rate per horizon, and whether the history is long enough to train on. Exit
+code 1 where something has to be mended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from rich.console import Console
+from rich.table import Table
+
+from spark_jobs.accounts import Tally, count_reasons, make_accounts, sum_accounts, take_tallies
+from spark_jobs.cleaning_plan import CleaningPlan
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.reasons import REASONS, explain
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import CANONICAL, Shop, Source
+from spark_jobs.contract.tables import EVENTS
+from spark_jobs.contract.windows import activity_window, history_needed_days, label_window
+from spark_jobs.deliveries import day_in_path, find_intake, list_files
+from spark_jobs.mapping import parse_instant
+from spark_jobs.raw import Intake, RawRecord, column_names, read_records
+
+FIRST_RECORDS = 3
+EXAMPLES = 3
+#: Tried in this order on times that the mapping cannot read.
+TIME_FORMATS = (
+    "yyyy-MM-dd HH:mm:ss", "yyyy/MM/dd HH:mm:ss", "dd/MM/yyyy HH:mm:ss", "dd/MM/yyyy HH:mm", "MM/dd/yyyy HH:mm",
+    "M/d/yyyy H:mm", "M/d/yy H:mm", "dd.MM.yyyy HH:mm:ss", "dd.MM.yyyy HH:mm", "dd-MM-yyyy HH:mm", "yyyyMMdd HH:mm:ss",
+    "yyyyMMddHHmmss", "yyyyMMdd", "yyyy-MM-dd HH:mm:ss 'UTC'", "epoch_s", "epoch_ms",
+)  # fmt: skip
+DELIMITERS = (",", ";", "\t", "|")
+#: A fault that only this share of the records has needs no mending of shop.toml.
+SHARE_TO_MEND = 0.02
+#: Reasons that are the shop's daily life, not a mistake in its file.
+EXPECTED = {"customer_id_missing", "quantity_zero", "bot_rate", "line_empty", "review_empty"}
+
+
+@dataclass
+class Findings:
+    """What has to be mended, a sentence each."""
+
+    sentences: list[str] = field(default_factory=list)
+
+    def add(self, sentence: str) -> None:
+        if sentence not in self.sentences:
+            self.sentences.append(sentence)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One log's files as clean would see them."""
+
+    intake: Intake
+    files: list[dict]
+    judged: DataFrame
+    tallies: list[Tally]
+
+    @property
+    def source(self) -> Source:
+        return self.intake.source
+
+    @property
+    def paths(self) -> dict[str, str]:
+        return {file["delivery_id"]: file["path"] for file in self.files}
+
+
+def check_shop(
+    open_spark: Callable[[], SparkSession], shop: Shop, settings: Settings, console: Console, most_files: int, judge
+) -> None:
+    """Prints what was found. Raises ChurnError with the number of things to mend.
+
+    judge: clean.judge_records, so that a check can never see other things than a run.
+    """
+    findings = Findings()
+    console.print(f"{shop.title}: {shop.path}", style="bold")
+    activity = None
+    for log in shop.sources:
+        looked = look_at_log(open_spark, shop, log, settings, most_files, judge, findings)
+        if looked is None:
+            continue
+        show_log(console, shop, looked, findings)
+        if log == ("purchases" if shop.churn.activity == "purchase" else "browses"):
+            activity = looked
+    if activity:
+        check_history(console, shop, activity, findings)
+    for number, sentence in enumerate(findings.sentences, 1):
+        console.print(f"  {number}. {sentence}", style="yellow")
+    if findings.sentences:
+        raise ChurnError(f"{shop.name}: {len(findings.sentences)} to mend, see above")
+    console.print(f"{shop.name} is ready: make nightly SHOP={shop.path} AS_OF=…", style="green")
+
+
+def look_at_log(open_spark, shop: Shop, log: str, settings: Settings, most_files: int, judge, findings: Findings):
+    """The log's records, judged; None where there is nothing to judge."""
+    intake = find_intake(shop, log, settings.home)
+    try:
+        files = list(_describe_files(intake, most_files))
+    except ChurnError as error:
+        findings.add(str(error))
+        return None
+    if missing := check_columns(intake, files[0]["path"]):
+        findings.add(missing)
+        return None
+    plan = CleaningPlan(EVENTS[log], "", tuple(files), tuple(files))
+    judged = judge(open_spark(), plan, shop, settings).persist()
+    return Looked(intake, files, judged, take_tallies(judged))
+
+
+def _describe_files(intake: Intake, most_files: int) -> Iterator[dict]:
+    """The files as deliveries would have them, spread over time where there are many."""
+    source = intake.source
+    files = sorted(list_files(intake), key=lambda file: file["path"])
+    for file in files[:: -(-len(files) // most_files)]:
+        day = day_in_path(file["path"], source.delivery_day) if source.delivery_day else None
+        yield file | {"delivery_id": file["path"], "delivery_day": day, "not_before": None, "seen_as_of": date.max,
+                      "log": source.log}  # fmt: skip
+
+
+def check_columns(intake: Intake, path: str) -> str | None:
+    """The sentence about mapped columns that a file lacks."""
+    source, present = intake.source, column_names(intake, path)
+    missing = [name for name in source.raw_columns if name not in present]
+    if not missing or not present:
+        return None
+    if source.format == "csv" and len(present) == 1:
+        likely = [d for d in DELIMITERS if d in present[0]]
+        if likely:
+            return f'{source.log}: {path} has one column {present[0]!r}: set delimiter = "{likely[0]}"'
+    close = difflib.get_close_matches(missing[0], present, n=1, cutoff=0.6)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{source.log}: {path} has no column {missing[0]!r}, it has {', '.join(map(repr, present))}{hint}"
+
+
+def show_log(console: Console, shop: Shop, looked: Looked, findings: Findings) -> None:
+    """One log on the screen."""
+    log, accounts = looked.source.log, make_accounts(looked.tallies, tuple(looked.files))
+    totals = sum_accounts(accounts)
+    console.rule(f"{log}: {len(looked.files):,} files, {totals['lines_in']:,} records")
+    if not totals["lines_in"]:
+        findings.add(f"{log}: the files hold no records")
+        return
+    show_first_records(console, shop, looked)
+    show_reasons(console, shop, looked, totals, findings)
+    if not totals["clean"]:
+        findings.add(f"{log}: no record is clean")
+        return
+    check_events(console, looked, totals["clean"], findings)
+
+
+def show_first_records(console: Console, shop: Shop, looked: Looked) -> None:
+    """The first records of the first file, what shop.toml takes from them, and what they become."""
+    log, first = looked.source.log, looked.files[0]
+    is_first = (F.col("delivery_id") == first["delivery_id"]) & (F.col("record_number") <= FIRST_RECORDS)
+    rows = {row["record_number"]: row.asDict() for row in looked.judged.where(is_first).collect()}
+    table = Table("column", *(f"record {number}" for number in sorted(rows)), title=first["path"], show_lines=False)
+    raw = dict(zip(range(1, FIRST_RECORDS + 1), read_records(looked.intake, first["path"]), strict=False))
+    for name in CANONICAL[log]:
+        if mapping := looked.source.columns.get(name):
+            table.add_row(
+                f"{mapping.column or 'constant'}", *(_raw_value(looked.source, raw[n], name) for n in sorted(rows))
+            )
+            becomes = (str(rows[n].get(name, "")) if rows[n]["verdict"] == "clean" else "" for n in sorted(rows))
+            table.add_row(f"  → {name}", *becomes, style="dim")
+    table.add_row("verdict", *(" ".join([rows[n]["verdict"], *rows[n]["reasons"]]) for n in sorted(rows)), style="bold")
+    console.print(table)
+
+
+def _raw_value(source: Source, record: RawRecord, name: str) -> str:
+    mapping = source.columns.get(name)
+    if mapping is None or mapping.column is None:
+        return (mapping.constant if mapping else "") or ""
+    if record.values is None:
+        return record.text[:40] or record.fault or ""
+    return record.values[source.raw_columns.index(mapping.column)] or ""
+
+
+def show_reasons(console: Console, shop: Shop, looked: Looked, totals: dict[str, int], findings: Findings) -> None:
+    """Each reason with its share and examples; those that speak of a mistake in shop.toml go to the findings."""
+    log, lines_in = looked.source.log, totals["lines_in"] - totals["elsewhere"]
+    console.print(
+        f"{totals['clean']:,} clean, {totals['quarantined']:,} quarantined ({totals['quarantined'] / lines_in:.1%}),"
+        f" {totals['duplicates']:,} duplicates"
+        + (f", {totals['elsewhere']:,} of other logs" if totals["elsewhere"] else "")
+    )
+    for code, count in count_reasons(looked.tallies).most_common():
+        reason, examples = explain(code), find_examples(looked, code)
+        shown = f", e.g. {', '.join(map(repr, examples))}" if examples else ""
+        console.print(f"  {count / lines_in:6.1%}  {code}: {reason.meaning}{shown}")
+        if count / lines_in > SHARE_TO_MEND and code in REASONS and code not in EXPECTED:
+            remedy = suggest_time_format(looked, shop, examples) if code == "event_at_invalid" else ""
+            findings.add(f"{log}: {count / lines_in:.0%} have {reason.meaning}{shown}: {remedy or reason.remedy}")
+    if (share := totals["quarantined"] / lines_in) > looked.source.max_quarantined_share:
+        findings.add(
+            f"{log}: {share:.0%} would be quarantined, more than max_quarantined_share"
+            f" {looked.source.max_quarantined_share:.0%}: a run would stop; mend the reasons above or raise it"
+        )
+
+
+def find_examples(looked: Looked, code: str) -> list[str]:
+    """Some different raw values of the column that a reason speaks of, from the first places where it occurs."""
+    column = explain(code).column
+    column = "amount" if column == "unit_price" and "amount" in looked.source.columns else column
+    if column is None or code.endswith("_missing") or column not in looked.source.columns:
+        return []
+    rejected = looked.judged.where(F.array_contains("reasons", code)).select("delivery_id", "record_number")
+    places = rejected.orderBy("delivery_id", "record_number").limit(20 * EXAMPLES).collect()
+    wanted = {(row["delivery_id"], row["record_number"]) for row in places}
+    values: dict[str, None] = {}
+    for delivery_id in dict.fromkeys(row["delivery_id"] for row in places):
+        for number, record in enumerate(read_records(looked.intake, looked.paths[delivery_id]), 1):
+            if (delivery_id, number) in wanted and record.values:
+                values[_raw_value(looked.source, record, column)] = None
+            if len(values) == EXAMPLES:
+                return list(values)
+    return list(values)
+
+
+def suggest_time_format(looked: Looked, shop: Shop, examples: list[str]) -> str:
+    """The remedy that names a format in which all the examples are times, if there is one."""
+    spark, mapping = looked.judged.sparkSession, looked.source.columns["event_at"]
+    texts = spark.createDataFrame([(text,) for text in examples], "text string")
+    for time_format in TIME_FORMATS:
+        tried = type(mapping)(column=mapping.column, format=time_format)
+        if texts.where(parse_instant(F.trim("text"), tried, shop.time_zone).isNull()).isEmpty():
+            return f'event_at = {{ column = "{mapping.column}", format = "{time_format}" }} would read them'
+    return ""
+
+
+def check_events(console: Console, looked: Looked, clean: int, findings: Findings) -> None:
+    """The range of days, the customers, and whether both are plausible."""
+    log, events = looked.source.log, looked.judged.where(F.col("verdict") == "clean")
+    by_customer = events.groupBy("customer_id").count()
+    told = events.agg(
+        F.min("event_day").alias("first"), F.max("event_day").alias("last"),
+        F.percentile_approx(F.date_diff("delivery_day", "event_day"), 0.5).alias("lag"),
+        F.count_if(F.col("event_day") < F.lit(date(1990, 1, 1))).alias("ancient"),
+    ).first()  # fmt: skip
+    people = by_customer.agg(F.count("*").alias("count"), F.max("count").alias("most")).first()
+    console.print(f"events of {told['first']} to {told['last']}, {people['count']:,} customers")
+    if told["ancient"] / clean > SHARE_TO_MEND:
+        findings.add(f"{log}: {told['ancient'] / clean:.0%} of the events lie before 1990: check the unit of event_at, "
+                     "epoch_s or epoch_ms")  # fmt: skip
+    elif looked.source.delivery_day and told["lag"] > 7:
+        findings.add(f"{log}: half of the events are more than {told['lag']} days older than their file: check whether "
+                     "day and month are swapped in the format of event_at, and delivery_day")  # fmt: skip
+    if clean >= 1000 and people["most"] / clean > 0.2:
+        findings.add(f"{log}: one customer has {people['most'] / clean:.0%} of all events: check that customer_id is "
+                     "the right column, or reject the id that stands for nobody")  # fmt: skip
+
+
+def check_history(console: Console, shop: Shop, looked: Looked, findings: Findings) -> None:
+    """The churn rate per horizon at the last day that shows it, and whether there is enough to train on."""
+    console.rule("churn")
+    events = looked.judged.where(F.col("verdict") == "clean")
+    if looked.source.log == "purchases":
+        events = events.where(F.col("kind") == "sale")
+    active = events.select("customer_id", "event_day").distinct().persist()
+    first, last = active.agg(F.min("event_day"), F.max("event_day")).first()
+    if first is None:
+        findings.add(f"no {shop.churn.activity} by anybody: nobody can be eligible")
+        return
+    for horizon in shop.churn.horizons_days:
+        console.print(f"  {horizon} days: {measure_churn(active, last - timedelta(days=horizon), horizon)}")
+    active.unpersist()
+    days, needed = (last - first).days + 1, history_needed_days(shop.churn)
+    console.print(f"history: {days} days; a training needs {needed}")
+    if days < needed:
+        findings.add(f"the history is {needed - days} days too short to train on: load older files, wait, or shorten "
+                     f"churn.horizons_days, of which the longest is {shop.churn.horizons_days[-1]}")  # fmt: skip
+
+
+def measure_churn(active: DataFrame, as_of: date, horizon: int) -> str:
+    """Of those active in the horizon up to as_of, how many were not in the horizon after it."""
+    before, after = activity_window(as_of, horizon), label_window(as_of, horizon)
+
+    def inside(window) -> DataFrame:
+        return active.where(F.col("event_day").between(window.first, window.last)).select("customer_id").distinct()
+
+    customers = inside(before).count()
+    if not customers:
+        return f"nobody was active in the {horizon} days up to {as_of}"
+    stayed = inside(before).join(inside(after), "customer_id", how="left_semi").count()
+    return f"{1 - stayed / customers:.0%} of {customers:,} customers churned, as of {as_of}"
+
+
+def make_check_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m spark_jobs.clean check", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("shop", metavar="SHOP.toml", help="the shop's file")
+    parser.add_argument("--files", type=int, default=400, help="look at no more files of each log, spread over time")
+    return parser

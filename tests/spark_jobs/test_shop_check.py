@@ -1,0 +1,136 @@
+"""Every planted mistake in a shop.toml is found before any run, with a sentence that says what to mend."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from spark_jobs import clean, shop_check
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.reasons import REASONS
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import load_shop
+from tests.conftest import ROOT
+
+GOOD = """
+name = "planted"
+time_zone = "Europe/London"
+currency = "GBP"
+[churn]
+horizons_days = [5, 10]
+eligible_within_days = 10
+[sources.purchases]
+location = "raw"
+files = "*.csv"
+format = "csv"
+delivery_day = '(\\d{4}-\\d{2}-\\d{2})'
+[sources.purchases.columns]
+customer_id = "customer"
+event_at = { column = "at", format = "dd/MM/yyyy HH:mm" }
+quantity = "quantity"
+unit_price = "price"
+returns = []
+[sources.browses]
+location = "raw"
+files = "*.jsonl"
+format = "jsonl"
+delivery_day = '(\\d{4}-\\d{2}-\\d{2})'
+[sources.browses.columns]
+customer_id = "visitor"
+event_at = { column = "ts", format = "epoch_ms" }
+kind = { column = "type", values = { look = "view", cart = "cart_add" } }
+""".replace("returns = []\n", '[[sources.purchases.returns]]\ncolumn = "quantity"\nbelow = 0\n')
+DAYS = 40
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Forty days of purchases with some returns, and of browsing."""
+    folder = tmp_path_factory.mktemp("planted")
+    (folder / "raw").mkdir()
+    for n in range(DAYS):
+        day, month = n % 28 + 1, n // 28 + 1
+        name = f"2024-{month:02}-{day:02}"
+        bought = [f"c{(n * 7 + k) % 30},{day:02}/{month:02}/2024 1{k}:00,{-1 if k == 3 else 2},1.50" for k in range(6)]
+        (folder / "raw" / f"{name}.csv").write_text("\n".join(["customer,at,quantity,price", *bought]) + "\n")
+        ms = 1_704_067_200_000 + 86_400_000 * (n + (3 if month == 2 else 0)) + 36_000_000
+        seen = [{"visitor": f"c{(n * 5 + k) % 30}", "ts": ms + k, "type": "cart" if k else "look"} for k in range(3)]
+        (folder / "raw" / f"{name}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in seen))
+    return folder
+
+
+def look(spark, folder, text) -> tuple[str, str]:
+    """What the check prints, and how it ends."""
+    (folder / "shop.toml").write_text(text)
+    out = io.StringIO()
+    console = Console(file=out, width=300, highlight=False)
+    shop = load_shop(folder / "shop.toml")
+    try:
+        shop_check.check_shop(lambda: spark, shop, Settings(folder / "home"), console, 400, clean.judge_unseen)
+        ending = "ready"
+    except ChurnError as error:
+        ending = str(error)
+    return " ".join(out.getvalue().split()), ending
+
+
+def test_a_good_file_is_ready_and_shows_what_it_means(spark, folder):
+    shown, ending = look(spark, folder, GOOD)
+    assert ending == "ready", shown
+    assert "240 clean, 0 quarantined (0.0%), 0 duplicates" in shown
+    assert "events of 2024-01-01 to 2024-02-12, 30 customers" in shown
+    assert "01/01/2024 10:00" in shown
+    assert "→ event_at │ 2024-01-01 10:00:00" in shown
+    assert "history: 43 days; a training needs 27" in shown
+    assert not (folder / "home").exists()  # it only looks
+
+
+MISTAKES = {
+    "a misspelt column": ('"customer"', '"custommer"', "has no column 'custommer', it has 'customer'"),
+    "the nearest column": ('"quantity"\nunit', '"quantty"\nunit', "did you mean 'quantity'?"),
+    "a wrong time format": ("dd/MM/yyyy HH:mm", "yyyy-MM-dd", 'format = "dd/MM/yyyy HH:mm" } would read them'),
+    "day and month swapped": (
+        "dd/MM/yyyy HH:mm",
+        "MM/dd/yyyy HH:mm",
+        "time_zone, the zone of event_at, and delivery_day",
+    ),
+    "the wrong unit of time": ("epoch_ms", "epoch_s", "epoch_ms"),
+    "a wrong delimiter": ('format = "csv"', 'format = "csv"\ndelimiter = ";"', 'set delimiter = ","'),
+    "a kind that is not named": (', cart = "cart_add"', "", "a kind of event that is not known, e.g. 'cart'"),
+    "returns that no rule names": (
+        "below = 0",
+        "below = -9",
+        "negative quantity that no rule calls a return, e.g. '-1'",
+    ),
+    "the wrong column": ('unit_price = "price"', 'unit_price = "customer"', "a price that is no number, e.g. 'c0'"),
+    "a folder that is not there": (
+        'location = "raw"\nfiles = "*.csv"',
+        'location = "row"\nfiles = "*.csv"',
+        "no folder",
+    ),
+    "a pattern without a day": ("(\\d{4}-\\d{2}-\\d{2})", "day=(\\d+)", "mend delivery_day"),
+    "too long horizons": ("[5, 10]", "[5, 30]", "the history is 24 days too short to train on"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_planted_mistake_is_found_with_a_sentence(spark, folder, name):
+    right, wrong, sentence = MISTAKES[name]
+    assert right in GOOD
+    shown, ending = look(spark, folder, GOOD.replace(right, wrong, 1))
+    assert sentence in shown
+    assert "to mend, see above" in ending
+
+
+def test_every_reason_that_the_code_gives_is_explained():
+    """Codes stand as keys or constants in these modules; each has a meaning and a remedy."""
+    import re
+
+    modules = ["raw", "judging", "purchases", "browses", "reviews", "clean"]
+    text = "".join((ROOT / "spark_jobs" / f"{module}.py").read_text() for module in modules)
+    suffixes = (
+        "missing|invalid|empty|surplus|malformed|object|unknown|negative|zero|delivery|rate|range|broken|unreadable"
+    )
+    codes = set(re.findall(rf'"((?:[a-z]+_)+(?:{suffixes}))"', text))
+    assert len(codes) > 20
+    assert codes <= set(REASONS)
