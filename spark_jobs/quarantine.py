@@ -1,8 +1,8 @@
 """What was rejected and why, in the shop's own words; and the way back for records that somebody has mended.
 
     python -m spark_jobs.quarantine show   --shop SHOP.toml [--log purchases] [--reason price_invalid] [--day DAY]
-    python -m spark_jobs.quarantine fix    --shop SHOP.toml --log purchases --to mend.jsonl [--reason …] [--day …]
-    python -m spark_jobs.quarantine replay --shop SHOP.toml --log purchases mend.jsonl
+    python -m spark_jobs.quarantine fix    --shop SHOP.toml --log purchases --file mend.jsonl [--reason …] [--day …]
+    python -m spark_jobs.quarantine replay --shop SHOP.toml --log purchases --file mend.jsonl
 
 The lake keeps of a rejected record only its place, its keyed hash and the reasons; the record itself is read from the
 raw file. `fix` writes such records to a file for a person to edit; `replay` takes it back as a delivery like any other,
@@ -41,12 +41,11 @@ TEXT = "_text"
 def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__, with_as_of=False)
     parser.add_argument("action", choices=("show", "fix", "replay"))
-    parser.add_argument("file", nargs="?", type=Path, help="replay: the mended records")
     parser.add_argument("--log", help="only this log")
     parser.add_argument("--reason", help="only records with this reason")
     parser.add_argument("--day", type=day, help="only this delivery day")
     parser.add_argument("--limit", type=int, default=10, help="show: at most so many records of each reason")
-    parser.add_argument("--to", type=Path, help="fix: the file to write")
+    parser.add_argument("--file", type=Path, help="fix: the file to write; replay: the file to read")
     arguments, shop = load_arguments(parser, argv)
     if arguments.log and arguments.log not in shop.sources:
         raise ChurnError(f"{shop.name} has no log {arguments.log}: choose among {', '.join(shop.sources)}")
@@ -102,24 +101,27 @@ def show(console: Console, lake: Lake, shop: Shop, settings: Settings, arguments
             if arguments.reason in (None, code):
                 chosen = [row for row in rows if code in row["reasons"]][: arguments.limit]
                 console.print(f"\n{code}, {count:,}: {explain(code).meaning}. {explain(code).remedy.capitalize()}.")
-                console.print(_as_table(shop, log, chosen, find_raw(lake, shop, settings, log, chosen)))
+                _show_records(console, shop, log, chosen, find_raw(lake, shop, settings, log, chosen))
 
 
-def _as_table(shop: Shop, log: str, rows: list[dict], found: dict[tuple, tuple]) -> Table:
-    columns = shop.sources[log].raw_columns
-    table = Table("file", "record", *columns)
+def _show_records(console: Console, shop: Shop, log: str, rows: list[dict], found: dict[tuple, tuple]) -> None:
+    """A table of the records that have values, and a line for each of the others."""
+    table = Table("file", "record", *shop.sources[log].raw_columns)
     for row in rows:
-        path, record = found.get((row["delivery_id"], row["record_number"]), ("gone", RawRecord(None)))
-        values = [value or "" for value in record.values] if record.values else [record.text or record.fault or ""]
-        table.add_row(path, str(row["record_number"]), *values)
-    return table
+        path, record = found.get((row["delivery_id"], row["record_number"]), ("a file that is gone", RawRecord(None)))
+        if record.values:
+            table.add_row(path, str(row["record_number"]), *(value or "" for value in record.values))
+        else:
+            console.print(f"  {path}, record {row['record_number']}: {record.text or record.fault or ''}", markup=False)
+    if table.row_count:
+        console.print(table)
 
 
 def write_fixes(lake: Lake, shop: Shop, settings: Settings, arguments: argparse.Namespace) -> None:
     """Writes the selected records as JSON lines, to be edited. Raises ChurnError where there is nothing to write."""
-    log, file = arguments.log, arguments.to
+    log, file = arguments.log, arguments.file
     if file is None:
-        raise ChurnError("fix needs --to FILE, where the records to mend are written")
+        raise ChurnError("fix needs --file FILE, where the records to mend are written")
     done = replayed(settings, shop, log)
     rows = [row for row in select(lake, log, arguments) if _place(row) not in done]
     if not rows:
@@ -143,7 +145,7 @@ def _place(row: dict) -> str:
 def replay(lake: Lake, shop: Shop, settings: Settings, log: str, file: Path | None) -> None:
     """Takes a file of mended records as a new delivery of the log. Raises ChurnError with the first faulty line."""
     if file is None or not file.is_file():
-        raise ChurnError("replay needs the FILE that fix wrote and you have mended")
+        raise ChurnError("replay needs --file FILE, the one that fix wrote and you have mended")
     known = {_place(row) for row in lake.arrow(quarantine(log)).to_pylist()}
     done = replayed(settings, shop, log)
     lines = [_check_line(shop, log, text, number, known) for number, text in enumerate(file.open("rb"), start=1)]

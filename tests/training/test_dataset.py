@@ -321,7 +321,7 @@ def test_truncate_tells_the_past_and_leaves_out_who_came_later():
     before = truncate(series, day(12))
     assert before["customer_id"].to_pylist() == ["a", "late"]
     assert before["days"].to_pylist() == [[day(2), day(6), day(9), day(10)], [day(12)]]
-    assert before["spend"].to_pylist() == [[20.0, 5.0, 0.0], [10.0]]
+    assert before["spend"].to_pylist() == [[20.0, 5.0, 0.0, 0.0], [10.0]]
     assert before["as_of"].to_pylist() == [day(12)] * 2
     sliced = truncate(series.slice(1, 2), day(20))
     assert sliced["days"].to_pylist() == [[day(12)], [day(19)]]
