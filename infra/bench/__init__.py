@@ -1,0 +1,1 @@
+"""Measurements: what the product costs and how it compares with what one would pick instead."""

@@ -1,0 +1,176 @@
+"""How fast is clean beside what one would write without it, and does it keep every good record and no bad one?
+
+    python -m infra.bench.clean [--valid 1000000] [--bad 50000] [--runs 3]
+
+Makes daily files of browsing events as JSON lines, good ones and bad ones of many kinds in random places. Then, each in
+a fresh lake and in turns, cleans them, and lets Spark alone read them with `spark.read.json` and write Parquet. All in
+one session, so that the ratio means something on any machine. Spark gets the schema: to infer one it fails on such files
+(a line that repeats a key is enough).
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from rich.console import Console
+from rich.table import Table
+
+from spark_jobs import clean
+from spark_jobs.command import run_command
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import load_shop
+from spark_jobs.contract.tables import ACCOUNTS
+from spark_jobs.embedded_postgres import EmbeddedPostgres
+from spark_jobs.lake import Lake
+from spark_jobs.session import open_session
+from spark_jobs.warehouse import Warehouse
+
+SHOP = """
+name = "bench"
+time_zone = "Europe/Berlin"
+currency = "EUR"
+[churn]
+activity = "visit"
+[sources.browses]
+location = "raw"
+files = "*.jsonl"
+format = "jsonl"
+delivery_day = '(\\d{4}-\\d{2}-\\d{2})'
+max_quarantined_share = 0.5
+[sources.browses.columns]
+event_id = "id"
+customer_id = "visitor"
+event_at = { column = "ts", format = "epoch_ms" }
+kind = { column = "type", values = { view = "view", search = "search", add = "cart_add" } }
+product_id = "item"
+category = "category"
+session_id = "session"
+dwell_seconds = "dwell"
+"""
+SCHEMA = "id string, visitor string, ts long, type string, item string, category string, session string, dwell double"
+FIRST_DAY, DAYS = date(2024, 5, 1), 10
+#: What is done to a good line to make it bad.
+SPOILERS: tuple[Callable[[str], str], ...] = (
+    lambda line: line[: len(line) // 2],
+    lambda line: line[:-1],
+    lambda line: "",
+    lambda line: "null",
+    lambda line: f"[{line}]",
+    lambda line: line + line,
+    lambda line: line + " x",
+    lambda line: line.replace('"ts": ', '"ts": NaN, "was": '),
+    lambda line: line.replace('"ts": ', '"ts": "soon", "was": '),
+    lambda line: line.replace('"ts": ', '"ts": 1e99, "was": '),
+    lambda line: line.replace('"ts": ', '"ts": [1], "was": '),
+    lambda line: line.replace('"visitor": ', '"visitor": null, "was": '),
+    lambda line: line.replace('"visitor": ', '"visitor": "", "was": '),
+    lambda line: line.replace('"type": ', '"type": "teleport", "was": '),
+    lambda line: line.replace('"type": ', '"type": null, "was": '),
+    lambda line: line.replace('"dwell": ', '"dwell": -1, "was": '),
+    lambda line: line.replace('"dwell": ', '"dwell": "long", "was": '),
+    lambda line: line.replace('"id": ', '"id": "twice", "id": '),
+    lambda line: line.replace("}", ', "more": {"open": }'),
+    lambda line: line.replace('"', "'"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--valid", type=int, default=1_000_000)
+    parser.add_argument("--bad", type=int, default=50_000)
+    parser.add_argument("--runs", type=int, default=3)
+    arguments = parser.parse_args(argv)
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory() as name, console.status("making files") as status:
+        folder = Path(name)
+        write_files(folder / "raw", arguments.valid, arguments.bad)
+        (folder / "shop.toml").write_text(SHOP)
+        settings = Settings(folder / "home", id_key_hex="5a" * 32)
+        spark = open_session("bench", settings)
+        try:
+            seconds, accounts = measure(spark, folder, settings, arguments.runs, status.update)
+        finally:
+            EmbeddedPostgres(settings.home).stop()
+    show(console, seconds, accounts, arguments.valid + arguments.bad)
+    if (accounts["clean"], accounts["quarantined"]) != (arguments.valid, arguments.bad):
+        raise ChurnError(f"expected {arguments.valid} clean and {arguments.bad} quarantined, found {accounts}")
+
+
+def write_files(folder: Path, valid: int, bad: int) -> None:
+    """The same lines at every call."""
+    folder.mkdir(parents=True)
+    chance = random.Random(7)
+    is_bad = [True] * bad + [False] * valid
+    chance.shuffle(is_bad)
+    per_file = -(-len(is_bad) // DAYS)
+    for number in range(DAYS):
+        day = FIRST_DAY + timedelta(days=number)
+        lines = _make_lines(day, is_bad[number * per_file : (number + 1) * per_file], number * per_file, chance)
+        (folder / f"{day}.jsonl").write_text("".join(f"{line}\n" for line in lines))
+
+
+def _make_lines(day: date, is_bad: list[bool], first: int, chance: random.Random) -> Iterator[str]:
+    noon_ms = 1000 * 86400 * (day - date(1970, 1, 1)).days + 36_000_000
+    for number, spoil in enumerate(is_bad, start=first):
+        visitor, item = chance.randrange(50_000), chance.randrange(3_000)
+        line = (
+            f'{{"id": "e{number}", "visitor": "v{visitor}", "ts": {noon_ms + chance.randrange(20_000_000)},'
+            f' "type": "{("view", "view", "search", "add")[item % 4]}", "item": "p{item}", "category": "c{item % 40}",'
+            f' "session": "s{visitor}-{item % 3}", "dwell": {chance.randrange(9000) / 10}}}'
+        )
+        yield chance.choice(SPOILERS)(line) if spoil else line
+
+
+def measure(spark: SparkSession, folder: Path, settings: Settings, runs: int, tell: Callable[[str], None]):
+    """Seconds of every run by method, and the accounts of the last clean."""
+    shop = load_shop(folder / "shop.toml")
+    Warehouse.connect(settings).prepare(shop)
+    raw, out = str(folder / "raw"), folder / "out"
+
+    def run_clean() -> None:
+        shutil.rmtree(settings.lake(shop.name), ignore_errors=True)
+        clean.run(lambda: spark, Lake(settings.lake(shop.name)), shop, "browses", FIRST_DAY + timedelta(DAYS), settings)
+
+    def read_json() -> None:
+        shutil.rmtree(out, ignore_errors=True)
+        spark.read.schema(SCHEMA).json(raw).write.parquet(str(out))
+
+    methods = {"clean": run_clean, "spark.read.json to Parquet": read_json}
+    seconds: dict[str, list[float]] = {name: [] for name in methods}
+    for number in range(runs + 1):  # the first warms everything up and does not count
+        for name, method in methods.items():
+            tell(f"run {number} of {runs}: {name}")
+            begin = time.perf_counter()
+            method()
+            if number:
+                seconds[name].append(time.perf_counter() - begin)
+    print(f"spark.read.json keeps {spark.read.parquet(str(out)).count():,} rows")
+    rows = Lake(settings.lake(shop.name)).arrow(ACCOUNTS, ["browses"]).to_pylist()
+    return seconds, {
+        part: sum(row[part] for row in rows) for part in ("lines_in", "clean", "quarantined", "duplicates")
+    }
+
+
+def show(console: Console, seconds: dict[str, list[float]], accounts: dict[str, int], records: int) -> None:
+    table = Table("method", "median s", "records/s", "speed of clean beside it")
+    ours = statistics.median(seconds["clean"])
+    for name, measured in seconds.items():
+        median = statistics.median(measured)
+        table.add_row(name, f"{median:.1f}", f"{records / median:,.0f}", f"{median / ours:.2f}")
+    console.print(table)
+    console.print("accounts of clean: " + ", ".join(f"{count:,} {part}" for part, count in accounts.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
