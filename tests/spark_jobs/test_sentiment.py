@@ -55,6 +55,12 @@ def test_traditional_characters_read_as_simplified_ones():
     assert score("質量很好，非常滿意") == score("质量很好，非常满意")
 
 
+def test_a_review_is_not_certain_for_repeating_itself():
+    """Three times the words weigh sqrt(3) as much, not three times."""
+    once, thrice = score("质量很好"), score("质量很好，" * 3)
+    assert math.atanh(thrice) == pytest.approx(math.sqrt(3) * math.atanh(once), abs=0.005)
+
+
 def test_written_english_is_mostly_understood():
     rows = [row for row in read_sentences() if row["language"] == "en"]
     right = [(score(row["text"]) or 0) > 0 for row in rows if row["is_positive"] == "1"]
@@ -100,6 +106,7 @@ def test_a_text_without_a_known_word_gives_way_to_the_rating_and_is_else_neutral
 
 def test_the_range_of_the_ratings_is_the_shops():
     assert score_reviews([None] * 3, [0, 7.5, 10], rating_range=(0, 10)) == [-1, 0.5, 1]
+    assert str(score_reviews([None], [-0.0], rating_range=(-1, 1))) == "[0.0]"
 
 
 @pytest.mark.parametrize("rating", [0, 5.01, -1, math.nan, math.inf])
@@ -146,6 +153,7 @@ def test_english_and_chinese_are_recognized(language, least):
     ("text", "language"),
     [
         ("手机很好 iPhone", "zh"),
+        ("这家店の东西真的很好吃，强烈推荐给大家", "zh"),
         ("This tea (龙井) is the best that I have had in years", "en"),
         ("最高の商品", "other"),
         ("가격 좋음 中", "other"),
