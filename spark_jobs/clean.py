@@ -46,7 +46,7 @@ from spark_jobs.cleaning_plan import CleaningPlan, Delivery, make_plan
 from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop, load_shop
+from spark_jobs.contract.shop import Shop, Source, load_shop
 from spark_jobs.contract.tables import ACCOUNTS, EVENTS, quarantine
 from spark_jobs.lake import Lake, make_run_key, source_hash
 from spark_jobs.session import SparkOpener, open_session
@@ -91,10 +91,11 @@ def place_records(judged: DataFrame, registered: tuple[Delivery, ...]) -> DataFr
     )
 
 
-def identify_events(placed: DataFrame, keep_exact_duplicates: bool) -> DataFrame:
+def identify_events(placed: DataFrame, source: Source) -> DataFrame:
     """Fills event_id where the shop gives none: the hash of the content and, where equal records of one file are
-    several events, the record's occurrence among them."""
-    if not keep_exact_duplicates:
+    several events, the record's occurrence among them. Records that lack an id in a log that has ids are one if equal.
+    """
+    if source.exact_duplicates == "drop" or "event_id" in source.columns:
         return placed.withColumn("event_id", F.coalesce("event_id", "record_hash"))
     equal_records = Window.partitionBy("delivery_id", "record_hash").orderBy("record_number")
     occurrence = F.row_number().over(equal_records)
@@ -102,20 +103,28 @@ def identify_events(placed: DataFrame, keep_exact_duplicates: bool) -> DataFrame
     return placed.withColumn("event_id", F.coalesce("event_id", derived))
 
 
-def mark_duplicates(events: DataFrame, known: DataFrame | None) -> DataFrame:
-    """Adds is_duplicate: not the first of its identity among these clean records, or among `known`.
+def mark_duplicates(judged: DataFrame, known: DataFrame | None) -> DataFrame:
+    """Adds verdict: a good record is a duplicate if it is not the first of its identity among the good ones, or if
+    `known` has it.
 
     known: event_id and event_day of what earlier delivery days hold, unique; None for nothing.
     """
-    identity = Window.partitionBy("event_id", "event_day").orderBy("delivery_day", "path", "record_number")
-    ranked = events.withColumn("rank", F.row_number().over(identity))
-    if known is None:
-        return ranked.withColumn("is_duplicate", F.col("rank") > 1)
-    marked = known.select("event_id", "event_day", F.lit(True).alias("is_known"))
-    is_known = F.coalesce("is_known", F.lit(False))
-    return ranked.join(marked, ["event_id", "event_day"], how="left").withColumn(
-        "is_duplicate", (F.col("rank") > 1) | is_known
+    is_good = F.col("is_good")
+    # One pass over all records: those that are not good are spread by their place and take part in nothing.
+    own_place = F.when(~is_good, F.concat_ws(":", "delivery_id", "record_number"))
+    spread = judged.withColumn("own_place", own_place)
+    identity = Window.partitionBy("event_id", "event_day", "own_place")
+    is_again = F.row_number().over(identity.orderBy("delivery_day", "path", "record_number")) > 1
+    if known is not None:
+        marked = known.select("event_id", "event_day", F.lit(True).alias("is_known"))
+        spread = spread.join(marked, ["event_id", "event_day"], how="left")
+        is_again |= F.coalesce("is_known", F.lit(False))
+    verdict = (
+        F.when(F.col("is_elsewhere"), F.lit("elsewhere"))
+        .when(~is_good, F.lit("quarantined"))
+        .when(is_again, F.lit("duplicate"))
     )
+    return spread.withColumn("verdict", verdict.otherwise(F.lit("clean")))
 
 
 def judge_records(
@@ -134,21 +143,12 @@ def judge_records(
     judged = placed.withColumn(
         "reasons", F.when(is_of_broken_file, F.array(F.lit(BROKEN_FILE))).otherwise(F.col("all_reasons"))
     ).withColumn("raw_customer_id", mapping.mapped_text(source, "customer_id"))
-    is_good = (F.size("reasons") == 0) & ~F.col("is_elsewhere")
-    good = identify_events(judged.where(is_good), source.exact_duplicates == "keep")
-    marked = mark_duplicates(good, known).withColumn(
-        "verdict", F.when(F.col("is_duplicate"), F.lit("duplicate")).otherwise(F.lit("clean"))
-    )
-    others = judged.where(~is_good).withColumn(
-        "verdict", F.when(F.col("is_elsewhere"), F.lit("elsewhere")).otherwise(F.lit("quarantined"))
-    )
+    good_or_not = judged.withColumn("is_good", (F.size("reasons") == 0) & ~F.col("is_elsewhere"))
+    if log == "reviews":
+        good_or_not = reviews.add_sentiment(good_or_not)
+    identified = identify_events(good_or_not, source)
     kept = [*EVENTS[log].column_names, "reasons", "verdict", "record_hash", "raw_customer_id"]
-    return _complete(marked, log).select(kept).unionByName(_complete(others, log).select(kept))
-
-
-def _complete(judged: DataFrame, log: str) -> DataFrame:
-    """With the columns that are computed from clean events alone."""
-    return reviews.add_sentiment(judged) if log == "reviews" else judged
+    return mark_duplicates(identified, known).select(kept)
 
 
 def find_broken(tallies: list[Tally]) -> list[str]:

@@ -35,10 +35,12 @@ def _rescale(given: Column, lowest: str, highest: str) -> Column:
 
 
 def add_sentiment(events: DataFrame) -> DataFrame:
-    """Adds sentiment, from the text or else from the rating, and drops the text."""
+    """Adds sentiment, from the text or else from the rating, and drops the text. events: has is_good; others get null
+    texts."""
     schema = StructType([field for field in events.schema.fields if field.name != "text"])
     schema = schema.add("sentiment", "decimal(4,3)")
-    return events.mapInArrow(_score_batches, schema)
+    worth_reading = events.withColumn("text", F.when(F.col("is_good"), F.col("text")))
+    return worth_reading.mapInArrow(_score_batches, schema)
 
 
 def _score_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -4,7 +4,7 @@
 
 Makes daily files of browsing events as JSON lines, good ones and bad ones of many kinds in random places. Then, each in
 a fresh lake and in turns, cleans them, and lets Spark alone read them with `spark.read.json` and write Parquet. All in
-one session, so that the ratio means something on any machine. Spark gets the schema: to infer one it fails on such files
+one session, so that the ratio means something on any machine. Spark gets the schema: it cannot infer one of such files
 (a line that repeats a key is enough).
 """
 

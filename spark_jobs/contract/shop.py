@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
@@ -128,7 +129,7 @@ class Source:
         """The folder of the raw files, a path or a URL."""
         return self.location.replace("{home}", str(home))
 
-    @property
+    @cached_property
     def raw_columns(self) -> tuple[str, ...]:
         """Every raw column that the mapping looks at, in a fixed order."""
         names = {m.column for m in self.columns.values() if m.column}
