@@ -37,6 +37,9 @@ event_time,event_type,product_id,category_id,category_code,brand,price,user_id,u
 2019-10-01 00:00:00 UTC,view,1,20,,shiseido,35.79,5,s1
 2019-10-01 00:00:00 UTC,view,1,20,,shiseido,35.79,5,s1
 2019-10-01 00:00:10 UTC,cart,1,20,a.b,,35.79,5,s1
+2019-10-01 00:00:11 UTC,view,1,20,a.b,,35.79,5,s2
+2019-10-01 00:00:12 UTC,view,2,20,a.b,,35.79,5,s2
+2019-10-01 00:00:13 UTC,view,3,20,a.b,,35.79,5,s2
 2019-10-01 00:00:20 UTC,purchase,1,20,a.b,,35.79,5,s1
 2019-10-01 00:00:21 UTC,purchase,1,20,a.b,,31.50,5,s1
 2019-10-01 00:00:22 UTC,purchase,2,20,a.b,,32.50,5,s1
