@@ -25,11 +25,21 @@ REASONS: dict[str, Reason] = {
     "file_columns_missing": Reason(
         "the file lacks columns that shop.toml maps", "mend the names under columns, or delimiter, or the file"
     ),
+    "file_columns_repeated": Reason("the header names a mapped column twice", "rename one of the two"),
+    "file_too_large": Reason("a file larger than limits allow", "split it, or raise limits.file_bytes"),
+    "file_ratio_exceeded": Reason(
+        "a file that grows beyond reason when it is unpacked",
+        "look at it; if it is good, raise limits.decompression_ratio",
+    ),
     "file_broken": Reason("another record of the file makes the whole file unusable", "mend what that record says"),
     # the record
     "line_empty": Reason("an empty line", "nothing, or stop writing empty lines"),
     "fields_missing": Reason("fewer fields than the header has", "look for cut lines, or a wrong delimiter"),
     "fields_surplus": Reason("more fields than the header has", "quote fields that hold the delimiter"),
+    "record_too_long": Reason(
+        "a longer record than limits allow", "look for a quote that never closes, or raise limits.record_characters"
+    ),
+    "json_too_deep": Reason("JSON that nests deeper than limits allow", "flatten it, or raise limits.nesting"),
     "encoding_invalid": Reason("bytes that are not in the file's encoding", "set encoding, e.g. to cp1252"),
     "csv_malformed": Reason("quotes that do not match", "quote fields as RFC 4180 says"),
     "json_malformed": Reason("not one whole JSON object on a line of its own", "look for cut lines and repeated keys"),

@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
@@ -90,6 +90,23 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a file may ask for. Beyond it a record, or the whole file, is rejected.
+
+    record_characters    the longest line
+    nesting              how deep a JSON record may nest
+    file_bytes           the largest file, decompressed
+    decompression_ratio  how much larger than delivered, judged from ratio_from_bytes on
+    """
+
+    record_characters: int = 1 << 20
+    nesting: int = 32
+    file_bytes: int = 1 << 36
+    decompression_ratio: int = 1000
+    ratio_from_bytes: int = 1 << 26
+
+
+@dataclass(frozen=True)
 class Source:
     """One log's raw files and their mapping.
 
@@ -124,6 +141,7 @@ class Source:
     leaves_rest: bool = False
     max_events_per_hour: int | None = None
     rating_range: tuple[float, float] = (1.0, 5.0)
+    limits: Limits = Limits()
 
     def folder(self, home: Path) -> str:
         """The folder of the raw files, a path or a URL."""
@@ -430,14 +448,22 @@ def _read_source(section: _Section, log: str, folder: Path) -> Source:
         rejections=tuple(_read_rejection(r) for r in section.sections("reject")),
         only=tuple(_read_condition(c) for c in section.sections("only")),
         max_events_per_hour=_read_bots(section.section("bots")),
+        limits=_read_limits(section.section("limits")),
         rating_range=_read_rating_range(section) if log == "reviews" else Source.rating_range,
     )
     section.done()
     return source
 
 
+def _read_limits(section: _Section) -> Limits:
+    names = [limit.name for limit in fields(Limits)]
+    chosen = {name: section.take(name, "a whole number above 0", _is_count, getattr(Limits, name)) for name in names}
+    section.done()
+    return Limits(**chosen)
+
+
 def _read_bots(section: _Section) -> int | None:
-    limit = section.take("max_events_per_hour", "a whole number above 0", lambda v: _is_count(v), None)
+    limit = section.take("max_events_per_hour", "a whole number above 0", _is_count, None)
     section.done()
     return limit
 

@@ -30,61 +30,9 @@ def read(folder, name, content: bytes, file_format="csv", **options):
 HEAD = b"id,at,price\n"
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (HEAD + b"7,now,1\n", [(1, None, ["now", "7", "1"])]),
-        (HEAD + b"7,now,1", [(1, None, ["now", "7", "1"])]),
-        (b"\xef\xbb\xbf" + HEAD + b"7,now,1\n", [(1, None, ["now", "7", "1"])]),
-        (HEAD.replace(b"\n", b"\r\n") + b"7,now,1\r\n", [(1, None, ["now", "7", "1"])]),
-        (b"more,price,at,id\nx,1,now,7\n", [(1, None, ["now", "7", "1"])]),
-        (HEAD + b'7,"a, ""b""\nc",1\n', [(1, None, ['a, "b"\nc', "7", "1"])]),
-        (HEAD + b"7,,1\n", [(1, None, [None, "7", "1"])]),
-        (HEAD + b"\n7,now,1\n", [(1, "line_empty", None), (2, None, ["now", "7", "1"])]),
-        (HEAD + b"7,now\n", [(1, "fields_missing", None)]),
-        (HEAD + b"7,now,1,2\n", [(1, "fields_surplus", None)]),
-        (HEAD + b"\xff,now,1\n8,now,1\n", [(1, "encoding_invalid", None), (2, None, ["now", "8", "1"])]),
-        (HEAD + b'"7"x,now,1\n8,now,1\n', [(1, "csv_malformed", None), (2, None, ["now", "8", "1"])]),
-        (b"id,at\n7,now\n", [(1, "file_columns_missing", None)]),
-        (HEAD, []),
-        (b"", [(1, "file_columns_missing", None)]),
-    ],
-)
-def test_csv_verdicts(tmp_path, content, expected):
-    assert read(tmp_path, "a.csv", content) == expected
-
-
 def test_csv_in_another_encoding_and_with_another_delimiter(tmp_path):
     found = read(tmp_path, "a.csv", "id;at;price\nZoë;now;1\n".encode("cp1252"), delimiter=";", encoding="cp1252")
     assert found == [(1, None, ["now", "Zoë", "1"])]
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        (b'{"id": 7, "at": "now", "price": 1.50}', (None, ["now", "7", "1.50"])),
-        (b'{"id": 7, "at": "now", "price": 1e2}', (None, ["now", "7", "1e2"])),
-        (b'{"id": null, "at": "", "more": [1]}', (None, [None, None, None])),
-        (b'{"id": "a\rb", "at": "now", "price": 1}', ("json_malformed", None)),
-        (b"", ("line_empty", None)),
-        (b"[]", ("json_not_an_object", None)),
-        (b"3", ("json_not_an_object", None)),
-        (b'{"id": NaN}', ("json_malformed", None)),
-        (b'{"id": 1}{"id": 2}', ("json_malformed", None)),
-        (b'{"id": 1} x', ("json_malformed", None)),
-        (b'{"id": 1, "id": 2}', ("json_malformed", None)),
-        (b'{"id": 1', ("json_malformed", None)),
-        (b'{"id": "\xff"}', ("encoding_invalid", None)),
-        (b'{"id": "\\ud800"}', ("encoding_invalid", None)),
-        (b"[" * 100_000, ("json_malformed", None)),
-    ],
-)
-def test_json_verdicts_and_that_the_next_line_still_counts(tmp_path, line, expected):
-    good = b'{"id": 1, "at": "2", "price": 3}'
-    assert read(tmp_path, "a.jsonl", line + b"\n" + good + b"\n", "jsonl") == [
-        (1, *expected),
-        (2, None, ["2", "1", "3"]),
-    ]
 
 
 def test_gzip_reads_the_same_and_a_cut_one_says_so(tmp_path):
