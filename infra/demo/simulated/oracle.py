@@ -1,0 +1,83 @@
+"""How well could anybody know? The simulated shop's truth, judged as its scores are, beside recency alone.
+
+    python -m infra.demo.simulated.oracle --home .churn [--cutoffs 2024-09-25,2024-10-30,2024-12-25]
+
+The oracle knows every customer's rate and state on the day, not what he will do. A model's skill is
+(AUROC - .5) / (AUROC of the oracle - .5).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from sklearn.metrics import roc_auc_score
+
+from infra.demo.simulated.life import HORIZONS_DAYS
+from infra.demo.simulated.simulate import SHOP
+from spark_jobs.command import day, run_command
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.windows import activity_window, label_window
+
+COLUMNS = ("cut-off", "days", "customers", "churned", "oracle AUROC", "recency AUROC")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, required=True, help="CHURN_HOME")
+    parser.add_argument("--cutoffs", type=lambda text: [day(word) for word in text.split(",")])
+    arguments = parser.parse_args(argv)
+    table = Table(*COLUMNS)
+    for *counts, churned, oracle, recency in measure(arguments.home, arguments.cutoffs):
+        table.add_row(*map(str, counts), f"{churned:.3f}", f"{oracle:.3f}", f"{recency:.3f}")
+    Console(highlight=False).print(table)
+
+
+def measure(home: Path, cutoffs: Sequence[date] | None = None) -> list[tuple]:
+    """Rows of COLUMNS; by default for three cut-offs whose outcomes are known."""
+    truth = home / "truth" / SHOP
+    if not truth.is_dir():
+        raise MissingInputError(f"no truth below {truth}: run infra.demo.simulated.simulate first")
+    states, orders = pd.read_parquet(truth / "states"), read_orders(home)
+    known = sorted(states["day"].unique())
+    last = max(orders["day"])
+    closed = [at for at in known if at + timedelta(days=HORIZONS_DAYS[-1]) <= last]
+    chosen = cutoffs or [closed[len(closed) * part // 4] for part in (2, 3)] + [closed[-1]]
+    return [row for at in chosen for row in _measure_cutoff(states[states["day"] == at], orders, at)]
+
+
+def read_orders(home: Path) -> pd.DataFrame:
+    """customer and day of every order line as it was delivered; broken lines, test accounts and guests' names aside."""
+    files = sorted((home / "landing" / SHOP / "purchases").glob("*.csv.gz"))
+    lines = pd.concat([pd.read_csv(file, dtype=str, on_bad_lines="skip") for file in files])
+    good = lines[
+        ~lines["line"].str.endswith("-broken", na=True) & (lines["type"] == "sale") & lines["customer"].notna()
+    ]
+    names = good["customer"].str.removesuffix("-guest")
+    days = pd.to_datetime(good["at"], errors="coerce").dt.date
+    return pd.DataFrame({"customer": names, "day": days}).dropna().drop_duplicates()
+
+
+def _measure_cutoff(states: pd.DataFrame, orders: pd.DataFrame, at: date) -> list[tuple]:
+    past = orders[orders["day"] <= at].groupby("customer")["day"].max()
+    people = states.set_index("customer").join(past.rename("last"), how="inner")
+    rows = []
+    for horizon in HORIZONS_DAYS:
+        active = people[people["last"] >= activity_window(at, horizon).first]
+        after = label_window(at, horizon)
+        stayed = orders[(orders["day"] >= after.first) & (orders["day"] <= after.last)]["customer"].unique()
+        churned = ~active.index.isin(stayed)
+        quiet = active["last"].map(lambda day: (at - day).days)
+        oracle, recency = roc_auc_score(churned, active[f"p_{horizon}d"]), roc_auc_score(churned, quiet)
+        rows.append((at, horizon, len(active), float(churned.mean()), float(oracle), float(recency)))
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
