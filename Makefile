@@ -10,7 +10,7 @@ JOBS := .venv/bin/python -m
 AIRFLOW := .venv-airflow/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo nightly train backtest status sql stop check test
+.PHONY: help setup demo nightly train backtest status sql stop check test faults bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,3 +51,9 @@ check: setup ## style, import rules, commands: seconds
 
 test: setup ## every test that needs no cluster
 	@$(JOBS) infra.local.run_tests
+
+faults: setup ## the long suites: writers and servers that die, a month of nights in any order; minutes
+	@$(JOBS) pytest -m "slow or not slow" tests/faults tests/spark_jobs/test_three_logs.py
+
+bench: setup ## clean beside spark.read.json, on a million records; minutes
+	@$(JOBS) infra.bench.clean

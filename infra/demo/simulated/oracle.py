@@ -39,13 +39,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     Console(highlight=False).print(table)
 
 
+def known_days(home: Path) -> list[date]:
+    """The days, one a week, whose truth is kept. Raises MissingInputError where there is none."""
+    states = home / "truth" / SHOP / "states"
+    if not states.is_dir():
+        raise MissingInputError(f"no truth below {states}: run infra.demo.simulated.simulate first")
+    return sorted(pd.read_parquet(states, columns=["day"])["day"].unique())
+
+
 def measure(home: Path, cutoffs: Sequence[date] | None = None) -> list[tuple]:
     """Rows of COLUMNS; by default for three cut-offs whose outcomes are known."""
-    truth = home / "truth" / SHOP
-    if not truth.is_dir():
-        raise MissingInputError(f"no truth below {truth}: run infra.demo.simulated.simulate first")
-    states, orders = pd.read_parquet(truth / "states"), read_orders(home)
-    known = sorted(states["day"].unique())
+    known = known_days(home)
+    states, orders = pd.read_parquet(home / "truth" / SHOP / "states"), read_orders(home)
     last = max(orders["day"])
     closed = [at for at in known if at + timedelta(days=HORIZONS_DAYS[-1]) <= last]
     chosen = cutoffs or [closed[len(closed) * part // 4] for part in (2, 3)] + [closed[-1]]
