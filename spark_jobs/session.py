@@ -26,6 +26,8 @@ SEMANTICS = {
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000000",
     # Raw customer ids pass through cached and shuffled blocks: those are encrypted where they touch a disk.
     "spark.io.encryption.enabled": "true",
+    # What is cached is read a few times within seconds: packing it costs more than it saves.
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",
 }
 #: For one machine: loopback only, and no more shuffle partitions than its cores can use.
 LOCAL = {

@@ -65,7 +65,12 @@ def leave_out(shop: Shop) -> Iterator[tuple[str, Shop]]:
     kept = [tuple(shop.sources)]
     kept += [tuple(log for log in shop.sources if log != out) for out in others if len(others) > 1]
     for logs in [*kept, (needed,)]:
-        yield " + ".join(logs), replace(shop, sources={log: shop.sources[log] for log in logs})
+        yield _name(shop, logs), replace(shop, sources={log: shop.sources[log] for log in logs})
+
+
+def _name(shop: Shop, logs: tuple[str, ...]) -> str:
+    out = [log for log in shop.sources if log not in logs]
+    return f"{logs[0]} alone" if len(logs) == 1 else f"without {', '.join(out)}" if out else "all logs"
 
 
 def judge(then: Series, later: Series, shop: Shop) -> list[dict]:

@@ -12,16 +12,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
 from infra.local.run_dag import PIPELINES
+from spark_jobs.accounts import PARTS, sum_accounts
 from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
-from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_SERIES
+from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_SERIES, DELIVERIES
 from spark_jobs.embedded_postgres import EmbeddedPostgres
 from spark_jobs.lake import Lake
 from spark_jobs.warehouse import PublishedRun, Warehouse
@@ -67,6 +67,7 @@ def look(shop: Shop, settings: Settings, now: datetime) -> Iterator[Line]:
         yield tell_completeness(newest, visible, lake.dataset(CUSTOMER_SERIES, [newest.isoformat()]).count_rows())
         yield tell_model(shop, warehouse, newest)
     yield from tell_records(shop, lake)
+    yield from tell_files(shop, lake, expected_day(shop, now))
     yield tell_failures(shop, settings)
 
 
@@ -117,15 +118,31 @@ def tell_records(shop: Shop, lake: Lake) -> Iterator[Line]:
     """What became of all records so far, by log."""
     for log, source in shop.sources.items():
         accounts = lake.arrow(ACCOUNTS, [log])
-        total, clean, quarantined, duplicates = (
-            pc.sum(accounts[name]).as_py() or 0 for name in ("lines_in", "clean", "quarantined", "duplicates")
-        )
-        share = quarantined / total if total else 0.0
+        count = sum_accounts(accounts.to_pylist())
+        own = count["lines_in"] - count["elsewhere"]
+        share = count["quarantined"] / own if own else 0.0
         text = (
-            f"{accounts.num_rows:,} files, {total:,} records: {clean:,} clean, {duplicates:,} duplicates, "
-            f"{quarantined:,} quarantined ({share:.1%}, at most {source.max_quarantined_share:.0%} are accepted)"
+            f"{accounts.num_rows:,} files, {own:,} records: {count['clean']:,} clean, {count['duplicates']:,}"
+            f" duplicates, {count['quarantined']:,} quarantined"
+            f" ({share:.1%}, at most {source.max_quarantined_share:.0%} are accepted)"
         )
-        yield Line(log, text, share > source.max_quarantined_share or clean + quarantined + duplicates != total)
+        is_whole = count["lines_in"] == sum(count[part] for part in PARTS)
+        yield Line(log, text, share > source.max_quarantined_share or not is_whole)
+
+
+def tell_files(shop: Shop, lake: Lake, expected: date) -> Iterator[Line]:
+    """Which days have no file, closed days aside; late is the log without which nobody can be scored."""
+    needed = "purchases" if shop.churn.activity == "purchase" else "browses"
+    for log, source in shop.sources.items():
+        days = {day for day in lake.arrow(DELIVERIES, [log])["delivery_day"].to_pylist() if day}
+        if not source.delivery_day or not days:
+            continue
+        span = [min(days) + timedelta(days=n) for n in range((expected - min(days)).days + 1)]
+        missing = [day for day in span if day not in days and not shop.is_closed(day)]
+        is_late = log == needed and missing and missing[-1] > max(days)
+        if missing:
+            text = f"days that are not closed and have no file: {len(missing):,}, the last {missing[-1]}"
+            yield Line(f"{log} files", text, bool(is_late))
 
 
 def tell_failures(shop: Shop, settings: Settings) -> Line:

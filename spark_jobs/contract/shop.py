@@ -178,7 +178,7 @@ class Shop:
     churn: ChurnDefinition = field(default_factory=ChurnDefinition)
     bands: Bands = field(default_factory=Bands)
     end_date: date | None = None
-    closed_days: tuple[str, ...] = ()
+    closed_days: tuple[str | date, ...] = ()
     rates: tuple[Rate, ...] = ()
     merged_customers: str | None = None
     model: Mapping[str, object] = field(default_factory=dict)
@@ -188,6 +188,10 @@ class Shop:
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
+
+    def is_closed(self, day: date) -> bool:
+        """Whether nothing is expected of this day: closed_days has its weekday or the day itself."""
+        return day in self.closed_days or WEEKDAYS[day.weekday()] in self.closed_days
 
     @property
     def mapped_columns(self) -> dict[str, tuple[str, ...]]:
@@ -371,11 +375,12 @@ def _is_positive_decimal(value: object) -> bool:
         return False
 
 
-def _read_closed_days(top: _Section) -> list[str]:
-    days = top.take("closed_days", "a list of weekdays", _is_texts, [])
+def _read_closed_days(top: _Section) -> list[str | date]:
+    expected = 'a list of weekdays like "sunday" and days like 2026-12-25'
+    days = top.take("closed_days", expected, lambda v: isinstance(v, list), [])
     for day in days:
-        if day not in WEEKDAYS:
-            top.fault("closed_days", "weekdays in lower case", _nearest(day.lower(), WEEKDAYS))
+        if type(day) is not date and day not in WEEKDAYS:
+            top.fault("closed_days", expected, _nearest(day.lower(), WEEKDAYS) if isinstance(day, str) else "")
     return days
 
 

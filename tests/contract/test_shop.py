@@ -78,6 +78,22 @@ def test_all_faults_come_at_once_each_with_key_expected_and_found(tmp_path):
         ("[[sources.purchases.reject]]\nreason = 'x'\ncolumn = 'a'\nbelow = 'b'", "sources.purchases.reject[0].below"),
         ("[[sources.purchases.returns]]\ncolumn = 'a'\nin = 'b'", "sources.purchases.returns[0].in"),
         ("[sources.purchase]\nformat = 'csv'", "sources.purchase"),
+        ("[churn]\nactivity = 'visit'", "churn.activity"),
+        ("[rates]\nUSD = 'dear'", "rates.USD"),
+        ("[rates]\ndollar = 0.9", "rates.dollar"),
+        ("[[rates.USD]]\nfrom = 'May'\nrate = 0.9", "rates.USD[0].from"),
+        ("[sources.purchases.bots]\nmax_events_per_hour = 0", "sources.purchases.bots.max_events_per_hour"),
+        ("[sources.purchases.limits]\nnesting = -1", "sources.purchases.limits.nesting"),
+        ("[[sources.purchases.only]]\ncolumn = 'a'", "sources.purchases.only[0]"),
+        (
+            "[sources.purchases.columns.kind]\ncolumn = 'k'\nvalues = { bought = 'sold' }",
+            "sources.purchases.columns.kind.values.bought",
+        ),
+        (
+            "[sources.reviews]\nlocation = 'r'\nfiles = '*'\nformat = 'csv'\n"
+            "[sources.reviews.columns]\ncustomer_id = 'c'\nevent_at = 'at'",
+            "sources.reviews.columns.rating",
+        ),
     ],
 )
 def test_each_kind_of_fault_names_its_key(tmp_path, addition, key):
@@ -98,6 +114,45 @@ def test_broken_toml_and_a_missing_file_are_one_line_each(tmp_path):
 
 def test_end_date_is_a_day(tmp_path):
     assert load_shop(write(tmp_path, "end_date = 2011-09-06\n" + GOOD)).end_date == date(2011, 9, 6)
+
+
+def test_closed_days_are_weekdays_and_days(tmp_path):
+    shop = load_shop(write(tmp_path, 'closed_days = ["sunday", 2026-12-25]\n' + GOOD))
+    days = [date(2026, 12, 25), date(2026, 12, 26), date(2026, 12, 27)]
+    assert [shop.is_closed(day) for day in days] == [True, False, True]
+    faults = faults_of(tmp_path, 'closed_days = ["Sunday"]\n' + GOOD)
+    assert len(faults) == 1
+    assert faults[0].endswith("did you mean 'sunday'?")
+
+
+def test_sources_of_the_same_files_know_of_each_other(tmp_path):
+    text = GOOD.replace(
+        "[sources.purchases.columns]", 'only = [{ column = "e", equals = "buy" }]\n[sources.purchases.columns]'
+    )
+    browses = """
+[sources.browses]
+location = "raw"
+files = "*.csv"
+format = "csv"
+only = [{ column = "e2", equals = "view" }]
+[sources.browses.columns]
+customer_id = "Customer"
+event_at = "At"
+"""
+    shop = load_shop(write(tmp_path, text + browses))
+    first, second = shop.sources["purchases"], shop.sources["browses"]
+    assert (first.leaves_rest, second.leaves_rest) == (False, True)
+    assert [c.column for c in first.others] == ["e2"]
+    assert {"e", "e2"} <= set(first.raw_columns)
+
+
+def test_rates_are_exact(tmp_path):
+    text = '[rates]\nUSD = 0.1\nCHF = [{ from = 2026-01-01, rate = "1.04" }]\n'
+    rates = load_shop(write(tmp_path, GOOD + text)).rates
+    assert [(r.currency, str(r.rate), r.first_day) for r in rates] == [
+        ("USD", "0.1", None),
+        ("CHF", "1.04", date(2026, 1, 1)),
+    ]
 
 
 def test_a_probability_on_a_threshold_belongs_to_the_higher_band():

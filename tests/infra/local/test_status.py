@@ -1,0 +1,67 @@
+"""The screen of make status: which days have no file, and when that means late."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from infra.local.status import tell_files, tell_records
+from spark_jobs.contract.shop import ColumnMapping, Shop, Source
+from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES
+from spark_jobs.lake import Lake
+
+FIRST = date(2026, 11, 2)  # a Monday
+
+
+def make_shop(**options) -> Shop:
+    columns = {"customer_id": ColumnMapping("c"), "event_at": ColumnMapping("at")}
+    sources = {log: Source(log, "raw", "*", "csv", columns, delivery_day="(.*)") for log in ("purchases", "reviews")}
+    return Shop("corner", "UTC", "EUR", sources, **options)
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(tmp_path)
+
+
+def deliver(lake: Lake, log: str, *days: date) -> None:
+    def add(current: pa.Table) -> pa.Table:
+        rows = [
+            {"delivery_id": str(day), "path": str(day), "sha256": "", "byte_count": 1, "modified_at": datetime.now(UTC),
+             "delivery_day": day, "not_before": None, "seen_as_of": day, "log": log}
+            for day in days
+        ]  # fmt: skip
+        return pa.Table.from_pylist(rows, schema=current.schema)
+
+    lake.update(DELIVERIES, log, add)
+
+
+def after(days: int) -> date:
+    return FIRST + timedelta(days=days)
+
+
+def test_closed_days_are_not_missed_and_others_are(lake):
+    deliver(lake, "purchases", FIRST, after(1), after(3), after(4), after(7))  # no Wednesday, no weekend
+    (line,) = tell_files(make_shop(closed_days=("saturday", "sunday")), lake, after(7))
+    assert (line.text, line.is_wrong) == ("days that are not closed and have no file: 1, the last 2026-11-04", False)
+    assert list(tell_files(make_shop(closed_days=("saturday", "sunday", after(2))), lake, after(7))) == []
+
+
+def test_only_the_log_that_scores_need_is_late(lake):
+    deliver(lake, "purchases", FIRST)
+    deliver(lake, "reviews", FIRST)
+    lines = {line.topic: line.is_wrong for line in tell_files(make_shop(), lake, after(1))}
+    assert lines == {"purchases files": True, "reviews files": False}
+
+
+def test_records_that_do_not_add_up_are_wrong(lake):
+    account = {
+        "delivery_id": "d", "path": "f", "lines_in": 10, "clean": 6, "quarantined": 1, "duplicates": 1, "elsewhere": 2,
+        "first_delivery_day": FIRST, "last_delivery_day": FIRST, "log": "purchases",
+    }  # fmt: skip
+
+    def told(**changes) -> bool:
+        lake.update(ACCOUNTS, "purchases", lambda now: pa.Table.from_pylist([account | changes], schema=now.schema))
+        return next(iter(tell_records(make_shop(), lake))).is_wrong
+
+    assert [told(), told(clean=5), told(clean=3, quarantined=4)] == [False, True, True]
