@@ -23,7 +23,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 import spark_jobs
 from spark_jobs.contract import settings
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.shop import Shop, load_shop
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop_file import load_shop
 
 #: No run is ever due before this day; which nights run is decided by `catchup` and by backfills, not by it.
 START = datetime(2026, 1, 1)

@@ -23,7 +23,8 @@ from spark_jobs._postgres_programs import find_psql
 from spark_jobs.command import check_as_of, day
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop, load_shop
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.embedded_postgres import EmbeddedPostgres
 from spark_jobs.lake import Lake

@@ -9,7 +9,8 @@ from datetime import date
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import parse_day
-from spark_jobs.contract.shop import Shop, load_shop
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop_file import load_shop
 
 
 def day(text: str) -> date:

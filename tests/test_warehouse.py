@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from spark_jobs._warehouse_command import load_scores, main, promote
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import load_shop
+from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.contract.windows import ChurnDefinition
 from spark_jobs.lake import Lake, Run

@@ -29,7 +29,7 @@ from spark_jobs import clean
 from spark_jobs.command import run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import load_shop
+from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import ACCOUNTS
 from spark_jobs.embedded_postgres import EmbeddedPostgres
 from spark_jobs.lake import Lake

@@ -28,7 +28,7 @@ from infra.local.shops import prepare_warehouse
 from spark_jobs.command import check_as_of, day, run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import load_shop
+from spark_jobs.contract.shop_file import load_shop
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG

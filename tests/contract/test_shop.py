@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from spark_jobs.contract.errors import ShopFileError
-from spark_jobs.contract.shop import Bands, load_shop
+from spark_jobs.contract.shop import Bands
+from spark_jobs.contract.shop_file import load_shop
 from tests.conftest import ROOT
 
 GOOD = """

@@ -21,7 +21,7 @@ from psycopg.rows import dict_row
 from infra.demo.online_retail.land import read_lines
 from infra.local.environment import AIRFLOW_PYTHON, ROOT
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import load_shop
+from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.warehouse import Warehouse
 
 pytestmark = pytest.mark.timeout(1500)

@@ -270,8 +270,10 @@ def test_processes_that_create_and_fill_a_table_at_once_lose_nothing(a_lake):
         time.sleep(0.05)
     assert [writer.returncode for writer in writers] == [0, 0, 0]
     assert content(a_lake)["one"] == sorted(f"{number}.{i}" for number in range(3) for i in range(5))
-    assert a_lake.version(WORDS) == 15
-    assert len(DeltaTable(a_lake.root / "words").file_uris()) == 1
+    table = DeltaTable(a_lake.root / "words")
+    # Counted by what was published: of creators at once a second may add an entry of its own, which changes no row.
+    assert len([entry for entry in table.history() if "run_id" in entry]) == 15
+    assert len(table.file_uris()) == 1
     for earlier, later in itertools.pairwise(seen):  # a reader meanwhile saw words come, never go
         assert set(earlier) <= set(later)
 

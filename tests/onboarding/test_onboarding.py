@@ -16,7 +16,7 @@ import pytest
 
 from spark_jobs import clean
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import load_shop
+from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import ACCOUNTS, EVENTS, quarantine
 from spark_jobs.lake import Lake
 from spark_jobs.warehouse import Warehouse

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spark_jobs import clean, customer_day, customer_series, merges, publish
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import load_shop
+from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_SERIES
 from spark_jobs.lake import Lake
 from spark_jobs.warehouse import Warehouse

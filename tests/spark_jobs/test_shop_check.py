@@ -10,7 +10,7 @@ from spark_jobs import clean, shop_check
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.reasons import REASONS
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import load_shop
+from spark_jobs.contract.shop_file import load_shop
 from tests.conftest import ROOT
 
 GOOD = """

@@ -14,7 +14,7 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from spark_jobs.command import run_command
 from spark_jobs.contract.errors import ChurnError, MissingInputError
-from spark_jobs.contract.shop import load_shop
+from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake import Lake
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop

@@ -11,7 +11,7 @@ import pytest
 
 from spark_jobs.command import run_command
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import load_shop
+from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake import Lake
 from spark_jobs.warehouse import Warehouse

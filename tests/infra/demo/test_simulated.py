@@ -18,7 +18,7 @@ from infra.demo.simulated.parameters import AWAY, ENGAGED, FADING, RESTLESS, Par
 from infra.demo.simulated.simulate import line_maker, make_calendar, simulate
 from spark_jobs import clean, customer_day, customer_series, merges
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import load_shop
+from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_SERIES, EVENTS, quarantine
 from spark_jobs.lake import Lake
 from spark_jobs.warehouse import Warehouse

@@ -15,7 +15,7 @@ from infra.local import backtest, check_commands, demo, progress, run_dag, run_t
 from infra.local.environment import ROOT, make_environment
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import load_shop
+from spark_jobs.contract.shop_file import load_shop
 
 
 @pytest.fixture

@@ -1,0 +1,133 @@
+"""Reads and validates shop.toml, the one file that onboards a shop.
+
+A faulty file raises ShopFileError with all its faults at once, each with key, expected, found, and the nearest name
+where a name was probably misspelt.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from hashlib import sha256
+from pathlib import Path
+from zoneinfo import available_timezones
+
+from spark_jobs.contract.errors import ShopFileError
+from spark_jobs.contract.features import ACTIVITY_MEASURES
+from spark_jobs.contract.shop import WEEKDAYS, Bands, Rate, Shop
+from spark_jobs.contract.source_tables import read_sources
+from spark_jobs.contract.toml_section import Faults, Section, is_day_count, is_text, nearest, read_location
+from spark_jobs.contract.windows import ChurnDefinition
+
+
+def load_shop(path: str | Path) -> Shop:
+    """The shop of this file. Raises ShopFileError with every fault found."""
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ShopFileError(f"{path}: cannot be read ({error.strerror}); give SHOP=path/to/shop.toml") from None
+    try:
+        raw = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ShopFileError(f"{path}: not valid TOML: {error}") from None
+    faults = Faults()
+    shop = _read_shop(Section(raw, "", faults), path.resolve(), sha256(content).hexdigest())
+    if faults.lines:
+        count = f"{len(faults.lines)} fault" + ("s" if len(faults.lines) > 1 else "")
+        raise ShopFileError("\n  ".join([f"{path}: {count}", *faults.lines]))
+    return shop
+
+
+def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
+    name = top.take("name", "a name of a-z, 0-9 and _, starting with a letter, at most 40 long",
+                    lambda v: is_text(v) and re.fullmatch(r"[a-z][a-z0-9_]{0,39}", v) is not None)  # fmt: skip
+    time_zone = top.text("time_zone")
+    if time_zone and time_zone not in available_timezones():
+        top.fault("time_zone", "a time zone like Europe/London", nearest(time_zone, available_timezones()))
+    currency = top.take("currency", "a currency code like GBP",
+                        lambda v: is_text(v) and re.fullmatch("[A-Z]{3}", v) is not None)  # fmt: skip
+    shop = Shop(
+        name=name or "",
+        time_zone=time_zone or "UTC",
+        currency=currency or "",
+        title=top.text("title", name or ""),
+        end_date=top.take("end_date", "a day like 2011-09-06", lambda v: type(v) is date, None),
+        closed_days=tuple(_read_closed_days(top)),
+        rates=tuple(_read_rates(top.section("rates"))),
+        merged_customers=read_location(top, path.parent, "merged_customers", None),
+        churn=_read_churn(top.section("churn")),
+        bands=_read_bands(top.section("bands")),
+        model=dict(top.take("model", "a table of model settings", lambda v: isinstance(v, dict), {})),
+        sources=read_sources(top.section("sources"), path.parent),
+        path=path,
+        content_hash=content_hash,
+    )
+    if shop.churn.activity == "visit" and "browses" not in shop.sources:
+        top.faults.add("churn.activity", "a source sources.browses, for visits to be seen", "none")
+    if shop.churn.activity == "purchase" and shop.sources and "purchases" not in shop.sources:
+        top.faults.add("churn.activity", "visit, since there is no sources.purchases", shop.churn.activity)
+    top.done()
+    return shop
+
+
+def _read_rates(section: Section) -> list[Rate]:
+    """A rate is a number or a list of tables with `from` and `rate`."""
+    rates = []
+    for currency, value in section.raw.items():
+        section.taken.add(currency)
+        if re.fullmatch("[A-Z]{3}", currency) is None:
+            section.fault(currency, "a currency code like EUR as the key")
+        if not isinstance(value, list):
+            rates.append(Rate(currency, _read_rate(section, currency)))
+            continue
+        for dated in section.sections(currency):
+            first_day = dated.take("from", "a day like 2011-09-06", lambda v: type(v) is date)
+            rates.append(Rate(currency, _read_rate(dated, "rate"), first_day))
+            dated.done()
+    return rates
+
+
+def _read_rate(section: Section, key: str) -> Decimal:
+    """Exact: a text, or a number as it is written."""
+    value = section.take(key, 'a positive number, e.g. "0.8512"', _is_positive_decimal, 1)
+    return Decimal(str(value))
+
+
+def _is_positive_decimal(value: object) -> bool:
+    try:
+        return not isinstance(value, bool) and 0 < Decimal(str(value)) < 10**9
+    except InvalidOperation:
+        return False
+
+
+def _read_closed_days(top: Section) -> list[str | date]:
+    expected = 'a list of weekdays like "sunday" and days like 2026-12-25'
+    days = top.take("closed_days", expected, lambda v: isinstance(v, list), [])
+    for day in days:
+        if type(day) is not date and day not in WEEKDAYS:
+            top.fault("closed_days", expected, nearest(day.lower(), WEEKDAYS) if isinstance(day, str) else "")
+    return days
+
+
+def _read_churn(section: Section) -> ChurnDefinition:
+    horizons = section.take(
+        "horizons_days", "a list of ascending day counts like [30, 60, 90]",
+        lambda v: isinstance(v, list) and v and all(map(is_day_count, v)) and sorted(set(v)) == v, [30, 60, 90],
+    )  # fmt: skip
+    default_primary = 60 if 60 in horizons else horizons[len(horizons) // 2]
+    primary = section.take("primary_horizon_days", f"one of {horizons}", lambda v: v in horizons, default_primary)
+    eligible = section.take("eligible_within_days", "a day count from 1 to 3650", is_day_count, max(horizons))
+    activity = section.choice("activity", tuple(ACTIVITY_MEASURES), "purchase")
+    section.done()
+    return ChurnDefinition(tuple(horizons), primary, eligible, activity)
+
+
+def _read_bands(section: Section) -> Bands:
+    bands = Bands(section.share("high", Bands.high), section.share("medium", Bands.medium))
+    if bands.medium > bands.high:
+        section.fault("medium", f"at most high, {bands.high}")
+    section.done()
+    return bands

@@ -1,0 +1,189 @@
+"""The tables `sources.<log>` of shop.toml: where a log's raw files are, and what their columns mean."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+from zoneinfo import available_timezones
+
+from spark_jobs.contract.shop import (
+    ALTERNATIVES,
+    CANONICAL,
+    FORMATS,
+    KINDS,
+    TESTS,
+    ColumnMapping,
+    Condition,
+    Limits,
+    Rejection,
+    Source,
+)
+from spark_jobs.contract.toml_section import (
+    MISSING,
+    Section,
+    is_count,
+    is_number,
+    is_text,
+    is_texts,
+    nearest,
+    read_location,
+)
+
+
+def read_sources(section: Section, folder: Path) -> dict[str, Source]:
+    sources = {}
+    for log in section.raw:
+        if log in CANONICAL:
+            sources[log] = _read_source(section.section(log), log, folder)
+    if not section.raw:
+        section.faults.add("sources", "at least a table sources.purchases", MISSING)
+    section.done(CANONICAL)
+    return _share_files(sources)
+
+
+def _share_files(sources: dict[str, Source]) -> dict[str, Source]:
+    """The sources, each with what it has to know of the others that read the same files."""
+    ordered = {log: sources[log] for log in CANONICAL if log in sources}
+    for log, source in ordered.items():
+        fellows = [s for s in ordered.values() if s is not source and _files_of(s) == _files_of(source)]
+        if fellows:
+            names = list(ordered)
+            is_first = all(names.index(log) < names.index(fellow.log) for fellow in fellows)
+            others = tuple(c for fellow in fellows for c in fellow.only) if is_first else ()
+            ordered[log] = replace(source, others=others, leaves_rest=not is_first)
+    return ordered
+
+
+def _files_of(source: Source) -> tuple[str, str]:
+    return source.location, source.files
+
+
+def _read_source(section: Section, log: str, folder: Path) -> Source:
+    pattern = section.text("delivery_day", None)
+    if pattern is not None and not _has_one_group(pattern):
+        section.fault("delivery_day", "a regular expression with one group, like (\\d{4}-\\d{2}-\\d{2})")
+    source = Source(
+        log=log,
+        location=read_location(section, folder),
+        files=section.text("files"),
+        format=section.choice("format", FORMATS),
+        columns=_read_columns(section.section("columns"), log),
+        delivery_day=pattern,
+        event_key=tuple(section.take("event_key", "a list of raw column names", is_texts, [])),
+        exact_duplicates=section.choice("exact_duplicates", ("keep", "drop"), "keep"),
+        max_quarantined_share=section.share("max_quarantined_share", Source.max_quarantined_share),
+        delimiter=section.take("delimiter", "one character", lambda v: is_text(v) and len(v) == 1, ","),
+        encoding=_read_encoding(section),
+        returns=tuple(_read_condition(c) for c in section.sections("returns")),
+        rejections=tuple(_read_rejection(r) for r in section.sections("reject")),
+        only=tuple(_read_condition(c) for c in section.sections("only")),
+        max_events_per_hour=_read_bots(section.section("bots")),
+        limits=_read_limits(section.section("limits")),
+        rating_range=_read_rating_range(section) if log == "reviews" else Source.rating_range,
+    )
+    section.done()
+    return source
+
+
+def _read_limits(section: Section) -> Limits:
+    names = [limit.name for limit in fields(Limits)]
+    chosen = {name: section.take(name, "a whole number above 0", is_count, getattr(Limits, name)) for name in names}
+    section.done()
+    return Limits(**chosen)
+
+
+def _read_bots(section: Section) -> int | None:
+    limit = section.take("max_events_per_hour", "a whole number above 0", is_count, None)
+    section.done()
+    return limit
+
+
+def _read_rating_range(section: Section) -> tuple[float, float]:
+    lowest, highest = section.take(
+        "rating_range", "a list [lowest, highest]",
+        lambda v: isinstance(v, list) and len(v) == 2 and all(map(is_number, v)) and v[0] < v[1],
+        list(Source.rating_range),
+    )  # fmt: skip
+    return float(lowest), float(highest)
+
+
+def _read_encoding(section: Section) -> str:
+    encoding = section.text("encoding", "utf-8")
+    try:
+        "".encode(encoding)
+    except LookupError:
+        section.fault("encoding", "an encoding like utf-8 or cp1252")
+    return encoding
+
+
+def _has_one_group(pattern: str) -> bool:
+    try:
+        return re.compile(pattern).groups == 1
+    except re.error:
+        return False
+
+
+def _read_columns(section: Section, log: str) -> dict[str, ColumnMapping]:
+    known = CANONICAL[log]
+    columns = {name: _read_mapping(section, name, log) for name in known if name in section.raw}
+    for name, required in known.items():
+        if required and name not in section.raw:
+            section.fault(name, "a raw column name")
+    names, expected, most = ALTERNATIVES.get(log, ((), "", 0))
+    if names and not 1 <= len(set(names) & set(columns)) <= most:
+        section.fault(names[0], expected)
+    section.done(known)
+    return columns
+
+
+def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
+    section.taken.add(name)
+    value = section.raw[name]
+    if is_text(value):
+        return ColumnMapping(column=value)
+    if not isinstance(value, dict):
+        section.fault(name, "a raw column name or a table")
+        return ColumnMapping(constant="")
+    inner = Section(value, section.name_of(name), section.faults)
+    column, constant = inner.text("column", None), inner.text("constant", None)
+    if (column is None) == (constant is None):
+        section.fault(name, "either column or constant")
+    mapping = ColumnMapping(column, constant)
+    if name == "event_at":
+        zone = inner.text("zone", None)
+        if zone is not None and zone not in available_timezones():
+            inner.fault("zone", "a time zone like UTC", nearest(zone, available_timezones()))
+        mapping = ColumnMapping(column, constant, inner.text("format", None), zone)
+    if name == "kind":
+        mapping = ColumnMapping(column, constant, values=_read_values(inner.section("values"), KINDS[log]))
+    inner.done()
+    return mapping
+
+
+def _read_values(section: Section, kinds: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    for raw_value in section.raw:
+        section.choice(raw_value, kinds)
+    return tuple(section.raw.items())
+
+
+def _read_condition(section: Section) -> Condition:
+    column = section.text("column")
+    tests = [t for t in TESTS if t in section.raw]
+    section.taken.update(tests)
+    if len(tests) != 1:
+        section.faults.add(section.key, "exactly one of " + ", ".join(TESTS), tests)
+        tests = ["equals"]
+    test, value = tests[0], section.raw.get(tests[0], "")
+    fits = {"in": is_texts, "below": is_number, "above": is_number, "is_empty": lambda v: isinstance(v, bool)}
+    if not fits.get(test, lambda v: isinstance(v, str))(value):
+        section.fault(test, {"in": "a list of texts", "is_empty": "true or false"}.get(
+            test, "a number" if test in ("below", "above") else "a text"))  # fmt: skip
+    section.done()
+    return Condition(column or "", test, tuple(value) if isinstance(value, list) else value)
+
+
+def _read_rejection(section: Section) -> Rejection:
+    reason = section.take("reason", "a code of a-z, 0-9 and _",
+                          lambda v: is_text(v) and re.fullmatch("[a-z][a-z0-9_]*", v) is not None)  # fmt: skip
+    return Rejection(reason or "", _read_condition(section))

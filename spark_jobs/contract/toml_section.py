@@ -1,0 +1,110 @@
+"""Reading a TOML table key by key, with all faults at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+
+class Faults:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, key: str, expected: str, found: object, hint: str = "") -> None:
+        self.lines.append(f"{key}: expected {expected}, found {show(found)}{hint}")
+
+
+MISSING = object()
+
+
+def show(value: object) -> str:
+    return "nothing" if value is MISSING else repr(value)
+
+
+def nearest(name: str, names: object) -> str:
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+class Section:
+    """A TOML table being read: every `take` checks one key, and `done` complains about what nobody took."""
+
+    def __init__(self, raw: object, key: str, faults: Faults):
+        self.key, self.faults, self.taken = key, faults, set()
+        if not isinstance(raw, dict):
+            faults.add(key, "a table", raw)
+            raw = {}
+        self.raw: dict = raw
+
+    def name_of(self, key: str) -> str:
+        return f"{self.key}.{key}" if self.key else key
+
+    def fault(self, key: str, expected: str, hint: str = "") -> None:
+        self.faults.add(self.name_of(key), expected, self.raw.get(key, MISSING), hint)
+
+    def take(self, key: str, expected: str, fits: Callable[[object], bool], default: object = MISSING):
+        self.taken.add(key)
+        if key not in self.raw and default is not MISSING:
+            return default
+        value = self.raw.get(key, MISSING)
+        if value is MISSING or not fits(value):
+            self.fault(key, expected)
+            return None if default is MISSING else default
+        return value
+
+    def text(self, key: str, default: object = MISSING):
+        return self.take(key, "a text", is_text, default)
+
+    def choice(self, key: str, choices: tuple[str, ...], default: object = MISSING):
+        self.taken.add(key)
+        value = self.raw.get(key, default)
+        if value not in choices:
+            hint = nearest(value, choices) if isinstance(value, str) else ""
+            self.fault(key, "one of " + ", ".join(choices), hint)
+        return value
+
+    def share(self, key: str, default: float) -> float:
+        return float(self.take(key, "a number from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, default))
+
+    def section(self, key: str) -> Section:
+        self.taken.add(key)
+        return Section(self.raw.get(key, {}), self.name_of(key), self.faults)
+
+    def sections(self, key: str) -> list[Section]:
+        items = self.take(key, "a list of tables", lambda v: isinstance(v, list), [])
+        return [Section(item, f"{self.name_of(key)}[{n}]", self.faults) for n, item in enumerate(items)]
+
+    def done(self, known: object = ()) -> None:
+        names = set(known) | self.taken
+        for key in self.raw:
+            if key not in names:
+                self.faults.add(self.name_of(key), "no such key", self.raw[key], nearest(key, names))
+
+
+def is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def is_day_count(value: object) -> bool:
+    return is_count(value) and value <= 3650
+
+
+def is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(is_text(v) for v in value)
+
+
+def read_location(section: Section, folder: Path, key: str = "location", default: object = MISSING) -> str | None:
+    """A place; a relative one is meant from shop.toml's folder."""
+    location = section.text(key, default)
+    if location is None or "://" in location or location.startswith("{home}"):
+        return location
+    return str((folder / location).resolve())
