@@ -10,7 +10,7 @@ is on an ADBC cursor: placeholders are $1, $2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -69,6 +69,19 @@ def fetch_value(cursor: adbc.Cursor, query: str, *values: object) -> Any:
     """The first value of the first row."""
     cursor.execute(query, values)
     return cursor.fetchone()[0]
+
+
+def replace_rows(
+    cursor: adbc.Cursor, schema: str, table: Table, rows: pa.Table | list[dict], where: Mapping[str, object]
+) -> None:
+    """Replaces the rows that have the values of `where`."""
+    wanted = _delta.arrow_schema(table)
+    given = pa.Table.from_pylist(rows, wanted) if isinstance(rows, list) else rows.select(wanted.names).cast(wanted)
+    conditions = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL(f"${n}")) for n, name in enumerate(where, 1)]
+    removal = sql.SQL("DELETE FROM {} WHERE {}")
+    removal = removal.format(sql.Identifier(schema, table.name), sql.SQL(" AND ").join(conditions))
+    cursor.execute(removal.as_string(None), tuple(where.values()))
+    cursor.adbc_ingest(table.name, given, mode="append", db_schema_name=schema)
 
 
 def remove_invisible_rows(connection: psycopg.Connection, schema: str) -> int:

@@ -21,6 +21,7 @@ from alembic.util import CommandError
 from psycopg import sql
 
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.proof import PROOF_TABLES
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import Column, churn_risk, probability_column
 
@@ -52,14 +53,16 @@ VIEWS = {
     ),
 }
 
+_PROOF = tuple(table.name for table in PROOF_TABLES)
+
 #: role -> privileges on the relations of a shop's schema. A loader needs DELETE for what a killed load left.
 SHOP_GRANTS = {
     LOADER: {
-        "SELECT, INSERT, DELETE": ("churn_risk",),
+        "SELECT, INSERT, DELETE": ("churn_risk", *_PROOF),
         "SELECT, INSERT, UPDATE": ("published_runs", "model_registry"),
         "SELECT": tuple(VIEWS),
     },
-    READER: {"SELECT": ("churn_risk", "published_runs", "model_registry", *VIEWS)},
+    READER: {"SELECT": ("churn_risk", "published_runs", "model_registry", *_PROOF, *VIEWS)},
 }
 IDENTITY_GRANTS = {LOADER: {"SELECT, INSERT": ("customers",)}, RESOLVER: {"SELECT": ("customers",)}}
 
@@ -113,7 +116,7 @@ def _schema_comments(connection: psycopg.Connection, shop: Shop) -> dict[str, st
     sources = (p.read_bytes() for p in (Path(__file__), *sorted(_MIGRATIONS.rglob("*.py"))))
     common = sha256(b"".join(sources) + repr(_existing_roles(connection)).encode())
     shops = common.copy()
-    shops.update(repr(churn_risk(shop.churn.horizons_days)).encode())
+    shops.update(repr((churn_risk(shop.churn.horizons_days), PROOF_TABLES)).encode())
     return {
         IDENTITY: f"customer ids of all shops; layout {common.hexdigest()[:16]}",
         shop.name: f"churn risk of {shop.title or shop.name}; layout {shops.hexdigest()[:16]}",
@@ -197,15 +200,24 @@ def _columns_of(connection: psycopg.Connection, schema: str, relation: str) -> l
 
 def _comment_columns(connection: psycopg.Connection, shop: Shop) -> None:
     """The contract's meanings, where a person who looks at the table sees them."""
-    grains = {"churn_risk": f"{churn_risk(()).grain}, by one run; read the views, they show one run a day"}
-    for relation, grain in (grains | {view: meaning for view, (meaning, _) in VIEWS.items()}).items():
-        kind = sql.SQL("VIEW" if relation in VIEWS else "TABLE")
-        name = sql.Identifier(shop.name, relation)
-        connection.execute(sql.SQL("COMMENT ON {} {} IS {}").format(kind, name, sql.Literal(grain)))
-        for column in _columns(shop):
-            meaning = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
-            place = sql.Identifier(shop.name, relation, column.name)
-            connection.execute(sql.SQL("COMMENT ON COLUMN {} IS {}").format(place, sql.Literal(meaning)))
+    by_run = f"{churn_risk(()).grain}, by one run; read the views, they show one run a day"
+    _comment(connection, shop, "TABLE", "churn_risk", by_run, _columns(shop))
+    for view, (meaning, _) in VIEWS.items():
+        _comment(connection, shop, "VIEW", view, meaning, _columns(shop))
+    for table in PROOF_TABLES:
+        _comment(connection, shop, "TABLE", table.name, table.grain, table.columns)
+
+
+def _comment(
+    connection: psycopg.Connection, shop: Shop, kind: str, relation: str, grain: str, columns: tuple[Column, ...]
+) -> None:
+    statement = sql.SQL("COMMENT ON {} {} IS {}")
+    name = sql.Identifier(shop.name, relation)
+    connection.execute(statement.format(sql.SQL(kind), name, sql.Literal(grain)))
+    for column in columns:
+        meaning = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
+        place = sql.Identifier(shop.name, relation, column.name)
+        connection.execute(statement.format(sql.SQL("COLUMN"), place, sql.Literal(meaning)))
 
 
 def _grant(

@@ -26,13 +26,19 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from spark_jobs._warehouse_publish import RunToPublish, fetch_value, publish_rows, remove_invisible_rows
+from spark_jobs._warehouse_publish import (
+    RunToPublish,
+    fetch_value,
+    publish_rows,
+    remove_invisible_rows,
+    replace_rows,
+)
 from spark_jobs._warehouse_schema import IDENTITY, prepare_schemas
 from spark_jobs.command import run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
-from spark_jobs.contract.tables import churn_risk
+from spark_jobs.contract.tables import Table, churn_risk
 from spark_jobs.embedded_postgres import EmbeddedPostgres
 
 _UNPREPARED = "; run `python -m spark_jobs.warehouse prepare --shop SHOP.toml`"
@@ -150,6 +156,18 @@ class Warehouse:
         query = sql.SQL("SELECT * FROM {} ORDER BY spend_at_risk DESC, customer_id LIMIT %s")
         with self._open() as connection, connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(query.format(sql.Identifier(shop.name, "current_churn_risk")), [limit]).fetchall()
+
+    def fetch(self, shop: Shop, query: str, *values: object) -> pa.Table:
+        """The rows of a query over the shop's schema, whose placeholders are $1, $2."""
+        with self._open_for_arrow() as cursor:
+            cursor.execute(sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(shop.name)).as_string(None))
+            cursor.execute(query, values)
+            return cursor.fetch_arrow_table()
+
+    def replace(self, shop: Shop, table: Table, rows: pa.Table | list[dict], **where: object) -> None:
+        """Replaces those rows of a table of contract.proof that have these values, all at once."""
+        with self._open_for_arrow() as cursor:
+            replace_rows(cursor, shop.name, table, rows, where)
 
     def register_model(self, shop: Shop, model: ModelRecord) -> None:
         """Adds the model; the same again changes nothing. Raises ChurnError if its version means another bundle."""

@@ -45,3 +45,9 @@ LEFT JOIN model_registry AS models ON models.version = risk.model_version
 WHERE runs.superseded_at IS NULL
 GROUP BY runs.as_of, risk.model_version, models.kind, models.trained_through, runs.is_hindsight
 ORDER BY runs.as_of DESC;
+
+-- title: Were the published scores right
+SELECT as_of, horizon_days, n, churn_rate, predicted_rate, auroc, log_loss, ece, lift_10, model_version
+FROM outcomes
+ORDER BY as_of DESC, horizon_days
+LIMIT 30;

@@ -1,0 +1,107 @@
+"""Is what people saw judged by what really happened, once, and by the first run that was no hindsight?"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.tables import CUSTOMER_DAY, MERGES
+from spark_jobs.contract.windows import ChurnDefinition
+from spark_jobs.lake import Lake, Run
+from spark_jobs.merges import ORIGIN
+from spark_jobs.warehouse import Warehouse
+from tests.warehouse_support import make_rows, publish, select
+from tests.warehouse_support import make_shop as make_warehouse_shop
+from training import outcomes
+
+DAY = date(2024, 3, 1)
+CHURN = ChurnDefinition(horizons_days=(10, 20), primary_horizon_days=10, eligible_within_days=20)
+
+
+def after(days: int) -> date:
+    return DAY + timedelta(days=days)
+
+
+def record_days(lake: Lake, delivered: date, *facts: tuple[str, date, str]) -> None:
+    """Purchases (customer, day, spend) that a delivery day told; nothing else happened."""
+    empty = {c.name: [] if c.type.startswith("array") else 0 for c in CUSTOMER_DAY.columns}
+    rows = [
+        empty | {"customer_id": who, "event_day": day, "sale_count": 1, "spend": Decimal(spend),
+                 "delivery_day": delivered}
+        for who, day, spend in facts
+    ]  # fmt: skip
+    lake.update(CUSTOMER_DAY, delivered.isoformat(), lambda before: pa.Table.from_pylist(rows, before.schema))
+
+
+def publish_night(lake: Lake, as_of: date) -> None:
+    lake.append_run(Run(f"etl-{as_of}", str(as_of), {}, datetime.now(UTC), as_of, "etl"))
+
+
+@pytest.fixture
+def world(tmp_path, warehouse_url, request):
+    """Four customers scored on DAY: a bought soon, b late, c never again; d was not active within ten days before."""
+    lake, warehouse = Lake(tmp_path), Warehouse(warehouse_url)
+    shop = make_warehouse_shop(f"outcomes_{abs(hash(request.node.name)) % 10**8}", CHURN.horizons_days)
+    shop = type(shop)(**{**vars(shop), "churn": CHURN})
+    warehouse.prepare(shop)
+    record_days(lake, after(-1), *((who, after(-1), "5") for who in "abc"), ("d", after(-15), "5"))
+    record_days(lake, after(5), ("a", after(4), "7.25"), ("a", after(5), "1"))
+    record_days(lake, after(15), ("b", after(15), "9"))
+    rows = make_rows("abcd", DAY, CHURN.horizons_days, p_churn_10d=0.8, p_churn_20d=0.4)
+    publish(warehouse, shop, "hindsight", make_rows("abcd", DAY, CHURN.horizons_days, p_churn_10d=0.1), DAY, 1, True)
+    publish(warehouse, shop, "first", rows, DAY)
+    publish(warehouse, shop, "second", make_rows("abcd", DAY, CHURN.horizons_days, p_churn_10d=0.2), DAY)
+    return lake, warehouse, shop
+
+
+def test_first_honest_run_is_judged_by_those_active_before_and_what_they_did_since(world):
+    lake, warehouse, shop = world
+    publish_night(lake, after(10))
+    (row,) = outcomes.run(lake, warehouse, shop, after(10))
+
+    assert (row["run_id"], row["horizon_days"], row["n"]) == ("first", 10, 3)
+    assert (row["churn_rate"], row["predicted_rate"]) == (pytest.approx(2 / 3), pytest.approx(0.8))
+    found = "SELECT customer_id, horizon_days, churned, spend FROM customer_outcomes ORDER BY customer_id"
+    assert select(warehouse, shop, found) == [
+        ("a", 10, False, Decimal("8.25")), ("b", 10, True, 0), ("c", 10, True, 0), ("d", 10, True, 0),
+    ]  # fmt: skip
+
+
+def test_late_deliveries_count_for_a_week_and_the_same_run_judges_nothing_again(world):
+    lake, warehouse, shop = world
+    for known in (10, 12, 20, 30, 40):
+        publish_night(lake, after(known))
+    outcomes.run(lake, warehouse, shop, after(10))
+    assert outcomes.run(lake, warehouse, shop, after(10)) == []
+
+    record_days(lake, after(12), ("c", after(9), "3"))
+    assert [row["churn_rate"] for row in outcomes.run(lake, warehouse, shop, after(12))] == [pytest.approx(1 / 3)]
+    assert [row["horizon_days"] for row in outcomes.run(lake, warehouse, shop, after(20))] == [10, 20]
+    assert [row["horizon_days"] for row in outcomes.run(lake, warehouse, shop, after(30))] == [20]
+    assert outcomes.run(lake, warehouse, shop, after(40)) == []
+    kept = "SELECT horizon_days, churn_rate, known_as_of FROM outcomes ORDER BY 1"
+    assert select(warehouse, shop, kept) == [
+        (10, pytest.approx(1 / 3), after(20)), (20, pytest.approx(0.25), after(30)),
+    ]  # fmt: skip
+
+
+def test_a_customer_merged_since_has_stayed_where_the_other_id_bought(world):
+    lake, warehouse, shop = world
+    publish_night(lake, after(10))
+    merge = {"customer_id": "c", "merged_into": "a", "since": after(3), "known_from": after(3), "origin": ORIGIN}
+    lake.update(MERGES, ORIGIN, lambda before: pa.Table.from_pylist([merge], before.schema))
+    outcomes.run(lake, warehouse, shop, after(10))
+    query = "SELECT customer_id FROM customer_outcomes WHERE NOT churned ORDER BY 1"
+    assert select(warehouse, shop, query) == [("a",), ("c",)]
+
+
+def test_nothing_is_judged_before_the_nights_of_its_horizon_are_there(world):
+    lake, warehouse, shop = world
+    assert outcomes.run(lake, warehouse, shop, after(9)) == []
+    publish_night(lake, after(9))
+    with pytest.raises(MissingInputError, match="run the ETL"):
+        outcomes.run(lake, warehouse, shop, after(10))

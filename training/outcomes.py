@@ -1,0 +1,208 @@
+"""Were the scores right that people saw? Joins what later happened to each day's first run that was not hindsight.
+
+    python -m training.outcomes --shop SHOP.toml --as-of 2011-09-06
+
+Grain: (as_of, horizon_days) in `outcomes`, (as_of, customer_id) in `customer_outcomes`, both in the warehouse. Inputs:
+the published scores, and customer_day as it was known at the end of --as-of.
+
+A horizon is judged once its window has passed, and again by every run until a week later, for what is delivered late;
+then its figures are final. The same run again writes nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from spark_jobs import merges
+from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.features import ACTIVITY_MEASURES
+from spark_jobs.contract.proof import CUSTOMER_OUTCOMES, OUTCOMES
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.tables import CUSTOMER_DAY, probability_column
+from spark_jobs.contract.windows import Window, activity_window, is_closed, label_window
+from spark_jobs.lake import Lake
+from spark_jobs.warehouse import PublishedRun, Warehouse
+from training.evaluate import measure_method
+from training.fit import Progress
+from training.progress import show_progress
+
+FINAL_AFTER_DAYS = 7
+
+
+@dataclass(frozen=True)
+class Due:
+    """A scored day and its horizons that have to be judged."""
+
+    run: PublishedRun
+    horizons_days: tuple[int, ...]
+
+
+def find_due(
+    runs: Iterable[PublishedRun], judged: Mapping[tuple[date, int], date], horizons_days: Iterable[int], known: date
+) -> list[Due]:
+    """What a run that knows the world up to `known` has to judge, by day. judged: (as_of, horizon) -> known_as_of."""
+
+    def is_due(as_of: date, horizon_days: int) -> bool:
+        final = as_of + timedelta(days=horizon_days + FINAL_AFTER_DAYS)
+        judged_at = judged.get((as_of, horizon_days), date.min)
+        return is_closed(as_of, horizon_days, known) and judged_at < min(known, final)
+
+    first_runs: dict[date, PublishedRun] = {}
+    for run in sorted(runs, key=lambda run: run.published_at):
+        if not run.is_hindsight:
+            first_runs.setdefault(run.as_of, run)
+    found = (Due(first_runs[day], tuple(h for h in horizons_days if is_due(day, h))) for day in sorted(first_runs))
+    return [due for due in found if due.horizons_days]
+
+
+def read_activity(lake: Lake, shop: Shop, first: date, known: date) -> pa.Table:
+    """customer_id, event_day, activity and spend from `first` on, as known at the end of `known`; merged customers
+    under the id that goes on."""
+    if not any(run.as_of >= known for run in lake.runs("etl")):
+        raise MissingInputError(f"no night is published for {known} yet: run the ETL of that day first")
+    deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= known.isoformat()]
+    measure = ACTIVITY_MEASURES[shop.churn.activity]
+    is_inside = (pc.field("event_day") >= pa.scalar(first)) & (pc.field("event_day") <= pa.scalar(known))
+    columns = {"customer_id": pc.field("customer_id"), "event_day": pc.field("event_day"),
+               "activity": pc.field(measure), "spend": pc.field("spend")}  # fmt: skip
+    rows = lake.dataset(CUSTOMER_DAY, deliveries).to_table(columns=columns, filter=is_inside)
+    return rows.set_column(0, "customer_id", follow_merges(rows["customer_id"], lake, known))
+
+
+def follow_merges(customer_id: pa.ChunkedArray, lake: Lake, known: date) -> pa.ChunkedArray:
+    merged = merges.resolve(merges.load_merges(lake, known))
+    if not merged:
+        return customer_id
+    place = pc.index_in(customer_id, value_set=pa.array(merged, pa.string()))
+    return pc.coalesce(pa.array(list(merged.values()), pa.string()).take(place), customer_id)
+
+
+def who_was_active(customer_id: pa.ChunkedArray, activity: pa.Table, window: Window) -> np.ndarray:
+    """(customers,) bool: qualifying activity within the window."""
+    inside = _within(activity, window)
+    active = inside.filter(pc.field("activity") > 0)["customer_id"].unique()
+    return pc.is_in(customer_id, value_set=active).to_numpy()
+
+
+def sum_spend(customer_id: pa.ChunkedArray, activity: pa.Table, window: Window) -> pa.ChunkedArray:
+    """(customers,) the exact money of the window; zero where there is none."""
+    sums = _within(activity, window).group_by("customer_id").aggregate([("spend", "sum")])
+    place = pc.index_in(customer_id, value_set=sums["customer_id"])
+    return pc.fill_null(sums["spend_sum"].take(place), Decimal(0))
+
+
+def _within(activity: pa.Table, window: Window) -> pa.Table:
+    day = pc.field("event_day")
+    return activity.filter((day >= pa.scalar(window.first)) & (day <= pa.scalar(window.last)))
+
+
+def judge(scores: pa.Table, activity: pa.Table, run: PublishedRun, horizon_days: int, known: date) -> dict | None:
+    """A row of outcomes; None where the run has no probabilities for the horizon.
+
+    scores: customer_id (followed to who goes on), model_version and the probability columns.
+    """
+    column = scores[probability_column(horizon_days)]
+    if column.null_count == len(column):
+        return None
+    customer_id = scores["customer_id"]
+    counts = who_was_active(customer_id, activity, activity_window(run.as_of, horizon_days))
+    stayed = who_was_active(customer_id, activity, label_window(run.as_of, horizon_days))
+    p = column.to_numpy()[counts]
+    row = vars(measure_method((~stayed[counts]).astype(float), p, horizon_days, "published"))
+    return {
+        **{name: row[name] for name in OUTCOMES.column_names if name in row},
+        "as_of": run.as_of,
+        "run_id": run.run_id,
+        "model_version": scores["model_version"][0].as_py(),
+        "predicted_rate": float(p.mean()) if len(p) else None,
+        "known_as_of": known,
+    }
+
+
+def list_customers(scores: pa.Table, activity: pa.Table, as_of: date, horizon_days: int) -> pa.Table:
+    """The rows of customer_outcomes of one scored day, under the ids that were scored."""
+    count, window = scores.num_rows, label_window(as_of, horizon_days)
+    followed = scores["customer_id"]
+    columns = {
+        "as_of": pa.repeat(pa.scalar(as_of), count),
+        "customer_id": scores["scored_id"],
+        "horizon_days": pa.repeat(pa.scalar(horizon_days, pa.int32()), count),
+        "churned": pa.array(~who_was_active(followed, activity, window)),
+        "spend": sum_spend(followed, activity, window),
+    }
+    return pa.table(columns)
+
+
+def record(lake: Lake, warehouse: Warehouse, shop: Shop, activity: pa.Table, due: Due, known: date) -> list[dict]:
+    """Judges and keeps one scored day; gives its rows of outcomes. A killed run is repeated by the next one."""
+    run, kept = due.run, []
+    columns = ", ".join(["customer_id AS scored_id", "model_version", *map(probability_column, due.horizons_days)])
+    query = f"SELECT {columns} FROM churn_risk WHERE as_of = $1 AND run_id = $2 ORDER BY customer_id"
+    scores = warehouse.fetch(shop, query, run.as_of, run.run_id)
+    scores = scores.append_column("customer_id", follow_merges(scores["scored_id"], lake, known))
+    for horizon in due.horizons_days:
+        row = judge(scores, activity, run, horizon, known)
+        if row is None:
+            continue
+        if horizon == shop.churn.primary_horizon_days:
+            rows = list_customers(scores, activity, run.as_of, horizon)
+            warehouse.replace(shop, CUSTOMER_OUTCOMES, rows, as_of=run.as_of)
+        warehouse.replace(shop, OUTCOMES, [row], as_of=run.as_of, horizon_days=horizon)
+        kept.append(row)
+    return kept
+
+
+def run(lake: Lake, warehouse: Warehouse, shop: Shop, known: date, progress: Progress | None = None) -> list[dict]:
+    """Judges everything that is due at the end of `known`; gives the new rows of outcomes."""
+    found = warehouse.fetch(shop, "SELECT as_of, horizon_days, known_as_of FROM outcomes").to_pylist()
+    judged = {(row["as_of"], row["horizon_days"]): row["known_as_of"] for row in found}
+    due = find_due(warehouse.published(shop), judged, shop.churn.horizons_days, known)
+    if not due:
+        return []
+    first = due[0].run.as_of - timedelta(days=max(shop.churn.horizons_days))
+    activity = read_activity(lake, shop, first, known)
+    rows = []
+    for number, one in enumerate(due):
+        if progress:
+            progress(number / len(due), f"judging {one.run.as_of}")
+        rows += record(lake, warehouse, shop, activity, one, known)
+    return rows
+
+
+def show(rows: list[dict], console: Console) -> None:
+    names = {"n": "customers", "churn_rate": "churned", "predicted_rate": "predicted", "auroc": "AUROC",
+             "log_loss": "log loss", "ece": "ECE", "lift_10": "lift 10 %"}  # fmt: skip
+    table = RichTable("as of", "days", *names.values())
+    for row in rows:
+        shown = ["–" if row[name] is None else f"{row[name]:.3f}" for name in list(names)[1:]]
+        table.add_row(str(row["as_of"]), str(row["horizon_days"]), f"{row['n']:,}", *shown)
+    console.print(table)
+
+
+def main(argv: list[str] | None = None) -> None:
+    arguments, shop = load_arguments(make_parser(__doc__), argv)
+    settings, console = Settings.from_environment(), Console(highlight=False)
+    lake, warehouse = Lake(settings.lake(shop.name)), Warehouse.connect(settings)
+    warehouse.prepare(shop)
+    with show_progress("outcomes", console) as progress:
+        rows = run(lake, warehouse, shop, arguments.as_of, progress)
+    if rows:
+        show(rows, console)
+    console.print(f"outcomes: {len(rows)} judged as of {arguments.as_of}" if rows else
+                  f"outcomes: nothing new to judge as of {arguments.as_of}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
