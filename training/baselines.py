@@ -1,55 +1,37 @@
-"""What must a network beat? Three plain methods on the same inputs, and the interface that every candidate shares.
+"""What must a network beat? Four plain methods on the same inputs.
 
 | kind | what it is |
 |---|---|
 | recency | logistic regression on the days since the last purchase alone, as a parabola of their logarithm |
+| bgnbd | "buy till you die" on the purchase days alone: bgnbd.py |
 | logistic | logistic regression on all inputs, standardised |
 | boosting | gradient-boosted trees (xgboost) on all inputs, as many rounds as help on held-out rows |
 
-Each learns one model per horizon from the rows that teach it. Rows stand customer by customer. A horizon whose rows
-all have one label gets the smoothed rate, (churned + 1) / (rows + 2). Files hold data only: JSON, never code.
+Those of this file learn one model per horizon from the rows that teach it. A horizon whose rows all have one label
+gets the smoothed rate, (churned + 1) / (rows + 2). Files hold data only: JSON, never code.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 import xgboost
 from sklearn.linear_model import LogisticRegression
 
 from spark_jobs.contract.errors import ChurnError
+from training.bgnbd import BgNbd
+from training.lesson import Estimator, Lesson, check_rows, read_json, read_names
 from training.trees import grow_trees, read_trees
 
 #: The first of these that a shop has.
 RECENCY_FEATURES = ("days_since_purchase", "days_since_visit")
 #: Weak enough to matter for a handful of rows only.
 PENALTY = 1.0
-
-
-class Estimator(Protocol):
-    """One kind of model for all horizons H. rows (N, F) float32; labels and taught (N, H) of 0 and 1."""
-
-    kind: ClassVar[str]
-
-    def fit(
-        self, rows: np.ndarray, labels: np.ndarray, taught: np.ndarray, feature_names: list[str], seed: int
-    ) -> None: ...
-
-    def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Probabilities of churn, (N, H) float64."""
-        ...
-
-    def to_files(self) -> dict[str, bytes]:
-        """File name to content: all that `from_files` needs."""
-        ...
-
-    @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> Estimator: ...
 
 
 @dataclass(frozen=True)
@@ -106,18 +88,16 @@ class Logistic:
     """Logistic regression per horizon; kept as one JSON file and predicted in numpy."""
 
     kind: ClassVar[str] = "logistic"
+    learns_from_last_step: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.feature_names: list[str] = []
         self.lines: list[Line] = []
 
-    def fit(
-        self, rows: np.ndarray, labels: np.ndarray, taught: np.ndarray, feature_names: list[str], seed: int
-    ) -> None:
-        del seed  # the optimum is unique
-        self.feature_names = list(feature_names)
-        inputs = self.derive_inputs(rows)
-        self.lines = [Line.fit(inputs[of], labels[of, h]) for h, of in enumerate(_taught_rows(rows, taught))]
+    def fit(self, lesson: Lesson) -> None:
+        self.feature_names = list(lesson.feature_names)
+        selections, inputs = lesson.taught_rows(), self.derive_inputs(lesson.rows)
+        self.lines = [Line.fit(inputs[of], lesson.labels[of, h]) for h, of in enumerate(selections)]
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         check_rows(rows, len(self.feature_names))
@@ -140,13 +120,13 @@ class Logistic:
     def from_files(cls, files: Mapping[str, bytes]) -> Logistic:
         def read(content: dict) -> Logistic:
             model = cls()
-            model.feature_names = _read_names(content)
+            model.feature_names = read_names(content)
             model.lines = [Line.from_json(line, model.input_count) for line in content["lines"]]
             if not model.lines:
                 raise ValueError("no lines")
             return model
 
-        return _read_json(files, f"{cls.kind}.json", read)
+        return read_json(files, f"{cls.kind}.json", read)
 
 
 class Recency(Logistic):
@@ -170,18 +150,18 @@ class Boosting:
     """Gradient-boosted trees per horizon; kept as xgboost's own JSON."""
 
     kind: ClassVar[str] = "boosting"
+    learns_from_last_step: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.feature_names: list[str] = []
         self.models: list[xgboost.Booster | float] = []
 
-    def fit(
-        self, rows: np.ndarray, labels: np.ndarray, taught: np.ndarray, feature_names: list[str], seed: int
-    ) -> None:
-        self.feature_names = list(feature_names)
-        selections = _taught_rows(rows, taught)
+    def fit(self, lesson: Lesson) -> None:
+        self.feature_names = list(lesson.feature_names)
+        selections = lesson.taught_rows()
         with ThreadPoolExecutor() as pool:
-            jobs = [pool.submit(_learn_horizon, rows[of], labels[of, h], seed) for h, of in enumerate(selections)]
+            jobs = [pool.submit(_learn_horizon, lesson.rows[of], lesson.labels[of, h], lesson.seed)
+                    for h, of in enumerate(selections)]  # fmt: skip
         self.models = [job.result() for job in jobs]
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
@@ -204,7 +184,7 @@ class Boosting:
     def from_files(cls, files: Mapping[str, bytes]) -> Boosting:
         def read(content: dict) -> Boosting:
             model = cls()
-            model.feature_names = _read_names(content)
+            model.feature_names = read_names(content)
             model.models = [
                 read_trees(files[f"trees_{h}.json"], len(model.feature_names)) if rate is None else _read_rate(rate)
                 for h, rate in enumerate(content["rates"])
@@ -213,11 +193,11 @@ class Boosting:
                 raise ValueError("no horizons")
             return model
 
-        return _read_json(files, f"{cls.kind}.json", read)
+        return read_json(files, f"{cls.kind}.json", read)
 
 
 #: Simplest first.
-BASELINES: dict[str, type[Estimator]] = {model.kind: model for model in (Recency, Logistic, Boosting)}
+BASELINES: dict[str, type[Estimator]] = {model.kind: model for model in (Recency, BgNbd, Logistic, Boosting)}
 
 
 def smooth_rate(labels: np.ndarray) -> float:
@@ -225,41 +205,8 @@ def smooth_rate(labels: np.ndarray) -> float:
     return float((labels.sum() + 1) / (len(labels) + 2))
 
 
-def check_rows(rows: np.ndarray, width: int) -> None:
-    if rows.ndim != 2 or rows.shape[1] != width:
-        raise ChurnError(f"a baseline got rows of shape {rows.shape}, expected (customers, {width})")
-    if not np.isfinite(rows).all():
-        raise ChurnError("a baseline got inputs that are not finite: rebuild the series")
-
-
-def _taught_rows(rows: np.ndarray, taught: np.ndarray) -> list[np.ndarray]:
-    """(N,) bool per horizon: the rows that teach it."""
-    check_rows(rows, rows.shape[-1])
-    selections = list(taught.T > 0)
-    if not selections or not all(of.any() for of in selections):
-        raise ChurnError("no closed outcome teaches the longest horizon: train on a later day or shorten horizons_days")
-    return selections
-
-
 def _learn_horizon(rows: np.ndarray, labels: np.ndarray, seed: int) -> xgboost.Booster | float:
     return smooth_rate(labels) if labels.min() == labels.max() else grow_trees(rows, labels, seed)
-
-
-def _read_json(files: Mapping[str, bytes], name: str, read: Callable[[dict], Estimator]) -> Estimator:
-    """What `read` makes of the file. Raises ChurnError, whatever is wrong with it."""
-    if name not in files:
-        raise ChurnError(f"the model lacks its file {name}: train again")
-    try:
-        return read(json.loads(files[name]))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
-        raise ChurnError(f"the model's file {name} is damaged ({error}): train again") from None
-
-
-def _read_names(content: dict) -> list[str]:
-    names = content["feature_names"]
-    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-        raise ValueError("feature_names must be a list of names")
-    return names
 
 
 def _read_rate(rate: object) -> float:

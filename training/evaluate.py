@@ -33,7 +33,7 @@ from training.metrics import (
 )
 
 #: Simplest first: the order in which ties are settled. Whatever is not named here counts as less simple than all.
-SIMPLEST_FIRST = ("recency", "logistic", "boosting")
+SIMPLEST_FIRST = ("recency", "bgnbd", "logistic", "boosting")
 #: Validation log losses closer than this are a tie.
 TIE = 1e-4
 

@@ -21,6 +21,7 @@ from training.baselines import BASELINES
 from training.calibration import Calibration, fit_line, make_terms, sigmoid
 from training.config import ModelSettings
 from training.dataset import Keep, Series, Tensors, TensorSpec, build_batches, fold_of, to_day_number
+from training.lesson import Lesson
 from training.members import KINDS, LSTM, BaselineMembers, Members, NetworkMembers
 from training.metrics import log_losses
 
@@ -125,6 +126,10 @@ def _is_step(tensors: Tensors) -> np.ndarray:
     return np.arange(tensors.inputs.shape[1]) < tensors.lengths[:, None]
 
 
+def _is_last(tensors: Tensors) -> np.ndarray:
+    return np.arange(tensors.inputs.shape[1]) == tensors.lengths[:, None] - 1
+
+
 def _fit_candidate(recipe: Recipe, kind: str, report: Progress) -> Candidate:
     if kind not in KINDS:
         raise ChurnError(f"no candidate kind {kind!r}: choose from {', '.join(KINDS)}")
@@ -143,22 +148,20 @@ def _fit_candidate(recipe: Recipe, kind: str, report: Progress) -> Candidate:
 
 
 def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> BaselineMembers:
-    """The pooled steps that teach are the rows, customer by customer."""
-    folds, rows, labels, taught = [], [], [], []
+    """The pooled steps that teach are the rows, or every customer's last step; customer by customer."""
+    spec, folds, parts = recipe.spec, recipe.settings.folds, []
     for tensors in recipe.tensors(recipe.is_looked_at):
-        teaches = tensors.taught.any(axis=2)
-        fold = fold_of(tensors.customer_id, recipe.settings.folds)
-        folds.append(np.repeat(fold, teaches.sum(axis=1)))
-        rows.append(tensors.inputs[teaches])
-        labels.append(tensors.labels[teaches])
-        taught.append(tensors.taught[teaches])
-    fold_of_row, *arrays = map(np.concatenate, (folds, rows, labels, taught))
+        chosen = _is_last(tensors) if BASELINES[kind].learns_from_last_step else tensors.taught.any(axis=2)
+        fold = np.repeat(fold_of(tensors.customer_id, folds), chosen.sum(axis=1))
+        parts.append((fold, tensors.inputs[chosen], tensors.labels[chosen], tensors.taught[chosen]))
+    fold_of_row, *arrays = map(np.concatenate, zip(*parts, strict=True))
     estimators = []
-    for fold in range(recipe.settings.folds):
-        report(0.9 * fold / recipe.settings.folds, f"fold {fold + 1} of {recipe.settings.folds}")
-        estimator = BASELINES[kind]()
+    for fold in range(folds):
+        report(0.9 * fold / folds, f"fold {fold + 1} of {folds}")
         learned = fold_of_row != fold
-        estimator.fit(*(a[learned] for a in arrays), recipe.spec.feature_names, recipe.settings.seed + fold)
+        seed = recipe.settings.seed + fold
+        estimator = BASELINES[kind]()
+        estimator.fit(Lesson(*(a[learned] for a in arrays), spec.feature_names, spec.churn.horizons_days, seed))
         estimators.append(estimator)
     return BaselineMembers(estimators)
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from spark_jobs.contract.errors import ChurnError
-from training.baselines import BASELINES, Estimator
+from training.baselines import BASELINES
+from training.lesson import Estimator
 
 if TYPE_CHECKING:
     from training.model import ChurnNetwork

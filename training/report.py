@@ -19,6 +19,7 @@ from training.evaluate import HorizonVerdict, MetricRow, Predictions, Verdict
 
 METHOD_NAMES = {
     "recency": "recency alone",
+    "bgnbd": "BG/NBD",
     "logistic": "logistic regression",
     "boosting": "boosted trees",
     "lstm": "LSTM network",

@@ -10,6 +10,7 @@ from training.calibration import Calibration
 from training.config import ModelSettings
 from training.dataset import TensorSpec
 from training.fit import Candidate
+from training.lesson import Lesson
 from training.members import LSTM, BaselineMembers, NetworkMembers
 
 
@@ -47,6 +48,6 @@ def _draw_baseline(kind: str, spec: TensorSpec, members: int) -> BaselineMembers
         labels = generator.uniform(0, 3, (300, 1)) < rows[:, spec.feature_names.index("days_since_purchase")][:, None]
         labels = np.repeat(labels, len(spec.churn.horizons_days), axis=1).astype(np.float32)
         estimator = BASELINES[kind]()
-        estimator.fit(rows, labels, np.ones_like(labels), spec.feature_names, seed)
+        estimator.fit(Lesson(rows, labels, np.ones_like(labels), spec.feature_names, spec.churn.horizons_days, seed))
         estimators.append(estimator)
     return BaselineMembers(estimators)

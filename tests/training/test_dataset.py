@@ -80,6 +80,7 @@ def by_hand() -> dict[str, list[float]]:
         "visit_days": [1, 1, 0],
         "visit_days_decayed_7": [fade(4, 7), fade(11, 7) + fade(3, 7), fade(18, 7) + fade(10, 7)],
         "visit_days_decayed_30": [fade(4, 30), fade(11, 30) + fade(3, 30), fade(18, 30) + fade(10, 30)],
+        "visit_days_total": [1, 2, 2],
         "days_since_visit": [4, 3, 10],
         "days_since_visit_to_gap": [4 / (1 / 1), 3 / (9 / 2), 10 / (9 / 2)],
         "sessions_decayed_30": [2 * fade(4, 30), 2 * fade(11, 30) + fade(3, 30), 2 * fade(18, 30) + fade(10, 30)],

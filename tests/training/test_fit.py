@@ -15,6 +15,7 @@ from training.calibration import Calibration
 from training.config import ModelSettings
 from training.dataset import Series, TensorSpec, fold_of, truncate
 from training.fit import Cells, Recipe, collect_cells, fit_calibration, fit_candidates, log_losses, validate
+from training.lesson import Lesson
 from training.members import KINDS
 
 SHOP = make_shop()
@@ -74,7 +75,8 @@ def _fit_member_zero(recipe: Recipe, kind: str) -> dict[str, bytes]:
         labels.append(tensors.labels[teaches])
         taught.append(tensors.taught[teaches])
     model = BASELINES[kind]()
-    model.fit(*map(np.concatenate, (rows, labels, taught)), recipe.spec.feature_names, SETTINGS.seed)
+    arrays = map(np.concatenate, (rows, labels, taught))
+    model.fit(Lesson(*arrays, recipe.spec.feature_names, recipe.spec.churn.horizons_days, SETTINGS.seed))
     return {f"member_0_{name}": content for name, content in model.to_files().items()}
 
 

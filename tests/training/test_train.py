@@ -18,6 +18,7 @@ from spark_jobs.warehouse import Warehouse
 from tests.training.series import day, draw_shop_series
 from training import train
 from training.bundle import load_bundle
+from training.members import KINDS
 from training.predict import load_scorer
 
 AS_OF = day(299)
@@ -86,7 +87,7 @@ def test_a_training_gives_a_model_that_scores_a_report_and_a_tracked_run(run, ho
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["verdict"]["promoted"] == record.kind
     assert {(row["method"], row["horizon_days"]) for row in metrics["metrics"]} == {
-        (kind, h) for kind in ("recency", "logistic", "boosting", "lstm") for h in (30, 60, 90)
+        (kind, h) for kind in KINDS for h in (30, 60, 90)
     }
     batch = draw_shop_series(20, 300, seed=9).to_batches()[0]
     scores = load_scorer(str(folder), record.bundle_hash).score(batch, AS_OF, shop, record.version, False)

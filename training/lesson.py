@@ -1,0 +1,82 @@
+"""What does a baseline learn from, and what must it be able to do? The interface that all estimators share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeVar
+
+import numpy as np
+
+from spark_jobs.contract.errors import ChurnError
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """rows (N, F) float32, customer by customer; labels and taught (N, H) of 0 and 1."""
+
+    rows: np.ndarray
+    labels: np.ndarray
+    taught: np.ndarray
+    feature_names: list[str]
+    horizons_days: tuple[int, ...]
+    seed: int
+
+    def taught_rows(self) -> list[np.ndarray]:
+        """(N,) bool per horizon: the rows that teach it. Raises ChurnError where a horizon has none."""
+        check_rows(self.rows, self.rows.shape[-1])
+        selections = list(self.taught.T > 0)
+        if not selections or not all(of.any() for of in selections):
+            raise ChurnError(
+                "no closed outcome teaches the longest horizon: train on a later day or shorten horizons_days"
+            )
+        return selections
+
+
+class Estimator(Protocol):
+    """One kind of model for all horizons H."""
+
+    kind: ClassVar[str]
+    #: Whether it learns from every customer's last step, labelled or not; else from the steps that teach.
+    learns_from_last_step: ClassVar[bool]
+
+    def fit(self, lesson: Lesson) -> None: ...
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        """Probabilities of churn, (N, H) float64."""
+        ...
+
+    def to_files(self) -> dict[str, bytes]:
+        """File name to content, JSON and never code: all that `from_files` needs."""
+        ...
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Estimator: ...
+
+
+def check_rows(rows: np.ndarray, width: int) -> None:
+    if rows.ndim != 2 or rows.shape[1] != width:
+        raise ChurnError(f"a baseline got rows of shape {rows.shape}, expected (customers, {width})")
+    if not np.isfinite(rows).all():
+        raise ChurnError("a baseline got inputs that are not finite: rebuild the series")
+
+
+Model = TypeVar("Model")
+
+
+def read_json(files: Mapping[str, bytes], name: str, read: Callable[[dict], Model]) -> Model:
+    """What `read` makes of the file. Raises ChurnError, whatever is wrong with it."""
+    if name not in files:
+        raise ChurnError(f"the model lacks its file {name}: train again")
+    try:
+        return read(json.loads(files[name]))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
+        raise ChurnError(f"the model's file {name} is damaged ({error}): train again") from None
+
+
+def read_names(content: dict) -> list[str]:
+    names = content["feature_names"]
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise ValueError("feature_names must be a list of names")
+    return names
