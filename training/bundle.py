@@ -35,7 +35,7 @@ from training.dataset import TensorSpec
 from training.fit import Candidate
 from training.members import KINDS, LSTM, BaselineMembers, Members, NetworkMembers
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, SETTINGS, METRICS, MODEL_CARD = "manifest.json", "settings.json", "metrics.json", "model_card.md"
 FILE_NAME = re.compile(r"[a-z][a-z0-9_]*\.(json|f32|md)")
 MOST_FILES, MOST_BYTES = 200, 256 * 2**20
@@ -208,10 +208,7 @@ def _rebuild_members(
         return BaselineMembers.from_files(kind, count, files)
     from training.model import Architecture, ChurnNetwork
 
-    architecture = Architecture(
-        len(spec.features), len(spec.churn.horizons_days), settings.lstm_units, settings.dropout
-    )
-    return NetworkMembers.from_files(ChurnNetwork(architecture), count, files)
+    return NetworkMembers.from_files(ChurnNetwork(Architecture.of(spec, settings)), count, files)
 
 
 def _read_churn(values: dict) -> ChurnDefinition:

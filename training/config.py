@@ -19,13 +19,21 @@ def _setting(default: int | float, low: float, high: float):
     return field(default=default, metadata={"low": low, "high": high})
 
 
+def _choice(default: str, *others: str):
+    """A field that is one of these words."""
+    return field(default=default, metadata={"words": (default, *others)})
+
+
 @dataclass(frozen=True)
 class ModelSettings:
     """Defaults are measured on Online Retail and CDNOW (see the README's model chapter); lengths in the named unit.
 
     step_days          a step of the grid; weekly costs a seventh of daily and ranks the same
     history_steps      steps before these are forgotten, though totals and decays still know them
+    cell               what reads the steps; the others than lstm are there to be compared with it
     lstm_units         width of the recurrent state
+    head               hazard: one curve, of which every horizon is a point; horizon: a probability for each
+    interval_days      the hazards' intervals, at most; a horizon always ends one
     dropout            share of the head's inputs dropped in training
     learning_rate      of AdamW at the start; it falls to zero along a cosine
     weight_decay       of AdamW
@@ -42,7 +50,10 @@ class ModelSettings:
 
     step_days: int = _setting(7, 1, 28)
     history_steps: int = _setting(104, 4, 1000)
+    cell: str = _choice("lstm", "gru", "rnn", "cnn", "dense")
     lstm_units: int = _setting(16, 1, 512)
+    head: str = _choice("horizon", "hazard")
+    interval_days: int = _setting(10, 1, 3650)
     dropout: float = _setting(0.2, 0.0, 0.9)
     learning_rate: float = _setting(1e-2, 1e-6, 1.0)
     weight_decay: float = _setting(1e-2, 0.0, 1.0)
@@ -73,7 +84,7 @@ class ModelSettings:
             raise ShopFileError("\n  ".join([f"{origin}: {count}", *found]))
         return cls(**{key: type(known[key].default)(value) for key, value in values.items()})
 
-    def as_dict(self) -> dict[str, int | float]:
+    def as_dict(self) -> dict[str, int | float | str]:
         return asdict(self)
 
 
@@ -85,10 +96,13 @@ def _unknown(key: str, value: object, known: Mapping[str, object]) -> str:
 
 def _misfit(setting, value: object) -> str | None:
     """What is wrong with this value, or None."""
-    is_whole = isinstance(setting.default, int)
-    low, high = setting.metadata["low"], setting.metadata["high"]
-    allowed = int if is_whole else (int, float)
-    if isinstance(value, allowed) and not isinstance(value, bool) and low <= value <= high:
-        return None
-    kind = "a whole number" if is_whole else "a number"
-    return f"model.{setting.name}: expected {kind} from {low:g} to {high:g}, found {value!r}"
+    words = setting.metadata.get("words")
+    if words:
+        fits, kind = value in words, f"one of {', '.join(words)}"
+    else:
+        is_whole = isinstance(setting.default, int)
+        low, high = setting.metadata["low"], setting.metadata["high"]
+        is_number = isinstance(value, int if is_whole else (int, float)) and not isinstance(value, bool)
+        fits = is_number and low <= value <= high
+        kind = f"{'a whole number' if is_whole else 'a number'} from {low:g} to {high:g}"
+    return None if fits else f"model.{setting.name}: expected {kind}, found {value!r}"

@@ -5,14 +5,17 @@
     Tensors.labels      (customers, steps, horizons) float32, 1 = no qualifying activity in (step's end, + horizon]
     Tensors.taught      (customers, steps, horizons) float32, 1 = the label is closed and the customer was eligible
     Tensors.quiet_days  (customers, steps) float32, days from the last qualifying activity to the step's end
+    Tensors.upcoming_days  (customers, steps) float32, days from the step's end to the next qualifying activity
+    Tensors.known_days  (customers, steps) float32, days after the step's end that teach: those up to as_of, 0 where the
+                        customer was not eligible
 
-Scoring ignores the last three. No value depends on another customer of the batch: no skew by construction.
+Scoring ignores the last five. No value depends on another customer of the batch: no skew by construction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 
 import numpy as np
@@ -32,8 +35,8 @@ STEPS_ROUNDED_TO = 8
 CHUNK_ROWS = 8192
 #: A series up to this many customers is held in memory, ordered by customer: its files' order then changes nothing.
 ROWS_IN_MEMORY = 1_000_000
-#: Stands for no qualifying activity at all in quiet_days.
-LONG_AGO_DAYS = 1e6
+#: Stands for no qualifying activity at all in quiet_days, and for none that is known in upcoming_days.
+NEVER_DAYS = 1e6
 _EPOCH = date(1970, 1, 1)
 
 
@@ -51,11 +54,13 @@ class Tensors:
     labels: np.ndarray
     taught: np.ndarray
     quiet_days: np.ndarray
+    upcoming_days: np.ndarray
+    known_days: np.ndarray
     step_ends: np.ndarray  # (customers, steps) int32 day numbers; meaningless in the padding
 
     def take(self, rows: np.ndarray) -> Tensors:
-        values = (self.inputs, self.lengths, self.labels, self.taught, self.quiet_days, self.step_ends)
-        return Tensors(self.customer_id.take(pa.array(rows)), *(v[rows] for v in values))
+        values = (getattr(self, field.name)[rows] for field in fields(self)[1:])
+        return Tensors(self.customer_id.take(pa.array(rows)), *values)
 
     def last(self, values: np.ndarray) -> np.ndarray:
         """(customers, …): what `values` (customers, steps, …) hold at every customer's last step."""
@@ -109,14 +114,12 @@ class TensorSpec:
         lengths = np.minimum(grid.lengths, self.history_steps)
         width = steps or max(int(lengths.max(initial=1)), 1)
         align = _LeftAlign(lengths, grid.steps, width)
-        quiet_days, labels, taught = _teach(grid, rows, self.churn, today)
+        taught = {name: align(values) for name, values in _teach(grid, rows, self.churn, today).items()}
         return Tensors(
             customer_id=batch["customer_id"].combine_chunks(),
             inputs=align(self._compute_inputs(grid)),
             lengths=lengths.astype(np.int32),
-            labels=align(labels),
-            taught=align(taught),
-            quiet_days=align(quiet_days),
+            **taught,
             step_ends=align(np.broadcast_to(grid.step_ends.astype(np.int32), grid.shape)),
         )
 
@@ -145,21 +148,25 @@ class _LeftAlign:
         return aligned
 
 
-def _teach(grid: Grid, rows, churn: ChurnDefinition, today: int):
-    """quiet_days, labels and taught of Tensors, still aligned at the end.
+def _teach(grid: Grid, rows, churn: ChurnDefinition, today: int) -> dict[str, np.ndarray]:
+    """What Tensors says of time and outcome, by its names, still aligned at the end.
 
     A missing next activity is a label, 1, and never a mask: `taught` asks only whether the window has passed
     (contract.windows.is_closed) and whether the customer was eligible at the step (activity_window).
     """
     activity = ACTIVITY_MEASURES[churn.activity]
-    last = grid.last_days(grid.rows.measures[activity] > 0)
-    quiet_days = grid.step_ends - last
-    upcoming = _next_days(grid, rows, activity)
-    is_eligible = quiet_days < churn.eligible_within_days
+    quiet_days = grid.step_ends - grid.last_days(grid.rows.measures[activity] > 0)
+    upcoming_days = _next_days(grid, rows, activity) - grid.step_ends
+    known_days = np.where(quiet_days < churn.eligible_within_days, today - grid.step_ends, 0)
     horizons = np.array(churn.horizons_days)
-    labels = upcoming[..., None] > grid.step_ends[:, None] + horizons
-    taught = is_eligible[..., None] & (grid.step_ends[:, None] + horizons <= today)
-    return np.minimum(quiet_days, LONG_AGO_DAYS).astype(np.float32), *(v.astype(np.float32) for v in (labels, taught))
+    found = {
+        "labels": upcoming_days[..., None] > horizons,
+        "taught": known_days[..., None] >= horizons,
+        "quiet_days": np.minimum(quiet_days, NEVER_DAYS),
+        "upcoming_days": np.minimum(upcoming_days, NEVER_DAYS),
+        "known_days": known_days,
+    }
+    return {name: values.astype(np.float32) for name, values in found.items()}
 
 
 def _next_days(grid: Grid, rows, activity: str) -> np.ndarray:
@@ -266,9 +273,9 @@ def build_batches(
     for chunk in series.chunks(seed):
         chosen = chunk.filter(pa.array(keep(_ids(chunk))))
         tensors = spec.build(chosen, series.as_of, phase, steps)
-        taught_rows = np.flatnonzero(tensors.taught.any(axis=(1, 2)))
-        for start in range(0, len(taught_rows), batch_size):
-            yield tensors.take(taught_rows[start : start + batch_size])
+        teaching = np.flatnonzero(tensors.known_days.any(axis=1))
+        for start in range(0, len(teaching), batch_size):
+            yield tensors.take(teaching[start : start + batch_size])
 
 
 def _ids(chunk: pa.Table) -> pa.Array:

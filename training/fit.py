@@ -167,14 +167,12 @@ def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> BaselineMember
 
 
 def _fit_network(recipe: Recipe, report: Progress) -> NetworkMembers:
-    from training.model import Architecture, Trainer
+    from training.model import Architecture
+    from training.trainer import Trainer
 
     settings, spec = recipe.settings, recipe.spec
-    architecture = Architecture(
-        len(spec.features), len(spec.churn.horizons_days), settings.lstm_units, settings.dropout
-    )
     report(0.0, "building the network")
-    trainer = Trainer(architecture, settings)
+    trainer = Trainer(Architecture.of(spec, settings), settings)
     weights = []
     for fold in range(settings.folds):
         seed = settings.seed + 1000 * fold

@@ -80,7 +80,7 @@ class NetworkMembers:
         return self.network.predict_steps(inputs)[chosen]
 
     def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        total = np.zeros((len(lengths), self.network.architecture.horizons))
+        total = np.zeros((len(lengths), len(self.network.architecture.horizons_days)))
         for weights in self.weights:
             self.network.load_flat(weights)
             total += self.network.predict_last(inputs, lengths)

@@ -32,9 +32,7 @@ def draw_candidate(kind: str, shop: Shop, settings: ModelSettings, members: int 
 def _draw_network(spec: TensorSpec, settings: ModelSettings, members: int) -> NetworkMembers:
     from training.model import Architecture, ChurnNetwork
 
-    architecture = Architecture(
-        len(spec.features), len(spec.churn.horizons_days), settings.lstm_units, settings.dropout
-    )
+    architecture = Architecture.of(spec, settings)
     return NetworkMembers(
         ChurnNetwork(architecture), np.stack([ChurnNetwork(architecture, seed).to_flat() for seed in range(members)])
     )

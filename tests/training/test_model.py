@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from spark_jobs.contract.errors import ChurnError
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
@@ -17,18 +22,22 @@ from training.config import ModelSettings
 from training.dataset import Tensors, TensorSpec, truncate
 from training.evaluate import take_outcomes
 from training.fit import fit_candidates, log_losses
-from training.model import Architecture, ChurnNetwork, Trainer, masked_log_loss
+from training.model import CELLS, Architecture, ChurnNetwork
+from training.trainer import Trainer, masked_log_loss
 
-SMALL = Architecture(features=3, horizons=3, lstm_units=4, dropout=0.0)
+HORIZONS = (30, 60, 90)
+SMALL = Architecture(3, HORIZONS, (15, 30, 45, 60, 75, 90), "lstm", lstm_units=4, dropout=0.0)
+PER_HORIZON = replace(SMALL, interval_ends=None)
 
 
 def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-def test_known_weights_give_known_probabilities():
-    network = ChurnNetwork(Architecture(features=1, horizons=2, lstm_units=1, dropout=0.5))
-    # mean, scale | kernel i f c o | recurrent i f c o | bias i f c o | head (lstm, input) x (free, fall) | head bias
+@pytest.mark.parametrize("interval_ends", [None, (10, 30)])
+def test_known_weights_give_known_probabilities(interval_ends):
+    network = ChurnNetwork(Architecture(1, (10, 30), interval_ends, "lstm", lstm_units=1, dropout=0.5))
+    # mean, scale | kernel i f c o | recurrent i f c o | bias i f c o | head (lstm, input) x 2 outputs | head bias
     network.load_flat(np.array(
         [2.0, 4.0, 0.5, -0.3, 0.8, 0.1, 0.2, 0.4, -0.6, 0.7, 0.0, 1.0, 0.1, -0.2, 1.5, -0.5, 0.25, 2.0, 0.3, -0.1],
         np.float32,
@@ -43,25 +52,29 @@ def test_known_weights_give_known_probabilities():
         gate_out = sigmoid(0.1 * x + 0.7 * hidden - 0.2)
         cell = gate_forget * cell + gate_in * proposal
         hidden = gate_out * math.tanh(cell)
-        free = 1.5 * hidden + 0.25 * x + 0.3
-        fall = math.log1p(math.exp(-0.5 * hidden + 2.0 * x - 0.1))
-        expected.append([sigmoid(free), sigmoid(free - fall)])
+        first, second = 1.5 * hidden + 0.25 * x + 0.3, -0.5 * hidden + 2.0 * x - 0.1
+        if interval_ends:
+            expected.append([1 - sigmoid(first), (1 - sigmoid(first)) * (1 - sigmoid(second))])
+        else:
+            expected.append([sigmoid(first), sigmoid(first - math.log1p(math.exp(second)))])
     inputs = np.array([[[6.0], [-2.0], [3.0]]], np.float32)
     np.testing.assert_allclose(network.predict_steps(inputs)[0], expected, rtol=1e-5)
     np.testing.assert_allclose(network.predict_last(inputs, np.array([2], np.int32))[0], expected[1], rtol=1e-5)
 
 
-def test_probabilities_never_rise_with_the_horizon_whatever_the_weights():
+@pytest.mark.parametrize("architecture", [SMALL, PER_HORIZON])
+def test_probabilities_never_rise_with_the_horizon_whatever_the_weights(architecture):
     generator = np.random.default_rng(0)
-    network = ChurnNetwork(SMALL)
+    network = ChurnNetwork(architecture)
     for _ in range(20):
         network.load_flat(generator.normal(0, 3, network.to_flat().size).astype(np.float32))
         p = network.predict_steps(generator.normal(0, 5, (30, 6, 3)).astype(np.float32))
         assert (np.diff(p, axis=-1) <= 0).all()
 
 
-def test_padding_and_later_steps_change_nothing():
-    network = ChurnNetwork(SMALL, seed=3)
+@pytest.mark.parametrize("cell", CELLS)
+def test_padding_and_later_steps_change_nothing(cell):
+    network = ChurnNetwork(replace(SMALL, cell=cell), seed=3)
     inputs = np.random.default_rng(0).normal(size=(8, 5, 3)).astype(np.float32)
     lengths = np.array([1, 2, 3, 4, 5, 1, 2, 3], np.int32)
     padded = np.full((8, 40, 3), 9.0, np.float32)
@@ -86,11 +99,48 @@ def test_one_training_step_moves_every_weight_and_no_constant():
     before = [variable.numpy() for variable in trainer.network.trainable_variables]
     constants = trainer.network.mean.numpy(), trainer.network.scale.numpy()
     inputs = generator.normal(size=(16, 6, 3)).astype(np.float32)
-    labels = generator.integers(0, 2, (16, 6, 3)).astype(np.float32)
+    labels = generator.integers(0, 2, (16, 6, SMALL.outputs)).astype(np.float32)
     trainer.step(inputs, labels, np.ones_like(labels))
     for variable, old in zip(trainer.network.trainable_variables, before, strict=True):
         assert (variable.numpy() != old).mean() > 0.99, variable.path
     np.testing.assert_array_equal((trainer.network.mean.numpy(), trainer.network.scale.numpy()), constants)
+
+
+WILD = st.sampled_from([0.0, -0.0, 1.0, 1e-30, -3e4, 1e30, float(np.finfo(np.float32).max)])
+
+
+@cache
+def steps_of(architecture: Architecture):
+    """A network as training starts it, and its (loss, gradients) of a batch."""
+    trainer = Trainer(architecture, ModelSettings())
+    trainer.network.standardise(np.zeros(3), np.array([1.0, 1e-5, 0.0]))
+
+    @tf.function(input_signature=trainer.batch_signature)
+    def step(inputs, labels, taught):
+        with tf.GradientTape() as tape:
+            loss = masked_log_loss(trainer.network(inputs), labels, taught)
+        return loss, tape.gradient(loss, trainer.network.trainable_variables)
+
+    return trainer.network, step
+
+
+@pytest.mark.parametrize("architecture", [SMALL, PER_HORIZON])
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_no_input_makes_loss_or_gradient_that_is_not_finite(architecture, data):
+    """Zeros, numbers at the edge of what float32 holds, nothing that teaches, one step."""
+    network, step = steps_of(architecture)
+    shape = (data.draw(st.integers(1, 3)), data.draw(st.integers(1, 4)))
+    inputs = data.draw(arrays(np.float32, (*shape, 3), elements=WILD))
+    labels, taught = (
+        data.draw(arrays(np.float32, (*shape, architecture.outputs), elements=st.sampled_from([0.0, 1.0])))
+        for _ in range(2)
+    )
+    loss, gradients = step(inputs, labels, taught)
+    assert np.isfinite(loss)
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+    p = network.predict_steps(inputs)
+    assert ((p >= 0) & (p <= 1)).all()
 
 
 def test_an_input_that_never_varies_does_not_blow_up():
@@ -121,11 +171,10 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_fit():
 
     def batches(epoch):
         generator = np.random.default_rng(epoch)
-        shape = (8, 5, 3)
-        labels = generator.integers(0, 2, shape).astype(np.float32)
+        days = generator.integers(1, 120, (2, 8, 5)).astype(np.float32)
         empty = np.zeros(8, np.float32)
-        yield Tensors(pa.array([""] * 8), generator.normal(size=shape).astype(np.float32), empty, labels,
-                      np.ones_like(labels), empty, empty)  # fmt: skip
+        yield Tensors(pa.array([""] * 8), generator.normal(size=(8, 5, 3)).astype(np.float32), empty, empty, empty,
+                      empty, upcoming_days=days[0], known_days=days[1], step_ends=empty)  # fmt: skip
 
     def held_out_loss(network):
         seen.append(network.to_flat())
