@@ -5,12 +5,14 @@ AS_OF ?=
 CUTOFFS ?=
 PROMOTE ?=
 export SHOP AS_OF CUTOFFS PROMOTE
+#: What SHOP= names, nothing where it is the default: `make airflow` then has a shop of its own.
+export GIVEN_SHOP := $(if $(filter file,$(origin SHOP)),,$(SHOP))
 
 JOBS := .venv/bin/python -m
 AIRFLOW := .venv-airflow/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo nightly train backtest status sql stop check test faults bench
+.PHONY: help setup demo nightly train backtest status sql airflow stop check test faults bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +42,11 @@ status: setup ## one screen: newest day, complete or not, what is late or wrong,
 sql: setup ## a psql prompt on the warehouse; SHOP=
 	@$(JOBS) spark_jobs.warehouse psql --shop "$$SHOP"
 
-stop: setup ## stops what runs in the background: the warehouse
+airflow: setup ## Airflow on localhost:8080, with a small shop that lives, or SHOP= (files, folders); Ctrl-C ends it
+	@$(AIRFLOW) infra.local.airflow --shops "$$GIVEN_SHOP"
+
+stop: setup ## stops what runs in the background: Airflow and the warehouse
+	@$(AIRFLOW) infra.local.airflow --stop
 	@$(JOBS) spark_jobs.warehouse stop
 
 check: setup ## style, import rules, commands: seconds

@@ -64,6 +64,20 @@ def _airflow(base: Mapping[str, str], home: Path) -> dict[str, str]:
     }
 
 
+def make_server_environment(shops: Iterable[Path], port: int) -> dict[str, str]:
+    """What a live Airflow needs beside that: its address, and the pace of one machine where somebody watches."""
+    environment = make_environment(shops)
+    ours = {
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://localhost:{port}",  # without it every task looks for the default port
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",  # when a task that was killed counts as dead
+        "PATH": os.pathsep.join([str(AIRFLOW_PYTHON.parent), environment["PATH"]]),
+    }
+    return {**environment, **ours, **{name: os.environ[name] for name in ours.keys() & os.environ.keys() - {"PATH"}}}
+
+
 def find_spark_home() -> Path:
     """The Spark inside the jobs' environment: the pip package's folder."""
     for folder in JOBS_ENVIRONMENT.glob("lib/python3*/site-packages/pyspark"):

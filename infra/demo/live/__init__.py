@@ -1,0 +1,1 @@
+"""A simulated shop without an end: see land.py."""

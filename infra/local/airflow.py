@@ -1,0 +1,168 @@
+"""Airflow on this machine, as a shop's people would use it: nightly runs, triggers by hand, approvals, backfills.
+
+    python -m infra.local.airflow [--shops SHOP.toml or a folder of them, more of them as in PATH]
+
+Without shops: a small simulated one that lives. Its days land while this runs, each once it is over; at the first start
+its history is loaded and a first model trained. CHURN_AIRFLOW_PORT chooses another port than 8080. Ctrl-C ends
+everything; --stop ends an Airflow whose starter is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from infra.local.airflow_client import AirflowClient, wait_until
+from infra.local.airflow_server import USER, AirflowServer, end_processes
+from infra.local.environment import JOBS_PYTHON, ROOT, make_environment
+from infra.local.shops import land_raw_files, prepare_warehouse
+from spark_jobs.command import run_command
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.embedded_postgres import EmbeddedPostgres
+
+LIVE_SHOP = ROOT / "infra" / "demo" / "live" / "shop.toml"
+LOOK_SECONDS = 30  # between two looks whether a day is over
+NEXT_STEPS = """
+What to do there:
+  Dags                    churn_etl, churn_score and churn_train of each shop; a DAG's Docs are its runbook
+  churn_score, Graph      last night's scores; a task's log tells what it did
+  churn_train, Trigger    a form; its run ends in a new model
+  make status, make sql   (in another terminal) the newest night, the scores
+Ctrl-C ends everything."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shops", default="", metavar="PATH", help="shop.toml files, or folders of them")
+    parser.add_argument("--stop", action="store_true", help="end the Airflow of this CHURN_HOME")
+    arguments = parser.parse_args(argv)
+    settings = Settings.from_environment()
+    if arguments.stop:
+        print("Airflow is stopped" if end_processes(settings.home) else "Airflow was not running")
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # also where a shell starts this in the background
+    files = find_shop_files(arguments.shops)
+    os.environ.update(make_environment(files))
+    with suppress(KeyboardInterrupt):
+        serve(Settings.from_environment(), [load_shop(file) for file in files], is_tour=not arguments.shops)
+
+
+def find_shop_files(text: str) -> list[Path]:
+    """The shop.toml files that were asked for, else the live shop's. Raises ChurnError where there is none."""
+    if not text.strip():
+        return [LIVE_SHOP]
+    paths = [Path(part) for part in text.split(os.pathsep) if part]
+    files = [file for path in paths for file in (sorted(path.rglob("shop.toml")) if path.is_dir() else [path])]
+    if not files:
+        raise ChurnError(f"{text}: no shop.toml in it")
+    return files
+
+
+def serve(settings: Settings, shops: Sequence[Shop], is_tour: bool) -> None:
+    """Until Ctrl-C, or until Airflow ends by itself, which is an error."""
+    console = Console(highlight=False)
+    server = AirflowServer(settings, [shop.path for shop in shops], choose_port())
+    was_up = settings.warehouse_url is not None or EmbeddedPostgres(settings.home).is_answering()
+    try:
+        for shop in shops:
+            land_raw_files(shop, settings)
+            prepare_warehouse(shop)
+        start(server, console)
+        client = server.client()
+        client.ensure_pool("gpu", count_cards(), "One slot for each graphics card; one where there is none.")
+        if is_tour:
+            load_history(server, shops[0], console)
+        for dag_id in client.list_dags():
+            client.unpause(dag_id)
+        console.print(f"\nAirflow: {server.url}   user {USER}   password {server.password}", soft_wrap=True)
+        console.print(NEXT_STEPS, highlight=False)
+        watch(server, shops, settings)
+    finally:
+        console.print("\nstopping Airflow", soft_wrap=True)
+        server.stop()
+        if not was_up:
+            subprocess.run([JOBS_PYTHON, "-m", "spark_jobs.warehouse", "stop"], cwd=ROOT)
+
+
+def choose_port() -> int:
+    text = os.environ.get("CHURN_AIRFLOW_PORT") or "8080"
+    if not (text.isdecimal() and 0 < int(text) < 65_536):
+        raise ChurnError(f"CHURN_AIRFLOW_PORT must be a port like 8080, not {text!r}")
+    return int(text)
+
+
+def count_cards() -> int:
+    """The graphics cards of this machine, at least one: a training on the CPU takes the place of one."""
+    try:
+        told = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return 1
+    return max(1, told.count("GPU "))
+
+
+def start(server: AirflowServer, console: Console) -> None:
+    begin = time.monotonic()
+    with console.status("starting Airflow") as status:
+        server.start(lambda waiting: status.update(f"starting Airflow, {time.monotonic() - begin:.0f} s: {waiting}"))
+    console.print(f"Airflow is up ({time.monotonic() - begin:.0f} s)")
+
+
+def load_history(server: AirflowServer, shop: Shop, console: Console) -> None:
+    """At the very first start: the newest night, which loads all before it, and a model that has learned from it."""
+    client = server.client()
+    etl, train = f"churn_etl__{shop.name}", f"churn_train__{shop.name}"
+    if any(run["state"] == "success" for run in client.runs(train)):
+        return
+    console.print(f"first start: {shop.title} loads its history and trains its first model, which takes minutes;")
+    console.print(f"watch it on {server.url}, user {USER}, password {server.password}", soft_wrap=True)
+    client.unpause(etl)
+    night = wait_until(lambda: client.runs(etl), 120, f"a run of {etl}")[0]
+    await_run(client, night, console)
+    client.unpause(train)
+    conf = {"as_of": night["partition_key"], "promote": True}
+    await_run(client, {"dag_id": train, "dag_run_id": client.trigger(train, **conf)}, console)
+
+
+def await_run(client: AirflowClient, run: dict[str, Any], console: Console) -> None:
+    """Raises ChurnError where the run fails."""
+    dag_id, run_id, begin = run["dag_id"], run["dag_run_id"], time.monotonic()
+    with console.status(dag_id):
+        state = client.wait_for_run(dag_id, run_id, seconds=3600)["state"]
+    if state != "success":
+        raise ChurnError(f"{dag_id} failed: its tasks' logs in CHURN_HOME/logs/airflow say why; repeating is safe")
+    console.print(f"{dag_id} ended well ({time.monotonic() - begin:.0f} s)", soft_wrap=True)
+
+
+def watch(server: AirflowServer, shops: Sequence[Shop], settings: Settings) -> None:
+    """Lands each demo shop's day once it is over. Raises ChurnError where Airflow ends by itself."""
+    landed = {shop.name: yesterday(shop) for shop in shops}
+    while True:
+        time.sleep(LOOK_SECONDS)
+        server.check()
+        for shop in shops:
+            if landed[shop.name] < yesterday(shop):
+                land_raw_files(shop, settings)
+                landed[shop.name] = yesterday(shop)
+
+
+def yesterday(shop: Shop) -> date:
+    return datetime.now(shop.zone).date() - timedelta(days=1)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

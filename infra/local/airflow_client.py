@@ -1,0 +1,90 @@
+"""A running Airflow's REST API: what `make airflow` sets up through it, and what the live tests ask it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from spark_jobs.contract.errors import ChurnError
+
+ENDED = ("success", "failed")
+
+
+class AirflowClient:
+    """Calls below /api/v2, as one user. Every refusal is a ChurnError with Airflow's own words."""
+
+    def __init__(self, url: str, user: str, password: str):
+        self.url = url
+        self._http = httpx.Client(base_url=url, timeout=60)
+        answer = self._http.post("/auth/token", json={"username": user, "password": password})
+        self._http.headers["Authorization"] = f"Bearer {_read(answer)['access_token']}"
+
+    def get(self, path: str, **parameters: object) -> dict[str, Any]:
+        return _read(self._http.get(f"/api/v2{path}", params=parameters))
+
+    def post(self, path: str, **body: object) -> dict[str, Any]:
+        return _read(self._http.post(f"/api/v2{path}", json=body))
+
+    def patch(self, path: str, **body: object) -> dict[str, Any]:
+        return _read(self._http.patch(f"/api/v2{path}", json=body))
+
+    def ensure_pool(self, name: str, slots: int, description: str) -> None:
+        pools = self.get("/pools", pool_name_pattern=name, limit=1000)["pools"]
+        if name not in {pool["name"] for pool in pools}:
+            self.post("/pools", name=name, slots=slots, description=description)
+
+    def list_dags(self) -> list[str]:
+        return [dag["dag_id"] for dag in self.get("/dags", tags=["churn"], limit=1000)["dags"]]
+
+    def unpause(self, dag_id: str) -> None:
+        self.patch(f"/dags/{dag_id}", is_paused=False)
+
+    def trigger(self, dag_id: str, partition_key: str | None = None, **conf: object) -> str:
+        """Starts a run, and gives its id."""
+        body = {"logical_date": None, "conf": conf, "partition_key": partition_key}
+        return self.post(f"/dags/{dag_id}/dagRuns", **body)["dag_run_id"]
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """The DAG's runs, the newest last."""
+        return self.get(f"/dags/{dag_id}/dagRuns", order_by="id", limit=1000)["dag_runs"]
+
+    def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
+        """A run's task instances by task id."""
+        found = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=1000)["task_instances"]
+        return {task["task_id"]: task for task in found}
+
+    def wait_for_run(self, dag_id: str, run_id: str, seconds: float) -> dict[str, Any]:
+        """The run once it has ended. Raises ChurnError where it takes longer."""
+
+        def ended() -> dict[str, Any] | None:
+            run = self.get(f"/dags/{dag_id}/dagRuns/{run_id}")
+            return run if run["state"] in ENDED else None
+
+        return wait_until(ended, seconds, f"{dag_id} {run_id}")
+
+
+def wait_until(look: Callable[[], Any], seconds: float, what: str) -> Any:
+    """What `look` gives as soon as it gives something."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise ChurnError(f"{what}: not there after {seconds:.0f} s")
+        time.sleep(1)
+    return found
+
+
+def _read(answer: httpx.Response) -> dict[str, Any]:
+    if answer.is_error:
+        raise ChurnError(f"Airflow refuses {answer.request.method} {answer.request.url.path}: {_explain(answer)}")
+    return answer.json()
+
+
+def _explain(answer: httpx.Response) -> str:
+    try:
+        detail = answer.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        detail = answer.text or answer.reason_phrase
+    return " ".join(str(detail).split())

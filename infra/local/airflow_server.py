@@ -1,0 +1,174 @@
+"""A live Airflow on this machine: scheduler, DAG processor, triggerer and API server, started and ended together.
+
+All processes that belong to it, whatever started them, carry its home in their environment: that is how they are
+found again, also after their starter was killed. No process id is ever trusted.
+
+Its database is a PostgreSQL database beside the embedded warehouse, so that tasks run side by side; where the
+warehouse is a server of your own, it is SQLite, or what AIRFLOW__DATABASE__SQL_ALCHEMY_CONN names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+
+import httpx
+import psutil
+import psycopg
+
+from infra.local.airflow_client import AirflowClient
+from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT, make_server_environment
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.embedded_postgres import EmbeddedPostgres
+
+MARK = "CHURN_AIRFLOW_HOME"
+USER = "admin"
+#: Nobody asks them for logs: the API server reads the files. A log server would listen to the whole network.
+COMPONENTS = {
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "dag_processor": ["dag-processor"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+    "api_server": ["api-server"],
+}
+REPORTING = ("metadatabase", "scheduler", "dag_processor", "triggerer")  # in what the API server says of their health
+START_SECONDS = 300
+END_SECONDS = 10  # for a process to end by itself
+
+
+class AirflowServer:
+    """The Airflow of one CHURN_HOME. Every failure is a ChurnError of one line."""
+
+    def __init__(self, settings: Settings, shops: Sequence[Path], port: int):
+        self.settings, self.shops, self.port = settings, list(shops), port
+        self._processes: dict[str, subprocess.Popen] = {}
+        self.url = f"http://localhost:{port}"
+        self.logs = settings.home / "logs" / "airflow_server"
+        self.password_file = settings.home / "airflow" / "simple_auth_manager_passwords.json.generated"
+
+    def start(self, tell: Callable[[str], None] = lambda said: None) -> None:
+        """Starts everything and returns once it is healthy and knows the DAGs. `tell` hears what it waits for."""
+        if find_processes(self.settings.home):
+            raise ChurnError(f"Airflow already runs in {self.settings.home}: make stop ends it")
+        if not _is_free(self.port):
+            raise ChurnError(f"port {self.port} is taken: set CHURN_AIRFLOW_PORT to another, or stop what uses it")
+        self.logs.mkdir(parents=True, exist_ok=True)
+        tell("its database")
+        environment = make_server_environment(self.shops, self.port) | self._database()
+        environment |= {MARK: str(self.settings.home), "SPT_NOENV": "1"}  # else process titles overwrite the mark
+        try:
+            if self._launch("database", ["db", "migrate"], environment).wait() != 0:
+                raise ChurnError(f"Airflow's database cannot be made: {self._last_line('database')}")
+            for name, command in COMPONENTS.items():
+                self._processes[name] = self._launch(name, command, environment)
+            self._await_health(tell)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        end_processes(self.settings.home)
+        for process in self._processes.values():
+            process.wait()
+
+    def check(self) -> None:
+        """Raises ChurnError where a component has ended."""
+        for name, process in self._processes.items():
+            if process.poll() is not None:
+                raise ChurnError(f"Airflow's {name} has ended: {self._last_line(name)}")
+
+    @property
+    def password(self) -> str:
+        return json.loads(self.password_file.read_text())[USER]
+
+    def client(self) -> AirflowClient:
+        return AirflowClient(self.url, USER, self.password)
+
+    def _database(self) -> dict[str, str]:
+        """Where Airflow keeps its own state."""
+        if self.settings.warehouse_url or "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" in os.environ:
+            given = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"} & set(os.environ)
+            return {name: os.environ[name] for name in given}
+        if subprocess.run([JOBS_PYTHON, "-m", "spark_jobs.warehouse", "start"], stdout=subprocess.DEVNULL).returncode:
+            raise ChurnError("the warehouse, which keeps Airflow's state too, does not start: see its message above")
+        server = EmbeddedPostgres(self.settings.home).url
+        with psycopg.connect(server, autocommit=True) as connection:
+            if not connection.execute("SELECT FROM pg_database WHERE datname = 'airflow'").fetchone():
+                connection.execute("CREATE DATABASE airflow")
+        address = "postgresql+psycopg://" + server.partition("://")[2].rpartition("/")[0] + "/airflow"
+        return {f"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN{kind}": address for kind in ("", "_ASYNC")}
+
+    def _await_health(self, tell: Callable[[str], None]) -> None:
+        begin = time.monotonic()
+        while waiting := self._find_missing():
+            tell(waiting)
+            self.check()
+            if time.monotonic() - begin > START_SECONDS:
+                raise ChurnError(f"Airflow is not healthy after {START_SECONDS} s ({waiting}): see {self.logs}")
+            time.sleep(1)
+
+    def _find_missing(self) -> str:
+        """What is not there yet, in words; nothing once all is."""
+        try:
+            health = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=10).json()
+        except (httpx.HTTPError, ValueError):
+            return "the API server"
+        ill = [name for name in REPORTING if (health.get(name) or {}).get("status") != "healthy"]
+        if ill:
+            return ", ".join(ill)
+        return "" if self.client().list_dags() else "the DAGs"
+
+    def _launch(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen:
+        """An Airflow command with a log of its own, in a session of its own that no Ctrl-C reaches."""
+        with (self.logs / f"{name}.log").open("wb") as log:
+            return subprocess.Popen(
+                [AIRFLOW_PYTHON, "-m", "airflow", *command], cwd=ROOT, env=environment,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    def _last_line(self, name: str) -> str:
+        log = self.logs / f"{name}.log"
+        lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        return f"{lines[-1] if lines else 'it said nothing'} ({log})"
+
+
+def find_processes(home: Path) -> list[psutil.Process]:
+    """Every living process of this home's Airflow."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == str(home) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def end_processes(home: Path) -> int:
+    """Ends them all, those too that they start meanwhile; gives how many there were."""
+    count = 0
+    while processes := find_processes(home):
+        count += len(processes)
+        for process in processes:
+            with suppress(psutil.Error):
+                process.terminate()
+        _, stubborn = psutil.wait_procs(processes, timeout=END_SECONDS)
+        for process in stubborn:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(stubborn, timeout=END_SECONDS)
+    return count
+
+
+def _is_free(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
