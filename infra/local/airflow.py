@@ -76,7 +76,8 @@ def find_shop_files(text: str) -> list[Path]:
 def serve(settings: Settings, shops: Sequence[Shop], is_tour: bool) -> None:
     """Until Ctrl-C, or until Airflow ends by itself, which is an error."""
     console = Console(highlight=False)
-    server = AirflowServer(settings, [shop.path for shop in shops], choose_port())
+    server = AirflowServer(settings, [shop.path for shop in shops], settings.airflow_port)
+    server.require_free()
     was_up = settings.warehouse_url is not None or EmbeddedPostgres(settings.home).is_answering()
     try:
         for shop in shops:
@@ -97,13 +98,6 @@ def serve(settings: Settings, shops: Sequence[Shop], is_tour: bool) -> None:
         server.stop()
         if not was_up:
             subprocess.run([JOBS_PYTHON, "-m", "spark_jobs.warehouse", "stop"], cwd=ROOT)
-
-
-def choose_port() -> int:
-    text = os.environ.get("CHURN_AIRFLOW_PORT") or "8080"
-    if not (text.isdecimal() and 0 < int(text) < 65_536):
-        raise ChurnError(f"CHURN_AIRFLOW_PORT must be a port like 8080, not {text!r}")
-    return int(text)
 
 
 def count_cards() -> int:

@@ -52,12 +52,15 @@ class AirflowServer:
         self.logs = settings.home / "logs" / "airflow_server"
         self.password_file = settings.home / "airflow" / "simple_auth_manager_passwords.json.generated"
 
-    def start(self, tell: Callable[[str], None] = lambda said: None) -> None:
-        """Starts everything and returns once it is healthy and knows the DAGs. `tell` hears what it waits for."""
+    def require_free(self) -> None:
+        """Raises ChurnError where another Airflow runs in the same home, or the port is taken."""
         if find_processes(self.settings.home):
             raise ChurnError(f"Airflow already runs in {self.settings.home}: make stop ends it")
         if not _is_free(self.port):
             raise ChurnError(f"port {self.port} is taken: set CHURN_AIRFLOW_PORT to another, or stop what uses it")
+
+    def start(self, tell: Callable[[str], None] = lambda said: None) -> None:
+        """Starts everything and returns once it is healthy and knows the DAGs. `tell` hears what it waits for."""
         self.logs.mkdir(parents=True, exist_ok=True)
         tell("its database")
         environment = make_server_environment(self.shops, self.port) | self._database()

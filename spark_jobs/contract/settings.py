@@ -8,6 +8,7 @@
 | CHURN_MLFLOW_URI | an MLflow server | SQLite in CHURN_HOME |
 | CHURN_SPARK_MASTER | where jobs run when started without spark-submit | local[*] |
 | CHURN_SHOPS | the shops that Airflow makes DAGs for: shop.toml files, or folders of them, as in PATH | none |
+| CHURN_AIRFLOW_PORT | where `make airflow` listens | 8080 |
 | CHURN_JOBS_PYTHON | the interpreter of the jobs' environment, for whoever runs in another one | python |
 """
 
@@ -49,6 +50,7 @@ class Settings:
     is_spark_submitted: bool = False
     shops: tuple[Path, ...] = ()
     jobs_python: str = "python"
+    airflow_port: int = 8080
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -63,6 +65,7 @@ class Settings:
             is_spark_submitted="PYSPARK_GATEWAY_PORT" in env,
             shops=tuple(Path(p) for p in env.get("CHURN_SHOPS", "").split(os.pathsep) if p),
             jobs_python=env.get("CHURN_JOBS_PYTHON") or "python",
+            airflow_port=_read_port(env.get("CHURN_AIRFLOW_PORT") or "8080"),
         )
 
     def __repr__(self) -> str:  # urls and keys are secrets
@@ -112,6 +115,12 @@ def _kept_secret(path: Path) -> str:
         finally:
             draft.unlink()
     return path.read_text()
+
+
+def _read_port(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) < 65_536):
+        raise ChurnError(f"CHURN_AIRFLOW_PORT must be a port like 8080, not {text!r}")
+    return int(text)
 
 
 def parse_day(text: str) -> date:
