@@ -1,37 +1,46 @@
 """
 ### What a shop's customers did, by morning
 
-**Makes** the clean purchases, `customer_day`, and one history per customer who can still be kept
+**Makes** the clean purchases, browses and reviews, `customer_day`, and one history per customer who can still be kept
 (`customer_series`), each audited before it becomes visible.
 
-**When** every night at 02:00 in the shop's time zone, for the day that has just ended. A shop with an `end_date`
-runs only by hand.
+**When** every night at 02:00 in the shop's time zone, for the day that has just ended. With `schedule.first_night` in
+the shop's file every night since then is owed, and missed ones are made up in their order; without it only the newest.
+A shop with an `end_date` runs only by hand.
 
-**From** the raw files of the shop's `shop.toml`: every delivery up to that day that is not cleaned yet, so a night
-that was missed is made up for by the next one.
+**From** the raw files of the shop's `shop.toml`: every delivery up to that day that is not cleaned yet. Each log's file
+of the day is waited for until `schedule.wait_hours` after the day's end, except on `closed_days`.
 
 **If it fails** nothing half-made is visible: yesterday's tables stay, and `churn_score` does not start. The business
-works with yesterday's risks; every night without repair makes them a day older.
+works with yesterday's risks; every night without repair makes them a day older. Where only a log is late without which
+customers can still be scored, its wait is skipped and the night goes on; a later night takes the file in.
 
-**What to do** Read the last lines of the failed task. An `error:` line says what to mend: a faulty `shop.toml`, too
-many rejected records, a day that is not there. Then clear the failed task: finished work is not done twice, and the
-same input gives the same content. To make an earlier day, trigger the DAG with `as_of`; for a range use
+**What to do** Read the last lines of the failed task, or its XCom `why`. An `error:` line says what to mend: a faulty
+`shop.toml`, too many rejected records, a file that did not come. Then clear the failed task: finished work is not done
+twice, and the same input gives the same content. What breaks down by itself (a server away, a killed worker) has been
+tried three times by then. To make earlier days, trigger the DAG with a day or a range; for more use
 `airflow backfill create` with a `--to-date` that ends in `T23:59:59`, or its last night is left out.
 """
 
+from datetime import datetime, timedelta
+
 from airflow.sdk import DAG, CronPartitionTimetable
 
-from dags.common import (
-    AS_OF_PARAM,
-    DEFAULT_ARGS,
-    START,
-    CommandOperator,
-    find_shops,
-    make_series_asset,
-    resolve_as_of,
-    submit_job,
-)
+from dags import forms
+from dags.alerts import NOTIFY, scores_are_due
+from dags.arrivals import DeliverySensor
+from dags.common import DEFAULT_ARGS, SPARK_POOL, START, make_series_asset, resolve_days
+from dags.jobs import CommandOperator, SparkJobOperator
+from dags.shops import find_shops
 from spark_jobs.contract.shop import Shop
+
+PARAMS = {
+    "as_of": forms.AS_OF,
+    "first_day": forms.FIRST_DAY,
+    "last_day": forms.LAST_DAY,
+    "wait_for_files": forms.WAIT_FOR_FILES,
+    "dry_run": forms.DRY_RUN,
+}
 
 
 def nightly(shop: Shop) -> CronPartitionTimetable | None:
@@ -41,33 +50,65 @@ def nightly(shop: Shop) -> CronPartitionTimetable | None:
     return CronPartitionTimetable("0 2 * * *", timezone=shop.time_zone, run_offset=-1, key_format="%Y-%m-%d")
 
 
+def first_run(shop: Shop) -> datetime:
+    """The midnight before the first run that is owed: it comes the night after its day."""
+    first_night = shop.schedule.first_night
+    if first_night is None:
+        return START
+    return datetime.combine(first_night + timedelta(days=1), datetime.min.time(), shop.zone)
+
+
 def build_etl(shop: Shop) -> DAG:
     with DAG(
         dag_id=f"churn_etl__{shop.name}",
         description="Raw logs to customer histories, nightly",
         doc_md=__doc__,
         schedule=nightly(shop),
-        start_date=START,
-        catchup=False,
+        start_date=first_run(shop),
+        catchup=shop.schedule.first_night is not None,
         max_active_runs=1,
         default_args=DEFAULT_ARGS,
-        params={"as_of": AS_OF_PARAM},
+        params=PARAMS,
+        deadline=scores_are_due(shop),
+        on_failure_callback=NOTIFY,
         tags=["churn", "etl", shop.name],
     ) as dag:
-        as_of = resolve_as_of(shop.time_zone)
-        clean, customer_day, customer_series = (
-            submit_job(job, shop, as_of) for job in ("clean", "customer_day", "customer_series")
-        )
+        days = resolve_days(shop.time_zone)
+        customer_day = SparkJobOperator(
+            task_id="customer_day", job="customer_day", shop=shop, days=days, last_only=True,
+            options=[forms.IF_DRY_RUN], pool=SPARK_POOL,
+            doc_md="What did each customer do on each day, as far as each delivery told?",
+        )  # fmt: skip
+        customer_series = SparkJobOperator(
+            task_id="customer_series", job="customer_series", shop=shop, days=days, options=[forms.IF_DRY_RUN],
+            pool=SPARK_POOL, doc_md="The history of each customer who can still be kept, up to the end of the day.",
+        )  # fmt: skip
         publish = CommandOperator(
-            task_id="publish",
-            command=["spark_jobs.publish"],
-            shop=shop,
-            as_of=as_of,
-            options=["--pipeline", "etl"],
-            outlets=[make_series_asset(shop)],
-        )
-        as_of >> clean >> customer_day >> customer_series >> publish
+            task_id="publish", command=["spark_jobs.publish"], shop=shop, days=days, options=["--pipeline", "etl"],
+            with_result=True, skip_if=forms.SKIPPED_IN_DRY_RUN, outlets=[make_series_asset(shop)],
+            doc_md="Names the table versions that belong together, and announces the day to `churn_score`.",
+        )  # fmt: skip
+        for log in shop.sources:
+            add_log(shop, log, days) >> customer_day
+        customer_day >> customer_series >> publish
     return dag
+
+
+def add_log(shop: Shop, log: str, days: object) -> SparkJobOperator:
+    """The cleaning of one log, after the wait for its files where they have days."""
+    clean = SparkJobOperator(
+        task_id=f"clean_{log}", job="clean", shop=shop, days=days, last_only=True,
+        options=["--log", log, forms.IF_DRY_RUN], pool=SPARK_POOL,
+        trigger_rule="none_failed",  # a log that did not come is cleaned up to what has come
+        doc_md=f"Every raw record of {log} as clean, quarantined or duplicate, all accounted for.",
+    )  # fmt: skip
+    if shop.sources[log].delivery_day:
+        wait = DeliverySensor(
+            task_id=f"wait_{log}", log_name=log, shop=shop, days=days, is_wanted=forms.WANTED_FILES,
+            doc_md=f"Waits for the file of {log} of the day, without holding a worker.",
+        )  # fmt: skip
+        wait >> clean
+    return clean
 
 
 for shop in find_shops():

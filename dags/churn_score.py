@@ -11,25 +11,29 @@ first reason. In the lake, then in the warehouse view `churn_risk`.
 **If it fails** the view keeps showing the last complete day: never a mixture, never a part. Campaigns that start from
 it work on older risks.
 
-**What to do** Read the last lines of the failed task. "No model" means that none was promoted: run `churn_train` with
-`promote`. An audit failure means that the scores break their contract (a probability out of range, a customer missing):
-nothing was published, and the model should be looked at before anything else. If the warehouse was away, clear the
-failed task once it is back. To score a day again, trigger the DAG with `as_of`.
+**What to do** Read the last lines of the failed task, or its XCom `why`. "No model" means that none was promoted: run
+`churn_train` and approve its model. An audit failure means that the scores break their contract (a probability out of
+range, a customer missing): nothing was published, and the model should be looked at before anything else. If the
+warehouse was away, clear the failed task once it is back. To score days again, or with another model, trigger the DAG
+with a day or a range; a dry run says what would be done.
 """
 
 from airflow.sdk import DAG, PartitionedAssetTimetable
 
-from dags.common import (
-    AS_OF_PARAM,
-    DEFAULT_ARGS,
-    START,
-    CommandOperator,
-    find_shops,
-    make_series_asset,
-    resolve_as_of,
-    submit_job,
-)
+from dags import forms
+from dags.alerts import NOTIFY, scores_are_due
+from dags.common import DEFAULT_ARGS, SPARK_POOL, START, make_scores_asset, make_series_asset, resolve_days
+from dags.jobs import CommandOperator, SparkJobOperator
+from dags.shops import find_shops
 from spark_jobs.contract.shop import Shop
+
+PARAMS = {
+    "as_of": forms.AS_OF,
+    "first_day": forms.FIRST_DAY,
+    "last_day": forms.LAST_DAY,
+    "model_version": forms.MODEL_VERSION,
+    "dry_run": forms.DRY_RUN,
+}
 
 
 def build_score(shop: Shop) -> DAG:
@@ -42,16 +46,26 @@ def build_score(shop: Shop) -> DAG:
         catchup=False,
         max_active_runs=1,
         default_args=DEFAULT_ARGS,
-        params={"as_of": AS_OF_PARAM},
+        params=PARAMS,
+        deadline=scores_are_due(shop),
+        on_failure_callback=NOTIFY,
         tags=["churn", "score", shop.name],
     ) as dag:
-        as_of = resolve_as_of(shop.time_zone)
-        churn_risk = submit_job("churn_risk", shop, as_of)
+        days = resolve_days(shop.time_zone)
+        churn_risk = SparkJobOperator(
+            task_id="churn_risk", job="churn_risk", shop=shop, days=days,
+            options=[forms.option("model_version"), forms.IF_DRY_RUN], pool=SPARK_POOL,
+            doc_md="The risk of each customer of the day's `customer_series`, audited before it becomes visible.",
+        )  # fmt: skip
         publish = CommandOperator(
-            task_id="publish", command=["spark_jobs.publish"], shop=shop, as_of=as_of, options=["--pipeline", "score"]
-        )
-        load = CommandOperator(task_id="load", command=["spark_jobs.warehouse", "load"], shop=shop, as_of=as_of)
-        as_of >> churn_risk >> publish >> load
+            task_id="publish", command=["spark_jobs.publish"], shop=shop, days=days, options=["--pipeline", "score"],
+            skip_if=forms.SKIPPED_IN_DRY_RUN, doc_md="Names the table versions that belong together.",
+        )  # fmt: skip
+        load = CommandOperator(
+            task_id="load", command=["spark_jobs.warehouse", "load"], shop=shop, days=days,
+            outlets=[make_scores_asset(shop)], doc_md="Copies the scores to the warehouse and makes them visible.",
+        )  # fmt: skip
+        churn_risk >> publish >> load
     return dag
 
 

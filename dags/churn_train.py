@@ -18,15 +18,16 @@ a training without consequences, trigger the DAG without `promote`, and read the
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param
+from airflow.sdk import DAG, CronTriggerTimetable
 
-from dags.common import AS_OF_PARAM, DEFAULT_ARGS, START, CommandOperator, find_shops, resolve_as_of, submit_job
+from dags import forms
+from dags.alerts import NOTIFY
+from dags.common import DEFAULT_ARGS, GPU_POOL, SPARK_POOL, START, resolve_days
+from dags.jobs import CommandOperator, SparkJobOperator
+from dags.shops import find_shops
 from spark_jobs.contract.shop import Shop
 
-PROMOTE_PARAM = Param(False, type="boolean", description="Let the model score from now on, if it passes the gate.")
-EPOCHS_PARAM = Param(
-    None, type=["null", "integer"], minimum=1, maximum=1000, description="At most so many epochs. Empty: as the shop."
-)
+PROMOTE_PARAM = forms._flag(False, "Promote", "x")
 
 
 def weekly(shop: Shop) -> CronTriggerTimetable | None:
@@ -43,26 +44,26 @@ def build_train(shop: Shop) -> DAG:
         catchup=False,
         max_active_runs=1,
         default_args=DEFAULT_ARGS,
-        params={"as_of": AS_OF_PARAM, "promote": PROMOTE_PARAM, "epochs": EPOCHS_PARAM},
+        params={"as_of": forms.AS_OF, "promote": PROMOTE_PARAM, "epochs": forms.EPOCHS},
+        on_failure_callback=NOTIFY,
         tags=["churn", "train", shop.name],
     ) as dag:
-        as_of = resolve_as_of(shop.time_zone)
-        customer_series = submit_job("customer_series", shop, as_of, options=["--all"])
+        days = resolve_days(shop.time_zone)
+        customer_series = SparkJobOperator(
+            task_id="customer_series", job="customer_series", shop=shop, days=days, options=["--all"], pool=SPARK_POOL,
+            doc_md="The history of everybody who was ever eligible, as training needs it.",
+        )  # fmt: skip
         publish = CommandOperator(
-            task_id="publish", command=["spark_jobs.publish"], shop=shop, as_of=as_of, options=["--pipeline", "train"]
-        )
+            task_id="publish", command=["spark_jobs.publish"], shop=shop, days=days, options=["--pipeline", "train"],
+            doc_md="Names the table versions that belong together.",
+        )  # fmt: skip
         train = CommandOperator(
-            task_id="train",
-            command=["training.train"],
-            shop=shop,
-            as_of=as_of,
-            options=[
-                "{{ '--promote' if params.promote else '' }}",
-                "{{ '--epochs=%d' % params.epochs if params.epochs else '' }}",
-            ],
+            task_id="train", command=["training.train"], shop=shop, days=days, last_only=True, pool=GPU_POOL,
+            options=["{{ '--promote' if params.promote else '' }}", forms.option("epochs")],
             execution_timeout=timedelta(hours=12),
-        )
-        as_of >> customer_series >> publish >> train
+            doc_md="Every kind of model learns; the gate chooses; the winner is registered, with a report.",
+        )  # fmt: skip
+        customer_series >> publish >> train
     return dag
 
 

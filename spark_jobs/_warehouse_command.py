@@ -50,8 +50,10 @@ def main(argv: list[str] | None = None) -> None:
         Warehouse.connect(settings).prepare(shop)
         print(f"schema {shop.name} is ready")
     elif arguments.command == "load":
-        check_as_of(shop, arguments.as_of)
-        load_scores(Warehouse.connect(settings), Lake(settings.lake(shop.name)), shop, arguments.as_of)
+        for as_of in arguments.as_of:
+            check_as_of(shop, as_of)
+        for as_of in sorted(set(arguments.as_of)):
+            load_scores(Warehouse.connect(settings), Lake(settings.lake(shop.name)), shop, as_of)
     else:
         promote(Warehouse.connect(settings), shop, arguments.version, arguments.effective_from)
 
@@ -126,7 +128,8 @@ def _make_parser() -> argparse.ArgumentParser:
     commands.add_parser("psql").add_argument("--shop", metavar="SHOP.toml")
     for name in ("prepare", "load", "promote"):
         commands.add_parser(name).add_argument("--shop", required=True, metavar="SHOP.toml")
-    commands.choices["load"].add_argument("--as-of", required=True, type=day, metavar="DAY")
+    commands.choices["load"].add_argument("--as-of", required=True, type=day, metavar="DAY", action="append",
+                                          help="may be repeated")  # fmt: skip
     commands.choices["promote"].add_argument("--version", required=True, help="as in model_registry")
     commands.choices["promote"].add_argument("--effective-from", type=day, metavar="DAY", help="default: the day it "
                                              "was trained through")  # fmt: skip

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pyspark.sql import DataFrame
 
-from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
@@ -86,28 +86,46 @@ def find_series(lake: Lake, as_of: date) -> int:
     return versions[-1]
 
 
-def find_model(warehouse: Warehouse, shop: Shop, as_of: date) -> tuple[ModelRecord, bool]:
-    """The model that scores the day, and whether it knows later days."""
+def find_model(warehouse: Warehouse, shop: Shop, as_of: date, version: str | None) -> tuple[ModelRecord, bool]:
+    """The model that scores the day, or the given one, and whether it knows later days."""
+    if version:
+        model = warehouse.model(shop, version)
+        return model, model.trained_through > as_of
     found = warehouse.model_for(shop, as_of)
     if found is None:
         raise MissingInputError(f"no promoted model for {shop.name}: make train SHOP=… AS_OF=… PROMOTE=1")
     return found
 
 
-def run(open_spark: SparkOpener, lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> None:
-    """Scores and publishes one day, unless these very scores are published already."""
-    version = find_series(lake, as_of)
-    model, is_hindsight = find_model(warehouse, shop, as_of)
+def run(
+    open_spark: SparkOpener,
+    lake: Lake,
+    warehouse: Warehouse,
+    shop: Shop,
+    as_of: date,
+    version: str | None = None,
+    is_dry_run: bool = False,
+) -> None:
+    """Scores and publishes one day, unless these very scores are published already; a dry run only says so.
+
+    version: of the model; None leaves it to the registry.
+    """
+    series_version = find_series(lake, as_of)
+    model, is_hindsight = find_model(warehouse, shop, as_of, version)
     table, day = churn_risk(shop.churn.horizons_days), as_of.isoformat()
-    inputs = lake.partitions(CUSTOMER_SERIES, version).get(day, ())
+    inputs = lake.partitions(CUSTOMER_SERIES, series_version).get(day, ())
     key = make_run_key(table, day, inputs, model=model.version, bundle=model.bundle_hash, hindsight=is_hindsight,
                        bands=repr(shop.bands), churn=repr(shop.churn),
                        code=source_hash(sys.modules[__name__], *SCORING_CODE))  # fmt: skip
     if lake.is_published(table, day, key):
         print(f"churn_risk: model {model.version} has scored {as_of} already")
         return
-    customers = lake.arrow(CUSTOMER_SERIES, [day], version, columns=["customer_id"])["customer_id"].combine_chunks()
-    series = lake.read(open_spark(), CUSTOMER_SERIES, [day], version)
+    columns = lake.arrow(CUSTOMER_SERIES, [day], series_version, columns=["customer_id"])
+    customers = columns["customer_id"].combine_chunks()
+    if is_dry_run:
+        print(f"churn_risk: model {model.version} would score {len(customers):,} customers as of {as_of}")
+        return
+    series = lake.read(open_spark(), CUSTOMER_SERIES, [day], series_version)
     scores = score_series(series, len(customers), shop, batch_scorer(shop, as_of, model, is_hindsight))
     lake.publish(
         scores, table, {day: key}, audit=lambda written: audit_scores(written, customers, shop.churn.horizons_days)
@@ -116,10 +134,14 @@ def run(open_spark: SparkOpener, lake: Lake, warehouse: Warehouse, shop: Shop, a
 
 
 def main(argv: list[str] | None = None) -> None:
-    arguments, shop = load_arguments(make_parser(__doc__), argv)
+    parser = add_dry_run(make_parser(__doc__, many_days=True))
+    parser.add_argument("--model-version", metavar="VERSION", help="as in model_registry; by default the promoted one")
+    arguments, shop = load_arguments(parser, argv)
     settings = Settings.from_environment()
     lake, warehouse = Lake(settings.lake(shop.name)), Warehouse.connect(settings)
-    run(partial(open_session, "churn_risk", settings), lake, warehouse, shop, arguments.as_of)
+    open_spark = partial(open_session, "churn_risk", settings)
+    for as_of in sorted(set(arguments.as_of)):
+        run(open_spark, lake, warehouse, shop, as_of, arguments.model_version, arguments.dry_run)
 
 
 if __name__ == "__main__":

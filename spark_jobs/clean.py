@@ -43,18 +43,19 @@ from spark_jobs.accounts import (
     with_accounts,
 )
 from spark_jobs.cleaning_plan import CleaningPlan, Delivery, make_plan
-from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop, Source
 from spark_jobs.contract.shop_file import load_shop
-from spark_jobs.contract.tables import ACCOUNTS, EVENTS, quarantine
+from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES, EVENTS, quarantine
 from spark_jobs.lake import Lake, make_run_key, source_hash
 from spark_jobs.session import SparkOpener, open_session
 from spark_jobs.warehouse import Warehouse
 
 READ_TASK_BYTES = 16 << 20  # of raw, often compressed, files
 MIN_READ_TASKS = 8
+SHOWN_FILES = 10  # of those that a dry run would clean
 BROKEN_FILE = "file_broken"  # nothing is wrong with the record itself
 PLACEMENT_DDL = "delivery_id string, path string, delivered_on date, not_before date, seen_as_of date"
 
@@ -180,24 +181,38 @@ def publish(lake: Lake, plan: CleaningPlan, judged: DataFrame, tallies: list[Tal
     lake.update(ACCOUNTS, plan.log, lambda current: with_accounts(current, accounts))
 
 
+def plan_log(
+    lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings, registered: list[Delivery]
+) -> CleaningPlan:
+    """What is due of one log, given its deliveries."""
+    rules = make_run_key(
+        EVENTS[log], log, [], key_id=settings.id_key().key_id, zone=shop.time_zone, currency=shop.currency,
+        rates=repr(shop.rates), source=repr(shop.sources[log]), code=source_hash(*CODE, sys.modules[__name__]),
+    )  # fmt: skip
+    return make_plan(lake, EVENTS[log], registered, lake.arrow(ACCOUNTS, [log]).to_pylist(), as_of, rules)
+
+
+def preview(lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -> None:
+    """Says what a run would clean; registers and writes nothing."""
+    fresh = deliveries.describe_new(lake, shop, log, as_of, settings.home)
+    plan = plan_log(lake, shop, log, as_of, settings, [*lake.arrow(DELIVERIES, [log]).to_pylist(), *fresh])
+    print(f"{log}: would clean {len(plan.deliveries):,} files up to {as_of}, {len(fresh):,} files are new")
+    for delivery in plan.deliveries[:SHOWN_FILES]:
+        print(f"  {delivery['path']}")
+
+
 def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -> CleaningPlan:
     """Registers, cleans and publishes what is due of one log; gives the plan that was carried out."""
-    source, key = shop.sources[log], settings.id_key()
-    registered = deliveries.register(lake, shop, log, as_of, settings.home)
-    rules = make_run_key(
-        EVENTS[log], log, [], key_id=key.key_id, zone=shop.time_zone, currency=shop.currency, rates=repr(shop.rates),
-        source=repr(source), code=source_hash(*CODE, sys.modules[__name__]),
-    )  # fmt: skip
-    plan = make_plan(lake, EVENTS[log], registered, lake.arrow(ACCOUNTS, [log]).to_pylist(), as_of, rules)
+    plan = plan_log(lake, shop, log, as_of, settings, deliveries.register(lake, shop, log, as_of, settings.home))
     if plan.is_empty:
         print(f"{log}: nothing new up to {as_of}")
         return plan
     judged, tallies = judge_files(open_spark(), lake, plan, shop, settings)
     accounts = make_accounts(tallies, plan.deliveries)
     report(log, tallies, accounts, as_of)
-    check_accounts(log, accounts, source.max_quarantined_share, as_of)
+    check_accounts(log, accounts, shop.sources[log].max_quarantined_share, as_of)
     pairs = customer_pairs(judged).toArrow().to_batches()
-    Warehouse.connect(settings).remember_customers(shop, key.key_id, pairs)
+    Warehouse.connect(settings).remember_customers(shop, settings.id_key().key_id, pairs)
     publish(lake, plan, judged, tallies, accounts)
     judged.unpersist()
     return plan
@@ -266,9 +281,13 @@ def main(argv: list[str] | None = None) -> None:
         return
     parser = make_parser(__doc__)
     parser.add_argument("--log", action="append", choices=list(EVENTS), help="only this log; may be repeated")
-    arguments, shop = load_arguments(parser, argv)
+    arguments, shop = load_arguments(add_dry_run(parser), argv)
     settings = Settings.from_environment()
     lake = Lake(settings.lake(shop.name))
+    if arguments.dry_run:
+        for log in select_logs(shop, arguments.log):
+            preview(lake, shop, log, arguments.as_of, settings)
+        return
     merges.register(lake, shop, arguments.as_of, settings)
     for log in select_logs(shop, arguments.log):
         run(partial(open_session, "clean", settings), lake, shop, log, arguments.as_of, settings)

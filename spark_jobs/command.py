@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import parse_day
@@ -21,13 +23,35 @@ def day(text: str) -> date:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def make_parser(doc: str | None, with_as_of: bool = True) -> argparse.ArgumentParser:
-    """A parser whose --help is the module's docstring and which takes --shop and, mostly, --as-of."""
+def make_parser(doc: str | None, with_as_of: bool = True, many_days: bool = False) -> argparse.ArgumentParser:
+    """A parser whose --help is the module's docstring and which takes --shop and, mostly, --as-of.
+
+    With many_days --as-of may be repeated, and is the list of days.
+    """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shop", required=True, metavar="SHOP.toml", help="the shop's file")
-    if with_as_of:
+    if many_days:
+        parser.add_argument("--as-of", required=True, type=day, metavar="DAY", action="append",
+                            help="inclusive, like 2011-09-06; may be repeated")  # fmt: skip
+    elif with_as_of:
         parser.add_argument("--as-of", required=True, type=day, metavar="DAY", help="inclusive, like 2011-09-06")
     return parser
+
+
+def add_dry_run(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
+    return parser
+
+
+def add_result(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--result", type=Path, metavar="FILE", help="where what came out is written, as JSON")
+    return parser
+
+
+def write_result(path: Path | None, values: dict) -> None:
+    """For the next program: days and numbers as JSON has them."""
+    if path:
+        path.write_text(json.dumps(values, default=lambda value: value.isoformat()))
 
 
 def check_as_of(shop: Shop, as_of: date) -> None:

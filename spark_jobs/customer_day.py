@@ -15,7 +15,7 @@ from functools import partial
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.contract import features
 from spark_jobs.contract.features import MEASURES, SESSION_GAP_MINUTES, SETS, Measure
 from spark_jobs.contract.settings import Settings
@@ -102,20 +102,24 @@ def stale_days(lake: Lake, shop: Shop, as_of: date) -> dict[str, str]:
     return lake.unpublished(CUSTOMER_DAY, keys)
 
 
-def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date) -> None:
-    """Builds and publishes what is due."""
+def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date, is_dry_run: bool = False) -> None:
+    """Builds and publishes what is due; a dry run only says what is."""
     keys = stale_days(lake, shop, as_of)
     if not keys:
         print(f"customer_day: nothing new up to {as_of}")
+        return
+    if is_dry_run:
+        print(f"customer_day: would build {len(keys):,} delivery days, {min(keys)} to {max(keys)}")
         return
     published = lake.publish(build_days(open_spark(), lake, shop, list(keys)), CUSTOMER_DAY, keys)
     print(f"customer_day: {sum(published.row_counts.values()):,} rows of {len(keys)} delivery days up to {as_of}")
 
 
 def main(argv: list[str] | None = None) -> None:
-    arguments, shop = load_arguments(make_parser(__doc__), argv)
+    arguments, shop = load_arguments(add_dry_run(make_parser(__doc__)), argv)
     settings = Settings.from_environment()
-    run(partial(open_session, "customer_day", settings), Lake(settings.lake(shop.name)), shop, arguments.as_of)
+    lake = Lake(settings.lake(shop.name))
+    run(partial(open_session, "customer_day", settings), lake, shop, arguments.as_of, arguments.dry_run)
 
 
 if __name__ == "__main__":

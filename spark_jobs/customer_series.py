@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs import merges
-from spark_jobs.command import day, load_arguments, make_parser, run_command
+from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.contract import features, windows
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.features import (
@@ -110,14 +110,18 @@ def series_run_key(lake: Lake, table: Table, shop: Shop, as_of: date, merged: di
     )  # fmt: skip
 
 
-def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date, table: Table) -> None:
-    """Builds and publishes the series of one as_of, unless it is published already."""
+def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date, table: Table, is_dry_run: bool = False) -> None:
+    """Builds and publishes the series of one as_of, unless it is published already; a dry run only says so."""
     merged = merges.resolve(merges.load_merges(lake, as_of))
     key = series_run_key(lake, table, shop, as_of, merged)
     if lake.is_published(table, as_of.isoformat(), key):
         print(f"{table.name}: {as_of} is published already")
         return
     known_days = [d for d in lake.partitions(CUSTOMER_DAY) if d <= as_of.isoformat()]
+    if is_dry_run:
+        print(f"{table.name}: would build {as_of} from customer_day of {len(known_days):,} delivery days, and of those "
+              "that customer_day is to build before")  # fmt: skip
+        return
     if not known_days:
         raise MissingInputError(
             f"no customer_day up to {as_of}: run clean and customer_day first, or give a later as_of"
@@ -129,14 +133,14 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date, table: Tab
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = make_parser(__doc__, with_as_of=False)
-    parser.add_argument("--as-of", required=True, type=day, action="append", metavar="DAY", help="may be repeated")
+    parser = add_dry_run(make_parser(__doc__, many_days=True))
     parser.add_argument("--all", action="store_true", help="everybody ever eligible, into training_series")
     arguments, shop = load_arguments(parser, argv)
     settings = Settings.from_environment()
     lake, open_spark = Lake(settings.lake(shop.name)), partial(open_session, "customer_series", settings)
     for as_of in sorted(set(arguments.as_of)):
-        run(open_spark, lake, shop, as_of, TRAINING_SERIES if arguments.all else CUSTOMER_SERIES)
+        table = TRAINING_SERIES if arguments.all else CUSTOMER_SERIES
+        run(open_spark, lake, shop, as_of, table, arguments.dry_run)
 
 
 if __name__ == "__main__":

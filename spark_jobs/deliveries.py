@@ -10,8 +10,6 @@ Mended records are delivered below CHURN_HOME and belong to the first day that i
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +17,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.fs
 
-from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.arrivals import belongs, day_in_path
+from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import DELIVERIES
 from spark_jobs.lake import Lake
@@ -39,16 +38,20 @@ def register(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> list[
 
     Raises MissingInputError where the source's folder is not there.
     """
+    if rows := describe_new(lake, shop, log, as_of, home):
+        lake.update(DELIVERIES, log, lambda current: _with_new(current, rows))
+    return sorted(lake.arrow(DELIVERIES, [log]).to_pylist(), key=lambda row: (row["path"], row["sha256"]))
+
+
+def describe_new(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> list[dict]:
+    """The deliveries that `register` would add; nothing is written."""
     intake = find_intake(shop, log, home)
     known = lake.arrow(DELIVERIES, [log]).to_pylist()
     found = list_files(intake) + _list_fixes(intake)
     stamps = {(row["path"], row["byte_count"], row["modified_at"]) for row in known}
     fresh = [file for file in found if (file["path"], file["byte_count"], file["modified_at"]) not in stamps]
-    if fresh:
-        newest_published = max((run.as_of for run in lake.runs("etl")), default=None)
-        rows = [_describe(file, intake, newest_published, as_of) for file in fresh]
-        lake.update(DELIVERIES, log, lambda current: _with_new(current, rows))
-    return sorted(lake.arrow(DELIVERIES, [log]).to_pylist(), key=lambda row: (row["path"], row["sha256"]))
+    newest_published = max((run.as_of for run in lake.runs("etl")), default=None) if fresh else None
+    return [_describe(file, intake, newest_published, as_of) for file in fresh]
 
 
 def settle_delivery_day(path_day: date, newest_published: date | None, as_of: date) -> date:
@@ -61,17 +64,6 @@ def settle_delivery_day(path_day: date, newest_published: date | None, as_of: da
 def first_open_day(newest_published: date, as_of: date) -> date:
     """The day a file belongs to that comes after its own day was published."""
     return max(as_of, newest_published + timedelta(days=1))
-
-
-def day_in_path(path: str, pattern: str) -> date:
-    """The day that the pattern's group finds in the path. Raises ChurnError where there is none."""
-    match = re.search(pattern, path)
-    if match is None:
-        raise ChurnError(f"{path}: no delivery day found by {pattern!r}; mend delivery_day or files in shop.toml")
-    try:
-        return date.fromisoformat(match.group(1))
-    except ValueError:
-        raise ChurnError(f"{path}: {match.group(1)!r} is no day like 2011-09-06; mend delivery_day") from None
 
 
 def _list_fixes(intake: Intake) -> list[dict]:
@@ -91,7 +83,7 @@ def list_files(intake: Intake) -> list[dict]:
         infos = file_system.get_file_info(pa.fs.FileSelector(root, recursive=True))
     except OSError as error:
         raise MissingInputError(f"{source.log}: no folder {folder} ({error}); mend location in shop.toml") from None
-    files = [info for info in infos if info.is_file and fnmatch.fnmatch(_below(root, info.path), source.files)]
+    files = [info for info in infos if info.is_file and belongs(_below(root, info.path), source)]
     if not files:
         raise MissingInputError(f"{source.log}: no file {source.files!r} in {folder}; mend files in shop.toml")
     return [

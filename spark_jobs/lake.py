@@ -35,7 +35,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from spark_jobs import _delta, _run_folder
-from spark_jobs.contract.errors import AuditError, ChurnError
+from spark_jobs.contract.errors import AuditError, TransientError
 from spark_jobs.contract.tables import RUNS, Table
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _ignore_step(step: str) -> None:
 on_step: Callable[[str], None] = _ignore_step
 
 
-class SupersededError(ChurnError):
+class SupersededError(TransientError):
     """Another run published the same partition meanwhile: what this one made may be out of date."""
 
 
@@ -192,7 +192,7 @@ class Lake:
                 return self._publish(pinned, lambda f, r=rows: _run_folder.write_rows(f, table, partition, r)).version
             except SupersededError:
                 time.sleep(random.uniform(0, 0.02 * (attempt + 1)))
-        raise ChurnError(f"{table.name} {partition} is being changed by too many others: run again")
+        raise TransientError(f"{table.name} {partition} is being changed by too many others: run again")
 
     def runs(self, pipeline: str) -> list[Run]:
         """The published runs of a pipeline, by published_at."""
@@ -274,7 +274,7 @@ class Lake:
             if _delta.read_generations(handle, table, keys) != pinned.generations:
                 raise SupersededError(f"{table.name} {_say(keys)} was published by another run meanwhile: run again")
             time.sleep(0.1 * attempt)
-        raise ChurnError(f"{table.name} {_say(keys)} could not be committed, run again: {failure}") from failure
+        raise TransientError(f"{table.name} {_say(keys)} could not be committed, run again: {failure}") from failure
 
 
 def make_run_key(table: Table, partition: str, inputs: Iterable[str], **settings: object) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, date, datetime
 
-from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.command import add_result, load_arguments, make_parser, run_command, write_result
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
@@ -51,12 +51,14 @@ def publish_run(lake: Lake, shop: Shop, pipeline: str, as_of: date) -> Run:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = make_parser(__doc__)
+    parser = add_result(make_parser(__doc__, many_days=True))
     parser.add_argument("--pipeline", required=True, choices=PIPELINES)
     arguments, shop = load_arguments(parser, argv)
     lake = Lake(Settings.from_environment().lake(shop.name))
-    run = publish_run(lake, shop, arguments.pipeline, arguments.as_of)
-    print(f"published {run.run_id}: " + ", ".join(f"{name} v{version}" for name, version in run.tables.items()))
+    runs = [publish_run(lake, shop, arguments.pipeline, as_of) for as_of in sorted(set(arguments.as_of))]
+    for run in runs:
+        print(f"published {run.run_id}: " + ", ".join(f"{name} v{version}" for name, version in run.tables.items()))
+    write_result(arguments.result, {"runs": [run.run_id for run in runs], "tables": dict(runs[-1].tables)})
 
 
 if __name__ == "__main__":

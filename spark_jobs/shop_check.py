@@ -22,13 +22,14 @@ from rich.table import Table
 
 from spark_jobs.accounts import Tally, count_reasons, make_accounts, sum_accounts, take_tallies
 from spark_jobs.cleaning_plan import CleaningPlan
+from spark_jobs.contract.arrivals import day_in_path
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.reasons import REASONS, explain
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import CANONICAL, Shop, Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.contract.windows import activity_window, history_needed_days, label_window
-from spark_jobs.deliveries import day_in_path, find_intake, list_files
+from spark_jobs.deliveries import find_intake, list_files
 from spark_jobs.mapping import parse_instant
 from spark_jobs.raw import Intake, RawRecord, column_names, read_records
 

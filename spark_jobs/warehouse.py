@@ -35,7 +35,7 @@ from spark_jobs._warehouse_publish import (
 )
 from spark_jobs._warehouse_schema import IDENTITY, prepare_schemas
 from spark_jobs.command import run_command
-from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.errors import ChurnError, TransientError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import Table, churn_risk
@@ -244,7 +244,9 @@ def _told_in_one_line(url: str) -> Iterator[None]:
         error = getattr(error, "orig", None) or error  # SQLAlchemy wraps
         text = str(error).strip().splitlines()[0]
         text = text.replace(str(password), "***") if password else text
-        raise ChurnError(f"warehouse: {text}{_HINTS.get(getattr(error, 'sqlstate', None), '')}") from None
+        is_transient = isinstance(error, psycopg.OperationalError | adbc.OperationalError)
+        kind = TransientError if is_transient else ChurnError
+        raise kind(f"warehouse: {text}{_HINTS.get(getattr(error, 'sqlstate', None), '')}") from None
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ everything; --stop ends an Airflow whose starter is gone.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -35,6 +36,7 @@ from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.embedded_postgres import EmbeddedPostgres
 
 LIVE_SHOP = ROOT / "infra" / "demo" / "live" / "shop.toml"
+POOLS = ROOT / "infra" / "airflow" / "pools.json"
 LOOK_SECONDS = 30  # between two looks whether a day is over
 NEXT_STEPS = """
 What to do there:
@@ -85,7 +87,8 @@ def serve(settings: Settings, shops: Sequence[Shop], is_tour: bool) -> None:
             prepare_warehouse(shop)
         start(server, console)
         client = server.client()
-        client.ensure_pool("gpu", count_cards(), "One slot for each graphics card; one where there is none.")
+        for name, pool in json.loads(POOLS.read_text()).items():
+            client.ensure_pool(name, count_cards() if name == "gpu" else pool["slots"], pool["description"])
         if is_tour:
             load_history(server, shops[0], console)
         for dag_id in client.list_dags():

@@ -132,14 +132,13 @@ def tell_records(shop: Shop, lake: Lake) -> Iterator[Line]:
 
 def tell_files(shop: Shop, lake: Lake, expected: date) -> Iterator[Line]:
     """Which days have no file, closed days aside; late is the log without which nobody can be scored."""
-    needed = "purchases" if shop.churn.activity == "purchase" else "browses"
     for log, source in shop.sources.items():
         days = {day for day in lake.arrow(DELIVERIES, [log])["delivery_day"].to_pylist() if day}
         if not source.delivery_day or not days:
             continue
         span = [min(days) + timedelta(days=n) for n in range((expected - min(days)).days + 1)]
         missing = [day for day in span if day not in days and not shop.is_closed(day)]
-        is_late = log == needed and missing and missing[-1] > max(days)
+        is_late = log == shop.needed_log and missing and missing[-1] > max(days)
         if missing:
             text = f"days that are not closed and have no file: {len(missing):,}, the last {missing[-1]}"
             yield Line(f"{log} files", text, bool(is_late))

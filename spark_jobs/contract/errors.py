@@ -7,6 +7,17 @@ class ChurnError(Exception):
     """Anything that the person who runs the command can mend."""
 
 
+#: Ends the line of an error that is not the data's fault: an orchestrator tries again where it reads this.
+TRY_AGAIN = "; a later try may succeed"
+
+
+class TransientError(ChurnError):
+    """Nothing is wrong with what was asked for: a server was away, or another run was faster."""
+
+    def __init__(self, message: str):
+        super().__init__(message.removesuffix(TRY_AGAIN) + TRY_AGAIN)
+
+
 class ShopFileError(ChurnError):
     """A shop.toml with faults; the message lists all of them, a line each."""
 

@@ -9,6 +9,8 @@
 | CHURN_SPARK_MASTER | where jobs run when started without spark-submit | local[*] |
 | CHURN_SHOPS | the shops that Airflow makes DAGs for: shop.toml files, or folders of them, as in PATH | none |
 | CHURN_AIRFLOW_PORT | where `make airflow` listens | 8080 |
+| CHURN_ALERT_EMAIL | who gets a mail when a run fails or is late; by Airflow's connection smtp_default | nobody |
+| CHURN_ALERT_WEBHOOK | the Airflow HTTP connection that gets the same as JSON | none |
 | CHURN_JOBS_PYTHON | the interpreter of the jobs' environment, for whoever runs in another one | python |
 """
 
@@ -24,6 +26,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from spark_jobs.contract.errors import ChurnError
+
+#: So many days one run may be about; more are a backfill, whose days can be repeated one by one.
+MOST_DAYS = 100
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Settings:
     shops: tuple[Path, ...] = ()
     jobs_python: str = "python"
     airflow_port: int = 8080
+    alert_email: str | None = None
+    alert_webhook: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -66,6 +73,8 @@ class Settings:
             shops=tuple(Path(p) for p in env.get("CHURN_SHOPS", "").split(os.pathsep) if p),
             jobs_python=env.get("CHURN_JOBS_PYTHON") or "python",
             airflow_port=_read_port(env.get("CHURN_AIRFLOW_PORT") or "8080"),
+            alert_email=env.get("CHURN_ALERT_EMAIL") or None,
+            alert_webhook=env.get("CHURN_ALERT_WEBHOOK") or None,
         )
 
     def __repr__(self) -> str:  # urls and keys are secrets
@@ -131,15 +140,34 @@ def parse_day(text: str) -> date:
         raise ChurnError(f"as_of must be a day like 2011-09-06, not {text!r}") from None
 
 
-def resolve_as_of(
-    time_zone: str, run_after: datetime, param: str | None = None, partition_key: str | None = None
-) -> date:
-    """The day an orchestrated run is about: its parameter, else its partition key, else the day before it.
+def resolve_days(
+    time_zone: str,
+    run_after: datetime,
+    as_of: str | None = None,
+    first: str | None = None,
+    last: str | None = None,
+    partition_key: str | None = None,
+) -> list[date]:
+    """The days an orchestrated run is about: as_of, or all from first to last, else its partition, else the day before.
 
-    `run_after` is an aware instant. Raises ChurnError where parameter and partition key disagree.
+    `run_after` is an aware instant, and "before" is meant in the shop's time zone. Raises ChurnError where what was
+    given disagrees.
     """
-    if param and partition_key and param != partition_key:
-        raise ChurnError(f"as_of {param} disagrees with the run's partition {partition_key}: give one of them")
-    if param or partition_key:
-        return parse_day(param or partition_key)
-    return run_after.astimezone(ZoneInfo(time_zone)).date() - timedelta(days=1)
+    if as_of and (first or last):
+        raise ChurnError(f"as_of {as_of} and a range from {first} to {last} were given: give one of them")
+    if bool(first) != bool(last):
+        raise ChurnError(f"a range needs both ends: from {first or '…'} to {last or '…'}")
+    if partition_key and any(day not in (None, "", partition_key) for day in (as_of, first, last)):
+        raise ChurnError(f"{as_of or first} disagrees with the run's partition {partition_key}: give one of them")
+    if first and last:
+        return _days_between(parse_day(first), parse_day(last))
+    if as_of or partition_key:
+        return [parse_day(as_of or partition_key)]
+    return [run_after.astimezone(ZoneInfo(time_zone)).date() - timedelta(days=1)]
+
+
+def _days_between(first: date, last: date) -> list[date]:
+    if not 0 <= (last - first).days < MOST_DAYS:
+        raise ChurnError(f"a range goes forward and has at most {MOST_DAYS} days, not from {first} to {last}: "
+                         "split it, or use airflow backfill create")  # fmt: skip
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]

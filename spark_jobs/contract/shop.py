@@ -159,6 +159,26 @@ class Bands:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """How Airflow runs the shop's nights and trainings. Hours of a night count from the end of its day.
+
+    first_night     from this day on every night is owed, so missed ones are made up; None: only the newest is due
+    wait_hours      so long the day's files are waited for
+    poll_seconds    how often somebody looks for them
+    due_hours       by then the scores are to be in the warehouse, or an alert is sent
+    auto_promote    a model that the gate lets pass scores without a person's approval
+    approval_hours  so long a person may think about a model; then it is rejected
+    """
+
+    first_night: date | None = None
+    wait_hours: float = 4
+    poll_seconds: float = 60
+    due_hours: float = 6
+    auto_promote: bool = False
+    approval_hours: float = 72
+
+
+@dataclass(frozen=True)
 class Shop:
     name: str
     time_zone: str
@@ -172,6 +192,7 @@ class Shop:
     rates: tuple[Rate, ...] = ()
     merged_customers: str | None = None
     model: Mapping[str, object] = field(default_factory=dict)
+    schedule: Schedule = field(default_factory=Schedule)
     path: Path = Path("shop.toml")
     content_hash: str = ""
 
@@ -182,6 +203,11 @@ class Shop:
     def is_closed(self, day: date) -> bool:
         """Whether nothing is expected of this day: closed_days has its weekday or the day itself."""
         return day in self.closed_days or WEEKDAYS[day.weekday()] in self.closed_days
+
+    @property
+    def needed_log(self) -> str:
+        """The log without which nobody can be scored."""
+        return "purchases" if self.churn.activity == "purchase" else "browses"
 
     @property
     def mapped_columns(self) -> dict[str, tuple[str, ...]]:

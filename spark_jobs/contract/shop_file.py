@@ -12,13 +12,21 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from pathlib import Path
-from zoneinfo import available_timezones
 
 from spark_jobs.contract.errors import ShopFileError
 from spark_jobs.contract.features import ACTIVITY_MEASURES
-from spark_jobs.contract.shop import WEEKDAYS, Bands, Rate, Shop
+from spark_jobs.contract.shop import WEEKDAYS, Bands, Rate, Schedule, Shop
 from spark_jobs.contract.source_tables import read_sources
-from spark_jobs.contract.toml_section import Faults, Section, is_day_count, is_text, nearest, read_location
+from spark_jobs.contract.toml_section import (
+    Faults,
+    Section,
+    is_day_count,
+    is_number,
+    is_text,
+    nearest,
+    read_location,
+    time_zones,
+)
 from spark_jobs.contract.windows import ChurnDefinition
 
 
@@ -45,8 +53,8 @@ def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
     name = top.take("name", "a name of a-z, 0-9 and _, starting with a letter, at most 40 long",
                     lambda v: is_text(v) and re.fullmatch(r"[a-z][a-z0-9_]{0,39}", v) is not None)  # fmt: skip
     time_zone = top.text("time_zone")
-    if time_zone and time_zone not in available_timezones():
-        top.fault("time_zone", "a time zone like Europe/London", nearest(time_zone, available_timezones()))
+    if time_zone and time_zone not in time_zones():
+        top.fault("time_zone", "a time zone like Europe/London", nearest(time_zone, time_zones()))
     currency = top.take("currency", "a currency code like GBP",
                         lambda v: is_text(v) and re.fullmatch("[A-Z]{3}", v) is not None)  # fmt: skip
     shop = Shop(
@@ -61,10 +69,13 @@ def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
         churn=_read_churn(top.section("churn")),
         bands=_read_bands(top.section("bands")),
         model=dict(top.take("model", "a table of model settings", lambda v: isinstance(v, dict), {})),
+        schedule=_read_schedule(top.section("schedule")),
         sources=read_sources(top.section("sources"), path.parent),
         path=path,
         content_hash=content_hash,
     )
+    if shop.end_date and shop.schedule.first_night:
+        top.faults.add("schedule.first_night", "none, since end_date ends the nights", shop.schedule.first_night)
     if shop.churn.activity == "visit" and "browses" not in shop.sources:
         top.faults.add("churn.activity", "a source sources.browses, for visits to be seen", "none")
     if shop.churn.activity == "purchase" and shop.sources and "purchases" not in shop.sources:
@@ -131,3 +142,19 @@ def _read_bands(section: Section) -> Bands:
         section.fault("medium", f"at most high, {bands.high}")
     section.done()
     return bands
+
+
+def _read_schedule(section: Section) -> Schedule:
+    def positive(key: str) -> float:
+        return section.take(key, "a number above 0", lambda v: is_number(v) and v > 0, getattr(Schedule, key))
+
+    schedule = Schedule(
+        first_night=section.take("first_night", "a day like 2026-11-20", lambda v: type(v) is date, None),
+        wait_hours=positive("wait_hours"),
+        poll_seconds=positive("poll_seconds"),
+        due_hours=positive("due_hours"),
+        auto_promote=section.take("auto_promote", "true or false", lambda v: isinstance(v, bool), False),
+        approval_hours=positive("approval_hours"),
+    )
+    section.done()
+    return schedule

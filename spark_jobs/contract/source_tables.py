@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import fields, replace
 from pathlib import Path
-from zoneinfo import available_timezones
 
 from spark_jobs.contract.shop import (
     ALTERNATIVES,
@@ -28,6 +27,7 @@ from spark_jobs.contract.toml_section import (
     is_texts,
     nearest,
     read_location,
+    time_zones,
 )
 
 
@@ -152,8 +152,8 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
     mapping = ColumnMapping(column, constant)
     if name == "event_at":
         zone = inner.text("zone", None)
-        if zone is not None and zone not in available_timezones():
-            inner.fault("zone", "a time zone like UTC", nearest(zone, available_timezones()))
+        if zone is not None and zone not in time_zones():
+            inner.fault("zone", "a time zone like UTC", nearest(zone, time_zones()))
         mapping = ColumnMapping(column, constant, inner.text("format", None), zone)
     if name == "kind":
         mapping = ColumnMapping(column, constant, values=_read_values(inner.section("values"), KINDS[log]))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from zoneinfo import available_timezones
 
 
 class Faults:
@@ -25,6 +27,12 @@ def show(value: object) -> str:
 def nearest(name: str, names: object) -> str:
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """Every time zone: asked of the disk once, for Airflow reads dozens of shops at a time."""
+    return frozenset(available_timezones())
 
 
 class Section:

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from spark_jobs.contract.errors import ShopFileError
-from spark_jobs.contract.shop import Bands
+from spark_jobs.contract.shop import Bands, Schedule
 from spark_jobs.contract.shop_file import load_shop
 from tests.conftest import ROOT
 
@@ -159,3 +159,15 @@ def test_rates_are_exact(tmp_path):
 def test_a_probability_on_a_threshold_belongs_to_the_higher_band():
     bands = Bands(high=0.7, medium=0.4)
     assert [bands.of(p) for p in (0.7, 0.69, 0.4, 0.39)] == ["high", "medium", "medium", "low"]
+
+
+def test_a_schedule_is_read_whole_and_its_faults_are_told(tmp_path):
+    schedule = "[schedule]\nfirst_night = 2026-11-01\nwait_hours = 2.5\nauto_promote = true\n"
+    shop = load_shop(write(tmp_path, GOOD + schedule))
+    assert shop.schedule == Schedule(first_night=date(2026, 11, 1), wait_hours=2.5, auto_promote=True)
+    faulty = "end_date = 2026-11-09\n" + GOOD + schedule.replace("2.5", "0").replace("true", '"yes"')
+    assert faults_of(tmp_path, faulty) == [
+        "schedule.wait_hours: expected a number above 0, found 0",
+        "schedule.auto_promote: expected true or false, found 'yes'",
+        "schedule.first_night: expected none, since end_date ends the nights, found datetime.date(2026, 11, 1)",
+    ]

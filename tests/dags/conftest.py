@@ -14,6 +14,7 @@ import pytest
 from infra.local.environment import ROOT, make_environment
 
 DEMO_SHOP = ROOT / "infra" / "demo" / "online_retail" / "shop.toml"
+THREE_LOGS = ROOT / "infra" / "demo" / "simulated" / "shop.toml"
 
 _folder = Path(tempfile.mkdtemp(prefix="churn_dags_"))
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
@@ -36,10 +37,12 @@ LIVE_SHOP = write_shop(
     {
         "^name = .*": 'name = "living"',
         "^time_zone = .*": 'time_zone = "America/New_York"',
-        "^end_date = .*": "",
+        "^end_date = .*": "schedule.first_night = 2026-11-10",
     },
 )
-os.environ.update(make_environment([DEMO_SHOP, LIVE_SHOP], {**os.environ, "CHURN_HOME": str(_folder / "home")}))
+os.environ.update(
+    make_environment([DEMO_SHOP, LIVE_SHOP, THREE_LOGS], {**os.environ, "CHURN_HOME": str(_folder / "home")})
+)
 
 
 @pytest.fixture(scope="session")

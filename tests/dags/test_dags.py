@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
+import time
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, ParamValidationError
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from airflow.serialization.encoders import coerce_to_core_timetable
+from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 
-from dags import common
+from dags import churn_etl, common, shops
 from infra.local.environment import ROOT
+from tests.dags.conftest import write_shop
 
-SHOPS = ("online_retail", "living")
+SHOPS = ("online_retail", "living", "simulated")
 FAMILIES = ("churn_etl", "churn_score", "churn_train")
 DAG_IDS = [f"{family}__{shop}" for shop in SHOPS for family in FAMILIES]
 DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
-TASKS = {
-    "churn_etl": ["resolve_as_of", "clean", "customer_day", "customer_series", "publish"],
-    "churn_score": ["resolve_as_of", "churn_risk", "publish", "load"],
-    "churn_train": ["resolve_as_of", "customer_series", "publish", "train"],
+CHAINS = {
+    "churn_etl": ["resolve_days", "wait_purchases", "clean_purchases", "customer_day", "customer_series", "publish"],
+    "churn_score": ["resolve_days", "churn_risk", "publish", "load"],
+    "churn_train": ["resolve_days", "customer_series", "publish", "train"],
 }
 
 
@@ -46,24 +52,36 @@ def test_every_dag_is_tagged_and_runs_one_day_at_a_time(dags, dag_id):
     family, shop = dag_id.split("__")
     assert dags[dag_id].tags == {"churn", family.removeprefix("churn_"), shop}
     assert dags[dag_id].max_active_runs == 1
-    assert dags[dag_id].catchup is False
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)
-def test_every_task_has_an_owner_retries_and_a_time_limit(dags, dag_id):
+def test_every_task_has_an_owner_retries_a_time_limit_and_tells_what_it_is_for(dags, dag_id):
     for task in dags[dag_id].tasks:
         assert task.owner == "churn"
         assert task.retries == 2
         assert task.retry_delay >= timedelta(minutes=1)
         assert task.execution_timeout is not None
+        assert task.doc_md, task.task_id
+
+
+def test_every_pool_that_a_task_asks_for_is_made_by_the_setup(dags):
+    made = json.loads((ROOT / "infra" / "airflow" / "pools.json").read_text())
+    assert {task.pool for dag in dags.values() for task in dag.tasks} == {"default_pool", *made}
+    assert {task.task_id for task in dags["churn_train__living"].tasks if task.pool == "gpu"} == {"train"}
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)
 def test_the_tasks_run_one_after_the_other(dags, dag_id):
-    expected = TASKS[dag_id.split("__")[0]]
-    assert [task.task_id for task in dags[dag_id].topological_sort()] == expected
-    for before, after in pairwise(expected):
+    for before, after in pairwise(CHAINS[dag_id.split("__")[0]]):
         assert after in dags[dag_id].get_task(before).downstream_task_ids
+
+
+def test_each_log_is_waited_for_and_cleaned_by_itself(dags):
+    dag = dags["churn_etl__simulated"]
+    for log in ("purchases", "browses", "reviews"):
+        assert dag.get_task(f"wait_{log}").downstream_task_ids == {f"clean_{log}"}
+        assert dag.get_task(f"clean_{log}").downstream_task_ids == {"customer_day"}
+        assert dag.get_task(f"clean_{log}").trigger_rule == "none_failed"  # a wait that was skipped stops nothing
 
 
 @pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.name)
@@ -76,7 +94,7 @@ def test_no_dag_asks_for_the_logical_date_or_for_now(file):
 @pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.name)
 def test_no_dag_holds_a_path_or_uses_a_shell(file):
     texts = [n.value for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Constant)]
-    assert not [t for t in texts if isinstance(t, str) and re.match(r"\.?/|~|local\[|spark://", t)]
+    assert not [t for t in texts if isinstance(t, str) and re.match(r"\.?/.|~|local\[|spark://", t)]
     assert not re.search(r"Bash|shell=|os\.system", file.read_text())
 
 
@@ -94,39 +112,44 @@ def test_parsing_loads_nothing_heavy():
 # Which day a run is about
 
 
-def resolve(param=None, partition_key=None, run_after="2026-11-21T07:00:00+00:00"):
+def resolve(partition_key=None, run_after="2026-11-21T07:00:00+00:00", **params):
     run = SimpleNamespace(run_after=datetime.fromisoformat(run_after), partition_key=partition_key)
-    return common.resolve_as_of.function("America/New_York", params={"as_of": param}, dag_run=run)
+    return common.resolve_days.function("America/New_York", params=params, dag_run=run)
 
 
-def test_the_parameter_names_the_day():
-    assert resolve(param="2026-11-03") == "2026-11-03"
-
-
-def test_else_the_partition_names_the_day():
-    assert resolve(partition_key="2026-11-04") == "2026-11-04"
-
-
-def test_else_it_is_the_day_before_the_run_in_the_shops_time_zone():
-    assert resolve(run_after="2026-11-21T07:00:00+00:00") == "2026-11-20"
-    assert resolve(run_after="2026-11-21T04:00:00+00:00") == "2026-11-19"  # still the 20th in New York
+def test_parameter_partition_and_clock_say_which_days_a_run_is_about():
+    assert resolve(as_of="2026-11-03") == ["2026-11-03"]
+    assert resolve(first_day="2026-11-03", last_day="2026-11-04") == ["2026-11-03", "2026-11-04"]
+    assert resolve(partition_key="2026-11-04") == ["2026-11-04"]
+    assert resolve(run_after="2026-11-21T04:00:00+00:00") == ["2026-11-19"]  # still the 20th in New York
 
 
 def test_a_parameter_that_disagrees_with_the_partition_fails_at_once():
     with pytest.raises(AirflowFailException, match="disagrees"):
-        resolve(param="2026-11-03", partition_key="2026-11-04")
+        resolve(as_of="2026-11-03", partition_key="2026-11-04")
 
 
-@pytest.mark.parametrize("value", ["yesterday", "2026-13-01", "2026-11-03; rm -rf /", 20261103])
-def test_a_day_that_is_none_is_refused_before_any_task(dags, value):
-    with pytest.raises(ParamValidationError):
-        copy(dags["churn_etl__living"].params.get_param("as_of")).resolve(value)
+@pytest.mark.parametrize(
+    ("family", "name", "value"),
+    [
+        *(("etl", "as_of", value) for value in ("yesterday", "2026-13-01", "2026-11-03; rm -rf /", 20261103)),
+        ("etl", "dry_run", "yes"),
+        ("score", "model_version", "x; rm -rf /"),
+        ("train", "epochs", 0),
+        ("train", "epochs", "3; rm -rf /"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_before_any_task(dags, family, name, value):
+    with pytest.raises(ParamValidationError, match=name):
+        copy(dags[f"churn_{family}__living"].params).update({name: value})
 
 
-@pytest.mark.parametrize(("name", "value"), [("promote", "yes"), ("epochs", 0), ("epochs", "3; rm -rf /")])
-def test_training_refuses_parameters_of_another_kind(dags, name, value):
-    with pytest.raises(ParamValidationError):
-        copy(dags["churn_train__living"].params.get_param(name)).resolve(value)
+def test_every_parameter_explains_itself(dags):
+    for dag in dags.values():
+        for name in dag.params:
+            schema = dag.params.get_param(name).schema
+            assert schema.get("title"), name
+            assert schema.get("description_md"), name
 
 
 # When runs are due
@@ -167,20 +190,60 @@ def test_scoring_waits_for_what_the_etl_of_the_same_shop_publishes(dags):
         assert dags[f"churn_score__{shop}"].timetable.asset_condition == outlet
 
 
-# Commands
+def test_with_a_first_night_every_night_since_then_is_owed(dags):
+    dag = dags["churn_etl__living"]
+    assert dag.catchup
+    run = next_run(dag, dag.start_date.isoformat())
+    assert (run.partition_key, run.run_after) == ("2026-11-10", datetime(2026, 11, 11, 7, tzinfo=UTC))
+    assert not dags["churn_etl__online_retail"].catchup
+    assert not dags["churn_score__living"].catchup
 
 
-def make_command(*words: str, options: tuple[str, ...] = ()) -> common.CommandOperator:
-    shop = next(shop for shop in common.find_shops() if shop.name == "online_retail")
-    return common.CommandOperator(task_id="command", command=words, shop=shop, as_of="2999-01-01", options=options)
+def test_every_dag_survives_serialization_with_its_deadline(dags):
+    for dag in dags.values():
+        DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    assert dags["churn_etl__living"].deadline
+    assert dags["churn_score__living"].deadline
 
 
-def test_what_a_command_says_is_wrong_fails_at_once_in_its_words():
-    with pytest.raises(AirflowFailException, match="2999-01-01 is after the shop's end_date 2011-09-06"):
-        make_command("spark_jobs.publish", options=("--pipeline", "etl", "")).execute({})
+# Several shops
 
 
-def test_a_command_that_breaks_down_is_tried_again():
-    with pytest.raises(AirflowException, match="No module named") as caught:
-        make_command("there_is_no_such_module").execute({})
-    assert not isinstance(caught.value, AirflowFailException)
+@pytest.fixture
+def use_shops(monkeypatch):
+    """Lets the DAG files see other shops."""
+
+    def use(folder: Path) -> None:
+        monkeypatch.setenv("CHURN_SHOPS", str(folder))
+        shops._read_shops.cache_clear()
+
+    yield use
+    shops._read_shops.cache_clear()
+
+
+def write_shops(folder: Path, **changes: dict[str, str]) -> None:
+    for name, replacements in changes.items():
+        (folder / name).mkdir()
+        write_shop(folder / name / "shop.toml", {"^name = .*": f'name = "{name}"', **replacements})
+
+
+def test_a_broken_shop_costs_nobody_else_their_dags(tmp_path, use_shops):
+    broken = {"^currency = .*": "currency = 3"}
+    write_shops(tmp_path, good={}, bad=broken, other={"^name = .*": 'name = "good"'})
+    use_shops(tmp_path)
+    bag = DagBag()
+    assert sorted(bag.dags) == sorted(f"{family}__good" for family in FAMILIES)
+    ((file, text),) = bag.import_errors.items()
+    assert file.endswith("shop_files.py")
+    assert "currency: expected a currency code like GBP, found 3" in text
+    assert "name 'good' is that of" in text
+
+
+def test_fifty_shops_are_read_in_less_than_a_second_a_file(tmp_path, use_shops):
+    """By this process's own time, which other work on the machine does not lengthen much."""
+    write_shops(tmp_path, **{f"shop_{number}": {} for number in range(50)})
+    use_shops(tmp_path)
+    begin = time.process_time()
+    made = [churn_etl.build_etl(shop) for shop in shops.find_shops()]
+    assert len(made) == 50
+    assert time.process_time() - begin < 1

@@ -77,7 +77,7 @@ def scores(settings, shop, night) -> list[dict]:
 
 
 def test_people_see_every_task_end(night):
-    for task in ("clean", "customer_day", "customer_series", "train", "churn_risk", "load"):
+    for task in ("wait_purchases", "clean_purchases", "customer_day", "customer_series", "train", "churn_risk", "load"):
         assert f" … {task} ok (" in night.stdout
 
 

@@ -1,0 +1,99 @@
+"""Has the shop delivered its files of the day? Waits for one log's, without holding a worker.
+
+The wait ends a fixed time after the end of the day, whenever the task is started: a backfilled day whose file never
+came is not waited for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from datetime import date, datetime, timedelta
+
+import fsspec
+from airflow.sdk import BaseSensorOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from spark_jobs.contract.arrivals import has_arrived, is_due
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop, Source
+from spark_jobs.contract.shop_file import load_shop
+
+
+def list_paths(source: Source) -> list[str]:
+    """All paths below the source's folder, on a disk or in an object store."""
+    file_system, root = fsspec.core.url_to_fs(source.folder(Settings.from_environment().home))
+    return [os.path.relpath(path, root) for path in file_system.find(root)]
+
+
+def wait_until(shop: Shop, day: date) -> datetime:
+    """When nobody waits for the day's files any more."""
+    end_of_day = datetime.combine(day + timedelta(days=1), datetime.min.time(), shop.zone)
+    return end_of_day + timedelta(hours=shop.schedule.wait_hours)
+
+
+class DeliverySensor(BaseSensorOperator):
+    """Waits for the files of the last of the days. Where they do not come the needed log fails, another is skipped.
+
+    is_wanted: a template; where it renders to nothing, nobody waits.
+    """
+
+    template_fields = ("days", "is_wanted")
+
+    def __init__(self, *, log_name: str, shop: Shop, days: object, is_wanted: str, **kwargs):
+        super().__init__(**kwargs)
+        self.shop_file, self.log_name, self.days, self.is_wanted = str(shop.path), log_name, days, is_wanted
+
+    def execute(self, context) -> None:
+        if not self.is_wanted or not is_due(self.shop, self.log_name, self.day):
+            self.log.info("%s: nothing to wait for as of %s", self.log_name, self.day)
+            return
+        trigger = DeliveryTrigger(self.shop_file, self.log_name, self.day.isoformat())
+        self.defer(trigger=trigger, method_name="execute_complete")
+
+    def execute_complete(self, context, event: bool) -> None:
+        if event:
+            self.log.info("%s: the files of %s are there", self.log_name, self.day)
+            return
+        source = self.shop.sources[self.log_name]
+        why = f"{self.log_name}: no file of {self.day} came until {wait_until(self.shop, self.day):%Y-%m-%d %H:%M %Z}"
+        context["ti"].xcom_push(key="why", value=why)
+        if self.log_name != self.shop.needed_log:
+            raise AirflowSkipException(f"{why}; the night goes on without it, and a later one takes it in")
+        raise AirflowFailException(
+            f"{why}, and without {self.log_name} nobody can be scored: let {source.files} arrive in {source.location}"
+            " and clear this task; or add the day to closed_days; or trigger the day without wait_for_files"
+        )
+
+    @property
+    def shop(self) -> Shop:
+        return load_shop(self.shop_file)
+
+    @property
+    def day(self) -> date:
+        return date.fromisoformat(self.days[-1])
+
+
+class DeliveryTrigger(BaseTrigger):
+    """Looks for the day's file until it is there (True) or nobody waits any more (False)."""
+
+    def __init__(self, shop_file: str, log_name: str, day: str):
+        super().__init__()
+        self.shop_file, self.log_name, self.day = shop_file, log_name, day
+
+    def serialize(self) -> tuple[str, dict[str, str]]:
+        arguments = {"shop_file": self.shop_file, "log_name": self.log_name, "day": self.day}
+        return "dags.arrivals.DeliveryTrigger", arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        shop, day = load_shop(self.shop_file), date.fromisoformat(self.day)
+        source, until = shop.sources[self.log_name], wait_until(shop, day).timestamp()
+        while not has_arrived(await asyncio.to_thread(list_paths, source), source, day):
+            if time.time() >= until:
+                yield TriggerEvent(False)
+                return
+            await asyncio.sleep(shop.schedule.poll_seconds)
+        yield TriggerEvent(True)

@@ -1,0 +1,50 @@
+"""The parameters of the trigger forms, and the options that they become. Airflow refuses a value that does not fit."""
+
+from __future__ import annotations
+
+from airflow.sdk import Param
+
+
+def _day(title: str, description: str) -> Param:
+    return Param(None, type=["null", "string"], format="date", title=title, description_md=description)
+
+
+def _flag(default: bool, title: str, description: str) -> Param:
+    return Param(default, type="boolean", title=title, description_md=description)
+
+
+AS_OF = _day("Day", "The day whose end the run describes, like `2026-11-20`. Empty: the run's partition, else the day "
+             "before the run in the shop's time zone.")  # fmt: skip
+FIRST_DAY = _day("First day of a range", "Instead of one day: every day from this one on …")
+LAST_DAY = _day("Last day of a range", "… up to this one, at most 100 days.")
+DRY_RUN = _flag(False, "Dry run", "Every task says what it would do; nothing is written.")
+WAIT_FOR_FILES = _flag(True, "Wait for the day's files", "Untick to work with the files that are there.")
+MODEL_VERSION = Param(
+    None, type=["null", "string"], pattern="^[A-Za-z0-9._-]{1,80}$", title="Model",
+    description_md="A version out of `model_registry`. Empty: the model that is promoted for the day.",
+)  # fmt: skip
+EPOCHS = Param(
+    None, type=["null", "integer"], minimum=1, maximum=1000, title="Epochs",
+    description_md="At most so many passes over the customers. Empty: as the shop's file says.",
+)  # fmt: skip
+HISTORY_STEPS = Param(
+    None, type=["null", "integer"], minimum=4, maximum=1000, title="History",
+    description_md="So many steps (weeks, by default) of each customer's past reach the network. Empty: as the shop's "
+    "file says.",
+)  # fmt: skip
+REGISTER_ONLY = _flag(False, "Register only", "Train and register: nobody is asked, nothing is promoted.")
+
+
+def auto_promote(default: bool) -> Param:
+    return _flag(default, "Promote without asking", "A model that passes the gate scores without a person's approval.")
+
+
+#: Templates of options and reasons.
+IF_DRY_RUN = "{{ '--dry-run' if params.dry_run else '' }}"
+SKIPPED_IN_DRY_RUN = "{{ 'dry run: nothing is published' if params.dry_run else '' }}"
+WANTED_FILES = "{{ 'yes' if params.wait_for_files and not params.dry_run else '' }}"
+
+
+def option(name: str) -> str:
+    """The template that turns a parameter into `--its-name=value`, or into nothing."""
+    return f"{{{{ '--{name.replace('_', '-')}=' ~ params.{name} if params.{name} else '' }}}}"

@@ -1,0 +1,166 @@
+"""How does a DAG start a job, what does it make of its end, and how does the job end with its task?
+
+A job is a command line that people can type as well: `spark-submit spark_jobs/<job>.py …`, or a module that runs
+in the jobs' interpreter. Both run on a leash (leash.py). What a job says is wrong fails the task at once, in its words;
+what breaks down, or says that a later try may succeed, is tried again.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import socket
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Sequence
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from signal import SIGTERM
+from subprocess import PIPE, STDOUT, Popen
+
+from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+import spark_jobs
+from dags import leash
+from spark_jobs.contract.errors import TRY_AGAIN
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+
+#: So many of a failed command's last lines go into the task's error, as the Spark provider does.
+TAIL_LINES = 20
+ERROR_MARK = "error: "
+#: The XCom that holds in one line why a task failed.
+WHY_KEY = "why"
+END_SECONDS = leash.GRACE_SECONDS + 5
+
+
+class _Job:
+    """What both operators share: arguments, the leash, the verdict on a failure.
+
+    days: of the run; with last_only the job hears of the last one only, because it covers the earlier ones.
+    """
+
+    def make_arguments(self) -> list[str]:
+        """The words after the command; empty options are dropped, so that a template can leave one out."""
+        chosen = self.days[-1:] if self.last_only else self.days
+        days = [word for day in chosen for word in ("--as-of", day)]
+        return ["--shop", self.shop_file, *days, *filter(None, self.options)]
+
+    def make_leash(self, context) -> list[str]:
+        """The words before a command that put it on a leash; one lock per task of a run, whatever the try."""
+        ti = context["ti"]
+        name = sha256(f"{ti.dag_id} {ti.run_id} {ti.task_id} {ti.map_index}".encode()).hexdigest()[:16]
+        folder = Settings.from_environment().home / "running"
+        return [sys.executable, leash.__file__, str(folder / f"{socket.gethostname()}_{name}.lock")]
+
+    def fail(self, context, lines: Iterable[str], otherwise: str) -> Exception:
+        """The exception that a failed job deserves, by what it said last."""
+        told = [line[line.index(ERROR_MARK) + len(ERROR_MARK) :] for line in lines if ERROR_MARK in line]
+        why = told[-1] if told else otherwise
+        context["ti"].xcom_push(key=WHY_KEY, value=why)
+        if told and not why.endswith(TRY_AGAIN):
+            return AirflowFailException(f"{ERROR_MARK}{why}")
+        return AirflowException(f"{ERROR_MARK}{why}" if told else why)
+
+
+class SparkJobOperator(_Job, SparkSubmitOperator):
+    """Submits spark_jobs/<job>.py for the days, on a leash."""
+
+    template_fields = (*SparkSubmitOperator.template_fields, "days", "options")
+
+    def __init__(self, *, job: str, shop: Shop, days: object, options: Sequence[str] = (), last_only: bool = False,
+                 **kwargs):  # fmt: skip
+        application = str(Path(spark_jobs.__file__).with_name(f"{job}.py"))
+        super().__init__(name=f"{job}__{shop.name}", application=application, **kwargs)
+        self.shop_file, self.days, self.options, self.last_only = str(shop.path), days, list(options), last_only
+
+    def execute(self, context) -> None:
+        self.application_args = self.make_arguments()
+        self._leash = self.make_leash(context)
+        try:
+            super().execute(context)
+        except AirflowException as error:
+            raise self.fail(context, self._hook._last_submit_log_lines, str(error)) from None
+        except BaseException:  # a time limit or Ctrl-C: the job must not go on alone
+            self.on_kill()
+            raise
+
+    def _get_hook(self) -> SparkSubmitHook:
+        """The provider's hook, its spark-submit on the leash."""
+        hook = super()._get_hook()
+        binary = hook._get_spark_binary_path()
+        hook._get_spark_binary_path = lambda: [*self._leash, *binary]
+        hook.submit = partial(hook.submit, stdin=PIPE)
+        return hook
+
+    def on_kill(self) -> None:
+        hook = self._hook
+        if hook is not None and hook._submit_sp is not None:
+            _end(hook._submit_sp)
+        super().on_kill()
+
+
+class CommandOperator(_Job, BaseOperator):
+    """Runs `python -m <command> --shop … --as-of … <options>` in the jobs' environment, never through a shell.
+
+    On success every outlet gets the days as its partitions, also in runs by hand, which have no partition of their own.
+    with_result: the command gets `--result FILE` and what it writes there, as JSON, becomes the task's result and
+    the extra of its asset events.
+    skip_if: a template; where it renders to anything, the task is skipped with that for a reason.
+    """
+
+    template_fields = ("days", "options", "skip_if")
+
+    def __init__(self, *, command: Sequence[str], shop: Shop, days: object, options: Sequence[str] = (),
+                 last_only: bool = False, with_result: bool = False, skip_if: str = "", **kwargs):  # fmt: skip
+        super().__init__(**kwargs)
+        self.command, self.shop_file = list(command), str(shop.path)
+        self.days, self.options, self.last_only = days, list(options), last_only
+        self.with_result, self.skip_if = with_result, skip_if
+
+    def execute(self, context) -> object:
+        if self.skip_if:
+            raise AirflowSkipException(self.skip_if)
+        with tempfile.TemporaryDirectory(prefix="churn_result_") as folder:
+            result = Path(folder, "result.json")
+            arguments = [*self.command, *self.make_arguments()]
+            self._run(context, [*arguments, "--result", str(result)] if self.with_result else arguments)
+            told = json.loads(result.read_text()) if self.with_result else None
+        for outlet in self.outlets:
+            context["outlet_events"][outlet].add_partitions(list(self.days))
+            context["outlet_events"][outlet].extra = told or {}
+        return told
+
+    def _run(self, context, arguments: Sequence[str]) -> None:
+        """Runs to the end; all that the command says goes to the task's log."""
+        command = [Settings.from_environment().jobs_python, "-m", *arguments]
+        tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self.log.info("%s", shlex.join(command))
+        self.process = Popen([*self.make_leash(context), *command], stdin=PIPE, stdout=PIPE, stderr=STDOUT, text=True,
+                             errors="replace")  # fmt: skip
+        try:
+            for line in self.process.stdout:
+                self.log.info("%s", line.rstrip())
+                tail.append(line.rstrip())
+            exit_code = self.process.wait()
+        except BaseException:  # a time limit or Ctrl-C: the command must not go on alone
+            self.on_kill()
+            raise
+        if exit_code != 0:
+            otherwise = "\n".join([f"{self.command[0]} ended with exit code {exit_code}", *tail])
+            raise self.fail(context, tail, otherwise)
+
+    def on_kill(self) -> None:
+        _end(self.process)
+
+
+def _end(leashed: Popen) -> None:
+    """Asks the leash to end its command, and waits until it has."""
+    if leashed.poll() is None:
+        leashed.send_signal(SIGTERM)
+        leashed.wait(END_SECONDS)

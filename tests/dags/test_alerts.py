@@ -1,0 +1,75 @@
+"""When are scores due, and who is told when they are not there?"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from airflow import plugins_manager
+from airflow.providers.http.notifications.http import HttpNotifier
+from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+from airflow.serialization.decoders import decode_deadline_alert
+from airflow.serialization.encoders import encode_deadline_alert
+
+from dags import alerts
+from dags.shops import find_shops
+from spark_jobs.contract.shop import Schedule
+
+SHOP = next(shop for shop in find_shops() if shop.name == "living")  # in New York
+
+
+@pytest.mark.parametrize(
+    ("key", "run_after", "run_type", "due"),
+    [
+        ("2026-11-20", "2026-11-21T07:00:00+00:00", "scheduled", "2026-11-21T11:00:00+00:00"),  # 06:00 there
+        ("2026-11-20", "2026-11-21T12:00:00+00:00", "asset_triggered", None),  # an alert was sent an hour ago
+        ("2026-11-20", "2026-11-21T07:00:00+00:00", "backfill", None),
+        (None, "2026-11-21T07:00:00+00:00", "manual", None),
+    ],
+)
+def test_scores_are_due_in_the_morning_after_their_day(key, run_after, run_type, due):
+    found = alerts.find_due_time(SHOP, key, datetime.fromisoformat(run_after), run_type)
+    assert found == (datetime.fromisoformat(due) if due else None)
+
+
+def test_the_shop_may_choose_the_hour():
+    shop = replace(SHOP, schedule=Schedule(due_hours=9.5))
+    found = alerts.find_due_time(shop, "2026-11-20", datetime(2026, 11, 21, 7, tzinfo=UTC), "scheduled")
+    assert found == datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
+
+
+def test_the_scheduler_knows_the_deadline_by_the_plugin():
+    plugins_manager.get_deadline_references_plugins()
+    alert = decode_deadline_alert(encode_deadline_alert(alerts.scores_are_due(SHOP)))
+    assert alert.reference.inner_ref.shop_file == str(SHOP.path)
+    assert alert.callback.path == "dags.alerts.tell_late"
+
+
+def test_who_is_told_is_configured(monkeypatch):
+    assert alerts.make_notifiers("s", "t") == []
+    monkeypatch.setenv("CHURN_ALERT_EMAIL", "ops@example.com")
+    monkeypatch.setenv("CHURN_ALERT_WEBHOOK", "chat")
+    mail, webhook = alerts.make_notifiers("s", "t")
+    assert isinstance(mail, SmtpNotifier)
+    assert mail.to == "ops@example.com"
+    assert isinstance(webhook, HttpNotifier)
+    assert (webhook.http_conn_id, webhook.json) == ("chat", {"text": "s\nt"})
+
+
+def test_a_late_night_is_told_with_its_runbook(monkeypatch):
+    told = []
+
+    class Notifier:
+        def __init__(self, subject, text):
+            self.message = f"{subject} {text}"
+
+        async def async_notify(self, context):
+            told.append(self.message)
+
+    monkeypatch.setattr(alerts, "make_notifiers", lambda *message: [Notifier(*message)])
+    run = {"partition_key": "2026-11-20", "dag_id": "churn_etl__x", "dag_run_id": "r", "state": "running"}
+    asyncio.run(alerts.tell_late("Living", {"dag_run": run}))
+    assert "Living: the scores of 2026-11-20 are late" in told[0]
+    assert "dags/churn_etl__x/runs/r" in told[0]

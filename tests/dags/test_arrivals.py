@@ -1,0 +1,89 @@
+"""Are the files of a day waited for as long as they should, and what if they do not come?"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
+
+from dags import arrivals
+from dags.arrivals import DeliverySensor, DeliveryTrigger
+from dags.shops import find_shops
+from spark_jobs.contract.shop import Schedule
+
+DAY = date(2025, 3, 20)
+SHOP = next(shop for shop in find_shops() if shop.name == "simulated")
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """The simulated shop with its landing folder, closed on one day, and looked at often."""
+    monkeypatch.setenv("CHURN_HOME", str(tmp_path))
+    shop = replace(SHOP, schedule=Schedule(poll_seconds=0.01), closed_days=(DAY,))
+    monkeypatch.setattr(arrivals, "load_shop", lambda _: shop)
+    return shop
+
+
+def sense(shop, log_name: str = "purchases", day: date = DAY, is_wanted: str = "yes") -> DeliverySensor:
+    return DeliverySensor(
+        task_id="wait", log_name=log_name, shop=shop, days=["2025-01-01", day.isoformat()], is_wanted=is_wanted
+    )
+
+
+def watch(log_name: str = "purchases", day: date = DAY, seconds: float = 5):
+    """What the trigger tells."""
+    kwargs = DeliveryTrigger("shop.toml", log_name, day.isoformat()).serialize()[1]
+
+    async def first_event():
+        async with asyncio.timeout(seconds):
+            return await anext(DeliveryTrigger(**kwargs).run())
+
+    return asyncio.run(first_event()).payload
+
+
+def land(tmp_path, name: str) -> None:
+    file = tmp_path / "landing" / "simulated" / "purchases" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+
+
+def test_the_file_of_the_day_ends_the_wait(shop, tmp_path):
+    land(tmp_path, "2025-03-20.csv.gz")
+    assert watch() is True
+
+
+def test_another_days_file_or_another_kind_does_not(shop, tmp_path):
+    land(tmp_path, "2025-03-19.csv.gz")
+    land(tmp_path, "2025-03-20.csv.gz.part")
+    assert watch() is False  # and as the day is long past, nobody waits at all
+
+
+def test_while_it_may_still_come_somebody_looks_again(shop, tmp_path, monkeypatch):
+    monkeypatch.setattr(arrivals, "wait_until", lambda *_: datetime(2999, 1, 1, tzinfo=UTC))
+    looks = iter([[], [], ["2025-03-20.csv.gz"]])
+    monkeypatch.setattr(arrivals, "list_paths", lambda _: next(looks))
+    assert watch() is True
+
+
+def test_the_wait_ends_some_hours_after_the_day_in_the_shops_zone(shop):
+    assert arrivals.wait_until(shop, DAY) == datetime(2025, 3, 21, 3, tzinfo=UTC)  # Berlin, 04:00
+
+
+def test_a_closed_day_and_an_unticked_wait_are_not_waited_for(shop):
+    assert sense(shop).execute({}) is None
+    assert sense(shop, day=DAY + timedelta(days=1), is_wanted="").execute({}) is None
+    with pytest.raises(TaskDeferred):
+        sense(shop, day=DAY + timedelta(days=1)).execute({})
+
+
+def test_without_the_needed_log_the_night_fails_with_what_to_do_and_without_another_it_goes_on(shop):
+    context = {"ti": SimpleNamespace(xcom_push=lambda key, value: None)}
+    with pytest.raises(AirflowFailException, match=r"no file of 2025-03-20 came until 2025-03-21 04:00 CET.*clear"):
+        sense(shop).execute_complete(context, False)
+    with pytest.raises(AirflowSkipException, match="the night goes on without it"):
+        sense(shop, "browses").execute_complete(context, False)
+    assert sense(shop).execute_complete(context, True) is None

@@ -1,0 +1,165 @@
+"""Does a job end as its task should, and does it never go on alone?"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from dags import jobs, leash
+from dags.jobs import CommandOperator, SparkJobOperator
+from dags.shops import find_shops
+
+SHOP = next(shop for shop in find_shops() if shop.name == "online_retail")
+TI = {"dag_id": "dag", "run_id": "run", "task_id": "task", "map_index": -1}
+
+
+def make_context() -> tuple[dict, dict]:
+    """What Airflow would give to a task, and the XComs that it pushes."""
+    pushed: dict = {}
+    ti = SimpleNamespace(**TI, xcom_push=lambda key, value: pushed.update({key: value}))
+    return {"ti": ti}, pushed
+
+
+def make_command(*words: str, **options) -> CommandOperator:
+    return CommandOperator(task_id="command", command=words, shop=SHOP, days=["2999-01-01"], **options)
+
+
+def test_what_a_command_says_is_wrong_fails_at_once_in_its_words():
+    context, pushed = make_context()
+    with pytest.raises(AirflowFailException, match="2999-01-01 is after the shop's end_date 2011-09-06"):
+        make_command("spark_jobs.publish", options=("--pipeline", "etl", "")).execute(context)
+    assert pushed["why"].startswith("as_of 2999-01-01 is after")
+
+
+def test_a_command_that_breaks_down_is_tried_again():
+    with pytest.raises(AirflowException, match="No module named") as caught:
+        make_command("there_is_no_such_module").execute(make_context()[0])
+    assert not isinstance(caught.value, AirflowFailException)
+
+
+def test_what_may_succeed_later_is_tried_again():
+    """A warehouse that is away is nobody's mistake in the data."""
+    context, _ = make_context()
+    lines = ["error: warehouse: connection to server failed; a later try may succeed"]
+    assert type(make_command("x").fail(context, lines, "")) is AirflowException
+    assert type(make_command("x").fail(context, ["error: no such day"], "")) is AirflowFailException
+
+
+def test_a_dry_run_publishes_nothing():
+    with pytest.raises(AirflowSkipException, match="dry run"):
+        make_command("there_is_no_such_module", skip_if="dry run: nothing is published").execute(make_context()[0])
+
+
+def test_a_spark_job_that_says_what_is_wrong_fails_at_once_in_its_words(tmp_path, monkeypatch):
+    """The provider's own spark-submit command, in front of it the leash; Spark itself is played by a script."""
+    script = tmp_path / "spark-submit"
+    script.write_text("#!/bin/sh\necho WARN noise\necho error: $1 $2 >&2\nexit 1\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    task = SparkJobOperator(task_id="clean", job="clean", shop=SHOP, days=["2011-09-05", "2011-09-06"], last_only=True)
+    context, pushed = make_context()
+    with pytest.raises(AirflowFailException, match="error: --master local"):
+        task.execute(context)
+    assert pushed["why"] == "--master local[*]"
+    assert task.application_args == ["--shop", str(SHOP.path), "--as-of", "2011-09-06"]
+
+
+# The leash
+
+#: A command that starts a child, says both ids, and would go on for ever.
+ENDLESS = (
+    "import os, subprocess, sys, time, signal\n"
+    "child = subprocess.Popen(['sleep', '600'])\n"
+    "print(os.getpid(), child.pid, flush=True)\n"
+    "time.sleep(600)"
+)
+
+
+def start_leashed(lock: Path, code: str = ENDLESS) -> tuple[subprocess.Popen, list[int]]:
+    command = [sys.executable, leash.__file__, str(lock), sys.executable, "-c", code]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    line = process.stdout.readline()
+    while not line.split()[0].isdigit():  # it tells whom it has ended
+        line = process.stdout.readline()
+    return process, [int(word) for word in line.split()]
+
+
+def wait_for_end(pids: list[int], seconds: float = 20) -> list[int]:
+    """Those that still live after some time."""
+    end = time.monotonic() + seconds
+    while alive := [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]:
+        if time.monotonic() > end:
+            break
+        time.sleep(0.05)
+    return alive
+
+
+def test_a_command_ends_with_whoever_asked_for_it_even_by_kill_9(tmp_path):
+    asker_code = (
+        f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, {leash.__file__!r}, "
+        f"{str(tmp_path / 'lock')!r}, sys.executable, '-c', {ENDLESS!r}], stdin=subprocess.PIPE); time.sleep(600)"
+    )
+    asker = subprocess.Popen([sys.executable, "-c", asker_code], stdout=subprocess.PIPE, text=True)
+    pids = [int(word) for word in asker.stdout.readline().split()]
+    asker.kill()
+    asker.wait()
+    assert len(pids) == 2
+    assert wait_for_end(pids) == []
+
+
+def test_the_next_try_ends_what_a_killed_leash_has_left_and_only_then_starts(tmp_path):
+    first, orphans = start_leashed(tmp_path / "lock")
+    first.kill()
+    first.wait()
+    time.sleep(0.2)
+    assert all(psutil.pid_exists(pid) for pid in orphans)
+    second, pids = start_leashed(tmp_path / "lock")
+    assert wait_for_end(orphans, 0) == []
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(20) == 128 + signal.SIGTERM
+    assert wait_for_end(pids) == []
+    assert not (tmp_path / "lock").exists()
+
+
+def test_a_time_limit_ends_the_command_and_its_children(tmp_path, monkeypatch):
+    module = tmp_path / "endless.py"
+    module.write_text(ENDLESS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    task = make_command("endless")
+    task.make_arguments = list
+    said: list[str] = []
+
+    def hear(*words):
+        said.append(line := words[-1])
+        if line.replace(" ", "").isdigit():
+            raise TimeoutError
+
+    monkeypatch.setattr(CommandOperator, "log", SimpleNamespace(info=hear, warning=hear))
+    with pytest.raises(TimeoutError):
+        task.execute(make_context()[0])
+    assert wait_for_end([int(word) for word in said[-1].split()], 1) == []
+
+
+def test_what_a_command_writes_is_the_result_and_goes_with_the_event(tmp_path, monkeypatch):
+    (tmp_path / "answer.py").write_text(
+        "import sys, pathlib; pathlib.Path(sys.argv[sys.argv.index('--result') + 1]).write_text('{\"a\": 1}')"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    asset, partitions = jobs.BaseOperator, []
+    event = SimpleNamespace(add_partitions=partitions.extend, extra=None)
+    task = make_command("answer", with_result=True)
+    task.outlets = [asset]
+    context, _ = make_context()
+    assert task.execute({**context, "outlet_events": {asset: event}}) == {"a": 1}
+    assert (event.extra, partitions) == ({"a": 1}, ["2999-01-01"])
+    assert json.dumps(event.extra)
