@@ -13,8 +13,8 @@ it work on older risks.
 
 **What to do** Read the last lines of the failed task, or its XCom `why`. "No model" means that none was promoted: run
 `churn_train` and approve its model. An audit failure means that the scores break their contract (a probability out of
-range, a customer missing): nothing was published, and the model should be looked at before anything else. If the
-warehouse was away, clear the failed task once it is back. To score days again, or with another model, trigger the DAG
+range, a customer missing): nothing was published, and the model should be looked at before anything else. `drift`
+says what of the delivery to mend; mark it as success to publish nevertheless. If the warehouse was away, clear the failed task once it is back. To score days again, or with another model, trigger the DAG
 with a day or a range; a dry run says what would be done.
 """
 
@@ -57,6 +57,10 @@ def build_score(shop: Shop) -> DAG:
             options=[forms.option("model_version"), forms.IF_DRY_RUN], pool=SPARK_POOL,
             doc_md="The risk of each customer of the day's `customer_series`, audited before it becomes visible.",
         )  # fmt: skip
+        drift = CommandOperator(
+            task_id="drift", command=["training.drift"], shop=shop, days=days, skip_if=forms.SKIPPED_IN_DRY_RUN,
+            doc_md="Looks at records, units, inputs and scores; ends the night where it must be a broken delivery.",
+        )  # fmt: skip
         publish = CommandOperator(
             task_id="publish", command=["spark_jobs.publish"], shop=shop, days=days, options=["--pipeline", "score"],
             skip_if=forms.SKIPPED_IN_DRY_RUN, doc_md="Names the table versions that belong together.",
@@ -65,7 +69,7 @@ def build_score(shop: Shop) -> DAG:
             task_id="load", command=["spark_jobs.warehouse", "load"], shop=shop, days=days,
             outlets=[make_scores_asset(shop)], doc_md="Copies the scores to the warehouse and makes them visible.",
         )  # fmt: skip
-        churn_risk >> publish >> load
+        churn_risk >> drift >> publish >> load
     return dag
 
 

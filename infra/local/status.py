@@ -66,6 +66,7 @@ def look(shop: Shop, settings: Settings, now: datetime) -> Iterator[Line]:
         visible = [run for run in warehouse.published(shop) if run.superseded_at is None]
         yield tell_completeness(newest, visible, lake.dataset(CUSTOMER_SERIES, [newest.isoformat()]).count_rows())
         yield tell_model(shop, warehouse, newest)
+        yield tell_drift(shop, warehouse)
     yield from tell_records(shop, lake)
     yield from tell_files(shop, lake, expected_day(shop, now))
     yield tell_failures(shop, settings)
@@ -112,6 +113,18 @@ def tell_model(shop: Shop, warehouse: Warehouse, as_of: date) -> Line:
     model, _ = found
     gate = "passed the gate" if model.gate_passed else "scores because the network did not pass the gate"
     return Line("model", f"{model.kind} {model.version}, learned up to {model.trained_through}, {gate}")
+
+
+def tell_drift(shop: Shop, warehouse: Warehouse) -> Line:
+    """What the newest look at the world asked for."""
+    query = "SELECT * FROM drift WHERE as_of = (SELECT max(as_of) FROM drift) ORDER BY kind, subject"
+    found = warehouse.fetch(shop, query).to_pylist()
+    if not found:
+        return Line("drift", "nobody has looked yet: python -m training.drift --shop … --as-of …")
+    asking = [f"{row['action']}: {row['subject']}, {row['finding']}" for row in found if row["action"] != "ok"]
+    text = f"as of {found[0]['as_of']}, {len(asking)} of {len(found)} looks ask for something"
+    is_grave = any(row["action"] in ("block", "retrain") for row in found)
+    return Line("drift", "; ".join([text, *asking[:3]]), is_grave)
 
 
 def tell_records(shop: Shop, lake: Lake) -> Iterator[Line]:

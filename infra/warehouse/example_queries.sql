@@ -51,3 +51,9 @@ SELECT as_of, horizon_days, n, churn_rate, predicted_rate, auroc, log_loss, ece,
 FROM outcomes
 ORDER BY as_of DESC, horizon_days
 LIMIT 30;
+
+-- title: What has changed since the model learned
+SELECT as_of, action, kind, subject, value, expected, distance, finding
+FROM drift
+WHERE as_of = (SELECT max(as_of) FROM drift)
+ORDER BY action = 'ok', kind, subject;

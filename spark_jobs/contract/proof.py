@@ -46,4 +46,23 @@ CUSTOMER_OUTCOMES = Table(
     partition="as_of",
 )
 
-PROOF_TABLES = (OUTCOMES, CUSTOMER_OUTCOMES)
+DRIFT = Table(
+    "drift",
+    "one look, on one night, at whether the world is still the one that the model knows",
+    (
+        _SCORED_DAY,
+        Column("kind", "string", "volume, values, inputs, scores or labels"),
+        Column("subject", "string", "what was looked at: a log, a measure, a model input, a horizon"),
+        Column("value", "double", "what it was that night", "by kind", True),
+        Column("expected", "double", "what it was before: usual weekdays, the days before, the model's training",
+               "by kind", True),
+        Column("distance", "double", "how far apart: the ratio of both; for inputs and scores the population stability "
+               "index; for labels the difference", "by kind", True),
+        Column("action", "string", "ok, warn (look at it), retrain, or block (the night's scores are not published)"),
+        Column("finding", "string", "the same in a sentence"),
+    ),
+    key=("kind", "subject"),
+    partition="as_of",
+)  # fmt: skip
+
+PROOF_TABLES = (OUTCOMES, CUSTOMER_OUTCOMES, DRIFT)

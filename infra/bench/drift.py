@@ -1,0 +1,91 @@
+"""Does the drift check stop what is broken, and nothing else? Looks at every day of a shop, as it is and with a defect.
+
+    python -m infra.bench.drift --shop infra/demo/simulated/shop.toml      # after a night, a training or a backtest
+
+Needs customer_day in the lake. Of each planted defect the share of days that it blocks is told; days that are as they
+were delivered should block never.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.tables import CUSTOMER_DAY
+from spark_jobs.lake import Lake
+from training.drift import COUNTS, look_at_days, read_days
+from training.drift_checks import BLOCK, FEWEST_WEEKS, OK, USUAL_WEEKS
+
+#: Of the records of a day so many are lost where a delivery is broken off.
+LOST = 0.7
+
+
+def lose_records(days: pd.DataFrame, is_today: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
+    return days[~is_today | (generator.random(len(days)) >= LOST)]
+
+
+def lose_purchases(days: pd.DataFrame, is_today: np.ndarray, _: np.random.Generator) -> pd.DataFrame:
+    broken = days.copy()
+    broken.loc[is_today, list(COUNTS["purchases"])] = 0.0
+    return broken
+
+
+def multiply(measure: str) -> Callable[[pd.DataFrame, np.ndarray, np.random.Generator], pd.DataFrame]:
+    """A unit changed, as from pounds to pence."""
+
+    def change(days: pd.DataFrame, is_today: np.ndarray, _: np.random.Generator) -> pd.DataFrame:
+        broken = days.copy()
+        broken.loc[is_today, measure] *= 100
+        return broken
+
+    return change
+
+
+DEFECTS = {
+    "as delivered": lambda days, is_today, generator: days,
+    f"{LOST:.0%} of the records lost": lose_records,
+    "no purchases": lose_purchases,
+    "prices times 100": multiply("spend"),
+    "quantities times 100": multiply("item_quantity"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    _, shop = load_arguments(make_parser(__doc__, with_as_of=False), argv)
+    lake, console = Lake(Settings.from_environment().lake(shop.name)), Console(highlight=False)
+    if not (delivered := sorted(lake.partitions(CUSTOMER_DAY))):
+        raise MissingInputError(f"{shop.name} has no customer_day: make nightly, or make backtest, first")
+    last = date.fromisoformat(delivered[-1])
+    days = read_days(lake, last, since=date.min)
+    span = (last - days["event_day"].min()).days
+    nights = [last - timedelta(days=n) for n in range(span - 7 * FEWEST_WEEKS)]
+    open_nights = [night for night in nights if not shop.is_closed(night)]
+    table = Table("what was delivered", "days", *(f"days {action}" for action in (OK, "warn", BLOCK)))
+    for name, plant in DEFECTS.items():
+        found = Counter(judge(days, shop, night, plant) for night in track(open_nights, name, console=console))
+        table.add_row(name, str(len(open_nights)), *(str(found[action]) for action in (OK, "warn", BLOCK)))
+    console.print(table)
+
+
+def judge(days: pd.DataFrame, shop: Shop, night: date, plant: Callable) -> str:
+    """The gravest action that a night asks for."""
+    known = days[(days["event_day"] <= night) & (days["event_day"] >= night - timedelta(weeks=USUAL_WEEKS))]
+    broken = plant(known, (known["event_day"] == night).to_numpy(), np.random.default_rng(night.toordinal()))
+    actions = {finding.action for finding in look_at_days(broken, shop, night)}
+    return next((action for action in (BLOCK, "warn") if action in actions), OK)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

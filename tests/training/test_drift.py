@@ -1,0 +1,100 @@
+"""Does a broken night block, a changed world ask for a model, and an ordinary night pass?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from infra.bench.drift import DEFECTS, judge
+from tests.training.series import draw_shop_series, make_shop
+from training import drift_checks as checks
+from training.config import ModelSettings
+from training.dataset import Series, TensorSpec
+from training.drift import list_blocking, look_at_days, take_inputs
+
+NIGHT = date(2024, 6, 30)
+SHOP = make_shop(is_whole=True)
+
+
+@pytest.fixture(scope="module")
+def days() -> pd.DataFrame:
+    """Ten weeks of a shop whose Sundays have fewer customers; rows as drift.read_days gives them."""
+    generator = np.random.default_rng(0)
+    parts = []
+    for n in range(70):
+        day = NIGHT - timedelta(days=n)
+        count = generator.poisson(150 if day.weekday() == 6 else 400)
+        lines = generator.integers(1, 6, count).astype(float)
+        parts.append(pd.DataFrame({
+            "event_day": day, "sale_count": lines, "return_count": 0.0, "item_quantity": lines * 2,
+            "spend": lines * generator.lognormal(2, 1, count), "browse_count": lines * 3,
+            "dwell_seconds": lines * generator.lognormal(4, 1, count), "review_count": 1.0, "rated_count": 1.0,
+            "rating_sum": generator.integers(1, 6, count).astype(float),
+        }))  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+@pytest.mark.parametrize("weeks_ago", [0, 1])
+def test_every_planted_defect_blocks_and_a_clean_day_does_nothing(days, defect, weeks_ago):
+    for weekday in range(7):
+        night = NIGHT - timedelta(days=7 * weeks_ago + weekday)
+        assert judge(days, SHOP, night, DEFECTS[defect]) == ("ok" if defect == "as delivered" else "block"), night
+
+
+def test_a_closed_day_misses_nothing_and_is_not_what_others_are_compared_with(days):
+    closed = replace(SHOP, closed_days=("sunday",))
+    empty = days[days["event_day"] != NIGHT]
+    assert {f.action for f in look_at_days(empty, SHOP, NIGHT)} == {"ok", "block"}
+    assert {f.action for f in look_at_days(empty, closed, NIGHT)} == {"ok"}
+
+
+def test_inputs_of_the_same_world_are_alike_and_those_of_another_ask_for_a_model():
+    """The same rates of buying, other customers, another day; then customers of whom each buys half as often."""
+    shop = make_shop()
+    spec = TensorSpec.of(shop, ModelSettings.from_shop(shop))
+    then, now = (draw_shop_series(1500, 200, seed) for seed in (1, 2))
+    as_of = then["as_of"][0].as_py()
+    reference, same = (take_inputs(Series(table, as_of), spec, shop) for table in (then, now))
+    assert {f.action for f in checks.check_inputs(reference, same)} == {"ok"}
+
+    other = {name: values * 0.5 if "spend" in name else values for name, values in same.items()}
+    *inputs, summary = checks.check_inputs(reference, other)
+    assert {f.subject for f in inputs if f.action == "warn"} >= {"spend_total", "spend_decayed_90"}
+    assert (summary.action, summary.value) == ("retrain", pytest.approx(np.mean([f.action == "warn" for f in inputs])))
+
+
+def test_stability_index_of_known_shares():
+    reference, current = np.repeat(np.arange(10.0), 1000), np.repeat(np.arange(10.0), [5500] + [500] * 9)
+    expected = (0.55 - 0.1) * np.log(5.5) + 9 * (0.05 - 0.1) * np.log(0.5)
+    psi, chance = checks.measure_psi(reference, current)
+    assert psi == pytest.approx(expected, rel=1e-2)
+    assert chance == pytest.approx(27.877 * 2 / 10_000, rel=1e-3)  # chi-square of 9 degrees, exceeded once in 1,000
+
+
+def test_scores_that_are_all_one_block_and_scores_that_moved_ask_for_a_model():
+    first = np.linspace(0.1, 0.9, 500)
+    assert checks.check_scores(first, first, 60).action == "ok"
+    assert checks.check_scores(first, None, 60).action == "ok"
+    assert checks.check_scores(first**3, first, 60).action == "retrain"
+    assert checks.check_scores(np.full(500, 0.4), first, 60).action == "block"
+
+
+@pytest.mark.parametrize(("n", "churn_rate", "action"), [
+    (2000, 0.52, "ok"), (2000, 0.57, "warn"), (2000, 0.65, "retrain"), (30, 0.65, "ok"), (0, None, "ok"),
+])  # fmt: skip
+def test_outcomes_far_from_what_was_predicted_ask_for_a_model_unless_by_chance(n, churn_rate, action):
+    row = {"horizon_days": 60, "as_of": NIGHT, "n": n, "churn_rate": churn_rate, "predicted_rate": 0.5}
+    assert checks.check_labels(row).action == action
+
+
+def test_only_what_blocks_is_listed():
+    findings = [checks.check_eligible(40, 100), checks.check_eligible(90, 100), checks.check_eligible(70, 100)]
+    assert [finding.action for finding in findings] == ["block", "ok", "warn"]
+    assert list_blocking(findings, NIGHT) == [
+        "2024-06-30 eligible customers: 40 customers to score, the night before 100"
+    ]

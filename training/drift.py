@@ -1,0 +1,192 @@
+"""Is the world still the one that the model knows? Looks at a night before its scores are published.
+
+    python -m training.drift --shop SHOP.toml --as-of 2011-09-06
+
+volume   records of the day by log, beside the same weekdays before; customers to score, beside the night before
+values   money per line, items per line, time per page, ratings: medians, beside the four weeks before
+inputs   what the model sees tonight, beside what it learned from
+scores   tonight's probabilities, beside the model's first night; before the scoring job there are none to look at
+labels   the newest outcomes, beside what was predicted
+
+Each finding asks for an action: ok, warn, retrain, or block. All are kept in the warehouse's `drift`; one that blocks
+ends the command with exit code 1, so that the night is not published. drift_checks.py has the thresholds.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.table import Table
+
+from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.features import available_measures
+from spark_jobs.contract.proof import DRIFT
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.tables import (
+    CUSTOMER_DAY,
+    CUSTOMER_SERIES,
+    TRAINING_SERIES,
+    churn_risk,
+    probability_column,
+)
+from spark_jobs.lake import Lake
+from spark_jobs.warehouse import ModelRecord, Warehouse
+from training import drift_checks as checks
+from training.config import ModelSettings
+from training.dataset import Series, TensorSpec, fold_of
+from training.drift_checks import BLOCK, OK, USUAL_WEEKS, Finding
+from training.evaluate import take_outcomes
+
+#: The measures that count a log's records.
+COUNTS = {"purchases": ("sale_count", "return_count"), "browses": ("browse_count",), "reviews": ("review_count",)}
+#: What is compared by its median over the customers of a day: a sum, and what it is divided by.
+VALUES = {
+    "spend per line": ("spend", "sale_count"),
+    "items per line": ("item_quantity", "sale_count"),
+    "seconds per visit event": ("dwell_seconds", "browse_count"),
+    "rating": ("rating_sum", "rated_count"),
+}
+#: So many customers, chosen by their hash, show how an input is spread.
+SAMPLE = 20_000
+
+
+def read_days(lake: Lake, as_of: date, since: date | None = None) -> pd.DataFrame:
+    """customer_day since a day, by default of the last weeks, as known at the end of as_of; measures as floats."""
+    deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= as_of.isoformat()]
+    first = since or as_of - timedelta(weeks=USUAL_WEEKS)
+    is_inside = (pc.field("event_day") >= pa.scalar(first)) & (pc.field("event_day") <= pa.scalar(as_of))
+    names = sorted({name for pair in (*COUNTS.values(), *VALUES.values()) for name in pair})
+    columns = {name: pc.field(name).cast(pa.float64()) for name in names} | {"event_day": pc.field("event_day")}
+    return lake.dataset(CUSTOMER_DAY, deliveries).to_table(columns=columns, filter=is_inside).to_pandas()
+
+
+def look_at_days(days: pd.DataFrame, shop: Shop, as_of: date) -> Iterator[Finding]:
+    """volume and values; days as read_days gives them."""
+    for log in shop.sources:
+        counts = days[list(COUNTS[log])].sum(axis=1).groupby(days["event_day"]).sum()
+        yield checks.check_volume(counts[counts > 0], log, shop, as_of)
+    mapped = {measure.name for measure in available_measures(shop.mapped_columns)}
+    for subject, (total, count) in VALUES.items():
+        if {total, count} <= mapped:
+            having = days[days[count] > 0]
+            by_day = (having[total] / having[count]).groupby(having["event_day"])
+            yield checks.check_values(by_day.agg(["median", "count"]), subject, as_of)
+
+
+def look_at_customers(lake: Lake, as_of: date) -> Finding:
+    """How many are to be scored."""
+    nights = lake.partitions(CUSTOMER_SERIES)
+    before = max((day for day in nights if day < as_of.isoformat()), default=None)
+    count, count_before = (
+        lake.dataset(CUSTOMER_SERIES, [day]).count_rows() if day in nights else None
+        for day in (as_of.isoformat(), before)
+    )
+    if count is None:
+        raise MissingInputError(f"no customer_series as of {as_of}: run the ETL of that day first")
+    return checks.check_eligible(count, count_before)
+
+
+def look_at_inputs(lake: Lake, shop: Shop, as_of: date, model: ModelRecord) -> list[Finding]:
+    """Nothing where the series that the model learned from is not kept any more."""
+    learned = model.trained_through.isoformat()
+    if learned not in lake.partitions(TRAINING_SERIES):
+        return [Finding("inputs", "all inputs", None, None, None, OK, f"the series of {learned} is not kept any more")]
+    spec = TensorSpec.of(shop, ModelSettings.from_shop(shop))
+    then = Series(lake.dataset(TRAINING_SERIES, [learned]), model.trained_through)
+    tonight = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
+    return checks.check_inputs(take_inputs(then, spec, shop), take_inputs(tonight, spec, shop))
+
+
+def take_inputs(series: Series, spec: TensorSpec, shop: Shop) -> dict[str, np.ndarray]:
+    """Every input at the end of the series' day, of a sample of the customers who were eligible then."""
+    folds = 1 + series.count // SAMPLE
+    parts = []
+    for chunk in series.chunks():
+        chosen = fold_of(chunk["customer_id"].combine_chunks(), folds) == 0
+        chunk = chunk.filter(pa.array(chosen & take_outcomes(chunk, series.as_of, shop).eligible))
+        if chunk.num_rows:
+            tensors = spec.build(chunk, series.as_of)
+            parts.append(tensors.last(tensors.inputs))
+    if not parts:
+        raise ChurnError(f"nobody is eligible as of {series.as_of}: there is nothing to score")
+    return dict(zip(spec.feature_names, np.concatenate(parts).T, strict=True))
+
+
+def look_at_scores(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, model: ModelRecord) -> Finding | None:
+    """None before the scoring job has scored the night."""
+    table, horizon = churn_risk(shop.churn.horizons_days), shop.churn.primary_horizon_days
+    column = probability_column(horizon)
+    if as_of.isoformat() not in lake.partitions(table):
+        return None
+    current = lake.arrow(table, [as_of.isoformat()], columns=[column])[column].to_numpy()
+    query = f"""SELECT {column} FROM churn_risk_history WHERE model_version = $1 AND as_of =
+                (SELECT min(as_of) FROM churn_risk_history WHERE model_version = $1 AND as_of < $2)"""
+    reference = warehouse.fetch(shop, query, model.version, as_of)[column].to_numpy()
+    return checks.check_scores(current, reference if len(reference) else None, horizon)
+
+
+def look_at_labels(warehouse: Warehouse, shop: Shop, as_of: date) -> list[Finding]:
+    """The newest outcomes of every horizon that were known on the day."""
+    query = """SELECT DISTINCT ON (horizon_days) * FROM outcomes WHERE known_as_of <= $1
+               ORDER BY horizon_days, as_of DESC"""
+    return [checks.check_labels(row) for row in warehouse.fetch(shop, query, as_of).to_pylist()]
+
+
+def look(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[Finding]:
+    """Every finding of the night."""
+    findings = [look_at_customers(lake, as_of), *look_at_days(read_days(lake, as_of), shop, as_of)]
+    if found := warehouse.model_for(shop, as_of):
+        findings += look_at_inputs(lake, shop, as_of, found[0])
+        scores = look_at_scores(lake, warehouse, shop, as_of, found[0])
+        findings += [scores] if scores else []
+    return findings + look_at_labels(warehouse, shop, as_of)
+
+
+def keep(warehouse: Warehouse, shop: Shop, as_of: date, findings: list[Finding]) -> None:
+    warehouse.replace(shop, DRIFT, [{"as_of": as_of, **vars(finding)} for finding in findings], as_of=as_of)
+
+
+def show(findings: list[Finding], console: Console) -> None:
+    """One line for each thing that asks for an action, and one for each kind that does not."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for kind, of_kind in groupby(findings, key=lambda finding: finding.kind):
+        of_kind = list(of_kind)
+        for finding in of_kind:
+            if finding.action != OK:
+                table.add_row(finding.action, kind, finding.subject, finding.finding)
+        table.add_row(OK, kind, f"{sum(f.action == OK for f in of_kind)} of {len(of_kind)}", "")
+    console.print(table)
+
+
+def list_blocking(findings: list[Finding], as_of: date) -> list[str]:
+    return [f"{as_of} {f.subject}: {f.finding}" for f in findings if f.action == BLOCK]
+
+
+def main(argv: list[str] | None = None) -> None:
+    arguments, shop = load_arguments(make_parser(__doc__, many_days=True), argv)
+    settings, console = Settings.from_environment(), Console(highlight=False)
+    lake, warehouse = Lake(settings.lake(shop.name)), Warehouse.connect(settings)
+    warehouse.prepare(shop)
+    blocking = []
+    for as_of in arguments.as_of:
+        findings = look(lake, warehouse, shop, as_of)
+        keep(warehouse, shop, as_of, findings)
+        show(findings, console)
+        blocking += list_blocking(findings, as_of)
+    if blocking:
+        raise ChurnError(f"not to be published: {'; '.join(blocking)}. Mend the delivery; if the day is right, list it "
+                         "under closed_days, or mark this task as success")  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

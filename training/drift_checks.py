@@ -1,0 +1,162 @@
+"""When is a difference large enough to act on? The checks behind drift.py, pure, and every threshold in one place.
+
+Block is for what must be a broken delivery: most records of a day missing, numbers in another unit, one score for all.
+Nothing that a real open day does may block; all else warns or asks for a new model. `python -m infra.bench.drift`
+counts both on a shop's own days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+
+from spark_jobs.contract.shop import Shop
+
+OK, WARN, RETRAIN, BLOCK = "ok", "warn", "retrain", "block"
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Ratios are to what is usual, and of volume_block to the lowest of the usual weekdays. A volume that asks for
+    an action also lies volume_spreads away: to block, of chance alone; to warn, of the usual weekdays too."""
+
+    volume_block: float = 0.5
+    volume_warn: float = 0.75
+    volume_high_warn: float = 2.0
+    volume_spreads: float = 4.0
+    values_block: float = 10.0
+    values_warn: float = 3.0
+    eligible_block: float = 0.5
+    eligible_warn: float = 0.8
+    psi_warn: float = 0.25  # the usual rule: below 0.1 nothing, above 0.25 another population
+    inputs_share_retrain: float = 0.2
+    labels_warn: float = 0.05
+    labels_retrain: float = 0.1
+
+
+LIMITS = Thresholds()
+USUAL_WEEKS = 8
+FEWEST_WEEKS = 4
+USUAL_DAYS = 28
+#: Fewer customers than this have no median worth comparing.
+FEWEST_CUSTOMERS = 8
+#: A difference that chance gives once in a thousand looks is none.
+CHANCE = 0.999
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A row of contract.proof.DRIFT, less its day."""
+
+    kind: str
+    subject: str
+    value: float | None
+    expected: float | None
+    distance: float | None
+    action: str
+    finding: str
+
+
+def check_volume(counts: pd.Series, log: str, shop: Shop, as_of: date) -> Finding:
+    """counts: records of the log by event day. Compared with the same weekday of the last weeks, closed days aside."""
+    weeks = [as_of - timedelta(weeks=n) for n in range(1, USUAL_WEEKS + 1)]
+    first = min(counts.index, default=as_of)
+    usual = np.array([counts.get(day, 0) for day in weeks if day >= first and not shop.is_closed(day)], float)
+    value = float(counts.get(as_of, 0))
+    if shop.is_closed(as_of) or len(usual) < FEWEST_WEEKS or not (expected := float(np.median(usual))):
+        return Finding("volume", log, value, None, None, OK, f"{value:,.0f} records, nothing to compare with")
+    chance = expected**0.5
+    spread = max(1.4826 * float(np.median(np.abs(usual - expected))), chance)
+    ratio, apart = value / expected, abs(value - expected)
+    is_broken = value < LIMITS.volume_block * usual.min() and apart > LIMITS.volume_spreads * chance
+    is_unusual = ratio < LIMITS.volume_warn or ratio > LIMITS.volume_high_warn
+    action = BLOCK if is_broken else WARN if is_unusual and apart > LIMITS.volume_spreads * spread else OK
+    text = f"{value:,.0f} records, usual for the weekday are {expected:,.0f}"
+    return Finding("volume", log, value, expected, ratio, action, text)
+
+
+def check_values(medians: pd.DataFrame, subject: str, as_of: date) -> Finding:
+    """medians: by event day, `median` over the customers of the day and their `count`."""
+    before = medians[(medians.index < as_of) & (medians.index >= as_of - timedelta(days=USUAL_DAYS))]
+    before = before[before["count"] >= FEWEST_CUSTOMERS]["median"]
+    count = medians["count"].get(as_of, 0)
+    expected = float(before.median()) if len(before) else 0.0
+    if count < FEWEST_CUSTOMERS or expected <= 0:
+        return Finding("values", subject, None, None, None, OK, "too few customers to compare")
+    value = float(medians["median"][as_of])
+    ratio = value / expected
+    apart = max(ratio, 1 / ratio) if ratio > 0 else np.inf
+    action = BLOCK if apart > LIMITS.values_block else WARN if apart > LIMITS.values_warn else OK
+    text = f"median {value:,.2f}, before it was {expected:,.2f}"
+    return Finding("values", subject, value, expected, ratio, action, text)
+
+
+def check_eligible(count: int, before: int | None) -> Finding:
+    """The customers to be scored, beside those of the night before."""
+    if not before:
+        return Finding("volume", "eligible customers", float(count), None, None, OK, f"{count:,}, no night before")
+    ratio = count / before
+    action = BLOCK if ratio < LIMITS.eligible_block else WARN if ratio < LIMITS.eligible_warn else OK
+    text = f"{count:,} customers to score, the night before {before:,}"
+    return Finding("volume", "eligible customers", float(count), float(before), ratio, action, text)
+
+
+def measure_psi(reference: np.ndarray, current: np.ndarray) -> tuple[float, float]:
+    """The population stability index over the reference's tenths, and what chance alone keeps it below.
+
+    Of two samples of one population it is about chi-square / n + chi-square / m, with a degree less than tenths.
+    """
+    edges = np.unique(np.quantile(reference, np.arange(1, 10) / 10))
+    bins = len(edges) + 1
+    was, is_now = (
+        (np.bincount(np.searchsorted(edges, values, side="left"), minlength=bins) + 0.5) / (len(values) + 0.5 * bins)
+        for values in (reference, current)
+    )
+    chance = chi2.ppf(CHANCE, bins - 1) * (1 / len(reference) + 1 / len(current))
+    return float(np.sum((is_now - was) * np.log(is_now / was))), float(chance)
+
+
+def check_inputs(reference: Mapping[str, np.ndarray], current: Mapping[str, np.ndarray]) -> list[Finding]:
+    """Every model input, tonight's customers beside those that the model learned from; and all of them together."""
+    findings = []
+    for name in current:
+        psi, chance = measure_psi(reference[name], current[name])
+        action = WARN if psi > max(LIMITS.psi_warn, chance) else OK
+        means = float(current[name].mean()), float(reference[name].mean())
+        findings.append(Finding("inputs", name, *means, psi, action, f"stability index {psi:.3f}"))
+    share = float(np.mean([f.action != OK for f in findings]))
+    action = RETRAIN if share >= LIMITS.inputs_share_retrain else OK
+    text = f"{share:.0%} of the inputs are spread otherwise than in training"
+    return [*findings, Finding("inputs", "all inputs", share, None, share, action, text)]
+
+
+def check_scores(current: np.ndarray, reference: np.ndarray | None, horizon_days: int) -> Finding:
+    """Tonight's probabilities beside those of the first night that the same model scored."""
+    subject, mean = f"{horizon_days} days", float(current.mean())
+    if len(current) >= FEWEST_CUSTOMERS and np.ptp(current) < 1e-9:
+        return Finding("scores", subject, mean, None, None, BLOCK, f"everybody has the probability {mean:.3f}")
+    if reference is None:
+        return Finding("scores", subject, mean, None, None, OK, f"mean {mean:.3f}, the model's first night")
+    psi, chance = measure_psi(reference, current)
+    action = RETRAIN if psi > max(LIMITS.psi_warn, chance) else OK
+    text = f"mean {mean:.3f}, on the model's first night {reference.mean():.3f}; stability index {psi:.3f}"
+    return Finding("scores", subject, mean, float(reference.mean()), psi, action, text)
+
+
+def check_labels(outcome: Mapping[str, object]) -> Finding:
+    """A row of outcomes, the newest of its horizon: did as many churn as were predicted?"""
+    subject = f"{outcome['horizon_days']} days"
+    if not outcome["n"]:
+        return Finding("labels", subject, None, None, None, OK, "nobody was judged")
+    rate, predicted, n = outcome["churn_rate"], outcome["predicted_rate"], outcome["n"]
+    gap = rate - predicted
+    is_chance = gap**2 <= chi2.ppf(CHANCE, 1) * predicted * (1 - predicted) / n
+    is_large, is_very_large = abs(gap) > LIMITS.labels_warn, abs(gap) > LIMITS.labels_retrain
+    action = OK if is_chance else RETRAIN if is_very_large else WARN if is_large else OK
+    text = f"of the customers scored on {outcome['as_of']} {rate:.1%} churned, predicted were {predicted:.1%}"
+    return Finding("labels", subject, rate, predicted, gap, action, text)
