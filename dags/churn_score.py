@@ -14,8 +14,9 @@ it work on older risks.
 **What to do** Read the last lines of the failed task, or its XCom `why`. "No model" means that none was promoted: run
 `churn_train` and approve its model. An audit failure means that the scores break their contract (a probability out of
 range, a customer missing): nothing was published, and the model should be looked at before anything else. `drift`
-says what of the delivery to mend; mark it as success to publish nevertheless. If the warehouse was away, clear the failed task once it is back. To score days again, or with another model, trigger the DAG
-with a day or a range; a dry run says what would be done.
+says what of the delivery to mend; mark it as success to publish nevertheless. If the warehouse was away, clear the
+failed task once it is back. To score days again, or with another model, trigger the DAG with a day or a range; a dry
+run says what would be done.
 """
 
 from airflow.sdk import DAG, PartitionedAssetTimetable
