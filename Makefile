@@ -61,5 +61,6 @@ test: setup ## every test that needs no cluster
 faults: setup ## the long suites: writers and servers that die, a month of nights in any order; minutes
 	@$(JOBS) pytest -m "slow or not slow" tests/faults tests/spark_jobs/test_three_logs.py
 
-bench: setup ## clean beside spark.read.json, on a million records; minutes
+bench: setup ## clean beside spark.read.json on a million records, and what a start of Spark costs; minutes
 	@$(JOBS) infra.bench.clean
+	@$(JOBS) infra.bench.spark_start

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+from infra.local.environment import make_java_options
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -13,6 +16,7 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory):
     """A real local Spark on two cores."""
+    os.environ.setdefault("SPARK_SUBMIT_OPTS", make_java_options())
     from spark_jobs.contract.settings import Settings
     from spark_jobs.session import open_session
 

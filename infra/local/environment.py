@@ -19,6 +19,7 @@ JOBS_ENVIRONMENT = ROOT / ".venv"
 AIRFLOW_ENVIRONMENT = ROOT / ".venv-airflow"
 JOBS_PYTHON = JOBS_ENVIRONMENT / "bin" / "python"
 AIRFLOW_PYTHON = AIRFLOW_ENVIRONMENT / "bin" / "python"
+LOCAL_SPARK = ROOT / "infra" / "spark" / "local"
 
 
 def make_environment(shops: Iterable[Path] = (), base: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -40,7 +41,7 @@ def _spark(base: Mapping[str, str]) -> dict[str, str]:
     spark_home = find_spark_home()
     return {
         "SPARK_HOME": str(spark_home),
-        "SPARK_CONF_DIR": base.get("SPARK_CONF_DIR", str(ROOT / "infra" / "spark" / "local")),
+        **({} if "SPARK_CONF_DIR" in base else {"SPARK_SUBMIT_OPTS": make_java_options()}),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_DRIVER_MEMORY": base.get("SPARK_DRIVER_MEMORY", "2g"),
         "PYSPARK_PYTHON": str(JOBS_PYTHON),
@@ -77,6 +78,29 @@ def make_server_environment(shops: Iterable[Path], port: int) -> dict[str, str]:
         "PATH": os.pathsep.join([str(AIRFLOW_PYTHON.parent), environment["PATH"]]),
     }
     return {**environment, **ours, **{name: os.environ[name] for name in ours.keys() & os.environ.keys() - {"PATH"}}}
+
+
+def make_java_options() -> str:
+    """The settings of infra/spark/local for Spark's JVM, and its class archive where setup made one.
+
+    Not by SPARK_CONF_DIR: with a folder of files on its class path the JVM would use no archive.
+    """
+    options = [f"-Dlog4j2.configurationFile=file:{LOCAL_SPARK / 'log4j2.properties'}"]
+    for key, value in read_spark_defaults(LOCAL_SPARK / "spark-defaults.conf").items():
+        options.append(value if key == "spark.driver.extraJavaOptions" else f"-D{key}={value}")
+    for archive in find_class_archives():
+        options.append(f"-XX:SharedArchiveFile={archive} -Xlog:cds=off -Xlog:cds+dynamic=off")
+    return " ".join(options)
+
+
+def read_spark_defaults(file: Path) -> dict[str, str]:
+    lines = [line.strip() for line in file.read_text().splitlines()]
+    return dict(line.split(maxsplit=1) for line in lines if line and not line.startswith("#"))
+
+
+def find_class_archives() -> list[Path]:
+    """The archive that setup made for this machine's Java, or none."""
+    return [file for file in JOBS_ENVIRONMENT.glob("spark-java-*.jsa") if file.stat().st_size]
 
 
 def find_spark_home() -> Path:

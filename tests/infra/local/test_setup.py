@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from infra.local import setup
+from infra.local import environment, setup
 from infra.local.environment import ROOT
 from spark_jobs.contract.errors import ChurnError
 
@@ -76,3 +76,26 @@ def test_setup_needs_nothing_but_the_standard_library():
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import infra.local.setup"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_spark_gets_the_local_settings_and_the_class_archive_unless_it_has_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "JOBS_ENVIRONMENT", tmp_path)
+    assert "SharedArchiveFile" not in environment.make_java_options()
+    (tmp_path / "spark-java-17.0.1.jsa").write_text("classes")
+    (tmp_path / "spark-java-21.jsa").touch()  # what setup leaves where no archive could be made
+    options = environment.make_java_options().split()
+    assert f"-XX:SharedArchiveFile={tmp_path}/spark-java-17.0.1.jsa" in options
+    assert "-Dspark.driver.host=127.0.0.1" in options
+    assert "-XX:+UseSerialGC" in options
+    assert not [option for option in options if "spark-java-21" in option or "extraJavaOptions" in option]
+
+
+def test_a_class_archive_that_cannot_be_made_costs_speed_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(setup, "JOBS_ENVIRONMENT", tmp_path)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").write_text("#!/bin/sh\necho 'no room' >&2\nexit 1\n")
+    (tmp_path / "bin" / "python").chmod(0o755)
+    setup.archive_classes("17.0.1", is_new=True)
+    assert "all else works (no room)" in capsys.readouterr().out
+    setup.archive_classes("17.0.1", is_new=False)
+    assert capsys.readouterr().out == ""
