@@ -6,7 +6,7 @@ come from the series of --data-until. Who counts for a metric is told in evaluat
 
     python -m training.backtest --shop SHOP.toml --cutoffs 2011-05-01,2011-06-01 --data-until 2011-09-06 --out DIR
 
-backtest.json    per cut-off, horizon and method the metrics, and paired intervals against the best contender
+backtest.json    per cut-off, horizon and method the metrics, and paired intervals of what was promoted against it
 predictions.csv  customer_id, cutoff, horizon, p, method: everybody who was eligible, counted by a metric or not
 backtest.md      with --markdown: the table for people
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -37,8 +37,8 @@ from training.backtest_results import PROMOTED, CutoffResult, show_results, writ
 from training.config import ModelSettings
 from training.dataset import Series
 from training.evaluate import Predictions, Verdict, choose_simplest_best, measure, take_outcomes
-from training.fit import Candidate, Progress, fit_candidates
-from training.gate import choose_contenders, choose_promoted, predict_cutoff, run_gate
+from training.fit import Progress, fit_candidates
+from training.gate import predict_cutoff, run_gate, validated_losses
 from training.metrics import Comparison, compare
 from training.progress import show_progress
 
@@ -49,19 +49,18 @@ def backtest_cutoff(
     """The evening of `then.as_of`, judged by what `later` knows."""
     verdict, notes = _pass_gate(then, shop, settings, _part_of(progress, 0.0))
     candidates = fit_candidates(then, then.as_of, shop, settings, progress=_part_of(progress, 0.5))
-    promoted = choose_promoted(verdict, candidates, shop) if verdict else choose_on_validation(candidates)
+    promoted = verdict.promoted if verdict else choose_simplest_best(validated_losses(candidates))
     scored = predict_cutoff(candidates, then, then.as_of, shop)
     scored = replace(scored, by_method={**scored.by_method, PROMOTED: scored.by_method[promoted]})
     predictions, missing_count = take_later_outcomes(scored, later, shop)
     if missing_count:
         notes += (f"{missing_count} customers are not in the series of {later.as_of}: they count for no metric",)
-    contenders, _ = choose_contenders(candidates, shop)
     closed = [h for h in shop.churn.horizons_days if then.as_of + timedelta(days=h) <= later.as_of]
-    notes += tuple(f"{h} days: not over by {later.as_of}, no metrics" for h in contenders if h not in closed)
-    metrics = [row for row in measure(predictions) if row.horizon_days in closed]
-    return CutoffResult(
-        promoted, verdict, contenders, predictions, metrics, compare_methods(predictions, contenders, promoted), notes
+    notes += tuple(
+        f"{h} days: not over by {later.as_of}, no metrics" for h in shop.churn.horizons_days if h not in closed
     )
+    metrics = [row for row in measure(predictions) if row.horizon_days in closed]
+    return CutoffResult(promoted, verdict, predictions, metrics, compare_promoted(predictions, promoted), notes)
 
 
 def _pass_gate(
@@ -72,18 +71,13 @@ def _pass_gate(
         verdict = run_gate(then, then.as_of, shop, settings, progress).verdict
     except ChurnError as error:
         return None, (f"no gate, the best on validation is promoted: {error}",)
-    return verdict, tuple(f"gate: {reason}" for reason in verdict.reasons)
+    refused = [f"{kind} is refused: {reason}" for kind, reasons in verdict.refused.items() for reason in reasons]
+    return verdict, tuple(f"gate: {reason}" for reason in (*verdict.reasons, *refused))
 
 
 def _part_of(progress: Progress | None, first: float) -> Progress | None:
     """Reports into the half of the bar that starts at `first`."""
     return progress and (lambda share, text: progress(first + share / 2, text if first else f"gate, {text}"))
-
-
-def choose_on_validation(candidates: Mapping[str, Candidate]) -> str:
-    """The kind with the lowest mean validation log loss; ties go to the simpler."""
-    means = {kind: float(candidate.validation_log_loss.mean()) for kind, candidate in candidates.items()}
-    return choose_simplest_best({kind: np.inf if np.isnan(mean) else mean for kind, mean in means.items()})
 
 
 def take_later_outcomes(predictions: Predictions, later: Series, shop: Shop) -> tuple[Predictions, int]:
@@ -99,19 +93,14 @@ def take_later_outcomes(predictions: Predictions, later: Series, shop: Shop) -> 
     return replace(predictions, outcome=outcome), int((~is_known).sum())
 
 
-def compare_methods(
-    predictions: Predictions, contenders: Mapping[int, str], promoted: str
-) -> dict[tuple[int, str], Comparison]:
-    """Every kind, and what was promoted, against each horizon's contender, where an outcome counts."""
+def compare_promoted(predictions: Predictions, promoted: str) -> dict[tuple[int, str], Comparison]:
+    """(horizon in days, method) -> what was promoted against each other method, where an outcome counts."""
     found = {}
     for index, horizon_days in enumerate(predictions.horizons_days):
-        contender = contenders[horizon_days]
-        outcome, contender_p = predictions.of(contender, index)
-        for method in predictions.by_method.keys() - {contender, PROMOTED}:
+        outcome, p = predictions.of(promoted, index)
+        for method in predictions.by_method.keys() - {promoted, PROMOTED}:
             if len(outcome):
-                found[horizon_days, method] = compare(outcome, predictions.of(method, index)[1], contender_p)
-        if (horizon_days, promoted) in found:
-            found[horizon_days, PROMOTED] = found[horizon_days, promoted]
+                found[horizon_days, method] = compare(outcome, p, predictions.of(method, index)[1])
     return found
 
 

@@ -36,14 +36,12 @@ class CutoffResult:
     """One cut-off: which kind would have scored and why, and what each method was worth.
 
     verdict      of the gate on that evening; None where the history was too short for one
-    contenders   horizon in days -> the best baseline by validation
     metrics      of the horizons whose outcome is closed
-    comparisons  (horizon in days, method) -> the method against the contender
+    comparisons  (horizon in days, method) -> what was promoted against the method
     """
 
     promoted: str
     verdict: Verdict | None
-    contenders: dict[int, str]
     predictions: Predictions
     metrics: list[MetricRow]
     comparisons: dict[tuple[int, str], Comparison]
@@ -66,14 +64,13 @@ def describe_results(results: list[CutoffResult], shop: Shop, data_until: date) 
 def _describe_result(result: CutoffResult) -> dict:
     def describe_row(row: MetricRow) -> dict:
         comparison = result.comparisons.get((row.horizon_days, row.method))
-        return asdict(row) | {"against_contender": comparison and asdict(comparison)}
+        return asdict(row) | {"promoted_against": comparison and asdict(comparison)}
 
     return {
         "cutoff": result.predictions.cutoff.isoformat(),
         "eligible": len(result.predictions.customer_id),
         "promoted": result.promoted,
         "gate": result.verdict and result.verdict.to_dict(),
-        "contenders": {str(days): kind for days, kind in result.contenders.items()},
         "notes": list(result.notes),
         "metrics": [describe_row(row) for row in result.metrics],
     }
@@ -99,7 +96,7 @@ def list_predictions(predictions: Predictions) -> pa.Table:
 
 def list_lines(results: list[CutoffResult]) -> list[list[str]]:
     """The table for people, heading first: a line for each cut-off, horizon and method."""
-    heading = ["cut-off", "days", "method", "n", "churn", *COLUMNS.values(), "log loss − contender (95 %)"]
+    heading = ["cut-off", "days", "method", "n", "churn", *COLUMNS.values(), "log loss, promoted − method (95 %)"]
     return [heading] + [_write_line(result, row) for result in results for row in result.metrics]
 
 
@@ -118,8 +115,7 @@ def _write_number(value: float | None) -> str:
 def _write_comparison(result: CutoffResult, row: MetricRow) -> str:
     comparison = result.comparisons.get((row.horizon_days, row.method))
     if comparison is None:
-        kind = result.promoted if row.method == PROMOTED else row.method
-        return "the contender" if kind == result.contenders[row.horizon_days] else "–"
+        return "promoted" if row.method in (PROMOTED, result.promoted) else "–"
     low, high = comparison.log_loss_interval
     return f"{comparison.log_loss_difference:+.4f} ({low:+.4f} to {high:+.4f})"
 

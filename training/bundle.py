@@ -2,7 +2,7 @@
 
     manifest.json   format, and the sha256 of every other file; the sha256 of this file is the bundle's hash
     settings.json   everything that decides how inputs are made and what the weights mean
-    weights.f32     the network's numbers; or member_*.json of a baseline
+    weights.f32     the network's numbers; or member_*.json of a baseline; or both for a blend, and its blend.json
     metrics.json    what the gate measured
     model_card.md   the same for people
 
@@ -29,11 +29,12 @@ import numpy as np
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import ACTIVITY_MEASURES, FEATURES
 from spark_jobs.contract.windows import ChurnDefinition
+from training.blend import BlendMembers, files_of, read_weights
 from training.calibration import Calibration
 from training.config import ModelSettings
 from training.dataset import TensorSpec
 from training.fit import Candidate
-from training.members import KINDS, LSTM, BaselineMembers, Members, NetworkMembers
+from training.members import BLENDS, KINDS, LSTM, BaselineMembers, Members, NetworkMembers
 
 FORMAT = 2
 MANIFEST, SETTINGS, METRICS, MODEL_CARD = "manifest.json", "settings.json", "metrics.json", "model_card.md"
@@ -204,6 +205,10 @@ def _rebuild(described: dict, files: Mapping[str, bytes]) -> LoadedBundle:
 def _rebuild_members(
     kind: str, count: int, spec: TensorSpec, settings: ModelSettings, files: Mapping[str, bytes]
 ) -> Members:
+    if kind in BLENDS:
+        weights = read_weights(files, BLENDS[kind], len(spec.churn.horizons_days))
+        parts = {part: _rebuild_members(part, count, spec, settings, files_of(part, files)) for part in weights}
+        return BlendMembers(parts, np.stack(list(weights.values())))
     if kind != LSTM:
         return BaselineMembers.from_files(kind, count, files)
     from training.model import Architecture, ChurnNetwork

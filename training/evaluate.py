@@ -9,7 +9,7 @@ only, nobody predicted positive) is None, never 0. Intervals and bounds are 95 %
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import ACTIVITY_MEASURES
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.windows import Window, activity_window, is_closed, label_window
+from training.members import KINDS
 from training.metrics import (
     CalibrationBins,
     Comparison,
@@ -32,8 +33,6 @@ from training.metrics import (
     none_if_undefined,
 )
 
-#: Simplest first: the order in which ties are settled. Whatever is not named here counts as less simple than all.
-SIMPLEST_FIRST = ("recency", "bgnbd", "logistic", "boosting")
 #: Validation log losses closer than this are a tie.
 TIE = 1e-4
 
@@ -125,7 +124,10 @@ class HorizonVerdict:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says. `promoted` is the kind that scores: the candidate where it passed, else the fallback."""
+    """What the gate says. `promoted` is the kind that scores: the candidate where it passed, else the fallback.
+
+    refused  kinds that validation preferred to the candidate -> why they may not score
+    """
 
     candidate: str
     passed: bool
@@ -133,6 +135,7 @@ class Verdict:
     horizons: tuple[HorizonVerdict, ...]
     reasons: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    refused: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -219,7 +222,7 @@ def choose_simplest_best(losses: Mapping[str, float]) -> str:
     """The method with the lowest loss; of those within TIE of it, the simplest."""
     lowest = min(losses.values())
     tied = [method for method, loss in losses.items() if loss <= lowest + TIE]
-    return min(tied, key=lambda m: SIMPLEST_FIRST.index(m) if m in SIMPLEST_FIRST else len(SIMPLEST_FIRST))
+    return min(tied, key=lambda method: KINDS.index(method) if method in KINDS else len(KINDS))
 
 
 def judge(
@@ -245,6 +248,24 @@ def judge(
     contenders = list(best.values())
     fallback = fallback or choose_simplest_best({c: -contenders.count(c) for c in contenders})
     return Verdict(candidate, not reasons, fallback if reasons else candidate, horizons, reasons, warnings)
+
+
+def find_toughest(predictions: Predictions, candidate: str) -> dict[int, str]:
+    """Horizon in days -> the other method that is most significantly better than the candidate, or nearest to it."""
+    toughest = {}
+    for index, horizon_days in enumerate(predictions.horizons_days):
+        outcome, p = predictions.of(candidate, index)
+        losses = log_losses(outcome, p)
+
+        def lead(method: str, index: int = index, losses: np.ndarray = losses) -> float:
+            """How many standard errors the method is ahead."""
+            difference = losses - log_losses(*predictions.of(method, index))
+            if len(difference) < 2:
+                return 0.0
+            return float(difference.sum() / max(difference.std() * np.sqrt(len(difference)), 1e-12))
+
+        toughest[horizon_days] = max((m for m in predictions.by_method if m != candidate), key=lead)
+    return toughest
 
 
 def _judge_horizon(predictions: Predictions, index: int, candidate: str, contender: str) -> HorizonVerdict:

@@ -8,8 +8,9 @@ validation by which contenders are chosen: never the outcomes that the gate is j
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,11 +19,21 @@ import pyarrow.dataset as pads
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop import Shop
 from training.baselines import BASELINES
+from training.blend import BlendMembers, fit_weights, mix
 from training.calibration import Calibration, fit_line, make_terms, sigmoid
 from training.config import ModelSettings
 from training.dataset import Keep, Series, Tensors, TensorSpec, build_batches, fold_of, to_day_number
 from training.lesson import Lesson
-from training.members import KINDS, LSTM, BaselineMembers, Members, NetworkMembers
+from training.members import (
+    AVERAGE,
+    BLENDS,
+    KINDS,
+    LEARNING_KINDS,
+    LSTM,
+    BaselineMembers,
+    Members,
+    NetworkMembers,
+)
 from training.metrics import log_losses
 
 #: Called with the share of the work that is done, 0 to 1, and what is going on.
@@ -58,15 +69,60 @@ def fit_candidates(
     series = (series if isinstance(series, Series) else Series(series, as_of)).truncated(as_of)
     recipe = Recipe.prepare(series, TensorSpec.of(shop, settings), settings)
     chosen = kinds or KINDS
-    candidates = {}
-    for number, kind in enumerate(chosen):
+    if strange := [kind for kind in chosen if kind not in KINDS]:
+        raise ChurnError(f"no candidate kind {strange[0]!r}: choose from {', '.join(KINDS)}")
+    needed = [kind for kind in LEARNING_KINDS if any(kind in BLENDS.get(other, (other,)) for other in chosen)]
+    learned: dict[str, Learned] = {}
+    for number, kind in enumerate(needed):
 
         def report(share: float, text: str, number: int = number, kind: str = kind) -> None:
             if progress:
-                progress((number + share) / len(chosen), f"{kind}: {text}")
+                progress((number + share) / len(needed), f"{kind}: {text}")
 
-        candidates[kind] = _fit_candidate(recipe, kind, report)
-    return candidates
+        learned[kind] = _learn(recipe, kind, report)
+    return {kind: _make_candidate(recipe, kind, learned) for kind in chosen}
+
+
+class Learned(NamedTuple):
+    """Members, and what they say about the newest closed steps of customers that they never saw, per horizon."""
+
+    members: Members
+    cells: list[Cells]
+
+
+def _learn(recipe: Recipe, kind: str, report: Progress) -> Learned:
+    members = _fit_network(recipe, report) if kind == LSTM else _fit_baseline(recipe, kind, report)
+    report(0.95, "looking at unseen customers")
+    return Learned(members, collect_cells(recipe, members))
+
+
+def _make_candidate(recipe: Recipe, kind: str, learned: dict[str, Learned]) -> Candidate:
+    members, cells = _blend(kind, learned) if kind in BLENDS else learned[kind]
+    calibration = fit_calibration(cells)
+    return Candidate(
+        kind=kind,
+        spec=recipe.spec,
+        members=members,
+        calibration=calibration,
+        typical=recipe.normalisation()[0],
+        validation_log_loss=validate(cells, calibration, recipe.settings.validation_days),
+    )
+
+
+def _blend(kind: str, learned: dict[str, Learned]) -> Learned:
+    """The parts' cells stand in the same order: each looked at the same steps."""
+    parts = {part: learned[part] for part in BLENDS[kind]}
+    by_horizon = list(zip(*(part.cells for part in parts.values()), strict=True))
+    told = [np.stack([of.probability for of in cells]) for cells in by_horizon]
+    if kind == AVERAGE:
+        weights = np.full((len(parts), len(told)), 1 / len(parts))
+    else:
+        weights = np.stack([fit_weights(p, cells[0].outcome) for p, cells in zip(told, by_horizon, strict=True)], 1)
+    mixed = [
+        replace(cells[0], probability=mix(p[..., None], row[:, None])[:, 0])
+        for cells, p, row in zip(by_horizon, told, weights.T, strict=True)
+    ]
+    return Learned(BlendMembers({name: part.members for name, part in parts.items()}, weights), mixed)
 
 
 @dataclass(frozen=True)
@@ -128,23 +184,6 @@ def _is_step(tensors: Tensors) -> np.ndarray:
 
 def _is_last(tensors: Tensors) -> np.ndarray:
     return np.arange(tensors.inputs.shape[1]) == tensors.lengths[:, None] - 1
-
-
-def _fit_candidate(recipe: Recipe, kind: str, report: Progress) -> Candidate:
-    if kind not in KINDS:
-        raise ChurnError(f"no candidate kind {kind!r}: choose from {', '.join(KINDS)}")
-    members = _fit_network(recipe, report) if kind == LSTM else _fit_baseline(recipe, kind, report)
-    report(0.95, "calibrating")
-    cells = collect_cells(recipe, members)
-    calibration = fit_calibration(cells)
-    return Candidate(
-        kind=kind,
-        spec=recipe.spec,
-        members=members,
-        calibration=calibration,
-        typical=recipe.normalisation()[0],
-        validation_log_loss=validate(cells, calibration, recipe.settings.validation_days),
-    )
 
 
 def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> BaselineMembers:

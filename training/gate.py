@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -10,7 +11,6 @@ import pyarrow as pa
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop import Shop
-from training.baselines import BASELINES
 from training.config import ModelSettings
 from training.dataset import Series, truncate
 from training.evaluate import (
@@ -18,12 +18,12 @@ from training.evaluate import (
     Predictions,
     Verdict,
     choose_simplest_best,
+    find_toughest,
     judge,
     measure,
     take_outcomes,
 )
 from training.fit import Candidate, Progress, fit_candidates
-from training.members import LSTM
 
 
 @dataclass(frozen=True)
@@ -38,29 +38,47 @@ class GateResult:
 def run_gate(
     series: Series, as_of: date, shop: Shop, settings: ModelSettings, progress: Progress | None = None
 ) -> GateResult:
-    """Trains every kind on what was known one longest horizon before `as_of` and judges the network by the rest."""
+    """Trains every kind on what was known one longest horizon before `as_of` and judges each by the rest."""
     cutoff = as_of - timedelta(days=shop.churn.horizons_days[-1])
     try:
         candidates = fit_candidates(series, cutoff, shop, settings, progress=progress)
     except ChurnError as error:
         raise ChurnError(f"the gate trains as of {cutoff}, {as_of} less the longest horizon: {error}") from None
     predictions = predict_cutoff(candidates, series, cutoff, shop)
-    best, fallback = choose_contenders(candidates, shop)
-    verdict = judge(predictions, LSTM, best=best, fallback=fallback)
+    verdict = choose_scorer(predictions, validated_losses(candidates))
     return GateResult(cutoff, candidates, predictions, measure(predictions), verdict)
 
 
-def kinds_that_may_score(verdict: Verdict) -> tuple[str, ...]:
-    """What has to be trained on all that is known today: the network if it passed, else every baseline."""
-    return (verdict.candidate,) if verdict.passed else tuple(BASELINES)
+def choose_scorer(predictions: Predictions, losses: Mapping[str, float]) -> Verdict:
+    """The verdict on the best validated kind that no other is significantly better than.
 
-
-def choose_promoted(verdict: Verdict, candidates: dict[str, Candidate], shop: Shop) -> str:
-    """The kind that scores from today on: the network if it passed, else the best baseline on today's validation.
-
-    The gate's own validation is one longest horizon old; which baseline is best may have changed since.
+    losses  kind -> validated log loss; never of the outcomes in `predictions`, which can only refuse
     """
-    return verdict.candidate if verdict.passed else choose_contenders(candidates, shop)[1]
+    refused: dict[str, tuple[str, ...]] = {}
+    ranked = list(_rank(losses))
+    for kind in ranked:
+        verdict = judge(predictions, kind, best=find_toughest(predictions, kind), fallback=kind)
+        if verdict.passed:
+            return replace(verdict, refused=refused)
+        refused[kind] = verdict.reasons
+    best = ranked[0]  # each is beaten somewhere: the best validated scores for want of a better one
+    verdict = judge(predictions, best, best=find_toughest(predictions, best), fallback=best)
+    return replace(verdict, refused={kind: reasons for kind, reasons in refused.items() if kind != best})
+
+
+def _rank(losses: Mapping[str, float]) -> Iterator[str]:
+    """The kinds by loss; of those that tie, the simpler first."""
+    left = dict(losses)
+    while left:
+        kind = choose_simplest_best(left)
+        del left[kind]
+        yield kind
+
+
+def validated_losses(candidates: Mapping[str, Candidate]) -> dict[str, float]:
+    """Kind -> mean validation log loss over the horizons; infinite where there was nobody to validate on."""
+    means = {kind: float(candidate.validation_log_loss.mean()) for kind, candidate in candidates.items()}
+    return {kind: np.inf if np.isnan(mean) else mean for kind, mean in means.items()}
 
 
 def predict_cutoff(candidates: dict[str, Candidate], series: Series, cutoff: date, shop: Shop) -> Predictions:
@@ -91,17 +109,3 @@ def _predict_chunk(candidates: dict[str, Candidate], chunk: pa.Table, cutoff: da
             by_kind[kind] = candidate.predict(tensors.inputs, tensors.lengths)
     ids = then["customer_id"].to_numpy()
     return ids, outcomes.active[of_eligible], outcomes.outcome[of_eligible], by_kind
-
-
-def choose_contenders(candidates: dict[str, Candidate], shop: Shop) -> tuple[dict[int, str], str]:
-    """The best baseline by validation: per horizon, and over all of them, which scores where the network may not."""
-    losses = {
-        kind: np.nan_to_num(candidate.validation_log_loss, nan=np.inf)  # nobody to validate on: all tie
-        for kind, candidate in candidates.items()
-        if kind != LSTM
-    }
-    best = {
-        days: choose_simplest_best({kind: loss[h] for kind, loss in losses.items()})
-        for h, days in enumerate(shop.churn.horizons_days)
-    }
-    return best, choose_simplest_best({kind: float(loss.mean()) for kind, loss in losses.items()})

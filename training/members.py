@@ -19,8 +19,16 @@ if TYPE_CHECKING:
 
 LSTM = "lstm"
 WEIGHTS_FILE = "weights.f32"
+#: Kinds that learn by themselves.
+LEARNING_KINDS = (*BASELINES, LSTM)
+#: Blends of several: equal weights, or weights fitted to customers that no part has seen (blend.py).
+AVERAGE, BLEND = "average", "blend"
+BLENDS: dict[str, tuple[str, ...]] = {
+    AVERAGE: ("logistic", "boosting", LSTM),
+    BLEND: ("bgnbd", "logistic", "boosting", LSTM),
+}
 #: Every kind of candidate, the simplest first.
-KINDS = (*BASELINES, LSTM)
+KINDS = (*LEARNING_KINDS, *BLENDS)
 
 
 class Members(Protocol):

@@ -23,6 +23,8 @@ METHOD_NAMES = {
     "logistic": "logistic regression",
     "boosting": "boosted trees",
     "lstm": "LSTM network",
+    "average": "average of methods",
+    "blend": "fitted blend of methods",
 }
 #: Field of MetricRow -> heading, and whether more is better.
 METRIC_COLUMNS = {

@@ -3,12 +3,12 @@
     python -m training.train --shop SHOP.toml --as-of 2011-09-06 [--promote]
 
 1. gate       every kind learns what was known one longest horizon before as_of; what happened since judges them
-2. final      the network, if it passed, else every baseline learns all that is known at as_of
+2. final      the kind that the gate chose learns all that is known at as_of
 3. kept       as a bundle under CHURN_HOME/models, in MLflow, in the warehouse's registry; with a report for people
 4. --promote  from as_of on it scores
 
-The network scores where it passes the gate, else the best baseline. The same series, settings and code again: nothing
-is trained, the same bundle is registered.
+The kind scores that was best on validation and that no other is significantly better than. The same series, settings
+and code again: nothing is trained, the same bundle is registered.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from training.bundle import Bundle, read_files, write_bundle
 from training.config import ModelSettings
 from training.dataset import Series, TensorSpec
 from training.fit import Candidate, fit_candidates
-from training.gate import GateResult, choose_promoted, kinds_that_may_score, run_gate
+from training.gate import GateResult, run_gate
 from training.progress import show_progress
 from training.report import METHOD_NAMES, render_model_card, write_report
 from training.tracking import log_training
@@ -79,10 +79,8 @@ def train(plan: Training, home: Settings, report_folder: Path, console: Console)
     with show_progress(f"gate {shop.name}", console) as progress:
         gate = run_gate(plan.series, as_of, shop, plan.settings, progress)
     with show_progress(f"final {shop.name}", console) as progress:
-        kinds = kinds_that_may_score(gate.verdict)
-        finals = fit_candidates(plan.series, as_of, shop, plan.settings, kinds, progress)
-    kind = choose_promoted(gate.verdict, finals, shop)
-    gate, candidate = replace(gate, verdict=replace(gate.verdict, promoted=kind)), finals[kind]
+        kind = gate.verdict.promoted
+        [candidate] = fit_candidates(plan.series, as_of, shop, plan.settings, (kind,), progress).values()
     facts = describe_candidate(candidate, plan)
     documents = (shop, as_of, gate.predictions, gate.metrics, gate.verdict, facts)
     bundle = write_bundle(
@@ -149,10 +147,11 @@ def show_gate(gate: GateResult, console: Console) -> None:
         table.add_row(f"{row.horizon_days} d", row.method, f"{row.n:,}", rate, *shown)
     console.print(table)
     verdict = gate.verdict
-    outcome = "passes the gate" if verdict.passed else f"does not pass the gate, {verdict.promoted} scores instead"
-    console.print(f"{verdict.candidate} {outcome}", highlight=False)
-    for reason in (*verdict.reasons, *verdict.warnings):
-        console.print(f"  {reason}", highlight=False, soft_wrap=True)
+    outcome = "passes the gate" if verdict.passed else "scores, though no kind passes the gate"
+    console.print(f"{verdict.promoted} {outcome}", highlight=False)
+    refused = [f"{kind} is refused: {reason}" for kind, reasons in verdict.refused.items() for reason in reasons]
+    for line in (*verdict.reasons, *verdict.warnings, *refused):
+        console.print(f"  {line}", highlight=False, soft_wrap=True)
 
 
 def find_record(models: Path, run_key: str) -> ModelRecord | None:

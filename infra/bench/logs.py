@@ -30,12 +30,12 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.lake import Lake
-from training.backtest import choose_on_validation, read_series, take_later_outcomes
+from training.backtest import read_series, take_later_outcomes
 from training.config import ModelSettings
 from training.dataset import Series
-from training.evaluate import measure
+from training.evaluate import choose_simplest_best, measure
 from training.fit import fit_candidates
-from training.gate import predict_cutoff
+from training.gate import predict_cutoff, validated_losses
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -76,7 +76,7 @@ def _name(shop: Shop, logs: tuple[str, ...]) -> str:
 def judge(then: Series, later: Series, shop: Shop) -> list[dict]:
     """The metrics of the kind that is best on validation, by horizon."""
     candidates = fit_candidates(then, then.as_of, shop, ModelSettings.from_shop(shop))
-    best = choose_on_validation(candidates)
+    best = choose_simplest_best(validated_losses(candidates))
     predictions, _ = take_later_outcomes(predict_cutoff(candidates, then, then.as_of, shop), later, shop)
     return [
         {"days": row.horizon_days, "kind": best, "n": row.n, "auroc": row.auroc, "log_loss": row.log_loss}

@@ -6,12 +6,13 @@ import numpy as np
 
 from spark_jobs.contract.shop import Shop
 from training.baselines import BASELINES
+from training.blend import BlendMembers
 from training.calibration import Calibration
 from training.config import ModelSettings
 from training.dataset import TensorSpec
 from training.fit import Candidate
 from training.lesson import Lesson
-from training.members import LSTM, BaselineMembers, NetworkMembers
+from training.members import BLENDS, LSTM, BaselineMembers, Members, NetworkMembers
 
 
 def draw_candidate(kind: str, shop: Shop, settings: ModelSettings, members: int = 2) -> Candidate:
@@ -22,11 +23,19 @@ def draw_candidate(kind: str, shop: Shop, settings: ModelSettings, members: int 
     return Candidate(
         kind=kind,
         spec=spec,
-        members=_draw_network(spec, settings, members) if kind == LSTM else _draw_baseline(kind, spec, members),
+        members=_draw_members(kind, spec, settings, members),
         calibration=Calibration(np.full(horizons, 0.9), np.linspace(0.1, -0.1, horizons), np.full(horizons, 0.02)),
         typical=generator.uniform(0, 2, count),
         validation_log_loss=np.full(horizons, 0.5),
     )
+
+
+def _draw_members(kind: str, spec: TensorSpec, settings: ModelSettings, members: int) -> Members:
+    if kind in BLENDS:
+        parts = {part: _draw_members(part, spec, settings, members) for part in BLENDS[kind]}
+        weights = np.random.default_rng(2).dirichlet(np.ones(len(parts)), len(spec.churn.horizons_days)).T
+        return BlendMembers(parts, weights)
+    return _draw_network(spec, settings, members) if kind == LSTM else _draw_baseline(kind, spec, members)
 
 
 def _draw_network(spec: TensorSpec, settings: ModelSettings, members: int) -> NetworkMembers:

@@ -20,8 +20,7 @@ from spark_jobs.lake import Lake
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training.backtest import (
     check_cutoffs,
-    choose_on_validation,
-    compare_methods,
+    compare_promoted,
     main,
     read_series,
     take_later_outcomes,
@@ -29,7 +28,6 @@ from training.backtest import (
 from training.backtest_results import PROMOTED, CutoffResult, list_lines, show_results
 from training.dataset import Series, truncate
 from training.evaluate import Predictions, measure
-from training.fit import Candidate
 from training.members import KINDS
 
 SHOP_FILE = """
@@ -148,7 +146,10 @@ def test_a_gate_decides_where_the_history_allows_one(written):
     assert any(note.startswith("no gate, the best on validation is promoted") for note in early["notes"])
     assert late["gate"]["promoted"] == late["promoted"]
     assert {h["horizon_days"] for h in late["gate"]["horizons"]} == {14, 28}
-    assert sum(note.startswith("gate: ") for note in late["notes"]) == len(late["gate"]["reasons"])
+    gate = late["gate"]
+    assert sum(note.startswith("gate: ") for note in late["notes"]) == len(gate["reasons"]) + sum(
+        map(len, gate["refused"].values())
+    )
 
 
 def test_a_horizon_that_is_not_over_is_left_out_with_a_note(written):
@@ -164,18 +165,16 @@ def test_a_customer_who_is_gone_from_the_later_series_is_told(written):
     assert "1 customers are not in the series" in " ".join(early["notes"] + late["notes"])
 
 
-def test_every_method_is_compared_with_the_contender_of_its_horizon(written):
+def test_what_was_promoted_is_compared_with_every_other_method(written):
     for result in written[0]["cutoffs"]:
         for metric in result["metrics"]:
-            contender = result["contenders"][str(metric["horizon_days"])]
-            kind = result["promoted"] if metric["method"] == PROMOTED else metric["method"]
-            comparison = metric["against_contender"]
-            assert (comparison is None) == (kind == contender)
+            comparison = metric["promoted_against"]
+            assert (comparison is None) == (metric["method"] in (PROMOTED, result["promoted"]))
             if comparison:
-                [other] = [m for m in result["metrics"]
-                           if (m["method"], m["horizon_days"]) == (contender, metric["horizon_days"])]  # fmt: skip
+                [promoted] = [m for m in result["metrics"]
+                              if (m["method"], m["horizon_days"]) == (PROMOTED, metric["horizon_days"])]  # fmt: skip
                 low, high = comparison["log_loss_interval"]
-                assert comparison["log_loss_difference"] == pytest.approx(metric["log_loss"] - other["log_loss"])
+                assert comparison["log_loss_difference"] == pytest.approx(promoted["log_loss"] - metric["log_loss"])
                 assert low <= comparison["log_loss_difference"] <= high
 
 
@@ -244,34 +243,21 @@ def test_outcomes_find_their_customers_whatever_the_order():
     assert found.customer_id.tolist() == ["a", "gone", "b", "c"]
 
 
-def test_comparisons_leave_out_the_contender_itself_and_what_nobody_can_know():
+def test_comparisons_leave_out_the_promoted_itself_and_what_nobody_can_know():
     predictions = make_predictions(["a", "b"], logistic=0.5, boosting=0.6, promoted=0.5)
     predictions.outcome[:, :2] = [[0, 1], [1, 1]]
-    contenders = {30: "logistic", 60: "boosting", 90: "logistic"}
-    assert set(compare_methods(predictions, contenders, promoted="logistic")) == {
-        (30, "boosting"), (60, "logistic"), (60, PROMOTED),
-    }  # fmt: skip
+    assert set(compare_promoted(predictions, "logistic")) == {(30, "boosting"), (60, "boosting")}
 
 
 def test_a_narrow_screen_loses_no_number():
     predictions = make_predictions(["a", "b"], logistic=0.5, boosting=0.6, promoted=0.5)
     predictions.outcome[:] = [[0, 0, 0], [1, 1, 1]]
-    contenders = dict.fromkeys((30, 60, 90), "logistic")
-    comparisons = compare_methods(predictions, contenders, promoted="logistic")
+    comparisons = compare_promoted(predictions, "logistic")
     notes = ("a note " * 30,)
-    result = CutoffResult("logistic", None, contenders, predictions, measure(predictions), comparisons, notes)
+    result = CutoffResult("logistic", None, predictions, measure(predictions), comparisons, notes)
     shown = io.StringIO()
     show_results([result], Console(file=shown, width=60))
     assert "…" not in shown.getvalue()
     for line in list_lines([result])[1:]:
         assert all(cell in shown.getvalue() for cell in line)
     assert notes[0].strip() in shown.getvalue()
-
-
-def test_validation_decides_and_a_kind_without_one_comes_last():
-    def candidate(*losses: float) -> Candidate:
-        return Candidate("any", None, None, None, None, np.array(losses))
-
-    assert choose_on_validation({"recency": candidate(0.6, 0.6), "lstm": candidate(0.5, 0.6)}) == "lstm"
-    assert choose_on_validation({"logistic": candidate(0.5, 0.5), "lstm": candidate(0.5, 0.5)}) == "logistic"
-    assert choose_on_validation({"recency": candidate(0.6, 0.6), "lstm": candidate(0.5, np.nan)}) == "recency"

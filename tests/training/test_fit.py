@@ -11,12 +11,12 @@ import pytest
 from spark_jobs.contract.errors import ChurnError
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training.baselines import BASELINES
-from training.calibration import Calibration
+from training.calibration import Calibration, logit, sigmoid
 from training.config import ModelSettings
 from training.dataset import Series, TensorSpec, fold_of, truncate
 from training.fit import Cells, Recipe, collect_cells, fit_calibration, fit_candidates, log_losses, validate
 from training.lesson import Lesson
-from training.members import KINDS
+from training.members import BLENDS, KINDS
 
 SHOP = make_shop()
 SETTINGS = ModelSettings(lstm_units=4, epochs=3, folds=2)
@@ -94,6 +94,25 @@ def test_normalisation_is_of_the_valid_steps_of_the_other_folds(series):
     steps = np.concatenate([tensors.inputs[row, : tensors.lengths[row]] for row in np.flatnonzero(kept)])
     np.testing.assert_allclose(mean, steps.mean(axis=0, dtype=np.float64), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(deviation, steps.std(axis=0, dtype=np.float64), rtol=1e-4, atol=1e-4)
+
+
+def test_blends_are_what_their_parts_say_and_need_no_more_training(candidates, series):
+    tensors = TensorSpec.of(SHOP, SETTINGS).build(series, AS_OF)
+    for kind, parts in BLENDS.items():
+        members = candidates[kind].members
+        assert tuple(members.parts) == parts
+        told = [candidates[part].members.predict_last(tensors.inputs, tensors.lengths) for part in parts]
+        expected = sigmoid(np.einsum("ph,pnh->nh", members.weights, logit(np.stack(told))))
+        np.testing.assert_allclose(members.predict_last(tensors.inputs, tensors.lengths), expected, atol=1e-9)
+    assert np.ptp(candidates["average"].members.weights) == 0
+    alone = fit_candidates(series, AS_OF, SHOP, SETTINGS, ("average",))
+    assert list(alone) == ["average"]
+    assert alone["average"].members.to_files() == candidates["average"].members.to_files()
+
+
+def test_an_unknown_kind_is_refused(series):
+    with pytest.raises(ChurnError, match="no candidate kind 'forest'"):
+        fit_candidates(series, AS_OF, SHOP, SETTINGS, ("forest",))
 
 
 def test_cells_are_closed_steps_told_by_the_other_fold(series, candidates):
