@@ -33,7 +33,8 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake import Lake
-from training.backtest_results import PROMOTED, CutoffResult, show_results, write_results
+from training.backtest_results import PROMOTED, CutoffResult, show_results, write_results, write_summary
+from training.backtest_summary import summarise
 from training.config import ModelSettings
 from training.dataset import Series
 from training.evaluate import Predictions, Verdict, choose_simplest_best, measure, take_outcomes
@@ -154,8 +155,11 @@ def main(argv: list[str] | None = None) -> None:
     for number, cutoff in enumerate(cutoffs, start=1):
         with show_progress(f"backtest {cutoff} ({number} of {len(cutoffs)})", console) as progress:
             results.append(backtest_cutoff(series[cutoff], series[arguments.data_until], shop, settings, progress))
-    write_results(results, shop, arguments.data_until, arguments.out, arguments.markdown)
+    summary = summarise(results)
+    write_results(results, summary, shop, arguments.data_until, arguments.out, arguments.markdown)
     show_results(results, console)
+    if summary:
+        console.print(write_summary(summary), highlight=False)
     console.print(f"wrote {arguments.out}", highlight=False)
 
 

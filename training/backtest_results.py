@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,9 @@ from rich.table import Table
 from spark_jobs.contract.shop import Shop
 from training.evaluate import MetricRow, Predictions, Verdict
 from training.metrics import Comparison
+
+if TYPE_CHECKING:
+    from training.backtest_summary import Summary
 
 PROMOTED = "promoted"
 _SCREEN_WIDTH = 140
@@ -48,7 +52,7 @@ class CutoffResult:
     notes: tuple[str, ...]
 
 
-def describe_results(results: list[CutoffResult], shop: Shop, data_until: date) -> dict:
+def describe_results(results: list[CutoffResult], summary: Summary | None, shop: Shop, data_until: date) -> dict:
     """The content of backtest.json."""
     churn = shop.churn
     return {
@@ -57,6 +61,7 @@ def describe_results(results: list[CutoffResult], shop: Shop, data_until: date) 
         "churned": f"no {churn.activity} in the H days after the cut-off",
         "counted": f"customers with a {churn.activity} in the H days up to the cut-off",
         "eligible_within_days": churn.eligible_within_days,
+        "summary": summary and asdict(summary),
         "cutoffs": [_describe_result(result) for result in results],
     }
 
@@ -116,17 +121,47 @@ def _write_comparison(result: CutoffResult, row: MetricRow) -> str:
     comparison = result.comparisons.get((row.horizon_days, row.method))
     if comparison is None:
         return "promoted" if row.method in (PROMOTED, result.promoted) else "–"
-    low, high = comparison.log_loss_interval
-    return f"{comparison.log_loss_difference:+.4f} ({low:+.4f} to {high:+.4f})"
+    return _write_interval(comparison.log_loss_difference, comparison.log_loss_interval)
 
 
-def write_markdown(results: list[CutoffResult]) -> str:
-    """The table as Markdown, notes below it."""
-    heading, *lines = list_lines(results)
-    rule = ["---"] * 3 + ["---:"] * (len(heading) - 3)
-    table = ["| " + " | ".join(row) + " |" for row in (heading, rule, *lines)]
+def _write_interval(value: float, interval: tuple[float, float]) -> str:
+    return f"{value:+.4f} ({interval[0]:+.4f} to {interval[1]:+.4f})"
+
+
+def list_summary(summary: Summary) -> list[list[str]]:
+    """A line for each method over all tasks, heading first."""
+    heading = ["method", "mean rank", "log loss, promoted − method (95 %)", "AUROC, promoted − method (95 %)",
+               f"promoted better / worse, of {summary.tasks} tasks"]  # fmt: skip
+    lines = [
+        [row.method, f"{row.mean_rank:.2f}", _write_interval(row.log_loss_difference, row.log_loss_interval),
+         _write_interval(row.auroc_difference, row.auroc_interval), f"{row.better_tasks} / {row.worse_tasks}"]
+        for row in summary.methods
+    ]  # fmt: skip
+    return [heading, [PROMOTED, f"{summary.mean_rank:.2f}", "", "", ""], *lines]
+
+
+def write_summary(summary: Summary) -> str:
+    """What was promoted, in one sentence for each question."""
+    return (
+        f"Over {summary.tasks} tasks the promoted had a log loss of {summary.log_loss:.4f}, where a rescaling fitted "
+        f"on the outcomes themselves would have had {summary.bound:.4f}; expected less actual churn "
+        f"{summary.bias:+.3f}, {summary.absolute_bias:.3f} in size; AUROC {summary.auroc:.3f}; calibrated within "
+        f"chance in {summary.calibrated_tasks} tasks."
+    )
+
+
+def write_markdown(results: list[CutoffResult], summary: Summary | None) -> str:
+    """The summary and the table as Markdown, notes below it."""
+    over_all = [write_summary(summary), "", *_write_table(list_summary(summary), 1), ""] if summary else []
     notes = [f"- {result.predictions.cutoff}: {note}" for result in results for note in result.notes]
-    return "\n".join([*table, "", *notes] if notes else table) + "\n"
+    return "\n".join([*over_all, *_write_table(list_lines(results), 3), *(["", *notes] if notes else [])]) + "\n"
+
+
+def _write_table(lines: list[list[str]], names: int) -> list[str]:
+    """Lines of Markdown; all columns but the first `names` are numbers."""
+    heading, *rows = lines
+    rule = ["---"] * names + ["---:"] * (len(heading) - names)
+    return ["| " + " | ".join(row) + " |" for row in (heading, rule, *rows)]
 
 
 def show_results(results: list[CutoffResult], console: Console) -> None:
@@ -145,11 +180,18 @@ def show_results(results: list[CutoffResult], console: Console) -> None:
             console.print(f"{cutoff}: {note}", highlight=False, soft_wrap=True, markup=False)
 
 
-def write_results(results: list[CutoffResult], shop: Shop, data_until: date, out: Path, with_markdown: bool) -> None:
+def write_results(
+    results: list[CutoffResult],
+    summary: Summary | None,
+    shop: Shop,
+    data_until: date,
+    out: Path,
+    with_markdown: bool,
+) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    description = describe_results(results, shop, data_until)
+    description = describe_results(results, summary, shop, data_until)
     (out / "backtest.json").write_text(json.dumps(description, indent=1, allow_nan=False) + "\n")
     predictions = pa.concat_tables(list_predictions(result.predictions) for result in results)
     pacsv.write_csv(predictions, out / "predictions.csv", pacsv.WriteOptions(quoting_style="none"))
     if with_markdown:
-        (out / "backtest.md").write_text(write_markdown(results))
+        (out / "backtest.md").write_text(write_markdown(results, summary))

@@ -2,22 +2,31 @@
 
     calibrated logit = slope * logit(p) + intercept + drift * (quarters since as_of, negative for the past)
 
-The newest labels that are closed are as old as the horizon, and a panel's first months look different from its later
-ones, so a plain rescaling is right for the past only. The drift carries its trend on to as_of.
+The newest labels that are closed are as old as the horizon, so a plain rescaling is right for the past only; the
+drift carries its trend on to as_of. All horizons share it: the short ones close sooner and tell the long ones what has
+changed since theirs closed. A trend may as well have ended, so it counts as far as it would have helped one longest
+horizon ago, when what followed was as unknown as today (`trust_trend`). python -m infra.bench.calibration measures it.
 Source of the rescaling: J. Platt, "Probabilistic outputs for support vector machines" (1999).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 
 QUARTER_DAYS = 90.0
 #: Pull (slope, intercept, drift) towards (1, 0, 0), in outcomes: a handful proves nothing, least of all a trend.
 PRIOR = np.array([1.0, 0.0, 0.0])
 PRIOR_WEIGHTS = np.array([5.0, 5.0, 50.0])
+#: A trend that fewer outcomes tell is neither trusted nor not; and the pull of its trust to the middle, in outcomes.
+FEWEST_OUTCOMES = 200
+TRUST_WEIGHT = 50.0
+#: The newest steps that a trend is tried on.
+NEWEST_DAYS = 14
 BOUNDS = ((0.1, 10.0), (-10.0, 10.0), (-2.0, 2.0))
 
 
@@ -48,14 +57,74 @@ def make_terms(probabilities: np.ndarray, days_ago: np.ndarray) -> np.ndarray:
     return np.stack([logit(probabilities), np.ones(len(probabilities)), -days_ago / QUARTER_DAYS], axis=1)
 
 
-def fit_line(probabilities: np.ndarray, outcomes: np.ndarray, days_ago: np.ndarray) -> np.ndarray:
-    """(slope, intercept, drift) for predictions made so many days before as_of, all (n,); the prior where n is 0."""
-    terms = make_terms(probabilities, days_ago)
+class Told(NamedTuple):
+    """One horizon's predictions, what happened, and how many days before as_of each was made; all (n,)."""
 
-    def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
-        score = terms @ line
-        pull = PRIOR_WEIGHTS * (line - PRIOR)
-        value = np.sum(np.logaddexp(0.0, score) - outcomes * score) + pull @ (line - PRIOR) / 2
-        return value, (sigmoid(score) - outcomes) @ terms + pull
+    probability: np.ndarray
+    outcome: np.ndarray
+    days_ago: np.ndarray
 
-    return minimize(loss, PRIOR, jac=True, method="L-BFGS-B", bounds=BOUNDS).x
+    def since(self, oldest: int, today: int) -> Told:
+        """What is at least so many days old, as seen from `today` days ago."""
+        chosen = self.days_ago >= oldest
+        return Told(self.probability[chosen], self.outcome[chosen], self.days_ago[chosen] - today)
+
+    def until(self, days: int) -> Told:
+        """What is less than so many days old."""
+        return Told(*(values[self.days_ago < days] for values in self))
+
+
+def calibrate(horizons: Sequence[Told], horizons_days: Sequence[int]) -> Calibration:
+    """The rescaling for today: between the level of the past and its trend, as far as the trend can be trusted."""
+    return _between(fit_lines(horizons, has_drift=False), fit_lines(horizons), trust_trend(horizons, horizons_days))
+
+
+def trust_trend(horizons: Sequence[Told], horizons_days: Sequence[int]) -> float:
+    """0 to 1: the share of the trend with the least loss on the newest steps that all horizons have told about.
+
+    Level and trend are fitted as if today were the day of those steps. Too short a past leaves it in the middle.
+    """
+    back = horizons_days[-1]
+    past = [told.since(back + days, back) for told, days in zip(horizons, horizons_days, strict=True)]
+    if min(len(told.outcome) for told in past) < FEWEST_OUTCOMES:
+        return 0.5
+    level, trend = fit_lines(past, has_drift=False), fit_lines(past)
+    newest = [told.since(back, back).until(NEWEST_DAYS) for told in horizons]
+    outcome = np.concatenate([told.outcome for told in newest])
+    low, high = (
+        np.concatenate([lines.slope[h] * logit(told.probability) + lines.intercept[h] for h, told in enumerate(newest)])
+        for lines in (level, trend)
+    )
+
+    def loss(trust: float) -> float:
+        score = low + trust * (high - low)
+        return np.sum(np.logaddexp(0.0, score) - outcome * score) + TRUST_WEIGHT * (trust - 0.5) ** 2 / 2
+
+    return float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded").x)
+
+
+def _between(level: Calibration, trend: Calibration, trust: float) -> Calibration:
+    pairs = zip(vars(level).values(), vars(trend).values(), strict=True)
+    return Calibration(*((1 - trust) * low + trust * high for low, high in pairs))
+
+
+def fit_lines(horizons: Sequence[Told], has_drift: bool = True) -> Calibration:
+    """A slope and an intercept for each horizon and one drift for all, or none; the prior where nothing was told."""
+    count = len(horizons)
+    terms = [make_terms(told.probability, told.days_ago) for told in horizons]
+    prior = np.repeat(PRIOR, [count, count, 1])
+    weights = np.repeat(PRIOR_WEIGHTS, [count, count, 1])
+
+    def loss(lines: np.ndarray) -> tuple[float, np.ndarray]:
+        pull = weights * (lines - prior)
+        value, slope = pull @ (lines - prior) / 2, pull
+        for h, told in enumerate(horizons):
+            own = [h, count + h, 2 * count]  # the places of this horizon's slope, intercept and drift
+            score = terms[h] @ lines[own]
+            value += np.sum(np.logaddexp(0.0, score) - told.outcome * score)
+            slope[own] += (sigmoid(score) - told.outcome) @ terms[h]
+        return value, slope
+
+    bounds = [BOUNDS[0]] * count + [BOUNDS[1]] * count + [BOUNDS[2] if has_drift else (0.0, 0.0)]
+    lines = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return Calibration(lines[:count], lines[count : 2 * count], np.full(count, lines[-1]))

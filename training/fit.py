@@ -20,7 +20,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop import Shop
 from training.baselines import BASELINES
 from training.blend import BlendMembers, fit_weights, mix
-from training.calibration import Calibration, fit_line, make_terms, sigmoid
+from training.calibration import Calibration, Told, calibrate, make_terms, sigmoid
 from training.config import ModelSettings
 from training.dataset import Keep, Series, Tensors, TensorSpec, build_batches, fold_of, to_day_number
 from training.lesson import Lesson
@@ -98,7 +98,7 @@ def _learn(recipe: Recipe, kind: str, report: Progress) -> Learned:
 
 def _make_candidate(recipe: Recipe, kind: str, learned: dict[str, Learned]) -> Candidate:
     members, cells = _blend(kind, learned) if kind in BLENDS else learned[kind]
-    calibration = fit_calibration(cells)
+    calibration = fit_calibration(cells, recipe.spec.churn.horizons_days)
     return Candidate(
         kind=kind,
         spec=recipe.spec,
@@ -273,9 +273,8 @@ def collect_cells(recipe: Recipe, members: Members) -> list[Cells]:
     return [Cells(*(np.concatenate(values) for values in zip(*of, strict=True))) for of in parts]
 
 
-def fit_calibration(cells: list[Cells]) -> Calibration:
-    lines = [fit_line(of.probability, of.outcome, of.days_ago) for of in cells]
-    return Calibration(*np.array(lines).T)
+def fit_calibration(cells: list[Cells], horizons_days: tuple[int, ...]) -> Calibration:
+    return calibrate([Told(of.probability, of.outcome, of.days_ago) for of in cells], horizons_days)
 
 
 def validate(cells: list[Cells], calibration: Calibration, newest_days: int) -> np.ndarray:

@@ -129,7 +129,7 @@ def compare(
         return rankings[0].auroc(weights) - rankings[1].auroc(weights)
 
     losses, aurocs = [], []
-    for weights in _draw_weights(len(outcome), draws, seed):
+    for weights in draw_weights(len(outcome), draws, seed):
         losses.append(weights @ difference / len(outcome))
         aurocs.append(auroc_difference(weights))
     auroc = none_if_undefined(auroc_difference(np.ones((1, len(outcome))))[0])
@@ -154,7 +154,7 @@ def _split_draws(n: int, draws: int) -> Iterator[int]:
         yield min(size, draws - first)
 
 
-def _draw_weights(n: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+def draw_weights(n: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     """Bootstrap draws of n customers, in chunks (k, n): how often each was drawn."""
     rng = np.random.default_rng(seed)
     for k in _split_draws(n, draws):

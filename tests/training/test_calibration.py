@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.calibration import Calibration, fit_line, logit, make_terms, sigmoid
+from training.calibration import Calibration, Told, calibrate, fit_lines, logit, make_terms, sigmoid, trust_trend
 
 
 def draw(slope: float, intercept: float, drift: float, count: int = 400_000):
@@ -15,6 +15,12 @@ def draw(slope: float, intercept: float, drift: float, count: int = 400_000):
     days_ago = generator.integers(30, 300, count).astype(float)
     truth = sigmoid(slope * logit(p) + intercept + drift * -days_ago / 90)
     return p, (generator.uniform(size=count) < truth).astype(float), days_ago
+
+
+def fit_line(*told: np.ndarray) -> tuple[float, float, float]:
+    """(slope, intercept, drift) of one horizon."""
+    found = fit_lines([Told(*told)])
+    return found.slope[0], found.intercept[0], found.drift[0]
 
 
 @pytest.mark.parametrize("line", [(1.0, 0.0, 0.0), (0.6, 0.4, 0.0), (1.5, -0.3, 0.25), (0.8, 0.5, -0.2)])
@@ -30,6 +36,39 @@ def test_a_trend_in_the_past_is_carried_on_to_today():
     today = calibration.apply(np.full((1, 1), 0.5))[0, 0]
     assert today == pytest.approx(sigmoid(0.3), abs=0.02)
     assert today > outcome.mean() + 0.05
+
+
+def test_a_short_horizon_tells_a_long_one_what_has_changed_since():
+    """The long horizon's newest labels are from before the change; its probabilities of today know of it."""
+    generator = np.random.default_rng(0)
+
+    def tell(youngest: int) -> Told:
+        days_ago = generator.integers(youngest, 360, 50_000).astype(float)
+        truth = sigmoid(np.maximum(0, 180 - days_ago) / 90)  # churn has risen for half a year
+        return Told(np.full(50_000, 0.5), (generator.random(50_000) < truth).astype(float), days_ago)
+
+    long, both = fit_lines([tell(170)]), fit_lines([tell(20), tell(170)])
+    assert both.drift[0] == both.drift[1]
+    today = [c.apply(np.full((1, len(c.slope)), 0.5))[0, -1] for c in (long, both)]
+    assert today[0] < 0.6 < today[1] < sigmoid(2.0)
+
+
+@pytest.mark.parametrize(("ended", "trusted"), [(0, (0.8, 1.0)), (270, (0.0, 0.45))])
+def test_a_trend_counts_as_far_as_it_would_have_helped_before(ended, trusted):
+    """Churn rises all the time, or rose until three quarters ago."""
+    generator = np.random.default_rng(0)
+    days_ago = generator.integers(90, 450, 60_000).astype(float)
+    truth = sigmoid((450 - np.maximum(days_ago, ended)) / 180 - 1)
+    told = [Told(np.full(60_000, 0.5), (generator.random(60_000) < truth).astype(float), days_ago)]
+    trust = trust_trend(told, (90,))
+    assert trusted[0] <= trust <= trusted[1]
+    today, truth_today = calibrate(told, (90,)).apply(np.full((1, 1), 0.5))[0, 0], sigmoid((450 - ended) / 180 - 1)
+    worse = [fit_lines(told, has_drift).apply(np.full((1, 1), 0.5))[0, 0] for has_drift in (ended > 0,)]
+    assert abs(today - truth_today) < abs(worse[0] - truth_today)
+
+
+def test_too_short_a_past_leaves_the_trust_in_the_middle():
+    assert trust_trend([Told(*np.full((3, 100), 0.5))], (90,)) == 0.5
 
 
 def test_nothing_and_one_kind_of_outcome_stay_near_the_model():

@@ -133,7 +133,7 @@ def test_cells_are_closed_steps_told_by_the_other_fold(series, candidates):
 def test_calibrated_cells_fit_better_than_raw_ones(series, candidates):
     recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
     cells = collect_cells(recipe, candidates["recency"].members)
-    calibration = fit_calibration(cells)
+    calibration = fit_calibration(cells, (30, 60, 90))
     all_days = validate(cells, calibration, 10_000)
     for h, of in enumerate(cells):
         raw = log_losses(of.outcome, of.probability)[of.is_active.astype(bool)].mean()
