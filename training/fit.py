@@ -79,7 +79,7 @@ def fit_candidates(
             if progress:
                 progress((number + share) / len(needed), f"{kind}: {text}")
 
-        learned[kind] = _learn(recipe, kind, report)
+        learned[kind] = learn(recipe, kind, report)
     return {kind: _make_candidate(recipe, kind, learned) for kind in chosen}
 
 
@@ -90,14 +90,14 @@ class Learned(NamedTuple):
     cells: list[Cells]
 
 
-def _learn(recipe: Recipe, kind: str, report: Progress) -> Learned:
+def learn(recipe: Recipe, kind: str, report: Progress = lambda share, text: None) -> Learned:
     members = _fit_network(recipe, report) if kind == LSTM else _fit_baseline(recipe, kind, report)
     report(0.95, "looking at unseen customers")
     return Learned(members, collect_cells(recipe, members))
 
 
 def _make_candidate(recipe: Recipe, kind: str, learned: dict[str, Learned]) -> Candidate:
-    members, cells = _blend(kind, learned) if kind in BLENDS else learned[kind]
+    members, cells = blend(kind, learned) if kind in BLENDS else learned[kind]
     calibration = fit_calibration(cells, recipe.spec.churn.horizons_days)
     return Candidate(
         kind=kind,
@@ -109,7 +109,7 @@ def _make_candidate(recipe: Recipe, kind: str, learned: dict[str, Learned]) -> C
     )
 
 
-def _blend(kind: str, learned: dict[str, Learned]) -> Learned:
+def blend(kind: str, learned: dict[str, Learned]) -> Learned:
     """The parts' cells stand in the same order: each looked at the same steps."""
     parts = {part: learned[part] for part in BLENDS[kind]}
     by_horizon = list(zip(*(part.cells for part in parts.values()), strict=True))

@@ -1,0 +1,117 @@
+"""What do the backtests of the demo shops say together? Writes the README's tables and infra/docs from their results.
+
+make backtest SHOP=infra/demo/cdnow/shop.toml        # and the other shops; each writes CHURN_HOME/backtest/<shop>
+python -m infra.bench.backtests
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from infra.local.environment import ROOT
+from spark_jobs.command import run_command
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop_file import load_shop
+
+SHOPS = ("online_retail", "cdnow", "complete_journey", "simulated")
+MARKED = re.compile(r"(<!-- backtest -->\n).*?(<!-- /backtest -->)", re.DOTALL)
+HEADER = """\
+# Backtest of {title}
+
+Made by `make backtest SHOP=infra/demo/{name}/shop.toml`. A task is a cut-off and a horizon; intervals are bootstraps
+over customers; `promoted` is what would have scored.
+
+"""
+
+
+@dataclass(frozen=True)
+class Backtest:
+    name: str
+    title: str
+    summary: dict
+    table: str
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args(argv)
+    backtests = [read_backtest(Settings.from_environment().home, name) for name in SHOPS]
+    for of in backtests:
+        path = ROOT / "infra" / "docs" / f"backtest_{of.name}.md"
+        path.write_text(HEADER.format(title=of.title, name=of.name) + of.table)
+    readme = ROOT / "README.md"
+    text = write_tables(backtests)
+    readme.write_text(MARKED.sub(lambda found: found[1] + text + found[2], readme.read_text()))
+    print(text)
+
+
+def read_backtest(home: Path, name: str) -> Backtest:
+    """Raises MissingInputError where the shop has not been backtested."""
+    folder, shop = home / "backtest" / name, load_shop(ROOT / "infra" / "demo" / name / "shop.toml")
+    if not (folder / "backtest.json").exists():
+        raise MissingInputError(f"no backtest in {folder}: run make backtest SHOP=infra/demo/{name}/shop.toml")
+    summary = json.loads((folder / "backtest.json").read_text())["summary"]
+    return Backtest(name, shop.title, summary, (folder / "backtest.md").read_text())
+
+
+def write_tables(backtests: Sequence[Backtest]) -> str:
+    """The promoted by shop, then every method's mean rank, then the promoted's gain in AUROC over it."""
+    methods = [row["method"] for row in backtests[0].summary["methods"]]
+    titles = [of.title for of in backtests]
+    links = ", ".join(f"[{of.title}](infra/docs/backtest_{of.name}.md)" for of in backtests)
+    ranks = [["method, mean rank", *titles, "all tasks"], _write_ranks("promoted", backtests, lambda s: s["mean_rank"])]
+    ranks += [_write_ranks(m, backtests, lambda s, m=m: _row(s, m)["mean_rank"]) for m in methods]
+    gains = [["AUROC, promoted − method", *titles]]
+    gains += [[method, *(_write_gain(_row(of.summary, method)) for of in backtests)] for method in methods]
+    parts = [_write_table([_PROMOTED_HEADING, *map(_write_promoted, backtests)]), _write_table(ranks)]
+    return "\n".join([*parts, _write_table(gains), f"Every task and method: {links}.\n"])
+
+
+_PROMOTED_HEADING = [
+    "shop", "tasks", "promoted at the cut-offs", "AUROC", "log loss", "least by rescaling", "expected − actual churn",
+    "calibrated", "significantly better / worse",
+]  # fmt: skip
+
+
+def _write_promoted(of: Backtest) -> list[str]:
+    summary = of.summary
+    better, worse = (sum(row[key] for row in summary["methods"]) for key in ("better_tasks", "worse_tasks"))
+    pairs = summary["tasks"] * (len(summary["methods"]) - 1)
+    return [
+        of.title, str(summary["tasks"]), ", ".join(summary["promoted"].values()), f"{summary['auroc']:.3f}",
+        f"{summary['log_loss']:.4f}", f"{summary['bound']:.4f}", f"{summary['bias']:+.3f}",
+        f"{summary['calibrated_tasks']} of {summary['tasks']}", f"{better} / {worse} of {pairs}",
+    ]  # fmt: skip
+
+
+def _row(summary: dict, method: str) -> dict:
+    return next(row for row in summary["methods"] if row["method"] == method)
+
+
+def _write_ranks(name: str, backtests: Sequence[Backtest], read: Callable[[dict], float]) -> list[str]:
+    found = [read(of.summary) for of in backtests]
+    mean = np.average(found, weights=[of.summary["tasks"] for of in backtests])
+    return [name, *(f"{rank:.2f}" for rank in found), f"{mean:.2f}"]
+
+
+def _write_gain(row: dict) -> str:
+    low, high = row["auroc_interval"]
+    return f"{row['auroc_difference']:+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+def _write_table(lines: list[list[str]]) -> str:
+    heading, *rows = lines
+    return "".join("| " + " | ".join(row) + " |\n" for row in (heading, ["---"] + ["---:"] * (len(heading) - 1), *rows))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,108 @@
+"""What can be known today about the churn rate that is coming? Ways to calibrate, each judged at past days.
+
+    make backtest SHOP=infra/demo/cdnow/shop.toml        # lands the files and builds the series
+    python -m infra.bench.calibration --shop infra/demo/cdnow/shop.toml [--cutoffs 1998-02-10,1998-02-11]
+
+| way | what it is |
+|---|---|
+| none | the blend's probabilities as they are |
+| level | slope and intercept of the closed labels: Platt |
+| own trend | and a drift for each horizon from its own labels, carried on to the cut-off |
+| shared trend | one drift for all horizons: the short ones close sooner |
+| trusted trend | as much of it as would have helped one longest horizon earlier: what the product does |
+| bound | slope and intercept fitted on the outcomes to come: no method, the best that any of these could be |
+
+The blend is of the kinds that train in seconds. By default at seven consecutive days, so that every weekday is met,
+three times a month apart. Log loss and bias (what the probabilities add up to less the churn rate that came) are means
+over cut-offs and horizons; |bias| is its mean size.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from infra.local.backtest import DAYS_BEFORE_THE_LAST
+from infra.local.shops import find_last_day
+from spark_jobs.command import day, load_arguments, make_parser, run_command
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.lake import Lake
+from training import fit
+from training.backtest import read_series
+from training.backtest_summary import rescaled_loss
+from training.calibration import Calibration, Told, calibrate, fit_lines
+from training.config import ModelSettings
+from training.dataset import Series, TensorSpec
+from training.gate import predict_cutoff
+from training.members import BLEND, BLENDS, LSTM
+from training.metrics import log_losses
+
+WAYS = ("none", "level", "own trend", "shared trend", "trusted trend", "bound")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = make_parser(__doc__, with_as_of=False)
+    parser.add_argument("--cutoffs", type=lambda text: [day(word) for word in text.split(",")], metavar="DAY,DAY")
+    arguments, shop = load_arguments(parser, argv)
+    settings = Settings.from_environment()
+    last_day = find_last_day(shop, settings)
+    newest = last_day - timedelta(days=shop.churn.horizons_days[-1])
+    week = [newest - timedelta(days=back + n) for back in DAYS_BEFORE_THE_LAST for n in range(7)]
+    series = read_series(Lake(settings.lake(shop.name)), shop, [last_day])[last_day]
+    rows = [row for cutoff in track(arguments.cutoffs or week, "training") for row in judge(series, cutoff, shop)]
+    show(Console(highlight=False), pd.DataFrame(rows))
+
+
+def judge(series: Series, cutoff: date, shop: Shop) -> Iterator[dict]:
+    """A row for each horizon and way."""
+    settings, days = ModelSettings.from_shop(shop), shop.churn.horizons_days
+    recipe = fit.Recipe.prepare(series.truncated(cutoff), TensorSpec.of(shop, settings), settings)
+    kinds = [kind for kind in BLENDS[BLEND] if kind != LSTM]
+    members, cells = fit.blend(BLEND, {kind: fit.learn(recipe, kind) for kind in kinds})
+    told = [Told(of.probability, of.outcome, of.days_ago) for of in cells]
+    unchanged = Calibration(np.ones(len(days)), np.zeros(len(days)), np.zeros(len(days)))
+    ways = {
+        "none": unchanged,
+        "level": fit_lines(told, has_drift=False),
+        "own trend": _each_alone(told),
+        "shared trend": fit_lines(told),
+        "trusted trend": calibrate(told, days),
+    }
+    candidates = {
+        way: fit.Candidate(BLEND, recipe.spec, members, calibration, np.empty(0), np.empty(0))
+        for way, calibration in ways.items()
+    }
+    predictions = predict_cutoff(candidates, series, cutoff, shop)
+    for index, horizon_days in enumerate(days):
+        for way in ways:
+            outcome, p = predictions.of(way, index)
+            loss, bias = log_losses(outcome, p).mean(), p.mean() - outcome.mean()
+            yield {"cutoff": cutoff, "days": horizon_days, "way": way, "log loss": loss, "bias": bias}
+        bound = rescaled_loss(*predictions.of("none", index))
+        yield {"cutoff": cutoff, "days": horizon_days, "way": "bound", "log loss": bound, "bias": 0.0}
+
+
+def _each_alone(told: Sequence[Told]) -> Calibration:
+    """Every horizon's line from its own labels."""
+    lines = [vars(fit_lines([of])).values() for of in told]
+    return Calibration(*(np.concatenate(values) for values in zip(*lines, strict=True)))
+
+
+def show(console: Console, rows: pd.DataFrame) -> None:
+    table = Table("way", "log loss", "bias", "|bias|", title=f"{rows['cutoff'].nunique()} cut-offs")
+    for way in WAYS:
+        of = rows[rows["way"] == way]
+        table.add_row(way, *(f"{v:.4f}" for v in (of["log loss"].mean(), of["bias"].mean(), of["bias"].abs().mean())))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
