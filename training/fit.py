@@ -110,8 +110,8 @@ def _make_candidate(recipe: Recipe, kind: str, learned: dict[str, Learned]) -> C
 
 
 def blend(kind: str, learned: dict[str, Learned]) -> Learned:
-    """The parts' cells stand in the same order: each looked at the same steps."""
-    parts = {part: learned[part] for part in BLENDS[kind]}
+    """Of those of its parts that were learned. Their cells stand in the same order: each looked at the same steps."""
+    parts = {part: learned[part] for part in BLENDS[kind] if part in learned}
     by_horizon = list(zip(*(part.cells for part in parts.values()), strict=True))
     told = [np.stack([of.probability for of in cells]) for cells in by_horizon]
     if kind == AVERAGE:
