@@ -70,7 +70,11 @@ def build_score(shop: Shop) -> DAG:
             task_id="load", command=["spark_jobs.warehouse", "load"], shop=shop, days=days,
             outlets=[make_scores_asset(shop)], doc_md="Copies the scores to the warehouse and makes them visible.",
         )  # fmt: skip
-        churn_risk >> drift >> publish >> load
+        contact_plan = CommandOperator(
+            task_id="contact_plan", command=["spark_jobs.contact_plan"], shop=shop, days=days,
+            doc_md="Whom it pays to contact, and who is kept as control; nobody without `[contact]` in shop.toml.",
+        )  # fmt: skip
+        churn_risk >> drift >> publish >> load >> contact_plan
     return dag
 
 

@@ -20,10 +20,11 @@ from alembic.config import Config
 from alembic.util import CommandError
 from psycopg import sql
 
+from spark_jobs._warehouse_views import PROOF_VIEWS
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.proof import PROOF_TABLES
 from spark_jobs.contract.shop import Shop
-from spark_jobs.contract.tables import Column, churn_risk, probability_column
+from spark_jobs.contract.tables import Column, Table, churn_risk, probability_column
 
 _WAREHOUSE = Path(__file__).resolve().parents[1] / "infra" / "warehouse"
 _MIGRATIONS = _WAREHOUSE / "migrations"
@@ -54,15 +55,16 @@ VIEWS = {
 }
 
 _PROOF = tuple(table.name for table in PROOF_TABLES)
+_PROOF_VIEWS = tuple(table.name for table, _ in PROOF_VIEWS)
 
 #: role -> privileges on the relations of a shop's schema. A loader needs DELETE for what a killed load left.
 SHOP_GRANTS = {
     LOADER: {
         "SELECT, INSERT, DELETE": ("churn_risk", *_PROOF),
         "SELECT, INSERT, UPDATE": ("published_runs", "model_registry"),
-        "SELECT": tuple(VIEWS),
+        "SELECT": (*VIEWS, *_PROOF_VIEWS),
     },
-    READER: {"SELECT": ("churn_risk", "published_runs", "model_registry", *_PROOF, *VIEWS)},
+    READER: {"SELECT": ("churn_risk", "published_runs", "model_registry", *_PROOF, *VIEWS, *_PROOF_VIEWS)},
 }
 IDENTITY_GRANTS = {LOADER: {"SELECT, INSERT": ("customers",)}, RESOLVER: {"SELECT": ("customers",)}}
 
@@ -90,6 +92,8 @@ def prepare_schemas(url: str, shop: Shop) -> None:
             _add_probability_column(connection, shop.name, probability_column(horizon))
         for view in VIEWS:
             _make_view(connection, shop, view)
+        for table, query in PROOF_VIEWS:
+            _make_proof_view(connection, shop, table, query)
         _comment_columns(connection, shop)
         _grant(connection, IDENTITY, IDENTITY_GRANTS, roles)
         _grant(connection, shop.name, SHOP_GRANTS, roles)
@@ -116,7 +120,7 @@ def _schema_comments(connection: psycopg.Connection, shop: Shop) -> dict[str, st
     sources = (p.read_bytes() for p in (Path(__file__), *sorted(_MIGRATIONS.rglob("*.py"))))
     common = sha256(b"".join(sources) + repr(_existing_roles(connection)).encode())
     shops = common.copy()
-    shops.update(repr((churn_risk(shop.churn.horizons_days), PROOF_TABLES)).encode())
+    shops.update(repr((churn_risk(shop.churn.horizons_days), PROOF_TABLES, PROOF_VIEWS)).encode())
     return {
         IDENTITY: f"customer ids of all shops; layout {common.hexdigest()[:16]}",
         shop.name: f"churn risk of {shop.title or shop.name}; layout {shops.hexdigest()[:16]}",
@@ -187,6 +191,12 @@ def _make_view(connection: psycopg.Connection, shop: Shop, view: str) -> None:
     connection.execute(statement)
 
 
+def _make_proof_view(connection: psycopg.Connection, shop: Shop, table: Table, query: str) -> None:
+    query = sql.SQL(query).format(schema=sql.Identifier(shop.name))
+    statement = sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(sql.Identifier(shop.name, table.name), query)
+    connection.execute(statement)
+
+
 def _columns(shop: Shop) -> tuple[Column, ...]:
     return (*churn_risk(shop.churn.horizons_days).columns, *RUN_COLUMNS)
 
@@ -206,6 +216,8 @@ def _comment_columns(connection: psycopg.Connection, shop: Shop) -> None:
         _comment(connection, shop, "VIEW", view, meaning, _columns(shop))
     for table in PROOF_TABLES:
         _comment(connection, shop, "TABLE", table.name, table.grain, table.columns)
+    for table, _ in PROOF_VIEWS:
+        _comment(connection, shop, "VIEW", table.name, table.grain, table.columns)
 
 
 def _comment(

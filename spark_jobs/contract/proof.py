@@ -65,4 +65,70 @@ DRIFT = Table(
     partition="as_of",
 )  # fmt: skip
 
-PROOF_TABLES = (OUTCOMES, CUSTOMER_OUTCOMES, DRIFT)
+_RANK = Column("rank", "int", "by expected profit, the highest is 1; control customers have a rank too")
+_PROFIT = Column("expected_profit", "decimal(18,2)", "probability of leaving times expected_spend times success_rate "
+                 "times margin, less cost", "shop currency")  # fmt: skip
+
+CONTACT_PLAN = Table(
+    "contact_plan",
+    "one customer whom it pays to contact after a night; once made, a night's plan stands",
+    (
+        _SCORED_DAY,
+        _CUSTOMER,
+        _RANK,
+        _PROFIT,
+        Column("is_control", "boolean", "kept from all contacts, to measure what they bring"),
+        Column("run_id", "string", "the run whose scores it follows from"),
+    ),
+    key=("customer_id",),
+    partition="as_of",
+)
+
+PROOF_TABLES = (OUTCOMES, CUSTOMER_OUTCOMES, DRIFT, CONTACT_PLAN)
+
+CONTACT_LIST = Table(
+    "contact_list",
+    "whom to contact now: the newest night's plan without the control group, the most profitable first",
+    (
+        _SCORED_DAY,
+        _RANK,
+        _CUSTOMER,
+        _PROFIT,
+        Column("band", "string", "as in churn_risk"),
+        Column("expected_spend", "decimal(18,2)", "as in churn_risk", "shop currency"),
+        Column("spend_at_risk", "decimal(18,2)", "as in churn_risk", "shop currency"),
+    ),
+    key=("customer_id",),
+    partition="as_of",
+)
+
+
+def _of_arms(name: str, type_: str, meaning: str, unit: str) -> tuple[Column, ...]:
+    return tuple(Column(f"{name}_{arm}", type_, f"{meaning} {of}", unit, nullable=True) for arm, of in
+                 (("contacted", "those to be contacted"), ("control", "the control group")))  # fmt: skip
+
+
+def _with_interval(name: str, meaning: str, unit: str) -> tuple[Column, ...]:
+    return (
+        Column(name, "double", meaning, unit, nullable=True),
+        Column(f"{name}_low", "double", f"lower end of the 95 % interval of {name}", unit, nullable=True),
+        Column(f"{name}_high", "double", f"upper end of the 95 % interval of {name}", unit, nullable=True),
+    )
+
+
+CONTACT_LIFT = Table(
+    "contact_lift",
+    "what the contacts brought, by intention to treat: all who were to be contacted beside the control group",
+    (
+        Column("month", "date", "first day of the month of the plans; null: all months", nullable=True),
+        Column("horizon_days", "int", "the horizon of the outcomes", "days"),
+        *_of_arms("n", "bigint", "planned customers whose outcome is known, of", "customers"),
+        *_of_arms("churn_rate", "double", "share that churned of", "0..1"),
+        *_with_interval("lift", "share kept by the plan: churn rate of the control group less that of the contacted",
+                        "0..1"),
+        *_with_interval("spend_lift", "mean spend in the horizon of those to be contacted less that of the control "
+                        "group", "shop currency"),
+    ),
+    key=("month", "horizon_days"),
+    partition="month",
+)  # fmt: skip

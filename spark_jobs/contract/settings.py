@@ -5,6 +5,7 @@
 | CHURN_HOME | the folder that holds all state | ./.churn |
 | CHURN_WAREHOUSE_URL | a PostgreSQL of your own, postgresql://user:password@host/db | the embedded one |
 | CHURN_ID_KEY | the key of the customer hash, 64 hex digits | made once, kept in CHURN_HOME/secrets |
+| CHURN_CONTROL_KEY | the key that draws the control group, 64 hex digits; never change it | like CHURN_ID_KEY |
 | CHURN_MLFLOW_URI | an MLflow server | SQLite in CHURN_HOME |
 | CHURN_SPARK_MASTER | where jobs run when started without spark-submit | local[*] |
 | CHURN_SHOPS | the shops that Airflow makes DAGs for: shop.toml files, or folders of them, as in PATH | none |
@@ -52,6 +53,7 @@ class Settings:
     mlflow_uri: str | None = None
     spark_master: str = "local[*]"
     id_key_hex: str | None = None
+    control_key_hex: str | None = None
     is_spark_submitted: bool = False
     shops: tuple[Path, ...] = ()
     jobs_python: str = "python"
@@ -68,6 +70,7 @@ class Settings:
             mlflow_uri=env.get("CHURN_MLFLOW_URI") or None,
             spark_master=env.get("CHURN_SPARK_MASTER") or "local[*]",
             id_key_hex=env.get("CHURN_ID_KEY") or None,
+            control_key_hex=env.get("CHURN_CONTROL_KEY") or None,
             # spark-submit has started the JVM, and chosen its master, before it starts Python
             is_spark_submitted="PYSPARK_GATEWAY_PORT" in env,
             shops=tuple(Path(p) for p in env.get("CHURN_SHOPS", "").split(os.pathsep) if p),
@@ -100,14 +103,22 @@ class Settings:
 
     def id_key(self) -> IdKey:
         """The key of the customer hash; made on first use where the environment gives none."""
-        text = self.id_key_hex or _kept_secret(self.home / "secrets" / "id_key")
+        return IdKey(self._key(self.id_key_hex, "id_key"))
+
+    def control_key(self) -> bytes:
+        """The key that draws the control group; made on first use where the environment gives none."""
+        return self._key(self.control_key_hex, "control_key")
+
+    def _key(self, given_hex: str | None, name: str) -> bytes:
+        text = given_hex or _kept_secret(self.home / "secrets" / name)
         try:
             secret = bytes.fromhex(text.strip())
         except ValueError:
             secret = b""
         if len(secret) != 32:
-            raise ChurnError("the id key (CHURN_ID_KEY or CHURN_HOME/secrets/id_key) must be 64 hex digits")
-        return IdKey(secret)
+            what = name.replace("_", " ")
+            raise ChurnError(f"the {what} (CHURN_{name.upper()} or CHURN_HOME/secrets/{name}) must be 64 hex digits")
+        return secret
 
 
 def _kept_secret(path: Path) -> str:

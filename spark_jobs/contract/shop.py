@@ -179,6 +179,26 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Contact:
+    """What it takes and brings to contact a customer.
+
+    capacity_per_night  so many can be contacted after a night
+    cost                of one contact, in shop currency
+    success_rate        of those who would leave and are contacted so many stay
+    margin              the part of their spend that is earned
+    control_share       so many of those worth contacting are never contacted, to measure what contacts bring
+    rest_days           nobody is listed again sooner; None: the primary horizon
+    """
+
+    capacity_per_night: int
+    cost: float
+    success_rate: float
+    margin: float
+    control_share: float = 0.1
+    rest_days: int | None = None
+
+
+@dataclass(frozen=True)
 class Shop:
     name: str
     time_zone: str
@@ -193,6 +213,7 @@ class Shop:
     merged_customers: str | None = None
     model: Mapping[str, object] = field(default_factory=dict)
     schedule: Schedule = field(default_factory=Schedule)
+    contact: Contact | None = None
     path: Path = Path("shop.toml")
     content_hash: str = ""
 

@@ -15,11 +15,13 @@ from pathlib import Path
 
 from spark_jobs.contract.errors import ShopFileError
 from spark_jobs.contract.features import ACTIVITY_MEASURES
-from spark_jobs.contract.shop import WEEKDAYS, Bands, Rate, Schedule, Shop
+from spark_jobs.contract.shop import WEEKDAYS, Bands, Contact, Rate, Schedule, Shop
 from spark_jobs.contract.source_tables import read_sources
 from spark_jobs.contract.toml_section import (
+    MISSING,
     Faults,
     Section,
+    is_count,
     is_day_count,
     is_number,
     is_text,
@@ -70,6 +72,7 @@ def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
         bands=_read_bands(top.section("bands")),
         model=dict(top.take("model", "a table of model settings", lambda v: isinstance(v, dict), {})),
         schedule=_read_schedule(top.section("schedule")),
+        contact=_read_contact(top.section("contact")) if "contact" in top.raw else None,
         sources=read_sources(top.section("sources"), path.parent),
         path=path,
         content_hash=content_hash,
@@ -158,3 +161,22 @@ def _read_schedule(section: Section) -> Schedule:
     )
     section.done()
     return schedule
+
+
+def _read_contact(section: Section) -> Contact:
+    def amount(key: str) -> float:
+        return section.take(key, "a number from 0 on", lambda v: is_number(v) and v >= 0)
+
+    def part(key: str, default: object = MISSING) -> float:
+        return section.take(key, "a number from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, default)
+
+    contact = Contact(
+        capacity_per_night=section.take("capacity_per_night", "a count from 1 on", is_count),
+        cost=amount("cost"),
+        success_rate=part("success_rate"),
+        margin=part("margin"),
+        control_share=part("control_share", Contact.control_share),
+        rest_days=section.take("rest_days", "a day count from 1 to 3650", is_day_count, None),
+    )
+    section.done()
+    return contact

@@ -171,3 +171,14 @@ def test_a_schedule_is_read_whole_and_its_faults_are_told(tmp_path):
         "schedule.auto_promote: expected true or false, found 'yes'",
         "schedule.first_night: expected none, since end_date ends the nights, found datetime.date(2026, 11, 1)",
     ]
+
+
+def test_contact_is_optional_and_all_its_faults_are_told(tmp_path):
+    assert load_shop(write(tmp_path, GOOD)).contact is None
+    given = "\n[contact]\ncapacity_per_night = 50\ncost = 2\nsuccess_rate = 0.1\nmargin = 0.3\n"
+    contact = load_shop(write(tmp_path, GOOD + given)).contact
+    assert (contact.capacity_per_night, contact.success_rate, contact.control_share) == (50, 0.1, 0.1)
+    faults = faults_of(tmp_path, GOOD + "\n[contact]\ncapacity_per_night = 0\ncost = -1\nsuccess_rate = 2\nrest = 3\n")
+    assert {line.split(":")[0].strip() for line in faults} == {
+        "contact.capacity_per_night", "contact.cost", "contact.success_rate", "contact.margin", "contact.rest",
+    }  # fmt: skip

@@ -31,7 +31,7 @@ DAG_IDS = [f"{family}__{shop}" for shop in SHOPS for family in FAMILIES]
 DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
 CHAINS = {
     "churn_etl": ["resolve_days", "wait_purchases", "clean_purchases", "customer_day", "customer_series", "publish"],
-    "churn_score": ["resolve_days", "churn_risk", "drift", "publish", "load"],
+    "churn_score": ["resolve_days", "churn_risk", "drift", "publish", "load", "contact_plan"],
     "churn_train": ["resolve_days", "customer_series", "publish", "train"],
 }
 

@@ -1,0 +1,122 @@
+"""Are those planned who should be, to the most profitable depth, and is it measured what contacting them brought?"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from spark_jobs.contact_plan import is_control, run_day
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.proof import CONTACT_PLAN, CUSTOMER_OUTCOMES
+from spark_jobs.contract.shop import Contact
+from spark_jobs.warehouse import Warehouse
+from tests.warehouse_support import DAY, make_pairs, make_rows, make_shop, publish, select
+
+KEY = bytes(32)
+#: With p = 0.5 a contact earns 0.05 of expected_spend, 100.10, less the cost: 5.005 - 2.
+CONTACT = Contact(capacity_per_night=2, cost=2, success_rate=0.2, margin=0.5, control_share=0.0, rest_days=10)
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture
+def warehouse(warehouse_url):
+    return Warehouse(warehouse_url)
+
+
+@pytest.fixture
+def shop(warehouse):
+    shop = replace(make_shop(f"contact_{next(NUMBERS)}"), contact=CONTACT)
+    warehouse.prepare(shop)
+    return shop
+
+
+def make_customers(profits: dict[str, float], **changes):
+    """Rows of churn_risk of the customers whose contact earns this."""
+    parts = [make_rows(name, expected_spend=Decimal(str((profit + 2) * 20)), **changes)
+             for name, profit in profits.items()]  # fmt: skip
+    return parts[0].from_batches([batch for part in parts for batch in part.to_batches()])
+
+
+def plan(warehouse, shop, as_of=DAY, **changes):
+    run_day(warehouse, shop, replace(shop.contact, **changes), as_of, KEY)
+    query = "SELECT customer_id, rank, expected_profit, is_control FROM contact_plan WHERE as_of = %s ORDER BY rank"
+    return select(warehouse, shop, query, as_of)
+
+
+def test_plan_goes_down_by_profit_to_the_capacity_and_never_below_zero(warehouse, shop):
+    publish(warehouse, shop, "run-1", make_customers({"a": 1, "b": 3, "c": 0, "d": 2, "e": -1}))
+    assert plan(warehouse, shop) == [("b", 1, Decimal("3.00"), False), ("d", 2, Decimal("2.00"), False)]
+    found = "SELECT customer_id, rank, band FROM contact_list ORDER BY rank"
+    assert select(warehouse, shop, found) == [("b", 1, "medium"), ("d", 2, "medium")]
+
+    other = replace(shop, name=f"{shop.name}_wide")
+    warehouse.prepare(other)
+    publish(warehouse, other, "run-1", make_customers({"a": 1, "b": 3, "c": 0, "d": 2, "e": -1}))
+    assert [row[0] for row in plan(warehouse, other, capacity_per_night=9)] == ["b", "d", "a"]
+
+
+def test_control_group_takes_no_capacity_is_on_no_list_and_follows_the_shops_own_id(warehouse, shop):
+    names = "abcdefghij"
+    warehouse.remember_customers(shop, "k1", [make_pairs(**{name: f"own {name}" for name in names})])
+    publish(warehouse, shop, "run-1", make_customers({name: 20 - n for n, name in enumerate(names)}))
+    rows = plan(warehouse, shop, control_share=0.4, capacity_per_night=4)
+    assert [row[3] for row in rows] == [is_control(KEY, shop.name, f"own {name}", 0.4) for name in names[: len(rows)]]
+    assert sum(not row[3] for row in rows) == 4
+    listed = [row[0] for row in select(warehouse, shop, "SELECT customer_id FROM contact_list")]
+    assert sorted(listed) == [row[0] for row in rows if not row[3]]
+
+
+def test_draw_has_the_share_of_the_settings_and_a_larger_group_holds_the_smaller():
+    tenth, third = ([is_control(KEY, "shop", str(n), share) for n in range(20_000)] for share in (0.1, 1 / 3))
+    assert np.mean(tenth) == pytest.approx(0.1, abs=0.01)
+    assert np.mean(third) == pytest.approx(1 / 3, abs=0.015)
+    assert not any(small and not large for small, large in zip(tenth, third, strict=True))
+
+
+def test_nobody_is_planned_again_before_he_has_rested_and_a_plan_stands(warehouse, shop):
+    for days in (0, 1, 10):
+        day = DAY + timedelta(days=days)
+        publish(warehouse, shop, f"run-{days}", make_customers({"a": 1, "b": 3, "c": 2}, as_of=day), day)
+    assert [row[0] for row in plan(warehouse, shop)] == ["b", "c"]
+    assert [row[0] for row in plan(warehouse, shop, DAY + timedelta(days=1))] == ["a"]
+    assert [row[0] for row in plan(warehouse, shop, DAY + timedelta(days=10))] == ["b", "c"]
+
+    publish(warehouse, shop, "run-again", make_customers({"a": 9, "b": 1, "c": 1}))
+    assert [row[0] for row in plan(warehouse, shop)] == ["b", "c"]
+
+
+def test_hindsight_is_not_planned_and_a_day_without_scores_says_what_to_do(warehouse, shop):
+    publish(warehouse, shop, "run-1", make_customers({"a": 1}), is_hindsight=True)
+    assert plan(warehouse, shop) == []
+    with pytest.raises(MissingInputError, match="load them into the warehouse first"):
+        plan(warehouse, shop, DAY + timedelta(days=1))
+
+
+def test_lift_is_that_of_all_who_were_to_be_contacted_with_its_interval(warehouse, shop):
+    """60 of 200 to be contacted churn, 25 of 50 of the control group; those who stay spend 8 and 4."""
+    people = [(f"t{n}", False, n < 60, 0 if n < 60 else 8) for n in range(200)]
+    people += [(f"c{n}", True, n < 25, 0 if n < 25 else 4) for n in range(50)]
+    plans = [{"as_of": DAY, "customer_id": who, "rank": 1, "expected_profit": Decimal(1), "is_control": control,
+              "run_id": "r"} for who, control, *_ in people]  # fmt: skip
+    outcomes = [{"as_of": DAY, "customer_id": who, "horizon_days": 60, "churned": churned, "spend": Decimal(spend)}
+                for who, _, churned, spend in people]  # fmt: skip
+    warehouse.replace(shop, CONTACT_PLAN, plans, as_of=DAY)
+    warehouse.replace(shop, CUSTOMER_OUTCOMES, outcomes, as_of=DAY)
+
+    month, everything = select(warehouse, shop, "SELECT * FROM contact_lift ORDER BY month NULLS LAST")
+    assert (month[0], everything[0]) == (DAY.replace(day=1), None)
+    assert month[1:] == everything[1:]
+    horizon, treated, control, rate_treated, rate_control, lift, low, high, spend, spend_low, spend_high = month[1:]
+    assert (horizon, treated, control) == (60, 200, 50)
+    assert (rate_treated, rate_control, lift) == (pytest.approx(0.3), pytest.approx(0.5), pytest.approx(0.2))
+    # Agresti and Caffo: 26/52 - 61/202, standard error of both with one success and one failure more
+    center, half = 26 / 52 - 61 / 202, 1.96 * np.sqrt(0.25 / 52 + 61 / 202 * 141 / 202 / 202)
+    assert (low, high) == (pytest.approx(center - half), pytest.approx(center + half))
+    variances = 0.7 * 0.3 * 64 * 200 / 199 / 200 + 0.25 * 16 * 50 / 49 / 50
+    assert spend == pytest.approx(5.6 - 2)
+    assert spend_high - spend_low == pytest.approx(2 * 1.96 * np.sqrt(variances))
