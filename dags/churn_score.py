@@ -2,7 +2,8 @@
 ### Who is about to leave, in the warehouse by morning
 
 **Makes** a churn risk for every customer who can still be kept: a probability per horizon, the money at stake, the
-first reason. In the lake, then in the warehouse view `churn_risk`.
+first reason. In the lake, then in the warehouse view `current_churn_risk`; and a page of the night, to which the task
+`report` links.
 
 **When** as soon as `churn_etl` has published a day; the day is the run's partition.
 
@@ -24,7 +25,7 @@ from airflow.sdk import DAG, PartitionedAssetTimetable
 from dags import forms
 from dags.alerts import NOTIFY, scores_are_due
 from dags.common import DEFAULT_ARGS, SPARK_POOL, START, make_scores_asset, make_series_asset, resolve_days
-from dags.jobs import CommandOperator, SparkJobOperator
+from dags.jobs import CommandOperator, ReportOperator, SparkJobOperator
 from dags.shops import find_shops
 from spark_jobs.contract.shop import Shop
 
@@ -74,7 +75,11 @@ def build_score(shop: Shop) -> DAG:
             task_id="contact_plan", command=["spark_jobs.contact_plan"], shop=shop, days=days,
             doc_md="Whom it pays to contact, and who is kept as control; nobody without `[contact]` in shop.toml.",
         )  # fmt: skip
-        churn_risk >> drift >> publish >> load >> contact_plan
+        report = ReportOperator(
+            task_id="report", command=["spark_jobs.night_report"], shop=shop, days=days, with_result=True,
+            doc_md="One page: the bands, whose risk moved, who is most worth keeping, which model.",
+        )  # fmt: skip
+        churn_risk >> drift >> publish >> load >> contact_plan >> report
     return dag
 
 

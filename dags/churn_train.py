@@ -2,36 +2,78 @@
 ### A model that has seen the last weeks
 
 **Makes** the histories of everybody who was ever eligible (`training_series`), a new model with its calibration, its
-metrics beside the baselines, a model card and a report. With `promote`, the model or the best baseline scores from then
-on, if it passes the gate.
+metrics beside the baselines, a model card and a report. Once a person has approved it, the model scores from then on,
+and the newest day is scored anew.
 
 **When** every Sunday at 05:00 in the shop's time zone, and by hand. A shop with an `end_date` runs only by hand.
 
 **From** the same tables as the nightly scores, up to the day that the run is about.
 
-**If it fails** nothing changes: the promoted model goes on scoring. A model grows stale slowly, so a missed week does
-no harm; a missed quarter does.
+**The gate** is a backtest at the most recent day that allows one: every kind of model learns what was known one longest
+horizon ago and is judged by what has happened since, so there is no second backtest here (`make backtest` judges at any
+days). Where the network does not pass, the best baseline is offered instead.
 
-**What to do** Read the last lines of the failed task. Too little history is said in one line; more days cure it. To try
-a training without consequences, trigger the DAG without `promote`, and read the report before promoting.
+**If it fails** nothing changes: the promoted model goes on scoring. A model grows stale slowly, so a missed week does
+no harm; a missed quarter does. A model that nobody approves within `schedule.approval_hours` is rejected; it stays
+registered and may be promoted later.
+
+**What to do** Read the last lines of the failed task, or its XCom `why`. Too little history is said in one line; more
+days cure it. To decide, open the run's required action: it shows the metrics, and the report is in CHURN_HOME/reports.
+Shops that trust the gate set `schedule.auto_promote`. To try a training without consequences, trigger the DAG with
+`register_only`; a dry run says what would be trained. By hand: `python -m spark_jobs.warehouse promote`.
 """
+
+from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, CronTriggerTimetable, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from dags import forms
 from dags.alerts import NOTIFY
 from dags.common import DEFAULT_ARGS, GPU_POOL, SPARK_POOL, START, resolve_days
-from dags.jobs import CommandOperator, SparkJobOperator
+from dags.jobs import CommandOperator, ReportOperator, SparkJobOperator, link_report
 from dags.shops import find_shops
 from spark_jobs.contract.shop import Shop
 
-PROMOTE_PARAM = forms._flag(False, "Promote", "x")
+SHOWN_METRICS = {"n": "customers", "churn_rate": "churned", "auroc": "AUROC", "log_loss": "log loss", "ece": "ECE"}
 
 
 def weekly(shop: Shop) -> CronTriggerTimetable | None:
     return None if shop.end_date else CronTriggerTimetable("0 5 * * 0", timezone=shop.time_zone)
+
+
+def describe_model(model: dict) -> str:
+    """What a person has to know to decide, as Markdown."""
+    verdict = "passed the gate" if model["gate_passed"] else "is the best baseline, because the network did not pass"
+    head = f"**{model['version']}** ({model['kind']}) has learned up to {model['trained_through']} and {verdict}."
+    lines = ["| horizon | " + " | ".join(SHOWN_METRICS.values()) + " |", "|---" * (len(SHOWN_METRICS) + 1) + "|"]
+    for horizon, metrics in model["metrics"].items():
+        values = [metrics.get(name) for name in SHOWN_METRICS]
+        shown = ["–" if v is None else f"{v:,}" if isinstance(v, int) else f"{v:.3f}" for v in values]
+        lines.append(f"| {horizon} | " + " | ".join(shown) + " |")
+    return "\n".join([head, "", *lines, "", f"[The report]({link_report(model['report'])})"])
+
+
+@task.branch(execution_timeout=timedelta(minutes=1), doc_md="Who decides about the model: a person, or the gate alone?")
+def gate(model: dict | None, params: dict | None = None, ti=None) -> str | None:
+    """The next task; none where nothing is to be promoted. Airflow fills in the last two arguments."""
+    if params["dry_run"] or params["register_only"]:
+        return None
+    ti.xcom_push(key="text", value=describe_model(model))
+    return "promote" if params["auto_promote"] else "approve"
+
+
+class ScoreAgainOperator(TriggerDagRunOperator):
+    """Triggers the scoring of a day, or is skipped where there is none."""
+
+    def execute(self, context) -> None:
+        if not self.conf["as_of"]:
+            raise AirflowSkipException("no day with histories is scored by this model yet: the next night will be")
+        super().execute(context)
 
 
 def build_train(shop: Shop) -> DAG:
@@ -44,27 +86,70 @@ def build_train(shop: Shop) -> DAG:
         catchup=False,
         max_active_runs=1,
         default_args=DEFAULT_ARGS,
-        params={"as_of": forms.AS_OF, "promote": PROMOTE_PARAM, "epochs": forms.EPOCHS},
+        params={
+            "as_of": forms.AS_OF,
+            "epochs": forms.EPOCHS,
+            "history_steps": forms.HISTORY_STEPS,
+            "auto_promote": forms.auto_promote(shop.schedule.auto_promote),
+            "register_only": forms.REGISTER_ONLY,
+            "dry_run": forms.DRY_RUN,
+        },
         on_failure_callback=NOTIFY,
         tags=["churn", "train", shop.name],
     ) as dag:
-        days = resolve_days(shop.time_zone)
-        customer_series = SparkJobOperator(
-            task_id="customer_series", job="customer_series", shop=shop, days=days, options=["--all"], pool=SPARK_POOL,
-            doc_md="The history of everybody who was ever eligible, as training needs it.",
-        )  # fmt: skip
-        publish = CommandOperator(
-            task_id="publish", command=["spark_jobs.publish"], shop=shop, days=days, options=["--pipeline", "train"],
-            doc_md="Names the table versions that belong together.",
-        )  # fmt: skip
-        train = CommandOperator(
-            task_id="train", command=["training.train"], shop=shop, days=days, last_only=True, pool=GPU_POOL,
-            options=["{{ '--promote' if params.promote else '' }}", forms.option("epochs")],
-            execution_timeout=timedelta(hours=12),
-            doc_md="Every kind of model learns; the gate chooses; the winner is registered, with a report.",
-        )  # fmt: skip
-        customer_series >> publish >> train
+        train = add_training(shop)
+        decide = gate(train.output)
+        promote = add_promotion(shop)
+        decide >> add_approval(shop) >> promote
+        decide >> promote
     return dag
+
+
+def add_training(shop: Shop) -> ReportOperator:
+    days = resolve_days(shop.time_zone)
+    customer_series = SparkJobOperator(
+        task_id="customer_series", job="customer_series", shop=shop, days=days, options=["--all", forms.IF_DRY_RUN],
+        pool=SPARK_POOL, doc_md="The history of everybody who was ever eligible, as training needs it.",
+    )  # fmt: skip
+    publish = CommandOperator(
+        task_id="publish", command=["spark_jobs.publish"], shop=shop, days=days, options=["--pipeline", "train"],
+        skip_if=forms.SKIPPED_IN_DRY_RUN, doc_md="Names the table versions that belong together.",
+    )  # fmt: skip
+    train = ReportOperator(
+        task_id="train", command=["training.train"], shop=shop, days=days, last_only=True, pool=GPU_POOL,
+        options=[forms.option("epochs"), forms.option("history_steps"), forms.IF_DRY_RUN], with_result=True,
+        execution_timeout=timedelta(hours=12), trigger_rule="none_failed",
+        doc_md="Every kind of model learns; the gate chooses; the winner is registered, with a report.",
+    )  # fmt: skip
+    customer_series >> publish >> train
+    return train
+
+
+def add_approval(shop: Shop) -> ApprovalOperator:
+    return ApprovalOperator(
+        task_id="approve",
+        subject="May {{ ti.xcom_pull('train')['version'] }} score " + f"{shop.title or shop.name} from now on?",
+        body="{{ ti.xcom_pull('gate', key='text') }}",
+        defaults=ApprovalOperator.REJECT,
+        response_timeout=timedelta(hours=shop.schedule.approval_hours),
+        doc_md="A person decides; nobody in time means no.",
+    )
+
+
+def add_promotion(shop: Shop) -> CommandOperator:
+    promote = CommandOperator(
+        task_id="promote", command=["spark_jobs.warehouse", "promote"], shop=shop, days=[], with_result=True,
+        options=["--version={{ ti.xcom_pull('train')['version'] }}"], trigger_rule="none_failed_min_one_success",
+        doc_md="From the day it has learned up to, the model scores.",
+    )  # fmt: skip
+    day = "{{ ti.xcom_pull('promote')['score_again'] or '' }}"
+    score_again = ScoreAgainOperator(
+        task_id="score_again", trigger_dag_id=f"churn_score__{shop.name}", conf={"as_of": day},
+        trigger_run_id="promoted__{{ ti.xcom_pull('promote')['version'] }}__" + day, reset_dag_run=True,
+        doc_md="Lets `churn_score` score the newest day with the new model.",
+    )  # fmt: skip
+    promote >> score_again
+    return promote
 
 
 for shop in find_shops():

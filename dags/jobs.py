@@ -20,9 +20,10 @@ from pathlib import Path
 from signal import SIGTERM
 from subprocess import PIPE, STDOUT, Popen
 
+from airflow.configuration import conf
 from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 import spark_jobs
@@ -36,6 +37,8 @@ TAIL_LINES = 20
 ERROR_MARK = "error: "
 #: The XCom that holds in one line why a task failed.
 WHY_KEY = "why"
+#: Where Airflow's plugin serves the pages below CHURN_HOME/reports.
+REPORTS = "churn-reports"
 END_SECONDS = leash.GRACE_SECONDS + 5
 
 
@@ -109,8 +112,8 @@ class CommandOperator(_Job, BaseOperator):
     """Runs `python -m <command> --shop … --as-of … <options>` in the jobs' environment, never through a shell.
 
     On success every outlet gets the days as its partitions, also in runs by hand, which have no partition of their own.
-    with_result: the command gets `--result FILE` and what it writes there, as JSON, becomes the task's result and
-    the extra of its asset events.
+    with_result: the command gets `--result FILE`; what it writes there, as JSON, becomes the task's result and the
+    extra of its asset events.
     skip_if: a template; where it renders to anything, the task is skipped with that for a reason.
     """
 
@@ -130,7 +133,7 @@ class CommandOperator(_Job, BaseOperator):
             result = Path(folder, "result.json")
             arguments = [*self.command, *self.make_arguments()]
             self._run(context, [*arguments, "--result", str(result)] if self.with_result else arguments)
-            told = json.loads(result.read_text()) if self.with_result else None
+            told = json.loads(result.read_text()) if result.exists() else None
         for outlet in self.outlets:
             context["outlet_events"][outlet].add_partitions(list(self.days))
             context["outlet_events"][outlet].extra = told or {}
@@ -157,6 +160,32 @@ class CommandOperator(_Job, BaseOperator):
 
     def on_kill(self) -> None:
         _end(self.process)
+
+
+class ReportLink(BaseOperatorLink):
+    """A button of the task that opens what it wrote."""
+
+    name = "Report"
+
+    def get_link(self, operator: ReportOperator, *, ti_key: object) -> str:
+        return link_report(operator.report) if operator.report else ""
+
+
+def link_report(report: str) -> str:
+    """The address of a report, given as <shop>/<page>; the plugin answers it."""
+    return "/".join([conf.get("api", "base_url", fallback="").rstrip("/"), REPORTS, report])
+
+
+class ReportOperator(CommandOperator):
+    """A command whose result names a `report`, to which the task then links."""
+
+    operator_extra_links = (ReportLink(),)
+    report: str = ""
+
+    def execute(self, context) -> object:
+        told = super().execute(context)
+        self.report = (told or {}).get("report", "")
+        return told
 
 
 def _end(leashed: Popen) -> None:

@@ -164,6 +164,11 @@ def read_generations(handle: DeltaTable, table: Table, partitions: Iterable[str]
     return {value: handle.transaction_version(_generation_id(table, value)) or 0 for value in partitions}
 
 
+def read_fingerprint(handle: DeltaTable, table: Table, partition: str) -> int:
+    """What stands for the run key of the partition's current content."""
+    return handle.transaction_version(_key_id(table, partition)) or 0
+
+
 def select_unpublished(handle: DeltaTable, table: Table, run_keys: Mapping[str, str]) -> dict[str, str]:
     """Those of the partitions whose current content was not published under its run key."""
     return {
@@ -212,6 +217,11 @@ def _key_id(table: Table, partition: str) -> str:
     return f"key:{table.name}:{partition}"
 
 
-def _fingerprint(key: str) -> int:
-    """As many bits of the key as a transaction's version holds: one lookup says which key is current."""
+def _fingerprint(key: str | int) -> int:
+    """As many bits of the key as a transaction's version holds: one lookup says which key is current.
+
+    A number is a fingerprint already.
+    """
+    if isinstance(key, int):
+        return key
     return int.from_bytes(sha256(key.encode()).digest()[:8]) >> 1

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from spark_jobs._postgres_programs import find_psql
-from spark_jobs.command import check_as_of, day
+from spark_jobs.command import add_result, check_as_of, day, write_result
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
@@ -29,6 +29,9 @@ from spark_jobs.contract.tables import churn_risk
 from spark_jobs.embedded_postgres import EmbeddedPostgres
 from spark_jobs.lake import Lake
 from spark_jobs.warehouse import Warehouse
+
+#: The kind that has to pass the gate to score at all; the others are what scores where it does not.
+NETWORK = "lstm"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -55,7 +58,10 @@ def main(argv: list[str] | None = None) -> None:
         for as_of in sorted(set(arguments.as_of)):
             load_scores(Warehouse.connect(settings), Lake(settings.lake(shop.name)), shop, as_of)
     else:
-        promote(Warehouse.connect(settings), shop, arguments.version, arguments.effective_from)
+        effective_from = promote(Warehouse.connect(settings), shop, arguments.version, arguments.effective_from)
+        again = find_day_to_score_again(Lake(settings.lake(shop.name)), effective_from)
+        told = {"version": arguments.version, "effective_from": effective_from, "score_again": again}
+        write_result(arguments.result, told)
 
 
 def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> bool:
@@ -77,14 +83,20 @@ def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> bo
     return is_new
 
 
-def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date | None) -> None:
-    """By default from the last day it learned from on, the first that is no hindsight."""
+def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date | None) -> date:
+    """By default from the last day it learned from on, the first that is no hindsight; gives the day."""
     model = warehouse.model(shop, version)
-    if not model.gate_passed:
+    if model.kind == NETWORK and not model.gate_passed:
         raise ChurnError(f"model {version} of {shop.name} did not pass its gate: promote another, or train again")
     effective_from = effective_from or model.trained_through
     warehouse.promote_model(shop, version, effective_from)
     print(f"{version} scores {shop.name} from {effective_from} on")
+    return effective_from
+
+
+def find_day_to_score_again(lake: Lake, effective_from: date) -> date | None:
+    """The newest day with histories, if a model that scores from this day on scores it."""
+    return max((run.as_of for run in lake.runs("etl") if run.as_of >= effective_from), default=None)
 
 
 def stop(settings: Settings) -> None:
@@ -130,6 +142,7 @@ def _make_parser() -> argparse.ArgumentParser:
         commands.add_parser(name).add_argument("--shop", required=True, metavar="SHOP.toml")
     commands.choices["load"].add_argument("--as-of", required=True, type=day, metavar="DAY", action="append",
                                           help="may be repeated")  # fmt: skip
+    add_result(commands.choices["promote"])
     commands.choices["promote"].add_argument("--version", required=True, help="as in model_registry")
     commands.choices["promote"].add_argument("--effective-from", type=day, metavar="DAY", help="default: the day it "
                                              "was trained through")  # fmt: skip

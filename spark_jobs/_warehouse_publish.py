@@ -103,6 +103,12 @@ def remove_invisible_rows(connection: psycopg.Connection, schema: str) -> int:
     return sum(connection.execute(removal, (*run, _INVISIBLE_FOR)).rowcount for run in invisible)
 
 
+def remove_old_rows(connection: psycopg.Connection, schema: str, day: date) -> int:
+    """Removes the scores of days before this one and their pointers; gives the number of scores."""
+    connection.execute(_name_tables("DELETE FROM {published_runs} WHERE as_of < %s", schema), [day])
+    return connection.execute(_name_tables("DELETE FROM {churn_risk} WHERE as_of < %s", schema), [day]).rowcount
+
+
 def _make_batches(schema: pa.Schema, rows: ds.Dataset | pa.Table, run_id: str) -> Iterator[pa.RecordBatch]:
     """The rows in portions, sorted by customer, with the run as last column."""
     source = ds.dataset(rows) if isinstance(rows, pa.Table) else rows

@@ -61,7 +61,8 @@ _PROOF_VIEWS = tuple(table.name for table, _ in PROOF_VIEWS)
 SHOP_GRANTS = {
     LOADER: {
         "SELECT, INSERT, DELETE": ("churn_risk", *_PROOF),
-        "SELECT, INSERT, UPDATE": ("published_runs", "model_registry"),
+        "SELECT, INSERT, UPDATE, DELETE": ("published_runs",),
+        "SELECT, INSERT, UPDATE": ("model_registry",),
         "SELECT": (*VIEWS, *_PROOF_VIEWS),
     },
     READER: {"SELECT": ("churn_risk", "published_runs", "model_registry", *_PROOF, *VIEWS, *_PROOF_VIEWS)},

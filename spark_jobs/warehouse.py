@@ -31,6 +31,7 @@ from spark_jobs._warehouse_publish import (
     fetch_value,
     publish_rows,
     remove_invisible_rows,
+    remove_old_rows,
     replace_rows,
 )
 from spark_jobs._warehouse_schema import IDENTITY, prepare_schemas
@@ -150,6 +151,14 @@ class Warehouse:
         query = sql.SQL("SELECT * FROM {} ORDER BY as_of, published_at")
         with self._open() as connection, connection.cursor(row_factory=class_row(PublishedRun)) as cursor:
             return cursor.execute(query.format(sql.Identifier(shop.name, "published_runs"))).fetchall()
+
+    def remove_scores_before(self, shop: Shop, day: date, is_dry_run: bool = False) -> int:
+        """Removes, or only counts, the scores of days before this one, and those that were never visible."""
+        with self._open() as connection:
+            removed = remove_old_rows(connection, shop.name, day) + remove_invisible_rows(connection, shop.name)
+            if is_dry_run:
+                connection.rollback()
+        return removed
 
     def top_at_risk(self, shop: Shop, limit: int) -> list[dict[str, Any]]:
         """The customers with the most money at risk on the newest published day, as rows of current_churn_risk."""

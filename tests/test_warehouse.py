@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from spark_jobs._warehouse_command import load_scores, main, promote
+from spark_jobs._warehouse_command import find_day_to_score_again, load_scores, main, promote
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.proof import CONTACT_PLAN, CUSTOMER_OUTCOMES, DRIFT, OUTCOMES
 from spark_jobs.contract.settings import Settings
@@ -371,3 +371,16 @@ def test_model_that_failed_its_gate_is_not_promoted_by_hand(warehouse, shop):
     warehouse.register_model(shop, make_model("good"))
     promote(warehouse, shop, "good", None)
     assert warehouse.model_for(shop, date(2011, 1, 31)) == (make_model("good"), False)
+
+
+def test_the_baseline_that_scores_instead_of_a_failed_network_is_promoted(warehouse, shop):
+    warehouse.register_model(shop, replace(make_model("base", gate_passed=False), kind="logistic"))
+    assert promote(warehouse, shop, "base", None) == date(2011, 1, 31)
+
+
+def test_the_newest_day_with_histories_is_scored_again_if_the_model_scores_it(tmp_path):
+    lake = Lake(tmp_path)
+    for day in (date(2011, 9, 5), DAY):
+        lake.append_run(Run(f"etl-{day}", f"key {day}", {}, datetime.now(UTC), day, "etl"))
+    assert find_day_to_score_again(lake, date(2011, 9, 1)) == DAY
+    assert find_day_to_score_again(lake, DAY + timedelta(days=1)) is None

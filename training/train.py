@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 import training
-from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.command import add_dry_run, add_result, load_arguments, make_parser, run_command, write_result
 from spark_jobs.contract import errors, features, windows
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
@@ -181,23 +181,44 @@ def keep_record(models: Path, run_key: str, record: ModelRecord) -> None:
 
 
 def make_train_parser() -> argparse.ArgumentParser:
-    parser = make_parser(__doc__)
+    parser = add_result(add_dry_run(make_parser(__doc__)))
     parser.add_argument("--promote", action="store_true", help="let the result score from as_of on")
     parser.add_argument("--epochs", type=int, metavar="N", help="at most so many passes, instead of the shop's")
+    parser.add_argument("--history-steps", type=int, metavar="N", help="steps that reach the network, likewise")
     parser.add_argument("--report", type=Path, metavar="DIR", help="where the report is written")
     return parser
+
+
+def read_settings(shop: Shop, arguments: argparse.Namespace) -> ModelSettings:
+    """The shop's, with what the command line chooses."""
+    chosen = {name: getattr(arguments, name) for name in ("epochs", "history_steps")}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    return ModelSettings.from_mapping({**ModelSettings.from_shop(shop).as_dict(), **chosen}, "the command line")
+
+
+def preview(lake: Lake, shop: Shop, as_of: date, settings: ModelSettings, models: Path, console: Console) -> None:
+    """Says what a training would do; writes nothing."""
+    try:
+        plan = plan_training(lake, shop, as_of, settings)
+    except errors.MissingInputError:
+        console.print(f"would train as of {as_of}, once training_series is built for it")
+        return
+    record = find_record(models, plan.run_key)
+    would = f"would find {record.version} made already" if record else "would train"
+    console.print(f"{would} from {plan.series.count:,} customers as of {as_of}, with {settings.as_dict()}")
 
 
 def main(argv: list[str] | None = None) -> None:
     arguments, shop = load_arguments(make_train_parser(), argv)
     home, console = Settings.from_environment(), Console()
-    settings = ModelSettings.from_shop(shop)
-    if arguments.epochs is not None:
-        settings = ModelSettings.from_mapping({**settings.as_dict(), "epochs": arguments.epochs}, "--epochs")
+    settings = read_settings(shop, arguments)
+    lake, models = Lake(home.lake(shop.name)), home.models(shop.name)
+    if arguments.dry_run:
+        preview(lake, shop, arguments.as_of, settings, models, console)
+        return
     warehouse = Warehouse.connect(home)
     warehouse.prepare(shop)
-    plan = plan_training(Lake(home.lake(shop.name)), shop, arguments.as_of, settings)
-    models = home.models(shop.name)
+    plan = plan_training(lake, shop, arguments.as_of, settings)
     record = find_record(models, plan.run_key)
     if record:
         console.print(f"nothing to train: {record.version} was made from the same series, settings and code")
@@ -209,6 +230,9 @@ def main(argv: list[str] | None = None) -> None:
         warehouse.promote_model(shop, record.version, arguments.as_of)
     state = f"scores from {arguments.as_of} on" if arguments.promote else "is registered; --promote lets it score"
     console.print(f"model {record.version} ({record.kind}) {state}", highlight=False, soft_wrap=True)
+    told = ("version", "kind", "trained_through", "gate_passed", "metrics")
+    report = f"{shop.name}/report_{arguments.as_of}.html"
+    write_result(arguments.result, {name: getattr(record, name) for name in told} | {"report": report})
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def load_history(server: AirflowServer, shop: Shop, console: Console) -> None:
     night = wait_until(lambda: client.runs(etl), 120, f"a run of {etl}")[0]
     await_run(client, night, console)
     client.unpause(train)
-    conf = {"as_of": night["partition_key"], "promote": True}
+    conf = {"as_of": night["partition_key"], "auto_promote": True}
     await_run(client, {"dag_id": train, "dag_run_id": client.trigger(train, **conf)}, console)
 
 

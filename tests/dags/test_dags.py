@@ -21,19 +21,22 @@ from airflow.serialization.encoders import coerce_to_core_timetable
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 
-from dags import churn_etl, common, shops
+from dags import churn_etl, churn_train, common, shops
 from infra.local.environment import ROOT
 from tests.dags.conftest import write_shop
 
 SHOPS = ("online_retail", "living", "simulated")
-FAMILIES = ("churn_etl", "churn_score", "churn_train")
+FAMILIES = ("churn_etl", "churn_score", "churn_train", "churn_maintenance")
 DAG_IDS = [f"{family}__{shop}" for shop in SHOPS for family in FAMILIES]
 DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
 CHAINS = {
     "churn_etl": ["resolve_days", "wait_purchases", "clean_purchases", "customer_day", "customer_series", "publish"],
-    "churn_score": ["resolve_days", "churn_risk", "drift", "publish", "load", "contact_plan"],
-    "churn_train": ["resolve_days", "customer_series", "publish", "train"],
-}
+    "churn_score": ["resolve_days", "churn_risk", "drift", "publish", "load", "contact_plan", "report"],
+    "churn_train": [
+        "resolve_days", "customer_series", "publish", "train", "gate", "approve", "promote", "score_again",
+    ],
+    "churn_maintenance": ["resolve_days", "compact", "retain", "vacuum"],
+}  # fmt: skip
 
 
 def test_there_are_exactly_these_dags(dags):
@@ -137,6 +140,8 @@ def test_a_parameter_that_disagrees_with_the_partition_fails_at_once():
         ("score", "model_version", "x; rm -rf /"),
         ("train", "epochs", 0),
         ("train", "epochs", "3; rm -rf /"),
+        ("train", "history_steps", 3),
+        ("train", "auto_promote", "yes"),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_before_any_task(dags, family, name, value):
@@ -204,6 +209,42 @@ def test_every_dag_survives_serialization_with_its_deadline(dags):
         DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
     assert dags["churn_etl__living"].deadline
     assert dags["churn_score__living"].deadline
+
+
+# Which model may score
+
+MODEL = {
+    "version": "lstm 1", "kind": "lstm", "gate_passed": True, "trained_through": "2026-11-20",
+    "report": "living/r.html",
+    "metrics": {"60d": {"n": 1234, "churn_rate": 0.5, "auroc": None, "log_loss": 0.61234, "ece": 0.02}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("chosen", "following"),
+    [({}, "approve"), ({"auto_promote": True}, "promote"), ({"register_only": True}, None), ({"dry_run": True}, None)],
+)
+def test_a_person_decides_unless_the_shop_trusts_the_gate_or_nothing_is_to_be_promoted(chosen, following):
+    pushed = {}
+    ti = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
+    params = {"auto_promote": False, "register_only": False, "dry_run": False, **chosen}
+    assert churn_train.gate.function(MODEL, params=params, ti=ti) == following
+    assert bool(pushed) == bool(following)
+
+
+def test_the_decision_is_made_on_the_metrics_and_the_report():
+    text = churn_train.describe_model(MODEL)
+    assert "**lstm 1** (lstm) has learned up to 2026-11-20 and passed the gate" in text
+    assert "| 60d | 1,234 | 0.500 | – | 0.612 | 0.020 |" in text
+    assert "/churn-reports/living/r.html" in text
+    assert "because the network did not pass" in churn_train.describe_model({**MODEL, "gate_passed": False})
+
+
+def test_nobody_in_time_means_no_and_the_shop_says_how_long(dags):
+    approve = dags["churn_train__living"].get_task("approve")
+    assert approve.defaults == ["Reject"]
+    assert approve.response_timeout == timedelta(hours=72)
+    assert dags["churn_train__living"].get_task("promote").trigger_rule == "none_failed_min_one_success"
 
 
 # Several shops

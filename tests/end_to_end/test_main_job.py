@@ -77,7 +77,8 @@ def scores(settings, shop, night) -> list[dict]:
 
 
 def test_people_see_every_task_end(night):
-    for task in ("wait_purchases", "clean_purchases", "customer_day", "customer_series", "train", "churn_risk", "load"):
+    tasks = ("clean_purchases", "customer_day", "customer_series", "train", "promote", "churn_risk", "load", "report")
+    for task in tasks:
         assert f" … {task} ok (" in night.stdout
 
 
@@ -114,11 +115,18 @@ def test_the_raw_customer_id_is_in_the_identity_schema_and_nowhere_in_the_lake(s
     assert set(pairs.values()) <= {str(name) for name in names}
 
 
+def test_the_night_has_its_page(settings, scores):
+    page = (settings.reports("little") / f"night_{DAY}.html").read_text()
+    assert f"{len(scores):,} customers who can still be kept" in page
+    assert scores[0]["model_version"] in page
+
+
 def test_publishing_announces_the_day(settings, night):
     """A run by hand has no partition key of its own: without one in the event, Airflow never starts churn_score."""
     with closing(sqlite3.connect(settings.home / "airflow" / "airflow.db")) as database:
         events = database.execute("SELECT partition_key, source_dag_id FROM asset_event").fetchall()
-    assert events == [(str(DAY), "churn_etl__little")]
+    assert events.count((str(DAY), "churn_etl__little")) == 1
+    assert set(events) == {(str(DAY), "churn_etl__little"), (str(DAY), "churn_score__little")}
 
 
 def test_scoring_again_changes_nothing(settings, shop, night):

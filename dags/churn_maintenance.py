@@ -1,0 +1,66 @@
+"""
+### Nothing that is not needed
+
+**Makes** nothing new: puts days of several files into one file each, drops histories that only a rebuild would read
+(the newest 7 nights and 3 trainings stay), scores and pages older than 400 days, rows of loads that were never visible,
+and files that no table lists any more.
+
+**When** every Sunday at 04:00 in the shop's time zone, and by hand. A shop with an `end_date` runs only by hand.
+
+**From** the lake's own logs and the warehouse. Files younger than a week are never touched, so that no read and no
+write loses one.
+
+**If it fails** no result changes and no night is late; the lake only grows.
+
+**What to do** Read the last lines of the failed task and clear it: every part may be repeated. To see what would go,
+trigger the DAG with a dry run.
+"""
+
+from airflow.sdk import DAG, CronTriggerTimetable
+
+from dags import forms
+from dags.alerts import NOTIFY
+from dags.common import DEFAULT_ARGS, START, resolve_days
+from dags.jobs import CommandOperator
+from dags.shops import find_shops
+from spark_jobs.contract.shop import Shop
+
+PARTS = {
+    "compact": "Days of closed months that consist of several files become one file each.",
+    "retain": "Drops histories that can be built again, and scores older than 400 days.",
+    "vacuum": "Removes files that no table lists any more, after a week.",
+}
+
+
+def weekly(shop: Shop) -> CronTriggerTimetable | None:
+    return None if shop.end_date else CronTriggerTimetable("0 4 * * 0", timezone=shop.time_zone)
+
+
+def build_maintenance(shop: Shop) -> DAG:
+    with DAG(
+        dag_id=f"churn_maintenance__{shop.name}",
+        description="Compaction, retention, vacuum, weekly",
+        doc_md=__doc__,
+        schedule=weekly(shop),
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        default_args=DEFAULT_ARGS,
+        params={"as_of": forms.AS_OF, "dry_run": forms.DRY_RUN},
+        on_failure_callback=NOTIFY,
+        tags=["churn", "maintenance", shop.name],
+    ) as dag:
+        days = resolve_days(shop.time_zone)
+        before = days
+        for part, meaning in PARTS.items():
+            task = CommandOperator(
+                task_id=part, command=["spark_jobs.maintain", part], shop=shop, days=days, last_only=True,
+                options=[forms.IF_DRY_RUN], doc_md=meaning,
+            )  # fmt: skip
+            before >> task
+            before = task
+    return dag
+
+
+for shop in find_shops():
+    build_maintenance(shop)

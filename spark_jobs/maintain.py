@@ -1,0 +1,96 @@
+"""What is no longer needed, and what can be smaller? Weekly; every part may be repeated, and changes no result.
+
+compact  customer_day's days of closed months that consist of several files become one file each
+retain   keeps the newest histories, and 400 days of scores in the lake, in the warehouse and as pages
+vacuum   removes files that no table lists any more, a week after the last one who could read them
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+from spark_jobs import _lake_upkeep as upkeep
+from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.tables import (
+    ACCOUNTS,
+    CUSTOMER_DAY,
+    CUSTOMER_SERIES,
+    DELIVERIES,
+    EVENTS,
+    MERGES,
+    RUNS,
+    TRAINING_SERIES,
+    Table,
+    churn_risk,
+    quarantine,
+)
+from spark_jobs.lake import Lake
+from spark_jobs.warehouse import Warehouse
+
+#: How many days of each kind of history are kept; every one can be built again from customer_day.
+KEPT_SERIES = {CUSTOMER_SERIES: 7, TRAINING_SERIES: 3}
+KEPT_SCORE_DAYS = 400
+
+
+def list_tables(shop: Shop) -> Iterator[Table]:
+    for log in shop.sources:
+        yield from (EVENTS[log], quarantine(log))
+    yield from (CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES, churn_risk(shop.churn.horizons_days))
+    yield from (ACCOUNTS, DELIVERIES, MERGES, RUNS)
+
+
+def compact(lake: Lake, as_of: date, is_dry_run: bool) -> None:
+    scattered = upkeep.find_scattered(lake, CUSTOMER_DAY, before=as_of.replace(day=1).isoformat())
+    done = scattered if is_dry_run else [value for value in scattered if upkeep.compact(lake, CUSTOMER_DAY, value)]
+    print(f"customer_day: days of several files that become one each: {len(done):,} of {len(scattered):,}")
+
+
+def retain(lake: Lake, warehouse: Warehouse, shop: Shop, pages: Path, as_of: date, is_dry_run: bool) -> None:
+    oldest = as_of - timedelta(days=KEPT_SCORE_DAYS)
+    dropped = {table: sorted(lake.partitions(table))[:-kept] for table, kept in KEPT_SERIES.items()}
+    scores = churn_risk(shop.churn.horizons_days)
+    dropped[scores] = [value for value in lake.partitions(scores) if value < oldest.isoformat()]
+    old_pages = [page for page in pages.glob("night_*.html") if page.stem.removeprefix("night_") < oldest.isoformat()]
+    if not is_dry_run:
+        for table, partitions in dropped.items():
+            upkeep.clear(lake, table, partitions)
+        for page in old_pages:
+            page.unlink()
+    for table, partitions in dropped.items():
+        print(f"{table.name}: days to drop: {len(partitions):,}")
+    rows = warehouse.remove_scores_before(shop, oldest, is_dry_run)
+    print(f"before {oldest}: {rows:,} scores in the warehouse and {len(old_pages):,} pages to remove")
+
+
+def vacuum(lake: Lake, shop: Shop, is_dry_run: bool) -> None:
+    removed = {table.name: upkeep.vacuum(lake, table, is_dry_run) for table in list_tables(shop)}
+    for name, files in removed.items():
+        if files:
+            print(f"{name}: files and run folders to remove: {len(files):,}")
+    print(f"vacuum: files younger than {upkeep.KEEP_DAYS} days stay, and all that a table lists")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = add_dry_run(make_parser(__doc__))
+    parser.add_argument("part", choices=("compact", "retain", "vacuum"))
+    arguments, shop = load_arguments(parser, argv)
+    settings = Settings.from_environment()
+    lake, is_dry_run = Lake(settings.lake(shop.name)), arguments.dry_run
+    if is_dry_run:
+        print("dry run, nothing is changed:")
+    if arguments.part == "compact":
+        compact(lake, arguments.as_of, is_dry_run)
+    elif arguments.part == "retain":
+        warehouse = Warehouse.connect(settings)
+        retain(lake, warehouse, shop, settings.reports(shop.name), arguments.as_of, is_dry_run)
+    else:
+        vacuum(lake, shop, is_dry_run)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,126 @@
+"""What should a person know of a night? One page: the bands, whose risk moved, who is most worth keeping, which model.
+
+Reads the scores that the day's published run names, and those of the published day before it. The page is one file
+below CHURN_HOME/reports; it fetches nothing, and customers appear under their keys only.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from spark_jobs.command import add_result, load_arguments, make_parser, run_command, write_result
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.tables import churn_risk, probability_column
+from spark_jobs.lake import Lake, Run
+from spark_jobs.warehouse import ModelRecord, Warehouse
+
+TOP = 20
+BANDS = ("high", "medium", "low")
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def find_runs(lake: Lake, as_of: date) -> tuple[Run, Run | None]:
+    """The newest scoring run of the day, and that of the newest scored day before it."""
+    newest = {run.as_of: run for run in lake.runs("score")}
+    if as_of not in newest:
+        raise MissingInputError(f"no published scores as of {as_of}: score that day first")
+    before = max((day for day in newest if day < as_of), default=None)
+    return newest[as_of], newest.get(before)
+
+
+def read_scores(lake: Lake, shop: Shop, run: Run) -> pa.Table:
+    table = churn_risk(shop.churn.horizons_days)
+    return lake.arrow(table, [run.as_of.isoformat()], run.tables[table.name])
+
+
+def sum_bands(scores: pa.Table) -> dict[str, dict[str, object]]:
+    """Customers and money at risk by band; a band without anybody is there too."""
+    sums = scores.group_by("band").aggregate([("spend_at_risk", "sum"), ("customer_id", "count")]).to_pylist()
+    found = {row["band"]: row for row in sums}
+    return {
+        band: {
+            "customers": found.get(band, {}).get("customer_id_count", 0),
+            "at_risk": found.get(band, {}).get("spend_at_risk_sum") or 0,
+        }
+        for band in BANDS
+    }
+
+
+def count_moves(scores: pa.Table, before: pa.Table) -> dict[str, int]:
+    """How many customers came into and left the highest band, became scored, and are scored no more."""
+    both = scores.select(["customer_id", "band"]).join(
+        before.select(["customer_id", "band"]), "customer_id", join_type="full outer", right_suffix="_before"
+    )
+    is_high = pc.fill_null(pc.equal(both["band"], BANDS[0]), False)
+    was_high = pc.fill_null(pc.equal(both["band_before"], BANDS[0]), False)
+    moves = {
+        "into_high": pc.and_(is_high, pc.invert(was_high)),
+        "out_of_high": pc.and_(was_high, pc.invert(is_high)),
+        "new": pc.is_null(both["band_before"]),
+        "gone": pc.is_null(both["band"]),
+    }
+    return {name: pc.sum(mask).as_py() or 0 for name, mask in moves.items()}
+
+
+def list_top(scores: pa.Table, before: pa.Table | None, primary: str) -> list[dict]:
+    """The customers with the most money at risk, each with the primary probability of the day before, if any."""
+    order = [("spend_at_risk", "descending"), ("customer_id", "ascending")]
+    top = scores.take(pc.sort_indices(scores, order)[:TOP]).to_pylist()
+    known = {}
+    if before is not None:
+        ids = pa.array([row["customer_id"] for row in top])
+        rows = before.filter(pc.is_in(before["customer_id"], ids))
+        known = dict(zip(rows["customer_id"].to_pylist(), rows[primary].to_pylist(), strict=True))
+    return [{**row, "p": row[primary], "p_before": known.get(row["customer_id"])} for row in top]
+
+
+def render(shop: Shop, run: Run, scores: pa.Table, earlier: tuple[Run, pa.Table] | None, model: ModelRecord) -> str:
+    primary = probability_column(shop.churn.primary_horizon_days)
+    before_run, before = earlier or (None, None)
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=select_autoescape(["html.j2"]), undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("night.html.j2").render(
+        shop=shop, run=run, model=model, customers=scores.num_rows, bands=sum_bands(scores),
+        is_hindsight=bool(pc.any(scores["is_hindsight"]).as_py()), before_run=before_run,
+        bands_before=sum_bands(before) if before else None, moves=count_moves(scores, before) if before else None,
+        top=list_top(scores, before, primary), primary_days=shop.churn.primary_horizon_days,
+    )  # fmt: skip
+
+
+def write_page(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, folder: Path) -> Path:
+    run, before_run = find_runs(lake, as_of)
+    scores = read_scores(lake, shop, run)
+    if not scores.num_rows:
+        raise MissingInputError(f"the run of {as_of} scored nobody: there is nothing to report")
+    earlier = (before_run, read_scores(lake, shop, before_run)) if before_run else None
+    model = warehouse.model(shop, scores["model_version"][0].as_py())
+    page = folder / f"night_{as_of}.html"
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = page.with_suffix(".draft")
+    draft.write_text(render(shop, run, scores, earlier, model))
+    draft.rename(page)
+    return page
+
+
+def main(argv: list[str] | None = None) -> None:
+    arguments, shop = load_arguments(add_result(make_parser(__doc__, many_days=True)), argv)
+    settings = Settings.from_environment()
+    lake, warehouse, folder = Lake(settings.lake(shop.name)), Warehouse.connect(settings), settings.reports(shop.name)
+    pages = [write_page(lake, warehouse, shop, as_of, folder) for as_of in sorted(set(arguments.as_of))]
+    for page in pages:
+        print(f"report: {page}")
+    write_result(arguments.result, {"report": f"{shop.name}/{pages[-1].name}"})
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

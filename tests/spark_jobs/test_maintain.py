@@ -1,0 +1,131 @@
+"""Does maintenance remove what is not needed, keep all that is, and change no result? On a real lake and PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+from spark_jobs import _delta, _run_folder, maintain
+from spark_jobs import _lake_upkeep as upkeep
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, Table, churn_risk
+from spark_jobs.lake import Lake
+from spark_jobs.warehouse import Warehouse
+from tests.warehouse_support import DAY, make_shop, publish, select
+
+DEFAULTS = {"string": "x", "date": date(2011, 1, 1), "boolean": False}
+
+
+def make_table(table: Table, customers: str, **given) -> pa.Table:
+    """A row per letter, every column filled with something of its type."""
+    row = {
+        c.name: [] if c.type.startswith("array") else DEFAULTS.get(c.type, Decimal(0) if "decimal" in c.type else 0)
+        for c in table.columns
+    }
+    rows = [{**row, "customer_id": letter, **given} for letter in customers]
+    return pa.Table.from_pylist(rows, _delta.arrow_schema(table))
+
+
+def publish_files(lake: Lake, table: Table, partition: str, *files: pa.Table) -> None:
+    """Publishes a partition under the key `key` in as many files."""
+    pinned = lake._pin(table, {partition: "key"})
+
+    def write(folder):
+        paths = [p for rows in files for p in _run_folder._write_batches(folder, table.partition, rows.to_batches())]
+        _run_folder.finish(folder, paths)
+
+    lake._publish(pinned, write)
+
+
+def fill(lake: Lake, table: Table, *days: date) -> None:
+    for day in days:
+        rows = make_table(table, "ab", **{table.partition: day})
+        lake.update(table, day.isoformat(), lambda _, rows=rows: rows)
+
+
+def age(path, days: float) -> None:
+    for part in (path, *path.rglob("*")):
+        os.utime(part, (time.time() - days * 86_400,) * 2)
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    return Lake(tmp_path / "lake")
+
+
+def test_days_of_closed_months_become_one_file_and_stay_what_they_are(lake, capsys):
+    for day in (date(2026, 10, 30), date(2026, 11, 2)):
+        parts = [make_table(CUSTOMER_DAY, letters, delivery_day=day) for letters in ("ab", "c")]
+        publish_files(lake, CUSTOMER_DAY, day.isoformat(), *parts)
+    before = lake.arrow(CUSTOMER_DAY).sort_by("customer_id")
+    maintain.compact(lake, date(2026, 11, 20), is_dry_run=True)
+    assert [len(files) for files in lake.partitions(CUSTOMER_DAY).values()] == [2, 2]
+    maintain.compact(lake, date(2026, 11, 20), is_dry_run=False)
+    assert {day: len(files) for day, files in lake.partitions(CUSTOMER_DAY).items()} == {
+        "2026-10-30": 1,
+        "2026-11-02": 2,  # the month is not over: it may be published again any night
+    }
+    assert lake.arrow(CUSTOMER_DAY).sort_by("customer_id") == before
+    assert lake.is_published(CUSTOMER_DAY, "2026-10-30", "key")
+    version = lake.version(CUSTOMER_DAY)
+    maintain.compact(lake, date(2026, 11, 20), is_dry_run=False)
+    assert lake.version(CUSTOMER_DAY) == version
+
+
+def test_the_newest_histories_and_400_days_of_scores_stay(lake, tmp_path, warehouse_url):
+    shop, warehouse = make_shop("retained"), Warehouse(warehouse_url)
+    warehouse.prepare(shop)
+    scores, old, edge = churn_risk(shop.churn.horizons_days), DAY - timedelta(days=401), DAY - timedelta(days=400)
+    fill(lake, CUSTOMER_SERIES, *(DAY - timedelta(days=n) for n in range(9)))
+    fill(lake, scores, old, edge)
+    for day in (old, edge):
+        publish(warehouse, shop, f"run {day}", as_of=day)
+        (tmp_path / f"night_{day}.html").touch()
+    count = "SELECT count(*), count(DISTINCT as_of), min(as_of) FROM {} "
+
+    maintain.retain(lake, warehouse, shop, tmp_path, DAY, is_dry_run=True)
+    assert len(lake.partitions(CUSTOMER_SERIES)) == 9
+    assert select(warehouse, shop, count.format("churn_risk")) == [(6, 2, old)]
+    for _ in range(2):
+        maintain.retain(lake, warehouse, shop, tmp_path, DAY, is_dry_run=False)
+        assert sorted(lake.partitions(CUSTOMER_SERIES)) == [str(DAY - timedelta(days=n)) for n in range(6, -1, -1)]
+        assert list(lake.partitions(scores)) == [str(edge)]
+        assert select(warehouse, shop, count.format("churn_risk")) == [(3, 1, edge)]
+        assert select(warehouse, shop, count.format("published_runs")) == [(1, 1, edge)]
+        assert [page.name for page in tmp_path.glob("night_*")] == [f"night_{edge}.html"]
+
+
+def test_vacuum_takes_what_nobody_lists_any_more_and_never_what_is_being_written(lake):
+    fill(lake, CUSTOMER_SERIES, DAY)
+    data = lake._folder(CUSTOMER_SERIES) / "data"
+    for name, days in (("run=killed", 8), ("run=at-work", 0.1)):
+        _run_folder.write_rows(data / name, CUSTOMER_SERIES, str(DAY), make_table(CUSTOMER_SERIES, "x", as_of=DAY))
+        age(data / name, days)
+    (data / "run=empty").mkdir()
+    age(data / "run=empty", 8)
+    listed = lake.partitions(CUSTOMER_SERIES)
+    for files in listed.values():
+        for file in files:
+            age(lake._folder(CUSTOMER_SERIES) / file, 30)  # old and listed: to stay
+
+    assert len(upkeep.vacuum(lake, CUSTOMER_SERIES, is_dry_run=True)) >= 2
+    assert (data / "run=killed").exists()
+    upkeep.vacuum(lake, CUSTOMER_SERIES, is_dry_run=False)
+    assert not list(data.glob("run=killed/**/*.parquet"))
+    assert list(data.glob("run=at-work/**/*.parquet"))
+    assert not (data / "run=empty").exists()
+    assert lake.partitions(CUSTOMER_SERIES) == listed
+    assert lake.arrow(CUSTOMER_SERIES).num_rows == 2
+    upkeep.vacuum(lake, CUSTOMER_SERIES, is_dry_run=False)  # again, with nothing to do
+
+
+def test_a_day_that_was_dropped_can_be_made_again(lake):
+    fill(lake, CUSTOMER_SERIES, DAY)
+    upkeep.clear(lake, CUSTOMER_SERIES, [str(DAY)])
+    assert lake.partitions(CUSTOMER_SERIES) == {}
+    fill(lake, CUSTOMER_SERIES, DAY)
+    assert lake.arrow(CUSTOMER_SERIES).num_rows == 2

@@ -1,0 +1,73 @@
+"""Does the page of a night say what the published scores say, and compare with the published day before?"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from spark_jobs import night_report
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk
+from spark_jobs.lake import Lake, Run
+from spark_jobs.warehouse import Warehouse
+from tests.warehouse_support import DAY, make_model, make_rows, make_shop
+
+SCORES = churn_risk((30, 60, 90))
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    return Lake(tmp_path / "lake")
+
+
+def publish_night(lake: Lake, day: date, customers: str, **changes) -> None:
+    rows = make_rows(customers, as_of=day, **changes)
+    version = lake.update(SCORES, day.isoformat(), lambda _: rows)
+    tables = {CUSTOMER_SERIES.name: 3, SCORES.name: version}
+    lake.append_run(Run(f"score-{day}", f"key {day} {customers}", tables, datetime.now(UTC), day, "score"))
+
+
+def test_the_page_has_bands_moves_the_top_and_what_it_is_made_from(lake, tmp_path, warehouse_url):
+    shop, warehouse = make_shop("reported"), Warehouse(warehouse_url)
+    warehouse.prepare(shop)
+    warehouse.register_model(shop, make_model("lstm-1"))
+    publish_night(lake, DAY - timedelta(days=2), "bcd", p_churn_60d=0.25, band="low")  # a day was missed between
+    publish_night(lake, DAY, "abc", band="high")
+    page = night_report.write_page(lake, warehouse, shop, DAY, tmp_path / "pages")
+    text = page.read_text()
+    assert page.name == f"night_{DAY}.html"
+    assert f"Since {DAY - timedelta(days=2)}: 3 came into the band high, 0 left" in text
+    assert "1 are scored for the first time or again, 1 no more" in text
+    assert "<td>high</td><td>3</td>\n<td>+3</td>\n<td>100.0%</td><td>111.15</td>" in text
+    first = text.index("<code>c</code>"), text.index("<code>b</code>"), text.index("<code>a</code>")
+    assert list(first) == sorted(first)  # most money first
+    assert "<td>50%</td>\n<td>25%</td>" in text  # b and c now and before
+    assert "<td>50%</td>\n<td>–</td>" in text  # a is new
+    assert "lstm-1" in text
+    assert "customer_series v3" in text
+    assert "http" not in text.replace("https://www.w3.org", "")
+
+
+def test_the_first_night_compares_with_nothing_and_hindsight_is_said(lake):
+    publish_night(lake, DAY, "ab", is_hindsight=True)
+    run, before = night_report.find_runs(lake, DAY)
+    scores = night_report.read_scores(lake, make_shop("x"), run)
+    text = night_report.render(make_shop("x"), run, scores, before, make_model("lstm-1"))
+    assert "No earlier day has been scored" in text
+    assert "in hindsight" in text
+
+
+def test_a_band_without_anybody_is_there_and_names_are_escaped(lake):
+    publish_night(lake, DAY, "a", reason="<b>bold</b>", band="low")
+    run, _ = night_report.find_runs(lake, DAY)
+    scores = night_report.read_scores(lake, make_shop("x"), run)
+    assert night_report.sum_bands(scores)["high"] == {"customers": 0, "at_risk": 0}
+    assert night_report.sum_bands(scores)["low"] == {"customers": 1, "at_risk": Decimal("1.05")}
+    assert "<b>bold" not in night_report.render(make_shop("x"), run, scores, None, make_model("lstm-1"))
+
+
+def test_a_day_that_nobody_scored_is_told(lake):
+    with pytest.raises(MissingInputError, match="score that day first"):
+        night_report.find_runs(lake, DAY)
