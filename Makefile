@@ -3,8 +3,10 @@
 SHOP ?= infra/demo/online_retail/shop.toml
 AS_OF ?=
 CUTOFFS ?=
+BUDGET ?=
+SEARCH ?= 0
 PROMOTE ?=
-export SHOP AS_OF CUTOFFS PROMOTE
+export SHOP AS_OF CUTOFFS PROMOTE BUDGET SEARCH
 #: What SHOP= names, nothing where it is the default: `make airflow` then has a shop of its own.
 export GIVEN_SHOP := $(if $(filter file,$(origin SHOP)),,$(SHOP))
 
@@ -12,7 +14,7 @@ JOBS := .venv/bin/python -m
 AIRFLOW := .venv-airflow/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo nightly train backtest status sql airflow stop check test faults bench
+.PHONY: help setup demo nightly train backtest status sql airflow stop check test faults bench ablate
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,3 +66,6 @@ faults: setup ## the long suites: writers and servers that die, a month of night
 bench: setup ## clean beside spark.read.json on a million records, and what a start of Spark costs; minutes
 	@$(JOBS) infra.bench.clean
 	@$(JOBS) infra.bench.spark_start
+
+ablate: setup ## what each part of the model is worth; SHOP= CUTOFFS=, BUDGET= minutes, SEARCH= settings to try
+	@$(JOBS) infra.bench.ablate --shop "$$SHOP" --cutoffs "$$CUTOFFS" --budget "$$BUDGET" --search "$$SEARCH"

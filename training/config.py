@@ -33,7 +33,9 @@ class ModelSettings:
     cell               what reads the steps; the others than lstm are there to be compared with it
     lstm_units         width of the recurrent state
     head               hazard: one curve, of which every horizon is a point; horizon: a probability for each
-    interval_days      the hazards' intervals, at most; a horizon always ends one
+    interval_days      the hazards' intervals, at most; a horizon always ends one. Shorter ones learn the later
+                       hazards of a young shop from too few days
+    pretrain_epochs    passes in which the cell learns to foretell the next step, before it hears of churn
     dropout            share of the head's inputs dropped in training
     learning_rate      of AdamW at the start; it falls to zero along a cosine
     weight_decay       of AdamW
@@ -52,8 +54,9 @@ class ModelSettings:
     history_steps: int = _setting(104, 4, 1000)
     cell: str = _choice("lstm", "gru", "rnn", "cnn", "dense")
     lstm_units: int = _setting(16, 1, 512)
-    head: str = _choice("horizon", "hazard")
-    interval_days: int = _setting(10, 1, 3650)
+    head: str = _choice("hazard", "horizon")
+    interval_days: int = _setting(30, 1, 3650)
+    pretrain_epochs: int = _setting(0, 0, 1000)
     dropout: float = _setting(0.2, 0.0, 0.9)
     learning_rate: float = _setting(1e-2, 1e-6, 1.0)
     weight_decay: float = _setting(1e-2, 0.0, 1.0)

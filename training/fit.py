@@ -80,7 +80,7 @@ def fit_candidates(
                 progress((number + share) / len(needed), f"{kind}: {text}")
 
         learned[kind] = learn(recipe, kind, report)
-    return {kind: _make_candidate(recipe, kind, learned) for kind in chosen}
+    return {kind: make_candidate(recipe, kind, learned) for kind in chosen}
 
 
 class Learned(NamedTuple):
@@ -96,7 +96,7 @@ def learn(recipe: Recipe, kind: str, report: Progress = lambda share, text: None
     return Learned(members, collect_cells(recipe, members))
 
 
-def _make_candidate(recipe: Recipe, kind: str, learned: dict[str, Learned]) -> Candidate:
+def make_candidate(recipe: Recipe, kind: str, learned: dict[str, Learned]) -> Candidate:
     members, cells = blend(kind, learned) if kind in BLENDS else learned[kind]
     calibration = fit_calibration(cells, recipe.spec.churn.horizons_days)
     return Candidate(

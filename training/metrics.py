@@ -141,6 +141,16 @@ def compare(
     )
 
 
+def bootstrap_mean(
+    values: np.ndarray, unit: np.ndarray, draws: int = DRAWS, seed: int = SEED
+) -> tuple[float, tuple[float, float]]:
+    """The mean of values (n,) and its interval; what belongs to one unit (n,), a customer, is drawn together."""
+    _, place = np.unique(unit, return_inverse=True)
+    sums, counts = np.bincount(place, values), np.bincount(place)
+    means = [(weights @ sums) / (weights @ counts) for weights in draw_weights(len(sums), draws, seed)]
+    return float(np.mean(values)), _interval(np.concatenate(means))
+
+
 def _interval(draws: np.ndarray) -> tuple[float, float]:
     """The middle 95 %; draws of one class only have no AUROC and do not count."""
     low, high = np.nanpercentile(draws, [2.5, 97.5])

@@ -121,7 +121,7 @@ class ChurnNetwork(keras.layers.Layer):
         self.head.build((*input_shape[:2], self.architecture.lstm_units + features[0]))
 
     def call(self, inputs, training=False):
-        standard = ops.clip((inputs - self.mean) / self.scale, -FARTHEST_INPUT, FARTHEST_INPUT)
+        standard = self.standardise(inputs)
         seen = ops.concatenate([self.cell(standard), standard], axis=-1)
         free = self.head(self.dropout(seen, training=training))
         if self.architecture.interval_ends:
@@ -137,8 +137,11 @@ class ChurnNetwork(keras.layers.Layer):
         quiet_so_far = ops.cumsum(ops.log_sigmoid(-logits), axis=-1)
         return ops.take(quiet_so_far, [ends.index(days) for days in self.architecture.horizons_days], axis=-1)
 
-    def standardise(self, mean: np.ndarray, deviation: np.ndarray) -> None:
-        """Sets the constants; an input that never varies is left at its distance from its mean."""
+    def standardise(self, inputs):
+        return ops.clip((inputs - self.mean) / self.scale, -FARTHEST_INPUT, FARTHEST_INPUT)
+
+    def set_constants(self, mean: np.ndarray, deviation: np.ndarray) -> None:
+        """What inputs are standardised by; one that never varies is left at its distance from its mean."""
         self.mean.assign(mean)
         self.scale.assign(np.where(deviation > 1e-6, deviation, 1.0))
 

@@ -16,6 +16,7 @@ from spark_jobs.contract.errors import ChurnError
 from training.config import ModelSettings
 from training.dataset import Tensors
 from training.model import Architecture, ChurnNetwork
+from training.pretraining import pretrain
 
 
 def masked_log_loss(logits, labels, taught):
@@ -57,6 +58,8 @@ class Trainer:
         Raises ChurnError where no epoch has a finite loss.
         """
         self._begin(seed, normalisation)
+        warm_up = range(self.settings.epochs, self.settings.epochs + self.settings.pretrain_epochs)
+        pretrain(self.network, map(batches, warm_up), self.settings, seed)
         best_loss, best_epoch, best = np.inf, -1, None
         for epoch in range(self.settings.epochs):
             self.optimizer.learning_rate.assign(self._learning_rate(epoch))
@@ -75,7 +78,7 @@ class Trainer:
     def _begin(self, seed: int, normalisation: tuple[np.ndarray, np.ndarray]) -> None:
         """Fresh weights, dropout and optimiser, as if this were the first fit."""
         fresh = ChurnNetwork(self.architecture, seed)
-        fresh.standardise(*normalisation)
+        fresh.set_constants(*normalisation)
         for variable, start in zip(self.network.variables, fresh.variables, strict=True):
             variable.assign(start)
         for variable in self.optimizer.variables:

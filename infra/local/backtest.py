@@ -30,16 +30,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cutoffs", default="", metavar="DAY,DAY", help="days at which to judge")
     parser.add_argument("--out", default="", metavar="DIR", help="where the results go")
     arguments, shop = load_arguments(parser, argv)
+    cutoffs, data_until = prepare(shop, arguments.cutoffs)
+    out = arguments.out or str(Settings.from_environment().home / "backtest" / shop.name)
+    days = ",".join(map(str, cutoffs))
+    _run("training.backtest", shop, "--cutoffs", days, "--data-until", data_until, "--out", out, "--markdown")
+
+
+def prepare(shop: Shop, cutoffs_text: str) -> tuple[list[date], date]:
+    """Lands the files and builds the series of the cut-offs; gives them, and the last day, which tells the outcomes."""
     os.environ.update(make_environment([shop.path]))
     settings = Settings.from_environment()
     land_raw_files(shop, settings)
     prepare_warehouse(shop)
     data_until = find_last_day(shop, settings)
-    cutoffs = choose_cutoffs(arguments.cutoffs, shop, data_until)
-    out = arguments.out or str(settings.home / "backtest" / shop.name)
+    cutoffs = choose_cutoffs(cutoffs_text, shop, data_until)
     _build_series(shop, cutoffs, data_until)
-    days = ",".join(map(str, cutoffs))
-    _run("training.backtest", shop, "--cutoffs", days, "--data-until", data_until, "--out", out, "--markdown")
+    return cutoffs, data_until
 
 
 def choose_cutoffs(text: str, shop: Shop, data_until: date) -> list[date]:

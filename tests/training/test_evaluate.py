@@ -23,7 +23,7 @@ from training.evaluate import (
     measure_method,
     take_outcomes,
 )
-from training.metrics import CalibrationBins, Ranking, compare, lift
+from training.metrics import CalibrationBins, Ranking, bootstrap_mean, compare, lift
 
 SHOP = make_shop()
 CUTOFF = 100
@@ -264,6 +264,14 @@ def test_the_interval_of_a_mean_difference_is_that_of_the_central_limit():
     auroc = sk.roc_auc_score(outcome, rougher) - sk.roc_auc_score(outcome, p)
     assert found.auroc_difference == pytest.approx(auroc)
     assert found.auroc_interval[0] < auroc < found.auroc_interval[1]
+
+
+def test_what_one_customer_said_at_several_days_is_drawn_together():
+    values, customers = np.random.default_rng(0).normal(0.1, 1, 400), np.arange(400)
+    mean, interval = bootstrap_mean(values, customers)
+    assert mean == pytest.approx(values.mean())
+    assert interval == pytest.approx(values.mean() + np.array([-1.96, 1.96]) * values.std() / 20, abs=0.01)
+    assert bootstrap_mean(np.repeat(values, 4), np.repeat(customers, 4))[1] == pytest.approx(interval)
 
 
 def test_draws_are_seeded_and_do_not_depend_on_the_memory_they_take(monkeypatch):

@@ -22,6 +22,7 @@ from training.config import ModelSettings
 from training.dataset import Tensors, TensorSpec, truncate
 from training.evaluate import take_outcomes
 from training.fit import fit_candidates, log_losses
+from training.lesson import Lesson
 from training.model import CELLS, Architecture, ChurnNetwork
 from training.trainer import Trainer, masked_log_loss
 
@@ -95,7 +96,7 @@ def test_the_loss_is_the_mean_over_cells_that_teach():
 def test_one_training_step_moves_every_weight_and_no_constant():
     trainer = Trainer(SMALL, ModelSettings())
     generator = np.random.default_rng(0)
-    trainer.network.standardise(generator.normal(size=3), generator.uniform(1, 2, 3))
+    trainer.network.set_constants(generator.normal(size=3), generator.uniform(1, 2, 3))
     before = [variable.numpy() for variable in trainer.network.trainable_variables]
     constants = trainer.network.mean.numpy(), trainer.network.scale.numpy()
     inputs = generator.normal(size=(16, 6, 3)).astype(np.float32)
@@ -113,7 +114,7 @@ WILD = st.sampled_from([0.0, -0.0, 1.0, 1e-30, -3e4, 1e30, float(np.finfo(np.flo
 def steps_of(architecture: Architecture):
     """A network as training starts it, and its (loss, gradients) of a batch."""
     trainer = Trainer(architecture, ModelSettings())
-    trainer.network.standardise(np.zeros(3), np.array([1.0, 1e-5, 0.0]))
+    trainer.network.set_constants(np.zeros(3), np.array([1.0, 1e-5, 0.0]))
 
     @tf.function(input_signature=trainer.batch_signature)
     def step(inputs, labels, taught):
@@ -145,7 +146,7 @@ def test_no_input_makes_loss_or_gradient_that_is_not_finite(architecture, data):
 
 def test_an_input_that_never_varies_does_not_blow_up():
     network = ChurnNetwork(SMALL)
-    network.standardise(np.array([1.0, 2.0, 3.0]), np.array([1.0, 0.0, 1e-9]))
+    network.set_constants(np.array([1.0, 2.0, 3.0]), np.array([1.0, 0.0, 1e-9]))
     assert network.scale.numpy().tolist() == [1.0, 1.0, 1.0]
 
 
@@ -220,7 +221,8 @@ def learn_and_measure(mask) -> float:
     taught = mask(tensors)
     rows = taught.any(axis=2)
     model = BASELINES["logistic"]()
-    model.fit(tensors.inputs[rows], tensors.labels[rows], taught[rows], spec.feature_names, 0)
+    cells = (values[rows] for values in (tensors.inputs, tensors.labels, taught))
+    model.fit(Lesson(*cells, spec.feature_names, shop.churn.horizons_days, seed=0))
     outcomes = take_outcomes(series, cutoff, shop)
     counted = np.flatnonzero(outcomes.active[:, 1])
     then = spec.build(truncate(series.take(pa.array(counted)), cutoff), cutoff)

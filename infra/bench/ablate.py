@@ -1,0 +1,112 @@
+"""What is each part of the model worth? Trains it with one thing changed, at past days, and judges by what came after.
+
+    python -m infra.bench.ablate --shop infra/demo/online_retail/shop.toml --budget 30 --search 20
+
+What is compared is listed in infra/bench/variants.py: other layers in the LSTM's place, another head, other steps,
+pretraining, an ensemble, simpler models, each log left out. Trained cells are kept under CHURN_HOME/ablation/<shop>, so
+a run that was interrupted, or whose --budget of minutes is used up, goes on when it is repeated.
+
+--search tries so many settings, judged on validation at the first cut-off alone, which no outcome of a later day has
+touched; the best of them then is one more variant.
+
+ablation.json, ablation.md   per variant and horizon AUROC, log loss, and paired intervals against the model
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+
+from infra.bench.ablation_results import show_results, summarise, write_results
+from infra.bench.cells import Cell, Cells
+from infra.bench.search import find_best_settings
+from infra.bench.variants import Variant, list_variants
+from infra.local.backtest import prepare
+from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract.settings import Settings
+from spark_jobs.lake import Lake
+from training.backtest import read_series
+from training.config import ModelSettings
+from training.fit import Progress
+from training.progress import show_progress
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Minutes from the start; None: as long as it takes."""
+
+    minutes: float | None
+    began: float
+
+    @property
+    def is_used_up(self) -> bool:
+        return self.minutes is not None and time.monotonic() - self.began > 60 * self.minutes
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments, shop = load_arguments(make_ablate_parser(), argv)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of many networks in one process: they are meant
+    cutoffs, data_until = prepare(shop, arguments.cutoffs)
+    settings, console = Settings.from_environment(), Console(highlight=False)
+    folder = settings.home / "ablation" / shop.name
+    lake = Lake(settings.lake(shop.name))
+    series = read_series(lake, shop, [*cutoffs, data_until])
+    budget = Budget(arguments.budget, time.monotonic())
+    variants = list_variants(shop, ModelSettings.from_shop(shop))
+    cells = Cells(folder, lake, series)
+    with show_progress(f"ablate {shop.name}", console) as progress:
+        found = measure_cells(cells, variants, cutoffs, budget, progress)
+        if arguments.search and not budget.is_used_up:
+            best = find_best_settings(folder / "search.db", variants[0], series[cutoffs[0]], arguments.search,
+                                      lambda: budget.is_used_up, progress)  # fmt: skip
+            found |= measure_cells(cells, [best], cutoffs, budget, progress)
+    rows = summarise(found, cutoffs, shop, settings.home)
+    out = arguments.out or folder
+    write_results(rows, shop, cutoffs, out)
+    show_results(rows, console)
+    missing = [name for name, measured in found.items() if len(measured) < len(cutoffs)]
+    if missing:
+        console.print(f"the budget is used up before {', '.join(missing)}: run it again to go on")
+    console.print(f"wrote {out}", soft_wrap=True)
+
+
+def measure_cells(
+    cells: Cells, variants: Sequence[Variant], cutoffs: Sequence[date], budget: Budget, progress: Progress
+) -> dict[str, list[Cell]]:
+    """variant -> its cells, those that are there and those that the budget allows to be trained."""
+    found: dict[str, list[Cell]] = {variant.name: [] for variant in variants}
+    for number, (variant, cutoff) in enumerate(_pairs(variants, cutoffs)):
+        progress(number / (len(variants) * len(cutoffs)), f"{variant.name}, {cutoff}")
+        cell = cells.find(variant, cutoff) or (None if budget.is_used_up else cells.measure(variant, cutoff))
+        if cell:
+            found[variant.name].append(cell)
+    return found
+
+
+def _pairs(variants: Sequence[Variant], cutoffs: Sequence[date]) -> Iterator[tuple[Variant, date]]:
+    yield from ((variant, cutoff) for variant in variants for cutoff in cutoffs)
+
+
+def make_ablate_parser() -> argparse.ArgumentParser:
+    parser = make_parser(__doc__, with_as_of=False)
+    parser.add_argument("--cutoffs", default="", metavar="DAY,DAY", help="days at which to judge; as make backtest")
+    parser.add_argument("--budget", type=_read_minutes, metavar="MINUTES", help="train nothing new after so long")
+    parser.add_argument("--search", type=int, default=0, metavar="N", help="settings to try on validation, in all")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the results are written")
+    return parser
+
+
+def _read_minutes(text: str) -> float | None:
+    return float(text) if text.strip() else None
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

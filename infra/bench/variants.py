@@ -1,0 +1,100 @@
+"""What is the model compared with? The same recipe with one thing changed, and simpler things in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from sklearn.linear_model import LinearRegression
+
+from spark_jobs.contract.shop import Shop
+from training.baselines import BASELINES, Line, Logistic
+from training.config import ModelSettings
+from training.dataset import Series, TensorSpec
+from training.fit import Candidate, Recipe, learn, make_candidate
+from training.lesson import Lesson
+from training.members import LSTM
+
+THE_MODEL = "the model"
+ENSEMBLE_SEEDS = 3
+PLACE = "in the LSTM's place"
+#: What is changed: the settings that differ.
+CHANGES: dict[str, dict[str, object]] = {
+    f"GRU {PLACE}": {"cell": "gru"},
+    f"plain RNN {PLACE}": {"cell": "rnn"},
+    f"causal CNN {PLACE}": {"cell": "cnn"},
+    f"dense layer {PLACE}": {"cell": "dense"},
+    "a probability per horizon": {"head": "horizon"},
+    "hazards of 10 days": {"interval_days": 10},
+    "daily steps": {"step_days": 1, "history_steps": 728},
+    "pretrained on next steps": {"pretrain_epochs": 4},
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to make a candidate; of several seeds the probabilities are averaged."""
+
+    name: str
+    shop: Shop
+    settings: ModelSettings
+    kind: str = LSTM
+    seed_count: int = 1
+
+    def fit(self, series: Series) -> list[Candidate]:
+        """One candidate for each seed, trained on what the series knows."""
+        spec, candidates = TensorSpec.of(self.shop, self.settings), []
+        for number in range(self.seed_count):
+            settings = replace(self.settings, seed=self.settings.seed + 100 * number)
+            recipe = Recipe.prepare(series, spec, settings)
+            candidates.append(make_candidate(recipe, self.kind, {self.kind: learn(recipe, self.kind)}))
+        return candidates
+
+
+class StraightLine(Logistic):
+    """Linear regression of the labels themselves per horizon, cut off so that it gives probabilities."""
+
+    kind: ClassVar[str] = "linear"
+    learns_from_last_step: ClassVar[bool] = False
+
+    def fit(self, lesson: Lesson) -> None:
+        self.feature_names, inputs = list(lesson.feature_names), self.derive_inputs(lesson.rows)
+        self.lines = [self._fit_line(inputs[of], lesson.labels[of, h]) for h, of in enumerate(lesson.taught_rows())]
+
+    @staticmethod
+    def _fit_line(inputs: np.ndarray, labels: np.ndarray) -> Line:
+        model, width = LinearRegression().fit(inputs, labels), inputs.shape[1]
+        return Line(np.zeros(width), np.ones(width), model.coef_.astype(float), float(model.intercept_))
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        inputs = self.derive_inputs(rows)
+        scores = [line.intercept + inputs @ line.coefficients for line in self.lines]
+        return np.clip(np.stack(scores, axis=1), 0.001, 0.999)
+
+
+def list_variants(shop: Shop, settings: ModelSettings) -> list[Variant]:
+    """The model itself first."""
+    BASELINES.setdefault(StraightLine.kind, StraightLine)  # for the ablation alone: it is in nobody's list of kinds
+    values = settings.as_dict()
+    changed = {name: values | change for name, change in CHANGES.items() if not change.items() <= values.items()}
+    return [
+        Variant(THE_MODEL, shop, settings),
+        *(Variant(name, shop, ModelSettings.from_mapping(of, name)) for name, of in changed.items()),
+        Variant(f"mean of {ENSEMBLE_SEEDS} seeds", shop, settings, seed_count=ENSEMBLE_SEEDS),
+        Variant("linear regression", shop, settings, kind=StraightLine.kind),
+        Variant("logistic regression", shop, settings, kind="logistic"),
+        Variant("boosted trees", shop, settings, kind="boosting"),
+        *(Variant(name, without, settings) for name, without in leave_out(shop)),
+    ]
+
+
+def leave_out(shop: Shop) -> Iterator[tuple[str, Shop]]:
+    """The shop with each log but the qualifying one left out, and with that one alone."""
+    needed = "purchases" if shop.churn.activity == "purchase" else "browses"
+    others = [log for log in shop.sources if log != needed]
+    for out in [[log] for log in others if len(others) > 1] + [others]:
+        if out:
+            kept = {log: source for log, source in shop.sources.items() if log not in out}
+            yield f"without {' and '.join(out)}", replace(shop, sources=kept)

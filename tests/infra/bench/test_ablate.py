@@ -1,0 +1,110 @@
+"""The ablation: what is compared, that nothing is trained twice, that a search goes on, and what the tables say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from infra.bench import search
+from infra.bench.ablate import Budget, measure_cells
+from infra.bench.ablation_results import summarise, write_results
+from infra.bench.cells import Cells
+from infra.bench.variants import THE_MODEL, Variant, list_variants
+from spark_jobs.contract.tables import TRAINING_SERIES
+from spark_jobs.lake import Lake
+from tests.training.series import day, draw_shop_series, make_shop
+from training.config import ModelSettings
+from training.dataset import Series, truncate
+
+SHOP, SETTINGS = make_shop(), ModelSettings(folds=2)
+CUTOFFS, LAST = [day(170), day(200)], day(299)
+PLENTY, NOTHING = Budget(None, 0.0), Budget(0.0, 0.0)
+MODEL = Variant(THE_MODEL, SHOP, SETTINGS, kind="logistic")
+LINE = next(of for of in list_variants(SHOP, SETTINGS) if of.kind == "linear")
+
+
+@pytest.fixture(scope="module")
+def series() -> dict[date, Series]:
+    drawn = draw_shop_series(200, 300)
+    return {at: Series(truncate(drawn, at), at) for at in [*CUTOFFS, LAST]}
+
+
+@pytest.fixture
+def cells(tmp_path, series) -> Cells:
+    lake = Lake(tmp_path / "lake")
+    for at, known in series.items():
+        lake.update(TRAINING_SERIES, at.isoformat(), lambda _, known=known: known.source)
+    return Cells(tmp_path / "cells", lake, series)
+
+
+def measure(cells: Cells, variants: list[Variant], budget: Budget = PLENTY):
+    return measure_cells(cells, variants, CUTOFFS, budget, lambda *_: None)
+
+
+def test_every_variant_changes_something_and_the_logs_are_left_out_one_by_one():
+    variants = list_variants(make_shop(is_whole=True), SETTINGS)
+    assert len({(of.settings, of.kind, of.seed_count, tuple(of.shop.sources)) for of in variants}) == len(variants)
+    assert len({of.name for of in variants}) == len(variants)
+    left = {of.name: set(of.shop.sources) for of in variants if of.name.startswith("without")}
+    assert left == {
+        "without browses": {"purchases", "reviews"},
+        "without reviews": {"purchases", "browses"},
+        "without browses and reviews": {"purchases"},
+    }
+    assert variants[0] == Variant(THE_MODEL, make_shop(is_whole=True), SETTINGS)
+
+
+def test_what_was_measured_is_not_trained_again_and_a_budget_leaves_the_rest(cells, monkeypatch):
+    first = measure(cells, [MODEL])
+    assert measure(cells, [MODEL, LINE], NOTHING)[LINE.name] == []
+    with monkeypatch.context() as patched:
+        patched.setattr(Variant, "fit", lambda *_: pytest.fail("trained again"))
+        again = measure(cells, [MODEL])
+    for cell, kept in zip(first[THE_MODEL], again[THE_MODEL], strict=True):
+        np.testing.assert_array_equal(cell.p, kept.p)
+    assert cells.find(replace(MODEL, settings=replace(SETTINGS, seed=8)), CUTOFFS[0]) is None
+    assert cells.find(MODEL, CUTOFFS[0]) is not None
+
+
+def test_a_variant_is_judged_on_the_same_customers_and_the_same_is_no_different(cells, tmp_path):
+    found = measure(cells, [MODEL, replace(MODEL, name="twin"), LINE])
+    rows = {(row.variant, row.horizon_days): row for row in summarise(found, CUTOFFS, SHOP, tmp_path)}
+    assert len(rows) == 9
+    for days in (30, 60, 90):
+        model, twin, line = (rows[name, days] for name in (THE_MODEL, "twin", LINE.name))
+        assert model.n == twin.n == line.n > 50
+        assert (twin.difference, twin.interval) == (0.0, (0.0, 0.0))
+        assert line.difference == pytest.approx(line.log_loss - model.log_loss)
+        assert line.interval[0] < line.difference < line.interval[1]
+        assert model.interval is None
+    write_results(list(rows.values()), SHOP, CUTOFFS, tmp_path)
+    assert len(json.loads((tmp_path / "ablation.json").read_text())["rows"]) == 9
+    assert len((tmp_path / "ablation.md").read_text().splitlines()) == 11
+
+
+def test_a_search_goes_on_where_it_stopped_and_takes_the_best(tmp_path, series, monkeypatch):
+    """Judged by how far the learning rate is from 0.02."""
+    tried = []
+
+    class Judged:
+        def __init__(self, rate):
+            tried.append(rate)
+            self.validation_log_loss = np.array([abs(rate - 0.02)])
+
+    monkeypatch.setattr(Variant, "fit", lambda variant, _: [Judged(variant.settings.learning_rate)])
+
+    def look(trials: int, is_over: bool = False):
+        path, then = tmp_path / "search.db", series[CUTOFFS[0]]
+        return search.find_best_settings(path, MODEL, then, trials, lambda: is_over, lambda *_: None)
+
+    look(5, is_over=True)
+    assert tried == [SETTINGS.learning_rate]  # the model's own settings first
+    best = look(5)
+    assert len(tried) == 5
+    assert best.settings.learning_rate == min(tried, key=lambda rate: abs(rate - 0.02))
+    look(5)
+    assert len(tried) == 5
