@@ -22,6 +22,7 @@ import pyarrow.dataset as ds
 from pyspark.sql import DataFrame
 
 from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
+from spark_jobs.contract import risk_reasons
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
@@ -115,8 +116,8 @@ def run(
     table, day = churn_risk(shop.churn.horizons_days), as_of.isoformat()
     inputs = lake.partitions(CUSTOMER_SERIES, series_version).get(day, ())
     key = make_run_key(table, day, inputs, model=model.version, bundle=model.bundle_hash, hindsight=is_hindsight,
-                       bands=repr(shop.bands), churn=repr(shop.churn),
-                       code=source_hash(sys.modules[__name__], *SCORING_CODE))  # fmt: skip
+                       bands=repr(shop.bands), churn=repr(shop.churn), language=shop.language,
+                       code=source_hash(sys.modules[__name__], risk_reasons, *SCORING_CODE))  # fmt: skip
     if lake.is_published(table, day, key):
         print(f"churn_risk: model {model.version} has scored {as_of} already")
         return

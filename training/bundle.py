@@ -3,6 +3,7 @@
     manifest.json   format, and the sha256 of every other file; the sha256 of this file is the bundle's hash
     settings.json   everything that decides how inputs are made and what the weights mean
     weights.f32     the network's numbers; or member_*.json of a baseline; or both for a blend, and its blend.json
+    evidence.f32    what the reasons are guessed with
     metrics.json    what the gate measured
     model_card.md   the same for people
 
@@ -33,11 +34,13 @@ from training.blend import BlendMembers, files_of, read_weights
 from training.calibration import Calibration
 from training.config import ModelSettings
 from training.dataset import TensorSpec
+from training.explain import WINDOW_WEEKS, list_groups
 from training.fit import Candidate
 from training.members import BLENDS, KINDS, LSTM, BaselineMembers, Members, NetworkMembers
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST, SETTINGS, METRICS, MODEL_CARD = "manifest.json", "settings.json", "metrics.json", "model_card.md"
+EVIDENCE = "evidence.f32"
 FILE_NAME = re.compile(r"[a-z][a-z0-9_]*\.(json|f32|md)")
 MOST_FILES, MOST_BYTES = 200, 256 * 2**20
 
@@ -72,6 +75,7 @@ def write_bundle(
         SETTINGS: _to_json(_describe(shop_name, trained_through, candidate, settings)),
         METRICS: _to_json(metrics),
         MODEL_CARD: model_card.encode(),
+        EVIDENCE: candidate.evidence.astype("<f4").tobytes(),
         **candidate.members.to_files(),
     }
     manifest = _to_json({"format": FORMAT, "files": {name: _hash(files[name]) for name in sorted(files)}})
@@ -198,7 +202,8 @@ def _rebuild(described: dict, files: Mapping[str, bytes]) -> LoadedBundle:
     losses = [np.nan if loss is None else float(loss) for loss in described["validation_log_loss"]]
     members = _rebuild_members(kind, count, spec, settings, files)
     typical = _read_numbers(described["typical"], len(spec.features))
-    candidate = Candidate(kind, spec, members, calibration, typical, np.array(losses))
+    evidence = _read_evidence(files[EVIDENCE], spec)
+    candidate = Candidate(kind, spec, members, calibration, typical, np.array(losses), evidence)
     return LoadedBundle(str(described["shop"]), date.fromisoformat(described["trained_through"]), candidate)
 
 
@@ -241,6 +246,15 @@ def _read_numbers(values: list, count: int) -> np.ndarray:
     if numbers.shape != (count,) or not np.isfinite(numbers).all():
         raise ValueError(f"expected {count} finite numbers, found {values!r:.80}")
     return numbers
+
+
+def _read_evidence(content: bytes, spec: TensorSpec) -> np.ndarray:
+    """Candidate.evidence. Raises ValueError where it is not of this shape, or not finite."""
+    shape = (len(WINDOW_WEEKS), 3 + 2 * len(spec.features), len(list_groups(spec)))
+    evidence = np.frombuffer(content, "<f4").astype(np.float32).reshape(shape)
+    if not np.isfinite(evidence).all():
+        raise ValueError("evidence must be finite")
+    return evidence
 
 
 def _hash(content: bytes) -> str:

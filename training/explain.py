@@ -1,45 +1,179 @@
-"""Why is this customer at risk? The group of inputs without which the risk would be lowest.
+"""Why is this customer at risk? Up to three pieces of evidence: a group of inputs, and since when.
 
-Exact occlusion: a group's inputs are set to their typical value at every step and the customer is scored again. It
-needs nothing but the candidate's predict, so it works for every kind.
+Evidence is what a group of inputs shows over the last weeks. To remove it is to put these inputs back to what they were
+before those weeks or, for a level, to what is typical at every step. Its effect is how far the probability falls: exact
+occlusion, which needs nothing but the candidate's predict, so it works for every kind.
+
+To remove every group over every window of every customer would cost dozens of scorings. So a candidate that is kept
+learns from a sample, where all of it is removed, to guess effects at the price of a product; what is guessed to be the
+strongest of three groups is then removed in truth.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
 
-from training.fit import Candidate
+if TYPE_CHECKING:
+    from training.dataset import Tensors, TensorSpec
+    from training.fit import Candidate
 
+MOST_REASONS = 3
+#: Since when a group may have changed, in weeks; 0 is the level.
+WINDOW_WEEKS = (0, 1, 2, 3, 4, 6, 8, 13)
+#: What is a level by its nature: to be one week older is no change.
+LEVELS = ("recency", "tenure", "breadth")
+#: A change is named rather than a level, and a shorter window rather than a longer, where it has this share of the effect.
+ENOUGH = 0.8
 #: Effects below this are rounding of 32-bit arithmetic.
 SMALLEST_EFFECT = 1e-4
+SAMPLE_CUSTOMERS = 1000
+#: A window that fewer of them have lived through is never named.
+FEWEST_CUSTOMERS = 50
+#: Ridge penalty per customer: inputs that say nearly the same share the weight.
+PENALTY = 0.01
 
 
 class Reasons(NamedTuple):
-    """group (B,) object, None where no group raises the risk; effect (B,) float64, NaN there."""
+    """The evidence named for each customer, the strongest first; all (B, MOST_REASONS).
+
+    group   object, None where there is no further reason
+    weeks   int64: the evidence is what changed within so many weeks; 0: it is a level
+    effect  float64: how far the probability falls without it; NaN where there is no reason
+    """
 
     group: np.ndarray
+    weeks: np.ndarray
     effect: np.ndarray
 
 
-def find_reasons(candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray, horizon_index: int) -> Reasons:
-    """The group whose occlusion lowers the probability of this horizon most, and by how much."""
-    groups = list(dict.fromkeys(feature.group for feature in candidate.spec.features))
-    present = candidate.predict(inputs, lengths)[:, horizon_index]
-    effects = np.stack(
-        [present - _occlude(candidate, inputs, lengths, group)[:, horizon_index] for group in groups], axis=1
-    )
-    best = effects.argmax(axis=1)
-    effect = effects[np.arange(len(best)), best]
-    is_reason = effect >= SMALLEST_EFFECT
-    names = np.array(groups, dtype=object)[best]
-    return Reasons(np.where(is_reason, names, None), np.where(is_reason, effect, np.nan))
+def find_reasons(
+    candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray, horizon_index: int, present: np.ndarray
+) -> Reasons:
+    """The reasons of customers (B, T, F) whose probability of this horizon is `present` (B,)."""
+    effect, weeks = _choose_windows(_guess_effects(candidate, inputs, lengths, present))
+    strongest = np.argsort(-effect, axis=1, kind="stable")[:, :MOST_REASONS]
+    weeks = np.take_along_axis(weeks, strongest, axis=1)
+    effect = np.full((len(inputs), MOST_REASONS), np.nan)
+    for rank in range(strongest.shape[1]):
+        without = remove_evidence(candidate, inputs, lengths, strongest[:, rank], weeks[:, rank])
+        effect[:, rank] = present - candidate.predict(without, lengths)[:, horizon_index]
+    group = np.array(list_groups(candidate.spec), dtype=object)[strongest]
+    missing = ((0, 0), (0, MOST_REASONS - group.shape[1]))  # a model of one or two groups
+    return _order(np.pad(group, missing, constant_values=None), np.pad(weeks, missing), effect)
 
 
-def _occlude(candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray, group: str) -> np.ndarray:
-    """(B, H) probabilities with the group's inputs at their typical value."""
-    columns = [n for n, feature in enumerate(candidate.spec.features) if feature.group == group]
-    occluded = inputs.copy()
-    occluded[..., columns] = candidate.typical[columns].astype(inputs.dtype)
-    return candidate.predict(occluded, lengths)
+def _order(group: np.ndarray, weeks: np.ndarray, effect: np.ndarray) -> Reasons:
+    """By effect, those that raise the risk only."""
+    effect = np.where(effect >= SMALLEST_EFFECT, effect, np.nan)
+    order = np.argsort(-effect, axis=1, kind="stable")  # NaN goes last
+    group, weeks, effect = (np.take_along_axis(values, order, axis=1) for values in (group, weeks, effect))
+    return Reasons(np.where(np.isnan(effect), None, group), weeks, effect)
+
+
+def list_groups(spec: TensorSpec) -> list[str]:
+    return list(dict.fromkeys(feature.group for feature in spec.features))
+
+
+def _choose_windows(effects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of effects (W, B, G), for each customer and group (B, G): that of the window to name, and the window's weeks."""
+    largest = np.maximum(effects.max(axis=0), 0.0)
+    changes = effects[1:] >= ENOUGH * largest
+    window = np.where(changes.any(axis=0), 1 + changes.argmax(axis=0), 0)
+    return np.take_along_axis(effects, window[None], axis=0)[0], np.array(WINDOW_WEEKS)[window]
+
+
+def _guess_effects(candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """(W, B, G) what the candidate has learned to expect; -inf for a window that began before the customer."""
+    return np.stack([
+        np.where(
+            _count_steps(weeks, candidate.spec) < lengths[:, None],
+            _describe(candidate, inputs, lengths, present, weeks) @ learned[1:] + learned[0],
+            -np.inf,
+        )
+        for weeks, learned in zip(WINDOW_WEEKS, candidate.evidence, strict=True)
+    ])  # fmt: skip
+
+
+def _describe(
+    candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray, present: np.ndarray, weeks: int
+) -> np.ndarray:
+    """(B, 2 + 2F) what an effect is guessed from: the probability, the inputs now and those before the window."""
+    now = inputs[np.arange(len(inputs)), lengths - 1]
+    before = _look_back(candidate, inputs, lengths, np.full(len(inputs), weeks))
+    return np.column_stack([present, present * (1 - present), now, before])
+
+
+def _count_steps(weeks: np.ndarray | int, spec: TensorSpec) -> np.ndarray | int:
+    """Steps that hold the last `weeks`."""
+    return -(-weeks * 7 // spec.step_days)
+
+
+def _look_back(candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray, weeks: np.ndarray) -> np.ndarray:
+    """(B, F) the inputs before the last weeks; what is typical where there was no customer yet, and for 0 weeks."""
+    step = lengths - 1 - _count_steps(weeks, candidate.spec)
+    is_known = (weeks > 0) & (step >= 0)
+    before = inputs[np.arange(len(inputs)), np.maximum(step, 0)]
+    return np.where(is_known[:, None], before, candidate.typical.astype(inputs.dtype))
+
+
+def remove_evidence(
+    candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray, group: np.ndarray, weeks: np.ndarray
+) -> np.ndarray:
+    """The inputs (B, T, F) without one piece of evidence each: group (B,) by its place in list_groups, weeks (B,)."""
+    groups = list_groups(candidate.spec)
+    is_own = np.array([groups.index(feature.group) for feature in candidate.spec.features]) == group[:, None]
+    first = np.where(weeks > 0, lengths - _count_steps(weeks, candidate.spec), 0)
+    is_late = np.arange(inputs.shape[1]) >= first[:, None]
+    before = _look_back(candidate, inputs, lengths, weeks)
+    return np.where(is_late[:, :, None] & is_own[:, None, :], before[:, None, :], inputs)
+
+
+def learn_evidence(candidate: Candidate, batches: Iterable[Tensors]) -> np.ndarray:
+    """(W, 3 + 2F, G) float32, what guesses effects on the primary horizon: of every window a line, its intercept first.
+
+    Learned from the first SAMPLE_CUSTOMERS of the batches, which are all of one width, who would be scored.
+    """
+    churn = candidate.spec.churn
+    primary = churn.horizons_days.index(churn.primary_horizon_days)
+    inputs, lengths = _take_sample(batches, churn.eligible_within_days)
+    present = candidate.predict(inputs, lengths)[:, primary]
+    groups = list_groups(candidate.spec)
+    learned = np.zeros((len(WINDOW_WEEKS), 3 + 2 * inputs.shape[2], len(groups)), np.float32)
+    for line, weeks in zip(learned, WINDOW_WEEKS, strict=True):
+        lived = np.flatnonzero(_count_steps(weeks, candidate.spec) < lengths)
+        line[0] = -1.0  # lower than any effect, where nothing can be learned
+        if len(lived) < FEWEST_CUSTOMERS:
+            continue
+        own, of, p = inputs[lived], lengths[lived], present[lived]
+        effects = np.full((len(lived), len(groups)), -1.0)
+        for number, group in enumerate(groups):
+            if not (weeks and group in LEVELS):
+                chosen = np.full(len(lived), number), np.full(len(lived), weeks)
+                effects[:, number] = p - candidate.predict(remove_evidence(candidate, own, of, *chosen), of)[:, primary]
+        line[:] = _fit_lines(_describe(candidate, own, of, p, weeks), effects)
+    return learned
+
+
+def _take_sample(batches: Iterable[Tensors], eligible_within_days: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and lengths of the first who would be scored."""
+    inputs, lengths = [], []
+    for tensors in batches:
+        rows = np.flatnonzero(tensors.last(tensors.quiet_days) < eligible_within_days)
+        inputs.append(tensors.inputs[rows])
+        lengths.append(tensors.lengths[rows])
+        if sum(map(len, lengths)) >= SAMPLE_CUSTOMERS:
+            break
+    return np.concatenate(inputs)[:SAMPLE_CUSTOMERS], np.concatenate(lengths)[:SAMPLE_CUSTOMERS]
+
+
+def _fit_lines(described: np.ndarray, effects: np.ndarray) -> np.ndarray:
+    """(1 + width, G) of ridge regressions on standardised columns, written for the columns as they are."""
+    scaler = StandardScaler().fit(described)
+    lines = Ridge(alpha=PENALTY * len(described)).fit(scaler.transform(described), effects)
+    slopes = lines.coef_.T / scaler.scale_[:, None]
+    return np.vstack([lines.intercept_ - scaler.mean_ @ slopes, slopes])

@@ -43,7 +43,7 @@ HASH_PARTS = 2**32
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trained way to tell churn. typical (F,): the mean inputs, what a reason compares a customer with."""
+    """A trained way to tell churn. For its reasons, see explain.py: typical (F,), the mean inputs, and evidence."""
 
     kind: str
     spec: TensorSpec
@@ -51,6 +51,7 @@ class Candidate:
     calibration: Calibration
     typical: np.ndarray
     validation_log_loss: np.ndarray  # (H,)
+    evidence: np.ndarray | None = None  # (windows, 3 + 2F, groups); one that is kept has it
 
     def predict(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """inputs (B, T, F), lengths (B,) -> (B, H) float64 calibrated probabilities that never rise with H."""

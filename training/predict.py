@@ -17,11 +17,12 @@ import pyarrow as pa
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import available_features
 from spark_jobs.contract.shop import Bands, Shop
-from spark_jobs.contract.tables import churn_risk, probability_column
+from spark_jobs.contract.tables import REASON_COLUMNS, churn_risk, probability_column
 from training.bundle import LoadedBundle, load_bundle
-from training.dataset import to_day_number
+from training.dataset import Tensors, to_day_number
 from training.explain import find_reasons
 from training.grid import SeriesRows, read_rows
+from training.reason_texts import write_texts
 
 SPEND_WINDOW_DAYS = 180
 SHORTEST_SPEND_WINDOW_DAYS = 30
@@ -66,7 +67,7 @@ class Scorer:
         tensors = self.candidate.spec.build(batch, as_of)
         p = self.candidate.predict(tensors.inputs, tensors.lengths)
         primary = horizons.index(shop.churn.primary_horizon_days)
-        reasons = find_reasons(self.candidate, tensors.inputs, tensors.lengths, primary)
+        band = find_bands(shop.bands, p[:, primary])
         spend = expect_spend(read_rows(batch, ("spend",)), as_of, shop.churn.primary_horizon_days)
         count = batch.num_rows
         columns = {
@@ -74,15 +75,32 @@ class Scorer:
             **{probability_column(h): pa.array(p[:, n]) for n, h in enumerate(horizons)},
             "expected_spend": pa.array(spend).cast(MONEY),
             "spend_at_risk": pa.array(np.round(spend * p[:, primary], 2)).cast(MONEY),
-            "band": pa.array(find_bands(shop.bands, p[:, primary])),
-            "reason": pa.array(reasons.group, pa.string()),
-            "reason_effect": pa.array(reasons.effect, from_pandas=True),
+            "band": pa.array(band),
+            **self._explain(batch, tensors, p[:, primary], np.flatnonzero(band != "low"), as_of, shop),
             "model_version": pa.repeat(pa.scalar(model_version), count),
             "is_hindsight": pa.repeat(pa.scalar(is_hindsight), count),
             "as_of": pa.repeat(pa.scalar(as_of, pa.date32()), count),
         }
         target = schema(horizons)
         return pa.RecordBatch.from_arrays([columns[name] for name in target.names], schema=target)
+
+
+    def _explain(
+        self, batch: pa.RecordBatch, tensors: Tensors, p: np.ndarray, at_risk: np.ndarray, as_of: date, shop: Shop
+    ) -> dict[str, pa.Array]:
+        """The reason columns; null where nobody needs to act, for a reason costs more than a score."""
+        spec = self.candidate.spec
+        primary = spec.churn.horizons_days.index(spec.churn.primary_horizon_days)
+        reasons = find_reasons(self.candidate, tensors.inputs[at_risk], tensors.lengths[at_risk], primary, p[at_risk])
+        texts = write_texts(reasons, batch.take(pa.array(at_risk)), spec.measures, as_of, shop)
+        place = np.full(len(p), -1)
+        place[at_risk] = np.arange(len(at_risk))
+        rows = pa.array(place, mask=place < 0)
+        found = {"reason_effect": pa.array(reasons.effect[:, 0], from_pandas=True)}
+        for rank, name in enumerate(REASON_COLUMNS):
+            found |= {name: pa.array(reasons.group[:, rank], pa.string()),
+                      f"{name}_text": pa.array(texts[:, rank], pa.string())}  # fmt: skip
+        return {name: values.take(rows) for name, values in found.items()}
 
 
 def schema(horizons_days: tuple[int, ...]) -> pa.Schema:

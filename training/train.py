@@ -35,6 +35,7 @@ from spark_jobs.warehouse import ModelRecord, Warehouse
 from training.bundle import Bundle, read_files, write_bundle
 from training.config import ModelSettings
 from training.dataset import Series, TensorSpec
+from training.explain import learn_evidence
 from training.fit import Candidate, fit_candidates
 from training.gate import GateResult, run_gate
 from training.progress import show_progress
@@ -81,6 +82,7 @@ def train(plan: Training, home: Settings, report_folder: Path, console: Console)
     with show_progress(f"final {shop.name}", console) as progress:
         kind = gate.verdict.promoted
         [candidate] = fit_candidates(plan.series, as_of, shop, plan.settings, (kind,), progress).values()
+        candidate = prepare_reasons(candidate, plan)
     facts = describe_candidate(candidate, plan)
     documents = (shop, as_of, gate.predictions, gate.metrics, gate.verdict, facts)
     bundle = write_bundle(
@@ -94,6 +96,14 @@ def train(plan: Training, home: Settings, report_folder: Path, console: Console)
     show_gate(gate, console)
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
     return make_record(bundle, kind, gate, as_of)
+
+
+def prepare_reasons(candidate: Candidate, plan: Training) -> Candidate:
+    """The candidate with what it needs to explain itself."""
+    spec, as_of = candidate.spec, plan.as_of
+    steps = spec.steps_for(plan.series.first_day, as_of)
+    batches = (spec.build(chunk, as_of, steps=steps) for chunk in plan.series.chunks())
+    return replace(candidate, evidence=learn_evidence(candidate, batches))
 
 
 def describe_gate(gate: GateResult) -> dict[str, object]:

@@ -117,7 +117,7 @@ class Feature:
               age           days from the customer's first day to the step's end; uses no measure
     squash    log1p, or none
     fill      the value where the formula has nothing to look at (no such day yet)
-    group     the word that the reasons use for it
+    group     what the reasons name together; risk_reasons.py has the words for it
     per       the measure that recent_mean divides by
     """
 
@@ -220,20 +220,6 @@ FEATURES: tuple[Feature, ...] = (
     _feature("rating_90d", "reviews", "recent_mean", "rating_sum", 90, squash="none", unit="shop's rating", fill=3.0,
              per="rated_count", meaning="mean rating of the last 90 days; 3 where there is none"),
 )  # fmt: skip
-
-#: How a reason reads in a sentence: "<reason> speaks most for the risk".
-GROUP_MEANING = {
-    "recency": "how long ago the last purchase was",
-    "frequency": "how often the customer buys",
-    "spend": "how much the customer spends",
-    "basket": "how full the baskets are",
-    "returns": "what the customer sent back",
-    "breadth": "how many categories the customer buys from",
-    "tenure": "how long the customer has been with the shop",
-    "browsing": "how often and how long the customer looks around",
-    "cart": "what the customer puts into the cart and leaves there",
-    "reviews": "what the customer's reviews say",
-}
 
 
 def available_measures(mapped: dict[str, Collection[str]]) -> tuple[Measure, ...]:

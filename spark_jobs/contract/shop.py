@@ -205,6 +205,7 @@ class Shop:
     currency: str
     sources: Mapping[str, Source]
     title: str = ""
+    language: str = "en"
     churn: ChurnDefinition = field(default_factory=ChurnDefinition)
     bands: Bands = field(default_factory=Bands)
     end_date: date | None = None

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from spark_jobs.contract.errors import ShopFileError
 from spark_jobs.contract.features import ACTIVITY_MEASURES
+from spark_jobs.contract.risk_reasons import LANGUAGES
 from spark_jobs.contract.shop import WEEKDAYS, Bands, Contact, Rate, Schedule, Shop
 from spark_jobs.contract.source_tables import read_sources
 from spark_jobs.contract.toml_section import (
@@ -64,6 +65,7 @@ def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
         time_zone=time_zone or "UTC",
         currency=currency or "",
         title=top.text("title", name or ""),
+        language=top.choice("language", tuple(LANGUAGES), "en"),
         end_date=top.take("end_date", "a day like 2011-09-06", lambda v: type(v) is date, None),
         closed_days=tuple(_read_closed_days(top)),
         rates=tuple(_read_rates(top.section("rates"))),

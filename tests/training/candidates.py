@@ -10,6 +10,7 @@ from training.blend import BlendMembers
 from training.calibration import Calibration
 from training.config import ModelSettings
 from training.dataset import TensorSpec
+from training.explain import WINDOW_WEEKS, list_groups
 from training.fit import Candidate
 from training.lesson import Lesson
 from training.members import BLENDS, LSTM, BaselineMembers, Members, NetworkMembers
@@ -27,6 +28,7 @@ def draw_candidate(kind: str, shop: Shop, settings: ModelSettings, members: int 
         calibration=Calibration(np.full(horizons, 0.9), np.linspace(0.1, -0.1, horizons), np.full(horizons, 0.02)),
         typical=generator.uniform(0, 2, count),
         validation_log_loss=np.full(horizons, 0.5),
+        evidence=generator.normal(size=(len(WINDOW_WEEKS), 3 + 2 * count, len(list_groups(spec)))).astype(np.float32),
     )
 
 

@@ -21,7 +21,6 @@ from tests.training.candidates import draw_candidate
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training.bundle import LoadedBundle
 from training.config import ModelSettings
-from training.explain import find_reasons
 from training.grid import read_rows
 from training.members import KINDS
 from training.predict import Scorer, expect_spend, load_scorer
@@ -92,34 +91,17 @@ def test_an_empty_batch_gives_an_empty_batch(scorer, batch):
     assert scores.schema == score(scorer, batch).schema
 
 
-def test_a_reason_is_the_group_whose_absence_lowers_the_risk_most(scorer, batch):
-    """Recomputed one customer and one group at a time, from the definition."""
-    candidate = scorer.candidate
-    tensors = candidate.spec.build(batch.slice(0, 5), AS_OF)
-    reasons = find_reasons(candidate, tensors.inputs, tensors.lengths, 1)
-    for row in range(5):
-        inputs, lengths = tensors.inputs[row : row + 1], tensors.lengths[row : row + 1]
-        effects = {}
-        for group in {f.group for f in candidate.spec.features}:
-            without = inputs.copy()
-            for n, feature in enumerate(candidate.spec.features):
-                if feature.group == group:
-                    without[..., n] = candidate.typical[n]
-            effects[group] = (candidate.predict(inputs, lengths) - candidate.predict(without, lengths))[0, 1]
-        if reasons.group[row] is None:
-            assert max(effects.values()) < 2e-4
-            assert np.isnan(reasons.effect[row])
-        else:
-            assert effects[reasons.group[row]] == pytest.approx(max(effects.values()), abs=1e-6)
-            assert reasons.effect[row] == pytest.approx(max(effects.values()), abs=1e-6)
-
-
-def test_nobody_who_is_typical_has_a_reason(scorer):
-    candidate = scorer.candidate
-    inputs = np.tile(candidate.typical.astype(np.float32), (3, 5, 1))
-    reasons = find_reasons(candidate, inputs, np.array([1, 3, 5], np.int32), 1)
-    assert reasons.group.tolist() == [None] * 3
-    assert np.isnan(reasons.effect).all()
+def test_whom_nobody_must_act_on_has_no_reason(scorer, batch):
+    bands = Bands(high=0.6, medium=0.5)
+    rows = score(scorer, batch, replace(SHOP, bands=bands)).to_pylist()
+    names = ("reason", "reason_effect", "reason_text", "reason_2", "reason_2_text", "reason_3", "reason_3_text")
+    for row in rows:
+        told = [row[name] for name in names]
+        assert (told[0] is None) == (told[1] is None) == (told[2] is None)
+        assert row["band"] != "low" or told == [None] * len(names)
+    explained = [row for row in rows if row["reason"]]
+    assert 0 < len(explained) <= sum(row["band"] != "low" for row in rows) < len(rows)
+    assert explained[0]["reason_text"][0].isupper()
 
 
 def test_expected_spend_by_hand():

@@ -1,0 +1,177 @@
+"""Do the reasons name what the score rests on, and what do they cost?
+
+    make backtest SHOP=infra/demo/online_retail/shop.toml      # lands the files and builds the series
+    python -m infra.bench.reasons --shop infra/demo/online_retail/shop.toml --as-of 2011-09-06
+
+Trains every kind on the series as of the day and explains the customers at risk (bands medium and high).
+
+named           how far the primary probability moves, on average, without the evidence named first
+random          the same without a group drawn from all, over as many weeks, drawn from the customer's whole history
+same weeks      the same without a group drawn from all, over the very weeks of the named evidence
+fidelity        named / random
+best of all     share of the effect that the strongest of every group and window would have
+other weights   share of customers whose first reason is another where the network's weights are shuffled
+cost            seconds to explain the customers at risk over the seconds to score them, on one core
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.table import Table
+
+from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.windows import activity_window
+from spark_jobs.lake import Lake
+from training.backtest import read_series
+from training.config import ModelSettings
+from training.dataset import Tensors
+from training.evaluate import take_outcomes
+from training.explain import WINDOW_WEEKS, Reasons, find_reasons, learn_evidence, list_groups, remove_evidence
+from training.fit import Candidate, fit_candidates
+from training.members import NetworkMembers
+from training.predict import ONE_THREAD, find_bands
+from training.progress import show_progress
+from training.reason_texts import write_texts
+
+COLUMNS = ("kind", "at risk", "explained", "named", "random", "same weeks", "fidelity", "best of all", "other weights",
+           "cost")  # fmt: skip
+SEED = 0
+
+
+@dataclass(frozen=True)
+class AtRisk:
+    """The customers whom a candidate puts into band medium or high, and what it says of them."""
+
+    candidate: Candidate
+    batch: pa.Table
+    tensors: Tensors
+    present: np.ndarray
+    horizon: int
+
+    @classmethod
+    def of(cls, candidate: Candidate, series: pa.Table, shop: Shop) -> AtRisk:
+        as_of = series["as_of"][0].as_py()
+        horizon = shop.churn.horizons_days.index(shop.churn.primary_horizon_days)
+        tensors = candidate.spec.build(series, as_of)
+        p = candidate.predict(tensors.inputs, tensors.lengths)[:, horizon]
+        rows = np.flatnonzero(find_bands(shop.bands, p) != "low")
+        return cls(candidate, series.take(pa.array(rows)), tensors.take(rows), p[rows], horizon)
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        return self.candidate.predict(inputs, self.tensors.lengths)[:, self.horizon]
+
+    def explain(self) -> Reasons:
+        return find_reasons(self.candidate, self.tensors.inputs, self.tensors.lengths, self.horizon, self.present)
+
+    def remove(self, group: np.ndarray, weeks: np.ndarray) -> np.ndarray:
+        return remove_evidence(self.candidate, self.tensors.inputs, self.tensors.lengths, group, weeks)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments, shop = load_arguments(make_parser(__doc__), argv)
+    os.environ.update(ONE_THREAD)
+    lake, settings = Lake(Settings.from_environment().lake(shop.name)), ModelSettings.from_shop(shop)
+    series = read_series(lake, shop, [arguments.as_of])[arguments.as_of]
+    console = Console(highlight=False)
+    with show_progress(f"training {shop.name}", console) as progress:
+        candidates = fit_candidates(series, arguments.as_of, shop, settings, progress=progress)
+    eligible = pa.concat_tables(keep_eligible(chunk, shop) for chunk in series.chunks()).combine_chunks()
+    table = Table(*COLUMNS, title=f"{shop.title} as of {arguments.as_of}")
+    for kind, candidate in candidates.items():
+        table.add_row(kind, *measure(candidate, eligible, shop))
+    console.print(table)
+
+
+def keep_eligible(chunk: pa.Table, shop: Shop) -> pa.Table:
+    return chunk.filter(pa.array(take_outcomes(chunk, chunk["as_of"][0].as_py(), shop).eligible))
+
+
+def measure(candidate: Candidate, eligible: pa.Table, shop: Shop) -> list[str]:
+    """The columns after the kind."""
+    at_risk = AtRisk.of(candidate, eligible, shop)
+    count, cost = len(at_risk.present), time_reasons(at_risk, shop)
+    reasons = at_risk.explain()
+    named, strongest = move_of_named(at_risk, reasons)
+    by_chance = [np.abs(at_risk.present - at_risk.predict(inputs)).mean() for inputs in draw_removals(at_risk, reasons)]
+    moves = [f"{value:.4f}" for value in (named, *by_chance)]
+    return [f"{count:,}", f"{np.isfinite(reasons.effect[:, 0]).mean():.0%}", *moves, f"{named / by_chance[0]:.1f}",
+            f"{strongest:.0%}", shuffle_weights(at_risk, reasons, eligible), f"{cost:.2f}"]  # fmt: skip
+
+
+def move_of_named(at_risk: AtRisk, reasons: Reasons) -> tuple[float, float]:
+    """The mean effect of the first reasons, and its share of what an exhaustive search would name."""
+    everyone = np.ones(len(at_risk.present), int)
+    best = np.zeros(len(everyone))
+    for group in range(len(list_groups(at_risk.candidate.spec))):
+        for w in WINDOW_WEEKS:
+            effect = at_risk.present - at_risk.predict(at_risk.remove(group * everyone, w * everyone))
+            best = np.maximum(best, np.where(w < at_risk.tensors.lengths, effect, 0.0))
+    effect = np.nan_to_num(reasons.effect[:, 0])
+    return float(effect.mean()), float(effect.sum() / best.sum())
+
+
+def draw_removals(at_risk: AtRisk, reasons: Reasons) -> Iterator[np.ndarray]:
+    """The inputs without a group drawn for each customer: over as many weeks, anywhere; and over the very weeks."""
+    generator = np.random.default_rng(SEED)
+    inputs, lengths, weeks = at_risk.tensors.inputs, at_risk.tensors.lengths, reasons.weeks[:, 0]
+    spec = at_risk.candidate.spec
+    group = generator.integers(0, len(list_groups(spec)), len(lengths))
+    steps = np.where(weeks > 0, -(-weeks * 7 // spec.step_days) + 1, lengths)
+    until = generator.integers(steps, lengths, endpoint=True)
+    is_later = np.arange(inputs.shape[1]) >= until[:, None]
+    yield np.where(is_later[:, :, None], inputs, remove_evidence(at_risk.candidate, inputs, until, group, weeks))
+    yield at_risk.remove(group, weeks)
+
+
+def shuffle_weights(at_risk: AtRisk, reasons: Reasons, eligible: pa.Table) -> str:
+    """How many first reasons change with the network's weights in random order."""
+    members = at_risk.candidate.members
+    if not isinstance(members, NetworkMembers):
+        return "–"
+    constants = 2 * len(at_risk.candidate.typical)  # mean and scale of the inputs come first, and stay
+    generator, shuffled = np.random.default_rng(SEED), members.weights.copy()
+    for weights in shuffled:
+        generator.shuffle(weights[constants:])
+    other = replace(at_risk.candidate, members=NetworkMembers(members.network, shuffled))
+    tensors = other.spec.build(eligible, eligible["as_of"][0].as_py())
+    other = replace(at_risk, candidate=replace(other, evidence=learn_evidence(other, [tensors])))
+    other = replace(other, present=other.predict(other.tensors.inputs))
+    return f"{(other.explain().group[:, 0] != reasons.group[:, 0]).mean():.0%}"
+
+
+def time_reasons(at_risk: AtRisk, shop: Shop) -> float:
+    """Processor seconds of explaining over those of scoring, the better of a few tries each."""
+    candidate, batch, as_of = at_risk.candidate, at_risk.batch, at_risk.batch["as_of"][0].as_py()
+
+    def score() -> None:
+        tensors = candidate.spec.build(batch, as_of)
+        candidate.predict(tensors.inputs, tensors.lengths)
+
+    def explain() -> None:
+        write_texts(at_risk.explain(), batch, candidate.spec.measures, as_of, shop)
+
+    return _time(explain) / _time(score)
+
+
+def _time(work: Callable[[], None], tries: int = 5) -> float:
+    def once() -> float:
+        start = time.process_time()
+        work()
+        return time.process_time() - start
+
+    return min(once() for _ in range(tries))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,124 @@
+"""How is a reason told? What each group of inputs counts, and the sentences, in every language a shop may choose.
+
+`training/reason_texts.py` fills the sentences with numbers of the customer's own series, so what they say is true
+whatever the model thinks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ReasonGroup:
+    """What is told of a group of inputs (features.Feature.group).
+
+    told      change: more or less than before; total: everything so far; mean: the first measure over the second;
+              recency and tenure: their own sentences
+    measures  of the series: the first that the shop has is told; of a mean the first pair
+    """
+
+    told: str
+    measures: tuple[str, ...] = ()
+
+
+REASON_GROUPS: dict[str, ReasonGroup] = {
+    "recency": ReasonGroup("recency", ("sale_count",)),
+    "frequency": ReasonGroup("change", ("sale_count",)),
+    "spend": ReasonGroup("change", ("spend",)),
+    "basket": ReasonGroup("change", ("item_quantity",)),
+    "returns": ReasonGroup("change", ("return_count",)),
+    "breadth": ReasonGroup("total", ("new_category_count",)),
+    "tenure": ReasonGroup("tenure"),
+    "browsing": ReasonGroup("change", ("browse_count",)),
+    "cart": ReasonGroup("change", ("abandoned_cart_count", "cart_add_count")),
+    "reviews": ReasonGroup("mean", ("sentiment_sum", "judged_count", "rating_sum", "rated_count")),
+}
+#: Of these the days count, not the sum: a purchase of five lines is one purchase.
+COUNTED_IN_DAYS = ("sale_count",)
+
+
+@dataclass(frozen=True)
+class Language:
+    """nouns: measure -> what it is called, and the unit of its amounts; `{currency}` is the shop's."""
+
+    nouns: Mapping[str, tuple[str, str]]
+    one_day: str
+    days: str
+    one_week: str
+    weeks: str
+    fell: str
+    rose: str
+    none: str
+    none_after: str
+    amount: str
+    total: str
+    long_gap: str
+    usual_gap: str
+    one_purchase: str
+    tenure: str
+
+
+LANGUAGES: dict[str, Language] = {
+    "en": Language(
+        nouns={
+            "sale_count": ("purchases", ""),
+            "spend": ("spending", " {currency}"),
+            "item_quantity": ("items bought", ""),
+            "return_count": ("returns", ""),
+            "new_category_count": ("categories bought", ""),
+            "browse_count": ("browsing", " events"),
+            "abandoned_cart_count": ("products left in the cart", ""),
+            "cart_add_count": ("products put into the cart", ""),
+            "sentiment_sum": ("mean review sentiment", " (-1 bad, 1 good)"),
+            "judged_count": ("reviews", ""),
+            "rating_sum": ("mean rating given", ""),
+            "rated_count": ("ratings", ""),
+        },
+        one_day="1 day",
+        days="{count} days",
+        one_week="week",
+        weeks="{count} weeks",
+        fell="{noun} fell by {percent} % in the last {weeks}",
+        rose="{noun} rose by {percent} % in the last {weeks}",
+        none="no {noun} in the last {weeks}",
+        none_after="no {noun} in the last {weeks}, {amount} a month before",
+        amount="{noun} in the last {weeks}: {amount}",
+        total="{noun} so far: {amount}",
+        long_gap="no purchase for {days}, {ratio} times the usual gap",
+        usual_gap="last purchase {days} ago, the usual gap is {gap}",
+        one_purchase="only one day with a purchase, {days} ago",
+        tenure="first seen {days} ago",
+    ),
+    "zh": Language(
+        nouns={
+            "sale_count": ("购买", " 次"),
+            "spend": ("消费", " {currency}"),
+            "item_quantity": ("购买件数", ""),
+            "return_count": ("退货", " 次"),
+            "new_category_count": ("购买过的品类", " 个"),
+            "browse_count": ("浏览", " 次"),
+            "abandoned_cart_count": ("加购未买的商品", " 件"),
+            "cart_add_count": ("加购商品", " 件"),
+            "sentiment_sum": ("评论平均情感", "(-1 差,1 好)"),
+            "judged_count": ("评论", ""),
+            "rating_sum": ("平均评分", ""),
+            "rated_count": ("评分", ""),
+        },
+        one_day="1 天",
+        days="{count} 天",
+        one_week=" 1 周",
+        weeks=" {count} 周",
+        fell="最近{weeks}{noun}减少了 {percent}%",
+        rose="最近{weeks}{noun}增加了 {percent}%",
+        none="最近{weeks}没有{noun}",
+        none_after="最近{weeks}没有{noun},之前每月 {amount}",
+        amount="最近{weeks}{noun}:{amount}",
+        total="至今{noun}:{amount}",
+        long_gap="已 {days}没有购买,是平常间隔的 {ratio} 倍",
+        usual_gap="上次购买在 {days}前,平常间隔 {gap}",
+        one_purchase="只在 {days}前购买过一天",
+        tenure="首次出现在 {days}前",
+    ),
+}

@@ -1,0 +1,148 @@
+"""Reasons: exact effects for every kind, evidence that matters, and sentences that are true."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spark_jobs.contract.features import SERIES_MEASURES
+from tests.training.candidates import draw_candidate
+from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
+from training.config import ModelSettings
+from training.dataset import Tensors, TensorSpec
+from training.explain import WINDOW_WEEKS, Reasons, find_reasons, learn_evidence, list_groups, remove_evidence
+from training.fit import Candidate, fit_candidates
+from training.members import LSTM, NetworkMembers
+from training.reason_texts import write_texts
+
+SHOP = make_shop()
+AS_OF = day(199)
+HORIZON = 1
+
+
+@pytest.fixture(scope="module", params=["logistic", "boosting", LSTM])
+def explained(request) -> tuple[Candidate, Tensors, Reasons]:
+    """A candidate that has learned to explain itself, 500 customers, and their reasons."""
+    series, settings = draw_shop_series(500, 200), ModelSettings(lstm_units=4, folds=2)
+    if request.param == LSTM:  # drawn weights do
+        candidate = draw_candidate(LSTM, SHOP, settings)
+    else:
+        candidate = fit_candidates(series, AS_OF, SHOP, settings, (request.param,))[request.param]
+    tensors = candidate.spec.build(series, AS_OF)
+    candidate = replace(candidate, typical=tensors.last(tensors.inputs).mean(axis=0))
+    candidate = replace(candidate, evidence=learn_evidence(candidate, [tensors]))
+    return candidate, tensors, explain(candidate, tensors)
+
+
+def explain(candidate: Candidate, tensors: Tensors) -> Reasons:
+    present = candidate.predict(tensors.inputs, tensors.lengths)[:, HORIZON]
+    return find_reasons(candidate, tensors.inputs, tensors.lengths, HORIZON, present)
+
+
+def test_an_effect_is_what_the_probability_loses_without_the_evidence(explained):
+    """Recomputed customer by customer, from the definition."""
+    candidate, tensors, reasons = explained
+    for row in range(0, 500, 100):
+        inputs, lengths = tensors.inputs[row : row + 1], tensors.lengths[row : row + 1]
+        for group, weeks, effect in zip(*(values[row] for values in reasons), strict=True):
+            without = inputs.copy()
+            steps = weeks or lengths[0]
+            for n, feature in enumerate(candidate.spec.features):
+                if feature.group == group:
+                    value = inputs[0, lengths[0] - 1 - weeks, n] if weeks else candidate.typical[n]
+                    without[0, lengths[0] - steps : lengths[0], n] = value
+            fall = (candidate.predict(inputs, lengths) - candidate.predict(without, lengths))[0, HORIZON]
+            assert (group is None) == np.isnan(effect)
+            assert group is None or effect == pytest.approx(fall, abs=1e-6)
+
+
+def test_reasons_are_ranked_and_name_a_group_once(explained):
+    _, _, reasons = explained
+    assert (np.isfinite(reasons.effect[:, 0])).mean() > 0.5
+    strengths = np.nan_to_num(reasons.effect, nan=0.0)
+    assert (np.diff(strengths, axis=1) <= 0).all()
+    assert all(len({*named} - {None}) == sum(g is not None for g in named) for named in reasons.group)
+    assert set(np.unique(reasons.weeks)) <= set(WINDOW_WEEKS)
+
+
+def test_named_evidence_moves_the_score_three_times_as_much_as_random_evidence(explained):
+    """Random evidence: a group drawn from all, over as many weeks, which end at a day drawn from the history."""
+    candidate, tensors, reasons = explained
+    named = np.flatnonzero(np.isfinite(reasons.effect[:, 0]))
+    inputs, lengths, weeks = tensors.inputs[named], tensors.lengths[named], reasons.weeks[named, 0]
+    generator = np.random.default_rng(0)
+    group = generator.integers(0, len(list_groups(candidate.spec)), len(named))
+    until = generator.integers(np.where(weeks > 0, weeks + 1, lengths), lengths, endpoint=True)
+    earlier = remove_evidence(candidate, inputs, until, group, weeks)
+    is_later = np.arange(inputs.shape[1]) >= until[:, None]
+    random = np.where(is_later[:, :, None], inputs, earlier)
+    present, without = (candidate.predict(values, lengths)[:, HORIZON] for values in (inputs, random))
+    assert reasons.effect[named, 0].mean() >= 3 * np.abs(present - without).mean()
+
+
+def test_other_weights_give_other_reasons():
+    """Reasons are the model's, not the data's."""
+    tensors = TensorSpec.of(SHOP, ModelSettings()).build(draw_shop_series(300, 200), AS_OF)
+    firsts = []
+    for seed in (1, 2):
+        candidate = draw_candidate(LSTM, SHOP, ModelSettings(lstm_units=4))
+        weights = np.random.default_rng(seed).normal(0, 0.5, candidate.members.weights.shape).astype(np.float32)
+        candidate = replace(candidate, members=NetworkMembers(candidate.members.network, weights))
+        candidate = replace(candidate, evidence=learn_evidence(candidate, [tensors]))
+        firsts.append(explain(candidate, tensors).group[:, 0])
+    assert (firsts[0] != firsts[1]).mean() > 0.3
+
+
+def test_nobody_who_is_typical_has_a_reason(explained):
+    candidate, *_ = explained
+    inputs = np.tile(candidate.typical.astype(np.float32), (3, 5, 1))
+    lengths = np.array([1, 3, 5], np.int32)
+    present = candidate.predict(inputs, lengths)[:, HORIZON]
+    reasons = find_reasons(candidate, inputs, lengths, HORIZON, present)
+    assert reasons.group.tolist() == [[None] * 3] * 3
+    assert np.isnan(reasons.effect).all()
+
+
+# What is said
+
+VISITS = {day_number: {"browse_count": 10} for day_number in range(100, 180, 2)}
+CUSTOMERS = {
+    "fades": {0: PURCHASE, 50: PURCHASE, 100: PURCHASE, **VISITS, 185: {"browse_count": 21}, 155: PURCHASE},
+    "new": {195: {**PURCHASE, "return_count": 1}},
+    "reviews": {0: PURCHASE, 60: PURCHASE, 120: PURCHASE, 190: {**PURCHASE, "judged_count": 2, "sentiment_sum": -1.3, "new_category_count": 2}},
+}
+
+
+@pytest.mark.parametrize(
+    ("customer", "group", "weeks", "english", "chinese"),
+    [
+        # 21 events on day 185 after 110 on the eleven even days from 158 to 178
+        ("fades", "browsing", 3, "Browsing fell by 81 % in the last 3 weeks", "最近 3 周浏览减少了 81%"),
+        ("fades", "browsing", 1, "No browsing in the last week, 70.4 events a month before",
+         "最近 1 周没有浏览,之前每月 70.4 次"),
+        ("fades", "recency", 0, "Last purchase 44 days ago, the usual gap is 52 days",
+         "上次购买在 44 天前,平常间隔 52 天"),
+        ("fades", "frequency", 1, "No purchases in the last week, 0.3 a month before",
+         "最近 1 周没有购买,之前每月 0.3 次"),
+        ("fades", "frequency", 0, "Purchases in the last 26 weeks: 2", "最近 26 周购买:2 次"),
+        ("fades", "reviews", 13, "No reviews in the last 13 weeks", "最近 13 周没有评论"),
+        ("new", "recency", 0, "Only one day with a purchase, 4 days ago", "只在 4 天前购买过一天"),
+        ("new", "tenure", 0, "First seen 4 days ago", "首次出现在 4 天前"),
+        ("new", "spend", 0, "Spending in the last week: 10.00 EUR", "最近 1 周消费:10.00 EUR"),
+        ("new", "returns", 2, "Returns in the last 2 weeks: 1", "最近 2 周退货:1 次"),
+        ("reviews", "reviews", 4, "Mean review sentiment in the last 4 weeks: -0.7 (-1 bad, 1 good)",
+         "最近 4 周评论平均情感:-0.7(-1 差,1 好)"),
+        ("reviews", "breadth", 0, "Categories bought so far: 2", "至今购买过的品类:2 个"),
+        ("reviews", "spend", 13, "Spending rose by 100 % in the last 13 weeks", "最近 13 周消费增加了 100%"),
+    ],
+)  # fmt: skip
+def test_a_sentence_is_true(customer, group, weeks, english, chinese):
+    """Every number worked out by hand from CUSTOMERS."""
+    series = make_series({customer: CUSTOMERS[customer]}, AS_OF)
+    measures = tuple(measure.name for measure in SERIES_MEASURES)
+    reasons = Reasons(np.array([[group]], object), np.array([[weeks]]), np.array([[0.1]]))
+    for language, sentence in (("en", english), ("zh", chinese)):
+        texts = write_texts(reasons, series, measures, AS_OF, replace(SHOP, language=language))
+        assert texts.tolist() == [[sentence]]

@@ -1,0 +1,146 @@
+"""What is said of a reason? The words of contract/risk_reasons.py with numbers of the customer's own series.
+
+A change compares the last weeks with as many before them; where there is nothing in them, it tells what was usual in the
+half year before. Whatever the model thinks, the sentence is true.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from spark_jobs.contract.risk_reasons import COUNTED_IN_DAYS, LANGUAGES, REASON_GROUPS, ReasonGroup
+from spark_jobs.contract.shop import Shop
+from training.dataset import to_day_number
+from training.explain import WINDOW_WEEKS, Reasons
+from training.grid import read_rows
+
+#: How far back it is usual to look.
+WEEKS_BEFORE = 26
+WEEKS_PER_MONTH = 365.25 / 12 / 7
+#: A smaller change is told as an amount.
+SMALLEST_PERCENT = 10
+#: From so many times the usual gap on, silence is told by it.
+LONG_GAP = 1.5
+
+
+def write_texts(
+    reasons: Reasons, batch: pa.RecordBatch, measures: tuple[str, ...], as_of: date, shop: Shop
+) -> np.ndarray:
+    """(B, MOST_REASONS) object: a sentence for every reason, None where there is none."""
+    told = _Series(batch, measures, as_of, shop)
+    texts = np.full(reasons.group.shape, None, dtype=object)
+    for name in {group for group in reasons.group.ravel() if group is not None}:
+        row, rank = np.nonzero(reasons.group == name)
+        texts[row, rank] = told.tell(REASON_GROUPS[name], row, reasons.weeks[row, rank])
+    return texts
+
+
+class _Series:
+    """The facts of a batch of customers, and how they are told in the shop's language."""
+
+    def __init__(self, batch: pa.RecordBatch, measures: tuple[str, ...], as_of: date, shop: Shop):
+        self.today = to_day_number(as_of)
+        self.rows = read_rows(batch, measures)
+        self.words, self.currency = LANGUAGES[shop.language], shop.currency
+        self.days_with_us = self.today - self.rows.first_day + 1
+
+    def tell(self, group: ReasonGroup, row: np.ndarray, weeks: np.ndarray) -> list[str]:
+        """A sentence for each of the rows."""
+        tellers = {"change": self._tell_changes, "mean": self._tell_means, "total": self._tell_totals,
+                   "recency": self._tell_gaps, "tenure": self._tell_tenures}  # fmt: skip
+        measures = tuple(name for name in group.measures if name in self.rows.measures)
+        return [text[:1].upper() + text[1:] for text in tellers[group.told](measures, row, weeks)]
+
+    def _tell_changes(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
+        """Fell, rose or none at all; an amount where nothing moved or there is nothing to compare with."""
+        measure = measures[0]
+        sums, span = self._sum_weeks(measure), np.where(weeks > 0, weeks, self._level_weeks(row))
+        now, since = sums[row, span], sums[row, weeks]
+        known_before = np.maximum(self.days_with_us[row] // 7 - weeks, 0)
+        compared, usual = np.minimum(known_before, weeks), np.minimum(known_before, WEEKS_BEFORE)
+        monthly = (sums[row, weeks + usual] - since) / np.maximum(usual, 1) * WEEKS_PER_MONTH
+        before = (sums[row, weeks + compared] - since) / np.maximum(compared, 1) * weeks
+        percent = np.round(100 * (now / np.where(before > 0, before, np.inf) - 1))
+        percent[before <= 0] = 0.0
+        return [
+            self._tell_change(measure, *facts)
+            for facts in zip(*(values.tolist() for values in (span, now, monthly * (weeks > 0), percent)), strict=True)
+        ]
+
+    def _tell_change(self, measure: str, weeks: int, now: float, monthly: float, percent: float) -> str:
+        words, (noun, _) = self.words, self.words.nouns[measure]
+        if now <= 0:
+            none = words.none_after if monthly > 0 else words.none
+            return none.format(noun=noun, weeks=self._weeks(weeks), amount=self._amount(measure, monthly))
+        if abs(percent) < SMALLEST_PERCENT:
+            return words.amount.format(noun=noun, weeks=self._weeks(weeks), amount=self._amount(measure, now))
+        change = words.fell if percent < 0 else words.rose
+        return change.format(noun=noun, percent=f"{abs(percent):.0f}", weeks=self._weeks(weeks))
+
+    def _tell_means(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
+        """The mean over the weeks; where there was nothing to take it of, that."""
+        measure, count = measures[:2]
+        span = np.where(weeks > 0, weeks, self._level_weeks(row))
+        total, counted = (self._sum_weeks(name)[row, span].tolist() for name in (measure, count))
+        noun, counted_noun = (self.words.nouns[name][0] for name in (measure, count))
+        return [
+            self.words.amount.format(noun=noun, weeks=self._weeks(w), amount=self._amount(measure, value / n))
+            if n else self.words.none.format(noun=counted_noun, weeks=self._weeks(w))
+            for w, value, n in zip(span.tolist(), total, counted, strict=True)
+        ]  # fmt: skip
+
+    def _tell_totals(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
+        measure = measures[0]
+        noun = self.words.nouns[measure][0]
+        totals = np.bincount(self.rows.row, self.rows.measures[measure], minlength=self.rows.count)[row].tolist()
+        return [self.words.total.format(noun=noun, amount=self._amount(measure, value)) for value in totals]
+
+    def _tell_gaps(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
+        """The silence beside the customer's own usual gap, as Feature.op gap_ratio has it."""
+        happened = self.rows.measures[measures[0]] > 0
+        of, day = self.rows.row[happened], self.rows.day[happened]
+        counts = np.bincount(of, minlength=self.rows.count)
+        first, last = np.full(self.rows.count, self.today), np.full(self.rows.count, 0)
+        np.minimum.at(first, of, day)
+        np.maximum.at(last, of, day)
+        gaps = (last - first + 1) / np.maximum(counts, 1)
+        return [self._tell_gap(*facts) for facts in zip(
+            (self.today - last)[row].tolist(), gaps[row].tolist(), counts[row].tolist(), strict=True)]  # fmt: skip
+
+    def _tell_gap(self, days: int, gap: float, count: int) -> str:
+        if count < 2:
+            return self.words.one_purchase.format(days=self._days(days))
+        if days >= LONG_GAP * gap:
+            return self.words.long_gap.format(days=self._days(days), ratio=f"{days / gap:.1f}")
+        return self.words.usual_gap.format(days=self._days(days), gap=self._days(round(gap)))
+
+    def _tell_tenures(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
+        return [self.words.tenure.format(days=self._days(days)) for days in (self.days_with_us[row] - 1).tolist()]
+
+    def _level_weeks(self, row: np.ndarray) -> np.ndarray:
+        """The weeks that a level is told over: half a year, or all weeks of a newer customer."""
+        return np.minimum(WEEKS_BEFORE, -(-self.days_with_us[row] // 7))
+
+    def _sum_weeks(self, measure: str) -> np.ndarray:
+        """(customers, weeks + 1) what the last 0, 1, 2, … weeks add up to."""
+        values = self.rows.measures[measure]
+        values = (values > 0).astype(float) if measure in COUNTED_IN_DAYS else values
+        width = max(WINDOW_WEEKS) + WEEKS_BEFORE
+        week = (self.today - self.rows.day) // 7
+        is_near = week < width
+        cell = self.rows.row[is_near] * width + week[is_near]
+        weekly = np.bincount(cell, values[is_near], minlength=self.rows.count * width)
+        return np.pad(np.cumsum(weekly.reshape(-1, width), axis=1), ((0, 0), (1, 0)))
+
+    def _weeks(self, count: int) -> str:
+        return self.words.one_week if count == 1 else self.words.weeks.format(count=count)
+
+    def _days(self, count: int) -> str:
+        return self.words.one_day if count == 1 else self.words.days.format(count=count)
+
+    def _amount(self, measure: str, value: float) -> str:
+        number = f"{value:,.2f}" if measure == "spend" else f"{value:,.1f}" if value % 1 else f"{value:,.0f}"
+        return number + self.words.nouns[measure][1].format(currency=self.currency)
