@@ -27,7 +27,7 @@ MOST_REASONS = 3
 WINDOW_WEEKS = (0, 1, 2, 3, 4, 6, 8, 13)
 #: What is a level by its nature: to be one week older is no change.
 LEVELS = ("recency", "tenure", "breadth")
-#: A change is named rather than a level, and a shorter window rather than a longer, where it has this share of the effect.
+#: A change is named before a level, and a shorter window before a longer, where it has this share of the effect.
 ENOUGH = 0.8
 #: Effects below this are rounding of 32-bit arithmetic.
 SMALLEST_EFFECT = 1e-4

@@ -84,7 +84,6 @@ class Scorer:
         target = schema(horizons)
         return pa.RecordBatch.from_arrays([columns[name] for name in target.names], schema=target)
 
-
     def _explain(
         self, batch: pa.RecordBatch, tensors: Tensors, p: np.ndarray, at_risk: np.ndarray, as_of: date, shop: Shop
     ) -> dict[str, pa.Array]:

@@ -1,7 +1,7 @@
 """What is said of a reason? The words of contract/risk_reasons.py with numbers of the customer's own series.
 
-A change compares the last weeks with as many before them; where there is nothing in them, it tells what was usual in the
-half year before. Whatever the model thinks, the sentence is true.
+A change compares the last weeks with as many before them; where nothing happened in them, it tells what was usual in
+the half year before. Whatever the model thinks, the sentence is true.
 """
 
 from __future__ import annotations

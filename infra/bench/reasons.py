@@ -24,14 +24,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
 from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
-from spark_jobs.contract.windows import activity_window
 from spark_jobs.lake import Lake
 from training.backtest import read_series
 from training.config import ModelSettings

@@ -45,11 +45,12 @@ def make_risk_table(rows: Sequence[Mapping[str, object]], shop: Shop) -> Table:
     title = f"The {len(rows)} customers with the most money at risk" + (f" as of {rows[0]['as_of']}" if rows else "")
     table = Table(title=title)
     for name in ("customer", *(f"{h} days" for h in days), "band", f"at risk, {shop.currency}", "because of"):
-        table.add_column(name, justify="right" if "days" in name or "at risk" in name else "left", no_wrap=True)
+        table.add_column(name, justify="right" if "days" in name or "at risk" in name else "left",
+                         no_wrap=name != "because of")  # fmt: skip
     for row in rows:
         probabilities = [f"{row[probability_column(h)]:.0%}" for h in days]
         money = f"{row['spend_at_risk']:,.2f}"
-        table.add_row(str(row["customer_id"])[:12] + "…", *probabilities, row["band"], money, row["reason"] or "–")
+        table.add_row(str(row["customer_id"])[:12] + "…", *probabilities, row["band"], money, row["reason_text"] or "–")
     return table
 
 

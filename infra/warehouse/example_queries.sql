@@ -4,7 +4,7 @@
 -- The role churn_reader may run all of them but the one that resolves customer ids, which needs churn_identity too.
 
 -- title: The 20 customers with the most money at risk
-SELECT customer_id, band, p_churn_60d, expected_spend, spend_at_risk, reason
+SELECT customer_id, band, p_churn_60d, expected_spend, spend_at_risk, reason_text, reason_2_text
 FROM current_churn_risk
 ORDER BY spend_at_risk DESC, customer_id
 LIMIT 20;
@@ -23,14 +23,14 @@ ORDER BY as_of;
 
 -- title: Whose risk rose most since the day before
 SELECT today.customer_id, before.p_churn_60d AS p_before, today.p_churn_60d AS p_today,
-       today.p_churn_60d - before.p_churn_60d AS rise, today.spend_at_risk, today.reason
+       today.p_churn_60d - before.p_churn_60d AS rise, today.spend_at_risk, today.reason_text
 FROM current_churn_risk AS today
 JOIN churn_risk_history AS before ON before.as_of = today.as_of - 1 AND before.customer_id = today.customer_id
 ORDER BY rise DESC, today.customer_id
 LIMIT 20;
 
 -- title: The shop's own ids of the customers to contact (needs churn_identity)
-SELECT customers.customer_id AS shop_customer_id, risk.band, risk.spend_at_risk, risk.reason
+SELECT customers.customer_id AS shop_customer_id, risk.band, risk.spend_at_risk, risk.reason_text
 FROM current_churn_risk AS risk
 JOIN identity.customers ON customers.shop = current_schema() AND customers.customer_key = risk.customer_id
 WHERE risk.band = 'high'

@@ -111,7 +111,12 @@ VISITS = {day_number: {"browse_count": 10} for day_number in range(100, 180, 2)}
 CUSTOMERS = {
     "fades": {0: PURCHASE, 50: PURCHASE, 100: PURCHASE, **VISITS, 185: {"browse_count": 21}, 155: PURCHASE},
     "new": {195: {**PURCHASE, "return_count": 1}},
-    "reviews": {0: PURCHASE, 60: PURCHASE, 120: PURCHASE, 190: {**PURCHASE, "judged_count": 2, "sentiment_sum": -1.3, "new_category_count": 2}},
+    "reviews": {
+        0: PURCHASE,
+        60: PURCHASE,
+        120: PURCHASE,
+        190: {**PURCHASE, "judged_count": 2, "sentiment_sum": -1.3, "new_category_count": 2},
+    },
 }
 
 

@@ -21,8 +21,9 @@ from tests.training.candidates import draw_candidate
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training.bundle import LoadedBundle
 from training.config import ModelSettings
+from training.explain import learn_evidence
 from training.grid import read_rows
-from training.members import KINDS
+from training.members import KINDS, LSTM
 from training.predict import Scorer, expect_spend, load_scorer
 
 SHOP = make_shop()
@@ -91,9 +92,13 @@ def test_an_empty_batch_gives_an_empty_batch(scorer, batch):
     assert scores.schema == score(scorer, batch).schema
 
 
-def test_whom_nobody_must_act_on_has_no_reason(scorer, batch):
-    bands = Bands(high=0.6, medium=0.5)
-    rows = score(scorer, batch, replace(SHOP, bands=bands)).to_pylist()
+def test_whom_nobody_must_act_on_has_no_reason(batch):
+    candidate = draw_candidate(LSTM, SHOP, ModelSettings(lstm_units=4))
+    tensors = candidate.spec.build(batch, AS_OF)
+    candidate = replace(candidate, evidence=learn_evidence(candidate, [tensors]))
+    medium = float(np.median(candidate.predict(tensors.inputs, tensors.lengths)[:, 1]))
+    scorer = Scorer(LoadedBundle(SHOP.name, AS_OF, candidate))
+    rows = score(scorer, batch, replace(SHOP, bands=Bands(high=medium, medium=medium))).to_pylist()
     names = ("reason", "reason_effect", "reason_text", "reason_2", "reason_2_text", "reason_3", "reason_3_text")
     for row in rows:
         told = [row[name] for name in names]
