@@ -60,12 +60,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     lake = Lake(settings.lake(shop.name))
     series = read_series(lake, shop, [*cutoffs, data_until])
     budget = Budget(arguments.budget, time.monotonic())
-    variants = list_variants(shop, ModelSettings.from_shop(shop))
+    model, *others = list_variants(shop, ModelSettings.from_shop(shop))
+    variants = [model, *(variant for variant in others if arguments.only in variant.name)]
     cells = Cells(folder, lake, series)
     with show_progress(f"ablate {shop.name}", console) as progress:
         found = measure_cells(cells, variants, cutoffs, budget, progress)
         if arguments.search and not budget.is_used_up:
-            best = find_best_settings(folder / "search.db", variants[0], series[cutoffs[0]], arguments.search,
+            best = find_best_settings(folder / "search.db", model, series[cutoffs[0]], arguments.search,
                                       lambda: budget.is_used_up, progress)  # fmt: skip
             found |= measure_cells(cells, [best], cutoffs, budget, progress)
     rows = summarise(found, cutoffs, shop, settings.home)
@@ -100,6 +101,7 @@ def make_ablate_parser() -> argparse.ArgumentParser:
     parser.add_argument("--cutoffs", default="", metavar="DAY,DAY", help="days at which to judge; as make backtest")
     parser.add_argument("--budget", type=_read_minutes, metavar="MINUTES", help="train nothing new after so long")
     parser.add_argument("--search", type=int, default=0, metavar="N", help="settings to try on validation, in all")
+    parser.add_argument("--only", default="", metavar="TEXT", help="compare only what has this in its name")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the results are written")
     return parser
 

@@ -110,6 +110,14 @@ def test_nothing_is_parsed_before_its_hash_is_checked(tmp_path, monkeypatch):
         load_bundle(kept.folder)
 
 
+def test_a_bundle_of_a_former_format_says_train_again(tmp_path):
+    kept = keep(tmp_path, "recency")
+    manifest = json.loads((kept.folder / "manifest.json").read_text())
+    (kept.folder / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+    with pytest.raises(ChurnError, match=r"is not of format \d: train again$"):
+        load_bundle(kept.folder)
+
+
 def test_another_bundle_than_the_registered_one_is_refused(tmp_path):
     kept = keep(tmp_path, "recency")
     change_settings(kept, lambda s: s["calibration"].update(slope=[1.0, 1.0, 1.0]))
