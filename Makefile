@@ -14,10 +14,10 @@ JOBS := .venv/bin/python -m
 AIRFLOW := .venv-airflow/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo nightly train backtest status sql airflow stop check test faults bench ablate
+.PHONY: help setup demo nightly train backtest status sql airflow stop check test test-airflow faults bench ablate
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## both environments (.venv and .venv-airflow); needs Python 3.11 to 3.13 and Java 17 or 21
 	@for python in python3.13 python3.12 python3.11 python3; do \
@@ -59,6 +59,9 @@ check: setup ## style, import rules, commands: seconds
 
 test: setup ## every test that needs no cluster
 	@$(JOBS) infra.local.run_tests
+
+test-airflow: setup ## the product in a live Airflow, its pages in Chromium; minutes; SCREENSHOTS= (a folder)
+	@$(AIRFLOW) pytest tests/airflow --confcutdir=tests/airflow --timeout=1500 --screenshots="$$SCREENSHOTS"
 
 faults: setup ## the long suites: writers and servers that die, a month of nights in any order; minutes
 	@$(JOBS) pytest -m "slow or not slow" tests/faults tests/spark_jobs/test_three_logs.py

@@ -14,22 +14,32 @@ ENDED = ("success", "failed")
 
 
 class AirflowClient:
-    """Calls below /api/v2, as one user. Every refusal is a ChurnError with Airflow's own words."""
+    """Calls of the REST API, as one user. Every refusal is a ChurnError with Airflow's own words."""
 
     def __init__(self, url: str, user: str, password: str):
         self.url = url
         self._http = httpx.Client(base_url=url, timeout=60)
-        answer = self._http.post("/auth/token", json={"username": user, "password": password})
-        self._http.headers["Authorization"] = f"Bearer {_read(answer)['access_token']}"
+        token = self._call("POST", "/auth/token", json={"username": user, "password": password})["access_token"]
+        self._http.headers["Authorization"] = f"Bearer {token}"
 
-    def get(self, path: str, **parameters: object) -> dict[str, Any]:
-        return _read(self._http.get(f"/api/v2{path}", params=parameters))
+    def get(self, path: str, api: str = "/api/v2", **parameters: object) -> dict[str, Any]:
+        """api: /ui has what the pages ask for, and no promise to stay."""
+        return self._call("GET", f"{api}{path}", params=parameters)
 
     def post(self, path: str, **body: object) -> dict[str, Any]:
-        return _read(self._http.post(f"/api/v2{path}", json=body))
+        return self._call("POST", f"/api/v2{path}", json=body)
 
     def patch(self, path: str, **body: object) -> dict[str, Any]:
-        return _read(self._http.patch(f"/api/v2{path}", json=body))
+        return self._call("PATCH", f"/api/v2{path}", json=body)
+
+    def _call(self, method: str, path: str, **content: object) -> dict[str, Any]:
+        try:
+            answer = self._http.request(method, path, **content)
+        except httpx.HTTPError as error:
+            raise ChurnError(f"Airflow does not answer at {self.url}: {error}") from None
+        if answer.is_error:
+            raise ChurnError(f"Airflow refuses {method} {path}: {_explain(answer)}")
+        return answer.json()
 
     def ensure_pool(self, name: str, slots: int, description: str) -> None:
         pools = self.get("/pools", pool_name_pattern=name, limit=1000)["pools"]
@@ -50,6 +60,11 @@ class AirflowClient:
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """The DAG's runs, the newest last."""
         return self.get(f"/dags/{dag_id}/dagRuns", order_by="id", limit=1000)["dag_runs"]
+
+    def clear(self, dag_id: str, run_id: str, *task_ids: str, downstream: bool = False) -> None:
+        """Lets tasks of a run, by default all, run again."""
+        self.post(f"/dags/{dag_id}/clearTaskInstances", dry_run=False, only_failed=False, dag_run_id=run_id,
+                  task_ids=list(task_ids) or None, include_downstream=downstream)  # fmt: skip
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
         """A run's task instances by task id."""
@@ -74,12 +89,6 @@ def wait_until(look: Callable[[], Any], seconds: float, what: str) -> Any:
             raise ChurnError(f"{what}: not there after {seconds:.0f} s")
         time.sleep(1)
     return found
-
-
-def _read(answer: httpx.Response) -> dict[str, Any]:
-    if answer.is_error:
-        raise ChurnError(f"Airflow refuses {answer.request.method} {answer.request.url.path}: {_explain(answer)}")
-    return answer.json()
 
 
 def _explain(answer: httpx.Response) -> str:

@@ -47,6 +47,7 @@ class AirflowServer:
 
     def __init__(self, settings: Settings, shops: Sequence[Path], port: int):
         self.settings, self.shops, self.port = settings, list(shops), port
+        self.environment: dict[str, str] = {}  # of every command that belongs to it, once it has started
         self._processes: dict[str, subprocess.Popen] = {}
         self.url = f"http://localhost:{port}"
         self.logs = settings.home / "logs" / "airflow_server"
@@ -63,13 +64,13 @@ class AirflowServer:
         """Starts everything and returns once it is healthy and knows the DAGs. `tell` hears what it waits for."""
         self.logs.mkdir(parents=True, exist_ok=True)
         tell("its database")
-        environment = make_server_environment(self.shops, self.port) | self._database()
-        environment |= {MARK: str(self.settings.home), "SPT_NOENV": "1"}  # else process titles overwrite the mark
+        self.environment = make_server_environment(self.shops, self.port) | self._database()
+        mark = {MARK: str(self.settings.home), "SPT_NOENV": "1"}  # else process titles overwrite the mark
         try:
-            if self._launch("database", ["db", "migrate"], environment).wait() != 0:
+            if self._launch("database", ["db", "migrate"], mark).wait() != 0:
                 raise ChurnError(f"Airflow's database cannot be made: {self._last_line('database')}")
             for name, command in COMPONENTS.items():
-                self._processes[name] = self._launch(name, command, environment)
+                self._processes[name] = self._launch(name, command, mark)
             self._await_health(tell)
         except BaseException:
             self.stop()
@@ -127,11 +128,11 @@ class AirflowServer:
             return ", ".join(ill)
         return "" if self.client().list_dags() else "the DAGs"
 
-    def _launch(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen:
+    def _launch(self, name: str, command: Sequence[str], mark: Mapping[str, str]) -> subprocess.Popen:
         """An Airflow command with a log of its own, in a session of its own that no Ctrl-C reaches."""
         with (self.logs / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
-                [AIRFLOW_PYTHON, "-m", "airflow", *command], cwd=ROOT, env=environment,
+                [AIRFLOW_PYTHON, "-m", "airflow", *command], cwd=ROOT, env={**self.environment, **mark},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Runs every test that needs no cluster, in the environment that it belongs to, and sums up in pytest's words.
+"""Runs every test that needs no cluster and no live Airflow, each in its environment, and sums up in pytest's words.
 
 The DAGs' tests need Airflow's environment, all others the jobs'. Both suites always run; the last line counts them
 together, and the exit code is 0 only if both passed.
@@ -19,7 +19,7 @@ from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT
 
 SUITES = {
     "dags": [str(AIRFLOW_PYTHON), "-m", "pytest", "tests/dags", "--confcutdir=tests/dags"],
-    "all others": [str(JOBS_PYTHON), "-m", "pytest", "tests", "--ignore=tests/dags"],
+    "all others": [str(JOBS_PYTHON), "-m", "pytest", "tests", "--ignore=tests/dags", "--ignore=tests/airflow"],
 }
 
 

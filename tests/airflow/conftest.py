@@ -1,0 +1,129 @@
+"""One live Airflow for all tests of this folder, started by the code of `make airflow`, with one tiny shop.
+
+What the tests compare with is built by hand meanwhile, in another CHURN_HOME.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from infra.local.airflow_client import AirflowClient
+from infra.local.airflow_server import AirflowServer
+from infra.local.environment import JOBS_PYTHON, ROOT, make_environment
+from spark_jobs.contract.settings import Settings
+from tests.airflow import bazaar, browser
+
+BASE, *NIGHTS = (bazaar.last_due_night() - timedelta(days=ago) for ago in (4, 3, 2, 1, 0))
+
+
+def pytest_addoption(parser) -> None:
+    parser.addoption("--screenshots", default="", metavar="DIR", help="where the pages' pictures go; none without it")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class HandMade:
+    """The jobs by hand, in a CHURN_HOME with a bazaar of its own."""
+
+    def __init__(self, home: Path, **schedule: object):
+        self.environment = os.environ | {"CHURN_HOME": str(home)}
+        bazaar.land(home, NIGHTS[-1] + timedelta(days=1))  # should the next night fall due meanwhile
+        self.shop_file = bazaar.write_shop(home / "shops", **schedule)
+
+    def start(self, command: str, *words: object) -> subprocess.Popen:
+        program = [JOBS_PYTHON, "-m", "tests.airflow.by_hand", command, "--shop", self.shop_file, *map(str, words)]
+        return subprocess.Popen(
+            program, env=self.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def content(self) -> dict[str, dict[str, str]]:
+        return json.loads(finish(self.start("content")).splitlines()[-1])
+
+    def warehouse(self, command: str) -> None:
+        subprocess.run([JOBS_PYTHON, "-m", "spark_jobs.warehouse", command], env=self.environment, cwd=ROOT, check=True)
+
+
+@cache
+def finish(process: subprocess.Popen) -> str:
+    """What it said, once it has ended well."""
+    said, _ = process.communicate(timeout=900)
+    assert process.returncode == 0, said
+    return said
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory) -> Path:
+    """The CHURN_HOME of the live Airflow; the environment names it."""
+    home = tmp_path_factory.mktemp("live")
+    os.environ.pop("CHURN_WAREHOUSE_URL", None)
+    quick = {
+        "CHURN_HOME": str(home),
+        "CHURN_ID_KEY": "5a" * 32,  # the same customers have the same keys in both homes
+        "CHURN_SPARK_MASTER": "local[1]",
+        "SPARK_DRIVER_MEMORY": "1g",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+    }
+    os.environ.update(make_environment([], {**os.environ, **quick}))
+    return home
+
+
+@pytest.fixture(scope="session")
+def live(home) -> HandMade:
+    """The live shop: nights are owed from the last but one on, scores at once, and a person decides within seconds."""
+    live = HandMade(home, first_night=NIGHTS[-2], due_hours=2.001, poll_seconds=2, approval_hours=0.02)
+    live.warehouse("start")
+    yield live
+    live.warehouse("stop")
+
+
+@pytest.fixture(scope="session")
+def twin(tmp_path_factory, home) -> HandMade:
+    """The same shop elsewhere, all of whose nights are built by hand, in their order."""
+    twin = HandMade(tmp_path_factory.mktemp("twin"))
+    twin.warehouse("start")
+    yield twin
+    twin.warehouse("stop")
+
+
+@pytest.fixture(scope="session")
+def building(live, twin) -> tuple[subprocess.Popen, subprocess.Popen]:
+    """What is built by hand meanwhile: the live shop's first day and model, and all days of its twin."""
+    first_day = live.start("build", "--train", BASE)
+    all_days = twin.start("build", "--train", BASE, "--nights", *NIGHTS)
+    return first_day, all_days
+
+
+@pytest.fixture(scope="session")
+def server(live, building):
+    server = AirflowServer(Settings.from_environment(), [live.shop_file], free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def airflow(server) -> AirflowClient:
+    return server.client()
+
+
+@pytest.fixture
+def pages(server, request):
+    """Airflow's pages in a browser of its own."""
+    if not browser.is_installed():
+        pytest.skip("needs Debian's chromium and chromium-driver")
+    folder = request.config.getoption("--screenshots")
+    with browser.open_browser() as chromium:
+        yield browser.Pages(chromium, server.url, Path(folder) if folder else None)
