@@ -10,7 +10,6 @@ everything; --stop ends an Airflow whose starter is gone.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -36,7 +35,6 @@ from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.embedded_postgres import EmbeddedPostgres
 
 LIVE_SHOP = ROOT / "infra" / "demo" / "live" / "shop.toml"
-POOLS = ROOT / "infra" / "airflow" / "pools.json"
 LOOK_SECONDS = 30  # between two looks whether a day is over
 NEXT_STEPS = """
 What to do there:
@@ -86,11 +84,9 @@ def serve(settings: Settings, shops: Sequence[Shop], is_tour: bool) -> None:
             land_raw_files(shop, settings)
             prepare_warehouse(shop)
         start(server, console)
-        client = server.client()
-        for name, pool in json.loads(POOLS.read_text()).items():
-            client.ensure_pool(name, count_cards() if name == "gpu" else pool["slots"], pool["description"])
         if is_tour:
             load_history(server, shops[0], console)
+        client = server.client()
         for dag_id in client.list_dags():
             client.unpause(dag_id)
         console.print(f"\nAirflow: {server.url}   user {USER}   password {server.password}", soft_wrap=True)
@@ -101,15 +97,6 @@ def serve(settings: Settings, shops: Sequence[Shop], is_tour: bool) -> None:
         server.stop()
         if not was_up:
             subprocess.run([JOBS_PYTHON, "-m", "spark_jobs.warehouse", "stop"], cwd=ROOT)
-
-
-def count_cards() -> int:
-    """The graphics cards of this machine, at least one: a training on the CPU takes the place of one."""
-    try:
-        told = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return 1
-    return max(1, told.count("GPU "))
 
 
 def start(server: AirflowServer, console: Console) -> None:

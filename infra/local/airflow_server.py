@@ -28,6 +28,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.embedded_postgres import EmbeddedPostgres
 
+POOLS = ROOT / "infra" / "airflow" / "pools.json"
 MARK = "CHURN_AIRFLOW_HOME"
 USER = "admin"
 #: Nobody asks them for logs: the API server reads the files. A log server would listen to the whole network.
@@ -72,6 +73,7 @@ class AirflowServer:
             for name, command in COMPONENTS.items():
                 self._processes[name] = self._launch(name, command, mark)
             self._await_health(tell)
+            self._make_pools()
         except BaseException:
             self.stop()
             raise
@@ -117,6 +119,12 @@ class AirflowServer:
                 raise ChurnError(f"Airflow is not healthy after {START_SECONDS} s ({waiting}): see {self.logs}")
             time.sleep(1)
 
+    def _make_pools(self) -> None:
+        client = self.client()
+        for name, pool in json.loads(POOLS.read_text()).items():
+            slots = count_cards() if name == "gpu" else pool["slots"]
+            client.ensure_pool(name, slots, pool["description"])
+
     def _find_missing(self) -> str:
         """What is not there yet, in words; nothing once all is."""
         try:
@@ -140,6 +148,15 @@ class AirflowServer:
         log = self.logs / f"{name}.log"
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
         return f"{lines[-1] if lines else 'it said nothing'} ({log})"
+
+
+def count_cards() -> int:
+    """The graphics cards of this machine, at least one: a training on the CPU takes the place of one."""
+    try:
+        told = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return 1
+    return max(1, told.count("GPU "))
 
 
 def find_processes(home: Path) -> list[psutil.Process]:

@@ -1,6 +1,7 @@
 """One live Airflow for all tests of this folder, started by the code of `make airflow`, with one tiny shop.
 
-What the tests compare with is built by hand meanwhile, in another CHURN_HOME.
+The files tell one story, in the order of their numbers: what takes minutes is started once, by `nights`, and waited for
+where it is needed. What the tests compare with is built by hand meanwhile, in another CHURN_HOME.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 import os
 import socket
 import subprocess
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -20,8 +22,7 @@ from infra.local.airflow_server import AirflowServer
 from infra.local.environment import JOBS_PYTHON, ROOT, make_environment
 from spark_jobs.contract.settings import Settings
 from tests.airflow import bazaar, browser
-
-BASE, *NIGHTS = (bazaar.last_due_night() - timedelta(days=ago) for ago in (4, 3, 2, 1, 0))
+from tests.airflow.story import BACKFILLED, BASE, ETL, NIGHTS, OWED, SCORE, TRAIN
 
 
 def pytest_addoption(parser) -> None:
@@ -49,7 +50,11 @@ class HandMade:
         )
 
     def content(self) -> dict[str, dict[str, str]]:
-        return json.loads(finish(self.start("content")).splitlines()[-1])
+        """By table and day, up to the last night of the story: another may fall due meanwhile."""
+        found = json.loads(finish(self.start("content")).splitlines()[-1])
+        return {
+            name: {day: rows for day, rows in days.items() if day <= str(NIGHTS[-1])} for name, days in found.items()
+        }
 
     def warehouse(self, command: str) -> None:
         subprocess.run([JOBS_PYTHON, "-m", "spark_jobs.warehouse", command], env=self.environment, cwd=ROOT, check=True)
@@ -83,7 +88,7 @@ def home(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def live(home) -> HandMade:
     """The live shop: nights are owed from the last but one on, scores at once, and a person decides within seconds."""
-    live = HandMade(home, first_night=NIGHTS[-2], due_hours=2.001, poll_seconds=2, approval_hours=0.02)
+    live = HandMade(home, first_night=OWED[0], due_hours=2.001, poll_seconds=2, approval_hours=0.03)
     live.warehouse("start")
     yield live
     live.warehouse("stop")
@@ -117,6 +122,27 @@ def server(live, building):
 @pytest.fixture(scope="session")
 def airflow(server) -> AirflowClient:
     return server.client()
+
+
+@pytest.fixture(scope="session")
+def cli(server) -> Callable[..., subprocess.CompletedProcess]:
+    """Airflow's command line, in the server's environment."""
+
+    def run(*words: str) -> subprocess.CompletedProcess:
+        return subprocess.run(["airflow", *words], env=server.environment, cwd=ROOT, capture_output=True, text=True)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def nights(airflow, cli, building) -> None:
+    """Unpauses the DAGs, which owe two nights, and backfills the two before them, the later one first."""
+    finish(building[0])
+    for dag_id in (SCORE, TRAIN, ETL):
+        airflow.unpause(dag_id)
+    span = ["--from-date", f"{BACKFILLED[0]}", "--to-date", f"{BACKFILLED[-1]}T23:59:59"]
+    done = cli("backfill", "create", "--dag-id", ETL, *span, "--run-backwards", "--max-active-runs", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture

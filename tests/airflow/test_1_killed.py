@@ -1,0 +1,37 @@
+"""A task's worker dies: its driver dies with it, nobody writes twice, and the night comes to its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from datetime import date
+
+import psutil
+
+from infra.local.airflow_client import wait_until
+from tests.airflow.story import BACKFILLED, ETL, PATIENCE_SECONDS, await_run, await_task, find_run
+
+NIGHT = BACKFILLED[-1]  # the backfill makes it first
+
+
+def test_a_task_killed_with_its_worker_leaves_no_driver_and_is_tried_again(airflow, nights):
+    run_id = find_run(airflow, ETL, NIGHT)["dag_run_id"]
+    leash = wait_until(lambda: find_leash("customer_day.py", NIGHT), PATIENCE_SECONDS, "customer_day's driver")
+    driver = [leash, *leash.children(recursive=True)]
+    for worker in (leash.parent(), leash.parent().parent()):
+        os.kill(worker.pid, signal.SIGKILL)
+    _, alive = psutil.wait_procs(driver, timeout=60)
+    assert alive == []
+    await_task(airflow, ETL, run_id, "customer_day", "up_for_retry")
+    airflow.clear(ETL, run_id, "customer_day")  # the retry is minutes away: somebody is impatient
+    assert await_run(airflow, ETL, run_id)["state"] == "success"
+    assert airflow.tasks(ETL, run_id)["customer_day"]["try_number"] == 2
+
+
+def find_leash(job: str, day: date) -> psutil.Process | None:
+    """The process that holds a job of the live shop, once the job has started."""
+    for process in psutil.process_iter(["cmdline"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if all(word in line for word in ("leash.py", job, "/bazaar/", str(day))) and process.children():
+            return process
+    return None

@@ -1,0 +1,60 @@
+"""Nights by the scheduler and by a backfill, out of order, and repeated: the content is that of the jobs by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.local.airflow_client import wait_until
+from tests.airflow.conftest import finish
+from tests.airflow.story import BACKFILLED, ETL, NIGHTS, OWED, SCORE, await_night, await_run
+
+
+@pytest.mark.parametrize("day", OWED, ids=["a missed night", "last night"])
+def test_the_scheduler_makes_every_night_that_is_owed(airflow, nights, day):
+    run = await_night(airflow, ETL, day)
+    assert (run["run_type"], run["state"]) == ("scheduled", "success")
+
+
+@pytest.mark.parametrize("day", BACKFILLED, ids=str)
+def test_a_backfill_makes_earlier_nights_beside_it(airflow, nights, day):
+    run = await_night(airflow, ETL, day)
+    assert (run["run_type"], run["state"]) == ("backfill", "success")
+
+
+def test_every_published_night_is_scored_in_whatever_order_it_comes(airflow, nights):
+    for day in NIGHTS:
+        run = await_night(airflow, SCORE, day)
+        assert (run["run_type"], run["state"]) == ("asset_triggered", "success")
+
+
+def test_the_nights_were_made_out_of_order(airflow, nights):
+    begins = {run["partition_key"]: run["start_date"] for run in airflow.runs(ETL) if run["run_type"] == "backfill"}
+    assert begins[str(BACKFILLED[1])] < begins[str(BACKFILLED[0])]
+
+
+def test_the_content_is_that_of_the_nights_in_their_order(airflow, nights, live, twin, building):
+    finish(building[1])
+    in_order = twin.content()
+    assert list(in_order["churn_risk"]) == [str(day) for day in NIGHTS]
+    assert live.content() == in_order
+
+
+def test_late_scores_were_told_of(airflow, nights):
+    """The shop wants its scores seconds after the night begins, which nobody can keep."""
+    run = await_night(airflow, ETL, OWED[-1])
+    path = f"/dags/{ETL}/dagRuns/{run['dag_run_id']}/deadlines"
+    (deadline,) = airflow.get(path, api="/ui")["deadlines"]
+    assert deadline["missed"]
+
+
+@pytest.mark.parametrize("dag_id", [ETL, SCORE])
+def test_every_task_repeated_changes_nothing(airflow, nights, live, dag_id):
+    before = live.content()
+    run = await_night(airflow, dag_id, OWED[-1])
+    tries = {name: task["try_number"] for name, task in airflow.tasks(dag_id, run["dag_run_id"]).items()}
+    airflow.clear(dag_id, run["dag_run_id"])
+    wait_until(lambda: airflow.get(f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}")["state"] != "success", 60, "a start")
+    assert await_run(airflow, dag_id, run["dag_run_id"])["state"] == "success"
+    again = {name: task["try_number"] for name, task in airflow.tasks(dag_id, run["dag_run_id"]).items()}
+    assert all(again[name] > tries[name] for name in tries)
+    assert live.content() == before
