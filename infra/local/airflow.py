@@ -2,9 +2,9 @@
 
     python -m infra.local.airflow [--shops SHOP.toml or a folder of them, more of them as in PATH]
 
-Without shops: a small simulated one that lives. Its days land while this runs, each once it is over; at the first start
-its history is loaded and a first model trained. CHURN_AIRFLOW_PORT chooses another port than 8080. Ctrl-C ends
-everything; --stop ends an Airflow whose starter is gone.
+Without shops: a small simulated one that lives. Its days land while this runs, each once it is over; the first start
+loads its history, and the first training waits for your approval. CHURN_AIRFLOW_PORT chooses another port than 8080.
+Ctrl-C ends everything; --stop ends an Airflow whose starter is gone.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from infra.local.airflow_client import AirflowClient, wait_until
+from infra.local.airflow_client import wait_until
 from infra.local.airflow_server import USER, AirflowServer, end_processes
 from infra.local.environment import JOBS_PYTHON, ROOT, make_environment
 from infra.local.shops import land_raw_files, prepare_warehouse
@@ -38,11 +37,12 @@ LIVE_SHOP = ROOT / "infra" / "demo" / "live" / "shop.toml"
 LOOK_SECONDS = 30  # between two looks whether a day is over
 NEXT_STEPS = """
 What to do there:
-  Dags                    churn_etl, churn_score and churn_train of each shop; a DAG's Docs are its runbook
-  churn_score, Graph      last night's scores; a task's log tells what it did
-  churn_train, Trigger    a form; its run ends in a new model
-  make status, make sql   (in another terminal) the newest night, the scores
-Ctrl-C ends everything."""
+  Dags                 churn_etl, churn_score, churn_train, churn_maintenance of each shop; a DAG's Docs are its runbook
+  Required Actions     a training that has ended asks here whether its model may score; Approve, and the newest night
+                       is scored
+  a DAG, Trigger       a form: a day or a range, a dry run; its Backfill makes a whole month again
+  a run, a task, Logs  what each job did; a report is linked where there is one
+In another terminal: make status, make sql. Ctrl-C ends everything."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -107,29 +107,23 @@ def start(server: AirflowServer, console: Console) -> None:
 
 
 def load_history(server: AirflowServer, shop: Shop, console: Console) -> None:
-    """At the very first start: the newest night, which loads all before it, and a model that has learned from it."""
-    client = server.client()
-    etl, train = f"churn_etl__{shop.name}", f"churn_train__{shop.name}"
-    if any(run["state"] == "success" for run in client.runs(train)):
+    """At the very first start: the newest night, which loads all before it. Raises ChurnError where it fails.
+
+    The scoring stays paused meanwhile: it would fail, for nobody has approved a model yet.
+    """
+    client, etl = server.client(), f"churn_etl__{shop.name}"
+    if any(run["state"] == "success" for run in client.runs(etl)):
         return
-    console.print(f"first start: {shop.title} loads its history and trains its first model, which takes minutes;")
-    console.print(f"watch it on {server.url}, user {USER}, password {server.password}", soft_wrap=True)
+    console.print(f"first start: {shop.title} loads its history, some minutes; watch it on {server.url}, user {USER},"
+                  f" password {server.password}", soft_wrap=True)  # fmt: skip
     client.unpause(etl)
-    night = wait_until(lambda: client.runs(etl), 120, f"a run of {etl}")[0]
-    await_run(client, night, console)
-    client.unpause(train)
-    conf = {"as_of": night["partition_key"], "auto_promote": True}
-    await_run(client, {"dag_id": train, "dag_run_id": client.trigger(train, **conf)}, console)
-
-
-def await_run(client: AirflowClient, run: dict[str, Any], console: Console) -> None:
-    """Raises ChurnError where the run fails."""
-    dag_id, run_id, begin = run["dag_id"], run["dag_run_id"], time.monotonic()
-    with console.status(dag_id):
-        state = client.wait_for_run(dag_id, run_id, seconds=3600)["state"]
+    begin = time.monotonic()
+    with console.status(etl):
+        night = wait_until(lambda: client.runs(etl), 120, f"a run of {etl}")[0]
+        state = client.wait_for_run(etl, night["dag_run_id"], seconds=3600)["state"]
     if state != "success":
-        raise ChurnError(f"{dag_id} failed: its tasks' logs in CHURN_HOME/logs/airflow say why; repeating is safe")
-    console.print(f"{dag_id} ended well ({time.monotonic() - begin:.0f} s)", soft_wrap=True)
+        raise ChurnError(f"{etl} failed: its tasks' logs in CHURN_HOME/logs/airflow say why; repeating is safe")
+    console.print(f"the night of {night['partition_key']} is there ({time.monotonic() - begin:.0f} s)")
 
 
 def watch(server: AirflowServer, shops: Sequence[Shop], settings: Settings) -> None:

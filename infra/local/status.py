@@ -8,10 +8,11 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+import psycopg
 from rich.console import Console
 from rich.table import Table
 
@@ -27,10 +28,7 @@ from spark_jobs.lake import Lake
 from spark_jobs.warehouse import PublishedRun, Warehouse
 
 MORNING_HOUR = 6  # from when on last night's scores should be there
-FAILED_RUN = """
-    SELECT dag_id, start_date FROM dag_run AS newest WHERE dag_id IN (?, ?, ?) AND state = 'failed'
-    AND start_date = (SELECT max(start_date) FROM dag_run WHERE dag_id = newest.dag_id) ORDER BY start_date
-"""
+RUNS = "SELECT CAST(start_date AS text), dag_id, state FROM dag_run WHERE start_date IS NOT NULL ORDER BY start_date"
 
 
 @dataclass(frozen=True)
@@ -158,17 +156,24 @@ def tell_files(shop: Shop, lake: Lake, expected: date) -> Iterator[Line]:
 
 
 def tell_failures(shop: Shop, settings: Settings) -> Line:
-    """The DAGs whose newest run failed, as far as Airflow's local database knows."""
-    file = settings.home / "airflow" / "airflow.db"
-    dag_ids = [f"churn_{pipeline}__{shop.name}" for pipeline in PIPELINES]
-    failed = []
-    if file.exists():
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-            failed = database.execute(FAILED_RUN, dag_ids).fetchall()
+    """The DAGs whose newest run failed, as far as Airflow's databases here know."""
+    ours = {f"churn_{pipeline}__{shop.name}" for pipeline in PIPELINES}
+    newest = {dag_id: (state, started) for started, dag_id, state in sorted(read_runs(settings)) if dag_id in ours}
+    failed = [f"{dag_id} at {at[:16]} UTC" for dag_id, (state, at) in newest.items() if state == "failed"]
     if not failed:
         return Line("runs", "no DAG's newest run failed")
-    names = ", ".join(f"{dag_id} at {started[:16]} UTC" for dag_id, started in failed)
-    return Line("runs", f"failed: {names}; why is in {settings.home / 'logs'}", True)
+    return Line("runs", f"failed: {', '.join(failed)}; why is in {settings.home / 'logs'}", True)
+
+
+def read_runs(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """Start, DAG and state of every run: those without a scheduler, and those of `make airflow`, if it is up."""
+    file, server = settings.home / "airflow" / "airflow.db", EmbeddedPostgres(settings.home)
+    if file.exists():
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            yield from database.execute(RUNS)
+    if server.is_answering():
+        with suppress(psycopg.Error), psycopg.connect(server.url, dbname="airflow") as live:
+            yield from live.execute(RUNS)
 
 
 def show(lines: Sequence[Line], shop: Shop) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from infra.local.airflow_client import wait_until
+from infra.local.airflow_server import USER
 from tests.airflow.conftest import finish
-from tests.airflow.story import BACKFILLED, ETL, NIGHTS, OWED, SCORE, await_night, await_run
+from tests.airflow.story import BACKFILLED, ETL, NIGHTS, OWED, SCORE, await_night, await_run, find_run
 
 
 @pytest.mark.parametrize("day", OWED, ids=["a missed night", "last night"])
@@ -58,3 +59,11 @@ def test_every_task_repeated_changes_nothing(airflow, nights, live, dag_id):
     again = {name: task["try_number"] for name, task in airflow.tasks(dag_id, run["dag_run_id"]).items()}
     assert all(again[name] > tries[name] for name in tries)
     assert live.content() == before
+
+
+def test_the_grid_shows_the_nights(server, airflow, nights, pages):
+    pages.log_in(USER, server.password)
+    pages.open(f"/dags/{ETL}")
+    pages.see("clean_purchases")
+    pages.find(f"a[href*='{find_run(airflow, ETL, OWED[-1])['dag_run_id'].split('+')[0]}']")
+    pages.picture("airflow_grid")

@@ -1,11 +1,14 @@
 """The screen of make status: which days have no file, and when that means late."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pytest
 
-from infra.local.status import tell_files, tell_records
+from infra.local.status import tell_failures, tell_files, tell_records
+from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import ColumnMapping, Shop, Source
 from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES
 from spark_jobs.lake import Lake
@@ -65,3 +68,20 @@ def test_records_that_do_not_add_up_are_wrong(lake):
         return next(iter(tell_records(make_shop(), lake))).is_wrong
 
     assert [told(), told(clean=5), told(clean=3, quarantined=4)] == [False, True, True]
+
+
+def test_of_each_dag_the_newest_run_decides(tmp_path):
+    (tmp_path / "airflow").mkdir()
+    with closing(sqlite3.connect(tmp_path / "airflow" / "airflow.db")) as database, database:
+        database.execute("CREATE TABLE dag_run (dag_id, start_date, state)")
+        runs = [
+            ("churn_etl__corner", "2026-11-20 02:00:00", "success"),
+            ("churn_etl__corner", "2026-11-19 02:00:00", "failed"),
+            ("churn_score__corner", "2026-11-20 02:09:00", "failed"),
+            ("churn_score__corner", None, "queued"),
+            ("churn_score__other", "2026-11-21 02:00:00", "failed"),
+        ]
+        database.executemany("INSERT INTO dag_run VALUES (?, ?, ?)", runs)
+    line = tell_failures(make_shop(), Settings(tmp_path))
+    assert line.is_wrong
+    assert line.text.startswith("failed: churn_score__corner at 2026-11-20 02:09 UTC;")
