@@ -36,7 +36,8 @@ from spark_jobs.contract.shop_file import load_shop
 DEMO_SHOP = ROOT / "infra" / "demo" / "online_retail" / "shop.toml"
 HISTORIES = (["spark_jobs.clean"], ["spark_jobs.customer_day"], ["spark_jobs.customer_series"],
              ["spark_jobs.publish", "--pipeline", "etl"])  # fmt: skip
-SCORES = (["spark_jobs.churn_risk"], ["spark_jobs.publish", "--pipeline", "score"], ["spark_jobs.warehouse", "load"])
+SCORES = (["spark_jobs.churn_risk"], ["training.drift"], ["spark_jobs.publish", "--pipeline", "score"],
+          ["spark_jobs.warehouse", "load"], ["spark_jobs.night_report"])  # fmt: skip
 TRAINING = (["spark_jobs.customer_series", "--all"], ["spark_jobs.publish", "--pipeline", "train"],
             ["training.train", "--promote"])  # fmt: skip
 PATIENCE_SECONDS = 1800

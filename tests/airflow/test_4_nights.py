@@ -67,3 +67,15 @@ def test_the_grid_shows_the_nights(server, airflow, nights, pages):
     pages.see("clean_purchases")
     pages.find(f"a[href*='{find_run(airflow, ETL, OWED[-1])['dag_run_id'].split('+')[0]}']")
     pages.picture("airflow_grid")
+
+
+def test_a_scored_night_links_to_its_page(server, airflow, nights, pages):
+    run_id = await_night(airflow, SCORE, OWED[-1])["dag_run_id"]
+    links = airflow.get(f"/dags/{SCORE}/dagRuns/{run_id}/taskInstances/report/links")["extra_links"]
+    pages.log_in(USER, server.password)
+    pages.open(f"/dags/{SCORE}/runs/{run_id}/tasks/report")
+    pages.find(f"a[href='{links['Report']}']")
+    pages.picture("airflow_report_link")
+    pages.open(links["Report"].removeprefix(server.url))
+    pages.see(str(OWED[-1]))
+    pages.picture("airflow_report")
