@@ -5,8 +5,9 @@ AS_OF ?=
 CUTOFFS ?=
 BUDGET ?=
 SEARCH ?= 0
+SCREENSHOTS ?=
 PROMOTE ?=
-export SHOP AS_OF CUTOFFS PROMOTE BUDGET SEARCH
+export SHOP AS_OF CUTOFFS PROMOTE BUDGET SEARCH SCREENSHOTS
 #: What SHOP= names, nothing where it is the default: `make airflow` then has a shop of its own.
 export GIVEN_SHOP := $(if $(filter file,$(origin SHOP)),,$(SHOP))
 

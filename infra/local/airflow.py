@@ -31,7 +31,6 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.shop_file import load_shop
-from spark_jobs.embedded_postgres import EmbeddedPostgres
 
 LIVE_SHOP = ROOT / "infra" / "demo" / "live" / "shop.toml"
 LOOK_SECONDS = 30  # between two looks whether a day is over
@@ -78,7 +77,6 @@ def serve(settings: Settings, shops: Sequence[Shop], is_tour: bool) -> None:
     console = Console(highlight=False)
     server = AirflowServer(settings, [shop.path for shop in shops], settings.airflow_port)
     server.require_free()
-    was_up = settings.warehouse_url is not None or EmbeddedPostgres(settings.home).is_answering()
     try:
         for shop in shops:
             land_raw_files(shop, settings)
@@ -95,7 +93,7 @@ def serve(settings: Settings, shops: Sequence[Shop], is_tour: bool) -> None:
     finally:
         console.print("\nstopping Airflow", soft_wrap=True)
         server.stop()
-        if not was_up:
+        if settings.warehouse_url is None:
             subprocess.run([JOBS_PYTHON, "-m", "spark_jobs.warehouse", "stop"], cwd=ROOT)
 
 

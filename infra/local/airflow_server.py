@@ -2,15 +2,11 @@
 
 All processes that belong to it, whatever started them, carry its home in their environment: that is how they are
 found again, also after their starter was killed. No process id is ever trusted.
-
-Its database is a PostgreSQL database beside the embedded warehouse, so that tasks run side by side; where the
-warehouse is a server of your own, it is SQLite, or what AIRFLOW__DATABASE__SQL_ALCHEMY_CONN names.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import time
@@ -20,13 +16,11 @@ from pathlib import Path
 
 import httpx
 import psutil
-import psycopg
 
 from infra.local.airflow_client import AirflowClient
-from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT, make_server_environment
+from infra.local.environment import AIRFLOW_PYTHON, ROOT, make_server_environment
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.embedded_postgres import EmbeddedPostgres
 
 POOLS = ROOT / "infra" / "airflow" / "pools.json"
 MARK = "CHURN_AIRFLOW_HOME"
@@ -65,7 +59,7 @@ class AirflowServer:
         """Starts everything and returns once it is healthy and knows the DAGs. `tell` hears what it waits for."""
         self.logs.mkdir(parents=True, exist_ok=True)
         tell("its database")
-        self.environment = make_server_environment(self.shops, self.port) | self._database()
+        self.environment = make_server_environment(self.shops, self.port)
         mark = {MARK: str(self.settings.home), "SPT_NOENV": "1"}  # else process titles overwrite the mark
         try:
             if self._launch("database", ["db", "migrate"], mark).wait() != 0:
@@ -95,20 +89,6 @@ class AirflowServer:
 
     def client(self) -> AirflowClient:
         return AirflowClient(self.url, USER, self.password)
-
-    def _database(self) -> dict[str, str]:
-        """Where Airflow keeps its own state."""
-        if self.settings.warehouse_url or "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" in os.environ:
-            given = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"} & set(os.environ)
-            return {name: os.environ[name] for name in given}
-        if subprocess.run([JOBS_PYTHON, "-m", "spark_jobs.warehouse", "start"], stdout=subprocess.DEVNULL).returncode:
-            raise ChurnError("the warehouse, which keeps Airflow's state too, does not start: see its message above")
-        server = EmbeddedPostgres(self.settings.home).url
-        with psycopg.connect(server, autocommit=True) as connection:
-            if not connection.execute("SELECT FROM pg_database WHERE datname = 'airflow'").fetchone():
-                connection.execute("CREATE DATABASE airflow")
-        address = "postgresql+psycopg://" + server.partition("://")[2].rpartition("/")[0] + "/airflow"
-        return {f"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN{kind}": address for kind in ("", "_ASYNC")}
 
     def _await_health(self, tell: Callable[[str], None]) -> None:
         begin = time.monotonic()

@@ -8,14 +8,14 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from infra.local.environment import DATABASE, LIVE_DATABASE
 from infra.local.run_dag import PIPELINES
 from spark_jobs.accounts import PARTS, sum_accounts
 from spark_jobs.command import load_arguments, make_parser, run_command
@@ -28,7 +28,7 @@ from spark_jobs.lake import Lake
 from spark_jobs.warehouse import PublishedRun, Warehouse
 
 MORNING_HOUR = 6  # from when on last night's scores should be there
-RUNS = "SELECT CAST(start_date AS text), dag_id, state FROM dag_run WHERE start_date IS NOT NULL ORDER BY start_date"
+RUNS = "SELECT start_date, dag_id, state FROM dag_run WHERE start_date IS NOT NULL ORDER BY start_date"
 
 
 @dataclass(frozen=True)
@@ -166,14 +166,11 @@ def tell_failures(shop: Shop, settings: Settings) -> Line:
 
 
 def read_runs(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Start, DAG and state of every run: those without a scheduler, and those of `make airflow`, if it is up."""
-    file, server = settings.home / "airflow" / "airflow.db", EmbeddedPostgres(settings.home)
-    if file.exists():
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-            yield from database.execute(RUNS)
-    if server.is_answering():
-        with suppress(psycopg.Error), psycopg.connect(server.url, dbname="airflow") as live:
-            yield from live.execute(RUNS)
+    """Start, DAG and state of every run: those without a scheduler, and those of `make airflow`."""
+    for file in (settings.home / "airflow" / name for name in (DATABASE, LIVE_DATABASE)):
+        if file.exists():
+            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+                yield from database.execute(RUNS)
 
 
 def show(lines: Sequence[Line], shop: Shop) -> None:
