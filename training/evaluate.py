@@ -52,7 +52,8 @@ class Outcomes(NamedTuple):
 class Predictions:
     """The eligible customers of one cut-off, what happened to them and what each method had said.
 
-    active and outcome (N, H) are as in Outcomes; by_method holds probabilities of churn, float64 (N, H).
+    active and outcome (N, H) are as in Outcomes; by_method holds probabilities of churn, float64 (N, H); traits (N,)
+    are what segments are made of.
     """
 
     customer_id: np.ndarray
@@ -61,6 +62,7 @@ class Predictions:
     active: np.ndarray
     outcome: np.ndarray
     by_method: dict[str, np.ndarray]
+    traits: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = (len(self.customer_id), len(self.horizons_days))

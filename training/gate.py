@@ -24,6 +24,7 @@ from training.evaluate import (
     take_outcomes,
 )
 from training.fit import Candidate, Progress, fit_candidates
+from training.segments import TRAITS, SegmentCheck, check_segments
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class GateResult:
     predictions: Predictions
     metrics: list[MetricRow]
     verdict: Verdict
+    segments: list[SegmentCheck]
 
 
 def run_gate(
@@ -46,7 +48,10 @@ def run_gate(
         raise ChurnError(f"the gate trains as of {cutoff}, {as_of} less the longest horizon: {error}") from None
     predictions = predict_cutoff(candidates, series, cutoff, shop)
     verdict = choose_scorer(predictions, validated_losses(candidates))
-    return GateResult(cutoff, candidates, predictions, measure(predictions), verdict)
+    segments = check_segments(predictions, verdict.promoted)
+    warnings = (*verdict.warnings, *(str(segment) for segment in segments if segment.is_off))
+    verdict = replace(verdict, warnings=warnings)
+    return GateResult(cutoff, candidates, predictions, measure(predictions), verdict, segments)
 
 
 def choose_scorer(predictions: Predictions, losses: Mapping[str, float]) -> Verdict:
@@ -87,7 +92,7 @@ def predict_cutoff(candidates: dict[str, Candidate], series: Series, cutoff: dat
     `series` reaches beyond the cut-off; the candidates see none of that.
     """
     parts = [_predict_chunk(candidates, chunk, cutoff, shop) for chunk in series.chunks()]
-    ids, active, outcome, by_kind = zip(*parts, strict=True)
+    ids, active, outcome, by_kind, traits = zip(*parts, strict=True)
     return Predictions(
         customer_id=np.concatenate(ids),
         cutoff=cutoff,
@@ -95,6 +100,7 @@ def predict_cutoff(candidates: dict[str, Candidate], series: Series, cutoff: dat
         active=np.concatenate(active),
         outcome=np.concatenate(outcome),
         by_method={kind: np.concatenate([part[kind] for part in by_kind]) for kind in candidates},
+        traits={trait: np.concatenate([part[trait] for part in traits]) for trait in traits[0]},
     )
 
 
@@ -103,9 +109,13 @@ def _predict_chunk(candidates: dict[str, Candidate], chunk: pa.Table, cutoff: da
     of_eligible = np.flatnonzero(outcomes.eligible)
     then = chunk.take(pa.array(of_eligible))
     by_kind = {kind: np.empty((0, len(shop.churn.horizons_days))) for kind in candidates}
+    spec = next(iter(candidates.values())).spec
+    names = {trait: name for trait, (name, _) in TRAITS.items() if name in spec.feature_names}
+    traits = {trait: np.empty(0) for trait in names}
     if len(of_eligible):
-        for kind, candidate in candidates.items():
-            tensors = candidate.spec.build(truncate(then, cutoff), cutoff)
-            by_kind[kind] = candidate.predict(tensors.inputs, tensors.lengths)
+        tensors = spec.build(truncate(then, cutoff), cutoff)
+        by_kind = {kind: of.predict(tensors.inputs, tensors.lengths) for kind, of in candidates.items()}
+        last = tensors.last(tensors.inputs)
+        traits = {trait: last[:, spec.feature_names.index(name)].astype(np.float64) for trait, name in names.items()}
     ids = then["customer_id"].to_numpy()
-    return ids, outcomes.active[of_eligible], outcomes.outcome[of_eligible], by_kind
+    return ids, outcomes.active[of_eligible], outcomes.outcome[of_eligible], by_kind, traits

@@ -112,6 +112,7 @@ def describe_gate(gate: GateResult) -> dict[str, object]:
         "cutoff": gate.cutoff.isoformat(),
         "verdict": json.loads(json.dumps(gate.verdict.to_dict())),
         "metrics": [vars(row) for row in gate.metrics],
+        "segments": [vars(segment) for segment in gate.segments],
         "validation_log_loss": {
             kind: [None if np.isnan(loss) else loss for loss in candidate.validation_log_loss.tolist()]
             for kind, candidate in gate.candidates.items()
