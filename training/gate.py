@@ -89,7 +89,7 @@ def validated_losses(candidates: Mapping[str, Candidate]) -> dict[str, float]:
 def predict_cutoff(candidates: dict[str, Candidate], series: Series, cutoff: date, shop: Shop) -> Predictions:
     """What each candidate says about everybody who was eligible at the cut-off, and what happened to them.
 
-    `series` reaches beyond the cut-off; the candidates see none of that.
+    `series` reaches beyond the cut-off; the candidates see none of that. They share one spec.
     """
     parts = [_predict_chunk(candidates, chunk, cutoff, shop) for chunk in series.chunks()]
     ids, active, outcome, by_kind, traits = zip(*parts, strict=True)
