@@ -78,7 +78,7 @@ def home(tmp_path_factory) -> Path:
         "CHURN_ID_KEY": "5a" * 32,  # the same customers have the same keys in both homes
         "CHURN_SPARK_MASTER": "local[1]",
         "SPARK_DRIVER_MEMORY": "1g",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     }
     os.environ.update(make_environment([], {**os.environ, **quick}))

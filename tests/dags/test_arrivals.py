@@ -73,11 +73,17 @@ def test_the_wait_ends_some_hours_after_the_day_in_the_shops_zone(shop):
     assert arrivals.wait_until(shop, DAY) == datetime(2025, 3, 21, 3, tzinfo=UTC)  # Berlin, 04:00
 
 
-def test_a_closed_day_and_an_unticked_wait_are_not_waited_for(shop):
+def test_a_closed_day_and_an_unticked_wait_are_not_waited_for(shop, monkeypatch):
+    monkeypatch.setattr(arrivals, "wait_until", lambda *_: datetime(2999, 1, 1, tzinfo=UTC))
     assert sense(shop).execute({}) is None
     assert sense(shop, day=DAY + timedelta(days=1), is_wanted="").execute({}) is None
     with pytest.raises(TaskDeferred):
         sense(shop, day=DAY + timedelta(days=1)).execute({})
+
+
+def test_a_file_that_is_there_is_not_waited_for(shop, tmp_path):
+    land(tmp_path, "2025-03-21.csv.gz")
+    assert sense(shop, day=DAY + timedelta(days=1)).execute({}) is None
 
 
 def test_without_the_needed_log_the_night_fails_with_what_to_do_and_without_another_it_goes_on(shop):
