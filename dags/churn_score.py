@@ -69,7 +69,8 @@ def build_score(shop: Shop) -> DAG:
         )  # fmt: skip
         load = CommandOperator(
             task_id="load", command=["spark_jobs.warehouse", "load"], shop=shop, days=days,
-            outlets=[make_scores_asset(shop)], doc_md="Copies the scores to the warehouse and makes them visible.",
+            with_result=True, outlets=[make_scores_asset(shop)],
+            doc_md="Copies the scores to the warehouse and makes them visible.",
         )  # fmt: skip
         contact_plan = CommandOperator(
             task_id="contact_plan", command=["spark_jobs.contact_plan"], shop=shop, days=days,

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from spark_jobs._postgres_programs import find_psql
+from spark_jobs._warehouse_publish import RunOrigin
 from spark_jobs.command import add_result, check_as_of, day, write_result
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
@@ -27,8 +28,8 @@ from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.embedded_postgres import EmbeddedPostgres
-from spark_jobs.lake import Lake
-from spark_jobs.warehouse import Warehouse
+from spark_jobs.lake import Lake, product_hash
+from spark_jobs.warehouse import PublishedRun, Warehouse
 
 #: The kind that has to pass the gate to score at all; the others are what scores where it does not.
 NETWORK = "lstm"
@@ -55,8 +56,11 @@ def main(argv: list[str] | None = None) -> None:
     elif arguments.command == "load":
         for as_of in arguments.as_of:
             check_as_of(shop, as_of)
-        for as_of in sorted(set(arguments.as_of)):
-            load_scores(Warehouse.connect(settings), Lake(settings.lake(shop.name)), shop, as_of)
+        warehouse, lake = Warehouse.connect(settings), Lake(settings.lake(shop.name))
+        loaded = [load_scores(warehouse, lake, shop, as_of) for as_of in sorted(set(arguments.as_of))]
+        newest = loaded[-1]
+        told = {"model": newest.model_version, "code": newest.code, "tables": newest.inputs}
+        write_result(arguments.result, {"runs": [run.run_id for run in loaded], **told})
     else:
         effective_from = promote(Warehouse.connect(settings), shop, arguments.version, arguments.effective_from)
         again = find_day_to_score_again(Lake(settings.lake(shop.name)), effective_from)
@@ -64,8 +68,8 @@ def main(argv: list[str] | None = None) -> None:
         write_result(arguments.result, told)
 
 
-def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> bool:
-    """Loads what the newest scoring run of the day names. False: that was loaded before.
+def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> PublishedRun:
+    """Loads what the newest scoring run of the day names, unless it was loaded before; gives what is visible then.
 
     Raises MissingInputError where the day was not scored.
     """
@@ -76,11 +80,18 @@ def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> bo
         raise MissingInputError(f"no scores of {shop.name} for {as_of} yet: run `{command}`, and publish the run")
     run_id, version = runs[-1].run_id, runs[-1].tables[table.name]
     rows = lake.dataset(table, [as_of.isoformat()], version)
-    is_hindsight = bool(pc.any(rows.to_table(columns=["is_hindsight"])["is_hindsight"]).as_py())
+    of_all = rows.to_table(columns=["is_hindsight", "model_version"])
+    histories = [run.tables for run in lake.runs("etl") if run.as_of == as_of][-1:]
+    origin = RunOrigin(
+        model_version=", ".join(sorted(pc.unique(of_all["model_version"]).to_pylist())),
+        code=product_hash(),
+        inputs={name: number for tables in (*histories, runs[-1].tables) for name, number in tables.items()},
+    )
+    is_hindsight = bool(pc.any(of_all["is_hindsight"]).as_py())
     warehouse.prepare(shop)
-    is_new = warehouse.publish_risk(shop, as_of, run_id, rows, version, is_hindsight)
+    is_new = warehouse.publish_risk(shop, as_of, run_id, rows, version, is_hindsight, origin)
     print(f"{shop.name} {as_of}: " + (f"{rows.count_rows()} scores visible" if is_new else "was loaded before"), run_id)
-    return is_new
+    return next(run for run in warehouse.published(shop) if (run.as_of, run.run_id) == (as_of, run_id))
 
 
 def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date | None) -> date:
@@ -142,7 +153,8 @@ def _make_parser() -> argparse.ArgumentParser:
         commands.add_parser(name).add_argument("--shop", required=True, metavar="SHOP.toml")
     commands.choices["load"].add_argument("--as-of", required=True, type=day, metavar="DAY", action="append",
                                           help="may be repeated")  # fmt: skip
-    add_result(commands.choices["promote"])
+    for name in ("load", "promote"):
+        add_result(commands.choices[name])
     commands.choices["promote"].add_argument("--version", required=True, help="as in model_registry")
     commands.choices["promote"].add_argument("--effective-from", type=day, metavar="DAY", help="default: the day it "
                                              "was trained through")  # fmt: skip

@@ -10,6 +10,7 @@ is on an ADBC cursor: placeholders are $1, $2.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,20 @@ _INVISIBLE_FOR = "24 hours"
 
 
 @dataclass(frozen=True)
+class RunOrigin:
+    """What a run was made from.
+
+    model_version  the model that scored
+    code           hash of the product's source
+    inputs         lake table to version
+    """
+
+    model_version: str
+    code: str
+    inputs: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class RunToPublish:
     """What the pointer says of a run; `schema` is the shop's."""
 
@@ -41,6 +56,7 @@ class RunToPublish:
     run_id: str
     lake_version: int
     is_hindsight: bool
+    origin: RunOrigin | None
 
 
 def publish_rows(cursor: adbc.Cursor, run: RunToPublish, table: Table, rows: ds.Dataset | pa.Table) -> bool:
@@ -119,10 +135,13 @@ def _make_batches(schema: pa.Schema, rows: ds.Dataset | pa.Table, run_id: str) -
 
 def _move_pointer(cursor: adbc.Cursor, run: RunToPublish, row_count: int) -> None:
     supersede = "UPDATE {published_runs} SET superseded_at = now() WHERE as_of = $1 AND superseded_at IS NULL"
-    point = """INSERT INTO {published_runs} (as_of, run_id, rows, lake_version, is_hindsight)
-               VALUES ($1, $2, $3, $4, $5)"""
+    point = """INSERT INTO {published_runs}
+               (as_of, run_id, rows, lake_version, is_hindsight, model_version, code, inputs)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb)"""
     _execute(cursor, run, supersede, run.as_of)
-    _execute(cursor, run, point, run.as_of, run.run_id, row_count, run.lake_version, run.is_hindsight)
+    origin = run.origin
+    made_from = (origin.model_version, origin.code, json.dumps(dict(origin.inputs))) if origin else (None, None, None)
+    _execute(cursor, run, point, run.as_of, run.run_id, row_count, run.lake_version, run.is_hindsight, *made_from)
 
 
 def _count(cursor: adbc.Cursor, run: RunToPublish, relation: str) -> int:

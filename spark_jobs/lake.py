@@ -292,6 +292,12 @@ def source_hash(*sources: ModuleType | Path | str) -> str:
     return _hash_json(texts)
 
 
+def product_hash() -> str:
+    """The version of the whole product's code: of all that cleans, builds, trains and scores."""
+    here = Path(__file__).parent
+    return source_hash(here, here.with_name("training"))[:16]
+
+
 def _hash_json(value: object) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=date.isoformat)
     return sha256(text.encode()).hexdigest()

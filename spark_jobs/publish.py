@@ -22,7 +22,7 @@ from spark_jobs.contract.tables import (
     churn_risk,
     quarantine,
 )
-from spark_jobs.lake import Lake, Run, make_run_key
+from spark_jobs.lake import Lake, Run, make_run_key, product_hash
 
 PIPELINES = ("etl", "train", "score")
 
@@ -58,7 +58,8 @@ def main(argv: list[str] | None = None) -> None:
     runs = [publish_run(lake, shop, arguments.pipeline, as_of) for as_of in sorted(set(arguments.as_of))]
     for run in runs:
         print(f"published {run.run_id}: " + ", ".join(f"{name} v{version}" for name, version in run.tables.items()))
-    write_result(arguments.result, {"runs": [run.run_id for run in runs], "tables": dict(runs[-1].tables)})
+    told = {"code": product_hash(), "tables": dict(runs[-1].tables)}
+    write_result(arguments.result, {"runs": [run.run_id for run in runs], **told})
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from spark_jobs._warehouse_publish import (
+    RunOrigin,
     RunToPublish,
     fetch_value,
     publish_rows,
@@ -76,6 +77,9 @@ class PublishedRun:
     superseded_at: datetime | None
     lake_version: int
     is_hindsight: bool
+    model_version: str | None
+    code: str | None
+    inputs: Mapping[str, int] | None
 
 
 @dataclass(frozen=True)
@@ -130,13 +134,14 @@ class Warehouse:
         rows: ds.Dataset | pa.Table,
         lake_version: int,
         is_hindsight: bool,
+        origin: RunOrigin | None = None,
     ) -> bool:
         """Makes `rows`, in the columns of contract.tables.churn_risk, what is visible for the day.
 
         False: this run has been published before, and nothing was done. Raises AuditError if columns or types differ,
         a customer occurs twice, or a row is of another day; what was visible then stays.
         """
-        run = RunToPublish(shop.name, as_of, run_id, lake_version, is_hindsight)
+        run = RunToPublish(shop.name, as_of, run_id, lake_version, is_hindsight, origin)
         make_partition = sql.SQL("SELECT {}(%s)").format(sql.Identifier(shop.name, "ensure_month"))
         with self._open() as connection:
             connection.execute(make_partition, [as_of])

@@ -26,7 +26,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.contract.windows import ChurnDefinition
-from spark_jobs.lake import Lake, Run
+from spark_jobs.lake import Lake, Run, product_hash
 from spark_jobs.warehouse import Warehouse
 from tests.warehouse_support import DAY, login_url, make_model, make_pairs, make_rows, make_shop, publish, select
 
@@ -349,8 +349,11 @@ def test_load_takes_the_version_that_the_days_scoring_run_names(warehouse, shop,
     lake.update(table, DAY.isoformat(), lambda _: make_rows("abcdef"))  # not published as a run yet
     lake.append_run(Run("score-1", "key", {table.name: named}, datetime.now(UTC), DAY, "score"))
 
-    assert load_scores(warehouse, lake, shop, DAY) is True
-    assert load_scores(warehouse, lake, shop, DAY) is False
+    lake.append_run(Run("etl-1", "key", {"purchases": 4, table.name: 0}, datetime.now(UTC), DAY, "etl"))
+    loaded = load_scores(warehouse, lake, shop, DAY)
+    assert (loaded.model_version, loaded.inputs) == ("lstm-1", {"purchases": 4, table.name: named})
+    assert loaded.code == product_hash()
+    assert load_scores(warehouse, lake, shop, DAY) == loaded
     (run,) = warehouse.published(shop)
     assert (run.run_id, run.rows, run.lake_version, run.is_hindsight) == ("score-1", 3, named, True)
 

@@ -7,6 +7,7 @@ of the story.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -53,7 +54,13 @@ def shop(settings):
 
 
 def environment(home) -> dict[str, str]:
-    return {**os.environ, "CHURN_HOME": str(home), "CHURN_WAREHOUSE_URL": ""}
+    lineage = {"type": "file", "log_file_path": str(home / "lineage"), "append": True}
+    return {
+        **os.environ,
+        "CHURN_HOME": str(home),
+        "CHURN_WAREHOUSE_URL": "",
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(lineage),
+    }
 
 
 def run_dags(settings, shop, *arguments: str) -> subprocess.CompletedProcess:
@@ -127,6 +134,24 @@ def test_publishing_announces_the_day(settings, night):
         events = database.execute("SELECT partition_key, source_dag_id FROM asset_event").fetchall()
     assert events.count((str(DAY), "churn_etl__little")) == 1
     assert set(events) == {(str(DAY), "churn_etl__little"), (str(DAY), "churn_score__little")}
+
+
+def test_a_published_day_says_what_it_was_made_from(settings, shop, scores):
+    """In the warehouse, and on the event that announces it."""
+    (run,) = Warehouse.connect(settings).published(shop)
+    assert run.model_version == scores[0]["model_version"]
+    assert {"purchases", "customer_day", "customer_series", "churn_risk"} <= set(run.inputs)
+    with closing(sqlite3.connect(settings.home / "airflow" / "airflow.db")) as database:
+        extras = dict(database.execute("SELECT source_task_id, extra FROM asset_event").fetchall())
+    loaded = json.loads(extras["load"])
+    assert (loaded["model"], loaded["code"], loaded["tables"]) == (run.model_version, run.code, run.inputs)
+    assert json.loads(extras["publish"])["code"] == run.code
+
+
+def test_lineage_goes_where_the_configuration_says(settings, night):
+    events = [json.loads(line) for line in (settings.home / "lineage").read_text().splitlines()]
+    ended = {event["job"]["name"] for event in events if event["eventType"] == "COMPLETE"}
+    assert {"churn_etl__little.customer_series", "churn_train__little.train", "churn_score__little.load"} <= ended
 
 
 def test_scoring_again_changes_nothing(settings, shop, night):
