@@ -12,17 +12,20 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 
+from infra.bench.ablation_results import known_truth
+from infra.demo.simulated.simulate import SHOP as SIMULATED
 from infra.local.environment import ROOT
 from spark_jobs.command import run_command
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop_file import load_shop
 
-SHOPS = ("online_retail", "cdnow", "complete_journey", "simulated")
+SHOPS = ("online_retail", "cdnow", "complete_journey", SIMULATED)
 RESULT = "backtest.json"
 MARKED = re.compile(r"(<!-- backtest -->\n).*?(<!-- /backtest -->)", re.DOTALL)
 HEADER = """\
@@ -40,6 +43,7 @@ class Backtest:
     title: str
     summary: dict
     table: str
+    ways: dict[str, dict[str, float]]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -55,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         path = ROOT / "infra" / "docs" / f"backtest_{of.name}.md"
         path.write_text(HEADER.format(title=of.title, name=of.name) + of.table)
     readme = ROOT / "README.md"
-    text = write_tables(backtests)
+    text = write_tables(backtests) + write_skill(backtests)
     readme.write_text(MARKED.sub(lambda found: found[1] + text + found[2], readme.read_text()))
     print(text)
 
@@ -63,7 +67,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def read_backtest(home: Path, name: str) -> Backtest:
     folder, shop = home / "backtest" / name, load_shop(ROOT / "infra" / "demo" / name / "shop.toml")
     summary = json.loads((folder / RESULT).read_text())["summary"]
-    return Backtest(name, shop.title, summary, (folder / "backtest.md").read_text())
+    ways = folder / "calibration.json"
+    known = json.loads(ways.read_text()) if ways.exists() else {}
+    return Backtest(name, shop.title, summary, (folder / "backtest.md").read_text(), known)
 
 
 def write_tables(backtests: Sequence[Backtest]) -> str:
@@ -76,7 +82,21 @@ def write_tables(backtests: Sequence[Backtest]) -> str:
     gains = [["AUROC, promoted − method", *titles]]
     gains += [[method, *(_write_gain(_row(of.summary, method)) for of in backtests)] for method in methods]
     parts = [_write_table([_PROMOTED_HEADING, *map(_write_promoted, backtests)]), _write_table(ranks)]
-    return "\n".join([*parts, _write_table(gains), f"Every task and method: {links}.\n"])
+    parts += [_write_table(gains), *_write_ways([of for of in backtests if of.ways])]
+    return "\n".join([*parts, f"Every task and method: {links}.\n"])
+
+
+def write_skill(backtests: Sequence[Backtest]) -> str:
+    """How much of what could be known the promoted knows; empty where the simulated shop is not among them."""
+    found = [of.summary for of in backtests if of.name == SIMULATED]
+    if not found:
+        return ""
+    auroc, cutoffs = found[0]["auroc"], [date.fromisoformat(text) for text in found[0]["promoted"]]
+    oracle = float(np.mean(list(known_truth(Settings.from_environment().home, cutoffs).values())))
+    return (
+        f"\nThe simulated shop's truth is known: an oracle has an AUROC of {oracle:.3f}, the promoted {auroc:.3f}, "
+        f"so its skill, (AUROC − .5) over the oracle's, is {(auroc - 0.5) / (oracle - 0.5):.2f}.\n"
+    )
 
 
 _PROMOTED_HEADING = [
@@ -94,6 +114,18 @@ def _write_promoted(of: Backtest) -> list[str]:
         f"{summary['log_loss']:.4f}", f"{summary['bound']:.4f}", f"{summary['bias']:+.3f}",
         f"{summary['calibrated_tasks']} of {summary['tasks']}", f"{better} / {worse} of {pairs}",
     ]  # fmt: skip
+
+
+def _write_ways(backtests: Sequence[Backtest]) -> list[str]:
+    """What each way to calibrate is worth, where it was measured."""
+    if not backtests:
+        return []
+    heading = [f"{of.title}, {of.ways['none']['cut-offs']} days" for of in backtests]
+    lines = [
+        [way, *(f"{of.ways[way]['log loss']:.4f}, {of.ways[way]['|bias|']:.3f}" for of in backtests)]
+        for way in backtests[0].ways
+    ]
+    return [_write_table([["calibration: log loss, miss of the churn rate", *heading], *lines])]
 
 
 def _row(summary: dict, method: str) -> dict:

@@ -14,7 +14,7 @@
 
 The blend is of the kinds that train in seconds. By default at seven consecutive days, so that every weekday is met,
 three times a month apart. Log loss and bias (what the probabilities add up to less the churn rate that came) are means
-over cut-offs and horizons; |bias| is its mean size.
+over cut-offs and horizons; |bias| is its mean size. They are kept in CHURN_HOME/backtest/<shop>/calibration.json.
 """
 
 from __future__ import annotations
@@ -58,7 +58,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     week = [newest - timedelta(days=back + n) for back in DAYS_BEFORE_THE_LAST for n in range(7)]
     series = read_series(Lake(settings.lake(shop.name)), shop, [last_day])[last_day]
     rows = [row for cutoff in track(arguments.cutoffs or week, "training") for row in judge(series, cutoff, shop)]
-    show(Console(highlight=False), pd.DataFrame(rows))
+    found = summarise(pd.DataFrame(rows))
+    out = settings.home / "backtest" / shop.name
+    out.mkdir(parents=True, exist_ok=True)
+    found.to_json(out / "calibration.json", orient="index", indent=1)
+    show(Console(highlight=False), found)
 
 
 def judge(series: Series, cutoff: date, shop: Shop) -> Iterator[dict]:
@@ -96,11 +100,22 @@ def _each_alone(told: Sequence[Told]) -> Calibration:
     return Calibration(*(np.concatenate(values) for values in zip(*lines, strict=True)))
 
 
-def show(console: Console, rows: pd.DataFrame) -> None:
-    table = Table("way", "log loss", "bias", "|bias|", title=f"{rows['cutoff'].nunique()} cut-offs")
-    for way in WAYS:
-        of = rows[rows["way"] == way]
-        table.add_row(way, *(f"{v:.4f}" for v in (of["log loss"].mean(), of["bias"].mean(), of["bias"].abs().mean())))
+def summarise(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row for each way, means over its cut-offs and horizons."""
+    by_way = rows.groupby("way")
+    return pd.DataFrame({
+        "log loss": by_way["log loss"].mean(),
+        "bias": by_way["bias"].mean(),
+        "|bias|": by_way["bias"].apply(lambda bias: bias.abs().mean()),
+        "cut-offs": by_way["cutoff"].nunique(),
+    }).loc[list(WAYS)]  # fmt: skip
+
+
+def show(console: Console, found: pd.DataFrame) -> None:
+    table = Table("way", *found.columns)
+    for way, row in found.iterrows():
+        *numbers, cutoffs = row
+        table.add_row(way, *(f"{number:.4f}" for number in numbers), f"{cutoffs:.0f}")
     console.print(table)
 
 
