@@ -45,7 +45,7 @@ class ModelSettings:
     epochs, patience   passes over the customers at most; passes without a better held-out loss before stopping
     folds              customer-wise folds: each candidate is the mean of this many models
     calibration_days   closed labels of the last so many days fit the calibration and its drift
-    validation_days    closed labels of the last so many days choose the contender
+    validation_days    closed labels of the last so many days choose who scores; a month of a small shop is mostly chance
     baseline_rows      rows that a baseline learns from at most; a huge shop is thinned customer-wise to this
     seed               of everything that is drawn
     """
@@ -67,7 +67,7 @@ class ModelSettings:
     patience: int = _setting(4, 1, 1000)
     folds: int = _setting(3, 2, 20)
     calibration_days: int = _setting(364, 1, 3650)
-    validation_days: int = _setting(28, 1, 3650)
+    validation_days: int = _setting(91, 1, 3650)
     baseline_rows: int = _setting(300_000, 100, 100_000_000)
     seed: int = _setting(7, 0, 2**31 - 1)
 
