@@ -45,7 +45,7 @@ class ModelSettings:
     epochs, patience   passes over the customers at most; passes without a better held-out loss before stopping
     folds              customer-wise folds: each candidate is the mean of this many models
     calibration_days   closed labels of the last so many days fit the calibration and its drift
-    validation_days    closed labels of the last so many days choose who scores; a month of a small shop is mostly chance
+    validation_days    closed labels of the last so many days choose who scores; a month of a small shop is chance
     baseline_rows      rows that a baseline learns from at most; a huge shop is thinned customer-wise to this
     seed               of everything that is drawn
     """
