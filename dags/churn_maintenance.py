@@ -1,9 +1,9 @@
 """
-### Nothing that is not needed
+### Was it right, and nothing that is not needed
 
-**Makes** nothing new: puts days of several files into one file each, drops histories that only a rebuild would read
-(the newest 7 nights and 3 trainings stay), scores and pages older than 400 days, rows of loads that were never visible,
-and files that no table lists any more.
+**Makes** `outcomes`, how right the scores were whose horizon has passed. Beside it nothing new: puts days of several
+files into one file each, drops histories that only a rebuild would read (the newest 7 nights and 3 trainings stay),
+scores and pages older than 400 days, rows of loads that were never visible, and files that no table lists any more.
 
 **When** every Sunday at 04:00 in the shop's time zone, and by hand. A shop with an `end_date` runs only by hand.
 
@@ -51,6 +51,10 @@ def build_maintenance(shop: Shop) -> DAG:
         tags=["churn", "maintenance", shop.name],
     ) as dag:
         days = resolve_days(shop.time_zone)
+        days >> CommandOperator(
+            task_id="outcomes", command=["training.outcomes"], shop=shop, days=days, last_only=True,
+            skip_if=forms.SKIPPED_IN_DRY_RUN, doc_md="What happened to the scores that people saw.",
+        )  # fmt: skip
         before = days
         for part, meaning in PARTS.items():
             task = CommandOperator(

@@ -76,11 +76,16 @@ def build_score(shop: Shop) -> DAG:
             task_id="contact_plan", command=["spark_jobs.contact_plan"], shop=shop, days=days,
             doc_md="Whom it pays to contact, and who is kept as control; nobody without `[contact]` in shop.toml.",
         )  # fmt: skip
+        expected_sales = CommandOperator(
+            task_id="expected_sales", command=["training.expected_sales"], shop=shop, days=days,
+            doc_md="What the eligible customers will spend in each horizon, with an interval.",
+        )  # fmt: skip
         report = ReportOperator(
             task_id="report", command=["spark_jobs.night_report"], shop=shop, days=days, with_result=True,
             doc_md="One page: the bands, whose risk moved, who is most worth keeping, which model.",
         )  # fmt: skip
         churn_risk >> drift >> publish >> load >> contact_plan >> report
+        load >> expected_sales
     return dag
 
 

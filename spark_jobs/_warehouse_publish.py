@@ -121,7 +121,8 @@ def remove_invisible_rows(connection: psycopg.Connection, schema: str) -> int:
 
 def remove_old_rows(connection: psycopg.Connection, schema: str, day: date) -> int:
     """Removes the scores of days before this one and their pointers; gives the number of scores."""
-    connection.execute(_name_tables("DELETE FROM {published_runs} WHERE as_of < %s", schema), [day])
+    for table in ("published_runs", "customer_outcomes"):
+        connection.execute(_name_tables(f"DELETE FROM {{{table}}} WHERE as_of < %s", schema), [day])
     return connection.execute(_name_tables("DELETE FROM {churn_risk} WHERE as_of < %s", schema), [day]).rowcount
 
 
@@ -154,8 +155,8 @@ def _execute(cursor: adbc.Cursor, run: RunToPublish, statement: str, *values: ob
 
 
 def _name_tables(statement: str, schema: str) -> str:
-    """The statement with {churn_risk} and {published_runs} as quoted names in the schema."""
-    names = {name: sql.Identifier(schema, name) for name in ("churn_risk", "published_runs")}
+    """The statement with {churn_risk}, {published_runs} and {customer_outcomes} as quoted names in the schema."""
+    names = {name: sql.Identifier(schema, name) for name in ("churn_risk", "published_runs", "customer_outcomes")}
     return sql.SQL(statement).format(**names).as_string(None)
 
 

@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from spark_jobs._warehouse_command import find_day_to_score_again, load_scores, main, promote
 from spark_jobs.contract.errors import ChurnError, MissingInputError
-from spark_jobs.contract.proof import CONTACT_PLAN, CUSTOMER_OUTCOMES, DRIFT, OUTCOMES
+from spark_jobs.contract.proof import CONTACT_PLAN, CUSTOMER_OUTCOMES, DRIFT, EXPECTED_SALES, OUTCOMES
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import churn_risk
@@ -279,6 +279,9 @@ def test_example_queries_run_and_answer(warehouse, shop):
     warehouse.replace(shop, OUTCOMES, [judged], as_of=DAY)
     change = {"as_of": DAY, "kind": "volume", "subject": "purchases", "action": "block", "finding": "none came"}
     warehouse.replace(shop, DRIFT, [change], as_of=DAY)
+    sales = {"as_of": DAY, "horizon_days": 60, "customers": 2, "expected": Decimal(18), "model_version": "lstm-1",
+             "is_hindsight": False}  # fmt: skip
+    warehouse.replace(shop, EXPECTED_SALES, [sales], as_of=DAY)
     for n, (who, profit) in enumerate({"b": 5, "a": 3}.items(), start=1):
         planned = {"as_of": DAY, "customer_id": who, "rank": n, "expected_profit": Decimal(profit),
                    "is_control": False, "run_id": "run-2"}  # fmt: skip
@@ -290,7 +293,7 @@ def test_example_queries_run_and_answer(warehouse, shop):
     _, *parts = re.split(r"^-- title: ", text, flags=re.MULTILINE)
     answers = {part.splitlines()[0]: select(warehouse, shop, part.partition("\n")[2], url=url) for part in parts}
 
-    top, bands, history, rising, resolved, models, proof, drift, contacts, lifts = answers.values()
+    top, bands, history, rising, resolved, models, proof, drift, contacts, lifts, sales = answers.values()
     assert [row[0] for row in top] == ["b", "a"]
     assert bands == [("high", 2, Decimal("200.20"), Decimal("11.10"))]
     assert [(row[0], row[2]) for row in history] == [(DAY - timedelta(days=1), 0.4), (DAY, 0.9)]
@@ -301,6 +304,7 @@ def test_example_queries_run_and_answer(warehouse, shop):
     ]  # fmt: skip
     assert [(row[0], row[1], row[5]) for row in proof] == [(DAY, 60, 0.7)]
     assert [(row[1], row[3]) for row in contacts] == [("b", Decimal("5.00")), ("a", Decimal("8.00"))]
+    assert [row[:4] for row in sales] == [(DAY, 60, 2, Decimal("18.00"))]
     assert [row[1:3] for row in lifts] == [(2, 0), (2, 0)]
     assert [row[:4] for row in drift] == [(DAY, "block", "volume", "purchases")]
 

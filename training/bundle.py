@@ -4,6 +4,7 @@
     settings.json   everything that decides how inputs are made and what the weights mean
     weights.f32     the network's numbers; or member_*.json of a baseline; or both for a blend, and its blend.json
     evidence.f32    what the reasons are guessed with
+    spend.json      how much a customer will spend
     metrics.json    what the gate measured
     model_card.md   the same for people
 
@@ -37,10 +38,12 @@ from training.dataset import TensorSpec
 from training.explain import WINDOW_WEEKS, list_groups
 from training.fit import Candidate
 from training.members import BLENDS, KINDS, LSTM, BaselineMembers, Members, NetworkMembers
+from training.spend import SpendModel
 
 FORMAT = 3
 MANIFEST, SETTINGS, METRICS, MODEL_CARD = "manifest.json", "settings.json", "metrics.json", "model_card.md"
 EVIDENCE = "evidence.f32"
+SPEND = "spend.json"
 FILE_NAME = re.compile(r"[a-z][a-z0-9_]*\.(json|f32|md)")
 MOST_FILES, MOST_BYTES = 200, 256 * 2**20
 
@@ -59,6 +62,7 @@ class LoadedBundle:
     shop: str
     trained_through: date
     candidate: Candidate
+    spend: SpendModel | None = None
 
 
 def write_bundle(
@@ -69,6 +73,7 @@ def write_bundle(
     settings: ModelSettings,
     metrics: Mapping[str, object],
     model_card: str,
+    spend: SpendModel | None = None,
 ) -> Bundle:
     """Keeps a candidate under `models`, whole or not at all; the same content again changes nothing."""
     files = {
@@ -76,6 +81,7 @@ def write_bundle(
         METRICS: _to_json(metrics),
         MODEL_CARD: model_card.encode(),
         EVIDENCE: candidate.evidence.astype("<f4").tobytes(),
+        **({SPEND: spend.to_file()} if spend else {}),
         **candidate.members.to_files(),
     }
     manifest = _to_json({"format": FORMAT, "files": {name: _hash(files[name]) for name in sorted(files)}})
@@ -186,10 +192,31 @@ def _describe(shop_name: str, trained_through: date, candidate: Candidate, setti
     }
 
 
+def load_spend(folder: Path | str, expected_hash: str | None = None) -> tuple[TensorSpec, SpendModel | None]:
+    """The inputs and the model of spend of a bundle, without what tells churn. Raises ChurnError as load_bundle."""
+    folder = Path(folder)
+    files = read_files(folder, expected_hash)
+    try:
+        _, spec = _read_spec(_from_json(folder / SETTINGS, files[SETTINGS]))
+        return spec, _read_spend(spec, files)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ChurnError(f"{folder / SPEND} does not describe spend ({error!r}): train again") from None
+
+
+def _read_spec(described: dict) -> tuple[ModelSettings, TensorSpec]:
+    settings, churn = ModelSettings.from_mapping(described["settings"], SETTINGS), _read_churn(described["churn"])
+    features = _find_features(described["features"])
+    return settings, TensorSpec(features, churn, settings.step_days, settings.history_steps)
+
+
+def _read_spend(spec: TensorSpec, files: Mapping[str, bytes]) -> SpendModel | None:
+    """None in a bundle from before there was one."""
+    return SpendModel.from_file(files[SPEND], len(spec.features), spec.churn.horizons_days) if SPEND in files else None
+
+
 def _rebuild(described: dict, files: Mapping[str, bytes]) -> LoadedBundle:
-    settings = ModelSettings.from_mapping(described["settings"], SETTINGS)
-    churn = _read_churn(described["churn"])
-    spec = TensorSpec(_find_features(described["features"]), churn, settings.step_days, settings.history_steps)
+    settings, spec = _read_spec(described)
+    churn = spec.churn
     kind, count = described["kind"], described["members"]
     if kind not in KINDS or not isinstance(count, int) or not 1 <= count <= 20:
         raise ValueError(f"kind {kind!r} with {count!r} members")
@@ -204,7 +231,8 @@ def _rebuild(described: dict, files: Mapping[str, bytes]) -> LoadedBundle:
     typical = _read_numbers(described["typical"], len(spec.features))
     evidence = _read_evidence(files[EVIDENCE], spec)
     candidate = Candidate(kind, spec, members, calibration, typical, np.array(losses), evidence)
-    return LoadedBundle(str(described["shop"]), date.fromisoformat(described["trained_through"]), candidate)
+    trained_through = date.fromisoformat(described["trained_through"])
+    return LoadedBundle(str(described["shop"]), trained_through, candidate, _read_spend(spec, files))
 
 
 def _rebuild_members(

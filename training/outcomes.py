@@ -3,7 +3,7 @@
     python -m training.outcomes --shop SHOP.toml --as-of 2011-09-06
 
 Grain: (as_of, horizon_days) in `outcomes`, (as_of, customer_id) in `customer_outcomes`, both in the warehouse. Inputs:
-the published scores, and customer_day as it was known at the end of --as-of.
+the published scores, and customer_day as it was known at the end of --as-of, or of the newest night before.
 
 A horizon is judged once its window has passed, and again by every run until a week later, for what is delivered late;
 then its figures are final. The same run again writes nothing.
@@ -70,8 +70,6 @@ def find_due(
 def read_activity(lake: Lake, shop: Shop, first: date, known: date) -> pa.Table:
     """customer_id, event_day, activity and spend from `first` on, as known at the end of `known`; merged customers
     under the id that goes on."""
-    if not any(run.as_of >= known for run in lake.runs("etl")):
-        raise MissingInputError(f"no night is published for {known} yet: run the ETL of that day first")
     deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= known.isoformat()]
     measure = ACTIVITY_MEASURES[shop.churn.activity]
     is_inside = (pc.field("event_day") >= pa.scalar(first)) & (pc.field("event_day") <= pa.scalar(known))
@@ -79,6 +77,14 @@ def read_activity(lake: Lake, shop: Shop, first: date, known: date) -> pa.Table:
                "activity": pc.field(measure), "spend": pc.field("spend")}  # fmt: skip
     rows = lake.dataset(CUSTOMER_DAY, deliveries).to_table(columns=columns, filter=is_inside)
     return rows.set_column(0, "customer_id", follow_merges(rows["customer_id"], lake, known))
+
+
+def find_known(lake: Lake, as_of: date) -> date:
+    """The day up to which the published nights know the world, at most as_of."""
+    nights = [min(run.as_of, as_of) for run in lake.runs("etl")]
+    if not nights:
+        raise MissingInputError(f"no night is published up to {as_of}: run the ETL of that day first")
+    return max(nights)
 
 
 def follow_merges(customer_id: pa.ChunkedArray, lake: Lake, known: date) -> pa.ChunkedArray:
@@ -164,8 +170,9 @@ def record(lake: Lake, warehouse: Warehouse, shop: Shop, activity: pa.Table, due
     return kept
 
 
-def run(lake: Lake, warehouse: Warehouse, shop: Shop, known: date, progress: Progress | None = None) -> list[dict]:
-    """Judges everything that is due at the end of `known`; gives the new rows of outcomes."""
+def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, progress: Progress | None = None) -> list[dict]:
+    """Judges everything that is due at the end of as_of, or of the newest night; gives the new rows of outcomes."""
+    known = find_known(lake, as_of)
     found = warehouse.fetch(shop, "SELECT as_of, horizon_days, known_as_of FROM outcomes").to_pylist()
     judged = {(row["as_of"], row["horizon_days"]): row["known_as_of"] for row in found}
     due = find_due(warehouse.published(shop), judged, shop.churn.horizons_days, known)

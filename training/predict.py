@@ -19,13 +19,12 @@ from spark_jobs.contract.features import available_features
 from spark_jobs.contract.shop import Bands, Shop
 from spark_jobs.contract.tables import REASON_COLUMNS, churn_risk, probability_column
 from training.bundle import LoadedBundle, load_bundle
-from training.dataset import Tensors, to_day_number
+from training.dataset import Tensors
 from training.explain import find_reasons
-from training.grid import SeriesRows, read_rows
+from training.grid import read_rows
 from training.reason_texts import write_texts
+from training.spend import expect_spend, find_daily_rate
 
-SPEND_WINDOW_DAYS = 180
-SHORTEST_SPEND_WINDOW_DAYS = 30
 MONEY = pa.decimal128(18, 2)
 #: One Spark task is one core; TensorFlow would take all of them. Read when TensorFlow starts.
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
@@ -68,7 +67,7 @@ class Scorer:
         p = self.candidate.predict(tensors.inputs, tensors.lengths)
         primary = horizons.index(shop.churn.primary_horizon_days)
         band = find_bands(shop.bands, p[:, primary])
-        spend = expect_spend(read_rows(batch, ("spend",)), as_of, shop.churn.primary_horizon_days)
+        spend = self._expect_spend(batch, tensors, as_of, shop.churn.primary_horizon_days)
         count = batch.num_rows
         columns = {
             "customer_id": tensors.customer_id,
@@ -101,6 +100,15 @@ class Scorer:
                       f"{name}_text": pa.array(texts[:, rank], pa.string())}  # fmt: skip
         return {name: values.take(rows) for name, values in found.items()}
 
+    def _expect_spend(self, batch: pa.RecordBatch, tensors: Tensors, as_of: date, horizon_days: int) -> np.ndarray:
+        """(customers,) the spend of the horizon if the customer stays; by the own rate where the bundle cannot tell."""
+        rows = read_rows(batch, ("spend",))
+        line = self.bundle.spend and self.bundle.spend.stays
+        if line is None:
+            return expect_spend(rows, as_of, horizon_days)
+        own = find_daily_rate(rows, as_of) * horizon_days
+        return np.round(line.predict(tensors.last(tensors.inputs).astype(float), own), 2)
+
 
 def schema(horizons_days: tuple[int, ...]) -> pa.Schema:
     """The Arrow schema of contract.tables.churn_risk."""
@@ -113,16 +121,3 @@ def schema(horizons_days: tuple[int, ...]) -> pa.Schema:
 def find_bands(bands: Bands, probability: np.ndarray) -> np.ndarray:
     """(n,) the band of each probability, as Bands.of says."""
     return np.select([probability >= bands.high, probability >= bands.medium], ["high", "medium"], "low")
-
-
-def expect_spend(rows: SeriesRows, as_of: date, horizon_days: int) -> np.ndarray:
-    """(customers,) what a customer spends in the horizon if he goes on as lately; rounded to cents.
-
-    Spend per day over the last 180 days, or over the days since the customer's first day where those are fewer, but
-    at least 30 so that a single order does not promise one every day; times the horizon.
-    """
-    today = to_day_number(as_of)
-    is_recent = rows.day > today - SPEND_WINDOW_DAYS
-    spent = np.bincount(rows.row[is_recent], rows.measures["spend"][is_recent], minlength=rows.count)
-    window = np.clip(today - rows.first_day + 1, SHORTEST_SPEND_WINDOW_DAYS, SPEND_WINDOW_DAYS)
-    return np.round(spent / window * horizon_days, 2)

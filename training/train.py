@@ -40,6 +40,7 @@ from training.fit import Candidate, fit_candidates
 from training.gate import GateResult, run_gate
 from training.progress import show_progress
 from training.report import METHOD_NAMES, render_model_card, write_report
+from training.spend import fit_spend
 from training.tracking import log_training
 
 SHOWN_METRICS = {"auroc": "AUROC", "log_loss": "log loss", "ece": "ECE", "lift_10": "lift 10 %"}
@@ -87,7 +88,7 @@ def train(plan: Training, home: Settings, report_folder: Path, console: Console)
     documents = (shop, as_of, gate.predictions, gate.metrics, gate.verdict, facts)
     bundle = write_bundle(
         home.models(shop.name), shop.name, as_of, candidate, plan.settings, describe_gate(gate),
-        render_model_card(*documents),
+        render_model_card(*documents), fit_spend(plan.series, as_of, shop, candidate.spec),
     )  # fmt: skip
     report = write_report(report_folder, *documents)
     log_training(home, shop.name, plan.run_key, as_of,

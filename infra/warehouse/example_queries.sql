@@ -69,3 +69,9 @@ SELECT month, n_contacted, n_control, churn_rate_contacted, churn_rate_control, 
        spend_lift, spend_lift_low, spend_lift_high
 FROM contact_lift
 ORDER BY month NULLS LAST;
+
+-- title: What the customers of today will spend
+SELECT as_of, horizon_days, customers, expected, low, high, model_version
+FROM expected_sales
+ORDER BY as_of DESC, horizon_days
+LIMIT 30;

@@ -84,7 +84,25 @@ CONTACT_PLAN = Table(
     partition="as_of",
 )
 
-PROOF_TABLES = (OUTCOMES, CUSTOMER_OUTCOMES, DRIFT, CONTACT_PLAN)
+EXPECTED_SALES = Table(
+    "expected_sales",
+    "what a day's eligible customers are expected to spend in one horizon; new customers come on top",
+    (
+        _SCORED_DAY,
+        _HORIZON,
+        Column("customers", "bigint", "eligible customers, those who will leave included", "customers"),
+        Column("expected", "decimal(18,2)", "the sum of what each is expected to spend", "shop currency"),
+        Column("low", "decimal(18,2)", "lower end of the 95 % interval, from how far such sums were off before; null: "
+               "too few past days can tell", "shop currency", nullable=True),
+        Column("high", "decimal(18,2)", "upper end of the 95 % interval", "shop currency", nullable=True),
+        Column("model_version", "string", "the model it comes from"),
+        Column("is_hindsight", "boolean", "whether that model learned from days after as_of"),
+    ),
+    key=("as_of", "horizon_days"),
+    partition="as_of",
+)  # fmt: skip
+
+PROOF_TABLES = (OUTCOMES, CUSTOMER_OUTCOMES, DRIFT, CONTACT_PLAN, EXPECTED_SALES)
 
 CONTACT_LIST = Table(
     "contact_list",

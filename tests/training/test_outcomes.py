@@ -101,7 +101,9 @@ def test_a_customer_merged_since_has_stayed_where_the_other_id_bought(world):
 
 def test_nothing_is_judged_before_the_nights_of_its_horizon_are_there(world):
     lake, warehouse, shop = world
-    assert outcomes.run(lake, warehouse, shop, after(9)) == []
-    publish_night(lake, after(9))
     with pytest.raises(MissingInputError, match="run the ETL"):
         outcomes.run(lake, warehouse, shop, after(10))
+    publish_night(lake, after(9))
+    assert outcomes.run(lake, warehouse, shop, after(10)) == []
+    publish_night(lake, after(30))
+    assert [row["known_as_of"] for row in outcomes.run(lake, warehouse, shop, after(10))] == [after(10)]

@@ -1,0 +1,93 @@
+"""expected_sales: what will the customers of today spend in each horizon, and within which bounds?
+
+    python -m training.expected_sales --shop SHOP.toml --as-of 2011-09-06
+
+Grain: (as_of, horizon_days), in the warehouse. Inputs: customer_series of the day, and spend.json of the model that
+scores the day. Everybody eligible counts, leavers with the little that leavers spend; customers who are not there yet
+do not. `python -m training.spend_backtest` tells how far such sums were off, and how often their interval held.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+
+from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.proof import EXPECTED_SALES
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.tables import CUSTOMER_SERIES
+from spark_jobs.lake import Lake
+from spark_jobs.warehouse import Warehouse
+from training.bundle import load_spend
+from training.dataset import Series, TensorSpec
+from training.grid import read_rows
+from training.spend import SpendLine, SpendModel, find_daily_rate
+
+
+def add_up(series: Series, spec: TensorSpec, lines: Mapping[int, SpendLine]) -> tuple[int, dict[int, float]]:
+    """The number of customers, and by horizon the sum of what each is expected to spend."""
+    count, sums = 0, dict.fromkeys(lines, 0.0)
+    for chunk in series.chunks():
+        tensors = spec.build(chunk, series.as_of)
+        inputs = tensors.last(tensors.inputs).astype(float)
+        daily_rate = find_daily_rate(read_rows(chunk, ("spend",)), series.as_of)
+        count += len(inputs)
+        for horizon, line in lines.items():
+            sums[horizon] += float(line.predict(inputs, daily_rate * horizon).sum())
+    return count, sums
+
+
+def list_rows(count: int, sums: Mapping[int, float], model: SpendModel, facts: Mapping[str, object]) -> list[dict]:
+    """The rows of expected_sales; facts: as_of, model_version, is_hindsight."""
+    rows = []
+    for horizon, expected in sums.items():
+        low, high = model.interval(horizon, expected) or (None, None)
+        rows.append({**facts, "horizon_days": horizon, "customers": count, "expected": _money(expected),
+                     "low": _money(low), "high": _money(high)})  # fmt: skip
+    return rows
+
+
+def _money(value: float | None) -> Decimal | None:
+    return None if value is None else Decimal(f"{value:.2f}")
+
+
+def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[dict]:
+    """Keeps and gives the day's rows; none where the model has learned nothing about spend."""
+    if as_of.isoformat() not in lake.partitions(CUSTOMER_SERIES):
+        raise MissingInputError(f"no customer_series as of {as_of}: run the ETL of that day first")
+    found = warehouse.model_for(shop, as_of)
+    if found is None:
+        raise MissingInputError(f"no promoted model for {shop.name}: make train SHOP=… AS_OF=… PROMOTE=1")
+    record, is_hindsight = found
+    spec, model = load_spend(record.location, record.bundle_hash)
+    lines = {horizon: line for horizon, line in model.sales.items() if line} if model else {}
+    if not lines:
+        return []
+    series = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
+    count, sums = add_up(series, spec, lines)
+    facts = {"as_of": as_of, "model_version": record.version, "is_hindsight": is_hindsight}
+    rows = list_rows(count, sums, model, facts)
+    warehouse.replace(shop, EXPECTED_SALES, rows, as_of=as_of)
+    return rows
+
+
+def main(argv: list[str] | None = None) -> None:
+    arguments, shop = load_arguments(make_parser(__doc__, many_days=True), argv)
+    settings = Settings.from_environment()
+    lake, warehouse = Lake(settings.lake(shop.name)), Warehouse.connect(settings)
+    warehouse.prepare(shop)
+    for as_of in sorted(arguments.as_of):
+        rows = run(lake, warehouse, shop, as_of)
+        for row in rows:
+            bounds = f", 95 % {row['low']:,.2f} to {row['high']:,.2f}" if row["low"] is not None else ""
+            print(f"expected_sales {as_of}, {row['horizon_days']} days: {row['expected']:,.2f} {shop.currency}{bounds}")
+        if not rows:
+            print(f"expected_sales {as_of}: the model has learned nothing about spend, train a new one")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
