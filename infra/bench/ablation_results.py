@@ -23,6 +23,15 @@ from training.metrics import Ranking, bootstrap_mean, log_losses
 
 HEADING = ("variant", "days", "n", "AUROC", "log loss", "log loss − the model (95 %)", "skill", "CPU s")
 
+HEADER = """\
+# Ablation of {shop.title}
+
+Made by `make ablate` with this shop. Trained on what was known on {days}, judged by what happened since. AUROC and log
+loss are means over these days; differences in log loss are paired on the same customers, with 95 % bootstrap intervals
+over customers: above zero, the model is better. CPU seconds are those of one training.
+
+"""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -99,9 +108,13 @@ def write_results(rows: Sequence[Row], shop: Shop, cutoffs: Sequence[date], out:
     out.mkdir(parents=True, exist_ok=True)
     content = {"shop": shop.name, "cutoffs": [str(day) for day in cutoffs], "rows": [asdict(row) for row in rows]}
     (out / "ablation.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    (out / "ablation.md").write_text(write_markdown(rows, shop, cutoffs))
+
+
+def write_markdown(rows: Sequence[Row], shop: Shop, cutoffs: Sequence[date]) -> str:
     rule = ["---"] + ["---:"] * (len(HEADING) - 1)
     table = ["| " + " | ".join(line) + " |" for line in (HEADING, rule, *list_lines(rows))]
-    (out / "ablation.md").write_text("\n".join(table) + "\n")
+    return HEADER.format(shop=shop, days=", ".join(map(str, cutoffs))) + "\n".join(table) + "\n"
 
 
 def show_results(rows: Sequence[Row], console: Console) -> None:
