@@ -88,7 +88,7 @@ def serve(settings: Settings, shops: Sequence[Shop], is_tour: bool) -> None:
         for dag_id in client.list_dags():
             client.unpause(dag_id)
         console.print(f"\nAirflow: {server.url}   user {USER}   password {server.password}", soft_wrap=True)
-        console.print(NEXT_STEPS, highlight=False)
+        console.print(NEXT_STEPS, soft_wrap=True)
         watch(server, shops, settings)
     finally:
         console.print("\nstopping Airflow", soft_wrap=True)

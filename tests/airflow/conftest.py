@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -104,11 +104,13 @@ def twin(tmp_path_factory, home) -> HandMade:
 
 
 @pytest.fixture(scope="session")
-def building(live, twin) -> tuple[subprocess.Popen, subprocess.Popen]:
+def building(live, twin) -> Iterator[tuple[subprocess.Popen, subprocess.Popen]]:
     """What is built by hand meanwhile: the live shop's first day and model, and all days of its twin."""
     first_day = live.start("build", "--train", BASE)
     all_days = twin.start("build", "--train", BASE, "--nights", *NIGHTS)
-    return first_day, all_days
+    yield first_day, all_days
+    for process in (first_day, all_days):
+        process.kill()
 
 
 @pytest.fixture(scope="session")
