@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 
 from dags import jobs, leash
 from dags.jobs import CommandOperator, SparkJobOperator
@@ -72,6 +72,31 @@ def test_a_spark_job_that_says_what_is_wrong_fails_at_once_in_its_words(tmp_path
         task.execute(context)
     assert pushed["why"] == "--master local[*]"
     assert task.application_args == ["--shop", str(SHOP.path), "--as-of", "2011-09-06"]
+
+
+def test_a_time_limit_ends_spark_and_all_that_it_has_started(tmp_path, monkeypatch):
+    script = tmp_path / "spark-submit"
+    script.write_text(f"#!/bin/sh\nsleep 600 &\necho $$ $! > {tmp_path}/pids\nwait\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    task = SparkJobOperator(task_id="clean", job="clean", shop=SHOP, days=["2011-09-06"])
+
+    def interrupt(*_):
+        if (tmp_path / "pids").exists():
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise AirflowTaskTimeout
+
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)
+    try:
+        with pytest.raises(AirflowTaskTimeout):
+            task.execute(make_context()[0])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    pids = [int(word) for word in (tmp_path / "pids").read_text().split()]
+    assert len(pids) == 2
+    assert wait_for_end(pids, 1) == []
 
 
 # The leash
