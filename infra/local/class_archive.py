@@ -73,7 +73,7 @@ def end_jvm(spark: SparkSession) -> None:
     spark.stop()
     gateway.shutdown()
     gateway.proc.stdin.close()
-    gateway.proc.wait(120)
+    gateway.proc.wait(600)
 
 
 if __name__ == "__main__":
