@@ -26,9 +26,9 @@ HEADING = ("variant", "days", "n", "AUROC", "log loss", "log loss − the model 
 HEADER = """\
 # Ablation of {shop.title}
 
-Made by `make ablate` with this shop. Trained on what was known on {days}, judged by what happened since. AUROC and log
-loss are means over these days; differences in log loss are paired on the same customers, with 95 % bootstrap intervals
-over customers: above zero, the model is better. CPU seconds are those of one training.
+Made by `make ablate`. Trained on what was known on {days}, judged by what happened since. AUROC and log loss are means;
+differences in log loss are paired on the same customers, with 95 % bootstrap intervals over customers: above zero, the
+model is better. CPU seconds are those of one training.
 
 """
 
