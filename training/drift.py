@@ -73,8 +73,9 @@ def read_days(lake: Lake, as_of: date, since: date | None = None) -> pd.DataFram
 def look_at_days(days: pd.DataFrame, shop: Shop, as_of: date) -> Iterator[Finding]:
     """volume and values; days as read_days gives them."""
     for log in shop.sources:
-        counts = days[list(COUNTS[log])].sum(axis=1).groupby(days["event_day"]).sum()
-        yield checks.check_volume(counts[counts > 0], log, shop, as_of)
+        records = days[list(COUNTS[log])].sum(axis=1)
+        by_day = records[records > 0].groupby(days["event_day"]).agg(records="sum", customers="count")
+        yield checks.check_volume(by_day, log, shop, as_of)
     mapped = {measure.name for measure in available_measures(shop.mapped_columns)}
     for subject, (total, count) in VALUES.items():
         if {total, count} <= mapped:

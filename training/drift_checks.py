@@ -62,15 +62,18 @@ class Finding:
     finding: str
 
 
-def check_volume(counts: pd.Series, log: str, shop: Shop, as_of: date) -> Finding:
-    """counts: records of the log by event day. Compared with the same weekday of the last weeks, closed days aside."""
+def check_volume(by_day: pd.DataFrame, log: str, shop: Shop, as_of: date) -> Finding:
+    """by_day: `records` of the log and the `customers` they are of, by event day. Compared with the same weekday of the
+    last weeks, closed days aside. Chance is that of so many customers: the records of one come together."""
+    counts = by_day["records"]
     weeks = [as_of - timedelta(weeks=n) for n in range(1, USUAL_WEEKS + 1)]
     first = min(counts.index, default=as_of)
-    usual = np.array([counts.get(day, 0) for day in weeks if day >= first and not shop.is_closed(day)], float)
+    weeks = [day for day in weeks if day >= first and not shop.is_closed(day)]
+    usual, people = (np.array([by_day[name].get(day, 0) for day in weeks], float) for name in ("records", "customers"))
     value = float(counts.get(as_of, 0))
     if shop.is_closed(as_of) or len(usual) < FEWEST_WEEKS or not (expected := float(np.median(usual))):
         return Finding("volume", log, value, None, None, OK, f"{value:,.0f} records, nothing to compare with")
-    chance = expected**0.5
+    chance = expected * max(float(np.median(people)), 1.0) ** -0.5
     spread = max(1.4826 * float(np.median(np.abs(usual - expected))), chance)
     ratio, apart = value / expected, abs(value - expected)
     is_broken = value < LIMITS.volume_block * usual.min() and apart > LIMITS.volume_spreads * chance

@@ -98,3 +98,12 @@ def test_only_what_blocks_is_listed():
     assert list_blocking(findings, NIGHT) == [
         "2024-06-30 eligible customers: 40 customers to score, the night before 100"
     ]
+
+
+def test_few_customers_with_many_records_each_may_all_stay_away_for_a_day():
+    def usual(customers: int) -> pd.DataFrame:
+        rows = {NIGHT - timedelta(weeks=n): (20 * customers, customers) for n in range(1, 9)}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["records", "customers"])
+
+    assert checks.check_volume(usual(7), "purchases", SHOP, NIGHT).action == "ok"
+    assert checks.check_volume(usual(30), "purchases", SHOP, NIGHT).action == "block"
