@@ -31,12 +31,14 @@ import numpy as np
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import ACTIVITY_MEASURES, FEATURES
 from spark_jobs.contract.windows import ChurnDefinition
+from training.architecture import Architecture
 from training.blend import BlendMembers, files_of, read_weights
 from training.calibration import Calibration
 from training.config import ModelSettings
 from training.dataset import TensorSpec
 from training.explain import WINDOW_WEEKS, list_groups
 from training.fit import Candidate
+from training.lean import LeanNetwork
 from training.members import BLENDS, KINDS, LSTM, BaselineMembers, Members, NetworkMembers
 from training.spend import SpendModel
 
@@ -244,9 +246,16 @@ def _rebuild_members(
         return BlendMembers(parts, np.stack(list(weights.values())))
     if kind != LSTM:
         return BaselineMembers.from_files(kind, count, files)
-    from training.model import Architecture, ChurnNetwork
+    return NetworkMembers.from_files(_build_network(Architecture.of(spec, settings)), count, files)
 
-    return NetworkMembers.from_files(ChurnNetwork(Architecture.of(spec, settings)), count, files)
+
+def _build_network(architecture: Architecture):
+    """The LSTM without TensorFlow; what stands in its place for an ablation with it."""
+    if architecture.cell == "lstm":
+        return LeanNetwork(architecture)
+    from training.model import ChurnNetwork
+
+    return ChurnNetwork(architecture)
 
 
 def _read_churn(values: dict) -> ChurnDefinition:

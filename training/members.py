@@ -15,6 +15,7 @@ from training.baselines import BASELINES
 from training.lesson import Estimator
 
 if TYPE_CHECKING:
+    from training.lean import LeanNetwork
     from training.model import ChurnNetwork
 
 LSTM = "lstm"
@@ -80,7 +81,7 @@ class NetworkMembers:
     weights (K, W) float32, a row per member, as ChurnNetwork.to_flat orders them.
     """
 
-    def __init__(self, network: ChurnNetwork, weights: np.ndarray):
+    def __init__(self, network: ChurnNetwork | LeanNetwork, weights: np.ndarray):
         self.network, self.weights, self.count = network, weights, len(weights)
 
     def predict_cells(self, member: int, inputs: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -99,10 +100,10 @@ class NetworkMembers:
         return {WEIGHTS_FILE: self.weights.astype("<f4").tobytes()}
 
     @classmethod
-    def from_files(cls, network: ChurnNetwork, count: int, files: Mapping[str, bytes]) -> NetworkMembers:
+    def from_files(cls, network: ChurnNetwork | LeanNetwork, count: int, files: Mapping[str, bytes]) -> NetworkMembers:
         """Raises ChurnError where the weights are not this architecture's."""
         content = files.get(WEIGHTS_FILE, b"")
-        width = network.to_flat().nbytes
+        width = 4 * network.size
         if len(content) != count * width:
             raise ChurnError(f"the model's {WEIGHTS_FILE} has {len(content)} bytes, not {count * width}: train again")
         weights = np.frombuffer(content, "<f4").astype(np.float32).reshape(count, -1)

@@ -8,7 +8,6 @@ out. That keeps the LSTM on cuDNN's path on a GPU, with the same code on a CPU.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -16,44 +15,9 @@ import tensorflow as tf
 from keras import ops
 
 from spark_jobs.contract.errors import ChurnError
-from training.config import ModelSettings
-from training.dataset import Tensors, TensorSpec
-from training.hazards import cut_intervals, label_intervals
+from training.architecture import FARTHEST_INPUT, Architecture
 
 PREDICT_ROWS = 2048
-#: Standardised inputs farther out than this are cut off: no input, however wild, makes a loss that is not finite.
-FARTHEST_INPUT = 30.0
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What decides the shapes of the weights and what they mean.
-
-    interval_ends  of the hazards, of which every horizon is one; None: no hazards, a probability for each horizon
-    """
-
-    features: int
-    horizons_days: tuple[int, ...]
-    interval_ends: tuple[int, ...] | None
-    cell: str
-    lstm_units: int
-    dropout: float
-
-    @classmethod
-    def of(cls, spec: TensorSpec, settings: ModelSettings) -> Architecture:
-        horizons = spec.churn.horizons_days
-        ends = cut_intervals(horizons, settings.interval_days) if settings.head == "hazard" else None
-        return cls(len(spec.features), horizons, ends, settings.cell, settings.lstm_units, settings.dropout)
-
-    @property
-    def outputs(self) -> int:
-        return len(self.interval_ends or self.horizons_days)
-
-    def label(self, tensors: Tensors) -> tuple[np.ndarray, np.ndarray]:
-        """(B, T, outputs) float32, twice: what the outputs are to say, and which of it is known and teaches."""
-        if self.interval_ends is None:
-            return tensors.labels, tensors.taught
-        return label_intervals(tensors, self.interval_ends)
 
 
 def _recurrent(layer: type[keras.layers.Layer]) -> Callable[[int, int], keras.layers.Layer]:
@@ -144,6 +108,11 @@ class ChurnNetwork(keras.layers.Layer):
         """What inputs are standardised by; one that never varies is left at its distance from its mean."""
         self.mean.assign(mean)
         self.scale.assign(np.where(deviation > 1e-6, deviation, 1.0))
+
+    @property
+    def size(self) -> int:
+        """How many numbers to_flat has."""
+        return sum(int(np.prod(weight.shape)) for weight in self._kept_weights())
 
     def to_flat(self) -> np.ndarray:
         """All weights and constants as one float32 vector, in a fixed order."""

@@ -1,7 +1,7 @@
 """What is every customer's risk tonight? Scores batches of customer_series with a bundle, inside any worker process.
 
-The inputs come from training/dataset.py, the same code that training used. TensorFlow is imported only for a bundle
-that is a network.
+The inputs come from training/dataset.py, the same code that training used. No kind that may score
+needs TensorFlow: the LSTM is served by training/lean.py.
 """
 
 from __future__ import annotations

@@ -150,10 +150,11 @@ def test_later_days_in_a_batch_are_refused(scorer):
         score(scorer, series.to_batches()[0])
 
 
-def test_a_process_loads_a_bundle_once_and_a_baseline_needs_no_tensorflow(tmp_path):
+@pytest.mark.parametrize("kind", ["boosting", LSTM])
+def test_a_process_loads_a_bundle_once_and_needs_no_tensorflow(kind, tmp_path):
     from training.bundle import write_bundle
 
-    candidate = draw_candidate("boosting", SHOP, ModelSettings())
+    candidate = draw_candidate(kind, SHOP, ModelSettings())
     kept = write_bundle(tmp_path, SHOP.name, AS_OF, candidate, ModelSettings(), {}, "")
     assert load_scorer(str(kept.folder), kept.hash) is load_scorer(str(kept.folder), kept.hash)
     code = (

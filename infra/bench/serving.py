@@ -1,0 +1,110 @@
+"""What does a score cost, with TensorFlow and without? And how long until a worker can give the first one?
+
+    python -m infra.bench.serving
+
+One network of drawn weights, hazards at the default horizons, on one core. Seconds are the processor's, so that other
+work on the machine does not count.
+
+start     seconds until a fresh process has loaded what it needs
+µs        microseconds per customer
+apart     how far its probabilities are from those of tf.function at most
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1",
+               "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}  # fmt: skip
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from spark_jobs.command import run_command
+from spark_jobs.contract.features import FEATURES
+from spark_jobs.contract.windows import ChurnDefinition
+from training.architecture import Architecture
+from training.config import ModelSettings
+from training.hazards import cut_intervals
+from training.lean import LeanNetwork
+
+CUSTOMERS = 4096
+STEPS = (40, 104)
+UNITS = (ModelSettings.lstm_units, 64)
+STARTS = {"numpy": "import training.lean", "tf.function": "import training.model", "XLA": "import training.model"}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    del argv  # there is nothing to choose
+    starts = {name: time_start(code) for name, code in STARTS.items()}
+    table = Table("units", "steps", "served by", "start, s", "µs", "apart", "weights, kB")
+    for units in UNITS:
+        architecture = describe_network(units)
+        lean, serve = LeanNetwork(architecture), load_servers(architecture)
+        for steps in STEPS:
+            inputs, lengths = draw_customers(architecture, steps)
+            expected = serve["tf.function"](inputs, lengths)
+            for name, predict in serve.items():
+                apart = np.abs(predict(inputs, lengths) - expected).max()
+                cost = time_best(partial(predict, inputs, lengths)) / CUSTOMERS * 1e6
+                size = f"{lean.size * 4 / 1000:.0f}"
+                table.add_row(str(units), str(steps), name, f"{starts[name]:.1f}", f"{cost:.1f}", f"{apart:.0e}", size)
+    Console(highlight=False).print(table)
+
+
+def describe_network(units: int) -> Architecture:
+    settings, horizons = ModelSettings(lstm_units=units), ChurnDefinition().horizons_days
+    ends = cut_intervals(horizons, settings.interval_days)
+    return Architecture(len(FEATURES), horizons, ends, "lstm", units, settings.dropout)
+
+
+def load_servers(architecture: Architecture) -> dict[str, Callable]:
+    """(inputs, lengths) -> probabilities, by name; all of the same weights."""
+    import tensorflow as tf
+
+    from training.model import ChurnNetwork
+
+    network, lean = ChurnNetwork(architecture), LeanNetwork(architecture)
+    lean.load_flat(network.to_flat())
+    compiled = tf.function(
+        lambda inputs, lengths: tf.gather(network.log_churn(inputs), lengths - 1, batch_dims=1), jit_compile=True
+    )
+    return {
+        "tf.function": network.predict_last,
+        "XLA": lambda inputs, lengths: np.exp(compiled(tf.constant(inputs), tf.constant(lengths)).numpy()),
+        "numpy": lean.predict_last,
+    }
+
+
+def draw_customers(architecture: Architecture, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(CUSTOMERS, steps, architecture.features)).astype(np.float32)
+    return inputs, np.full(CUSTOMERS, steps, np.int32)
+
+
+def time_best(work: Callable[[], object], tries: int = 5) -> float:
+    def once() -> float:
+        start = time.process_time()
+        work()
+        return time.process_time() - start
+
+    return min(once() for _ in range(tries))
+
+
+def time_start(code: str) -> float:
+    """Processor seconds of a fresh Python that runs the code."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
