@@ -98,7 +98,10 @@ def keep_eligible(chunk: pa.Table, shop: Shop) -> pa.Table:
 def measure(candidate: Candidate, eligible: pa.Table, shop: Shop) -> list[str]:
     """The columns after the kind."""
     at_risk = AtRisk.of(candidate, eligible, shop)
-    count, cost = len(at_risk.present), time_reasons(at_risk, shop)
+    count = len(at_risk.present)
+    if not count:
+        return ["0", *["–"] * (len(COLUMNS) - 2)]
+    cost = time_reasons(at_risk, shop)
     reasons = at_risk.explain()
     named, strongest = move_of_named(at_risk, reasons)
     by_chance = [np.abs(at_risk.present - at_risk.predict(inputs)).mean() for inputs in draw_removals(at_risk, reasons)]
