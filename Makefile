@@ -7,6 +7,8 @@ BUDGET ?=
 SEARCH ?= 0
 SCREENSHOTS ?=
 PROMOTE ?=
+# Without kept bytecode every start of a job would compile TensorFlow or Airflow anew: seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 export SHOP AS_OF CUTOFFS PROMOTE BUDGET SEARCH SCREENSHOTS
 #: What SHOP= names, nothing where it is the default: `make airflow` then has a shop of its own.
 export GIVEN_SHOP := $(if $(filter file,$(origin SHOP)),,$(SHOP))
