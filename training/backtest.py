@@ -37,9 +37,9 @@ from training.backtest_results import PROMOTED, CutoffResult, show_results, writ
 from training.backtest_summary import summarise
 from training.config import ModelSettings
 from training.dataset import Series
-from training.evaluate import Predictions, Verdict, choose_simplest_best, measure, take_outcomes
+from training.evaluate import Predictions, Verdict, measure, take_outcomes
 from training.fit import Progress, fit_candidates
-from training.gate import predict_cutoff, run_gate, validated_losses
+from training.gate import choose_best_validated, predict_cutoff, run_gate
 from training.metrics import Comparison, compare
 from training.progress import show_progress
 
@@ -50,7 +50,7 @@ def backtest_cutoff(
     """The evening of `then.as_of`, judged by what `later` knows."""
     verdict, notes = _pass_gate(then, shop, settings, _part_of(progress, 0.0))
     candidates = fit_candidates(then, then.as_of, shop, settings, progress=_part_of(progress, 0.5))
-    promoted = verdict.promoted if verdict else choose_simplest_best(validated_losses(candidates))
+    promoted = verdict.promoted if verdict else choose_best_validated(candidates)
     scored = predict_cutoff(candidates, then, then.as_of, shop)
     scored = replace(scored, by_method={**scored.by_method, PROMOTED: scored.by_method[promoted]})
     predictions, missing_count = take_later_outcomes(scored, later, shop)

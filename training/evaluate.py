@@ -234,8 +234,8 @@ def judge(
 
     - has a paired 95 % interval of its log-loss difference to the contender that lies wholly above zero, or
     - has a calibration error above the 95th percentile of what its own probabilities give on drawn labels, where the
-      contender that would score instead has not (where churn drifts nobody is calibrated, and refusing the candidate
-      would put another miscalibrated method in its place: that is a warning), or
+      contender that would score instead has not, and has no significantly higher log loss (else refusing the candidate
+      would put a worse method in its place: that is a warning), or
     - has no closed outcome to be judged by.
 
     best      horizon in days -> the contender, chosen on validation and never on these outcomes
@@ -250,24 +250,6 @@ def judge(
     contenders = list(best.values())
     fallback = fallback or choose_simplest_best({c: -contenders.count(c) for c in contenders})
     return Verdict(candidate, not reasons, fallback if reasons else candidate, horizons, reasons, warnings)
-
-
-def find_toughest(predictions: Predictions, candidate: str) -> dict[int, str]:
-    """Horizon in days -> the other method that is most significantly better than the candidate, or nearest to it."""
-    toughest = {}
-    for index, horizon_days in enumerate(predictions.horizons_days):
-        outcome, p = predictions.of(candidate, index)
-        losses = log_losses(outcome, p)
-
-        def lead(method: str, index: int = index, losses: np.ndarray = losses) -> float:
-            """How many standard errors the method is ahead."""
-            difference = losses - log_losses(*predictions.of(method, index))
-            if len(difference) < 2:
-                return 0.0
-            return float(difference.sum() / max(difference.std() * np.sqrt(len(difference)), 1e-12))
-
-        toughest[horizon_days] = max((m for m in predictions.by_method if m != candidate), key=lead)
-    return toughest
 
 
 def _judge_horizon(predictions: Predictions, index: int, candidate: str, contender: str) -> HorizonVerdict:
@@ -308,14 +290,19 @@ def _explain(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
     if not horizon.log_loss_ok:
         low, high = horizon.comparison.log_loss_interval
         yield f"{days}: log loss of {candidate} is worse than that of {horizon.contender}, by {low:.4f} to {high:.4f}"
-    if not horizon.ece_ok and horizon.contender_ece_ok:
+    if _is_refused_for_calibration(horizon):
         yield _say_calibration(horizon, candidate)
 
 
 def _warn(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
     """What people should know although it refuses nobody."""
-    if horizon.comparison is not None and not horizon.ece_ok and not horizon.contender_ece_ok:
+    if horizon.comparison is not None and not horizon.ece_ok and not _is_refused_for_calibration(horizon):
         yield _say_calibration(horizon, candidate)
+
+
+def _is_refused_for_calibration(horizon: HorizonVerdict) -> bool:
+    is_contender_worse = horizon.comparison.log_loss_interval[1] < 0
+    return not horizon.ece_ok and horizon.contender_ece_ok and not is_contender_worse
 
 
 def _say_calibration(horizon: HorizonVerdict, candidate: str) -> str:

@@ -18,7 +18,6 @@ from training.evaluate import (
     Predictions,
     Verdict,
     choose_simplest_best,
-    find_toughest,
     judge,
     measure,
     take_outcomes,
@@ -54,21 +53,32 @@ def run_gate(
     return GateResult(cutoff, candidates, predictions, measure(predictions), verdict, segments)
 
 
-def choose_scorer(predictions: Predictions, losses: Mapping[str, float]) -> Verdict:
-    """The verdict on the best validated kind that no other is significantly better than.
+def choose_scorer(predictions: Predictions, losses: Mapping[str, np.ndarray]) -> Verdict:
+    """The verdict on the best validated kind that passes the gate beside those that would score in its place.
 
-    losses  kind -> validated log loss; never of the outcomes in `predictions`, which can only refuse
+    losses  kind -> validated log loss per horizon (H,); never of the outcomes in `predictions`, which can only refuse.
+            Nor do they choose the contender: of so many kinds and horizons some is always ahead by chance.
     """
     refused: dict[str, tuple[str, ...]] = {}
-    ranked = list(_rank(losses))
-    for kind in ranked:
-        verdict = judge(predictions, kind, best=find_toughest(predictions, kind), fallback=kind)
+    ranked = list(_rank(_mean_losses(losses)))
+    for number, kind in enumerate(ranked[:-1]):
+        left = {other: losses[other] for other in ranked[number + 1 :]}
+        verdict = judge(predictions, kind, best=choose_contenders(left, predictions.horizons_days), fallback=kind)
         if verdict.passed:
             return replace(verdict, refused=refused)
         refused[kind] = verdict.reasons
-    best = ranked[0]  # each is beaten somewhere: the best validated scores for want of a better one
-    verdict = judge(predictions, best, best=find_toughest(predictions, best), fallback=best)
+    best = ranked[0]  # each is beaten by the next: the best validated scores for want of a better one
+    left = {kind: losses[kind] for kind in ranked[1:]}
+    verdict = judge(predictions, best, best=choose_contenders(left, predictions.horizons_days), fallback=best)
     return replace(verdict, refused={kind: reasons for kind, reasons in refused.items() if kind != best})
+
+
+def choose_contenders(losses: Mapping[str, np.ndarray], horizons_days: tuple[int, ...]) -> dict[int, str]:
+    """Horizon in days -> the kind that was best validated there."""
+    return {
+        days: choose_simplest_best({kind: float(loss[h]) for kind, loss in losses.items()})
+        for h, days in enumerate(horizons_days)
+    }
 
 
 def _rank(losses: Mapping[str, float]) -> Iterator[str]:
@@ -80,10 +90,18 @@ def _rank(losses: Mapping[str, float]) -> Iterator[str]:
         yield kind
 
 
-def validated_losses(candidates: Mapping[str, Candidate]) -> dict[str, float]:
-    """Kind -> mean validation log loss over the horizons; infinite where there was nobody to validate on."""
-    means = {kind: float(candidate.validation_log_loss.mean()) for kind, candidate in candidates.items()}
-    return {kind: np.inf if np.isnan(mean) else mean for kind, mean in means.items()}
+def choose_best_validated(candidates: Mapping[str, Candidate]) -> str:
+    """What scores where the history is too short for a gate."""
+    return next(_rank(_mean_losses(validated_losses(candidates))))
+
+
+def _mean_losses(losses: Mapping[str, np.ndarray]) -> dict[str, float]:
+    return {kind: float(loss.mean()) for kind, loss in losses.items()}
+
+
+def validated_losses(candidates: Mapping[str, Candidate]) -> dict[str, np.ndarray]:
+    """Kind -> validation log loss (H,); infinite where there was nobody to validate on."""
+    return {kind: np.nan_to_num(of.validation_log_loss, nan=np.inf) for kind, of in candidates.items()}
 
 
 def predict_cutoff(candidates: dict[str, Candidate], series: Series, cutoff: date, shop: Shop) -> Predictions:

@@ -17,7 +17,6 @@ from training import metrics
 from training.evaluate import (
     Predictions,
     choose_simplest_best,
-    find_toughest,
     judge,
     measure,
     measure_method,
@@ -376,17 +375,6 @@ def test_without_a_fallback_the_most_frequent_contender_scores_and_the_simpler_o
     assert judge(predictions, best=often).promoted == "boosting"
     pair = make_predictions(outcome, methods, horizons=(30, 60))
     assert judge(pair, best={30: "boosting", 60: "logistic"}).promoted == "logistic"
-
-
-def test_the_toughest_contender_is_the_one_that_is_most_surely_better():
-    outcome, p = draw_outcomes(2000)
-    noise = np.random.default_rng(6).normal(0, 0.3, 2000)
-    slightly_off = 1 / (1 + np.exp(-(np.log(p / (1 - p)) + noise)))
-    methods = {"lstm": p * 0.8, "logistic": slightly_off, "boosting": p, "recency": np.full(2000, outcome.mean())}
-    assert find_toughest(make_predictions(outcome, methods), "lstm") == {30: "boosting"}
-    assert find_toughest(make_predictions(outcome, methods), "boosting") == {30: "logistic"}
-    nobody = make_predictions(np.full(10, np.nan), {name: of[:10] for name, of in methods.items()})
-    assert set(find_toughest(nobody, "lstm")) == {30}
 
 
 def test_nobody_to_judge_by_is_no_pass():

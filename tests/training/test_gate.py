@@ -1,4 +1,4 @@
-"""Which kind scores: the best validated that nothing beats; the outcomes that judge can refuse but never prefer."""
+"""Which kind scores: the best validated that passes; the outcomes that judge can refuse but never prefer."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ def spoil(p: np.ndarray, noise: float) -> np.ndarray:
     return 1 / (1 + np.exp(-(np.log(p / (1 - p)) + np.random.default_rng(4).normal(0, noise, len(p)))))
 
 
+def validated(**losses: float | tuple[float, ...]) -> dict[str, np.ndarray]:
+    return {kind: np.atleast_1d(np.array(loss)) for kind, loss in losses.items()}
+
+
 def test_the_best_validated_scores_although_another_was_luckier():
     outcome, p = draw_outcomes(1000)
     predictions = make_predictions(outcome, {"logistic": p, "average": spoil(p, 0.05)})
-    verdict = choose_scorer(predictions, {"logistic": 0.51, "average": 0.50})
+    verdict = choose_scorer(predictions, validated(logistic=0.51, average=0.50))
     assert (verdict.promoted, verdict.passed, verdict.refused) == ("average", True, {})
-    assert choose_scorer(predictions, {"logistic": 0.50005, "average": 0.5}).promoted == "logistic"  # a tie
+    assert choose_scorer(predictions, validated(logistic=0.50005, average=0.5)).promoted == "logistic"  # a tie
 
 
 def test_what_a_contender_beats_is_refused_and_the_next_best_validated_scores():
     outcome, p = draw_outcomes(2000)
     methods = {"lstm": spoil(p, 1.0), "boosting": p, "logistic": spoil(p, 0.3)}
-    verdict = choose_scorer(make_predictions(outcome, methods), {"lstm": 0.4, "boosting": 0.5, "logistic": 0.6})
+    verdict = choose_scorer(make_predictions(outcome, methods), validated(lstm=0.4, boosting=0.5, logistic=0.6))
     assert (verdict.promoted, verdict.passed) == ("boosting", True)
     assert list(verdict.refused) == ["lstm"]
     assert "log loss of lstm is worse than that of" in verdict.refused["lstm"][0]
@@ -35,10 +39,31 @@ def test_where_each_is_beaten_somewhere_the_best_validated_scores_and_the_gate_s
     predictions = make_predictions(outcome, {"lstm": p, "logistic": p}, horizons=(30, 60))
     predictions.by_method["lstm"][:, 0] = spoil(p, 1.0)
     predictions.by_method["logistic"][:, 1] = spoil(p, 1.0)
-    verdict = choose_scorer(predictions, {"lstm": 0.4, "logistic": 0.5})
+    verdict = choose_scorer(predictions, validated(lstm=(0.4, 0.4), logistic=(0.5, 0.5)))
     assert (verdict.promoted, verdict.passed) == ("lstm", False)
     assert verdict.reasons
-    assert list(verdict.refused) == ["logistic"]
+    assert verdict.refused == {}
+
+
+def test_only_what_validation_would_put_in_its_place_can_refuse_a_kind():
+    """Of six others some is ahead by chance on the gate's own outcomes: those must not choose the contender."""
+    outcome, p = draw_outcomes(2000)
+    methods = {"blend": spoil(p, 0.5), "average": spoil(p, 0.5), "recency": p}
+    losses = validated(blend=0.50, average=0.51, recency=0.60)
+    assert choose_scorer(make_predictions(outcome, methods), losses).promoted == "blend"
+
+
+def test_a_calibrated_contender_that_is_clearly_worse_does_not_refuse_for_calibration():
+    outcome, p = draw_outcomes(2000)
+    tilted = 1 / (1 + np.exp(-1.6 * np.log(p / (1 - p))))
+    flat = np.full(2000, outcome.mean())
+    verdict = choose_scorer(
+        make_predictions(outcome, {"lstm": tilted, "recency": flat}), validated(lstm=0.4, recency=0.6)
+    )
+    (horizon,) = verdict.horizons
+    assert (horizon.ece_ok, horizon.contender_ece_ok) == (False, True)
+    assert (verdict.promoted, verdict.passed) == ("lstm", True)
+    assert "calibration error of lstm" in verdict.warnings[0]
 
 
 def test_a_kind_without_validation_comes_last():
@@ -46,4 +71,4 @@ def test_a_kind_without_validation_comes_last():
         return Candidate("any", None, None, None, None, np.array(losses))
 
     losses = validated_losses({"recency": candidate(0.6, 0.8), "lstm": candidate(0.5, np.nan)})
-    assert losses == {"recency": 0.7, "lstm": np.inf}
+    assert {kind: loss.tolist() for kind, loss in losses.items()} == {"recency": [0.6, 0.8], "lstm": [0.5, np.inf]}
