@@ -2,7 +2,8 @@
 
 A metric for horizon H is taken over customers with qualifying activity in (cutoff - H, cutoff] whose outcome window
 (cutoff, cutoff + H] is closed; "positive" is churned, outcome 1. A value that a sample does not define (one class
-only, nobody predicted positive) is None, never 0. Intervals and bounds are 95 %, from 1,000 seeded draws
+only, nobody predicted positive) is None, never 0. Intervals and bounds are 95 %, the gate's over all its horizons
+together (Bonferroni), from 1,000 seeded draws
 (metrics.py): the same input gives the same verdict.
 """
 
@@ -23,6 +24,7 @@ from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.windows import Window, activity_window, is_closed, label_window
 from training.members import KINDS
 from training.metrics import (
+    LEVEL,
     CalibrationBins,
     Comparison,
     Ranking,
@@ -232,11 +234,14 @@ def judge(
 ) -> Verdict:
     """The gate. It refuses a candidate that at any horizon
 
-    - has a paired 95 % interval of its log-loss difference to the contender that lies wholly above zero, or
-    - has a calibration error above the 95th percentile of what its own probabilities give on drawn labels, where the
-      contender that would score instead has not, and has no significantly higher log loss (else refusing the candidate
-      would put a worse method in its place: that is a warning), or
+    - has a paired interval of its log-loss difference to the contender that lies wholly above zero, or
+    - has a calibration error above the bound of what its own probabilities give on drawn labels, where the contender
+      that would score instead has not, and has no significantly higher log loss (else refusing the candidate would put
+      a worse method in its place: that is a warning), or
     - has no closed outcome to be judged by.
+
+    Of H horizons each is judged at the level 1 - 0.05 / H (Bonferroni), so that chance alone refuses one candidate in
+    twenty by each rule, however many horizons a shop has.
 
     best      horizon in days -> the contender, chosen on validation and never on these outcomes
     fallback  what scores where the candidate is refused; by default the contender of most horizons
@@ -258,9 +263,10 @@ def _judge_horizon(predictions: Predictions, index: int, candidate: str, contend
     horizon_days = predictions.horizons_days[index]
     if not len(outcome):
         return HorizonVerdict(horizon_days, 0, contender, None, False, None, None, False, None, None, False)
-    comparison = compare(outcome, p, contender_p)
-    ece, bound = _test_calibration(outcome, p)
-    contender_ece, contender_bound = _test_calibration(outcome, contender_p)
+    level = 1 - (1 - LEVEL) / len(predictions.horizons_days)
+    comparison = compare(outcome, p, contender_p, level=level)
+    ece, bound = _test_calibration(outcome, p, level)
+    contender_ece, contender_bound = _test_calibration(outcome, contender_p, level)
     return HorizonVerdict(
         horizon_days,
         len(outcome),
@@ -276,9 +282,9 @@ def _judge_horizon(predictions: Predictions, index: int, candidate: str, contend
     )
 
 
-def _test_calibration(outcome: np.ndarray, p: np.ndarray) -> tuple[float, float]:
+def _test_calibration(outcome: np.ndarray, p: np.ndarray, level: float) -> tuple[float, float]:
     bins = CalibrationBins(p)
-    return float(bins.error(outcome[None])[0]), bins.error_bound()
+    return float(bins.error(outcome[None])[0]), bins.error_bound(level=level)
 
 
 def _explain(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ import numpy as np
 SMALLEST_PROBABILITY = 1e-7
 BIN_COUNT = 10
 DRAWS = 1000
+LEVEL = 0.95
 SEED = 0
 _VALUES_PER_CHUNK = 4_000_000
 
@@ -91,11 +92,11 @@ class CalibrationBins:
                 for k in chunks]  # fmt: skip
         return np.concatenate(sums) / self.sizes
 
-    def error_bound(self, draws: int = DRAWS, seed: int = SEED) -> float:
-        """The 95th percentile of the error that p has on labels drawn from p itself."""
+    def error_bound(self, draws: int = DRAWS, seed: int = SEED, level: float = LEVEL) -> float:
+        """What the error that p has on labels drawn from p itself stays below, at this confidence level."""
         mean_p = np.add.reduceat(self.p, self.starts) / self.sizes
         errors = np.abs(self.draw_means(draws, seed) - mean_p) @ self.sizes / len(self.p)
-        return float(np.percentile(errors, 95))
+        return float(np.percentile(errors, 100 * level))
 
 
 class Ranking:
@@ -119,9 +120,10 @@ class Ranking:
 
 
 def compare(
-    outcome: np.ndarray, p: np.ndarray, contender_p: np.ndarray, draws: int = DRAWS, seed: int = SEED
-) -> Comparison:
-    """Candidate probabilities against a contender's on the same n > 0 customers, all (n,)."""
+    outcome: np.ndarray, p: np.ndarray, contender_p: np.ndarray, draws: int = DRAWS, seed: int = SEED,
+    level: float = LEVEL,
+) -> Comparison:  # fmt: skip
+    """Candidate probabilities against a contender's on the same n > 0 customers, all (n,), at this confidence level."""
     difference = log_losses(outcome, p) - log_losses(outcome, contender_p)
     rankings = Ranking(outcome, p), Ranking(outcome, contender_p)
 
@@ -135,9 +137,9 @@ def compare(
     auroc = none_if_undefined(auroc_difference(np.ones((1, len(outcome))))[0])
     return Comparison(
         float(difference.mean()),
-        _interval(np.concatenate(losses)),
+        _interval(np.concatenate(losses), level),
         auroc,
-        None if auroc is None else _interval(np.concatenate(aurocs)),
+        None if auroc is None else _interval(np.concatenate(aurocs), level),
     )
 
 
@@ -151,9 +153,9 @@ def bootstrap_mean(
     return float(np.mean(values)), _interval(np.concatenate(means))
 
 
-def _interval(draws: np.ndarray) -> tuple[float, float]:
-    """The middle 95 %; draws of one class only have no AUROC and do not count."""
-    low, high = np.nanpercentile(draws, [2.5, 97.5])
+def _interval(draws: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """The middle of the draws; draws of one class only have no AUROC and do not count."""
+    low, high = np.nanpercentile(draws, [50 * (1 - level), 50 * (1 + level)])
     return float(low), float(high)
 
 

@@ -28,7 +28,7 @@ from rich.console import Console
 from infra.bench.ablation_results import show_results, summarise, write_results
 from infra.bench.cells import Cell, Cells
 from infra.bench.search import find_best_settings
-from infra.bench.variants import Variant, list_variants
+from infra.bench.variants import Variant, let_lines_stand, list_variants
 from infra.local.backtest import prepare
 from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.settings import Settings
@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     lake = Lake(settings.lake(shop.name))
     series = read_series(lake, shop, [*cutoffs, data_until])
     budget = Budget(arguments.budget, time.monotonic())
+    let_lines_stand()
     model, *others = list_variants(shop, ModelSettings.from_shop(shop))
     variants = [model, *(variant for variant in others if arguments.only in variant.name)]
     cells = Cells(folder, lake, series)

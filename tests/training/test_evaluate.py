@@ -377,6 +377,21 @@ def test_without_a_fallback_the_most_frequent_contender_scores_and_the_simpler_o
     assert judge(pair, best={30: "boosting", 60: "logistic"}).promoted == "logistic"
 
 
+def test_of_three_horizons_each_is_judged_more_leniently_than_one_alone():
+    """What a single comparison would call worse, of three some comparison shows by chance."""
+    outcome, p = draw_outcomes(2000)
+    noise = np.random.default_rng(6).normal(0, 1, 2000)
+
+    def passes(size: float, horizons: tuple[int, ...]) -> bool:
+        worse = 1 / (1 + np.exp(-(np.log(p / (1 - p)) + size * noise)))
+        predictions = make_predictions(outcome, {"lstm": worse, "logistic": p}, horizons)
+        return judge(predictions, best=dict.fromkeys(horizons, "logistic")).passed
+
+    sizes = np.linspace(0, 0.6, 61)
+    alone, together = ([size for size in sizes if not passes(size, h)] for h in ((30,), (30, 60, 90)))
+    assert set(together) < set(alone)
+
+
 def test_nobody_to_judge_by_is_no_pass():
     _, p = draw_outcomes(100)
     verdict = judge_one(np.full(100, np.nan), p, p)

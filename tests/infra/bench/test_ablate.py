@@ -13,10 +13,11 @@ from infra.bench import search
 from infra.bench.ablate import Budget, measure_cells
 from infra.bench.ablation_results import summarise, write_results
 from infra.bench.cells import Cells
-from infra.bench.variants import THE_MODEL, Variant, list_variants
+from infra.bench.variants import THE_MODEL, StraightLine, Variant, let_lines_stand, list_variants
 from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake import Lake
 from tests.training.series import day, draw_shop_series, make_shop
+from training.baselines import BASELINES
 from training.config import ModelSettings
 from training.dataset import Series, truncate
 
@@ -25,6 +26,13 @@ CUTOFFS, LAST = [day(170), day(200)], day(299)
 PLENTY, NOTHING = Budget(None, 0.0), Budget(0.0, 0.0)
 MODEL = Variant(THE_MODEL, SHOP, SETTINGS, kind="logistic")
 LINE = next(of for of in list_variants(SHOP, SETTINGS) if of.kind == "linear")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lines():
+    let_lines_stand()
+    yield
+    del BASELINES[StraightLine.kind]
 
 
 @pytest.fixture(scope="module")
