@@ -1,4 +1,4 @@
-"""What do the probabilities look like? Curves as bare SVG elements that take text colour and font from their page.
+"""What do the probabilities look like? A chart for each question that people ask of them; drawing.py has the pens.
 
 Every chart shows one horizon. Methods keep their colour and dash everywhere (safe for colour-blind eyes and for
 black-and-white print); `main`, the one the reader cares for most, is drawn last and thickest.
@@ -6,40 +6,42 @@ black-and-white print); `main`, the one the reader cares for most, is drawn last
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from markupsafe import Markup
 
-from training.metrics import CalibrationBins, count_hits
+from training.drawing import Frame, find_axis, round_up
+from training.metrics import CalibrationBins, count_hits, wilson
+from training.profit import ProfitCurve
 
 #: Method -> colour and dash. Colours: P. Tol, "Colour schemes" (2021), vibrant.
 STYLES = {
     "recency": ("#8a8a8a", "1 3"),
+    "bgnbd": ("#cc3311", "3 2"),
     "logistic": ("#009988", "7 3"),
     "boosting": ("#ee7733", "7 3 1.5 3"),
     "lstm": ("#0077bb", "none"),
+    "average": ("#33bbee", "10 3"),
+    "blend": ("#ee3377", "none"),
 }
-OTHER_STYLES = (("#cc3311", "3 2"), ("#ee3377", "3 2 1 2"), ("#33bbee", "10 3"))
+OTHER_STYLE = ("#8a8a8a", "3 2 1 2")
 STAYED, CHURNED = "#0077bb", "#ee7733"
-_POINTS = 250
 _BARS = 40
+#: The lift of a handful of customers says nothing.
+_LEAST_SHARE, _LEAST_COUNT = 0.01, 10
 
 #: Probabilities by method, each (n,).
 ByMethod = Mapping[str, np.ndarray]
 
 
-def style_of(method: str, methods: Sequence[str]) -> tuple[str, str]:
-    """Colour and dash; methods without a style of their own take the others in turn."""
-    if method in STYLES:
-        return STYLES[method]
-    others = [m for m in methods if m not in STYLES]
-    return OTHER_STYLES[others.index(method) % len(OTHER_STYLES)]
+def style_of(method: str) -> tuple[str, str]:
+    """Colour and dash."""
+    return STYLES.get(method, OTHER_STYLE)
 
 
 def draw_roc(outcome: np.ndarray, by_method: ByMethod, main: str) -> Markup:
-    """Churners found over stayers flagged. Needs both outcomes, as the next three charts do."""
+    """Churners found over stayers flagged. Needs both outcomes, as the next charts do."""
 
     def trace(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         hits, chosen = _start_at_nobody(*count_hits(outcome, p))
@@ -76,30 +78,42 @@ def draw_gains(outcome: np.ndarray, by_method: ByMethod, main: str) -> Markup:
     return _SQUARE.draw("cumulative gains", *labels, [*rules, *lines])
 
 
-def draw_reliability(outcome: np.ndarray, by_method: ByMethod, main: str) -> Markup:
-    """Churn rate over mean probability in bins of equal mass; the band holds 95 % of what `main` would show if its
-    probabilities were exactly right."""
+def draw_lift(outcome: np.ndarray, by_method: ByMethod, main: str) -> Markup:
+    """Churn rate of those contacted over that of all; a perfect order above, chance at one."""
 
     def trace(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        bins = CalibrationBins(p)
-        return bins.means(p[None])[0], bins.means(outcome[None])[0]
+        hits, chosen = count_hits(outcome, p)
+        told = chosen >= min(max(_LEAST_COUNT, _LEAST_SHARE * len(p)), len(p))
+        return (chosen / len(p))[told], (hits / chosen / outcome.mean())[told]
 
-    bins = CalibrationBins(by_method[main])
-    low, high = np.percentile(bins.draw_means(), [2.5, 97.5], axis=0)
-    color = style_of(main, list(by_method))[0]
-    said, came = trace(by_method[main])
-    band = _SQUARE.area(said, low, high, color)
-    lines = _draw_methods(_SQUARE, by_method, main, trace)
-    dots = [_SQUARE.dot(x, y, color) for x, y in zip(said, came, strict=True)]
-    parts = [band, _SQUARE.rule([0, 1], [0, 1]), *lines, *dots]
-    return _SQUARE.draw("reliability", "probability said", "share that churned", parts)
+    shares = np.linspace(0, 1, 101)[1:]
+    perfect = np.minimum(1 / outcome.mean(), 1 / shares)
+    highest = max(trace(p)[1].max() for p in by_method.values())
+    frame = Frame(360, 340, top=round_up(min(1.05 * highest, perfect.max())), write=lambda times: f"{times:.1f}×")
+    shown = perfect <= frame.top
+    rules = [frame.rule([0, 1], [1, 1]), frame.rule(shares[shown], perfect[shown])]
+    lines = _draw_methods(frame, by_method, main, trace)
+    labels = "customers contacted, highest risk first", "churn rate over that of all"
+    return frame.draw("lift", *labels, [*rules, *lines])
+
+
+def draw_reliability(outcome: np.ndarray, p: np.ndarray, method: str) -> Markup:
+    """Churn rate over mean probability in bins of equal mass, with each bin's 95 % interval."""
+    bins = CalibrationBins(p)
+    said, came = bins.means(p[None])[0], bins.means(outcome[None])[0]
+    low, high = wilson(came, bins.sizes)
+    color = style_of(method)[0]
+    whiskers = [_SMALL.whisker(*of_bin, color) for of_bin in zip(said, low, high, strict=True)]
+    dots = [_SMALL.dot(x, y, color) for x, y in zip(said, came, strict=True)]
+    parts = [_SMALL.rule([0, 1], [0, 1]), _SMALL.line(said, came, color, "none", 1.2), *whiskers, *dots]
+    return _SMALL.draw("reliability", "probability said", "share that churned", parts)
 
 
 def draw_histogram(outcome: np.ndarray, p: np.ndarray, thresholds: Mapping[str, float]) -> Markup:
     """How many got which probability: those who churned on top of those who stayed; thresholds are named."""
     edges = np.linspace(0, 1, _BARS + 1)
     stayed, churned = (np.histogram(p[outcome == value], edges)[0] for value in (0, 1))
-    frame = Frame(720, 230, top=_round_up(max(1, (stayed + churned).max())))
+    frame = Frame(720, 230, top=round_up(max(5, (stayed + churned).max())), write=_write_count)
     bars = [
         frame.bar(edge, 1 / _BARS, bottom, bottom + height, color)
         for edge, below, above in zip(edges, stayed, churned, strict=False)
@@ -110,122 +124,39 @@ def draw_histogram(outcome: np.ndarray, p: np.ndarray, thresholds: Mapping[str, 
     return frame.draw("distribution of the probabilities", "probability said", "customers", [*bars, *marks])
 
 
-def draw_interval(low: float, middle: float, high: float, reach: float) -> Markup:
-    """A value and its interval on an axis from -reach to reach, with a rule at zero."""
-
-    def place(value: float) -> float:
-        return 80 + 74 * value / reach
-
-    return _element(
-        "svg",
-        [
-            _element("path", d="M80 2V18", stroke="currentColor", stroke_opacity="0.45", stroke_width=1),
-            _element("path", d=f"M{place(low):.1f} 10H{place(high):.1f}", stroke="currentColor", stroke_width=2),
-            _element("circle", cx=f"{place(middle):.1f}", cy=10, r=3.5, fill="currentColor"),
-        ],
-        viewBox="0 0 160 20", width=160, height=20, role="img", aria_label="difference and its 95 % interval",
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A plotting area of a shares axis from 0 to 1 and an upward one from 0 to `top`; sizes in pixels."""
-
-    width: int
-    height: int
-    top: float = 1.0
-    left: int = 48
-    bottom: int = 42
-    edge: int = 18
-
-    def x(self, value: float) -> float:
-        return self.left + (self.width - self.left - self.edge) * value
-
-    def y(self, value: float) -> float:
-        return self.edge + (self.height - self.bottom - self.edge) * (1 - value / self.top)
-
-    def path(self, xs: Iterable[float], ys: Iterable[float]) -> str:
-        return "M" + "L".join(f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in zip(xs, ys, strict=True))
-
-    def line(self, xs: np.ndarray, ys: np.ndarray, color: str, dash: str, width: float) -> Markup:
-        """A curve, thinned to what the eye can see."""
-        kept = np.unique(np.linspace(0, len(xs) - 1, _POINTS).round().astype(int))
-        path = self.path(np.asarray(xs)[kept], np.asarray(ys)[kept])
-        return _element("path", d=path, fill="none", stroke=color, stroke_width=width, stroke_dasharray=dash,
-                        stroke_linejoin="round")  # fmt: skip
-
-    def rule(self, xs: Sequence[float], ys: Sequence[float]) -> Markup:
-        """A thin line to compare with."""
-        return _element("path", d=self.path(xs, ys), fill="none", stroke="currentColor", stroke_opacity="0.35")
-
-    def area(self, xs: np.ndarray, low: np.ndarray, high: np.ndarray, color: str) -> Markup:
-        around = self.path([*xs, *xs[::-1]], [*high, *low[::-1]])
-        return _element("path", d=around + "Z", fill=color, fill_opacity="0.2")
-
-    def dot(self, x: float, y: float, color: str) -> Markup:
-        return _element("circle", cx=f"{self.x(x):.1f}", cy=f"{self.y(y):.1f}", r=3, fill=color)
-
-    def bar(self, x: float, width: float, bottom: float, top: float, color: str) -> Markup:
-        wide, high = self.x(width) - self.x(0) - 1.5, self.y(bottom) - self.y(top)
-        place = {"x": f"{self.x(x) + 0.75:.1f}", "y": f"{self.y(top):.1f}"}
-        return _element("rect", **place, width=f"{wide:.1f}", height=f"{high:.1f}", fill=color)
-
-    def mark(self, x: float, name: str) -> Markup:
-        upright = _element("path", d=self.path([x, x], [0, self.top]), stroke="currentColor", stroke_dasharray="2 3")
-        return upright + self.text(self.x(x) + 5, self.edge + 9, name, "start")
-
-    def text(self, x: float, y: float, words: str, anchor: str = "middle", **more: object) -> Markup:
-        return _element("text", [words], x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor, font_size=11,
-                        fill="currentColor", **more)  # fmt: skip
-
-    def draw(self, title: str, x_label: str, y_label: str, parts: Iterable[Markup]) -> Markup:
-        """The whole chart: grid, axes with their labels, and the parts."""
-        grid, words = [], []
-        for share in np.linspace(0, 1, 6):
-            level = share * self.top
-            grid += [self.path([share, share], [0, self.top]), self.path([0, 1], [level, level])]
-            words.append(self.text(self.x(share), self.height - self.bottom + 15, write_share(share)))
-            said = write_share(level) if self.top == 1 else f"{level:,.0f}"
-            words.append(self.text(self.left - 6, self.y(level) + 3.5, said, "end"))
-        middle = self.y(self.top / 2)
-        words.append(self.text(self.x(0.5), self.height - 6, x_label))
-        words.append(self.text(11, middle, y_label, transform=f"rotate(-90 11 {middle:.1f})"))
-        lines = _element("path", d="".join(grid), stroke="currentColor", stroke_opacity="0.12", fill="none")
-        return _element("svg", [lines, *parts, *words], viewBox=f"0 0 {self.width} {self.height}",
-                        role="img", aria_label=title)  # fmt: skip
+def draw_profit(curve: ProfitCurve, currency: str) -> Markup:
+    """Profit over customers contacted: as it came, as it was expected, and in an order drawn at random."""
+    lowest, highest = min(0.0, curve.expected.min(), curve.came.min()), max(curve.expected.max(), curve.came.max())
+    base, top = find_axis(lowest, highest)
+    frame = Frame(720, 300, base=base, top=top, left=64, write=_write_count)
+    depth = curve.depth / (len(curve.came) - 1)
+    parts = [
+        frame.rule([0, 1], [0, 0]),
+        frame.rule([0, 1], [0, curve.came[-1]]),
+        frame.line(curve.share, curve.expected, STAYED, "7 3", 1.6),
+        frame.line(curve.share, curve.came, CHURNED, "none", 2.6),
+        frame.mark(depth, f"{curve.depth:,} are worth a contact", height=0.15),
+    ]
+    return frame.draw("profit", "customers contacted, highest expected profit first", f"profit, {currency}", parts)
 
 
-_SQUARE = Frame(360, 340)
+_SQUARE, _SMALL = Frame(360, 340), Frame(280, 270)
 
 
-def write_share(share: float) -> str:
-    return f"{100 * share:.0f} %"
+def _write_count(value: float) -> str:
+    return f"{value:,.0f}".replace("-", "−")
 
 
-def _element(tag: str, content: Iterable[str] = (), **attributes: object) -> Markup:
-    """An SVG element; `_` in attribute names stands for `-`; contents that are no Markup are escaped."""
-    inner = Markup("").join(content)
-    described = Markup("").join(
-        Markup(' {}="{}"').format(name if name == "viewBox" else name.replace("_", "-"), value)
-        for name, value in attributes.items()
-    )
-    return Markup("<{0}{1}>{2}</{0}>").format(Markup(tag), described, inner)
-
-
-def _draw_methods(frame: Frame, by_method: ByMethod, main: str, trace) -> list[Markup]:
+def _draw_methods(
+    frame: Frame, by_method: ByMethod, main: str, trace: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+) -> list[Markup]:
     """A line for each method, `main` last: `trace` gives its (xs, ys)."""
     ordered = sorted(by_method, key=lambda method: method == main)
     return [
-        frame.line(*trace(by_method[method]), *style_of(method, list(by_method)), width=2.4 if method == main else 1.4)
+        frame.line(*trace(by_method[method]), *style_of(method), width=2.8 if method == main else 1.2)
         for method in ordered
     ]
 
 
 def _start_at_nobody(hits: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([[0.0], hits]), np.concatenate([[0.0], chosen])
-
-
-def _round_up(count: float) -> float:
-    """The next number that five grid lines divide into whole steps."""
-    step = 10 ** np.floor(np.log10(count)) / 2
-    return float(max(5, np.ceil(count * 1.05 / (5 * step)) * 5 * step)) if step >= 1 else 5.0 * np.ceil(count / 5)

@@ -65,6 +65,37 @@ def lift(outcome: np.ndarray, p: np.ndarray, share: float) -> float | None:
     return float(found / depth / (hits[-1] / len(p)))
 
 
+def wilson(rate: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % interval of observed rates of n each (Wilson, JASA 22, 1927)."""
+    z = 1.959964
+    middle = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return middle - half, middle + half
+
+
+def half_interval(values: np.ndarray) -> float | None:
+    """Half the width of the 95 % interval of the mean of values (n,)."""
+    return float(1.959964 * values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
+
+
+def auroc_half_interval(outcome: np.ndarray, p: np.ndarray) -> float | None:
+    """Half the width of the AUROC's 95 % interval (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988)."""
+    churned, stayed = p[outcome == 1], p[outcome == 0]
+    if min(len(churned), len(stayed)) < 2:
+        return None
+    variance = sum(
+        _share_below(of, others).var(ddof=1) / len(of) for of, others in ((churned, stayed), (stayed, churned))
+    )
+    return float(1.959964 * np.sqrt(variance))
+
+
+def _share_below(of: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(len(of),) the share of the others below each value, equal ones half."""
+    ordered = np.sort(others)
+    below, up_to = (np.searchsorted(ordered, of, side) for side in ("left", "right"))
+    return (below + up_to) / (2 * len(others))
+
+
 class CalibrationBins:
     """Bins of equal mass over probabilities p (n,); equal p share a bin, so the order of rows does not matter."""
 

@@ -37,9 +37,11 @@ from training.config import ModelSettings
 from training.dataset import Series, TensorSpec
 from training.explain import learn_evidence
 from training.fit import Candidate, fit_candidates
-from training.gate import GateResult, run_gate
+from training.gate import GateResult, run_gate, validated_losses
+from training.profit import expect_spend_at
 from training.progress import show_progress
-from training.report import METHOD_NAMES, render_model_card, write_report
+from training.report import Findings, render_model_card, write_report
+from training.report_words import METHOD_NAMES
 from training.spend import fit_spend
 from training.tracking import log_training
 
@@ -84,13 +86,13 @@ def train(plan: Training, home: Settings, report_folder: Path, console: Console)
         kind = gate.verdict.promoted
         [candidate] = fit_candidates(plan.series, as_of, shop, plan.settings, (kind,), progress).values()
         candidate = prepare_reasons(candidate, plan)
-    facts = describe_candidate(candidate, plan)
-    documents = (shop, as_of, gate.predictions, gate.metrics, gate.verdict, facts)
+    findings = gather_findings(gate, candidate, plan)
     bundle = write_bundle(
         home.models(shop.name), shop.name, as_of, candidate, plan.settings, describe_gate(gate),
-        render_model_card(*documents), fit_spend(plan.series, as_of, shop, candidate.spec),
+        render_model_card(findings), fit_spend(plan.series, as_of, shop, candidate.spec),
     )  # fmt: skip
-    report = write_report(report_folder, *documents)
+    facts = {"bundle": bundle.version, "sha256 of the bundle": bundle.hash, **findings.facts}
+    report = write_report(report_folder, replace(findings, facts=facts))
     log_training(home, shop.name, plan.run_key, as_of,
                  {"as_of": as_of, "kind": kind, "version": bundle.version, **plan.settings.as_dict()},
                  gate.metrics, [report])  # fmt: skip
@@ -121,6 +123,14 @@ def describe_gate(gate: GateResult) -> dict[str, object]:
     }
 
 
+def gather_findings(gate: GateResult, candidate: Candidate, plan: Training) -> Findings:
+    """What the report and the model card say."""
+    expected_spend = plan.shop.contact and expect_spend_at(plan.series, gate.cutoff, plan.shop, candidate.spec)
+    return Findings(plan.shop, plan.as_of, gate.predictions, gate.metrics, gate.verdict,
+                    describe_candidate(candidate, plan), gate.segments, validated_losses(gate.candidates),
+                    expected_spend)  # fmt: skip
+
+
 def describe_candidate(candidate: Candidate, plan: Training) -> dict[str, object]:
     """Facts for the report and the model card."""
     calibration = candidate.calibration
@@ -128,7 +138,13 @@ def describe_candidate(candidate: Candidate, plan: Training) -> dict[str, object
     return {
         "kind": METHOD_NAMES.get(candidate.kind, candidate.kind),
         "trained through": plan.as_of,
-        "customers": plan.series.count,
+        "sha256 of the training's inputs": plan.run_key,
+        "data": {
+            "logs": list(plan.shop.mapped_columns),
+            "first day": plan.series.first_day,
+            "last day": plan.as_of,
+            "customers": plan.series.count,
+        },
         "members": f"{candidate.members.count}, each trained without one fold of the customers",
         "calibration": {f"{h} days": f"slope {slope:.3f}, intercept {at:+.3f}" for h, slope, at in lines},
         "settings": plan.settings.as_dict(),

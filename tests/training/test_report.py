@@ -10,14 +10,19 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from spark_jobs.contract.shop import Contact
 from tests.training.series import day, make_shop
 from training import charts
+from training.drawing import Frame
 from training.evaluate import Predictions, judge, measure
-from training.report import render_model_card, write_fact, write_report, write_signed
+from training.members import KINDS
+from training.report import Findings, render_model_card, write_report
+from training.report_words import write_fact, write_signed
+from training.segments import check_segments
 
 HOSTILE = '<script>alert("x")</script> & Sons | [a](b)'
 SHOP = replace(make_shop(), title=HOSTILE)
-METHODS = ("recency", "logistic", "boosting", "lstm")
+METHODS = ("recency", "bgnbd", "logistic", "boosting", "average", "blend", "lstm")
 AS_OF = date(2024, 9, 1)
 
 
@@ -35,10 +40,14 @@ def make_predictions(n: int = 400, share_of_right: float = 1.0, outcome: np.ndar
 def document(kind: str, tmp_path, predictions: Predictions, facts: dict | None = None) -> tuple[str, list, object]:
     metrics = measure(predictions)
     verdict = judge(predictions, best=dict.fromkeys((30, 60, 90), "logistic"))
-    arguments = (SHOP, AS_OF, predictions, metrics, verdict, facts or {})
+    findings = Findings(SHOP, AS_OF, predictions, metrics, verdict, facts or {})
+    return write(kind, tmp_path, findings), metrics, verdict
+
+
+def write(kind: str, tmp_path, findings: Findings) -> str:
     if kind == "card":
-        return render_model_card(*arguments), metrics, verdict
-    return write_report(tmp_path / "reports", *arguments).read_text(), metrics, verdict
+        return render_model_card(findings)
+    return write_report(tmp_path / "reports", findings).read_text()
 
 
 def words(page: str) -> str:
@@ -84,6 +93,29 @@ def test_every_measured_number_is_told(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["page", "card"])
+def test_contenders_segments_and_money_are_told(kind, tmp_path):
+    predictions = make_predictions(900)
+    rng = np.random.default_rng(5)
+    predictions = replace(predictions, traits={"tenure": rng.random(900), "value": rng.random(900)})
+    verdict = judge(predictions, best=dict.fromkeys((30, 60, 90), "logistic"))
+    cause = "60 days: log loss of boosting is worse than that of lstm, by 0.0010 to 0.0200"
+    verdict = replace(verdict, refused={"boosting": (cause,)})
+    shop = replace(SHOP, contact=Contact(capacity_per_night=5, cost=2.0, success_rate=0.1, margin=0.3))
+    segments = check_segments(predictions, "lstm")
+    findings = Findings(shop, AS_OF, predictions, measure(predictions), verdict, {}, segments,
+                        dict.fromkeys(METHODS, 0.51234), rng.random(900) * 200)  # fmt: skip
+    said = words(write(kind, tmp_path, findings))
+    assert said.count("0.5123") == len(METHODS)
+    assert "60 days: log loss of boosted trees is worse than that of LSTM network, by" in said
+    for segment in segments:
+        assert f"{segment.n:,}" in said
+        assert f"{100 * segment.churned:.1f} %" in said
+    curve = findings.trace_profit()
+    assert f"{curve.depth:,} were worth a contact" in said
+    assert f"{curve.came[curve.depth]:,.0f}".replace("-", "−") in said
+
+
+@pytest.mark.parametrize("kind", ["page", "card"])
 def test_a_pass_is_called_a_pass(kind, tmp_path):
     text, _, verdict = document(kind, tmp_path, make_predictions())
     assert verdict.passed
@@ -122,7 +154,7 @@ def test_outcomes_without_curves_still_make_a_report(kind, value, tmp_path):
 def test_every_row_of_the_card_has_the_columns_of_its_heading(tmp_path):
     card, *_ = document("card", tmp_path, make_predictions(), {"a|b": "c|d"})
     tables = [block.splitlines() for block in card.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 4
+    assert len(tables) == 5
     for table in tables:
         cells = {len(re.findall(r"(?<!\\)\|", line)) for line in table}
         assert len(cells) == 1, table
@@ -143,11 +175,10 @@ def test_facts_read_as_people_write_them():
 # Charts
 
 
-def path_of(svg: str, color: str) -> np.ndarray:
+def path_of(svg: str, color: str, frame: Frame = charts._SQUARE) -> np.ndarray:
     """The points of the line with this colour, as shares of the plotting area."""
-    [line] = [e for e in ElementTree.fromstring(svg) if e.get("stroke") == color]
+    [line] = [e for e in ElementTree.fromstring(svg) if e.get("stroke") == color and e.get("stroke-linejoin")]
     points = np.array([[float(v) for v in point.split()] for point in line.get("d")[1:].split("L")])
-    frame = charts._SQUARE
     width, height = frame.x(1) - frame.x(0), frame.y(0) - frame.y(1)
     return np.column_stack([(points[:, 0] - frame.x(0)) / width, (frame.y(0) - points[:, 1]) / height])
 
@@ -163,7 +194,7 @@ def test_curves_go_through_the_points_worked_out_by_hand():
     assert gains == pytest.approx(np.array([[0, 0], [0.25, 0.5], [0.5, 0.5], [0.75, 1], [1, 1]]), abs=1e-3)
     recall = path_of(charts.draw_precision_recall(OUTCOME, {"lstm": P}, "lstm"), LSTM_COLOR)
     assert recall == pytest.approx(np.array([[0.5, 1], [0.5, 0.5], [1, 2 / 3], [1, 0.5]]), abs=1e-3)
-    reliability = path_of(charts.draw_reliability(OUTCOME, {"lstm": P}, "lstm"), LSTM_COLOR)
+    reliability = path_of(charts.draw_reliability(OUTCOME, P, "lstm"), LSTM_COLOR, charts._SMALL)
     assert reliability == pytest.approx(np.array([[0.2, 0], [0.4, 1], [0.6, 0], [0.9, 1]]), abs=1e-3)
 
 
@@ -186,6 +217,5 @@ def test_the_histogram_stacks_churners_on_stayers():
     assert "high" in [text.text for text in svg.iter("text")]
 
 
-def test_methods_without_a_style_of_their_own_are_told_apart():
-    methods = ["lstm", "blend", "other"]
-    assert len({charts.style_of(method, methods) for method in methods}) == 3
+def test_every_kind_has_a_style_of_its_own():
+    assert len({charts.style_of(kind) for kind in KINDS}) == len(KINDS)
