@@ -69,7 +69,9 @@ def find_mean(values: np.ndarray) -> float | None:
 
 def describe_contenders(verdict: Verdict, validated: Mapping[str, float], methods: Sequence[str]) -> list[dict]:
     """Every kind in the order in which the gate asks them, with what became of it."""
-    ordered = sorted(methods, key=lambda kind: validated.get(kind, np.inf))
+    refused = list(verdict.refused)
+    asked = [*refused, verdict.candidate] if verdict.passed else [verdict.candidate, *refused]
+    left = sorted((m for m in methods if m not in asked), key=lambda kind: validated.get(kind, np.inf))
     return [
         {
             "method": kind,
@@ -77,7 +79,7 @@ def describe_contenders(verdict: Verdict, validated: Mapping[str, float], method
             "state": _find_state(kind, verdict),
             "causes": [name_methods(reason) for reason in _find_causes(kind, verdict)],
         }
-        for kind in ordered
+        for kind in (*asked, *left)
     ]
 
 

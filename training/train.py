@@ -125,10 +125,10 @@ def describe_gate(gate: GateResult) -> dict[str, object]:
 
 def gather_findings(gate: GateResult, candidate: Candidate, plan: Training) -> Findings:
     """What the report and the model card say."""
+    validated = {kind: float(losses.mean()) for kind, losses in validated_losses(gate.candidates).items()}
     expected_spend = plan.shop.contact and expect_spend_at(plan.series, gate.cutoff, plan.shop, candidate.spec)
     return Findings(plan.shop, plan.as_of, gate.predictions, gate.metrics, gate.verdict,
-                    describe_candidate(candidate, plan), gate.segments, validated_losses(gate.candidates),
-                    expected_spend)  # fmt: skip
+                    describe_candidate(candidate, plan), gate.segments, validated, expected_spend)  # fmt: skip
 
 
 def describe_candidate(candidate: Candidate, plan: Training) -> dict[str, object]:
