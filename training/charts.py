@@ -1,7 +1,7 @@
 """What do the probabilities look like? A chart for each question that people ask of them; drawing.py has the pens.
 
-Every chart shows one horizon. Methods keep their colour and dash everywhere (safe for colour-blind eyes and for
-black-and-white print); `main`, the one the reader cares for most, is drawn last and thickest.
+Every chart shows one horizon. Methods keep their colour everywhere, and a dash (safe for colour-blind eyes and for
+black-and-white print); `main`, what scores, is drawn last, thickest and solid.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ STYLES = {
     "bgnbd": ("#cc3311", "3 2"),
     "logistic": ("#009988", "7 3"),
     "boosting": ("#ee7733", "7 3 1.5 3"),
-    "lstm": ("#0077bb", "none"),
+    "lstm": ("#0077bb", "12 2"),
     "average": ("#33bbee", "10 3"),
-    "blend": ("#ee3377", "none"),
+    "blend": ("#ee3377", "2 2"),
 }
 OTHER_STYLE = ("#8a8a8a", "3 2 1 2")
 STAYED, CHURNED = "#0077bb", "#ee7733"
@@ -35,9 +35,10 @@ _LEAST_SHARE, _LEAST_COUNT = 0.01, 10
 ByMethod = Mapping[str, np.ndarray]
 
 
-def style_of(method: str) -> tuple[str, str]:
-    """Colour and dash."""
-    return STYLES.get(method, OTHER_STYLE)
+def style_of(method: str, main: str = "") -> tuple[str, str]:
+    """Colour and dash; `main` is a solid line."""
+    color, dash = STYLES.get(method, OTHER_STYLE)
+    return color, "none" if method == main else dash
 
 
 def draw_roc(outcome: np.ndarray, by_method: ByMethod, main: str) -> Markup:
@@ -153,7 +154,7 @@ def _draw_methods(
     """A line for each method, `main` last: `trace` gives its (xs, ys)."""
     ordered = sorted(by_method, key=lambda method: method == main)
     return [
-        frame.line(*trace(by_method[method]), *style_of(method), width=2.8 if method == main else 1.2)
+        frame.line(*trace(by_method[method]), *style_of(method, main), width=2.8 if method == main else 1.2)
         for method in ordered
     ]
 

@@ -72,10 +72,11 @@ class Findings:
 
 def write_report(folder: Path, findings: Findings) -> Path:
     """Writes the page and gives its path."""
+    main = findings.verdict.promoted
     context = describe_model(findings) | {
         "charts": draw_charts(findings),
         "reliability": draw_reliability(findings),
-        "styles": {method: charts.style_of(method) for method in findings.predictions.by_method},
+        "styles": {method: charts.style_of(method, main) for method in findings.predictions.by_method},
         "colors": {"stayed": charts.STAYED, "churned": charts.CHURNED},
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from training.metrics import Ranking, auroc_half_interval, draw_weights, half_in
 @pytest.mark.parametrize("decimals", [3, 0], ids=["hardly a tie", "two values only"])
 def test_closed_intervals_are_as_wide_as_drawn_ones(decimals):
     rng = np.random.default_rng(4)
-    right = rng.random(600)
+    right = rng.random(600) ** 2
     p, outcome = right.round(decimals), (rng.random(600) < right).astype(float)
     ranking, squares = Ranking(outcome, p), (p - outcome) ** 2
     drawn = [(ranking.auroc(w), w @ squares / 600) for w in draw_weights(600, 2000, seed=1)]
