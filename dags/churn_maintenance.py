@@ -1,7 +1,8 @@
 """
 ### Was it right, and nothing that is not needed
 
-**Makes** `outcomes`, how right the scores were whose horizon has passed. Beside it nothing new: puts days of several
+**Makes** `outcomes`, how right the scores were whose horizon has passed, and where `shop.toml` has `[contact.log]`
+`contacts`, who was really contacted. Beside them nothing new: puts days of several
 files into one file each, drops histories that only a rebuild would read (the newest 7 nights and 3 trainings stay),
 scores and pages older than 400 days, rows of loads that were never visible, and files that no table lists any more.
 
@@ -55,6 +56,11 @@ def build_maintenance(shop: Shop) -> DAG:
             task_id="outcomes", command=["training.outcomes"], shop=shop, days=days, last_only=True,
             skip_if=forms.SKIPPED_IN_DRY_RUN, doc_md="What happened to the scores that people saw.",
         )  # fmt: skip
+        if shop.contact and shop.contact.log:
+            days >> CommandOperator(
+                task_id="contacts", command=["spark_jobs.contacts"], shop=shop, days=[],
+                skip_if=forms.SKIPPED_IN_DRY_RUN, doc_md="Who was really contacted, as the shop's own files say now.",
+            )  # fmt: skip
         before = days
         for part, meaning in PARTS.items():
             task = CommandOperator(

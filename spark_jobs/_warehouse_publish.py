@@ -90,12 +90,12 @@ def fetch_value(cursor: adbc.Cursor, query: str, *values: object) -> Any:
 def replace_rows(
     cursor: adbc.Cursor, schema: str, table: Table, rows: pa.Table | list[dict], where: Mapping[str, object]
 ) -> None:
-    """Replaces the rows that have the values of `where`."""
+    """Replaces the rows that have the values of `where`; without any, all."""
     wanted = _delta.arrow_schema(table)
     given = pa.Table.from_pylist(rows, wanted) if isinstance(rows, list) else rows.select(wanted.names).cast(wanted)
     conditions = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL(f"${n}")) for n, name in enumerate(where, 1)]
     removal = sql.SQL("DELETE FROM {} WHERE {}")
-    removal = removal.format(sql.Identifier(schema, table.name), sql.SQL(" AND ").join(conditions))
+    removal = removal.format(sql.Identifier(schema, table.name), sql.SQL(" AND ").join([sql.SQL("true"), *conditions]))
     cursor.execute(removal.as_string(None), tuple(where.values()))
     cursor.adbc_ingest(table.name, given, mode="append", db_schema_name=schema)
 

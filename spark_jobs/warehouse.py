@@ -179,7 +179,7 @@ class Warehouse:
             return cursor.fetch_arrow_table()
 
     def replace(self, shop: Shop, table: Table, rows: pa.Table | list[dict], **where: object) -> None:
-        """Replaces those rows of a table of contract.proof that have these values, all at once."""
+        """Replaces those rows of a table of contract.proof that have these values, at once; without values, all."""
         with self._open_for_arrow() as cursor:
             replace_rows(cursor, shop.name, table, rows, where)
 

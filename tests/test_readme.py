@@ -23,12 +23,14 @@ def test_every_make_command_exists():
     assert set(re.findall(r"(?:`|^)make +([a-z-]+)", README, re.MULTILINE)) <= targets
 
 
-def test_the_least_shop_file_is_valid(tmp_path):
+def test_the_least_shop_file_is_valid_also_with_contacts(tmp_path):
     from spark_jobs.contract.shop_file import load_shop
 
-    (block,) = blocks("toml")
-    (tmp_path / "shop.toml").write_text(block)
+    least, contact = blocks("toml")
+    (tmp_path / "shop.toml").write_text(least)
     assert load_shop(tmp_path / "shop.toml").name == "corner_shop"
+    (tmp_path / "shop.toml").write_text(least + contact)
+    assert load_shop(tmp_path / "shop.toml").contact.log.files == "sent_*.csv"
 
 
 def test_every_variable_is_one_that_the_settings_read():

@@ -60,13 +60,13 @@ ORDER BY action = 'ok', kind, subject;
 
 -- title: Whom to contact now, the most profitable first
 SELECT rank, customer_id, expected_profit, sum(expected_profit) OVER (ORDER BY rank) AS profit_so_far, band,
-       expected_spend, spend_at_risk
+       expected_spend, spend_at_risk, reason_text
 FROM contact_list
 ORDER BY rank;
 
 -- title: What the contacts brought
 SELECT month, n_contacted, n_control, churn_rate_contacted, churn_rate_control, lift, lift_low, lift_high,
-       spend_lift, spend_lift_low, spend_lift_high
+       spend_lift, spend_lift_low, spend_lift_high, reached_contacted, lift_reached
 FROM contact_lift
 ORDER BY month NULLS LAST;
 

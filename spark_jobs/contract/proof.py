@@ -84,6 +84,17 @@ CONTACT_PLAN = Table(
     partition="as_of",
 )
 
+CONTACTS = Table(
+    "contacts",
+    "one customer really contacted on one day, as [contact.log] of shop.toml tells; empty without it",
+    (
+        _CUSTOMER,
+        Column("contacted_on", "date", "the day of the contact, in the shop's time zone"),
+    ),
+    key=("customer_id",),
+    partition="contacted_on",
+)
+
 EXPECTED_SALES = Table(
     "expected_sales",
     "what a day's eligible customers are expected to spend in one horizon; new customers come on top",
@@ -102,7 +113,7 @@ EXPECTED_SALES = Table(
     partition="as_of",
 )  # fmt: skip
 
-PROOF_TABLES = (OUTCOMES, CUSTOMER_OUTCOMES, DRIFT, CONTACT_PLAN, EXPECTED_SALES)
+PROOF_TABLES = (OUTCOMES, CUSTOMER_OUTCOMES, DRIFT, CONTACT_PLAN, CONTACTS, EXPECTED_SALES)
 
 CONTACT_LIST = Table(
     "contact_list",
@@ -115,6 +126,13 @@ CONTACT_LIST = Table(
         Column("band", "string", "as in churn_risk"),
         Column("expected_spend", "decimal(18,2)", "as in churn_risk", "shop currency"),
         Column("spend_at_risk", "decimal(18,2)", "as in churn_risk", "shop currency"),
+        Column(
+            "reason_text",
+            "string",
+            "as in churn_risk; null: band low, where contacting pays by the money alone",
+            nullable=True,
+        ),
+        Column("reason_2_text", "string", "as in churn_risk", nullable=True),
     ),
     key=("customer_id",),
     partition="as_of",
@@ -146,6 +164,10 @@ CONTACT_LIFT = Table(
                         "0..1"),
         *_with_interval("spend_lift", "mean spend in the horizon of those to be contacted less that of the control "
                         "group", "shop currency"),
+        *_of_arms("reached", "double", "share really contacted within the horizon, by contacts; null where it had not "
+                  "begun; of", "0..1"),
+        *_with_interval("lift_reached", "share kept among those whom the plan had contacted: lift over the difference "
+                        "of both shares reached; null where that is not surely above zero", "0..1"),
     ),
     key=("month", "horizon_days"),
     partition="month",

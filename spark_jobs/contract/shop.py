@@ -188,6 +188,7 @@ class Contact:
     margin              the part of their spend that is earned
     control_share       so many of those worth contacting are never contacted, to measure what contacts bring
     rest_days           nobody is listed again sooner; None: the primary horizon
+    log                 the files that say who was really contacted; None: nothing says it
     """
 
     capacity_per_night: int
@@ -196,6 +197,7 @@ class Contact:
     margin: float
     control_share: float = 0.1
     rest_days: int | None = None
+    log: Source | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from spark_jobs.contract.errors import ShopFileError
 from spark_jobs.contract.features import ACTIVITY_MEASURES
 from spark_jobs.contract.risk_reasons import LANGUAGES
 from spark_jobs.contract.shop import WEEKDAYS, Bands, Contact, Rate, Schedule, Shop
-from spark_jobs.contract.source_tables import read_sources
+from spark_jobs.contract.source_tables import read_contact_log, read_sources
 from spark_jobs.contract.toml_section import (
     MISSING,
     Faults,
@@ -74,7 +74,7 @@ def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
         bands=_read_bands(top.section("bands")),
         model=dict(top.take("model", "a table of model settings", lambda v: isinstance(v, dict), {})),
         schedule=_read_schedule(top.section("schedule")),
-        contact=_read_contact(top.section("contact")) if "contact" in top.raw else None,
+        contact=_read_contact(top.section("contact"), path.parent) if "contact" in top.raw else None,
         sources=read_sources(top.section("sources"), path.parent),
         path=path,
         content_hash=content_hash,
@@ -165,7 +165,7 @@ def _read_schedule(section: Section) -> Schedule:
     return schedule
 
 
-def _read_contact(section: Section) -> Contact:
+def _read_contact(section: Section, folder: Path) -> Contact:
     def amount(key: str) -> float:
         return section.take(key, "a number from 0 on", lambda v: is_number(v) and v >= 0)
 
@@ -179,6 +179,7 @@ def _read_contact(section: Section) -> Contact:
         margin=part("margin"),
         control_share=part("control_share", Contact.control_share),
         rest_days=section.take("rest_days", "a day count from 1 to 3650", is_day_count, None),
+        log=read_contact_log(section.section("log"), folder) if "log" in section.raw else None,
     )
     section.done()
     return contact

@@ -1,4 +1,4 @@
-"""The tables `sources.<log>` of shop.toml: where a log's raw files are, and what their columns mean."""
+"""The tables `sources.<log>` of shop.toml, and `contact.log`: where raw files are, and what their columns mean."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         event_key=tuple(section.take("event_key", "a list of raw column names", is_texts, [])),
         exact_duplicates=section.choice("exact_duplicates", ("keep", "drop"), "keep"),
         max_quarantined_share=section.share("max_quarantined_share", Source.max_quarantined_share),
-        delimiter=section.take("delimiter", "one character", lambda v: is_text(v) and len(v) == 1, ","),
+        delimiter=_read_delimiter(section),
         encoding=_read_encoding(section),
         returns=tuple(_read_condition(c) for c in section.sections("returns")),
         rejections=tuple(_read_rejection(r) for r in section.sections("reject")),
@@ -82,6 +82,23 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         limits=_read_limits(section.section("limits")),
         rating_range=_read_rating_range(section) if log == "reviews" else Source.rating_range,
     )
+    section.done()
+    return source
+
+
+def read_contact_log(section: Section, folder: Path) -> Source:
+    """Who was contacted, and when: read as the logs are, but it feeds no score, so it has fewer settings."""
+    columns = section.section("columns")
+    source = Source(
+        log="contacts",
+        location=read_location(section, folder),
+        files=section.text("files"),
+        format=section.choice("format", FORMATS),
+        columns={name: ColumnMapping(columns.text(name)) for name in ("customer_id", "contacted_at")},
+        delimiter=_read_delimiter(section),
+        encoding=_read_encoding(section),
+    )
+    columns.done()
     section.done()
     return source
 
@@ -106,6 +123,10 @@ def _read_rating_range(section: Section) -> tuple[float, float]:
         list(Source.rating_range),
     )  # fmt: skip
     return float(lowest), float(highest)
+
+
+def _read_delimiter(section: Section) -> str:
+    return section.take("delimiter", "one character", lambda v: is_text(v) and len(v) == 1, ",")
 
 
 def _read_encoding(section: Section) -> str:

@@ -21,8 +21,9 @@ from airflow.serialization.encoders import coerce_to_core_timetable
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 
-from dags import churn_etl, churn_train, common, shops
+from dags import churn_etl, churn_maintenance, churn_train, common, shops
 from infra.local.environment import ROOT
+from spark_jobs.contract.shop_file import load_shop
 from tests.dags.conftest import write_shop
 
 SHOPS = ("online_retail", "living", "simulated")
@@ -85,6 +86,15 @@ def test_each_log_is_waited_for_and_cleaned_by_itself(dags):
         assert dag.get_task(f"wait_{log}").downstream_task_ids == {f"clean_{log}"}
         assert dag.get_task(f"clean_{log}").downstream_task_ids == {"customer_day"}
         assert dag.get_task(f"clean_{log}").trigger_rule == "none_failed"  # a wait that was skipped stops nothing
+
+
+def test_the_log_of_contacts_is_read_weekly_by_a_shop_that_has_one_and_needs_no_day(dags, tmp_path):
+    assert not dags["churn_maintenance__living"].has_task("contacts")
+    log = '[contact.log]\nlocation = "sent"\nfiles = "*.csv"\nformat = "csv"\n'
+    log += '[contact.log.columns]\ncustomer_id = "client"\ncontacted_at = "sent"\n'
+    shop = load_shop(write_shop(tmp_path / "shop.toml", {r"^\[sources.purchases\]": f"{log}[sources.purchases]"}))
+    task = churn_maintenance.build_maintenance(shop).get_task("contacts")
+    assert [*task.command, *task.make_arguments()] == ["spark_jobs.contacts", "--shop", str(shop.path)]
 
 
 @pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.name)

@@ -12,7 +12,7 @@ import pytest
 
 from spark_jobs.contact_plan import is_control, run_day
 from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.contract.proof import CONTACT_PLAN, CUSTOMER_OUTCOMES
+from spark_jobs.contract.proof import CONTACT_PLAN, CONTACTS, CUSTOMER_OUTCOMES
 from spark_jobs.contract.shop import Contact
 from spark_jobs.warehouse import Warehouse
 from tests.warehouse_support import DAY, make_pairs, make_rows, make_shop, publish, select
@@ -49,10 +49,18 @@ def plan(warehouse, shop, as_of=DAY, **changes):
 
 
 def test_plan_goes_down_by_profit_to_the_capacity_and_never_below_zero(warehouse, shop):
-    publish(warehouse, shop, "run-1", make_customers({"a": 1, "b": 3, "c": 0, "d": 2, "e": -1}))
+    publish(
+        warehouse,
+        shop,
+        "run-1",
+        make_customers({"a": 1, "b": 3, "c": 0, "d": 2, "e": -1}, reason_text="Nothing bought"),
+    )
     assert plan(warehouse, shop) == [("b", 1, Decimal("3.00"), False), ("d", 2, Decimal("2.00"), False)]
-    found = "SELECT customer_id, rank, band FROM contact_list ORDER BY rank"
-    assert select(warehouse, shop, found) == [("b", 1, "medium"), ("d", 2, "medium")]
+    found = "SELECT customer_id, rank, band, reason_text FROM contact_list ORDER BY rank"
+    assert select(warehouse, shop, found) == [
+        ("b", 1, "medium", "Nothing bought"),
+        ("d", 2, "medium", "Nothing bought"),
+    ]
 
     other = replace(shop, name=f"{shop.name}_wide")
     warehouse.prepare(other)
@@ -97,21 +105,26 @@ def test_hindsight_is_not_planned_and_a_day_without_scores_says_what_to_do(wareh
         plan(warehouse, shop, DAY + timedelta(days=1))
 
 
-def test_lift_is_that_of_all_who_were_to_be_contacted_with_its_interval(warehouse, shop):
-    """60 of 200 to be contacted churn, 25 of 50 of the control group; those who stay spend 8 and 4."""
-    people = [(f"t{n}", False, n < 60, 0 if n < 60 else 8) for n in range(200)]
-    people += [(f"c{n}", True, n < 25, 0 if n < 25 else 4) for n in range(50)]
-    plans = [{"as_of": DAY, "customer_id": who, "rank": 1, "expected_profit": Decimal(1), "is_control": control,
-              "run_id": "r"} for who, control, *_ in people]  # fmt: skip
+def keep_plan(warehouse, shop, arms: dict[str, tuple[int, int, int]]) -> None:
+    """Plans of DAY and their outcomes: of each arm so many customers, so many of whom churn, and what others spend."""
+    people = [(f"{arm}{n}", arm, n < churned, 0 if n < churned else spend)
+              for arm, (count, churned, spend) in arms.items() for n in range(count)]  # fmt: skip
+    plans = [{"as_of": DAY, "customer_id": who, "rank": 1, "expected_profit": Decimal(1),
+              "is_control": arm.startswith("control"), "run_id": "r"} for who, arm, *_ in people]  # fmt: skip
     outcomes = [{"as_of": DAY, "customer_id": who, "horizon_days": 60, "churned": churned, "spend": Decimal(spend)}
                 for who, _, churned, spend in people]  # fmt: skip
     warehouse.replace(shop, CONTACT_PLAN, plans, as_of=DAY)
     warehouse.replace(shop, CUSTOMER_OUTCOMES, outcomes, as_of=DAY)
 
+
+def test_lift_is_that_of_all_who_were_to_be_contacted_with_its_interval(warehouse, shop):
+    """60 of 200 to be contacted churn, 25 of 50 of the control group; those who stay spend 8 and 4."""
+    keep_plan(warehouse, shop, {"treated": (200, 60, 8), "control": (50, 25, 4)})
     month, everything = select(warehouse, shop, "SELECT * FROM contact_lift ORDER BY month NULLS LAST")
     assert (month[0], everything[0]) == (DAY.replace(day=1), None)
     assert month[1:] == everything[1:]
-    horizon, treated, control, rate_treated, rate_control, lift, low, high, spend, spend_low, spend_high = month[1:]
+    horizon, treated, control, rate_treated, rate_control, lift, low, high, spend, spend_low, spend_high = month[1:12]
+    assert month[12:] == (None,) * 5  # nobody says who was reached
     assert (horizon, treated, control) == (60, 200, 50)
     assert (rate_treated, rate_control, lift) == (pytest.approx(0.3), pytest.approx(0.5), pytest.approx(0.2))
     # Agresti and Caffo: 26/52 - 61/202, standard error of both with one success and one failure more
@@ -120,3 +133,31 @@ def test_lift_is_that_of_all_who_were_to_be_contacted_with_its_interval(warehous
     variances = 0.7 * 0.3 * 64 * 200 / 199 / 200 + 0.25 * 16 * 50 / 49 / 50
     assert spend == pytest.approx(5.6 - 2)
     assert spend_high - spend_low == pytest.approx(2 * 1.96 * np.sqrt(variances))
+
+
+def test_what_a_contact_does_to_those_reached_is_told_beside_the_plans_lift(warehouse, shop):
+    """Of 400 to be contacted 200 are reached: a contact keeps 3 of 10 of them, whoever they are. Those whom nobody
+    reaches leave more often, so comparing them with those reached would say 5 of 10."""
+    arms = {"treated and reached": (200, 40, 8), "treated, not reached": (200, 140, 8), "control": (400, 240, 4)}
+    keep_plan(warehouse, shop, arms)
+    reached = [{"customer_id": f"treated and reached{n}", "contacted_on": DAY + timedelta(days=1 + n % 60)}
+               for n in range(200)]  # fmt: skip
+    outside = [{"customer_id": "treated, not reached1", "contacted_on": DAY + timedelta(days=away)} for away in (0, 61)]
+    warehouse.replace(shop, CONTACTS, reached + outside)
+
+    query = """SELECT lift, reached_contacted, reached_control, lift_reached, lift_reached_low, lift_reached_high
+               FROM contact_lift WHERE month IS NULL"""
+    ((lift, share, of_control, effect, low, high),) = select(warehouse, shop, query)
+    assert (share, of_control) == (0.5, 0)
+    assert (lift, effect) == (pytest.approx(0.15), pytest.approx(0.3))
+    # residuals kept - 0.3 * reached: 0.7 and -0.3 of those reached, 1 and 0 of the others
+    treated = np.repeat([0.7, -0.3, 1.0, 0.0], [160, 40, 60, 140])
+    control = np.repeat([1.0, 0.0], [160, 240])
+    half = 1.96 * np.sqrt(treated.var() / 400 + control.var() / 400) / 0.5
+    assert (low, high) == (pytest.approx(effect - half), pytest.approx(effect + half))
+
+    warehouse.replace(shop, CONTACTS, [{"customer_id": "somebody", "contacted_on": DAY + timedelta(days=3)}])
+    ((_, share, of_control, *effects),) = select(warehouse, shop, query)
+    assert (share, of_control, effects) == (0, 0, [None] * 3)  # the plan was not carried out
+    warehouse.replace(shop, CONTACTS, [{"customer_id": "control1", "contacted_on": DAY + timedelta(days=61)}])
+    assert select(warehouse, shop, query)[0][1:] == (None,) * 5  # the log begins after the horizon

@@ -34,7 +34,7 @@ def test_the_page_has_bands_moves_the_top_and_what_it_is_made_from(lake, tmp_pat
     warehouse.prepare(shop)
     warehouse.register_model(shop, make_model("lstm-1"))
     publish_night(lake, DAY - timedelta(days=2), "bcd", p_churn_60d=0.25, band="low")  # a day was missed between
-    publish_night(lake, DAY, "abc", band="high")
+    publish_night(lake, DAY, "abc", band="high", reason_text="浏览减少了 56%")
     page = night_report.write_page(lake, warehouse, shop, DAY, tmp_path / "pages")
     text = page.read_text()
     assert page.name == f"night_{DAY}.html"
@@ -45,6 +45,7 @@ def test_the_page_has_bands_moves_the_top_and_what_it_is_made_from(lake, tmp_pat
     assert list(first) == sorted(first)  # most money first
     assert "<td>50%</td>\n<td>25%</td>" in text  # b and c now and before
     assert "<td>50%</td>\n<td>–</td>" in text  # a is new
+    assert text.count("浏览减少了 56%") == 3  # the reason as a sentence, in the shop's language
     assert "lstm-1" in text
     assert "customer_series v3" in text
     assert "http" not in text.replace("https://www.w3.org", "")

@@ -1,0 +1,83 @@
+"""contacts: whom did the shop really contact, and on which day?
+
+Grain: (customer, contacted_on), in the warehouse. Input: the files of [contact.log] in shop.toml, the shop's own
+customer ids in them. All of them are read every time, and the table becomes what they say: a log that was mended, or
+loaded again, needs no further care. A record that cannot be read ends the run, and nothing is changed.
+
+No score depends on it. contact_lift tells by it how many of a plan were reached, and what that brought.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.proof import CONTACTS
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop, Source
+from spark_jobs.deliveries import list_files
+from spark_jobs.raw import Hasher, Intake, read_records
+from spark_jobs.warehouse import Warehouse
+
+
+def read_contacts(source: Source, folder: str, zone: ZoneInfo) -> Iterator[tuple[str, date]]:
+    """The shop's own customer id and the day of every record. Raises ChurnError for the first that has not both."""
+    intake = Intake(source, folder, fixes="")
+    places = [source.raw_columns.index(source.columns[name].column) for name in ("customer_id", "contacted_at")]
+    for path in sorted(file["path"] for file in list_files(intake)):
+        for number, record in enumerate(read_records(intake, path), start=1):
+            if record.fault == "line_empty":
+                continue
+            customer, at = ((record.values[place] or "").strip() if record.values else "" for place in places)
+            day = find_day(at, zone)
+            if not customer or day is None:
+                found = f"{record.fault} {record.text}".strip() if record.fault else f"{customer!r} and {at!r}"
+                raise ChurnError(f"contacts: {path}, record {number}: expected a customer id and a time like 2026-11-20"
+                                 f" or 2026-11-20T09:30:00Z, found {found}; mend it or contact.log")  # fmt: skip
+            yield customer, day
+
+
+def find_day(text: str, zone: ZoneInfo) -> date | None:
+    """The day of a time in ISO 8601, which is meant in the zone where it has none of its own; None: it is no time."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (at.astimezone(zone) if at.tzinfo else at).date()
+
+
+def run(warehouse: Warehouse, shop: Shop, source: Source, settings: Settings) -> None:
+    hash_customer = Hasher(settings.id_key().secret, shop.name).of("customer")
+    told = read_contacts(source, source.folder(settings.home), shop.zone)
+    contacts = sorted({(hash_customer(customer), day) for customer, day in told})
+    customers = {customer for customer, _ in contacts}
+    query = "SELECT customer_key FROM identity.customers WHERE shop = $1"
+    known = customers.intersection(warehouse.fetch(shop, query, shop.name)["customer_key"].to_pylist())
+    if customers and not known:
+        raise ChurnError(f"contacts: {shop.name} knows none of the {len(customers):,} customers in {source.files}: "
+                         "contact.log.columns.customer_id must be the id that the purchases have")  # fmt: skip
+    columns = zip(*contacts, strict=True) if contacts else ((), ())
+    rows = pa.table(dict(zip(CONTACTS.column_names, map(list, columns), strict=True)))
+    warehouse.replace(shop, CONTACTS, rows)
+    print(f"contacts: {len(contacts):,} of {len(customers):,} customers, of whom {shop.name} knows {len(known):,}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    _, shop = load_arguments(make_parser(__doc__, with_as_of=False), argv)
+    if shop.contact is None or shop.contact.log is None:
+        print(f"contacts: {shop.name} has no [contact.log] in {shop.path.name}, so nobody tells who was contacted")
+        return
+    settings = Settings.from_environment()
+    warehouse = Warehouse.connect(settings)
+    warehouse.prepare(shop)
+    run(warehouse, shop, shop.contact.log, settings)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,96 @@
+"""Does the table of contacts say what the shop's own files say, as they are now?"""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from spark_jobs import contacts
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.raw import Hasher
+from spark_jobs.warehouse import Warehouse
+from tests.warehouse_support import make_pairs, select
+
+SHOP = """
+name = "contacted"
+time_zone = "America/New_York"
+currency = "USD"
+[sources.purchases]
+location = "raw"
+files = "*.csv"
+format = "csv"
+columns = { customer_id = "client", event_at = "at", unit_price = "price" }
+[contact]
+capacity_per_night = 5
+cost = 1
+success_rate = 0.1
+margin = 0.3
+[contact.log]
+location = "sent"
+files = "*.csv*"
+format = "csv"
+columns = { customer_id = "client", contacted_at = "sent" }
+"""
+
+
+@pytest.fixture
+def world(tmp_path, warehouse_url):
+    """A shop whose CRM has told of two clients, one of them twice, and knows one of them."""
+    (tmp_path / "shop.toml").write_text(SHOP)
+    (tmp_path / "sent").mkdir()
+    (tmp_path / "sent/monday.csv").write_text(
+        "client,channel,sent\nAnn,mail,2026-03-02T03:30:00Z\nBob,call,2026-03-02\n\n"
+    )
+    (tmp_path / "sent/tuesday.csv.gz").write_bytes(
+        gzip.compress(b"sent,client\n2026-03-03 09:30, Ann\n2026-03-03,Ann\n")
+    )
+    shop, settings = load_shop(tmp_path / "shop.toml"), Settings(tmp_path / "home")
+    warehouse = Warehouse(warehouse_url)
+    warehouse.prepare(shop)
+    hashed = Hasher(settings.id_key().secret, shop.name).of("customer")
+    warehouse.remember_customers(shop, "k1", [make_pairs(**{hashed("Ann"): "Ann"})])
+    return warehouse, shop, settings, hashed
+
+
+def run(warehouse, shop, settings):
+    contacts.run(warehouse, shop, shop.contact.log, settings)
+    return set(select(warehouse, shop, "SELECT customer_id, contacted_on FROM contacts"))
+
+
+def test_the_table_holds_each_customer_and_day_once_under_the_keys_of_the_scores(world, capsys):
+    *world, hashed = world
+    sunday, monday, tuesday = (date(2026, 3, day) for day in (1, 2, 3))
+    assert run(*world) == {(hashed("Ann"), sunday), (hashed("Bob"), monday), (hashed("Ann"), tuesday)}
+    assert "3 of 2 customers, of whom contacted knows 1" in capsys.readouterr().out
+
+
+def test_a_mended_log_takes_the_place_of_the_former_one_and_a_faulty_one_changes_nothing(world):
+    *world, hashed = world
+    run(*world)
+    folder = world[1].path.parent / "sent"
+    (folder / "tuesday.csv.gz").unlink()
+    (folder / "monday.csv").write_text("client,sent\nAnn,2026-03-05\n")
+    assert run(*world) == {(hashed("Ann"), date(2026, 3, 5))}
+    for line, told in (("Ann,yesterday", "'yesterday'"), (",2026-03-05", "''"), ("Ann", "fields_missing")):
+        (folder / "more.csv").write_text(f"client,sent\nAnn,2026-03-06\n{line}\n")
+        with pytest.raises(ChurnError, match=f"more.csv, record 2: expected .* found .*{told}"):
+            run(*world)
+    (folder / "more.csv").unlink()
+    (folder / "monday.csv").write_text("client,sent\nann@example.org,2026-03-05\n")
+    with pytest.raises(ChurnError, match="knows none of the 1 customers"):
+        run(*world)
+    assert select(*world[:2], "SELECT contacted_on FROM contacts") == [(date(2026, 3, 5),)]
+
+
+def test_a_shop_without_such_a_log_is_told_so(world, capsys):
+    _, shop, *_ = world
+    text = shop.path.read_text()
+    shop.path.write_text(text[: text.index("[contact.log]")])
+    contacts.main(["--shop", str(shop.path)])
+    assert "has no [contact.log]" in capsys.readouterr().out
+    assert load_shop(shop.path).contact == replace(shop.contact, log=None)
