@@ -7,9 +7,10 @@ BUDGET ?=
 SEARCH ?= 0
 SCREENSHOTS ?=
 PROMOTE ?=
+RESTATE ?=
 # Without kept bytecode every start of a job would compile TensorFlow or Airflow anew: seconds each.
 unexport PYTHONDONTWRITEBYTECODE
-export SHOP AS_OF CUTOFFS PROMOTE BUDGET SEARCH SCREENSHOTS
+export SHOP AS_OF CUTOFFS PROMOTE RESTATE BUDGET SEARCH SCREENSHOTS
 #: What SHOP= names, nothing where it is the default: `make airflow` then has a shop of its own.
 export GIVEN_SHOP := $(if $(filter file,$(origin SHOP)),,$(SHOP))
 
@@ -32,8 +33,8 @@ setup: ## both environments (.venv and .venv-airflow); needs Python 3.11 to 3.13
 demo: setup ## the main job on a real shop's data, from raw logs to risks in the warehouse; SHOP=
 	@$(JOBS) infra.local.demo --shop "$$SHOP"
 
-nightly: setup ## one night through the DAGs: histories, then scores; SHOP= AS_OF= (a day, else yesterday)
-	@$(AIRFLOW) infra.local.run_dag --shop "$$SHOP" --as-of "$$AS_OF" etl score
+nightly: setup ## one night through the DAGs: histories, then scores; SHOP= AS_OF= (else yesterday) RESTATE= (a later day)
+	@$(AIRFLOW) infra.local.run_dag --shop "$$SHOP" --as-of "$$AS_OF" --restate "$$RESTATE" etl score
 
 train: setup ## one training through its DAG; SHOP= AS_OF=, PROMOTE=1 to let the model score if it passes the gate
 	@$(AIRFLOW) infra.local.run_dag --shop "$$SHOP" --as-of "$$AS_OF" $${PROMOTE:+--promote} train

@@ -19,7 +19,8 @@ customers can still be scored, its wait is skipped and the night goes on; a late
 `shop.toml`, too many rejected records, a file that did not come. Then clear the failed task: finished work is not done
 twice, and the same input gives the same content. What breaks down by itself (a server away, a killed worker) has been
 tried three times by then. To make earlier days, trigger the DAG with a day or a range; for more use
-`airflow backfill create` with a `--to-date` that ends in `T23:59:59`, or its last night is left out.
+`airflow backfill create` with a `--to-date` that ends in `T23:59:59`, or its last night is left out. A night that ran
+with half of its files keeps saying what was known then; to see what it would have said, trigger it with `restate`.
 """
 
 from datetime import datetime, timedelta
@@ -39,6 +40,7 @@ PARAMS = {
     "first_day": forms.FIRST_DAY,
     "last_day": forms.LAST_DAY,
     "wait_for_files": forms.WAIT_FOR_FILES,
+    "restate": forms.RESTATE,
     "dry_run": forms.DRY_RUN,
 }
 
@@ -80,8 +82,9 @@ def build_etl(shop: Shop) -> DAG:
             doc_md="What did each customer do on each day, as far as each delivery told?",
         )  # fmt: skip
         customer_series = SparkJobOperator(
-            task_id="customer_series", job="customer_series", shop=shop, days=days, options=[forms.IF_DRY_RUN],
-            pool=SPARK_POOL, doc_md="The history of each customer who can still be kept, up to the end of the day.",
+            task_id="customer_series", job="customer_series", shop=shop, days=days,
+            options=[forms.option("restate"), forms.IF_DRY_RUN], pool=SPARK_POOL,
+            doc_md="The history of each customer who can still be kept, up to the end of the day.",
         )  # fmt: skip
         publish = CommandOperator(
             task_id="publish", command=["spark_jobs.publish"], shop=shop, days=days, options=["--pipeline", "etl"],

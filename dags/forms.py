@@ -19,6 +19,9 @@ FIRST_DAY = _day("First day of a range", "Instead of one day: every day from thi
 LAST_DAY = _day("Last day of a range", "… up to this one, at most 100 days.")
 DRY_RUN = _flag(False, "Dry run", "Every task says what it would do; nothing is written.")
 WAIT_FOR_FILES = _flag(True, "Wait for the day's files", "Untick to work with the files that are there.")
+RESTATE = _day("Restate with", "A later day that is published: the histories are built anew with what was delivered up "
+               "to its end, and the scores that follow are flagged `is_hindsight`. The same day without it is again "
+               "what it was. Empty: what the night itself knew.")  # fmt: skip
 MODEL_VERSION = Param(
     None, type=["null", "string"], pattern="^[A-Za-z0-9._-]{1,80}$", title="Model",
     description_md="A version out of `model_registry`. Empty: the model that is promoted for the day.",
@@ -42,7 +45,7 @@ def auto_promote(default: bool) -> Param:
 #: Templates of options and reasons.
 IF_DRY_RUN = "{{ '--dry-run' if params.dry_run else '' }}"
 SKIPPED_IN_DRY_RUN = "{{ 'dry run: nothing is published' if params.dry_run else '' }}"
-WANTED_FILES = "{{ 'yes' if params.wait_for_files and not params.dry_run else '' }}"
+WANTED_FILES = "{{ 'yes' if params.wait_for_files and not params.dry_run and not params.restate else '' }}"
 
 
 def option(name: str) -> str:

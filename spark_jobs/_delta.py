@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction
 
@@ -112,7 +112,10 @@ class VisibleFile:
 
 
 def open_table(folder: Path, table: Table, version: int | None = None) -> DeltaTable | None:
-    """The table at a version; None where there is no table. Raises where its columns are not the contract's."""
+    """The table at a version; None where there is no table. Raises where its columns are not the contract's.
+
+    A column that may be null can be younger than the table: the rows from before have nulls.
+    """
     if version is None and not DeltaTable.is_deltatable(str(folder)):
         return None
     try:
@@ -120,7 +123,8 @@ def open_table(folder: Path, table: Table, version: int | None = None) -> DeltaT
     except DeltaError as error:
         wanted = "" if version is None else f" at version {version}"
         raise MissingInputError(f"lake table {folder} cannot be opened{wanted}: {error}") from error
-    if faults := find_mismatches(table, type_names(pa.schema(handle.schema()))):
+    younger = {column.name: column.type for column in _find_younger(handle, table)}
+    if faults := find_mismatches(table, younger | type_names(pa.schema(handle.schema()))):
         raise ChurnError(f"lake table {folder} differs from the contract, rebuild it: " + "; ".join(faults))
     return handle
 
@@ -130,7 +134,16 @@ def open_or_create_table(folder: Path, table: Table) -> DeltaTable:
     if handle is None:
         _create_table(folder, table)
         return open_or_create_table(folder, table)
+    if younger := _find_younger(handle, table):
+        fields = Schema.from_arrow(pa.schema([_delta_field(column) for column in younger])).fields
+        handle.alter.add_columns(fields)
     return handle
+
+
+def _find_younger(handle: DeltaTable, table: Table) -> list[Column]:
+    """The contract's columns that the table was made without, as far as rows can do without them."""
+    names = {field.name for field in handle.schema().fields}
+    return [column for column in table.columns if column.nullable and column.name not in names]
 
 
 def _create_table(folder: Path, table: Table) -> None:

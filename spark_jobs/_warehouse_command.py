@@ -26,9 +26,10 @@ from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.shop_file import load_shop
-from spark_jobs.contract.tables import churn_risk
+from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk
 from spark_jobs.embedded_postgres import EmbeddedPostgres
 from spark_jobs.lake import Lake, product_hash
+from spark_jobs.restatement import find_known_as_of
 from spark_jobs.warehouse import PublishedRun, Warehouse
 
 #: The kind that has to pass the gate to score at all; the others are what scores where it does not.
@@ -82,10 +83,12 @@ def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> Pu
     rows = lake.dataset(table, [as_of.isoformat()], version)
     of_all = rows.to_table(columns=["is_hindsight", "model_version"])
     histories = [run.tables for run in lake.runs("etl") if run.as_of == as_of][-1:]
+    inputs = {name: number for tables in (*histories, runs[-1].tables) for name, number in tables.items()}
     origin = RunOrigin(
         model_version=", ".join(sorted(pc.unique(of_all["model_version"]).to_pylist())),
         code=product_hash(),
-        inputs={name: number for tables in (*histories, runs[-1].tables) for name, number in tables.items()},
+        inputs=inputs,
+        known_as_of=find_known_as_of(lake, as_of, inputs.get(CUSTOMER_SERIES.name)),
     )
     is_hindsight = bool(pc.any(of_all["is_hindsight"]).as_py())
     warehouse.prepare(shop)

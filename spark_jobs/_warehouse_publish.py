@@ -40,11 +40,13 @@ class RunOrigin:
     model_version  the model that scored
     code           hash of the product's source
     inputs         lake table to version
+    known_as_of    the later day whose deliveries a restated night knows
     """
 
     model_version: str
     code: str
     inputs: Mapping[str, int]
+    known_as_of: date | None = None
 
 
 @dataclass(frozen=True)
@@ -137,11 +139,13 @@ def _make_batches(schema: pa.Schema, rows: ds.Dataset | pa.Table, run_id: str) -
 def _move_pointer(cursor: adbc.Cursor, run: RunToPublish, row_count: int) -> None:
     supersede = "UPDATE {published_runs} SET superseded_at = now() WHERE as_of = $1 AND superseded_at IS NULL"
     point = """INSERT INTO {published_runs}
-               (as_of, run_id, rows, lake_version, is_hindsight, model_version, code, inputs)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb)"""
+               (as_of, run_id, rows, lake_version, is_hindsight, model_version, code, inputs, known_as_of)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::date)"""
     _execute(cursor, run, supersede, run.as_of)
     origin = run.origin
-    made_from = (origin.model_version, origin.code, json.dumps(dict(origin.inputs))) if origin else (None, None, None)
+    made_from = (None, None, None, None)
+    if origin:
+        made_from = (origin.model_version, origin.code, json.dumps(dict(origin.inputs)), origin.known_as_of)
     _execute(cursor, run, point, run.as_of, run.run_id, row_count, run.lake_version, run.is_hindsight, *made_from)
 
 

@@ -28,6 +28,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
 from spark_jobs.lake import Lake, make_run_key, source_hash
+from spark_jobs.restatement import find_known_as_of
 from spark_jobs.session import SparkOpener, open_session
 from spark_jobs.warehouse import ModelRecord, Warehouse
 
@@ -109,10 +110,11 @@ def run(
 ) -> None:
     """Scores and publishes one day, unless these very scores are published already; a dry run only says so.
 
-    version: of the model; None leaves it to the registry.
+    version: of the model; None leaves it to the registry. What a restated night's scores are is hindsight.
     """
     series_version = find_series(lake, as_of)
-    model, is_hindsight = find_model(warehouse, shop, as_of, version)
+    model, is_too_late = find_model(warehouse, shop, as_of, version)
+    is_hindsight = is_too_late or find_known_as_of(lake, as_of, series_version) is not None
     table, day = churn_risk(shop.churn.horizons_days), as_of.isoformat()
     inputs = lake.partitions(CUSTOMER_SERIES, series_version).get(day, ())
     key = make_run_key(table, day, inputs, model=model.version, bundle=model.bundle_hash, hindsight=is_hindsight,

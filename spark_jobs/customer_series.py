@@ -4,7 +4,8 @@ Grain: (customer, as_of). Input: customer_day of every delivery day up to as_of,
 nothing that was not known then can be read. Facts only, no labels.
 
 Nightly for the eligible only; with --all for everybody who was ever eligible, as training needs them, into
-training_series.
+training_series. With --restate a past night is built anew with what was delivered up to a later, published day, and
+known_as_of names that day in every row; without it the night is again what it was.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs import merges
-from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
+from spark_jobs.command import add_dry_run, day, load_arguments, make_parser, run_command
 from spark_jobs.contract import features, windows
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.features import (
@@ -33,6 +34,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES, Table
 from spark_jobs.lake import Lake, make_run_key, source_hash
+from spark_jobs.restatement import check_restatement
 from spark_jobs.session import SparkOpener, open_session
 
 
@@ -92,55 +94,84 @@ def _pick(name: str) -> Column:
     return F.transform("active_days", lambda active_day: active_day[name])
 
 
-def build_series(customer_day: DataFrame, shop: Shop, as_of: date, ever: bool, merged: dict[str, str]) -> DataFrame:
-    """The series of one as_of from the customer_day rows and the merged customers known by then."""
-    known = customer_day.where((F.col("delivery_day") <= F.lit(as_of)) & (F.col("event_day") <= F.lit(as_of)))
+def build_series(
+    customer_day: DataFrame, shop: Shop, as_of: date, table: Table, merged: dict[str, str], restate: date | None = None
+) -> DataFrame:
+    """The series of one as_of from the customer_day rows and the merged customers known by then, or by `restate`."""
+    is_known = F.col("delivery_day") <= F.lit(restate or as_of)
+    known = customer_day.where(is_known & (F.col("event_day") <= F.lit(as_of)))
+    ever = table is TRAINING_SERIES
     days = keep_eligible(merge_deliveries(merge_customers(known, merged)), shop, as_of, ever)
     has_categories = "category" in shop.mapped_columns.get("purchases", ())
     counted = count_new_categories(days) if has_categories else days.withColumn(NEW_CATEGORY_COUNT.name, F.lit(0))
-    return collect_series(counted, as_of).select(*CUSTOMER_SERIES.column_names)
+    known_as_of = F.lit(restate).cast("date").alias("known_as_of")
+    return collect_series(counted, as_of).select("*", known_as_of).select(*table.column_names)
 
 
-def series_run_key(lake: Lake, table: Table, shop: Shop, as_of: date, merged: dict[str, str]) -> str:
+def series_run_key(
+    lake: Lake, table: Table, shop: Shop, as_of: date, merged: dict[str, str], restate: date | None = None
+) -> str:
     """The key of one as_of: the customer_day files and merges known by then, the churn definition, the code."""
-    inputs = [f for d, files in lake.partitions(CUSTOMER_DAY).items() if d <= as_of.isoformat() for f in files]
+    known_days = list_known_days(lake, restate or as_of)
+    inputs = [file for day, files in lake.partitions(CUSTOMER_DAY).items() if day in known_days for file in files]
     return make_run_key(
-        table, as_of.isoformat(), inputs, churn=repr(shop.churn), mapped=repr(shop.mapped_columns),
+        table, as_of.isoformat(), inputs, churn=repr(shop.churn), mapped=repr(shop.mapped_columns), restate=restate,
         merged=repr(sorted(merged.items())), code=source_hash(features, merges, windows, sys.modules[__name__]),
     )  # fmt: skip
 
 
-def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date, table: Table, is_dry_run: bool = False) -> None:
-    """Builds and publishes the series of one as_of, unless it is published already; a dry run only says so."""
-    merged = merges.resolve(merges.load_merges(lake, as_of))
-    key = series_run_key(lake, table, shop, as_of, merged)
+def list_known_days(lake: Lake, known_as_of: date) -> list[str]:
+    return [delivered for delivered in lake.partitions(CUSTOMER_DAY) if delivered <= known_as_of.isoformat()]
+
+
+def run(
+    open_spark: SparkOpener,
+    lake: Lake,
+    shop: Shop,
+    as_of: date,
+    table: Table,
+    is_dry_run: bool = False,
+    restate: date | None = None,
+) -> None:
+    """Builds and publishes the series of one as_of, unless it is published already; a dry run only says so.
+
+    restate: build a past night with what was known at the end of this later day.
+    """
+    if restate:
+        check_restatement(lake, as_of, restate)
+    merged = merges.resolve(merges.load_merges(lake, restate or as_of))
+    key = series_run_key(lake, table, shop, as_of, merged, restate)
+    with_what = f" with what was known on {restate}" if restate else ""
     if lake.is_published(table, as_of.isoformat(), key):
-        print(f"{table.name}: {as_of} is published already")
+        print(f"{table.name}: {as_of}{with_what} is published already")
         return
-    known_days = [d for d in lake.partitions(CUSTOMER_DAY) if d <= as_of.isoformat()]
+    known_days = list_known_days(lake, restate or as_of)
     if is_dry_run:
-        print(f"{table.name}: would build {as_of} from customer_day of {len(known_days):,} delivery days, and of those "
-              "that customer_day is to build before")  # fmt: skip
+        print(f"{table.name}: would build {as_of}{with_what} from customer_day of {len(known_days):,} delivery days, "
+              "and of those that customer_day is to build before")  # fmt: skip
         return
     if not known_days:
         raise MissingInputError(
             f"no customer_day up to {as_of}: run clean and customer_day first, or give a later as_of"
         )
     customer_day = lake.read(open_spark(), CUSTOMER_DAY, known_days)
-    series = build_series(customer_day, shop, as_of, table is TRAINING_SERIES, merged)
+    series = build_series(customer_day, shop, as_of, table, merged, restate)
     published = lake.publish(series, table, {as_of.isoformat(): key})
-    print(f"{table.name}: {sum(published.row_counts.values()):,} customers as of {as_of}")
+    print(f"{table.name}: {sum(published.row_counts.values()):,} customers as of {as_of}{with_what}")
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = add_dry_run(make_parser(__doc__, many_days=True))
-    parser.add_argument("--all", action="store_true", help="everybody ever eligible, into training_series")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--all", action="store_true", help="everybody ever eligible, into training_series")
+    kind.add_argument("--restate", type=day, metavar="DAY",
+                      help="with what was delivered up to the end of this later, published day")  # fmt: skip
     arguments, shop = load_arguments(parser, argv)
     settings = Settings.from_environment()
     lake, open_spark = Lake(settings.lake(shop.name)), partial(open_session, "customer_series", settings)
     for as_of in sorted(set(arguments.as_of)):
         table = TRAINING_SERIES if arguments.all else CUSTOMER_SERIES
-        run(open_spark, lake, shop, as_of, table, arguments.dry_run)
+        run(open_spark, lake, shop, as_of, table, arguments.dry_run, arguments.restate)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ from spark_jobs.command import add_result, load_arguments, make_parser, run_comm
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
-from spark_jobs.contract.tables import churn_risk, probability_column
+from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
 from spark_jobs.lake import Lake, Run
+from spark_jobs.restatement import find_known_as_of
 from spark_jobs.warehouse import ModelRecord, Warehouse
 
 TOP = 20
@@ -82,7 +83,15 @@ def list_top(scores: pa.Table, before: pa.Table | None, primary: str) -> list[di
     return [{**row, "p": row[primary], "p_before": known.get(row["customer_id"])} for row in top]
 
 
-def render(shop: Shop, run: Run, scores: pa.Table, earlier: tuple[Run, pa.Table] | None, model: ModelRecord) -> str:
+def render(
+    shop: Shop,
+    run: Run,
+    scores: pa.Table,
+    earlier: tuple[Run, pa.Table] | None,
+    model: ModelRecord,
+    known_as_of: date | None = None,
+) -> str:
+    """The page. known_as_of: the later day whose deliveries a restated night knows."""
     primary = probability_column(shop.churn.primary_horizon_days)
     before_run, before = earlier or (None, None)
     environment = Environment(
@@ -91,7 +100,7 @@ def render(shop: Shop, run: Run, scores: pa.Table, earlier: tuple[Run, pa.Table]
     )  # fmt: skip
     return environment.get_template("night.html.j2").render(
         shop=shop, run=run, model=model, customers=scores.num_rows, bands=sum_bands(scores),
-        is_hindsight=bool(pc.any(scores["is_hindsight"]).as_py()), before_run=before_run,
+        is_hindsight=bool(pc.any(scores["is_hindsight"]).as_py()), known_as_of=known_as_of, before_run=before_run,
         bands_before=sum_bands(before) if before else None, moves=count_moves(scores, before) if before else None,
         top=list_top(scores, before, primary), primary_days=shop.churn.primary_horizon_days,
     )  # fmt: skip
@@ -107,7 +116,8 @@ def write_page(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, folder
     page = folder / f"night_{as_of}.html"
     folder.mkdir(parents=True, exist_ok=True)
     draft = page.with_suffix(".draft")
-    draft.write_text(render(shop, run, scores, earlier, model))
+    known_as_of = find_known_as_of(lake, as_of, run.tables[CUSTOMER_SERIES.name])
+    draft.write_text(render(shop, run, scores, earlier, model, known_as_of))
     draft.rename(page)
     return page
 

@@ -80,6 +80,7 @@ class PublishedRun:
     model_version: str | None
     code: str | None
     inputs: Mapping[str, int] | None
+    known_as_of: date | None
 
 
 @dataclass(frozen=True)

@@ -337,6 +337,18 @@ def test_a_table_whose_contract_changed_is_not_read_as_if_nothing_had_happened(l
             use(wider)
 
 
+def test_a_column_that_may_be_null_can_be_younger_than_the_table(spark, lake):
+    old = lake.update(WORDS, "one", lambda _: words("a"))
+    length = Column("length", "bigint", "letters", nullable=True)
+    younger = Table("words", WORDS.grain, (*WORDS.columns[:-1], length, WORDS.columns[-1]), ("word",), "log")
+    assert lake.arrow(younger, version=old)["length"].to_pylist() == [None]
+    rows = words("bb", log="two").append_column("length", pa.array([2], pa.int64()))
+    lake.update(younger, "two", lambda _: rows)
+    assert sorted((r["word"], r["length"]) for r in lake.read(spark, younger).collect()) == [("a", None), ("bb", 2)]
+    with pytest.raises(ChurnError, match="column length is not in the contract"):
+        lake.arrow(WORDS)
+
+
 def test_update_replaces_one_partition_and_leaves_no_trace_when_nothing_changes(lake):
     lake.update(WORDS, "one", lambda rows: words("a", "b"))
     lake.update(WORDS, "two", lambda rows: words("z", log="two"))

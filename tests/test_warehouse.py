@@ -299,7 +299,7 @@ def test_example_queries_run_and_answer(warehouse, shop):
     assert [(row[0], row[2]) for row in history] == [(DAY - timedelta(days=1), 0.4), (DAY, 0.9)]
     assert [(row[0], round(row[3], 9)) for row in rising] == [("a", 0.5), ("b", 0.5)]
     assert [row[0] for row in resolved] == ["shop id of b", "shop id of a"]
-    assert [(row[0], row[1], row[2], row[5]) for row in models] == [
+    assert [(row[0], row[1], row[2], row[6]) for row in models] == [
         (DAY, "lstm-1", "lstm", 2), (DAY - timedelta(days=1), "lstm-1", "lstm", 2),
     ]  # fmt: skip
     assert [(row[0], row[1], row[5]) for row in proof] == [(DAY, 60, 0.7)]

@@ -21,6 +21,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES
 from spark_jobs.lake import Lake
+from spark_jobs.restatement import find_known_as_of
 from spark_jobs.warehouse import Warehouse
 from training.bundle import load_spend
 from training.dataset import Series, TensorSpec
@@ -62,13 +63,14 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[dict]
     found = warehouse.model_for(shop, as_of)
     if found is None:
         raise MissingInputError(f"no promoted model for {shop.name}: make train SHOP=… AS_OF=… PROMOTE=1")
-    record, is_hindsight = found
+    record, is_too_late = found
     spec, model = load_spend(record.location, record.bundle_hash)
     lines = {horizon: line for horizon, line in model.sales.items() if line} if model else {}
     if not lines:
         return []
     series = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
     count, sums = add_up(series, spec, lines)
+    is_hindsight = is_too_late or find_known_as_of(lake, as_of) is not None
     facts = {"as_of": as_of, "model_version": record.version, "is_hindsight": is_hindsight}
     rows = list_rows(count, sums, model, facts)
     warehouse.replace(shop, EXPECTED_SALES, rows, as_of=as_of)

@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for run in runs:
             progress.start_run(run.title)
             dag_id = f"churn_{run.pipeline}__{shop.name}"
-            conf = defaults[dag_id] | _conf(run, arguments.promote)
+            conf = defaults[dag_id] | _conf(run, arguments.promote, arguments.restate)
             if not run_dag(dags[dag_id], conf, progress):
                 raise ChurnError(f"{run.title}: {progress.cause}; all that it said is in {log_file}")
 
@@ -83,6 +83,8 @@ def _read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--shop", required=True, metavar="SHOP.toml", help="the shop's file")
     parser.add_argument("--as-of", type=lambda text: day(text) if text else None, metavar="DAY",
                         help="the day of the runs that name none; without it the day before today")  # fmt: skip
+    parser.add_argument("--restate", type=lambda text: day(text) if text else None, metavar="DAY",
+                        help="etl builds past days with what was delivered up to this later one")  # fmt: skip
     parser.add_argument("--promote", action="store_true", help="let a trained model score, if it passes the gate")
     parser.add_argument("runs", nargs="+", metavar="RUN", help=" or ".join(PIPELINES) + ", with @DAY if you like")
     arguments = parser.parse_args(argv)
@@ -97,8 +99,10 @@ def _read_run(text: str, as_of: date | None) -> Run:
     return Run(pipeline, day(own_day) if own_day else as_of)
 
 
-def _conf(run: Run, promote: bool) -> dict[str, object]:
+def _conf(run: Run, promote: bool, restate: date | None) -> dict[str, object]:
     conf: dict[str, object] = {"as_of": run.as_of.isoformat()} if run.as_of else {}
+    if run.pipeline == "etl" and restate:
+        conf["restate"] = restate.isoformat()
     if run.pipeline == "train":  # there is nobody to ask
         conf["auto_promote" if promote else "register_only"] = True
     return conf

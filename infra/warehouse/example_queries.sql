@@ -38,12 +38,13 @@ ORDER BY risk.spend_at_risk DESC, shop_customer_id
 LIMIT 100;
 
 -- title: Which model scored which day
-SELECT runs.as_of, risk.model_version, models.kind, models.trained_through, runs.is_hindsight, count(*) AS customers
+SELECT runs.as_of, risk.model_version, models.kind, models.trained_through, runs.is_hindsight, runs.known_as_of,
+       count(*) AS customers
 FROM published_runs AS runs
 JOIN churn_risk_history AS risk ON risk.as_of = runs.as_of
 LEFT JOIN model_registry AS models ON models.version = risk.model_version
 WHERE runs.superseded_at IS NULL
-GROUP BY runs.as_of, risk.model_version, models.kind, models.trained_through, runs.is_hindsight
+GROUP BY runs.as_of, risk.model_version, models.kind, models.trained_through, runs.is_hindsight, runs.known_as_of
 ORDER BY runs.as_of DESC;
 
 -- title: Were the published scores right

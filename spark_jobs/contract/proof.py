@@ -107,7 +107,7 @@ EXPECTED_SALES = Table(
                "too few past days can tell", "shop currency", nullable=True),
         Column("high", "decimal(18,2)", "upper end of the 95 % interval", "shop currency", nullable=True),
         Column("model_version", "string", "the model it comes from"),
-        Column("is_hindsight", "boolean", "whether that model learned from days after as_of"),
+        Column("is_hindsight", "boolean", "whether the model learned from days after as_of, or the night was restated"),
     ),
     key=("as_of", "horizon_days"),
     partition="as_of",

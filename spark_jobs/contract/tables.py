@@ -134,9 +134,10 @@ CUSTOMER_DAY = Table(
     partition="delivery_day",
 )
 
-CUSTOMER_SERIES = Table(
-    "customer_series",
-    "one eligible customer's history up to the end of a day: facts only, no labels",
+#: Everybody who was ever eligible: training only on today's eligible ruins the probabilities.
+TRAINING_SERIES = Table(
+    "training_series",
+    "one ever-eligible customer's history up to the end of a day: facts only, no labels",
     (
         _CUSTOMER,
         Column("first_day", "date", "day of the customer's first event"),
@@ -148,12 +149,16 @@ CUSTOMER_SERIES = Table(
     partition="as_of",
 )
 
-#: The same rows for everybody who was ever eligible: training only on today's eligible ruins the probabilities.
-TRAINING_SERIES = replace(
-    CUSTOMER_SERIES,
-    name="training_series",
-    grain="one ever-eligible customer's history up to the end of a day: facts only, no labels",
-)
+CUSTOMER_SERIES = replace(
+    TRAINING_SERIES,
+    name="customer_series",
+    grain="one eligible customer's history up to the end of a day: facts only, no labels",
+    columns=(
+        *TRAINING_SERIES.columns,
+        Column("known_as_of", "date", "for a night that was restated: the later day up to whose end deliveries were "
+               "read; null: as_of itself", nullable=True),
+    ),
+)  # fmt: skip
 
 
 def probability_column(horizon_days: int) -> str:
@@ -195,7 +200,8 @@ def churn_risk(horizons_days: Iterable[int]) -> Table:
                    "0..1", nullable=True),
             *(column for rank, name in enumerate(REASON_COLUMNS) for column in _reason(name, rank)),
             Column("model_version", "string", "the model that scored the row"),
-            Column("is_hindsight", "boolean", "whether the model learned from days after as_of"),
+            Column("is_hindsight", "boolean", "whether it knows what the night could not: its model learned from days "
+                   "after as_of, or the night was restated with later deliveries"),
             _AS_OF,
         ),
         key=("customer_id",),

@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from spark_jobs.contract.errors import ChurnError
@@ -121,7 +122,8 @@ def test_expected_sales_are_the_sums_of_the_nights_customers(tmp_path, warehouse
     with pytest.raises(ChurnError, match="run the ETL"):
         expected_sales.run(lake, warehouse, shop, day(299))
     night = next(series.chunks())
-    lake.update(CUSTOMER_SERIES, str(day(299)), lambda before: night.select(before.column_names).cast(before.schema))
+    rows = night.append_column("known_as_of", pa.array([day(300)] * night.num_rows))  # a restated night
+    lake.update(CUSTOMER_SERIES, str(day(299)), lambda before: rows.select(before.column_names).cast(before.schema))
     record = replace(make_model("m-1", day(299)), location=str(bundle.folder), bundle_hash=bundle.hash)
     warehouse.register_model(shop, record)
     warehouse.promote_model(shop, "m-1", day(299))
@@ -134,4 +136,4 @@ def test_expected_sales_are_the_sums_of_the_nights_customers(tmp_path, warehouse
     low, high = kept.interval(30, expected)
     rows = select(warehouse, shop, "SELECT * FROM expected_sales ORDER BY horizon_days")
     assert [row[1] for row in rows] == [30, 60, 90]
-    assert rows[0][2:] == (night.num_rows, *(Decimal(f"{v:.2f}") for v in (expected, low, high)), "m-1", False)
+    assert rows[0][2:] == (night.num_rows, *(Decimal(f"{v:.2f}") for v in (expected, low, high)), "m-1", True)
