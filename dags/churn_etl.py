@@ -28,9 +28,9 @@ from datetime import datetime, timedelta
 from airflow.sdk import DAG, CronPartitionTimetable
 
 from dags import forms
-from dags.alerts import NOTIFY, scores_are_due
+from dags.alerts import scores_are_due
 from dags.arrivals import DeliverySensor
-from dags.common import DEFAULT_ARGS, SPARK_POOL, START, make_series_asset, resolve_days
+from dags.common import SPARK_POOL, START, make_dag, make_series_asset, resolve_days
 from dags.jobs import CommandOperator, SparkJobOperator
 from dags.shops import find_shops
 from spark_jobs.contract.shop import Shop
@@ -61,21 +61,11 @@ def first_run(shop: Shop) -> datetime:
 
 
 def build_etl(shop: Shop) -> DAG:
-    with DAG(
-        dag_id=f"churn_etl__{shop.name}",
-        description="Raw logs to customer histories, nightly",
-        doc_md=__doc__,
-        schedule=nightly(shop),
-        start_date=first_run(shop),
-        catchup=shop.schedule.first_night is not None,
-        max_active_runs=1,
-        default_args=DEFAULT_ARGS,
-        params=PARAMS,
-        deadline=scores_are_due(shop),
-        on_failure_callback=NOTIFY,
-        tags=["churn", "etl", shop.name],
-    ) as dag:
-        days = resolve_days(shop.time_zone)
+    with make_dag(
+        "etl", shop, __doc__, "Raw logs to customer histories, nightly", nightly(shop), PARAMS,
+        start_date=first_run(shop), catchup=shop.schedule.first_night is not None, deadline=scores_are_due(shop),
+    ) as dag:  # fmt: skip
+        days = resolve_days(shop.time_zone, list(PARAMS))
         customer_day = SparkJobOperator(
             task_id="customer_day", job="customer_day", shop=shop, days=days, last_only=True,
             options=[forms.IF_DRY_RUN], pool=SPARK_POOL,

@@ -17,11 +17,10 @@ write loses one.
 trigger the DAG with a dry run.
 """
 
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG
 
 from dags import forms
-from dags.alerts import NOTIFY
-from dags.common import DEFAULT_ARGS, START, resolve_days
+from dags.common import every_sunday, make_dag, resolve_days
 from dags.jobs import CommandOperator
 from dags.shops import find_shops
 from spark_jobs.contract.shop import Shop
@@ -33,25 +32,13 @@ PARTS = {
 }
 
 
-def weekly(shop: Shop) -> CronTriggerTimetable | None:
-    return None if shop.end_date else CronTriggerTimetable("0 4 * * 0", timezone=shop.time_zone)
+PARAMS = {"as_of": forms.AS_OF, "dry_run": forms.DRY_RUN}
 
 
 def build_maintenance(shop: Shop) -> DAG:
-    with DAG(
-        dag_id=f"churn_maintenance__{shop.name}",
-        description="Compaction, retention, vacuum, weekly",
-        doc_md=__doc__,
-        schedule=weekly(shop),
-        start_date=START,
-        catchup=False,
-        max_active_runs=1,
-        default_args=DEFAULT_ARGS,
-        params={"as_of": forms.AS_OF, "dry_run": forms.DRY_RUN},
-        on_failure_callback=NOTIFY,
-        tags=["churn", "maintenance", shop.name],
-    ) as dag:
-        days = resolve_days(shop.time_zone)
+    description = "Compaction, retention, vacuum, weekly"
+    with make_dag("maintenance", shop, __doc__, description, every_sunday(shop, hour=4), PARAMS) as dag:
+        days = resolve_days(shop.time_zone, list(PARAMS))
         days >> CommandOperator(
             task_id="outcomes", command=["training.outcomes"], shop=shop, days=days, last_only=True,
             skip_if=forms.SKIPPED_IN_DRY_RUN, doc_md="What happened to the scores that people saw.",

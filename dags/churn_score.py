@@ -23,8 +23,8 @@ run says what would be done.
 from airflow.sdk import DAG, PartitionedAssetTimetable
 
 from dags import forms
-from dags.alerts import NOTIFY, scores_are_due
-from dags.common import DEFAULT_ARGS, SPARK_POOL, START, make_scores_asset, make_series_asset, resolve_days
+from dags.alerts import scores_are_due
+from dags.common import SPARK_POOL, make_dag, make_scores_asset, make_series_asset, resolve_days
 from dags.jobs import CommandOperator, ReportOperator, SparkJobOperator
 from dags.shops import find_shops
 from spark_jobs.contract.shop import Shop
@@ -39,21 +39,10 @@ PARAMS = {
 
 
 def build_score(shop: Shop) -> DAG:
-    with DAG(
-        dag_id=f"churn_score__{shop.name}",
-        description="Customer histories to churn risks in the warehouse, after every published day",
-        doc_md=__doc__,
-        schedule=PartitionedAssetTimetable(assets=make_series_asset(shop)),
-        start_date=START,
-        catchup=False,
-        max_active_runs=1,
-        default_args=DEFAULT_ARGS,
-        params=PARAMS,
-        deadline=scores_are_due(shop),
-        on_failure_callback=NOTIFY,
-        tags=["churn", "score", shop.name],
-    ) as dag:
-        days = resolve_days(shop.time_zone)
+    description = "Customer histories to churn risks in the warehouse, after every published day"
+    schedule = PartitionedAssetTimetable(assets=make_series_asset(shop))
+    with make_dag("score", shop, __doc__, description, schedule, PARAMS, deadline=scores_are_due(shop)) as dag:
+        days = resolve_days(shop.time_zone, list(PARAMS))
         churn_risk = SparkJobOperator(
             task_id="churn_risk", job="churn_risk", shop=shop, days=days,
             options=[forms.option("model_version"), forms.IF_DRY_RUN], pool=SPARK_POOL,

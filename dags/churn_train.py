@@ -29,21 +29,16 @@ from datetime import timedelta
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, CronTriggerTimetable, task
+from airflow.sdk import DAG, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags import forms
-from dags.alerts import NOTIFY
-from dags.common import DEFAULT_ARGS, GPU_POOL, SPARK_POOL, START, resolve_days
+from dags.common import GPU_POOL, SPARK_POOL, every_sunday, make_dag, resolve_days
 from dags.jobs import CommandOperator, ReportOperator, SparkJobOperator, link_report
 from dags.shops import find_shops
 from spark_jobs.contract.shop import Shop
 
 SHOWN_METRICS = {"n": "customers", "churn_rate": "churned", "auroc": "AUROC", "log_loss": "log loss", "ece": "ECE"}
-
-
-def weekly(shop: Shop) -> CronTriggerTimetable | None:
-    return None if shop.end_date else CronTriggerTimetable("0 5 * * 0", timezone=shop.time_zone)
 
 
 def describe_model(model: dict) -> str:
@@ -77,27 +72,17 @@ class ScoreAgainOperator(TriggerDagRunOperator):
 
 
 def build_train(shop: Shop) -> DAG:
-    with DAG(
-        dag_id=f"churn_train__{shop.name}",
-        description="A new model, weekly or by hand",
-        doc_md=__doc__,
-        schedule=weekly(shop),
-        start_date=START,
-        catchup=False,
-        max_active_runs=1,
-        default_args=DEFAULT_ARGS,
-        params={
-            "as_of": forms.AS_OF,
-            "epochs": forms.EPOCHS,
-            "history_steps": forms.HISTORY_STEPS,
-            "auto_promote": forms.auto_promote(shop.schedule.auto_promote),
-            "register_only": forms.REGISTER_ONLY,
-            "dry_run": forms.DRY_RUN,
-        },
-        on_failure_callback=NOTIFY,
-        tags=["churn", "train", shop.name],
-    ) as dag:
-        train = add_training(shop)
+    params = {
+        "as_of": forms.AS_OF,
+        "horizons": forms.horizons(shop.churn.horizons_days),
+        "epochs": forms.EPOCHS,
+        "history_steps": forms.HISTORY_STEPS,
+        "auto_promote": forms.auto_promote(shop.schedule.auto_promote),
+        "register_only": forms.REGISTER_ONLY,
+        "dry_run": forms.DRY_RUN,
+    }
+    with make_dag("train", shop, __doc__, "A new model, weekly or by hand", every_sunday(shop, hour=5), params) as dag:
+        train = add_training(shop, resolve_days(shop.time_zone, list(params)))
         decide = gate(train.output)
         promote = add_promotion(shop)
         decide >> add_approval(shop) >> promote
@@ -105,8 +90,7 @@ def build_train(shop: Shop) -> DAG:
     return dag
 
 
-def add_training(shop: Shop) -> ReportOperator:
-    days = resolve_days(shop.time_zone)
+def add_training(shop: Shop, days: object) -> ReportOperator:
     customer_series = SparkJobOperator(
         task_id="customer_series", job="customer_series", shop=shop, days=days, options=["--all", forms.IF_DRY_RUN],
         pool=SPARK_POOL, doc_md="The history of everybody who was ever eligible, as training needs it.",

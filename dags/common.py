@@ -1,4 +1,4 @@
-"""What the DAGs share: their defaults, the day a run is about, assets, pools.
+"""What the DAGs share: their head, the days a run is about, assets, pools.
 
 DAGs hold no path and no address: the shops and the jobs' interpreter come from the settings, Spark's master from the
 connection `spark_default`.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airflow.sdk import Asset, task
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, task
 from airflow.sdk.exceptions import AirflowFailException
 
+from dags import forms
+from dags.alerts import NOTIFY
 from spark_jobs.contract import settings
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop import Shop
@@ -30,6 +32,28 @@ DEFAULT_ARGS = {
 }
 
 
+def make_dag(
+    family: str, shop: Shop, runbook: str, description: str, schedule: object, params: dict, **options: object
+) -> DAG:
+    """The family's DAG of this shop: a run at a time, whose failure somebody is told of."""
+    defaults = {
+        "start_date": START,
+        "catchup": False,
+        "max_active_runs": 1,
+        "default_args": DEFAULT_ARGS,
+        "on_failure_callback": NOTIFY,
+        "tags": ["churn", family, shop.name],
+    }
+    dag_id = f"churn_{family}__{shop.name}"
+    texts = {"description": description, "doc_md": runbook}
+    return DAG(dag_id, schedule=schedule, params=params, **texts, **{**defaults, **options})
+
+
+def every_sunday(shop: Shop, hour: int) -> CronTriggerTimetable | None:
+    """At that hour of the shop's time; never for a shop whose data has ended."""
+    return None if shop.end_date else CronTriggerTimetable(f"0 {hour} * * 0", timezone=shop.time_zone)
+
+
 def make_series_asset(shop: Shop) -> Asset:
     """What churn_etl publishes and churn_score waits for; its partitions are days."""
     return Asset(f"customer_series__{shop.name}")
@@ -41,10 +65,11 @@ def make_scores_asset(shop: Shop) -> Asset:
 
 
 @task(execution_timeout=timedelta(minutes=1), doc_md="Which days is this run about?")
-def resolve_days(time_zone: str, params: dict | None = None, dag_run=None) -> list[str]:
-    """The days, ascending, as texts. Airflow fills in the last two arguments."""
+def resolve_days(time_zone: str, known: list[str], params: dict | None = None, dag_run=None) -> list[str]:
+    """The days, ascending, as texts. known: the DAG's parameters. Airflow fills in the last two arguments."""
     given = [params.get(name) for name in ("as_of", "first_day", "last_day")]
     try:
+        forms.refuse_unknown(dag_run.conf or {}, known)
         days = settings.resolve_days(time_zone, dag_run.run_after, *given, dag_run.partition_key)
     except ChurnError as error:
         raise AirflowFailException(str(error)) from None

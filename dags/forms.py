@@ -1,8 +1,16 @@
-"""The parameters of the trigger forms, and the options that they become. Airflow refuses a value that does not fit."""
+"""The parameters of the trigger forms, and the options that they become.
+
+Airflow refuses a value that does not fit; a parameter that there is not, as `as_off`, it would take in silence.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+
 from airflow.sdk import Param
+
+from spark_jobs.contract.errors import ChurnError
 
 
 def _day(title: str, description: str) -> Param:
@@ -38,6 +46,16 @@ HISTORY_STEPS = Param(
 REGISTER_ONLY = _flag(False, "Register only", "Train and register: nobody is asked, nothing is promoted.")
 
 
+def horizons(days: Iterable[int]) -> Param:
+    """Shown, and no choice."""
+    text = ", ".join(map(str, days)) + " days"
+    return Param(
+        text, type="string", enum=[text], title="Horizons",
+        description_md="Those of the shop's file. A run cannot choose others: every table has a column for each, and "
+        "the nights before have only these.",
+    )  # fmt: skip
+
+
 def auto_promote(default: bool) -> Param:
     return _flag(default, "Promote without asking", "A model that passes the gate scores without a person's approval.")
 
@@ -46,6 +64,15 @@ def auto_promote(default: bool) -> Param:
 IF_DRY_RUN = "{{ '--dry-run' if params.dry_run else '' }}"
 SKIPPED_IN_DRY_RUN = "{{ 'dry run: nothing is published' if params.dry_run else '' }}"
 WANTED_FILES = "{{ 'yes' if params.wait_for_files and not params.dry_run and not params.restate else '' }}"
+
+
+def refuse_unknown(given: Iterable[str], known: Collection[str]) -> None:
+    """Raises ChurnError for a parameter that the DAG does not have, with the one that may be meant."""
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"choose among {', '.join(known)}"
+            raise ChurnError(f"there is no parameter {name!r}: {advice}")
 
 
 def option(name: str) -> str:

@@ -126,8 +126,8 @@ def test_parsing_loads_nothing_heavy():
 
 
 def resolve(partition_key=None, run_after="2026-11-21T07:00:00+00:00", **params):
-    run = SimpleNamespace(run_after=datetime.fromisoformat(run_after), partition_key=partition_key)
-    return common.resolve_days.function("America/New_York", params=params, dag_run=run)
+    run = SimpleNamespace(run_after=datetime.fromisoformat(run_after), partition_key=partition_key, conf=params)
+    return common.resolve_days.function("America/New_York", list(churn_etl.PARAMS), params=params, dag_run=run)
 
 
 def test_parameter_partition_and_clock_say_which_days_a_run_is_about():
@@ -143,11 +143,25 @@ def test_a_parameter_that_disagrees_with_the_partition_fails_at_once():
 
 
 @pytest.mark.parametrize(
+    ("name", "advice"), [("as_off", "'as_off': did you mean as_of"), ("zzz", "'zzz': choose among as_of, first_day")]
+)
+def test_a_parameter_that_there_is_not_fails_at_once_and_names_the_nearest(name, advice):
+    with pytest.raises(AirflowFailException, match=advice):
+        resolve(**{name: "2026-11-03"})
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_every_dag_knows_its_own_parameters(dags, dag_id):
+    assert dags[dag_id].get_task("resolve_days").op_args[1] == list(dags[dag_id].params)
+
+
+@pytest.mark.parametrize(
     ("family", "name", "value"),
     [
         *(("etl", "as_of", value) for value in ("yesterday", "2026-13-01", "2026-11-03; rm -rf /", 20261103)),
         ("etl", "dry_run", "yes"),
         ("score", "model_version", "x; rm -rf /"),
+        ("train", "horizons", "7 days"),
         ("train", "epochs", 0),
         ("train", "epochs", "3; rm -rf /"),
         ("train", "history_steps", 3),
