@@ -40,11 +40,13 @@ def link_to(dag_id: str, run_id: str) -> str:
     return "/".join([address, "dags", dag_id, "runs", run_id])
 
 
-#: For on_failure_callback of every DAG.
-NOTIFY = make_notifiers(
+#: What is told of a failed run; templates.
+FAILURE = (
     "{{ dag.dag_id }} failed",
     "{{ dag.description }}: run {{ run_id }} failed. What to do: " + link_to("{{ dag.dag_id }}", "{{ run_id }}"),
 )
+#: For on_failure_callback of every DAG.
+NOTIFY = make_notifiers(*FAILURE)
 
 
 class ScoresDue(BaseDeadlineReference):

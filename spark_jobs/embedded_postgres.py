@@ -16,11 +16,10 @@ import fcntl
 import os
 import secrets
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,6 +28,7 @@ import psycopg
 from spark_jobs._postgres_programs import give_to_owner, name_for_program, run_program
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
+from spark_jobs.ports import is_free
 
 USER = DATABASE = "churn"
 START_SECONDS = 120
@@ -161,13 +161,13 @@ class EmbeddedPostgres:
         """The port of the first start for ever: a BI tool has it in its settings."""
         if self._port_file.exists():
             port = int(self._port_file.read_text())
-            if not _is_free(port):
+            if not is_free(port):
                 raise ChurnError(f"port {port} is taken by another program: stop it, or remove {self._port_file} "
                                  "to have another port chosen")  # fmt: skip
             return port
         # Below the range from which systems lend ports to outgoing connections; by the path, so that homes differ.
         first = int(sha256(str(self.folder).encode()).hexdigest(), 16) % 10_000
-        port = next((p for n in range(100) if _is_free(p := 20_000 + (first + n) % 10_000)), None)
+        port = next((p for n in range(100) if is_free(p := 20_000 + (first + n) % 10_000)), None)
         if port is None:
             raise ChurnError("no free port found for the warehouse between 20000 and 29999")
         draft = self._port_file.with_name("port.draft")
@@ -199,16 +199,6 @@ def _take_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _is_free(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 @contextmanager

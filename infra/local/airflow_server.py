@@ -7,11 +7,10 @@ found again, also after their starter was killed. No process id is ever trusted.
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -21,6 +20,7 @@ from infra.local.airflow_client import AirflowClient
 from infra.local.environment import AIRFLOW_PYTHON, ROOT, make_server_environment
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
+from spark_jobs.ports import is_free
 
 POOLS = ROOT / "infra" / "airflow" / "pools.json"
 MARK = "CHURN_AIRFLOW_HOME"
@@ -52,7 +52,7 @@ class AirflowServer:
         """Raises ChurnError where another Airflow runs in the same home, or the port is taken."""
         if find_processes(self.settings.home):
             raise ChurnError(f"Airflow already runs in {self.settings.home}: make stop ends it")
-        if not _is_free(self.port):
+        if not is_free(self.port):
             raise ChurnError(f"port {self.port} is taken: set CHURN_AIRFLOW_PORT to another, or stop what uses it")
 
     def start(self, tell: Callable[[str], None] = lambda said: None) -> None:
@@ -163,13 +163,3 @@ def end_processes(home: Path) -> int:
                 process.kill()
         psutil.wait_procs(stubborn, timeout=END_SECONDS)
     return count
-
-
-def _is_free(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True

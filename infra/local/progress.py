@@ -16,6 +16,8 @@ from rich.live import Live
 from rich.text import Text
 
 HEARTBEAT_SECONDS = 30
+#: Every job takes longer; what takes less are Airflow's own small tasks, not worth a line.
+JOB_SECONDS = 0.2
 #: What a job said, as Airflow's log has it: the instant, the level, what was said, by whom.
 JOB_LINE = re.compile(r"^\S+Z \[\w+\s*\] (?P<said>.*?)\s*\[airflow\.task\.(?:hooks|operators)\.\S+\]")
 JVM_GREETING = "incubator modules"
@@ -51,8 +53,8 @@ class TaskProgress:
         self.task, self.begin = task, time.monotonic()
 
     def end_task(self, how: str, cause: str = "") -> None:
-        if how != "ok" or self._seconds() > 0:  # what took no time is not worth a line
-            self.console.print(f"{self.title} … {self.task} {how} ({self._seconds()} s)", markup=False)
+        if how != "ok" or time.monotonic() - self.begin > JOB_SECONDS:
+            self.console.print(f"{self.title} … {self.task} {how} ({max(1, self._seconds())} s)", markup=False)
         self.cause = f"{self.task} failed: {cause}"
 
     def describe(self) -> Text:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -23,16 +22,11 @@ from infra.local.environment import JOBS_PYTHON, ROOT, make_environment
 from spark_jobs.contract.settings import Settings
 from tests.airflow import bazaar, browser
 from tests.airflow.story import BACKFILLED, BASE, ETL, NIGHTS, OWED, SCORE, TRAIN
+from tests.inbox import free_port
 
 
 def pytest_addoption(parser) -> None:
     parser.addoption("--screenshots", default="", metavar="DIR", help="where the pages' pictures go; none without it")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class HandMade:

@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 
 import pytest
 from airflow import plugins_manager
-from airflow.providers.http.notifications.http import HttpNotifier
-from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.serialization.decoders import decode_deadline_alert
 from airflow.serialization.encoders import encode_deadline_alert
 
 from dags import alerts
 from dags.shops import find_shops
 from spark_jobs.contract.shop import Schedule
+from tests.inbox import RECEIVER, open_inbox
 
 SHOP = next(shop for shop in find_shops() if shop.name == "living")  # in New York
 
@@ -47,29 +46,33 @@ def test_the_scheduler_knows_the_deadline_by_the_plugin():
     assert alert.callback.path == "dags.alerts.tell_late"
 
 
-def test_who_is_told_is_configured(monkeypatch):
+def test_nobody_is_told_unless_it_is_configured():
     assert alerts.make_notifiers("s", "t") == []
-    monkeypatch.setenv("CHURN_ALERT_EMAIL", "ops@example.com")
-    monkeypatch.setenv("CHURN_ALERT_WEBHOOK", "chat")
-    mail, webhook = alerts.make_notifiers("s", "t")
-    assert isinstance(mail, SmtpNotifier)
-    assert mail.to == "ops@example.com"
-    assert isinstance(webhook, HttpNotifier)
-    assert (webhook.http_conn_id, webhook.json) == ("chat", {"text": "s\nt"})
 
 
-def test_a_late_night_is_told_with_its_runbook(monkeypatch):
-    told = []
+@pytest.fixture
+def inbox(monkeypatch):
+    """A real mail server and a real webhook, configured as the README says."""
+    with open_inbox() as inbox:
+        for name, value in inbox.environment.items():
+            monkeypatch.setenv(name, value)
+        yield inbox
 
-    class Notifier:
-        def __init__(self, subject, text):
-            self.message = f"{subject} {text}"
 
-        async def async_notify(self, context):
-            told.append(self.message)
+def test_a_failed_run_is_told_by_mail_and_webhook_with_its_runbook(inbox, dags):
+    context = {"dag": dags["churn_etl__living"], "run_id": "night 1"}
+    for notifier in alerts.make_notifiers(*alerts.FAILURE):
+        notifier(context)
+    ((receiver, subject, text),) = inbox.mails
+    assert (receiver, subject) == (RECEIVER, "churn_etl__living failed")
+    assert "dags/churn_etl__living/runs/night 1" in text
+    assert inbox.calls == [f"{subject}\n{text.strip()}"]
 
-    monkeypatch.setattr(alerts, "make_notifiers", lambda *message: [Notifier(*message)])
+
+def test_a_late_night_is_told_by_mail_and_webhook_with_its_runbook(inbox):
     run = {"partition_key": "2026-11-20", "dag_id": "churn_etl__x", "dag_run_id": "r", "state": "running"}
     asyncio.run(alerts.tell_late("Living", {"dag_run": run}))
-    assert "Living: the scores of 2026-11-20 are late" in told[0]
-    assert "dags/churn_etl__x/runs/r" in told[0]
+    ((_, subject, text),) = inbox.mails
+    assert subject == "Living: the scores of 2026-11-20 are late"
+    assert "dags/churn_etl__x/runs/r" in text
+    assert inbox.calls == [f"{subject}\n{text.strip()}"]

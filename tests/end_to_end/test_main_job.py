@@ -87,6 +87,8 @@ def test_people_see_every_task_end(night):
     tasks = ("clean_purchases", "customer_day", "customer_series", "train", "promote", "churn_risk", "load", "report")
     for task in tasks:
         assert f" … {task} ok (" in night.stdout
+    for pipeline in ("etl", "train", "score"):
+        assert f"{pipeline} {DAY} … publish ok (" in night.stdout
 
 
 def test_exactly_those_who_bought_within_90_days_have_a_risk(scores):
