@@ -37,6 +37,9 @@ from training.metrics import (
 
 #: Validation log losses closer than this are a tie.
 TIE = 1e-4
+#: What a refusal has to be worth at least: the margin of a non-inferiority test. A tenth of what a miss of the coming
+#: churn rate usually costs; blends and their parts differ so little that significance alone would refuse them for less.
+MARGIN = 1e-3
 
 
 class Outcomes(NamedTuple):
@@ -234,10 +237,10 @@ def judge(
 ) -> Verdict:
     """The gate. It refuses a candidate that at any horizon
 
-    - has a paired interval of its log-loss difference to the contender that lies wholly above zero, or
+    - has a paired interval of its log-loss difference to the contender that lies wholly above MARGIN, or
     - has a calibration error above the bound of what its own probabilities give on drawn labels, where the contender
-      that would score instead has not, and has no significantly higher log loss (else refusing the candidate would put
-      a worse method in its place: that is a warning), or
+      that would score instead has not, and no higher log loss either (log loss pays for bad calibration as well: else
+      refusing the candidate would put a worse method in its place, and it is a warning), or
     - has no closed outcome to be judged by.
 
     Of H horizons each is judged at the level 1 - 0.05 / H (Bonferroni), so that chance alone refuses one candidate in
@@ -272,7 +275,7 @@ def _judge_horizon(predictions: Predictions, index: int, candidate: str, contend
         len(outcome),
         contender,
         comparison,
-        log_loss_ok=comparison.log_loss_interval[0] <= 0,
+        log_loss_ok=comparison.log_loss_interval[0] <= MARGIN,
         ece=ece,
         ece_bound=bound,
         ece_ok=ece <= bound,
@@ -307,7 +310,7 @@ def _warn(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
 
 
 def _is_refused_for_calibration(horizon: HorizonVerdict) -> bool:
-    is_contender_worse = horizon.comparison.log_loss_interval[1] < 0
+    is_contender_worse = horizon.comparison.log_loss_difference < 0
     return not horizon.ece_ok and horizon.contender_ece_ok and not is_contender_worse
 
 

@@ -10,6 +10,7 @@
 | own trend | and a drift for each horizon from its own labels, carried on to the cut-off |
 | shared trend | one drift for all horizons: the short ones close sooner |
 | trusted trend | as much of it as would have helped one longest horizon earlier: what the product does |
+| with short ones | the same, told by thirds of the shortest horizon too: windows that close sooner than all others |
 | bound | slope and intercept fitted on the outcomes to come: no method, the best that any of these could be |
 
 The blend is of the kinds that train in seconds. By default at seven consecutive days, so that every weekday is met,
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -42,10 +44,11 @@ from training.calibration import Calibration, Told, calibrate, fit_lines
 from training.config import ModelSettings
 from training.dataset import Series, TensorSpec
 from training.gate import predict_cutoff
-from training.members import BLEND, BLENDS, LSTM
+from training.members import BLEND, BLENDS, LSTM, Members
 from training.metrics import log_losses
 
-WAYS = ("none", "level", "own trend", "shared trend", "trusted trend", "bound")
+SHORT_ONES = "with short ones"
+WAYS = ("none", "level", "own trend", "shared trend", "trusted trend", SHORT_ONES, "bound")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -67,11 +70,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def judge(series: Series, cutoff: date, shop: Shop) -> Iterator[dict]:
     """A row for each horizon and way."""
-    settings, days = ModelSettings.from_shop(shop), shop.churn.horizons_days
-    recipe = fit.Recipe.prepare(series.truncated(cutoff), TensorSpec.of(shop, settings), settings)
-    kinds = [kind for kind in BLENDS[BLEND] if kind != LSTM]
-    members, cells = fit.blend(BLEND, {kind: fit.learn(recipe, kind) for kind in kinds})
-    told = [Told(of.probability, of.outcome, of.days_ago) for of in cells]
+    days = shop.churn.horizons_days
+    recipe, members, told = _learn(series, cutoff, shop)
     unchanged = Calibration(np.ones(len(days)), np.zeros(len(days)), np.zeros(len(days)))
     ways = {
         "none": unchanged,
@@ -79,6 +79,7 @@ def judge(series: Series, cutoff: date, shop: Shop) -> Iterator[dict]:
         "own trend": _each_alone(told),
         "shared trend": fit_lines(told),
         "trusted trend": calibrate(told, days),
+        SHORT_ONES: _with_short_ones(series, cutoff, shop),
     }
     candidates = {
         way: fit.Candidate(BLEND, recipe.spec, members, calibration, np.empty(0), np.empty(0))
@@ -92,6 +93,25 @@ def judge(series: Series, cutoff: date, shop: Shop) -> Iterator[dict]:
             yield {"cutoff": cutoff, "days": horizon_days, "way": way, "log loss": loss, "bias": bias}
         bound = rescaled_loss(*predictions.of("none", index))
         yield {"cutoff": cutoff, "days": horizon_days, "way": "bound", "log loss": bound, "bias": 0.0}
+
+
+def _learn(series: Series, cutoff: date, shop: Shop) -> tuple[fit.Recipe, Members, list[Told]]:
+    """The blend, and what it says of customers that it never saw."""
+    settings = ModelSettings.from_shop(shop)
+    recipe = fit.Recipe.prepare(series.truncated(cutoff), TensorSpec.of(shop, settings), settings)
+    kinds = [kind for kind in BLENDS[BLEND] if kind != LSTM]
+    members, cells = fit.blend(BLEND, {kind: fit.learn(recipe, kind) for kind in kinds})
+    return recipe, members, [Told(of.probability, of.outcome, of.days_ago) for of in cells]
+
+
+def _with_short_ones(series: Series, cutoff: date, shop: Shop) -> Calibration:
+    """The shop's horizons, calibrated beside shorter ones."""
+    days = shop.churn.horizons_days
+    short = (days[0] // 3, 2 * days[0] // 3)
+    churn = replace(shop.churn, horizons_days=(*short, *days))
+    *_, told = _learn(series, cutoff, replace(shop, churn=churn))
+    lines = vars(calibrate(told, churn.horizons_days))
+    return Calibration(**{name: line[len(short) :] for name, line in lines.items()})
 
 
 def _each_alone(told: Sequence[Told]) -> Calibration:

@@ -1,7 +1,8 @@
 """Runs every test that needs no cluster and no live Airflow, each in its environment, and sums up in pytest's words.
 
-The DAGs' tests need Airflow's environment, all others the jobs'. Both suites always run; the last line counts them
-together, and the exit code is 0 only if both passed.
+The DAGs' tests need Airflow's environment, all others the jobs'. Spark's tests leave a core idle for much of the time,
+so the suites that need no Spark run beside them. All suites always run; the last line counts them together, and the
+exit code is 0 only if all passed.
 """
 
 from __future__ import annotations
@@ -12,28 +13,46 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import PIPE, STDOUT
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT
 
-SUITES = {
-    "dags": [str(AIRFLOW_PYTHON), "-m", "pytest", "tests/dags", "--confcutdir=tests/dags"],
-    "all others": [str(JOBS_PYTHON), "-m", "pytest", "tests", "--ignore=tests/dags", "--ignore=tests/airflow"],
-}
+AIRFLOWS, JOBS = ([str(python), "-m", "pytest"] for python in (AIRFLOW_PYTHON, JOBS_PYTHON))
+APART = ("tests/dags", "tests/airflow", "tests/training")
+#: The suite to look at while it runs, and those that run beside it, one after the other, and are shown at the end.
+SHOWN = {"all others": [*JOBS, "tests", *(f"--ignore={folder}" for folder in APART)]}
+BESIDE = {"dags": [*AIRFLOWS, "tests/dags", "--confcutdir=tests/dags"], "training": [*JOBS, "tests/training"]}
+
+
+class Result(NamedTuple):
+    """Tests by result, pytest's exit code and what it said; None where it was shown."""
+
+    counts: Counter
+    code: int
+    output: str | None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    counts, exit_codes, begin = Counter(), [], time.monotonic()
+    begin, options = time.monotonic(), argv or ()
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(lambda: {name: run_suite(command, options, PIPE) for name, command in BESIDE.items()})
+        results = {name: run_suite(command, options) for name, command in SHOWN.items()} | beside.result()
+    for name, result in results.items():
+        print(f"tests: {name}\n{result.output}" if result.output else "", end="")
+    print(sum_up(sum((result.counts for result in results.values()), Counter()), time.monotonic() - begin))
+    return max(result.code for result in results.values())
+
+
+def run_suite(command: Sequence[str], options: Sequence[str], output: int | None = None) -> Result:
     with tempfile.TemporaryDirectory() as folder:
-        for name, command in SUITES.items():
-            print(f"tests: {name}", flush=True)
-            report = Path(folder, "report.xml")
-            report.unlink(missing_ok=True)
-            exit_codes.append(subprocess.run([*command, f"--junit-xml={report}", *(argv or [])], cwd=ROOT).returncode)
-            counts += count_results(report)
-    print(sum_up(counts, time.monotonic() - begin))
-    return max(exit_codes)
+        report = Path(folder, "report.xml")
+        arguments = [*command, f"--junit-xml={report}", *options]
+        done = subprocess.run(arguments, cwd=ROOT, text=True, stdout=output, stderr=output and STDOUT)
+        return Result(count_results(report), done.returncode, done.stdout)
 
 
 def count_results(report: Path) -> Counter:

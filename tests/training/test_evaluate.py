@@ -15,6 +15,7 @@ from spark_jobs.contract.windows import ChurnDefinition
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training import metrics
 from training.evaluate import (
+    MARGIN,
     Predictions,
     choose_simplest_best,
     judge,
@@ -379,17 +380,29 @@ def test_without_a_fallback_the_most_frequent_contender_scores_and_the_simpler_o
 
 def test_of_three_horizons_each_is_judged_more_leniently_than_one_alone():
     """What a single comparison would call worse, of three some comparison shows by chance."""
-    outcome, p = draw_outcomes(2000)
-    noise = np.random.default_rng(6).normal(0, 1, 2000)
+    outcome, p = draw_outcomes(400)
+    noise = np.random.default_rng(6).normal(0, 1, 400)
 
     def passes(size: float, horizons: tuple[int, ...]) -> bool:
         worse = 1 / (1 + np.exp(-(np.log(p / (1 - p)) + size * noise)))
         predictions = make_predictions(outcome, {"lstm": worse, "logistic": p}, horizons)
         return judge(predictions, best=dict.fromkeys(horizons, "logistic")).passed
 
-    sizes = np.linspace(0, 0.6, 61)
+    sizes = np.linspace(0.25, 0.5, 6)
     alone, together = ([size for size in sizes if not passes(size, h)] for h in ((30,), (30, 60, 90)))
     assert set(together) < set(alone)
+
+
+def test_worse_by_less_than_the_margin_is_no_refusal_though_it_is_certain():
+    outcome, p = draw_outcomes(2000)
+
+    def judge_beside_one_who_knows(share: float):
+        return judge_one(outcome, p, p + share * (outcome - p))
+
+    verdict = judge_beside_one_who_knows(0.0007)
+    assert 0 < verdict.horizons[0].comparison.log_loss_interval[0] < MARGIN
+    assert verdict.passed
+    assert not judge_beside_one_who_knows(0.003).passed
 
 
 def test_nobody_to_judge_by_is_no_pass():
