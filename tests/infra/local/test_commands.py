@@ -160,11 +160,17 @@ def test_elsewhere_than_on_a_terminal_every_task_is_one_line(tmp_path):
         shown.start_task("clean")
         shown.begin -= 12
         shown.end_task("ok")
+        shown.start_task("publish")
+        shown.begin -= 0.3  # a short job
+        shown.end_task("ok")
+        shown.start_task("resolve_days")
+        shown.end_task("ok")
         shown.start_task("customer_day")
         shown.end_task("failed", "no purchases up to 2011-09-06")
     assert screen.getvalue().splitlines() == [
         "etl 2011-09-06 … clean ok (12 s)",
-        "etl 2011-09-06 … customer_day failed (0 s)",
+        "etl 2011-09-06 … publish ok (1 s)",
+        "etl 2011-09-06 … customer_day failed (1 s)",
     ]
     assert shown.cause == "customer_day failed: no purchases up to 2011-09-06"
 
