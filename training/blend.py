@@ -38,6 +38,16 @@ class BlendMembers:
     def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         return mix([part.predict_last(inputs, lengths) for part in self.parts.values()], self.weights)
 
+    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, list]:
+        told = [part.remember(inputs, lengths, spans) for part in self.parts.values()]
+        return mix([p for p, _ in told], self.weights), [memory for _, memory in told]
+
+    def predict_tails(
+        self, memory: list, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
+    ) -> np.ndarray:
+        parts = zip(self.parts.values(), memory, strict=True)
+        return mix([part.predict_tails(own, rows, tails, lengths, spans) for part, own in parts], self.weights)
+
     def to_files(self) -> dict[str, bytes]:
         weights = {kind: row.tolist() for kind, row in zip(self.parts, self.weights, strict=True)}
         files = {BLEND_FILE: json.dumps({"weights": weights}, indent=1).encode()}

@@ -1,8 +1,8 @@
 """Why is this customer at risk? Up to three pieces of evidence: a group of inputs, and since when.
 
 Evidence is what a group of inputs shows over the last weeks. To remove it is to put these inputs back to what they were
-before those weeks or, for a level, to what is typical at every step. Its effect is how far the probability falls: exact
-occlusion, which needs nothing but the candidate's predict, so it works for every kind.
+before those weeks or, for a level, to what is typical. Its effect is how far the probability falls: exact occlusion,
+for every kind. The steps before stay as they are, so a network goes on from the state that scoring left there.
 
 To remove every group over every window of every customer would cost dozens of scorings. So a candidate that is kept
 learns from a sample, where all of it is removed, to guess effects at the price of a product; what is guessed to be the
@@ -12,6 +12,7 @@ strongest of three groups is then removed in truth.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 MOST_REASONS = 3
 #: Since when a group may have changed, in weeks; 0 is the level.
 WINDOW_WEEKS = (0, 1, 2, 3, 4, 6, 8, 13)
+#: A level is removed from so many last weeks: what was longer ago moves no score by itself.
+LEVEL_WEEKS = max(WINDOW_WEEKS)
 #: What is a level by its nature: to be one week older is no change.
 LEVELS = ("recency", "tenure", "breadth")
 #: A change is named before a level, and a shorter window before a longer, where it has this share of the effect.
@@ -32,6 +35,8 @@ ENOUGH = 0.8
 #: Effects below this are rounding of 32-bit arithmetic.
 SMALLEST_EFFECT = 1e-4
 SAMPLE_CUSTOMERS = 1000
+#: A further reason is looked at where it promises this share of the effect of the first.
+WORTH_TELLING = 0.1
 #: A window that fewer of them have lived through is never named.
 FEWEST_CUSTOMERS = 50
 #: Ridge penalty per customer: inputs that say nearly the same share the weight.
@@ -51,20 +56,66 @@ class Reasons(NamedTuple):
     effect: np.ndarray
 
 
-def find_reasons(
-    candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray, horizon_index: int, present: np.ndarray
-) -> Reasons:
-    """The reasons of customers (B, T, F) whose probability of this horizon is `present` (B,)."""
+def find_reasons(candidate: Candidate, looked: Look, rows: np.ndarray) -> Reasons:
+    """The reasons of these rows (B,) of all who were looked at."""
+    inputs, lengths, present = looked.inputs[rows], looked.lengths[rows], looked.present[rows]
     effect, weeks = _choose_windows(_guess_effects(candidate, inputs, lengths, present))
     strongest = np.argsort(-effect, axis=1, kind="stable")[:, :MOST_REASONS]
-    weeks = np.take_along_axis(weeks, strongest, axis=1)
-    effect = np.full((len(inputs), MOST_REASONS), np.nan)
-    for rank in range(strongest.shape[1]):
-        without = remove_evidence(candidate, inputs, lengths, strongest[:, rank], weeks[:, rank])
-        effect[:, rank] = present - candidate.predict(without, lengths)[:, horizon_index]
+    guess, weeks = (np.take_along_axis(values, strongest, axis=1) for values in (effect, weeks))
+    row, rank = np.nonzero((np.arange(strongest.shape[1]) == 0) | (guess >= WORTH_TELLING * guess[:, :1]))
+    effect = np.full((len(rows), MOST_REASONS), np.nan)
+    effect[row, rank] = looked.measure(candidate, rows[row], strongest[row, rank], weeks[row, rank])
     group = np.array(list_groups(candidate.spec), dtype=object)[strongest]
     missing = ((0, 0), (0, MOST_REASONS - group.shape[1]))  # a model of one or two groups
     return _order(np.pad(group, missing, constant_values=None), np.pad(weeks, missing), effect)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Customers (B, T, F) with the probability of one horizon, and what the candidate remembers of them."""
+
+    inputs: np.ndarray
+    lengths: np.ndarray
+    p: np.ndarray  # (B, H)
+    horizon_index: int
+    memory: object
+
+    @classmethod
+    def at(cls, candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray) -> Look:
+        """Scores them; reasons are those of the primary horizon."""
+        churn = candidate.spec.churn
+        primary = churn.horizons_days.index(churn.primary_horizon_days)
+        p, memory = candidate.remember(inputs, lengths, list_spans(candidate.spec))
+        return cls(inputs, lengths, p, primary, memory)
+
+    @property
+    def present(self) -> np.ndarray:
+        return self.p[:, self.horizon_index]
+
+    def measure(self, candidate: Candidate, rows: np.ndarray, group: np.ndarray, weeks: np.ndarray) -> np.ndarray:
+        """(P,) the effects of evidence, one piece for each of rows (P,), which may occur again."""
+        spec = candidate.spec
+        tails, lengths = _cut_tails(self.inputs, self.lengths, rows, list_spans(spec)[-1] + 1)
+        without = remove_evidence(candidate, tails, lengths, group, weeks)
+        p = candidate.predict_tails(self.memory, rows, without, lengths, find_spans(spec, weeks))
+        return self.present[rows] - p[:, self.horizon_index]
+
+
+def find_spans(spec: TensorSpec, weeks: np.ndarray) -> np.ndarray:
+    """(P,) the last steps in which evidence of so many weeks lies."""
+    return _count_steps(np.where(weeks > 0, weeks, LEVEL_WEEKS), spec)
+
+
+def list_spans(spec: TensorSpec) -> tuple[int, ...]:
+    """In how many last steps evidence may lie, ascending."""
+    return tuple(_count_steps(weeks, spec) for weeks in WINDOW_WEEKS if weeks)
+
+
+def _cut_tails(inputs: np.ndarray, lengths: np.ndarray, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The last steps (P, most, F) of these rows, and how many of them each has (P,)."""
+    own = np.minimum(lengths[rows], most)
+    steps = (lengths[rows] - own)[:, None] + np.arange(most)
+    return inputs[rows[:, None], np.minimum(steps, inputs.shape[1] - 1)], own
 
 
 def _order(group: np.ndarray, weeks: np.ndarray, effect: np.ndarray) -> Reasons:
@@ -127,8 +178,7 @@ def remove_evidence(
     """The inputs (B, T, F) without one piece of evidence each: group (B,) by its place in list_groups, weeks (B,)."""
     groups = list_groups(candidate.spec)
     is_own = np.array([groups.index(feature.group) for feature in candidate.spec.features]) == group[:, None]
-    first = np.where(weeks > 0, lengths - _count_steps(weeks, candidate.spec), 0)
-    is_late = np.arange(inputs.shape[1]) >= first[:, None]
+    is_late = np.arange(inputs.shape[1]) >= (lengths - find_spans(candidate.spec, weeks))[:, None]
     before = _look_back(candidate, inputs, lengths, weeks)
     return np.where(is_late[:, :, None] & is_own[:, None, :], before[:, None, :], inputs)
 
@@ -138,24 +188,21 @@ def learn_evidence(candidate: Candidate, batches: Iterable[Tensors]) -> np.ndarr
 
     Learned from the first SAMPLE_CUSTOMERS of the batches, which are all of one width, who would be scored.
     """
-    churn = candidate.spec.churn
-    primary = churn.horizons_days.index(churn.primary_horizon_days)
-    inputs, lengths = _take_sample(batches, churn.eligible_within_days)
-    present = candidate.predict(inputs, lengths)[:, primary]
+    sample = Look.at(candidate, *_take_sample(batches, candidate.spec.churn.eligible_within_days))
     groups = list_groups(candidate.spec)
-    learned = np.zeros((len(WINDOW_WEEKS), 3 + 2 * inputs.shape[2], len(groups)), np.float32)
+    learned = np.zeros((len(WINDOW_WEEKS), 3 + 2 * sample.inputs.shape[2], len(groups)), np.float32)
     for line, weeks in zip(learned, WINDOW_WEEKS, strict=True):
-        lived = np.flatnonzero(_count_steps(weeks, candidate.spec) < lengths)
+        lived = np.flatnonzero(_count_steps(weeks, candidate.spec) < sample.lengths)
         line[0] = -1.0  # lower than any effect, where nothing can be learned
         if len(lived) < FEWEST_CUSTOMERS:
             continue
-        own, of, p = inputs[lived], lengths[lived], present[lived]
         effects = np.full((len(lived), len(groups)), -1.0)
         for number, group in enumerate(groups):
             if not (weeks and group in LEVELS):
                 chosen = np.full(len(lived), number), np.full(len(lived), weeks)
-                effects[:, number] = p - candidate.predict(remove_evidence(candidate, own, of, *chosen), of)[:, primary]
-        line[:] = _fit_lines(_describe(candidate, own, of, p, weeks), effects)
+                effects[:, number] = sample.measure(candidate, lived, *chosen)
+        own = sample.inputs[lived], sample.lengths[lived], sample.present[lived]
+        line[:] = _fit_lines(_describe(candidate, *own, weeks), effects)
     return learned
 
 

@@ -57,6 +57,17 @@ class Candidate:
         """inputs (B, T, F), lengths (B,) -> (B, H) float64 calibrated probabilities that never rise with H."""
         return self.calibration.apply(self.members.predict_last(inputs, lengths))
 
+    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, object]:
+        """What predict says, and what predict_tails needs to go on from so many steps before the end."""
+        p, memory = self.members.remember(inputs, lengths, spans)
+        return self.calibration.apply(p), memory
+
+    def predict_tails(
+        self, memory: object, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
+    ) -> np.ndarray:
+        """(P, H) what predict would say with other last steps, see Members.predict_tails."""
+        return self.calibration.apply(self.members.predict_tails(memory, rows, tails, lengths, spans))
+
 
 def fit_candidates(
     series: pa.Table | pads.Dataset | Series,

@@ -6,6 +6,8 @@ The weights are the bundle's own, so there is no second file to trust and none t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 
 from spark_jobs.contract.errors import ChurnError
@@ -13,6 +15,8 @@ from training.architecture import FARTHEST_INPUT, Architecture
 
 #: Few enough that a step's arrays stay in the processor's cache.
 ROWS_AT_ONCE = 1024
+#: Steps before the end -> the state then (B, 2, units): output and memory.
+Memory = dict[int, np.ndarray]
 
 
 class LeanNetwork:
@@ -35,32 +39,72 @@ class LeanNetwork:
 
     def predict_steps(self, inputs: np.ndarray) -> np.ndarray:
         """(B, T, H) float64 probabilities at every step."""
-        return self._in_parts(lambda part: self._tell(*self._run(inputs[part])), len(inputs))
+
+        def tell(rows: np.ndarray) -> np.ndarray:
+            standard = self._standardise(inputs[rows]).swapaxes(0, 1)
+            outputs = [now[:, 0].copy() for _, now in self._walk(standard, np.full(len(rows), inputs.shape[1]))]
+            return self._tell(np.stack(outputs), standard).swapaxes(0, 1)
+
+        return _in_parts(tell, np.arange(len(inputs)))
 
     def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """(B, H) float64 probabilities at every customer's last step."""
+        return self.remember(inputs, lengths, ())[0]
 
-        def tell(part: slice) -> np.ndarray:
-            own = inputs[part, : lengths[part].max(initial=1)]
-            at = np.arange(len(own)), lengths[part] - 1
-            state, standard = self._run(own)
-            return self._tell(state[at], standard[at])
+    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, Memory]:
+        """What predict_last says, and every customer's state so many steps before the last one's end."""
+        memory = {span: np.zeros((len(inputs), 2, self.architecture.lstm_units), np.float32) for span in spans}
 
-        return self._in_parts(tell, len(inputs))
+        def tell(rows: np.ndarray) -> np.ndarray:
+            standard = self._align(inputs[rows], lengths[rows], int(lengths[rows].max(initial=1)))
+            for steps_left, now in self._walk(standard, lengths[rows]):
+                if steps_left in memory:
+                    memory[steps_left][rows] = now
+            return self._tell(now[:, 0], standard[-1])
 
-    def _run(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(B, T, units) the LSTM's output at every step, and (B, T, F) the standardised inputs."""
-        standard = np.clip((inputs - self.mean) / self.scale, -FARTHEST_INPUT, FARTHEST_INPUT)
-        units = self.architecture.lstm_units
-        driven = standard @ self.kernel + self.bias
-        states = np.empty((*inputs.shape[:2], units), np.float32)
-        state = memory = np.zeros((len(inputs), units), np.float32)
-        for step in range(inputs.shape[1]):
-            gates = driven[:, step] + state @ self.recurrent
+        return _in_parts(tell, np.argsort(-lengths)), memory
+
+    def predict_tails(
+        self, memory: Memory, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
+    ) -> np.ndarray:
+        """(P, H) what predict_last would say of remembered customers, rows (P,), whose last spans (P,) steps are those
+        of tails (P, S, F), whose lengths are (P,)."""
+        begun = np.zeros((len(rows), 2, self.architecture.lstm_units), np.float32)
+        for span, states in memory.items():
+            is_own = spans == span
+            begun[is_own] = states[rows[is_own]]
+
+        def tell(chosen: np.ndarray) -> np.ndarray:
+            going_on = np.minimum(spans, lengths)[chosen]
+            standard = self._align(tails[chosen], lengths[chosen], int(going_on.max(initial=1)))
+            *_, (_, now) = self._walk(standard, going_on, begun[chosen])
+            return self._tell(now[:, 0], standard[-1])
+
+        return _in_parts(tell, np.argsort(-np.minimum(spans, lengths)))
+
+    def _standardise(self, inputs: np.ndarray) -> np.ndarray:
+        return np.clip((inputs - self.mean) / self.scale, -FARTHEST_INPUT, FARTHEST_INPUT)
+
+    def _align(self, inputs: np.ndarray, lengths: np.ndarray, most: int) -> np.ndarray:
+        """(most, n, F) the standardised inputs of the last steps, everybody's last one at the end."""
+        steps = np.maximum(lengths + np.arange(-most, 0)[:, None], 0)
+        return self._standardise(inputs[np.arange(len(inputs)), steps])
+
+    def _walk(
+        self, standard: np.ndarray, spans: np.ndarray, now: np.ndarray | None = None
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Walks everybody's last `spans` (n,) steps, the longest first, so that no empty step is walked; after each
+        gives how many are left and `now` (n, 2, units), output and memory, which goes on changing."""
+        units, steps_left = self.architecture.lstm_units, len(standard)
+        now = np.zeros((len(spans), 2, units), np.float32) if now is None else now
+        for own in standard:
+            going = np.searchsorted(-spans, -steps_left, side="right")
+            gates = own[:going] @ self.kernel + self.bias + now[:going, 0] @ self.recurrent
             taken, kept, shown = (_sigmoid(gates[:, n * units : (n + 1) * units]) for n in (0, 1, 3))
-            memory = kept * memory + taken * np.tanh(gates[:, 2 * units : 3 * units])
-            states[:, step] = state = shown * np.tanh(memory)
-        return states, standard
+            now[:going, 1] = memory = kept * now[:going, 1] + taken * np.tanh(gates[:, 2 * units : 3 * units])
+            now[:going, 0] = shown * np.tanh(memory)
+            steps_left -= 1
+            yield steps_left, now
 
     def _tell(self, state: np.ndarray, standard: np.ndarray) -> np.ndarray:
         """(…, H) float64, as ChurnNetwork.log_churn has it."""
@@ -72,8 +116,14 @@ class LeanNetwork:
         logits[..., 1:] = -np.logaddexp(0.0, logits[..., 1:])
         return np.exp(-np.logaddexp(0.0, -np.cumsum(logits, axis=-1)))
 
-    def _in_parts(self, tell, count: int) -> np.ndarray:
-        return np.concatenate([tell(slice(n, n + ROWS_AT_ONCE)) for n in range(0, max(count, 1), ROWS_AT_ONCE)])
+
+def _in_parts(tell: Callable[[np.ndarray], np.ndarray], order: np.ndarray) -> np.ndarray:
+    """What `tell` says of all rows, a part in this order at a time."""
+    parts = [order[n : n + ROWS_AT_ONCE] for n in range(0, max(len(order), 1), ROWS_AT_ONCE)]
+    told = np.concatenate([tell(rows) for rows in parts])
+    ordered = np.empty_like(told)
+    ordered[order] = told
+    return ordered
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:

@@ -45,6 +45,17 @@ class Members(Protocol):
         """(B, H) float64, the mean over the members at every customer's last step."""
         ...
 
+    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, object]:
+        """What predict_last says, and what predict_tails needs to go on from so many steps before the end."""
+        ...
+
+    def predict_tails(
+        self, memory: object, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
+    ) -> np.ndarray:
+        """(P, H) what predict_last would say of remembered customers, rows (P,), whose last spans (P,) steps are those
+        of tails (P, S, F), whose lengths are (P,)."""
+        ...
+
     def to_files(self) -> dict[str, bytes]: ...
 
 
@@ -60,6 +71,14 @@ class BaselineMembers:
     def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         rows = inputs[np.arange(len(lengths)), lengths - 1]
         return np.mean([estimator.predict(rows) for estimator in self.estimators], axis=0)
+
+    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, None]:
+        return self.predict_last(inputs, lengths), None
+
+    def predict_tails(
+        self, memory: None, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
+    ) -> np.ndarray:
+        return self.predict_last(tails, lengths)
 
     def to_files(self) -> dict[str, bytes]:
         return {
@@ -94,6 +113,22 @@ class NetworkMembers:
             self.network.load_flat(weights)
             total += self.network.predict_last(inputs, lengths)
         return total / self.count
+
+    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, list]:
+        told = []
+        for weights in self.weights:
+            self.network.load_flat(weights)
+            told.append(self.network.remember(inputs, lengths, spans))
+        return sum(p for p, _ in told) / self.count, [memory for _, memory in told]
+
+    def predict_tails(
+        self, memory: list, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
+    ) -> np.ndarray:
+        told = []
+        for weights, own in zip(self.weights, memory, strict=True):
+            self.network.load_flat(weights)
+            told.append(self.network.predict_tails(own, rows, tails, lengths, spans))
+        return sum(told) / self.count
 
     def to_files(self) -> dict[str, bytes]:
         """Nothing but numbers: no header to trust, no archive to unpack, no code to run."""

@@ -140,6 +140,19 @@ class ChurnNetwork(keras.layers.Layer):
             lambda part: self._at_last(tf.constant(inputs[part]), tf.constant(lengths[part])), len(inputs)
         )
 
+    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, tuple]:
+        return self.predict_last(inputs, lengths), (inputs, lengths)
+
+    def predict_tails(
+        self, memory: tuple, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
+    ) -> np.ndarray:
+        """As Members.predict_tails, from the first step on: LeanNetwork goes on from what it has kept."""
+        whole, whole_lengths = memory[0][rows], memory[1][rows]
+        step = np.arange(tails.shape[1])
+        row, place = np.nonzero((step >= (lengths - spans)[:, None]) & (step < lengths[:, None]))
+        whole[row, place + (whole_lengths - lengths)[row]] = tails[row, place]
+        return self.predict_last(whole, whole_lengths)
+
     def _in_parts(self, log_churn: Callable, count: int) -> np.ndarray:
         parts = [slice(start, start + PREDICT_ROWS) for start in range(0, max(count, 1), PREDICT_ROWS)]
         return np.exp(np.concatenate([log_churn(part).numpy() for part in parts]).astype(np.float64))

@@ -20,7 +20,7 @@ from spark_jobs.contract.shop import Bands, Shop
 from spark_jobs.contract.tables import REASON_COLUMNS, churn_risk, probability_column
 from training.bundle import LoadedBundle, load_bundle
 from training.dataset import Tensors
-from training.explain import find_reasons
+from training.explain import Look, find_reasons
 from training.grid import read_rows
 from training.reason_texts import write_texts
 from training.spend import expect_spend, find_daily_rate
@@ -64,18 +64,17 @@ class Scorer:
         if batch.num_rows == 0:
             return pa.RecordBatch.from_pylist([], schema(horizons))
         tensors = self.candidate.spec.build(batch, as_of)
-        p = self.candidate.predict(tensors.inputs, tensors.lengths)
-        primary = horizons.index(shop.churn.primary_horizon_days)
-        band = find_bands(shop.bands, p[:, primary])
+        looked = Look.at(self.candidate, tensors.inputs, tensors.lengths)
+        band = find_bands(shop.bands, looked.present)
         spend = self._expect_spend(batch, tensors, as_of, shop.churn.primary_horizon_days)
         count = batch.num_rows
         columns = {
             "customer_id": tensors.customer_id,
-            **{probability_column(h): pa.array(p[:, n]) for n, h in enumerate(horizons)},
+            **{probability_column(h): pa.array(looked.p[:, n]) for n, h in enumerate(horizons)},
             "expected_spend": pa.array(spend).cast(MONEY),
-            "spend_at_risk": pa.array(np.round(spend * p[:, primary], 2)).cast(MONEY),
+            "spend_at_risk": pa.array(np.round(spend * looked.present, 2)).cast(MONEY),
             "band": pa.array(band),
-            **self._explain(batch, tensors, p[:, primary], np.flatnonzero(band != "low"), as_of, shop),
+            **self._explain(batch, looked, np.flatnonzero(band != "low"), as_of, shop),
             "model_version": pa.repeat(pa.scalar(model_version), count),
             "is_hindsight": pa.repeat(pa.scalar(is_hindsight), count),
             "as_of": pa.repeat(pa.scalar(as_of, pa.date32()), count),
@@ -84,14 +83,12 @@ class Scorer:
         return pa.RecordBatch.from_arrays([columns[name] for name in target.names], schema=target)
 
     def _explain(
-        self, batch: pa.RecordBatch, tensors: Tensors, p: np.ndarray, at_risk: np.ndarray, as_of: date, shop: Shop
+        self, batch: pa.RecordBatch, looked: Look, at_risk: np.ndarray, as_of: date, shop: Shop
     ) -> dict[str, pa.Array]:
         """The reason columns; null where nobody needs to act, for a reason costs more than a score."""
-        spec = self.candidate.spec
-        primary = spec.churn.horizons_days.index(spec.churn.primary_horizon_days)
-        reasons = find_reasons(self.candidate, tensors.inputs[at_risk], tensors.lengths[at_risk], primary, p[at_risk])
-        texts = write_texts(reasons, batch.take(pa.array(at_risk)), spec.measures, as_of, shop)
-        place = np.full(len(p), -1)
+        reasons = find_reasons(self.candidate, looked, at_risk)
+        texts = write_texts(reasons, batch.take(pa.array(at_risk)), self.candidate.spec.measures, as_of, shop)
+        place = np.full(batch.num_rows, -1)
         place[at_risk] = np.arange(len(at_risk))
         rows = pa.array(place, mask=place < 0)
         found = {"reason_effect": pa.array(reasons.effect[:, 0], from_pandas=True)}

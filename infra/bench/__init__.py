@@ -1,1 +1,9 @@
 """Measurements: what the product costs and how it compares with what one would pick instead."""
+
+#: To be set before NumPy or TensorFlow is imported: what is timed is one core.
+ONE_CORE = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+}

@@ -11,7 +11,7 @@ same weeks      the same without a group drawn from all, over the very weeks of 
 fidelity        named / random
 best of all     share of the effect that the strongest of every group and window would have
 other weights   share of customers whose first reason is another where the network's weights are shuffled
-cost            seconds to explain the customers at risk over the seconds to score them, on one core
+cost            seconds that explaining the customers at risk adds over the seconds to score them, on one core
 """
 
 from __future__ import annotations
@@ -21,9 +21,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from infra.bench import ONE_CORE
+
+os.environ |= ONE_CORE
 
 import numpy as np
 import pyarrow as pa
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
@@ -32,63 +40,90 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.lake import Lake
 from training.backtest import read_series
+from training.bundle import load_bundle, write_bundle
 from training.config import ModelSettings
 from training.dataset import Tensors
 from training.evaluate import take_outcomes
-from training.explain import WINDOW_WEEKS, Reasons, find_reasons, learn_evidence, list_groups, remove_evidence
+from training.explain import (
+    WINDOW_WEEKS,
+    Look,
+    Reasons,
+    find_reasons,
+    find_spans,
+    learn_evidence,
+    list_groups,
+    remove_evidence,
+)
 from training.fit import Candidate, fit_candidates
 from training.members import NetworkMembers
-from training.predict import ONE_THREAD, find_bands
+from training.predict import find_bands
 from training.progress import show_progress
 from training.reason_texts import write_texts
+from training.train import Training, prepare_reasons
 
 COLUMNS = ("kind", "at risk", "explained", "named", "random", "same weeks", "fidelity", "best of all", "other weights",
            "cost")  # fmt: skip
 SEED = 0
+TRIES = 9
 
 
 @dataclass(frozen=True)
 class AtRisk:
-    """The customers whom a candidate puts into band medium or high, and what it says of them."""
+    """The customers whom a candidate puts into band medium or high."""
 
     candidate: Candidate
     batch: pa.Table
     tensors: Tensors
-    present: np.ndarray
-    horizon: int
 
     @classmethod
     def of(cls, candidate: Candidate, series: pa.Table, shop: Shop) -> AtRisk:
-        as_of = series["as_of"][0].as_py()
-        horizon = shop.churn.horizons_days.index(shop.churn.primary_horizon_days)
-        tensors = candidate.spec.build(series, as_of)
-        p = candidate.predict(tensors.inputs, tensors.lengths)[:, horizon]
-        rows = np.flatnonzero(find_bands(shop.bands, p) != "low")
-        return cls(candidate, series.take(pa.array(rows)), tensors.take(rows), p[rows], horizon)
+        tensors = candidate.spec.build(series, series["as_of"][0].as_py())
+        rows = np.flatnonzero(find_bands(shop.bands, look_at(candidate, tensors).present) != "low")
+        return cls(candidate, series.take(pa.array(rows)), tensors.take(rows))
+
+    @cached_property
+    def present(self) -> np.ndarray:
+        return look_at(self.candidate, self.tensors).present
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        return self.candidate.predict(inputs, self.tensors.lengths)[:, self.horizon]
+        return look_at(self.candidate, replace(self.tensors, inputs=inputs)).present
 
     def explain(self) -> Reasons:
-        return find_reasons(self.candidate, self.tensors.inputs, self.tensors.lengths, self.horizon, self.present)
+        return explain(self.candidate, self.tensors)
 
     def remove(self, group: np.ndarray, weeks: np.ndarray) -> np.ndarray:
         return remove_evidence(self.candidate, self.tensors.inputs, self.tensors.lengths, group, weeks)
 
 
+def look_at(candidate: Candidate, tensors: Tensors) -> Look:
+    return Look.at(candidate, tensors.inputs, tensors.lengths)
+
+
+def explain(candidate: Candidate, tensors: Tensors) -> Reasons:
+    return find_reasons(candidate, look_at(candidate, tensors), np.arange(len(tensors.lengths)))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__), argv)
-    os.environ.update(ONE_THREAD)
     lake, settings = Lake(Settings.from_environment().lake(shop.name)), ModelSettings.from_shop(shop)
     series = read_series(lake, shop, [arguments.as_of])[arguments.as_of]
     console = Console(highlight=False)
     with show_progress(f"training {shop.name}", console) as progress:
         candidates = fit_candidates(series, arguments.as_of, shop, settings, progress=progress)
     eligible = pa.concat_tables(keep_eligible(chunk, shop) for chunk in series.chunks()).combine_chunks()
-    table = Table(*COLUMNS, title=f"{shop.title} as of {arguments.as_of}")
+    plan = Training(shop, arguments.as_of, settings, series, run_key="")
+    table = Table(*COLUMNS, title=f"{shop.title} as of {arguments.as_of}", box=MARKDOWN)
     for kind, candidate in candidates.items():
-        table.add_row(kind, *measure(candidate, eligible, shop))
+        served = serve(prepare_reasons(candidate, plan), plan)
+        table.add_row(kind, *measure(served, eligible, shop))
     console.print(table)
+
+
+def serve(candidate: Candidate, plan: Training) -> Candidate:
+    """The candidate as the scoring job has it: out of a bundle."""
+    with TemporaryDirectory() as folder:
+        bundle = write_bundle(Path(folder), plan.shop.name, plan.as_of, candidate, plan.settings, {}, "")
+        return load_bundle(bundle.folder).candidate
 
 
 def keep_eligible(chunk: pa.Table, shop: Shop) -> pa.Table:
@@ -128,8 +163,8 @@ def draw_removals(at_risk: AtRisk, reasons: Reasons) -> Iterator[np.ndarray]:
     inputs, lengths, weeks = at_risk.tensors.inputs, at_risk.tensors.lengths, reasons.weeks[:, 0]
     spec = at_risk.candidate.spec
     group = generator.integers(0, len(list_groups(spec)), len(lengths))
-    steps = np.where(weeks > 0, -(-weeks * 7 // spec.step_days) + 1, lengths)
-    until = generator.integers(steps, lengths, endpoint=True)
+    steps = find_spans(spec, weeks) + (weeks > 0)  # a change needs a step before it
+    until = generator.integers(np.minimum(steps, lengths), lengths, endpoint=True)
     is_later = np.arange(inputs.shape[1]) >= until[:, None]
     yield np.where(is_later[:, :, None], inputs, remove_evidence(at_risk.candidate, inputs, until, group, weeks))
     yield at_risk.remove(group, weeks)
@@ -146,32 +181,29 @@ def shuffle_weights(at_risk: AtRisk, reasons: Reasons, eligible: pa.Table) -> st
         generator.shuffle(weights[constants:])
     other = replace(at_risk.candidate, members=NetworkMembers(members.network, shuffled))
     tensors = other.spec.build(eligible, eligible["as_of"][0].as_py())
-    other = replace(at_risk, candidate=replace(other, evidence=learn_evidence(other, [tensors])))
-    other = replace(other, present=other.predict(other.tensors.inputs))
-    return f"{(other.explain().group[:, 0] != reasons.group[:, 0]).mean():.0%}"
+    other = replace(other, evidence=learn_evidence(other, [tensors]))
+    return f"{(explain(other, at_risk.tensors).group[:, 0] != reasons.group[:, 0]).mean():.0%}"
 
 
 def time_reasons(at_risk: AtRisk, shop: Shop) -> float:
-    """Processor seconds of explaining over those of scoring, the better of a few tries each."""
+    """Processor seconds that reasons add to scoring over those of scoring: the median of a few tries, each of both."""
     candidate, batch, as_of = at_risk.candidate, at_risk.batch, at_risk.batch["as_of"][0].as_py()
 
     def score() -> None:
         tensors = candidate.spec.build(batch, as_of)
         candidate.predict(tensors.inputs, tensors.lengths)
 
-    def explain() -> None:
-        write_texts(at_risk.explain(), batch, candidate.spec.measures, as_of, shop)
+    def score_and_explain() -> None:
+        reasons = explain(candidate, candidate.spec.build(batch, as_of))
+        write_texts(reasons, batch, candidate.spec.measures, as_of, shop)
 
-    return _time(explain) / _time(score)
+    return float(np.median([_time(score_and_explain) / _time(score) - 1 for _ in range(TRIES)]))
 
 
-def _time(work: Callable[[], None], tries: int = 5) -> float:
-    def once() -> float:
-        start = time.process_time()
-        work()
-        return time.process_time() - start
-
-    return min(once() for _ in range(tries))
+def _time(work: Callable[[], None]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
 
 
 if __name__ == "__main__":

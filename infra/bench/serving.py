@@ -20,8 +20,9 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1",
-               "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}  # fmt: skip
+from infra.bench import ONE_CORE
+
+os.environ |= ONE_CORE | {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 import numpy as np
 from rich.console import Console

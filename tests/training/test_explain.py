@@ -12,9 +12,19 @@ from tests.training.candidates import draw_candidate
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training.config import ModelSettings
 from training.dataset import Tensors, TensorSpec
-from training.explain import WINDOW_WEEKS, Reasons, find_reasons, learn_evidence, list_groups, remove_evidence
+from training.explain import (
+    LEVEL_WEEKS,
+    WINDOW_WEEKS,
+    Look,
+    Reasons,
+    find_reasons,
+    learn_evidence,
+    list_groups,
+    remove_evidence,
+)
 from training.fit import Candidate, fit_candidates
-from training.members import LSTM, NetworkMembers
+from training.lean import LeanNetwork
+from training.members import BLEND, LSTM, NetworkMembers
 from training.reason_texts import write_texts
 
 SHOP = make_shop()
@@ -22,14 +32,20 @@ AS_OF = day(199)
 HORIZON = 1
 
 
-@pytest.fixture(scope="module", params=["logistic", "boosting", LSTM])
+SERVED = "served"  # the LSTM as the scoring job has it
+
+
+@pytest.fixture(scope="module", params=["logistic", "boosting", LSTM, SERVED, BLEND])
 def explained(request) -> tuple[Candidate, Tensors, Reasons]:
     """A candidate that has learned to explain itself, 500 customers, and their reasons."""
     series, settings = draw_shop_series(500, 200), ModelSettings(lstm_units=4, folds=2)
-    if request.param == LSTM:  # drawn weights do
-        candidate = draw_candidate(LSTM, SHOP, settings)
+    if request.param in (LSTM, SERVED, BLEND):  # drawn weights do
+        candidate = draw_candidate(LSTM if request.param == SERVED else request.param, SHOP, settings)
     else:
         candidate = fit_candidates(series, AS_OF, SHOP, settings, (request.param,))[request.param]
+    if request.param == SERVED:
+        network = LeanNetwork(candidate.members.network.architecture)
+        candidate = replace(candidate, members=NetworkMembers(network, candidate.members.weights))
     tensors = candidate.spec.build(series, AS_OF)
     candidate = replace(candidate, typical=tensors.last(tensors.inputs).mean(axis=0))
     candidate = replace(candidate, evidence=learn_evidence(candidate, [tensors]))
@@ -37,8 +53,8 @@ def explained(request) -> tuple[Candidate, Tensors, Reasons]:
 
 
 def explain(candidate: Candidate, tensors: Tensors) -> Reasons:
-    present = candidate.predict(tensors.inputs, tensors.lengths)[:, HORIZON]
-    return find_reasons(candidate, tensors.inputs, tensors.lengths, HORIZON, present)
+    look = Look.at(candidate, tensors.inputs, tensors.lengths)
+    return find_reasons(candidate, look, np.arange(len(tensors.lengths)))
 
 
 def test_an_effect_is_what_the_probability_loses_without_the_evidence(explained):
@@ -48,7 +64,7 @@ def test_an_effect_is_what_the_probability_loses_without_the_evidence(explained)
         inputs, lengths = tensors.inputs[row : row + 1], tensors.lengths[row : row + 1]
         for group, weeks, effect in zip(*(values[row] for values in reasons), strict=True):
             without = inputs.copy()
-            steps = weeks or lengths[0]
+            steps = min(weeks or LEVEL_WEEKS, lengths[0])
             for n, feature in enumerate(candidate.spec.features):
                 if feature.group == group:
                     value = inputs[0, lengths[0] - 1 - weeks, n] if weeks else candidate.typical[n]
@@ -74,7 +90,8 @@ def test_named_evidence_moves_the_score_three_times_as_much_as_random_evidence(e
     inputs, lengths, weeks = tensors.inputs[named], tensors.lengths[named], reasons.weeks[named, 0]
     generator = np.random.default_rng(0)
     group = generator.integers(0, len(list_groups(candidate.spec)), len(named))
-    until = generator.integers(np.where(weeks > 0, weeks + 1, lengths), lengths, endpoint=True)
+    steps = np.minimum(np.where(weeks > 0, weeks + 1, LEVEL_WEEKS), lengths)
+    until = generator.integers(steps, lengths, endpoint=True)
     earlier = remove_evidence(candidate, inputs, until, group, weeks)
     is_later = np.arange(inputs.shape[1]) >= until[:, None]
     random = np.where(is_later[:, :, None], inputs, earlier)
@@ -99,8 +116,7 @@ def test_nobody_who_is_typical_has_a_reason(explained):
     candidate, *_ = explained
     inputs = np.tile(candidate.typical.astype(np.float32), (3, 5, 1))
     lengths = np.array([1, 3, 5], np.int32)
-    present = candidate.predict(inputs, lengths)[:, HORIZON]
-    reasons = find_reasons(candidate, inputs, lengths, HORIZON, present)
+    reasons = find_reasons(candidate, Look.at(candidate, inputs, lengths), np.arange(3))
     assert reasons.group.tolist() == [[None] * 3] * 3
     assert np.isnan(reasons.effect).all()
 
