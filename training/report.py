@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from spark_jobs.contract.shop import Shop
 from training import charts, report_words
+from training.ablation import describe_ablation
 from training.evaluate import MetricRow, Predictions, Verdict
 from training.profit import ProfitCurve, trace_profit
 from training.report_tables import (
@@ -38,6 +39,7 @@ class Findings:
     as_of           the day up to which the model itself has learned; predictions are of the gate's cut-off
     facts           to print at the end: name -> value, or title of a table -> its names and values
     validated       kind -> mean log loss on earlier outcomes, by which the gate orders the kinds
+    ablation        what `make ablate` has left for the shop, as read_ablation gives it
     expected_spend  (N,) what each customer of the predictions was expected to spend; None: no profit curve
     """
 
@@ -50,6 +52,7 @@ class Findings:
     segments: Sequence[SegmentCheck] = ()
     validated: Mapping[str, float] = field(default_factory=dict)
     expected_spend: np.ndarray | None = None
+    ablation: Mapping[str, object] | None = None
 
     @property
     def primary_index(self) -> int:
@@ -76,6 +79,7 @@ def write_report(folder: Path, findings: Findings) -> Path:
     context = describe_model(findings) | {
         "charts": draw_charts(findings),
         "reliability": draw_reliability(findings),
+        "ablation": describe_ablation(findings.ablation, findings.shop.churn.primary_horizon_days),
         "styles": {method: charts.style_of(method, main) for method in findings.predictions.by_method},
         "colors": {"stayed": charts.STAYED, "churned": charts.CHURNED},
     }

@@ -32,6 +32,7 @@ from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake import Lake, make_run_key, source_hash
 from spark_jobs.warehouse import ModelRecord, Warehouse
+from training.ablation import read_ablation
 from training.bundle import Bundle, read_files, write_bundle
 from training.config import ModelSettings
 from training.dataset import Series, TensorSpec
@@ -86,7 +87,7 @@ def train(plan: Training, home: Settings, report_folder: Path, console: Console)
         kind = gate.verdict.promoted
         [candidate] = fit_candidates(plan.series, as_of, shop, plan.settings, (kind,), progress).values()
         candidate = prepare_reasons(candidate, plan)
-    findings = gather_findings(gate, candidate, plan)
+    findings = replace(gather_findings(gate, candidate, plan), ablation=read_ablation(home.ablation(shop.name)))
     bundle = write_bundle(
         home.models(shop.name), shop.name, as_of, candidate, plan.settings, describe_gate(gate),
         render_model_card(findings), fit_spend(plan.series, as_of, shop, candidate.spec),

@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of many networks in one process: they are meant
     cutoffs, data_until = prepare(shop, arguments.cutoffs)
     settings, console = Settings.from_environment(), Console(highlight=False)
-    folder = settings.home / "ablation" / shop.name
+    folder = settings.ablation(shop.name)
     lake = Lake(settings.lake(shop.name))
     series = read_series(lake, shop, [*cutoffs, data_until])
     budget = Budget(arguments.budget, time.monotonic())

@@ -19,6 +19,7 @@ from infra.demo.simulated import oracle
 from infra.demo.simulated.simulate import SHOP as SIMULATED
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop import Shop
+from training.ablation import RESULTS
 from training.metrics import Ranking, bootstrap_mean, log_losses
 
 HEADING = ("variant", "days", "n", "AUROC", "log loss", "log loss − the model (95 %)", "skill", "CPU s")
@@ -107,7 +108,7 @@ def _write_difference(row: Row) -> str:
 def write_results(rows: Sequence[Row], shop: Shop, cutoffs: Sequence[date], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     content = {"shop": shop.name, "cutoffs": [str(day) for day in cutoffs], "rows": [asdict(row) for row in rows]}
-    (out / "ablation.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    (out / RESULTS).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
     (out / "ablation.md").write_text(write_markdown(rows, shop, cutoffs))
 
 

@@ -3,7 +3,8 @@
     make backtest SHOP=infra/demo/online_retail/shop.toml      # lands the files and builds the series
     python -m infra.bench.reasons --shop infra/demo/online_retail/shop.toml --as-of 2011-09-06
 
-Trains every kind on the series as of the day and explains the customers at risk (bands medium and high).
+Trains every kind on the series as of the day, takes it out of a bundle as the scoring job does, and explains the
+customers at risk (bands medium and high).
 
 named           how far the primary probability moves, on average, without the evidence named first
 random          the same without a group drawn from all, over as many weeks, drawn from the customer's whole history
@@ -31,9 +32,7 @@ os.environ |= ONE_CORE
 
 import numpy as np
 import pyarrow as pa
-from rich.box import MARKDOWN
 from rich.console import Console
-from rich.table import Table
 
 from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.settings import Settings
@@ -107,16 +106,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__), argv)
     lake, settings = Lake(Settings.from_environment().lake(shop.name)), ModelSettings.from_shop(shop)
     series = read_series(lake, shop, [arguments.as_of])[arguments.as_of]
-    console = Console(highlight=False)
-    with show_progress(f"training {shop.name}", console) as progress:
+    with show_progress(f"training {shop.name}", Console(stderr=True)) as progress:
         candidates = fit_candidates(series, arguments.as_of, shop, settings, progress=progress)
     eligible = pa.concat_tables(keep_eligible(chunk, shop) for chunk in series.chunks()).combine_chunks()
     plan = Training(shop, arguments.as_of, settings, series, run_key="")
-    table = Table(*COLUMNS, title=f"{shop.title} as of {arguments.as_of}", box=MARKDOWN)
-    for kind, candidate in candidates.items():
-        served = serve(prepare_reasons(candidate, plan), plan)
-        table.add_row(kind, *measure(served, eligible, shop))
-    console.print(table)
+    rule = ["---", *["---:"] * (len(COLUMNS) - 1)]
+    rows = [[kind, *measure(serve(prepare_reasons(candidate, plan), plan), eligible, shop)]
+            for kind, candidate in candidates.items()]  # fmt: skip
+    for line in (COLUMNS, rule, *rows):
+        print("| " + " | ".join(line) + " |")
 
 
 def serve(candidate: Candidate, plan: Training) -> Candidate:

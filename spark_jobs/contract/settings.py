@@ -92,6 +92,10 @@ class Settings:
     def reports(self, shop_name: str) -> Path:
         return self.home / "reports" / shop_name
 
+    def ablation(self, shop_name: str) -> Path:
+        """What `make ablate` has found, and what it goes on from."""
+        return self.home / "ablation" / shop_name
+
     @property
     def warehouse(self) -> Path:
         """The embedded PostgreSQL's folder."""

@@ -10,11 +10,14 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from infra.bench.ablation_results import Row, write_results
 from spark_jobs.contract.shop import Contact
 from tests.training.series import day, make_shop
 from training import charts
+from training.ablation import read_ablation
 from training.drawing import Frame
 from training.evaluate import Predictions, judge, measure
+from training.gate import choose_scorer
 from training.members import KINDS
 from training.report import Findings, render_model_card, write_report
 from training.report_words import write_fact, write_signed
@@ -131,6 +134,46 @@ def test_a_refusal_names_its_causes_and_what_scores_instead(kind, tmp_path):
     assert sentence.startswith("LSTM network: refused. Its log loss is worse than the contender")
     assert "its calibration error is larger than chance explains at 30, 60 and 90 days" in sentence
     assert "Logistic regression scores instead. The contenders pass the same calibration test." in sentence
+
+
+def test_where_every_kind_is_refused_the_page_says_which_scores_nevertheless_and_why_none_may(tmp_path):
+    predictions = make_predictions(4000)
+    kinds, right = ("logistic", "boosting", "average"), predictions.by_method["logistic"]
+    for horizon, kind in enumerate(kinds):  # each is too sure at a horizon of its own
+        predictions.by_method[kind] = np.where(np.arange(3) == horizon, 0.05, right)
+    predictions = replace(predictions, by_method={kind: predictions.by_method[kind] for kind in kinds})
+    losses = {kind: np.full(3, 0.5 + n / 100) for n, kind in enumerate(kinds)}
+    verdict = choose_scorer(predictions, losses)
+    validated = {kind: float(loss[0]) for kind, loss in losses.items()}
+    said = words(write("page", tmp_path, Findings(SHOP, AS_OF, predictions, measure(predictions), verdict, {},
+                                                  validated=validated)))  # fmt: skip
+    assert (verdict.passed, verdict.promoted, list(verdict.refused)) == (False, "logistic", ["boosting"])
+    assert "Logistic regression: refused. Its log loss is worse than the contender" in said
+    assert "Logistic regression still scores, for want of a better one." in said
+    lines = said[said.index("Who may score") : said.index("The gate")]
+    assert "Logistic regression 0.5000 scores 30 days: log loss of logistic regression is worse" in lines
+    assert "Boosted trees 0.5100 refused 60 days: log loss of boosted trees is worse" in lines
+    assert "Average of methods 0.5200 in reserve" in lines
+    assert "No method passes: the first in line scores" in lines
+
+
+def test_what_make_ablate_left_is_told_at_the_primary_horizon(tmp_path):
+    rows = [row for days in (30, 60) for row in (
+        Row("the model", days, 10, 0.7123, 0.5, None, None, None, 9.0),
+        Row("GRU in its place", days, 10, 0.7, 0.51, days / 1000, (-0.001, days / 500), None, 8.0),
+    )]  # fmt: skip
+    predictions = make_predictions()
+    verdict = judge(predictions, best=dict.fromkeys((30, 60, 90), "logistic"))
+    findings = Findings(SHOP, AS_OF, predictions, measure(predictions), verdict, {})
+    assert "What is each part worth?" not in write("page", tmp_path, findings)
+
+    write_results(rows, SHOP, [day(100), day(130)], tmp_path / "ablation")
+    page = write("page", tmp_path, replace(findings, ablation=read_ablation(tmp_path / "ablation")))
+    said = words(page[page.index("What is each part worth?") : page.index("What churn means here")])
+    assert f"{day(100)}, {day(130)}" in said
+    assert said.count("GRU in its place") == 1
+    assert "GRU in its place 0.700 0.5100 +0.0600 −0.0010 to +0.1200 8" in said
+    assert "The model 0.712 0.5000 – 9" in said
 
 
 def test_a_shared_miss_is_called_shared(tmp_path):
