@@ -20,6 +20,10 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from spark_jobs import (
+    _raw_block,
+    _raw_csv,
+    _raw_json,
+    _raw_text,
     browses,
     cleaning_plan,
     deliveries,
@@ -61,18 +65,21 @@ PLACEMENT_DDL = "delivery_id string, path string, delivered_on date, not_before 
 
 
 #: Everything that decides what a raw file becomes: a change of it cleans all files anew.
-CODE = (browses, cleaning_plan, deliveries, judging, mapping, purchases, raw, reviews, sentiment)
+CODE = (
+    _raw_block, _raw_csv, _raw_json, _raw_text, browses, cleaning_plan, deliveries, judging, mapping, purchases, raw,
+    reviews, sentiment,
+)  # fmt: skip
 
 
 def read_records(spark: SparkSession, plan: CleaningPlan, intake: raw.Intake, hasher: raw.Hasher) -> DataFrame:
-    """All records of the planned files: raw.RECORD_SCHEMA."""
+    """All records of the planned files: raw.record_schema."""
     files = [(d["delivery_id"], d["path"]) for d in plan.deliveries]
     tasks = max(MIN_READ_TASKS, sum(d["byte_count"] for d in plan.deliveries) // READ_TASK_BYTES)
     reader = raw.record_reader(intake, hasher)
     return (
         spark.createDataFrame(files, "delivery_id string, path string")
         .repartition(min(len(files), tasks))
-        .mapInArrow(reader, raw.RECORD_DDL)
+        .mapInArrow(reader, raw.record_ddl(intake.source))
     )
 
 

@@ -20,7 +20,7 @@ HOUR_S = 3600
 def judge_events(records: DataFrame, shop: Shop, log: str) -> DataFrame:
     """Typed events, is_elsewhere, and the reason codes against each record; an empty list means it is clean.
 
-    records: raw.RECORD_SCHEMA. Adds event_id (null: to be derived), event_at (UTC), event_day (shop's zone), kind
+    records: raw.record_schema. Adds event_id (null: to be derived), event_at (UTC), event_day (shop's zone), kind
     where the log has kinds, the log's own columns, is_elsewhere (another log of the same file takes it) and reasons.
     """
     source, rules = shop.sources[log], LOGS[log]

@@ -1,6 +1,6 @@
 """How a raw record becomes typed values: the Spark expressions behind shop.toml's mapping. Pure, no I/O.
 
-All of them look at `raw`, the array of raw texts in the order of `source.raw_columns`. Whatever cannot be understood
+All of them look at the raw columns as the reader gives them. Whatever cannot be understood
 becomes null and is judged by the log's own rules; nothing here raises on bad data.
 """
 
@@ -12,6 +12,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.shop import KINDS, ColumnMapping, Condition, Source
+from spark_jobs.raw import raw_column
 
 LAST_INSTANT_S = 4_102_444_800  # 2100-01-01, beyond which an epoch is surely in the wrong unit
 STARTS_WITH_A_DAY = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
@@ -20,7 +21,7 @@ ENDS_WITH_AN_OFFSET = r":.*(Z|[+-]\d{2}(:?\d{2})?)\s*$"
 
 def raw_text(source: Source, column: str) -> Column:
     """The raw value, trimmed; null where it is empty."""
-    return F.nullif(F.trim(F.get("raw", F.lit(source.raw_columns.index(column)))), F.lit(""))
+    return F.col(raw_column(source, column))
 
 
 def mapped_text(source: Source, name: str) -> Column:

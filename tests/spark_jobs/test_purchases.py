@@ -25,12 +25,12 @@ def make_shop(time_zone="Europe/London", columns=None, **options):
 
 def judge(spark, shop, *records):
     """The judged rows of records given as raw values by column name."""
-    columns = shop.sources["purchases"].raw_columns
+    source = shop.sources["purchases"]
     rows = [
-        ("d1", n, None, record.get("id") and f"hash of {record['id']}", f"r{n}", [record.get(c) for c in columns])
+        ("d1", n, None, record.get("id") and f"hash of {record['id']}", f"r{n}", *map(record.get, source.raw_columns))
         for n, record in enumerate(records, 1)
     ]
-    judged = judge_events(spark.createDataFrame(rows, raw.RECORD_DDL), shop, "purchases")
+    judged = judge_events(spark.createDataFrame(rows, raw.record_ddl(source)), shop, "purchases")
     return sorted(judged.collect(), key=lambda row: row["record_number"])
 
 
@@ -150,6 +150,8 @@ def test_a_foreign_currency_and_an_unknown_kind_are_refused(spark):
 
 
 def test_an_unreadable_record_has_its_fault_as_only_reason(spark):
-    frame = spark.createDataFrame([("d1", 1, "json_malformed", None, "r1", None)], raw.RECORD_DDL)
-    (row,) = judge_events(frame, make_shop(), "purchases").collect()
+    shop = make_shop()
+    ddl = raw.record_ddl(shop.sources["purchases"])
+    frame = spark.createDataFrame([("d1", 1, "json_malformed", None, "r1", None, None, None, None)], ddl)
+    (row,) = judge_events(frame, shop, "purchases").collect()
     assert row["reasons"] == ["json_malformed"]

@@ -23,8 +23,10 @@ def read(folder, name, content: bytes, file_format="csv", **options):
     """(number, fault, values in the order at, id, price) of every record."""
     (folder / name).write_bytes(content)
     source = Source("purchases", str(folder), "*", file_format, COLUMNS, **options)
-    batches = raw.read_delivery(source, str(folder), name, "d1", HASHER)
-    return [(r["record_number"], r["fault"], r["raw"]) for batch in batches for r in batch.to_pylist()]
+    rows = [r for batch in raw.read_delivery(source, str(folder), name, "d1", HASHER) for r in batch.to_pylist()]
+    records = list(raw.read_records(raw.Intake(source, str(folder), ""), name))
+    assert [record.fault for record in records] == [r["fault"] for r in rows]
+    return [(r["record_number"], r["fault"], record.values) for r, record in zip(rows, records, strict=True)]
 
 
 HEAD = b"id,at,price\n"

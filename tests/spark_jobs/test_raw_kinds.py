@@ -27,7 +27,9 @@ def read(folder, name, content: bytes, file_format, **options) -> list[tuple[str
     batches = raw.read_delivery(source, str(folder), name, "d1", HASHER)
     rows = [row for batch in batches for row in batch.to_pylist()]
     assert [row["record_number"] for row in rows] == list(range(1, len(rows) + 1))
-    return [(row["fault"], row["raw"]) for row in rows]
+    records = list(raw.read_records(raw.Intake(source, str(folder), ""), name))
+    assert [record.fault for record in records] == [row["fault"] for row in rows]
+    return [(record.fault, record.values) for record in records]
 
 
 OK = (None, ["2", "1", "3"])

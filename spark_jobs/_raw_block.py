@@ -1,0 +1,81 @@
+"""Consecutive records of a raw file, in columns: what the readers of raw files give. Helper of `raw.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+BLOCK_RECORDS = 16_384
+
+
+class RawRecord(NamedTuple):
+    """The values of the raw columns, or the fault and the text it was found in."""
+
+    values: list[str | None] | None
+    fault: str | None = None
+    text: str = ""
+
+
+class Block(NamedTuple):
+    """A column for each raw column; the fault of each record (null: none) and the text it was found in, as bytes."""
+
+    columns: list[pa.Array]
+    fault: pa.Array
+    text: pa.Array
+
+    def records(self) -> Iterator[RawRecord]:
+        """The same, record by record."""
+        rows = zip(*(column.to_pylist() for column in (self.fault, self.text, *self.columns)), strict=True)
+        for fault, text, *values in rows:
+            yield RawRecord(values) if fault is None else RawRecord(None, fault, decode(text))
+
+    def mingle(self, other: Block, is_ours: pa.Array) -> Block:
+        """One block of both: a record is the next of ours where `is_ours`, else the next of the other's."""
+        places = np.empty(len(is_ours), np.int64)
+        ours = is_ours.to_numpy(zero_copy_only=False)
+        places[ours], places[~ours] = np.arange(len(self.fault)), np.arange(len(self.fault), len(ours))
+
+        def mix(our: pa.Array, others: pa.Array) -> pa.Array:
+            return pa.concat_arrays([our, others]).take(pa.array(places))
+
+        columns = [mix(*pair) for pair in zip(self.columns, other.columns, strict=True)]
+        return Block(columns, mix(self.fault, other.fault), mix(self.text, other.text))
+
+
+def make_block(records: list[RawRecord], width: int) -> Block:
+    """A block of these records, which have `width` raw columns."""
+    nothing = [None] * width
+    rows = [nothing if record.values is None else record.values for record in records]
+    columns = list(zip(*rows, strict=True)) or [()] * width
+    return Block(
+        [pa.array(column, pa.string()) for column in columns],
+        pa.array([record.fault for record in records], pa.string()),
+        pa.array([encode(record.text) if record.fault else None for record in records], pa.binary()),
+    )
+
+
+def make_blocks(records: Iterable[RawRecord], width: int) -> Iterator[Block]:
+    """Blocks of these records; those before an error count."""
+    gathered = []
+    try:
+        for record in records:
+            gathered.append(record)
+            if len(gathered) == BLOCK_RECORDS:
+                yield make_block(gathered, width)
+                gathered = []
+    except Exception:
+        yield make_block(gathered, width)
+        raise
+    yield make_block(gathered, width)
+
+
+def encode(text: str) -> bytes:
+    """The bytes of a text in which those that are not in the file's encoding stand as surrogates."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def decode(text: bytes) -> str:
+    return text.decode("utf-8", "surrogateescape")

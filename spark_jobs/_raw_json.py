@@ -1,0 +1,163 @@
+"""JSON lines as raw records: the strict decoder, and the columns of the many lines that are written alike.
+
+Programs write the objects of a file alike: the same keys in the same order, plain texts and numbers. Of lines of such a
+shape Arrow cuts the values out, many at once; every other line goes through the strict decoder, which alone decides
+what is wrong with it. Both give the same of any line (tests/spark_jobs/test_raw_json.py). Helper of `raw.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs
+
+from spark_jobs._raw_block import Block, RawRecord, make_block
+from spark_jobs._raw_text import is_decoded, read_lines
+from spark_jobs.contract.shop import Source
+
+MAX_SHAPES = 8
+FEW = 1 / 16  # where fewer lines than this have no known shape, none is learned for them
+FIRST_LINES = 50  # one of these gives a new shape
+PLAIN_KEY = re.compile(r'[^",:{}\\\x00-\x1f\ud800-\udfff]+')
+#: A text without escapes, a number, a word; as JSON has them, not what comes close.
+VALUE = r'(?:"[^"\\\x00-\x1f]*"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null)'
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_BRACKET = re.compile(r"[\[\]{}]")
+
+
+class Shape:
+    """The lines of objects that have these keys in this order, and no value that needs decoding."""
+
+    def __init__(self, keys: list[str], source: Source):
+        names = [re.escape(json.dumps(key, ensure_ascii=False)) for key in keys]
+        self.line = r"^\{ ?" + ", ?".join(f"{name} ?: ?{VALUE}" for name in names) + r" ?\}\r?$"
+        self.key = f"[{{,] ?(?:{'|'.join(names)}) ?: ?"
+        self.places = [keys.index(column) + 1 if column in keys else None for column in source.raw_columns]
+        self.pieces, self.longest = len(keys) + 1, source.limits.record_characters
+
+    def has(self, lines: pa.Array) -> pa.Array:
+        """Whether each line is of this shape."""
+        is_short = pc.less(pc.utf8_length(lines), self.longest)
+        return pc.and_(pc.match_substring_regex(lines, self.line), is_short)
+
+    def cut(self, lines: pa.Array) -> Block:
+        """The records of lines of this shape."""
+        # No text has a quote within, so a quoted key behind a comma is a key wherever it stands.
+        pieces = pc.split_pattern_regex(lines, self.key).flatten()
+        absent = pa.nulls(len(lines), pa.string())
+        columns = [absent if place is None else self._cut_column(pieces, place) for place in self.places]
+        return Block(columns, absent, pa.nulls(len(lines), pa.binary()))
+
+    def _cut_column(self, pieces: pa.Array, place: int) -> pa.Array:
+        column = pieces[place :: self.pieces]
+        if place == self.pieces - 1:
+            column = pc.utf8_rtrim(column, " }\r")
+        texts = pc.if_else(pc.starts_with(column, '"'), pc.utf8_slice_codeunits(column, 1, -1), column)
+        return pc.if_else(pc.is_in(column, pa.array(['""', "null"])), None, texts)
+
+
+def read_json_lines(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[Block]:
+    """The records of a file, a line each."""
+    shapes: list[Shape] = []
+    for text in read_lines(file_system, path, source):
+        yield read_block(text, source, shapes)
+
+
+def read_block(text: str, source: Source, shapes: list[Shape]) -> Block:
+    """The records of these lines. shapes: those known of the file so far; what is learned is added."""
+    try:
+        lines = pc.split_pattern(pa.array([text], pa.string()), "\n").flatten()
+    except UnicodeEncodeError:  # bytes that are not in the encoding
+        return _read_strictly(text.split("\n"), source)
+    return _read_shaped(lines, source, shapes, 0, FEW * len(lines))
+
+
+def _read_shaped(lines: pa.Array, source: Source, shapes: list[Shape], tried: int, few: float) -> Block:
+    """The records of lines that have none of the first `tried` shapes."""
+    if tried == len(shapes):
+        shape = _learn_shape(lines, source) if len(lines) > few and tried < MAX_SHAPES else None
+        if shape is None:
+            return _read_strictly(lines.to_pylist(), source)
+        shapes.append(shape)
+    has_shape = shapes[tried].has(lines)
+    block = shapes[tried].cut(lines.filter(has_shape))
+    if not has_shape.false_count:
+        return block
+    others = lines.filter(pc.invert(has_shape))
+    return block.mingle(_read_shaped(others, source, shapes, tried + 1, few), has_shape)
+
+
+def _learn_shape(lines: pa.Array, source: Source) -> Shape | None:
+    """The shape of the first of these lines that has one."""
+    for line in lines[:FIRST_LINES].to_pylist():
+        try:
+            value = _JSON.decode(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict) and value and all(map(PLAIN_KEY.fullmatch, value)):
+            shape = Shape(list(value), source)
+            if shape.has(pa.array([line])).true_count:
+                return shape
+    return None
+
+
+def _read_strictly(lines: list[str], source: Source) -> Block:
+    return make_block([parse_line(line, source) for line in lines], len(source.raw_columns))
+
+
+def parse_line(line: str, source: Source) -> RawRecord:
+    """The record of one line, strictly."""
+    longest, deepest = source.limits.record_characters, source.limits.nesting
+    if len(line) >= longest:
+        return RawRecord(None, "record_too_long", line[:longest])
+    line = line.rstrip("\r\n")
+    if not line or line.isspace():
+        return RawRecord(None, "line_empty", line)
+    if not is_decoded(line):
+        return RawRecord(None, "encoding_invalid", line)
+    if line.count("{") + line.count("[") > deepest and _depth(line) > deepest:
+        return RawRecord(None, "json_too_deep", line)
+    try:
+        value = _JSON.decode(line)
+    except (ValueError, RecursionError):
+        return RawRecord(None, "json_malformed", line)
+    if not isinstance(value, dict):
+        return RawRecord(None, "json_not_an_object", line)
+    values = [_as_text(value.get(column)) for column in source.raw_columns]
+    if "\\u" in line and not all(text is None or is_decoded(text) for text in values):
+        return RawRecord(None, "encoding_invalid", line)
+    return RawRecord(values)
+
+
+def _depth(line: str) -> int:
+    """How deep the brackets of a JSON text nest."""
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", line)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len(value := dict(pairs)) != len(pairs):
+        raise ValueError("a key is given twice")
+    return value
+
+
+#: Numbers keep their digits because they are never parsed.
+_JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse, object_pairs_hook=_without_repeats)
+
+
+def _as_text(value: object) -> str | None:
+    """A JSON value as text."""
+    if isinstance(value, str):
+        return value or None
+    return None if value is None else json.dumps(value)
