@@ -37,11 +37,12 @@ from training.backtest_results import PROMOTED, CutoffResult, show_results, writ
 from training.backtest_summary import summarise
 from training.config import ModelSettings
 from training.dataset import Series
-from training.evaluate import Predictions, Verdict, measure, take_outcomes
+from training.evaluate import Predictions, measure, take_outcomes
 from training.fit import Progress, fit_candidates
 from training.gate import choose_best_validated, predict_cutoff, run_gate
 from training.metrics import Comparison, compare
 from training.progress import show_progress
+from training.verdict import Verdict
 
 
 def backtest_cutoff(

@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from spark_jobs.contract.shop import Shop
-from training.evaluate import MetricRow, Predictions, Verdict
+from training.evaluate import MetricRow, Predictions
 from training.metrics import Comparison
+from training.verdict import Verdict
 
 if TYPE_CHECKING:
     from training.backtest_summary import Summary

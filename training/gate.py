@@ -13,17 +13,10 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop import Shop
 from training.config import ModelSettings
 from training.dataset import Series, truncate
-from training.evaluate import (
-    MetricRow,
-    Predictions,
-    Verdict,
-    choose_simplest_best,
-    judge,
-    measure,
-    take_outcomes,
-)
+from training.evaluate import MetricRow, Predictions, measure, take_outcomes
 from training.fit import Candidate, Progress, fit_candidates
 from training.segments import TRAITS, SegmentCheck, check_segments
+from training.verdict import Verdict, choose_simplest_best, judge
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from spark_jobs.contract.shop import Shop
 from training import charts, report_words
 from training.ablation import describe_ablation
-from training.evaluate import MetricRow, Predictions, Verdict
+from training.evaluate import MetricRow, Predictions
 from training.profit import ProfitCurve, trace_profit
 from training.report_tables import (
     METRIC_COLUMNS,
@@ -28,6 +28,7 @@ from training.report_tables import (
     find_mean,
 )
 from training.segments import SegmentCheck
+from training.verdict import Verdict
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from training.drawing import draw_interval
-from training.evaluate import HorizonVerdict, MetricRow, Predictions, Verdict
+from training.evaluate import MetricRow, Predictions
 from training.metrics import auroc_half_interval, half_interval, log_losses, wilson
 from training.report_words import name_methods, write_number
 from training.segments import SegmentCheck
+from training.verdict import HorizonVerdict, Verdict
 
 #: Field of MetricRow -> heading, and whether more is better.
 METRIC_COLUMNS = {

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
-from training.evaluate import HorizonVerdict, Predictions, Verdict
+from training.evaluate import Predictions
+from training.verdict import HorizonVerdict, Verdict
 
 METHOD_NAMES = {
     "recency": "recency alone",

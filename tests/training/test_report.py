@@ -16,12 +16,13 @@ from tests.training.series import day, make_shop
 from training import charts
 from training.ablation import read_ablation
 from training.drawing import Frame
-from training.evaluate import Predictions, judge, measure
+from training.evaluate import Predictions, measure
 from training.gate import choose_scorer
 from training.members import KINDS
 from training.report import Findings, render_model_card, write_report
 from training.report_words import write_fact, write_signed
 from training.segments import check_segments
+from training.verdict import judge
 
 HOSTILE = '<script>alert("x")</script> & Sons | [a](b)'
 SHOP = replace(make_shop(), title=HOSTILE)
