@@ -8,22 +8,15 @@
     metrics.json    what the gate measured
     model_card.md   the same for people
 
-Loading reads every file once, compares its hash, and only then parses it. It builds the architecture in code and
+Loading compares every hash before it parses a file (sealed.py). It builds the architecture in code and
 never unpickles, evaluates or imports anything that a bundle names.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import secrets
-import shutil
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -40,14 +33,12 @@ from training.explain import WINDOW_WEEKS, list_groups
 from training.fit import Candidate
 from training.lean import LeanNetwork
 from training.members import BLENDS, KINDS, LSTM, BaselineMembers, Members, NetworkMembers
+from training.sealed import MANIFEST, from_json, hash_content, make_manifest, place_folder, read_files, to_json
 from training.spend import SpendModel
 
-FORMAT = 3
-MANIFEST, SETTINGS, METRICS, MODEL_CARD = "manifest.json", "settings.json", "metrics.json", "model_card.md"
+SETTINGS, METRICS, MODEL_CARD = "settings.json", "metrics.json", "model_card.md"
 EVIDENCE = "evidence.f32"
 SPEND = "spend.json"
-FILE_NAME = re.compile(r"[a-z][a-z0-9_]*\.(json|f32|md)")
-MOST_FILES, MOST_BYTES = 200, 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -79,84 +70,21 @@ def write_bundle(
 ) -> Bundle:
     """Keeps a candidate under `models`, whole or not at all; the same content again changes nothing."""
     files = {
-        SETTINGS: _to_json(_describe(shop_name, trained_through, candidate, settings)),
-        METRICS: _to_json(metrics),
+        SETTINGS: to_json(_describe(shop_name, trained_through, candidate, settings)),
+        METRICS: to_json(metrics),
         MODEL_CARD: model_card.encode(),
         EVIDENCE: candidate.evidence.astype("<f4").tobytes(),
         **({SPEND: spend.to_file()} if spend else {}),
         **candidate.members.to_files(),
     }
-    manifest = _to_json({"format": FORMAT, "files": {name: _hash(files[name]) for name in sorted(files)}})
-    bundle_hash = _hash(manifest)
+    manifest = make_manifest(files)
+    bundle_hash = hash_content(manifest)
     version = f"{trained_through}-{bundle_hash[:8]}"
     bundle = Bundle(models / version, version, bundle_hash)
     if not bundle.folder.exists():
-        _place_folder(bundle.folder, {**files, MANIFEST: manifest})
+        place_folder(bundle.folder, {**files, MANIFEST: manifest})
     read_files(bundle.folder, bundle_hash)
     return bundle
-
-
-def _place_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Writes beside the place and renames: nobody ever sees half a bundle."""
-    draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
-    draft.mkdir(parents=True)
-    try:
-        for name, content in files.items():
-            with (draft / name).open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        draft.rename(folder)
-    except OSError:
-        shutil.rmtree(draft, ignore_errors=True)
-        if not folder.exists():  # else somebody placed the same content meanwhile
-            raise
-
-
-def read_files(folder: Path, expected_hash: str | None = None) -> dict[str, bytes]:
-    """The bundle's files, each compared with the manifest. Raises ChurnError for anything that is not as written."""
-    if folder.is_symlink() or not folder.is_dir():
-        raise ChurnError(f"no model at {folder}: train one, or promote one that is there")
-    contents = _read_folder(folder)
-    if MANIFEST not in contents:
-        raise ChurnError(f"{folder} is no model: it has no {MANIFEST}")
-    manifest = contents.pop(MANIFEST)
-    if expected_hash is not None and _hash(manifest) != expected_hash:
-        raise ChurnError(f"{folder} is not the model that was registered: its hash is {_hash(manifest)[:8]}, "
-                         f"expected {expected_hash[:8]}")  # fmt: skip
-    listed = _read_manifest(folder, manifest)
-    if set(listed) != set(contents):
-        strangers = sorted(set(listed) ^ set(contents))
-        raise ChurnError(f"{folder}: {', '.join(strangers)} is in the folder or in its manifest, but not in both")
-    for name, content in contents.items():
-        if _hash(content) != listed[name]:
-            raise ChurnError(f"{folder / name} was changed after training: restore it or train again")
-    return contents
-
-
-def _read_folder(folder: Path) -> dict[str, bytes]:
-    """Every entry must be a plain file with a plain name, in a folder of bounded size."""
-    entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    if len(entries) > MOST_FILES:
-        raise ChurnError(f"{folder} is no model: it has more than {MOST_FILES} files")
-    if sum(entry.stat(follow_symlinks=False).st_size for entry in entries) > MOST_BYTES:
-        raise ChurnError(f"{folder} is no model: it is larger than {MOST_BYTES >> 20} MiB")
-    contents = {}
-    for entry in entries:
-        is_plain = stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode)
-        if not is_plain or not FILE_NAME.fullmatch(entry.name):
-            raise ChurnError(f"{folder}: {entry.name!r} does not belong into a model")
-        with open(os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-            contents[entry.name] = file.read(MOST_BYTES)
-    return contents
-
-
-def _read_manifest(folder: Path, content: bytes) -> dict[str, str]:
-    manifest = _from_json(folder / MANIFEST, content)
-    files = manifest.get("files")
-    if manifest.get("format") != FORMAT or not isinstance(files, dict):
-        raise ChurnError(f"{folder / MANIFEST} is not of format {FORMAT}: train again")
-    return files
 
 
 def load_bundle(folder: Path | str, expected_hash: str | None = None) -> LoadedBundle:
@@ -164,7 +92,7 @@ def load_bundle(folder: Path | str, expected_hash: str | None = None) -> LoadedB
     folder = Path(folder)
     files = read_files(folder, expected_hash)
     try:
-        return _rebuild(_from_json(folder / SETTINGS, files[SETTINGS]), files)
+        return _rebuild(from_json(folder / SETTINGS, files[SETTINGS]), files)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ChurnError(f"{folder / SETTINGS} does not describe a model ({error!r}): train again") from None
 
@@ -199,7 +127,7 @@ def load_spend(folder: Path | str, expected_hash: str | None = None) -> tuple[Te
     folder = Path(folder)
     files = read_files(folder, expected_hash)
     try:
-        _, spec = _read_spec(_from_json(folder / SETTINGS, files[SETTINGS]))
+        _, spec = _read_spec(from_json(folder / SETTINGS, files[SETTINGS]))
         return spec, _read_spend(spec, files)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ChurnError(f"{folder / SPEND} does not describe spend ({error!r}): train again") from None
@@ -292,21 +220,3 @@ def _read_evidence(content: bytes, spec: TensorSpec) -> np.ndarray:
     if not np.isfinite(evidence).all():
         raise ValueError("evidence must be finite")
     return evidence
-
-
-def _hash(content: bytes) -> str:
-    return sha256(content).hexdigest()
-
-
-def _to_json(value: Mapping[str, object]) -> bytes:
-    return json.dumps(value, indent=1, allow_nan=False).encode()
-
-
-def _from_json(path: Path, content: bytes) -> dict:
-    try:
-        value = json.loads(content)
-    except (ValueError, RecursionError):
-        raise ChurnError(f"{path} is not valid JSON: restore it or train again") from None
-    if not isinstance(value, dict):
-        raise ChurnError(f"{path} is not a JSON object: restore it or train again")
-    return value

@@ -53,7 +53,7 @@ def choose_scorer(predictions: Predictions, losses: Mapping[str, np.ndarray]) ->
             Nor do they choose the contender: of so many kinds and horizons some is always ahead by chance.
     """
     refused: dict[str, tuple[str, ...]] = {}
-    ranked = list(_rank(_mean_losses(losses)))
+    ranked = list(_rank(mean_losses(losses)))
     for number, kind in enumerate(ranked[:-1]):
         left = {other: losses[other] for other in ranked[number + 1 :]}
         verdict = judge(predictions, kind, best=choose_contenders(left, predictions.horizons_days), fallback=kind)
@@ -85,10 +85,11 @@ def _rank(losses: Mapping[str, float]) -> Iterator[str]:
 
 def choose_best_validated(candidates: Mapping[str, Candidate]) -> str:
     """What scores where the history is too short for a gate."""
-    return next(_rank(_mean_losses(validated_losses(candidates))))
+    return next(_rank(mean_losses(validated_losses(candidates))))
 
 
-def _mean_losses(losses: Mapping[str, np.ndarray]) -> dict[str, float]:
+def mean_losses(losses: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Over the horizons, by which kinds are ranked."""
     return {kind: float(loss.mean()) for kind, loss in losses.items()}
 
 

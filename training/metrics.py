@@ -115,6 +115,11 @@ class CalibrationBins:
         gaps = np.abs(self.means(outcome) - np.add.reduceat(self.p, self.starts) / self.sizes)
         return gaps @ self.sizes / len(self.p)
 
+    def weighted_errors(self, outcome: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """(k,) the same for outcomes (n,) whose customers were drawn as often as weights (k, n) say."""
+        gaps = np.abs(np.add.reduceat(weights[:, self.order] * (outcome[self.order] - self.p), self.starts, axis=1))
+        return gaps.sum(axis=1) / weights.sum(axis=1)
+
     def draw_means(self, draws: int = DRAWS, seed: int = SEED) -> np.ndarray:
         """(draws, bins) the bins' churn rates on labels drawn from p itself: what perfect calibration looks like."""
         rng = np.random.default_rng(seed)
@@ -172,6 +177,19 @@ def compare(
         auroc,
         None if auroc is None else _interval(np.concatenate(aurocs), level),
     )
+
+
+def compare_calibration(
+    outcome: np.ndarray, p: np.ndarray, contender_p: np.ndarray, draws: int = DRAWS, seed: int = SEED,
+    level: float = LEVEL,
+) -> tuple[float, float]:  # fmt: skip
+    """The interval of the candidate's calibration error less the contender's, a paired bootstrap over customers."""
+    bins, contender_bins = CalibrationBins(p), CalibrationBins(contender_p)
+    differences = [
+        bins.weighted_errors(outcome, weights) - contender_bins.weighted_errors(outcome, weights)
+        for weights in draw_weights(len(outcome), draws, seed)
+    ]
+    return _interval(np.concatenate(differences), level)
 
 
 def bootstrap_mean(

@@ -48,9 +48,7 @@ def write_verdict(verdict: Verdict) -> str:
             h for h in verdict.horizons if h.comparison and not h.log_loss_ok
         ],
         "its calibration error is larger than chance explains at {}": [
-            h
-            for h in verdict.horizons
-            if h.comparison and not h.ece_ok and h.contender_ece_ok and h.comparison.log_loss_interval[1] >= 0
+            h for h in verdict.horizons if h.refuses_calibration
         ],
     }
     causes = [text.format(join_days(horizons)) for text, horizons in found.items() if horizons]

@@ -33,16 +33,17 @@ from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake import Lake, make_run_key, source_hash
 from spark_jobs.warehouse import ModelRecord, Warehouse
 from training.ablation import read_ablation
-from training.bundle import Bundle, read_files, write_bundle
+from training.bundle import Bundle, write_bundle
 from training.config import ModelSettings
 from training.dataset import Series, TensorSpec
 from training.explain import learn_evidence
 from training.fit import Candidate, fit_candidates
-from training.gate import GateResult, run_gate, validated_losses
+from training.gate import GateResult, mean_losses, run_gate, validated_losses
 from training.profit import expect_spend_at
 from training.progress import show_progress
 from training.report import Findings, render_model_card, write_report
 from training.report_words import METHOD_NAMES
+from training.sealed import read_files
 from training.spend import fit_spend
 from training.tracking import log_training
 
@@ -126,7 +127,7 @@ def describe_gate(gate: GateResult) -> dict[str, object]:
 
 def gather_findings(gate: GateResult, candidate: Candidate, plan: Training) -> Findings:
     """What the report and the model card say."""
-    validated = {kind: float(losses.mean()) for kind, losses in validated_losses(gate.candidates).items()}
+    validated = mean_losses(validated_losses(gate.candidates))
     expected_spend = plan.shop.contact and expect_spend_at(plan.series, gate.cutoff, plan.shop, candidate.spec)
     return Findings(plan.shop, plan.as_of, gate.predictions, gate.metrics, gate.verdict,
                     describe_candidate(candidate, plan), gate.segments, validated, expected_spend)  # fmt: skip

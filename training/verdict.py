@@ -13,7 +13,7 @@ import numpy as np
 
 from training.evaluate import Predictions
 from training.members import KINDS
-from training.metrics import LEVEL, CalibrationBins, Comparison, compare
+from training.metrics import LEVEL, CalibrationBins, Comparison, compare, compare_calibration
 
 #: Validation log losses closer than this are a tie.
 TIE = 1e-4
@@ -26,20 +26,30 @@ MARGIN = 1e-3
 class HorizonVerdict:
     """The gate at one horizon: both parts, and the same calibration test of the contender for fairness.
 
-    comparison is None, and so are all measures, where no outcome counts for the horizon.
+    ece_interval is that of the candidate's calibration error less the contender's. comparison is None, and so are all
+    measures, where no outcome counts for the horizon.
     """
 
     horizon_days: int
     n: int
     contender: str
-    comparison: Comparison | None
-    log_loss_ok: bool
-    ece: float | None
-    ece_bound: float | None
-    ece_ok: bool
-    contender_ece: float | None
-    contender_ece_bound: float | None
-    contender_ece_ok: bool
+    comparison: Comparison | None = None
+    log_loss_ok: bool = False
+    ece: float | None = None
+    ece_bound: float | None = None
+    ece_ok: bool = False
+    contender_ece: float | None = None
+    contender_ece_bound: float | None = None
+    contender_ece_ok: bool = False
+    ece_interval: tuple[float, float] | None = None
+
+    @property
+    def refuses_calibration(self) -> bool:
+        """Whether the candidate must go for its calibration: for a contender that is surely better calibrated, and not
+        worse in log loss, which pays for bad calibration as well."""
+        if self.comparison is None or self.ece_ok or not self.contender_ece_ok:
+            return False
+        return self.ece_interval[0] > 0 and self.comparison.log_loss_difference >= 0
 
 
 @dataclass(frozen=True)
@@ -74,9 +84,9 @@ def judge(
     """The gate. It refuses a candidate that at any horizon
 
     - has a paired interval of its log-loss difference to the contender that lies wholly above MARGIN, or
-    - has a calibration error above the bound of what its own probabilities give on drawn labels, where the contender
-      that would score instead has not, and no higher log loss either (log loss pays for bad calibration as well: else
-      refusing the candidate would put a worse method in its place, and it is a warning), or
+    - has a calibration error above the bound of what its own probabilities give on drawn labels, where that of the
+      contender that would score instead lies within its bound, is significantly smaller, and comes without a higher log
+      loss (else refusing the candidate would put a worse method in its place, and it is a warning), or
     - has no closed outcome to be judged by.
 
     Of H horizons each is judged at the level 1 - 0.05 / H (Bonferroni), so that chance alone refuses one candidate in
@@ -101,7 +111,7 @@ def _judge_horizon(predictions: Predictions, index: int, candidate: str, contend
     _, contender_p = predictions.of(contender, index)
     horizon_days = predictions.horizons_days[index]
     if not len(outcome):
-        return HorizonVerdict(horizon_days, 0, contender, None, False, None, None, False, None, None, False)
+        return HorizonVerdict(horizon_days, 0, contender)
     level = 1 - (1 - LEVEL) / len(predictions.horizons_days)
     comparison = compare(outcome, p, contender_p, level=level)
     ece, bound = _test_calibration(outcome, p, level)
@@ -118,6 +128,7 @@ def _judge_horizon(predictions: Predictions, index: int, candidate: str, contend
         contender_ece=contender_ece,
         contender_ece_bound=contender_bound,
         contender_ece_ok=contender_ece <= contender_bound,
+        ece_interval=compare_calibration(outcome, p, contender_p, level=level),
     )
 
 
@@ -135,19 +146,14 @@ def _explain(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
     if not horizon.log_loss_ok:
         low, high = horizon.comparison.log_loss_interval
         yield f"{days}: log loss of {candidate} is worse than that of {horizon.contender}, by {low:.4f} to {high:.4f}"
-    if _is_refused_for_calibration(horizon):
+    if horizon.refuses_calibration:
         yield _say_calibration(horizon, candidate)
 
 
 def _warn(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
     """What people should know although it refuses nobody."""
-    if horizon.comparison is not None and not horizon.ece_ok and not _is_refused_for_calibration(horizon):
+    if horizon.comparison is not None and not horizon.ece_ok and not horizon.refuses_calibration:
         yield _say_calibration(horizon, candidate)
-
-
-def _is_refused_for_calibration(horizon: HorizonVerdict) -> bool:
-    is_contender_worse = horizon.comparison.log_loss_difference < 0
-    return not horizon.ece_ok and horizon.contender_ece_ok and not is_contender_worse
 
 
 def _say_calibration(horizon: HorizonVerdict, candidate: str) -> str:
