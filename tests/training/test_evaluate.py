@@ -14,7 +14,7 @@ from spark_jobs.contract.windows import ChurnDefinition
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training import metrics
 from training.evaluate import Predictions, measure, measure_method, take_outcomes
-from training.metrics import CalibrationBins, Ranking, bootstrap_mean, compare, lift
+from training.metrics import CalibrationBins, Ranking, bootstrap_mean, compare, compare_calibration, lift
 
 SHOP = make_shop()
 CUTOFF = 100
@@ -25,6 +25,10 @@ def draw_outcomes(n: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     p = 1 / (1 + np.exp(-rng.normal(size=n)))
     return (rng.random(n) < p).astype(float), p
+
+
+def spoil(p: np.ndarray, noise: float) -> np.ndarray:
+    return 1 / (1 + np.exp(-(np.log(p / (1 - p)) + np.random.default_rng(4).normal(0, noise, len(p)))))
 
 
 def make_predictions(outcome: np.ndarray, by_method: dict[str, np.ndarray], horizons=(30,)) -> Predictions:
@@ -299,3 +303,23 @@ def test_right_probabilities_pass_the_calibration_test_about_19_times_in_20():
     bins = CalibrationBins(p)
     outcomes = (np.random.default_rng(5).random((1000, 500)) < p).astype(float)
     assert np.mean(bins.error(outcomes) <= bins.error_bound()) == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_calibration_error_of_drawn_customers_is_that_of_their_copies():
+    outcome, p = draw_outcomes(60)
+    weights = np.random.default_rng(2).integers(1, 4, size=(1, 60))
+    copies = np.repeat(np.arange(60), weights[0])
+    bins = CalibrationBins(p)
+    bin_of = np.empty(60, int)
+    bin_of[bins.order] = np.searchsorted(bins.starts, np.arange(60), side="right")
+    gaps = [np.sum((outcome - p)[copies][bin_of[copies] == number]) for number in np.unique(bin_of)]
+    assert bins.weighted_errors(outcome, weights) == pytest.approx([np.abs(gaps).sum() / len(copies)])
+    assert bins.weighted_errors(outcome, np.ones((1, 60))) == pytest.approx(bins.error(outcome[None]))
+
+
+def test_only_a_surely_larger_calibration_error_has_an_interval_above_zero():
+    outcome, p = draw_outcomes(2000)
+    tilted = 1 / (1 + np.exp(-1.6 * np.log(p / (1 - p))))
+    assert compare_calibration(outcome, tilted, p)[0] > 0
+    low, high = compare_calibration(outcome, p, spoil(p, 0.05))
+    assert low < 0 < high

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.training.test_evaluate import draw_outcomes, make_predictions
+from tests.training.test_evaluate import draw_outcomes, make_predictions, spoil
 from training.fit import Candidate
 from training.gate import choose_scorer, validated_losses
-
-
-def spoil(p: np.ndarray, noise: float) -> np.ndarray:
-    return 1 / (1 + np.exp(-(np.log(p / (1 - p)) + np.random.default_rng(4).normal(0, noise, len(p)))))
 
 
 def validated(**losses: float | tuple[float, ...]) -> dict[str, np.ndarray]:
