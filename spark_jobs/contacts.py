@@ -19,6 +19,7 @@ import pyarrow as pa
 from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.proof import CONTACTS
+from spark_jobs.contract.reasons import explain
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop, Source
 from spark_jobs.deliveries import list_files
@@ -34,12 +35,15 @@ def read_contacts(source: Source, folder: str, zone: ZoneInfo) -> Iterator[tuple
         for number, record in enumerate(read_records(intake, path), start=1):
             if record.fault == "line_empty":
                 continue
-            customer, at = ((record.values[place] or "").strip() if record.values else "" for place in places)
+            if record.fault:
+                reason = explain(record.fault)
+                raise ChurnError(f"contacts: {path}, record {number}: {reason.meaning}, {record.text!r:.80};"
+                                 f" {reason.remedy}")  # fmt: skip
+            customer, at = ((record.values[place] or "").strip() for place in places)
             day = find_day(at, zone)
             if not customer or day is None:
-                found = f"{record.fault} {record.text}".strip() if record.fault else f"{customer!r} and {at!r}"
                 raise ChurnError(f"contacts: {path}, record {number}: expected a customer id and a time like 2026-11-20"
-                                 f" or 2026-11-20T09:30:00Z, found {found}; mend it or contact.log")  # fmt: skip
+                                 f" or 2026-11-20T09:30:00Z, found {customer!r} and {at!r}; mend it")  # fmt: skip
             yield customer, day
 
 
@@ -65,7 +69,7 @@ def run(warehouse: Warehouse, shop: Shop, source: Source, settings: Settings) ->
     columns = zip(*contacts, strict=True) if contacts else ((), ())
     rows = pa.table(dict(zip(CONTACTS.column_names, map(list, columns), strict=True)))
     warehouse.replace(shop, CONTACTS, rows)
-    print(f"contacts: {len(contacts):,} of {len(customers):,} customers, of whom {shop.name} knows {len(known):,}")
+    print(f"contacts: {len(contacts):,} with {len(customers):,} customers, of whom {shop.name} knows {len(known):,}")
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -66,7 +66,7 @@ def test_the_table_holds_each_customer_and_day_once_under_the_keys_of_the_scores
     *world, hashed = world
     sunday, monday, tuesday = (date(2026, 3, day) for day in (1, 2, 3))
     assert run(*world) == {(hashed("Ann"), sunday), (hashed("Bob"), monday), (hashed("Ann"), tuesday)}
-    assert "3 of 2 customers, of whom contacted knows 1" in capsys.readouterr().out
+    assert "3 with 2 customers, of whom contacted knows 1" in capsys.readouterr().out
 
 
 def test_a_mended_log_takes_the_place_of_the_former_one_and_a_faulty_one_changes_nothing(world):
@@ -76,9 +76,9 @@ def test_a_mended_log_takes_the_place_of_the_former_one_and_a_faulty_one_changes
     (folder / "tuesday.csv.gz").unlink()
     (folder / "monday.csv").write_text("client,sent\nAnn,2026-03-05\n")
     assert run(*world) == {(hashed("Ann"), date(2026, 3, 5))}
-    for line, told in (("Ann,yesterday", "'yesterday'"), (",2026-03-05", "''"), ("Ann", "fields_missing")):
+    for line, told in (("Ann,yesterday", "'yesterday'"), (",2026-03-05", "''"), ("Ann", "fewer fields")):
         (folder / "more.csv").write_text(f"client,sent\nAnn,2026-03-06\n{line}\n")
-        with pytest.raises(ChurnError, match=f"more.csv, record 2: expected .* found .*{told}"):
+        with pytest.raises(ChurnError, match=f"more.csv, record 2: .*{told}"):
             run(*world)
     (folder / "more.csv").unlink()
     (folder / "monday.csv").write_text("client,sent\nann@example.org,2026-03-05\n")

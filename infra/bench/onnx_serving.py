@@ -1,0 +1,226 @@
+"""Would the LSTM be served better by ONNX Runtime, whole or with 8-bit weights, than by numpy from its own weights?
+
+    make demo
+    python -m infra.bench.onnx_serving --shop infra/demo/online_retail/shop.toml --as-of 2011-09-04
+
+Takes the LSTM of the model that scores --as-of, writes it as an ONNX graph and as one whose weights and products are
+8-bit integers, and scores everybody who was eligible one longest horizon earlier with all three, on one core. The two
+packages are no part of the product: they are fetched once into CHURN_HOME/downloads.
+
+size    kilobytes of all members' files
+start   processor seconds until a fresh process has loaded what it needs
+µs      processor microseconds per customer, the median of a few tries
+task    seconds of a whole task of the scoring job: its start, and as many customers as it may have
+AUROC   at the primary horizon, by what happened since
+apart   how far its calibrated probabilities are from numpy's at most
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from infra.bench import ONE_CORE
+
+os.environ |= ONE_CORE
+
+import numpy as np
+import pyarrow as pa
+
+from infra.bench.serving import time_start
+from infra.local.setup import find_uv, install_uv
+from spark_jobs.churn_risk import CUSTOMERS_PER_TASK
+from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.lake import Lake
+from spark_jobs.warehouse import Warehouse
+from training.architecture import FARTHEST_INPUT
+from training.backtest import read_series
+from training.blend import BlendMembers
+from training.bundle import load_bundle
+from training.dataset import Series, Tensors, TensorSpec, truncate
+from training.evaluate import take_outcomes
+from training.fit import Candidate
+from training.lean import LeanNetwork
+from training.members import LSTM, NetworkMembers
+from training.metrics import Ranking
+
+PACKAGES = ("onnx==1.23.2", "onnxruntime==1.32.0")
+#: The version of the operators that the graph is written in.
+OPSET = 17
+COLUMNS = ("served by", "size, kB", "start, s", "µs", "task, s", "AUROC", "apart")
+TRIES = 9
+STARTS = {
+    "numpy": "import training.lean",
+    "ONNX Runtime": "import sys; sys.path.append({folder!r}); import training.lean, onnxruntime",
+}
+
+Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments, shop = load_arguments(make_parser(__doc__), argv)
+    settings = Settings.from_environment()
+    folder = settings.home / "downloads" / "onnx"
+    fetch_packages(folder)
+    candidate = find_network(Warehouse.connect(settings), shop, arguments.as_of)
+    series = read_series(Lake(settings.lake(shop.name)), shop, [arguments.as_of])[arguments.as_of]
+    tensors, outcome, counts = take_customers(series, candidate.spec, shop)
+    for line in (COLUMNS, ["---", *["---:"] * (len(COLUMNS) - 1)]):
+        print("| " + " | ".join(line) + " |")
+    primary, expected = shop.churn.horizons_days.index(shop.churn.primary_horizon_days), None
+    starts = {name: time_start(code.format(folder=str(folder))) for name, code in STARTS.items()}
+    for name, (size, predict) in make_servers(candidate.members, folder).items():
+        p = candidate.calibration.apply(predict(tensors.inputs, tensors.lengths))
+        expected = p if expected is None else expected
+        auroc = Ranking(outcome[counts, primary], p[counts, primary]).auroc(np.ones((1, counts.sum())))[0]
+        cost = time_median(lambda: predict(tensors.inputs, tensors.lengths)) / len(p) * 1e6  # noqa: B023
+        start = starts[name.partition(",")[0]]
+        print(f"| {name} | {size / 1000:.0f} | {start:.2f} | {cost:.1f} | {start + cost * CUSTOMERS_PER_TASK / 1e6:.2f}"
+              f" | {auroc:.4f} | {np.abs(p - expected).max():.1e} |")  # fmt: skip
+
+
+def fetch_packages(folder: Path) -> None:
+    if not folder.exists():
+        command = [find_uv() or install_uv(), "pip", "install", "--quiet", "--no-deps", "--python", sys.executable,
+                   "--target", folder, *PACKAGES]  # fmt: skip
+        if subprocess.run(command).returncode != 0:
+            raise ChurnError(f"{', '.join(PACKAGES)} could not be fetched: see uv's message above, and repeat")
+    sys.path.append(str(folder))
+
+
+def find_network(warehouse: Warehouse, shop: Shop, as_of) -> Candidate:
+    """The LSTM of the model that scores the day, alone or a part of a blend."""
+    found = warehouse.model_for(shop, as_of)
+    candidate = load_bundle(found[0].location, found[0].bundle_hash).candidate if found else None
+    members = candidate and (
+        candidate.members.parts.get(LSTM) if isinstance(candidate.members, BlendMembers) else candidate.members
+    )
+    if not isinstance(members, NetworkMembers) or not isinstance(members.network, LeanNetwork):
+        raise ChurnError(f"no LSTM scores {shop.name} on {as_of}: promote a model that has one")
+    return Candidate(LSTM, candidate.spec, members, candidate.calibration, candidate.typical, np.empty(0))
+
+
+def take_customers(series: Series, spec: TensorSpec, shop: Shop) -> tuple[Tensors, np.ndarray, np.ndarray]:
+    """Everybody eligible one longest horizon before the end: tensors, outcomes (N, H), who counts for the primary."""
+    cutoff = series.as_of - np.timedelta64(shop.churn.horizons_days[-1], "D").item()
+    everybody = pa.concat_tables(series.chunks()).combine_chunks()
+    outcomes = take_outcomes(everybody, cutoff, shop)
+    rows = np.flatnonzero(outcomes.eligible)
+    primary = shop.churn.horizons_days.index(shop.churn.primary_horizon_days)
+    then = truncate(everybody.take(pa.array(rows)), cutoff)
+    return spec.build(then, cutoff), outcomes.outcome[rows], outcomes.active[rows, primary]
+
+
+def make_servers(members: NetworkMembers, folder: Path) -> dict[str, tuple[int, Predict]]:
+    """Name -> bytes of its files, and (inputs, lengths) -> probabilities (B, H) before calibration."""
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    whole, small = [], []
+    for number, weights in enumerate(members.weights):
+        members.network.load_flat(weights)
+        whole.append(folder / f"member_{number}.onnx")
+        small.append(folder / f"member_{number}_int8.onnx")
+        onnx.save(write_graph(members.network), whole[-1])
+        quantize_dynamic(whole[-1], small[-1], weight_type=QuantType.QInt8)
+    return {
+        "numpy": (members.weights.nbytes, members.predict_last),
+        "ONNX Runtime": (_sum_bytes(whole), load_sessions(whole)),
+        "ONNX Runtime, int8": (_sum_bytes(small), load_sessions(small)),
+    }
+
+
+def _sum_bytes(files: Sequence[Path]) -> int:
+    return sum(file.stat().st_size for file in files)
+
+
+def load_sessions(files: Sequence[Path]) -> Predict:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    sessions = [onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"]) for file in files]
+
+    def predict(inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        given = {"inputs": inputs, "lengths": lengths.astype(np.int32)}
+        return np.mean([session.run(None, given)[0] for session in sessions], axis=0).astype(np.float64)
+
+    return predict
+
+
+def write_graph(network: LeanNetwork):
+    """The ONNX model of hazards: inputs (B, T, F), lengths (B,) -> probabilities (B, H)."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    architecture = network.architecture
+    if architecture.interval_ends is None:
+        raise ChurnError("only a network of hazards is written as ONNX: model.head is another")
+    constants = {
+        "mean": network.mean, "scale": network.scale, "head": network.head, "head_bias": network.head_bias,
+        "kernel": _order_gates(network.kernel).T[None], "recurrent": _order_gates(network.recurrent).T[None],
+        "bias": np.concatenate([_order_gates(network.bias), np.zeros_like(network.bias)])[None],
+        "lowest": np.float32(-FARTHEST_INPUT), "highest": np.float32(FARTHEST_INPUT),
+        "one": np.array([1]), "first": np.array([0]), "interval_axis": np.array(1),
+        "horizons": np.array([architecture.interval_ends.index(days) for days in architecture.horizons_days]),
+    }  # fmt: skip
+    node = helper.make_node
+    nodes = [
+        node("Sub", ["inputs", "mean"], ["centred"]),
+        node("Div", ["centred", "scale"], ["scaled"]),
+        node("Clip", ["scaled", "lowest", "highest"], ["standard"]),
+        node("Transpose", ["standard"], ["by_step"], perm=[1, 0, 2]),
+        node("LSTM", ["by_step", "kernel", "recurrent", "bias", "lengths"], ["", "ends"],
+             hidden_size=architecture.lstm_units),
+        node("Squeeze", ["ends", "first"], ["end"]),
+        node("Cast", ["lengths"], ["counts"], to=TensorProto.INT64),
+        node("Sub", ["counts", "one"], ["last"]),
+        node("Unsqueeze", ["last", "one"], ["place"]),
+        node("GatherND", ["standard", "place"], ["now"], batch_dims=1),
+        node("Concat", ["end", "now"], ["seen"], axis=1),
+        node("MatMul", ["seen", "head"], ["product"]),
+        node("Add", ["product", "head_bias"], ["logits"]),
+        node("Softplus", ["logits"], ["loss"]),
+        node("Neg", ["loss"], ["log_quiet"]),
+        node("CumSum", ["log_quiet", "interval_axis"], ["log_quiet_so_far"]),
+        node("Exp", ["log_quiet_so_far"], ["quiet_so_far"]),
+        node("Gather", ["quiet_so_far", "horizons"], ["p"], axis=1),
+    ]  # fmt: skip
+    told = [("p", TensorProto.FLOAT, ["B", "H"])]
+    given = [("inputs", TensorProto.FLOAT, ["B", "T", architecture.features]), ("lengths", TensorProto.INT32, ["B"])]
+    graph = helper.make_graph(
+        nodes, "churn", *([helper.make_tensor_value_info(*of) for of in values] for values in (given, told)),
+        [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in constants.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    onnx.checker.check_model(model)
+    return model
+
+
+def _order_gates(weights: np.ndarray) -> np.ndarray:
+    """Keras has the gates as i, f, c, o; ONNX as i, o, f, c."""
+    taken, kept, new, shown = np.split(weights, 4, axis=-1)
+    return np.concatenate([taken, shown, kept, new], axis=-1)
+
+
+def time_median(work: Callable[[], object]) -> float:
+    """Processor seconds."""
+
+    def once() -> float:
+        start = time.process_time()
+        work()
+        return time.process_time() - start
+
+    return float(np.median([once() for _ in range(TRIES)]))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
