@@ -32,6 +32,7 @@ from dags.alerts import scores_are_due
 from dags.arrivals import DeliverySensor
 from dags.common import SPARK_POOL, START, make_dag, make_series_asset, resolve_days
 from dags.jobs import CommandOperator, SparkJobOperator
+from dags.lineage import lake, raw, warehouse
 from dags.shops import find_shops
 from spark_jobs.contract.shop import Shop
 
@@ -68,17 +69,19 @@ def build_etl(shop: Shop) -> DAG:
         days = resolve_days(shop.time_zone, list(PARAMS))
         customer_day = SparkJobOperator(
             task_id="customer_day", job="customer_day", shop=shop, days=days, last_only=True,
-            options=[forms.IF_DRY_RUN], pool=SPARK_POOL,
+            options=[forms.IF_DRY_RUN], pool=SPARK_POOL, reads=lake(*shop.sources), writes=lake("customer_day"),
             doc_md="What did each customer do on each day, as far as each delivery told?",
         )  # fmt: skip
         customer_series = SparkJobOperator(
             task_id="customer_series", job="customer_series", shop=shop, days=days,
             options=[forms.option("restate"), forms.IF_DRY_RUN], pool=SPARK_POOL,
+            reads=lake("customer_day", "merges"), writes=lake("customer_series"),
             doc_md="The history of each customer who can still be kept, up to the end of the day.",
         )  # fmt: skip
         publish = CommandOperator(
             task_id="publish", command=["spark_jobs.publish"], shop=shop, days=days, options=["--pipeline", "etl"],
             with_result=True, skip_if=forms.SKIPPED_IN_DRY_RUN, outlets=[make_series_asset(shop)],
+            writes=lake("_runs"),
             doc_md="Names the table versions that belong together, and announces the day to `churn_score`.",
         )  # fmt: skip
         for log in shop.sources:
@@ -91,7 +94,8 @@ def add_log(shop: Shop, log: str, days: object) -> SparkJobOperator:
     """The cleaning of one log, after the wait for its files where they have days."""
     clean = SparkJobOperator(
         task_id=f"clean_{log}", job="clean", shop=shop, days=days, last_only=True,
-        options=["--log", log, forms.IF_DRY_RUN], pool=SPARK_POOL,
+        options=["--log", log, forms.IF_DRY_RUN], pool=SPARK_POOL, reads=raw(log),
+        writes=[*lake(log, f"{log}_quarantine", "accounts", "deliveries"), *warehouse("identity.customers")],
         trigger_rule="none_failed",  # a log that did not come is cleaned up to what has come
         doc_md=f"Every raw record of {log} as clean, quarantined or duplicate, all accounted for.",
     )  # fmt: skip

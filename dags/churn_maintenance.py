@@ -22,6 +22,7 @@ from airflow.sdk import DAG
 from dags import forms
 from dags.common import every_sunday, make_dag, resolve_days
 from dags.jobs import CommandOperator
+from dags.lineage import lake, warehouse
 from dags.shops import find_shops
 from spark_jobs.contract.shop import Shop
 
@@ -41,12 +42,14 @@ def build_maintenance(shop: Shop) -> DAG:
         days = resolve_days(shop.time_zone, list(PARAMS))
         days >> CommandOperator(
             task_id="outcomes", command=["training.outcomes"], shop=shop, days=days, last_only=True,
-            skip_if=forms.SKIPPED_IN_DRY_RUN, doc_md="What happened to the scores that people saw.",
+            skip_if=forms.SKIPPED_IN_DRY_RUN, reads=[*lake("customer_day"), *warehouse("churn_risk", "published_runs")],
+            writes=warehouse("outcomes", "customer_outcomes"), doc_md="What happened to the scores that people saw.",
         )  # fmt: skip
         if shop.contact and shop.contact.log:
             days >> CommandOperator(
                 task_id="contacts", command=["spark_jobs.contacts"], shop=shop, days=[],
-                skip_if=forms.SKIPPED_IN_DRY_RUN, doc_md="Who was really contacted, as the shop's own files say now.",
+                skip_if=forms.SKIPPED_IN_DRY_RUN, reads=warehouse("identity.customers"), writes=warehouse("contacts"),
+                doc_md="Who was really contacted, as the shop's own files say now.",
             )  # fmt: skip
         before = days
         for part, meaning in PARTS.items():

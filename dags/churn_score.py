@@ -26,6 +26,7 @@ from dags import forms
 from dags.alerts import scores_are_due
 from dags.common import SPARK_POOL, make_dag, make_scores_asset, make_series_asset, resolve_days
 from dags.jobs import CommandOperator, ReportOperator, SparkJobOperator
+from dags.lineage import lake, warehouse
 from dags.shops import find_shops
 from spark_jobs.contract.shop import Shop
 
@@ -46,31 +47,39 @@ def build_score(shop: Shop) -> DAG:
         churn_risk = SparkJobOperator(
             task_id="churn_risk", job="churn_risk", shop=shop, days=days,
             options=[forms.option("model_version"), forms.IF_DRY_RUN], pool=SPARK_POOL,
+            reads=[*lake("customer_series"), *warehouse("model_registry")], writes=lake("churn_risk"),
             doc_md="The risk of each customer of the day's `customer_series`, audited before it becomes visible.",
         )  # fmt: skip
         drift = CommandOperator(
             task_id="drift", command=["training.drift"], shop=shop, days=days, skip_if=forms.SKIPPED_IN_DRY_RUN,
+            reads=[*lake("customer_day", "customer_series", "training_series", "churn_risk"),
+                   *warehouse("churn_risk", "outcomes")], writes=warehouse("drift"),
             doc_md="Looks at records, units, inputs and scores; ends the night where it must be a broken delivery.",
         )  # fmt: skip
         publish = CommandOperator(
             task_id="publish", command=["spark_jobs.publish"], shop=shop, days=days, options=["--pipeline", "score"],
-            skip_if=forms.SKIPPED_IN_DRY_RUN, doc_md="Names the table versions that belong together.",
+            skip_if=forms.SKIPPED_IN_DRY_RUN, with_result=True, writes=lake("_runs"),
+            doc_md="Names the table versions that belong together.",
         )  # fmt: skip
         load = CommandOperator(
             task_id="load", command=["spark_jobs.warehouse", "load"], shop=shop, days=days,
-            with_result=True, outlets=[make_scores_asset(shop)],
+            with_result=True, outlets=[make_scores_asset(shop)], reads=lake("churn_risk"),
+            writes=warehouse("churn_risk", "published_runs"),
             doc_md="Copies the scores to the warehouse and makes them visible.",
         )  # fmt: skip
         contact_plan = CommandOperator(
             task_id="contact_plan", command=["spark_jobs.contact_plan"], shop=shop, days=days,
+            reads=warehouse("churn_risk", "published_runs", "identity.customers"), writes=warehouse("contact_plan"),
             doc_md="Whom it pays to contact, and who is kept as control; nobody without `[contact]` in shop.toml.",
         )  # fmt: skip
         expected_sales = CommandOperator(
             task_id="expected_sales", command=["training.expected_sales"], shop=shop, days=days,
+            reads=[*lake("customer_series"), *warehouse("model_registry")], writes=warehouse("expected_sales"),
             doc_md="What the eligible customers will spend in each horizon, with an interval.",
         )  # fmt: skip
         report = ReportOperator(
             task_id="report", command=["spark_jobs.night_report"], shop=shop, days=days, with_result=True,
+            reads=[*lake("_runs", "churn_risk"), *warehouse("model_registry")],
             doc_md="One page: the bands, whose risk moved, who is most worth keeping, which model.",
         )  # fmt: skip
         churn_risk >> drift >> publish >> load >> contact_plan >> report

@@ -35,6 +35,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from dags import forms
 from dags.common import GPU_POOL, SPARK_POOL, every_sunday, make_dag, resolve_days
 from dags.jobs import CommandOperator, ReportOperator, SparkJobOperator, link_report
+from dags.lineage import lake, warehouse
 from dags.shops import find_shops
 from spark_jobs.contract.shop import Shop
 
@@ -93,16 +94,19 @@ def build_train(shop: Shop) -> DAG:
 def add_training(shop: Shop, days: object) -> ReportOperator:
     customer_series = SparkJobOperator(
         task_id="customer_series", job="customer_series", shop=shop, days=days, options=["--all", forms.IF_DRY_RUN],
-        pool=SPARK_POOL, doc_md="The history of everybody who was ever eligible, as training needs it.",
+        pool=SPARK_POOL, reads=lake("customer_day", "merges"), writes=lake("training_series"),
+        doc_md="The history of everybody who was ever eligible, as training needs it.",
     )  # fmt: skip
     publish = CommandOperator(
         task_id="publish", command=["spark_jobs.publish"], shop=shop, days=days, options=["--pipeline", "train"],
-        skip_if=forms.SKIPPED_IN_DRY_RUN, doc_md="Names the table versions that belong together.",
+        skip_if=forms.SKIPPED_IN_DRY_RUN, with_result=True, writes=lake("_runs"),
+        doc_md="Names the table versions that belong together.",
     )  # fmt: skip
     train = ReportOperator(
         task_id="train", command=["training.train"], shop=shop, days=days, last_only=True, pool=GPU_POOL,
         options=[forms.option("epochs"), forms.option("history_steps"), forms.IF_DRY_RUN], with_result=True,
-        execution_timeout=timedelta(hours=12), trigger_rule="none_failed",
+        execution_timeout=timedelta(hours=12), trigger_rule="none_failed", reads=lake("training_series"),
+        writes=warehouse("model_registry"),
         doc_md="Every kind of model learns; the gate chooses; the winner is registered, with a report.",
     )  # fmt: skip
     customer_series >> publish >> train
@@ -124,6 +128,7 @@ def add_promotion(shop: Shop) -> CommandOperator:
     promote = CommandOperator(
         task_id="promote", command=["spark_jobs.warehouse", "promote"], shop=shop, days=[], with_result=True,
         options=["--version={{ ti.xcom_pull('train')['version'] }}"], trigger_rule="none_failed_min_one_success",
+        reads=lake("_runs"), writes=warehouse("model_registry"),
         doc_md="From the day it has learned up to, the model scores.",
     )  # fmt: skip
     day = "{{ ti.xcom_pull('promote')['score_again'] or '' }}"

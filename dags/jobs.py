@@ -29,6 +29,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 import spark_jobs
 from dags import leash
+from dags.lineage import make_lineage
 from spark_jobs.contract.errors import TRY_AGAIN
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
@@ -44,10 +45,17 @@ END_SECONDS = leash.GRACE_SECONDS + 5
 
 
 class _Job:
-    """What both operators share: arguments, the leash, the verdict on a failure.
+    """What both operators share: arguments, the leash, the verdict on a failure, the lineage.
 
     days: of the run; with last_only the job hears of the last one only, because it covers the earlier ones.
+    reads, writes: tables, as lineage.py names them.
     """
+
+    told: dict | None = None  # a command's result
+
+    def get_openlineage_facets_on_start(self) -> object:
+        """What OpenLineage's provider asks of an operator."""
+        return make_lineage(self.shop_file, self.reads, self.writes, (self.told or {}).get("tables", {}))
 
     def make_arguments(self) -> list[str]:
         """The words after the command; empty options are dropped, so that a template can leave one out."""
@@ -78,10 +86,11 @@ class SparkJobOperator(_Job, SparkSubmitOperator):
     template_fields = (*SparkSubmitOperator.template_fields, "days", "options")
 
     def __init__(self, *, job: str, shop: Shop, days: object, options: Sequence[str] = (), last_only: bool = False,
-                 **kwargs):  # fmt: skip
+                 reads: Sequence[str] = (), writes: Sequence[str] = (), **kwargs):  # fmt: skip
         application = str(Path(spark_jobs.__file__).with_name(f"{job}.py"))
         super().__init__(name=f"{job}__{shop.name}", application=application, **kwargs)
         self.shop_file, self.days, self.options, self.last_only = str(shop.path), days, list(options), last_only
+        self.reads, self.writes = list(reads), list(writes)
 
     def execute(self, context) -> None:
         self.application_args = self.make_arguments()
@@ -121,11 +130,13 @@ class CommandOperator(_Job, BaseOperator):
     template_fields = ("days", "options", "skip_if")
 
     def __init__(self, *, command: Sequence[str], shop: Shop, days: object, options: Sequence[str] = (),
-                 last_only: bool = False, with_result: bool = False, skip_if: str = "", **kwargs):  # fmt: skip
+                 last_only: bool = False, with_result: bool = False, skip_if: str = "", reads: Sequence[str] = (),
+                 writes: Sequence[str] = (), **kwargs):  # fmt: skip
         super().__init__(**kwargs)
         self.command, self.shop_file = list(command), str(shop.path)
         self.days, self.options, self.last_only = days, list(options), last_only
         self.with_result, self.skip_if = with_result, skip_if
+        self.reads, self.writes = list(reads), list(writes)
 
     def execute(self, context) -> object:
         if self.skip_if:
@@ -134,11 +145,11 @@ class CommandOperator(_Job, BaseOperator):
             result = Path(folder, "result.json")
             arguments = [*self.command, *self.make_arguments()]
             self._run(context, [*arguments, "--result", str(result)] if self.with_result else arguments)
-            told = json.loads(result.read_text()) if result.exists() else None
+            self.told = json.loads(result.read_text()) if result.exists() else None
         for outlet in self.outlets:
             context["outlet_events"][outlet].add_partitions(list(self.days))
-            context["outlet_events"][outlet].extra = told or {}
-        return told
+            context["outlet_events"][outlet].extra = self.told or {}
+        return self.told
 
     def _run(self, context, arguments: Sequence[str]) -> None:
         """Runs to the end; all that the command says goes to the task's log."""

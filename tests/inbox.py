@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,17 @@ class Inbox:
         texts = [part.get_payload(decode=True).decode() for part in mail.walk() if not part.is_multipart()]
         self.mails.append((envelope.rcpt_tos[0], mail["Subject"], "\n".join(texts)))
         return "250 OK"
+
+    def wait_for(self, subject: str, part: str, seconds: float = 60) -> None:
+        """Until a mail and a message with this subject, and this in the text, have come. Raises TimeoutError."""
+        deadline = time.monotonic() + seconds
+        while not (
+            any(subject in mail[1] and part in mail[2] for mail in self.mails)
+            and any(subject in call and part in call for call in self.calls)
+        ):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{subject!r} with {part!r} did not come: {self.mails}, {self.calls}")
+            time.sleep(0.2)
 
     def make_handler(self) -> type[BaseHTTPRequestHandler]:
         calls = self.calls

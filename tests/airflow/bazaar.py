@@ -55,11 +55,16 @@ def write_shop(folder: Path, **schedule: object) -> Path:
 
 def land(home: Path, until: date) -> None:
     """Every day's file, from HISTORY_DAYS before `until` on. Each customer has a rhythm of his own."""
-    folder, draw = home / "landing" / "bazaar", random.Random(7)
-    folder.mkdir(parents=True)
+    draw = random.Random(7)
     gaps = [draw.uniform(2, 20) for _ in range(CUSTOMERS)]
     for ago in range(HISTORY_DAYS, -1, -1):
         day = until - timedelta(days=ago)
         buyers = [number for number, gap in enumerate(gaps) if draw.random() < 1 / gap]
         lines = [f"c{n},{day} {draw.randint(8, 21):02}:15:00,{draw.randint(2, 90)}.50,1" for n in buyers]
-        (folder / f"{day}.csv").write_text("\n".join(["customer,at,price,quantity", *lines]) + "\n")
+        write_day(home, day, lines)
+
+
+def write_day(home: Path, day: date, lines: list[str]) -> None:
+    file = home / "landing" / "bazaar" / f"{day}.csv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(["customer,at,price,quantity", *lines]) + "\n")

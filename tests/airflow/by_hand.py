@@ -21,7 +21,7 @@ from spark_jobs import _warehouse_command, churn_risk, clean, customer_day, cust
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.shop_file import load_shop
-from spark_jobs.contract.tables import CUSTOMER_SERIES, EVENTS
+from spark_jobs.contract.tables import CUSTOMER_SERIES, EVENTS, TRAINING_SERIES
 from spark_jobs.lake import Lake
 from spark_jobs.warehouse import Warehouse
 from training import train
@@ -55,7 +55,8 @@ def content(shop: Shop, settings: Settings) -> dict[str, dict[str, str]]:
     lake = Lake(settings.lake(shop.name))
     with psycopg.connect(Warehouse.connect(settings).url, row_factory=dict_row) as connection:
         scores = connection.execute(f"SELECT * FROM {shop.name}.churn_risk_history").fetchall()
-    rows = {"churn_risk": scores, "customer_series": lake.arrow(CUSTOMER_SERIES).to_pylist()}
+    rows = {"churn_risk": scores}
+    rows |= {table.name: lake.arrow(table).to_pylist() for table in (CUSTOMER_SERIES, TRAINING_SERIES)}
     rows["purchases"] = [{**row, "as_of": row["delivery_day"]} for row in lake.arrow(EVENTS["purchases"]).to_pylist()]
     return {table: hash_days(found) for table, found in rows.items()}
 

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from infra.local.airflow_server import AirflowServer
 from infra.local.environment import JOBS_PYTHON, ROOT, make_environment
 from spark_jobs.contract.settings import Settings
 from tests.airflow import bazaar, browser
-from tests.airflow.story import BACKFILLED, BASE, ETL, NIGHTS, OWED, SCORE, TRAIN
-from tests.inbox import free_port
+from tests.airflow.story import BACKFILLED, BASE, ETL, NIGHTS, OWED, SCORE, TRAIN, UPKEEP
+from tests.inbox import Inbox, free_port, open_inbox
 
 
 def pytest_addoption(parser) -> None:
@@ -33,7 +33,7 @@ class HandMade:
     """The jobs by hand, in a CHURN_HOME with a bazaar of its own."""
 
     def __init__(self, home: Path, **schedule: object):
-        self.environment = os.environ | {"CHURN_HOME": str(home)}
+        self.home, self.environment = home, os.environ | {"CHURN_HOME": str(home)}
         bazaar.land(home, NIGHTS[-1] + timedelta(days=1))  # should the next night fall due meanwhile
         self.shop_file = bazaar.write_shop(home / "shops", **schedule)
 
@@ -42,6 +42,10 @@ class HandMade:
         return subprocess.Popen(
             program, env=self.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
+
+    def land(self, day: date) -> None:
+        """A late file."""
+        bazaar.write_day(self.home, day, [f"c1,{day} 10:15:00,5.50,1"])
 
     def content(self) -> dict[str, dict[str, str]]:
         """By table and day, up to the last night of the story: another may fall due meanwhile."""
@@ -63,7 +67,14 @@ def finish(process: subprocess.Popen) -> str:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory) -> Path:
+def inbox() -> Iterator[Inbox]:
+    """Where the live Airflow's alerts arrive."""
+    with open_inbox() as inbox:
+        yield inbox
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory, inbox) -> Path:
     """The CHURN_HOME of the live Airflow; the environment names it."""
     home = tmp_path_factory.mktemp("live")
     os.environ.pop("CHURN_WAREHOUSE_URL", None)
@@ -75,7 +86,7 @@ def home(tmp_path_factory) -> Path:
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     }
-    os.environ.update(make_environment([], {**os.environ, **quick}))
+    os.environ.update(make_environment([], {**os.environ, **quick, **inbox.environment}))
     return home
 
 
@@ -134,16 +145,23 @@ def cli(server) -> Callable[..., subprocess.CompletedProcess]:
 def nights(airflow, cli, building) -> None:
     """Unpauses the DAGs, which owe two nights, and backfills the two before them, the later one first.
 
-    Last Sunday's training, which is due as well, is not in the story.
+    Last Sunday's training and upkeep, which are due as well, are not in the story.
     """
     finish(building[0])
-    for dag_id in (TRAIN, SCORE, ETL):
+    for dag_id in (TRAIN, UPKEEP, SCORE, ETL):
         airflow.unpause(dag_id)
-    (sunday,) = wait_until(lambda: airflow.runs(TRAIN), 60, "last Sunday's training")
-    airflow.patch(f"/dags/{TRAIN}/dagRuns/{sunday['dag_run_id']}", state="failed")
+    for dag_id in (TRAIN, UPKEEP):
+        (sunday,) = wait_until(lambda d=dag_id: airflow.runs(d), 60, f"last Sunday's {dag_id}")
+        airflow.patch(f"/dags/{dag_id}/dagRuns/{sunday['dag_run_id']}", state="failed")
     span = ["--from-date", f"{BACKFILLED[0]}", "--to-date", f"{BACKFILLED[-1]}T23:59:59"]
     done = cli("backfill", "create", "--dag-id", ETL, *span, "--run-backwards", "--max-active-runs", "1")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def upkeep(airflow, nights) -> str:
+    """The weekly maintenance, by hand."""
+    return airflow.trigger(UPKEEP)
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 from infra.local.airflow_client import AirflowClient, wait_until
 from tests.airflow.bazaar import last_due_night
 
-ETL, SCORE, TRAIN = (f"churn_{family}__bazaar" for family in ("etl", "score", "train"))
+ETL, SCORE, TRAIN, UPKEEP = (f"churn_{family}__bazaar" for family in ("etl", "score", "train", "maintenance"))
 #: The day of the first model, then the nights: two are backfilled, and two are owed since the DAGs were unpaused.
 BASE, *NIGHTS = (last_due_night() - timedelta(days=ago) for ago in (4, 3, 2, 1, 0))
 BACKFILLED, OWED = NIGHTS[:2], NIGHTS[2:]
@@ -30,6 +31,32 @@ def await_night(airflow: AirflowClient, dag_id: str, day: date) -> dict[str, Any
 
 def await_run(airflow: AirflowClient, dag_id: str, run_id: str) -> dict[str, Any]:
     return airflow.wait_for_run(dag_id, run_id, PATIENCE_SECONDS)
+
+
+def repeat(airflow: AirflowClient, runs: dict[str, str], answer: Callable[[], None] = lambda: None) -> None:
+    """Clears every task of these runs, DAG to run id, and waits until each has been done once more.
+
+    answer: what a person has to do meanwhile.
+    """
+    before = {dag_id: count_tries(airflow, dag_id, run_id) for dag_id, run_id in runs.items()}
+    for dag_id, run_id in runs.items():
+        airflow.clear(dag_id, run_id)
+    answer()
+    for dag_id, run_id in runs.items():
+        wait_until(lambda d=dag_id, r=run_id: is_repeated(airflow, d, r, before[d]), PATIENCE_SECONDS, dag_id)
+
+
+def count_tries(airflow: AirflowClient, dag_id: str, run_id: str) -> dict[str, int]:
+    return {name: task["try_number"] for name, task in airflow.tasks(dag_id, run_id).items()}
+
+
+def is_repeated(airflow: AirflowClient, dag_id: str, run_id: str, before: dict[str, int]) -> bool:
+    """Whether the run has succeeded again, and every task in it. Raises where one did not."""
+    tasks = airflow.tasks(dag_id, run_id)
+    assert "failed" not in {task["state"] for task in tasks.values()}, dag_id
+    return all(
+        tasks[name]["try_number"] > tries and tasks[name]["state"] == "success" for name, tries in before.items()
+    )
 
 
 def await_task(airflow: AirflowClient, dag_id: str, run_id: str, task_id: str, *states: str) -> dict[str, Any]:

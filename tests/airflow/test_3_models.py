@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.local.airflow_server import USER
-from tests.airflow.story import BASE, TRAIN, await_run, await_task
+from tests.airflow.story import BASE, TRAIN, UPKEEP, await_run, await_task, repeat
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,18 @@ def test_a_person_says_yes_on_the_page_and_the_model_is_promoted(server, airflow
     assert airflow.tasks(TRAIN, training)["promote"]["state"] == "success"
 
 
+def test_every_task_of_a_training_repeated_gives_the_same_model(airflow, training):
+    result = f"/dags/{TRAIN}/dagRuns/{training}/taskInstances/train/xcomEntries/return_value"
+    model = airflow.get(result)["value"]
+
+    def say_yes() -> None:
+        await_question(airflow, training)
+        answer(airflow, training, "Approve")
+
+    repeat(airflow, {TRAIN: training}, say_yes)
+    assert airflow.get(result)["value"] == model
+
+
 def test_no_promotes_nothing(airflow, training):
     ask_again(airflow, training)
     answer(airflow, training, "Reject")
@@ -47,8 +59,16 @@ def test_no_promotes_nothing(airflow, training):
     assert airflow.tasks(TRAIN, training)["promote"]["state"] == "skipped"
 
 
-def test_who_says_nothing_in_time_has_said_no(airflow, training):
+@pytest.fixture(scope="module")
+def unanswered(airflow, training) -> None:
     ask_again(airflow, training)
+
+
+def test_the_weekly_upkeep_succeeds_meanwhile(airflow, unanswered, upkeep):
+    assert await_run(airflow, UPKEEP, upkeep)["state"] == "success"
+
+
+def test_who_says_nothing_in_time_has_said_no(airflow, training, unanswered):
     assert await_run(airflow, TRAIN, training)["state"] == "success"
     tasks = airflow.tasks(TRAIN, training)
     assert (tasks["approve"]["state"], tasks["promote"]["state"]) == ("success", "skipped")

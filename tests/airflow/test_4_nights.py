@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from infra.local.airflow_client import wait_until
 from infra.local.airflow_server import USER
 from tests.airflow.conftest import finish
-from tests.airflow.story import BACKFILLED, ETL, NIGHTS, OWED, SCORE, await_night, await_run, find_run
+from tests.airflow.story import (
+    BACKFILLED,
+    ETL,
+    NIGHTS,
+    OWED,
+    SCORE,
+    UPKEEP,
+    await_night,
+    await_task,
+    find_run,
+    repeat,
+)
 
 
 @pytest.mark.parametrize("day", OWED, ids=["a missed night", "last night"])
@@ -40,24 +52,19 @@ def test_the_content_is_that_of_the_nights_in_their_order(airflow, nights, live,
     assert live.content() == in_order
 
 
-def test_late_scores_were_told_of(airflow, nights):
+def test_late_scores_were_told_of(airflow, nights, inbox):
     """The shop wants its scores seconds after the night begins, which nobody can keep."""
     run = await_night(airflow, ETL, OWED[-1])
     path = f"/dags/{ETL}/dagRuns/{run['dag_run_id']}/deadlines"
     (deadline,) = airflow.get(path, api="/ui")["deadlines"]
     assert deadline["missed"]
+    inbox.wait_for(f"the scores of {OWED[-1]} are late", f"/dags/{ETL}/runs/{run['dag_run_id']}")
 
 
-@pytest.mark.parametrize("dag_id", [ETL, SCORE])
-def test_every_task_repeated_changes_nothing(airflow, nights, live, dag_id):
+def test_every_task_repeated_changes_nothing(airflow, nights, upkeep, live):
     before = live.content()
-    run = await_night(airflow, dag_id, OWED[-1])
-    tries = {name: task["try_number"] for name, task in airflow.tasks(dag_id, run["dag_run_id"]).items()}
-    airflow.clear(dag_id, run["dag_run_id"])
-    wait_until(lambda: airflow.get(f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}")["state"] != "success", 60, "a start")
-    assert await_run(airflow, dag_id, run["dag_run_id"])["state"] == "success"
-    again = {name: task["try_number"] for name, task in airflow.tasks(dag_id, run["dag_run_id"]).items()}
-    assert all(again[name] > tries[name] for name in tries)
+    night = {dag_id: await_night(airflow, dag_id, OWED[-1])["dag_run_id"] for dag_id in (ETL, SCORE)}
+    repeat(airflow, {**night, UPKEEP: upkeep})
     assert live.content() == before
 
 
@@ -79,3 +86,15 @@ def test_a_scored_night_links_to_its_page(server, airflow, nights, pages):
     pages.open(links["Report"].removeprefix(server.url))
     pages.see(str(OWED[-1]))
     pages.picture("airflow_report")
+
+
+def test_a_file_that_is_awaited_holds_no_worker_and_lets_the_night_go_on(airflow, nights, live):
+    """Of the day after tomorrow's night: nobody gives it up before."""
+    day = OWED[-1] + timedelta(days=2)
+    run = airflow.trigger(ETL, as_of=str(day))
+    await_task(airflow, ETL, run, "wait_purchases", "deferred")
+    assert airflow.tasks(ETL, run)["clean_purchases"]["state"] is None
+    live.land(day)
+    await_task(airflow, ETL, run, "wait_purchases", "success")
+    await_task(airflow, ETL, run, "clean_purchases", "queued", "running", "success")
+    airflow.patch(f"/dags/{ETL}/dagRuns/{run}", state="failed")  # seen enough

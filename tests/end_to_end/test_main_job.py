@@ -156,6 +156,27 @@ def test_lineage_goes_where_the_configuration_says(settings, night):
     assert {"churn_etl__little.customer_series", "churn_train__little.train", "churn_score__little.load"} <= ended
 
 
+def test_lineage_names_the_tables_from_the_raw_files_to_the_warehouse(settings, shop, night):
+    events = [json.loads(line) for line in (settings.home / "lineage").read_text().splitlines()]
+    (run,) = Warehouse.connect(settings).published(shop)
+    jobs = {
+        event["job"]["name"].partition("__little.")[2]: {
+            way: {table["name"].rpartition("/")[2]: table.get("facets", {}) for table in event[way]}
+            for way in ("inputs", "outputs")
+        }
+        for event in events
+        if event["eventType"] == "COMPLETE" and (event["inputs"] or event["outputs"])
+    }
+    assert (set(jobs["customer_day"]["inputs"]), set(jobs["customer_day"]["outputs"])) == (
+        {"purchases"},
+        {"customer_day"},
+    )
+    assert {"purchases", "purchases_quarantine"} <= set(jobs["clean_purchases"]["outputs"])
+    assert set(jobs["load"]["outputs"]) == {"churn.little.churn_risk", "churn.little.published_runs"}
+    versions = {name: int(facets["version"]["datasetVersion"]) for name, facets in jobs["load"]["inputs"].items()}
+    assert versions == run.inputs
+
+
 def test_scoring_again_changes_nothing(settings, shop, night):
     assert night.stdout.count(f"score {DAY} … churn_risk ok") == 2
     (run,) = Warehouse.connect(settings).published(shop)

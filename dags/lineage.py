@@ -1,0 +1,67 @@
+"""Which tables does a task read and write? Said in the DAGs, and told by OpenLineage where a transport is configured.
+
+A table is named by its place: raw files of a log, the shop's lake, the warehouse. Data sets have OpenLineage's names:
+the folder of a log or a lake table, and for the warehouse the server with database, schema and table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
+
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop_file import load_shop
+
+RAW, LAKE, WAREHOUSE = "raw", "lake", "warehouse"
+EMBEDDED_DATABASE = "churn"
+
+
+def raw(*logs: str) -> list[str]:
+    return [f"{RAW}:{log}" for log in logs]
+
+
+def lake(*tables: str) -> list[str]:
+    return [f"{LAKE}:{table}" for table in tables]
+
+
+def warehouse(*tables: str) -> list[str]:
+    """Tables of the shop's schema, or with a schema of their own."""
+    return [f"{WAREHOUSE}:{table}" for table in tables]
+
+
+def make_lineage(shop_file: str, reads: Iterable[str], writes: Iterable[str], versions: Mapping[str, int]) -> object:
+    """An OperatorLineage. versions: of the lake tables that were read, as far as the job has told them."""
+    from airflow.providers.openlineage.extractors.base import OperatorLineage
+    from openlineage.client.event_v2 import InputDataset, OutputDataset
+    from openlineage.client.facet_v2 import dataset_version_dataset
+
+    shop, settings, inputs = load_shop(shop_file), Settings.from_environment(), []
+    for table in dict.fromkeys([*reads, *lake(*versions)]):
+        version = versions.get(table.removeprefix(f"{LAKE}:"))
+        facet = {} if version is None else {"version": dataset_version_dataset.DatasetVersionDatasetFacet(str(version))}
+        inputs.append(InputDataset(*locate(table, shop, settings), facets=facet))
+    return OperatorLineage(inputs=inputs, outputs=[OutputDataset(*locate(t, shop, settings)) for t in writes])
+
+
+def locate(table: str, shop: Shop, settings: Settings) -> tuple[str, str]:
+    """The namespace and the name of a data set."""
+    place, name = table.split(":")
+    if place == RAW:
+        return _locate_folder(shop.sources[name].folder(settings.home))
+    if place == LAKE:
+        return _locate_folder(str(settings.lake(shop.name) / name))
+    server = urlsplit(settings.warehouse_url or _find_embedded(settings))
+    qualified = name if "." in name else f"{shop.name}.{name}"
+    return f"postgres://{server.hostname}:{server.port or 5432}", f"{server.path.strip('/')}.{qualified}"
+
+
+def _locate_folder(folder: str) -> tuple[str, str]:
+    url = urlsplit(folder)
+    return (f"{url.scheme}://{url.netloc}", url.path.strip("/")) if url.netloc else ("file", url.path)
+
+
+def _find_embedded(settings: Settings) -> str:
+    """Where the embedded PostgreSQL listens; its first start has chosen the port for ever."""
+    port = (settings.warehouse / "port").read_text().strip()
+    return f"postgresql://localhost:{port}/{EMBEDDED_DATABASE}"

@@ -1,0 +1,71 @@
+"""Does every job tell OpenLineage which tables it reads and writes, under names that hold everywhere?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dags.jobs import CommandOperator, SparkJobOperator
+from dags.lineage import lake, locate, raw, warehouse
+from dags.shops import find_shops
+from spark_jobs.contract import proof, tables
+from spark_jobs.contract.settings import Settings
+
+SHOP = next(shop for shop in find_shops() if shop.name == "simulated")
+LAKE_TABLES = {table.name for table in vars(tables).values() if isinstance(table, tables.Table)} | {"churn_risk"}
+KNOWN = {
+    *raw(*tables.EVENTS),
+    *lake(*LAKE_TABLES, *(tables.quarantine(log).name for log in tables.EVENTS)),
+    *warehouse("churn_risk", "published_runs", "model_registry", "identity.customers"),
+    *warehouse(*(table.name for table in proof.PROOF_TABLES)),
+}
+UPKEEP = {"compact", "retain", "vacuum"}  # change no table's content
+
+
+def test_every_job_names_tables_that_there_are(dags):
+    jobs = [task for dag in dags.values() for task in dag.tasks if isinstance(task, CommandOperator | SparkJobOperator)]
+    for job in jobs:
+        assert {*job.reads, *job.writes} <= KNOWN, job
+        assert bool(job.reads or job.writes) is (job.task_id not in UPKEEP), job
+
+
+def test_every_table_that_a_night_reads_is_written_before(dags):
+    """From the raw files to the warehouse without a gap."""
+    known = {*raw(*SHOP.sources), *lake("merges", "training_series")}
+    known |= {*warehouse("model_registry", "outcomes", "churn_risk")}  # of earlier nights
+    for family in ("etl", "score"):
+        for task in dags[f"churn_{family}__simulated"].topological_sort():
+            if reads := getattr(task, "reads", ()):
+                assert set(reads) <= known, task
+            known.update(getattr(task, "writes", ()))
+    assert set(warehouse("published_runs", "contact_plan", "expected_sales")) <= known
+
+
+@pytest.mark.parametrize(
+    ("table", "namespace", "name"),
+    [
+        (raw("purchases"), "file", "/home/churn/landing/simulated/purchases"),
+        (raw("browses"), "s3://bucket", "shop/browses"),
+        (lake("customer_day"), "file", "/home/churn/lake/simulated/customer_day"),
+        (warehouse("churn_risk"), "postgres://db.example.com:5432", "bi.simulated.churn_risk"),
+        (warehouse("identity.customers"), "postgres://db.example.com:5432", "bi.identity.customers"),
+    ],
+)
+def test_data_sets_have_the_names_that_others_give_them_and_no_password(table, namespace, name):
+    settings = Settings(Path("/home/churn"), warehouse_url="postgresql://loader:secret@db.example.com/bi")
+    browses = replace(SHOP.sources["browses"], location="s3://bucket/shop/browses")
+    shop = replace(SHOP, sources={**SHOP.sources, "browses": browses})
+    assert locate(*table, shop, settings) == (namespace, name)
+
+
+def test_what_was_read_has_the_version_that_the_job_told(monkeypatch):
+    monkeypatch.setenv("CHURN_WAREHOUSE_URL", "postgresql://db.example.com/bi")
+    job = CommandOperator(task_id="load", command=["x"], shop=SHOP, days=[], reads=lake("churn_risk"),
+                          writes=warehouse("churn_risk"))  # fmt: skip
+    job.told = {"tables": {"churn_risk": 7, "purchases": 3}}
+    lineage = job.get_openlineage_facets_on_start()
+    versions = {data_set.name.rpartition("/")[2]: data_set.facets["version"] for data_set in lineage.inputs}
+    assert {name: facet.datasetVersion for name, facet in versions.items()} == {"churn_risk": "7", "purchases": "3"}
+    assert [data_set.name for data_set in lineage.outputs] == ["bi.simulated.churn_risk"]
