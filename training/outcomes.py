@@ -191,7 +191,9 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, progress: Pro
 def show(rows: list[dict], console: Console) -> None:
     names = {"n": "customers", "churn_rate": "churned", "predicted_rate": "predicted", "auroc": "AUROC",
              "log_loss": "log loss", "ece": "ECE", "lift_10": "lift 10 %"}  # fmt: skip
-    table = RichTable("as of", "days", *names.values())
+    table = RichTable(box=None, padding=(0, 1, 0, 0))  # narrow enough for a task's log
+    for heading in ("as of", "days", *names.values()):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         shown = ["–" if row[name] is None else f"{row[name]:.3f}" for name in list(names)[1:]]
         table.add_row(str(row["as_of"]), str(row["horizon_days"]), f"{row['n']:,}", *shown)

@@ -1,0 +1,112 @@
+"""Does the proof hold on a shop's own past? Scores past nights as if they were new, and judges them by what came.
+
+    python -m infra.bench.proof --shop infra/demo/online_retail/shop.toml
+
+Works in CHURN_HOME/proof, with a warehouse of its own, and touches nothing that people see. On the day before the first
+night a model is trained and promoted, the nights go through the DAGs a week apart, the last one when its primary
+horizon is just over. Then outcomes are shown, and drift as of the last day.
+
+Nobody was contacted because of these plans, so no lift is there to be found. The nights are planned again with so many
+keys of the control group: about 95 % of the intervals of contact_lift should hold zero.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from datetime import date, timedelta
+from hashlib import sha256
+
+import numpy as np
+from rich.console import Console
+
+from infra.local.environment import AIRFLOW_PYTHON, ROOT, make_environment
+from infra.local.shops import find_last_day, land_raw_files
+from spark_jobs import contact_plan
+from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.proof import CONTACT_PLAN
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+from spark_jobs.embedded_postgres import EmbeddedPostgres
+from spark_jobs.lake import Lake
+from spark_jobs.warehouse import Warehouse
+from training import drift, outcomes
+
+NIGHTS, DRAWS = 5, 40
+LIFT = """SELECT n_control, lift, 0 BETWEEN lift_low AND lift_high AS holds,
+                 0 BETWEEN spend_lift_low AND spend_lift_high AS spend_holds
+          FROM contact_lift WHERE month IS NULL AND least(n_contacted, n_control) > 1"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = make_parser(__doc__, with_as_of=False)
+    parser.add_argument("--nights", type=int, default=NIGHTS, metavar="N", help="so many, a week apart")
+    parser.add_argument("--draws", type=int, default=DRAWS, metavar="N", help="so many keys of the control group")
+    arguments, shop = load_arguments(parser, argv)
+    if os.environ.get("CHURN_WAREHOUSE_URL"):
+        raise ChurnError(
+            "proof needs the embedded warehouse, so that nobody sees past nights: unset CHURN_WAREHOUSE_URL"
+        )
+    os.environ["CHURN_HOME"] = str(Settings.from_environment().home / "proof")
+    os.environ.update(make_environment([shop.path]))
+    settings = Settings.from_environment()
+    land_raw_files(shop, settings)
+    last_day = find_last_day(shop, settings)
+    try:
+        nights = list_nights(shop, last_day, arguments.nights)
+        replay(shop, nights, last_day)
+        warehouse, console = Warehouse.connect(settings), Console(highlight=False)
+        show(Lake(settings.lake(shop.name)), warehouse, shop, last_day, console)
+        if shop.contact:
+            console.print(plan_with_keys(warehouse, shop, nights, arguments.draws))
+    finally:
+        EmbeddedPostgres(settings.home).stop()
+
+
+def list_nights(shop: Shop, last_day: date, count: int) -> list[date]:
+    newest = last_day - timedelta(days=shop.churn.primary_horizon_days)
+    return [newest - timedelta(weeks=n) for n in range(count - 1, -1, -1)]
+
+
+def replay(shop: Shop, nights: Sequence[date], last_day: date) -> None:
+    """Training, nights, and the histories of the last day, which tell what happened."""
+    before = nights[0] - timedelta(days=1)
+    runs = [f"{pipeline}@{night}" for night in nights for pipeline in ("etl", "score")]
+    command = [AIRFLOW_PYTHON, "-m", "infra.local.run_dag", "--shop", shop.path, "--promote",
+               f"etl@{before}", f"train@{before}", *runs, f"etl@{last_day}"]  # fmt: skip
+    if (code := subprocess.run([str(word) for word in command], cwd=ROOT).returncode) != 0:
+        raise ChurnError(f"the nights stopped (exit code {code}): see the message above; repeating goes on from there")
+
+
+def show(lake: Lake, warehouse: Warehouse, shop: Shop, last_day: date, console: Console) -> None:
+    outcomes.run(lake, warehouse, shop, last_day)
+    console.rule("outcomes")
+    outcomes.show(warehouse.fetch(shop, "SELECT * FROM outcomes ORDER BY as_of, horizon_days").to_pylist(), console)
+    console.rule(f"drift, as of {last_day}")
+    drift.show(drift.look(lake, warehouse, shop, last_day), console)
+
+
+def plan_with_keys(warehouse: Warehouse, shop: Shop, nights: Sequence[date], draws: int) -> str:
+    """What contact_lift says, on average over the keys."""
+    found = []
+    for number in range(draws):
+        warehouse.replace(shop, CONTACT_PLAN, [])
+        with redirect_stdout(None):
+            for night in nights:
+                contact_plan.run_day(warehouse, shop, shop.contact, night, sha256(b"%d" % number).digest())
+        found += warehouse.fetch(shop, LIFT).to_pylist()
+    if not found:
+        return "too few customers are worth a contact to measure a lift"
+    mean = {name: float(np.mean([row[name] for row in found])) for name in found[0]}
+    return (
+        f"{len(found)} draws of {mean['n_control']:.0f} control customers: the lift is {mean['lift']:+.3f} on average,"
+        f" zero lies in {mean['holds']:.0%} of its intervals and in {mean['spend_holds']:.0%} of those of the spend"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
