@@ -22,6 +22,7 @@ from rich.table import Table
 
 from spark_jobs.accounts import Tally, count_reasons, make_accounts, sum_accounts, take_tallies
 from spark_jobs.cleaning_plan import CleaningPlan
+from spark_jobs.contacts import read_contacts
 from spark_jobs.contract.arrivals import day_in_path
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.reasons import REASONS, explain
@@ -96,6 +97,8 @@ def check_shop(
             activity = looked
     if activity:
         check_history(console, shop, activity, findings)
+    if shop.contact and shop.contact.log:
+        check_contacts(console, shop, shop.contact.log, settings, findings)
     for number, sentence in enumerate(findings.sentences, 1):
         console.print(f"  {number}. {sentence}", style="yellow")
     if findings.sentences:
@@ -280,6 +283,21 @@ def check_history(console: Console, shop: Shop, looked: Looked, findings: Findin
     if days < needed:
         findings.add(f"the history is {needed - days} days too short to train on: load older files, wait, or shorten "
                      f"churn.horizons_days, of which the longest is {shop.churn.horizons_days[-1]}")  # fmt: skip
+
+
+def check_contacts(console: Console, shop: Shop, log: Source, settings: Settings, findings: Findings) -> None:
+    """Whether the files of contact.log can be read, and what they say."""
+    console.rule("contacts")
+    try:
+        told = list(read_contacts(log, log.folder(settings.home), shop.zone))
+    except ChurnError as error:
+        findings.add(str(error))
+        return
+    if not told:
+        findings.add("contacts: the files hold no records")
+        return
+    customers, days = zip(*told, strict=True)
+    console.print(f"{len(days):,} contacts of {min(days)} to {max(days)}, {len(set(customers)):,} customers")
 
 
 def measure_churn(active: DataFrame, as_of: date, horizon: int) -> str:

@@ -41,6 +41,18 @@ customer_id = "visitor"
 event_at = { column = "ts", format = "epoch_ms" }
 kind = { column = "type", values = { look = "view", cart = "cart_add" } }
 """.replace("returns = []\n", '[[sources.purchases.returns]]\ncolumn = "quantity"\nbelow = 0\n')
+GOOD += """
+[contact]
+capacity_per_night = 5
+cost = 1
+success_rate = 0.1
+margin = 0.3
+[contact.log]
+location = "sent"
+files = "*.csv"
+format = "csv"
+columns = { customer_id = "client", contacted_at = "sent" }
+"""
 DAYS = 40
 
 
@@ -49,6 +61,8 @@ def folder(tmp_path_factory):
     """Forty days of purchases with some returns, and of browsing."""
     folder = tmp_path_factory.mktemp("planted")
     (folder / "raw").mkdir()
+    (folder / "sent").mkdir()
+    (folder / "sent" / "all.csv").write_text("client,sent\nc1,2024-02-01\nc2,2024-02-03\nc1,2024-02-05\n")
     for n in range(DAYS):
         day, month = n % 28 + 1, n // 28 + 1
         name = f"2024-{month:02}-{day:02}"
@@ -81,6 +95,7 @@ def test_a_good_file_is_ready_and_shows_what_it_means(spark, folder):
     assert "events of 2024-01-01 to 2024-02-12, 30 customers" in shown
     assert "01/01/2024 10:00" in shown
     assert "→ event_at │ 2024-01-01 10:00:00" in shown
+    assert "3 contacts of 2024-02-01 to 2024-02-05, 2 customers" in shown
     assert "history: 43 days; a training needs 27" in shown
     assert not (folder / "home").exists()  # it only looks
 
@@ -109,6 +124,7 @@ MISTAKES = {
         "no folder",
     ),
     "a pattern without a day": ("(\\d{4}-\\d{2}-\\d{2})", "day=(\\d+)", "mend delivery_day"),
+    "contacts without a time": ('= "sent" }', '= "client" }', "found 'c1' and 'c1'"),
     "too long horizons": ("[5, 10]", "[5, 30]", "the history is 24 days too short to train on"),
 }
 
