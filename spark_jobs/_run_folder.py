@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _PARQUET = ds.ParquetFileFormat()
+ROW_GROUP_ROWS = 1 << 17
+COMPRESSION = "zstd"
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,18 @@ def write_frame(folder: Path, table: Table, frame: DataFrame) -> None:
     column = table.partition
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for path in _write_batches(folder, column, batches):
-            yield pa.RecordBatch.from_pydict({"path": [path]})
+        yield pa.RecordBatch.from_pydict({"path": pa.array(_write_batches(folder, column, batches), pa.string())})
 
     # Few files for a partition: small ones are put together, large ones split, as their sizes turn out.
     rows = frame.select(*table.column_names).hint("rebalance", column).sortWithinPartitions(column)
     finish(folder, [row["path"] for row in rows.mapInArrow(write, "path string").collect()])
+
+
+def take_over(folder: Path, draft: Path, files: Iterable[str]) -> None:
+    """Makes the run folder of a draft, with these of its files."""
+    draft.mkdir(parents=True, exist_ok=True)
+    draft.rename(folder)
+    finish(folder, files)
 
 
 def finish(folder: Path, files: Iterable[str]) -> None:
@@ -91,33 +99,86 @@ def finish(folder: Path, files: Iterable[str]) -> None:
     draft.rename(folder / "_SUCCESS")
 
 
-def _write_batches(folder: Path, column: str, batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
-    """Writes one file for each run of equal partition values; gives the paths below the folder, when each is whole."""
-    value, writer, path = None, None, ""
-    for part_value, part in _split_by_value(column, batches):
-        if writer is None or part_value != value:
-            if writer is not None:
-                writer.close()
-                yield path
-            value, path = part_value, f"{column}={part_value}/part-{token_hex(8)}.parquet"
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            writer = pq.ParquetWriter(folder / path, part.schema, compression="zstd")
-        writer.write_batch(part)
-    if writer is not None:
-        writer.close()
-        yield path
+class PartitionWriter:
+    """Writes rows that come sorted by the partition column: one file for each run of equal values."""
+
+    def __init__(self, folder: Path, column: str):
+        self.folder, self.column = folder, column
+        self.paths: list[str] = []
+        self._value: str | None = None
+        self._waiting: list[pa.RecordBatch] = []
+        self._writer: pq.ParquetWriter | None = None
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Rows of all columns, and no others."""
+        for value, part in _split_by_value(self.column, batch):
+            if value != self._value:
+                self.close()
+                self._value = value
+            self._waiting.append(part)
+            if sum(map(len, self._waiting)) >= ROW_GROUP_ROWS:
+                self._flush()
+
+    def close(self) -> list[str]:
+        """The paths below the folder, each of a whole file."""
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
+        return self.paths
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        rows, self._waiting = pa.Table.from_batches(self._waiting), []
+        if self._writer is None:
+            self.paths.append(name_file(self.column, self._value))
+            path = self.folder / self.paths[-1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = pq.ParquetWriter(path, rows.schema, compression=COMPRESSION)
+        self._writer.write_table(rows)
 
 
-def _split_by_value(column: str, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, pa.RecordBatch]]:
-    """Pairs of partition value and rows without that column; batches are sorted by it."""
+def name_file(column: str, value: str) -> str:
+    """A path below a run folder that no other file has."""
+    return f"{column}={value}/part-{token_hex(8)}.parquet"
+
+
+def _write_batches(folder: Path, column: str, batches: Iterable[pa.RecordBatch]) -> list[str]:
+    writer = PartitionWriter(folder, column)
     for batch in batches:
-        values = batch.column(column)
-        rest = batch.drop_columns([column])
-        begin = 0
-        encoded = pc.run_end_encode(values.cast(pa.string()))
-        for end, value in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
-            yield str(value), rest.slice(begin, end - begin)
-            begin = end
+        writer.write(batch)
+    return writer.close()
+
+
+def _split_by_value(column: str, batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Pairs of partition value and rows without that column."""
+    rest, begin = batch.drop_columns([column]), 0
+    encoded = pc.run_end_encode(batch.column(column).cast(pa.string()))
+    for end, value in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
+        yield str(value), rest.slice(begin, end - begin)
+        begin = end
+
+
+def rewrite_file(folder: Path, path: str, change: Callable[[pa.Table], pa.Table]) -> str | None:
+    """Writes the file's rows as `change` makes them into another one beside it; None where no row is left."""
+    rows = pq.ParquetFile(folder / path).read()
+    changed = change(rows).cast(rows.schema)
+    if not len(changed):
+        return None
+    column, _, value = path.partition("/")[0].partition("=")
+    other = name_file(column, value)
+    pq.write_table(changed, folder / other, compression=COMPRESSION)
+    return other
+
+
+@contextmanager
+def removed(folder: Path) -> Iterator[None]:
+    """Removes the folder at the end, if it is still there."""
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

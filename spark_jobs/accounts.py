@@ -7,20 +7,22 @@ on the way cannot hide.
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from spark_jobs.contract.errors import AuditError
 from spark_jobs.contract.tables import ACCOUNTS
 
 #: What a record can become; the columns of ACCOUNTS that add up to lines_in.
 PARTS = ("clean", "quarantined", "duplicates", "elsewhere")
+CODE_SEPARATOR = " "  # no reason code has one
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,67 @@ class Tally:
     records: int
     last: int
 
+    def to_json(self) -> str:
+        return json.dumps([self.delivery_id, self.delivery_day.isoformat(), self.verdict, self.reasons, self.records,
+                           self.last])  # fmt: skip
+
+    @staticmethod
+    def from_json(text: str) -> Tally:
+        delivery_id, day, verdict, reasons, records, last = json.loads(text)
+        return Tally(delivery_id, date.fromisoformat(day), verdict, tuple(reasons), records, last)
+
+
+class TallyCounter:
+    """Counts records by delivery, delivery day, verdict and reasons, batch by batch."""
+
+    def __init__(self):
+        self.counts: dict[tuple, list[int]] = {}
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """batch: has delivery_id, record_number, delivery_day, verdict and reasons."""
+        keys = {name: batch[name] for name in ("delivery_id", "delivery_day", "verdict")}
+        keys["codes"] = pc.binary_join(batch["reasons"], CODE_SEPARATOR)
+        rows = pa.table({**keys, "record_number": batch["record_number"]})
+        counts = rows.group_by(list(keys)).aggregate([("record_number", "count"), ("record_number", "max")])
+        for delivery_id, day, verdict, codes, records, last in zip(
+            *map(pa.ChunkedArray.to_pylist, counts), strict=True
+        ):
+            reasons = tuple(codes.split(CODE_SEPARATOR)) if codes else ()
+            self.add_tally(Tally(delivery_id, day, verdict, reasons, records, last))
+
+    def add_tally(self, tally: Tally) -> None:
+        count = self.counts.setdefault((tally.delivery_id, tally.delivery_day, tally.verdict, tally.reasons), [0, 0])
+        count[:] = count[0] + tally.records, max(count[1], tally.last)
+
+    def tallies(self) -> list[Tally]:
+        return [Tally(*key, *count) for key, count in self.counts.items()]
+
 
 def take_tallies(judged: DataFrame) -> list[Tally]:
     """All tallies, in one pass. judged: has delivery_id, record_number, delivery_day, verdict and reasons."""
-    counted = judged.groupBy("delivery_id", "delivery_day", "verdict", "reasons").agg(
-        F.count("*").alias("records"), F.max("record_number").alias("last")
-    )
-    return [Tally(**{**row.asDict(), "reasons": tuple(row["reasons"])}) for row in counted.collect()]
+
+    def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        counter = TallyCounter()
+        for batch in batches:
+            counter.add(batch)
+        yield pa.RecordBatch.from_pydict({"tally": pa.array([t.to_json() for t in counter.tallies()], pa.string())})
+
+    told = judged.select("delivery_id", "record_number", "delivery_day", "verdict", "reasons")
+    total = TallyCounter()
+    for row in told.mapInArrow(count, "tally string").collect():
+        total.add_tally(Tally.from_json(row["tally"]))
+    return total.tallies()
+
+
+def with_duplicates(tallies: list[Tally], duplicates: dict[tuple[str, date], int]) -> list[Tally]:
+    """The tallies after so many clean records of a delivery and delivery day have turned out to be duplicates."""
+    changed = []
+    for tally in tallies:
+        count = duplicates.get((tally.delivery_id, tally.delivery_day), 0) if tally.verdict == "clean" else 0
+        changed.append(replace(tally, records=tally.records - count))
+        if count:
+            changed.append(replace(tally, verdict="duplicate", records=count))
+    return changed
 
 
 def make_accounts(tallies: list[Tally], deliveries: tuple[dict, ...]) -> list[dict]:

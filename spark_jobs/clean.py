@@ -3,7 +3,8 @@
 Grain: one clean event; identity (event_id, event_day), of which the earliest (delivery_day, path, record) wins.
 Inputs: the raw files of deliveries, shop.toml. Outputs: the three, a quarantine for each, accounts.
 
-A run cleans every delivery that is not cleaned yet up to its as_of, so the order of runs does not matter. Before
+A run cleans every delivery that is not cleaned yet up to its as_of, so the order of runs does not matter. Records are
+read, judged and written in one pass; duplicates are found afterwards, among the few that share an identity. Before
 anything of a log is published `lines_in == clean + quarantined + duplicates + elsewhere` holds for every file; else
 nothing is. Elsewhere are the records of another log in a file that two logs read.
 """
@@ -11,11 +12,13 @@ nothing is. Elsewhere are the records of another log in a file that two logs rea
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial
 
-from pyspark.sql import DataFrame, Observation, SparkSession, Window
+import pyarrow as pa
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 
@@ -27,11 +30,14 @@ from spark_jobs import (
     browses,
     cleaning_plan,
     deliveries,
+    drafting,
     judging,
     mapping,
     merges,
     purchases,
     raw,
+    records,
+    repeats,
     reviews,
     sentiment,
     shop_check,
@@ -43,126 +49,32 @@ from spark_jobs.accounts import (
     count_reasons,
     make_accounts,
     sum_accounts,
-    take_tallies,
     with_accounts,
+    with_duplicates,
 )
 from spark_jobs.cleaning_plan import CleaningPlan, Delivery, make_plan
 from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop, Source
+from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES, EVENTS, quarantine
-from spark_jobs.lake import Lake, make_run_key, source_hash
+from spark_jobs.drafting import Outcome, drop_repeats, write_drafts
+from spark_jobs.lake import Draft, Lake, make_run_key, source_hash
+from spark_jobs.records import find_broken, gather_days, judge_records, read_records
+from spark_jobs.repeats import PLACE, find_identities, find_repeats, mark_repeats
 from spark_jobs.session import SparkOpener, open_session
 from spark_jobs.warehouse import Warehouse
 
-READ_TASK_BYTES = 16 << 20  # of raw, often compressed, files
-MIN_READ_TASKS = 8
+PAIRS_AT_ONCE = 1 << 16
 SHOWN_FILES = 10  # of those that a dry run would clean
-BROKEN_FILE = "file_broken"  # nothing is wrong with the record itself
-PLACEMENT_DDL = "delivery_id string, path string, delivered_on date, not_before date, seen_as_of date"
 
 
 #: Everything that decides what a raw file becomes: a change of it cleans all files anew.
 CODE = (
-    _raw_block, _raw_csv, _raw_json, _raw_text, browses, cleaning_plan, deliveries, judging, mapping, purchases, raw,
-    reviews, sentiment,
+    _raw_block, _raw_csv, _raw_json, _raw_text, browses, cleaning_plan, deliveries, drafting, judging, mapping,
+    purchases, raw, records, repeats, reviews, sentiment,
 )  # fmt: skip
-
-
-def read_records(spark: SparkSession, plan: CleaningPlan, intake: raw.Intake, hasher: raw.Hasher) -> DataFrame:
-    """All records of the planned files: raw.record_schema."""
-    files = [(d["delivery_id"], d["path"]) for d in plan.deliveries]
-    tasks = max(MIN_READ_TASKS, sum(d["byte_count"] for d in plan.deliveries) // READ_TASK_BYTES)
-    reader = raw.record_reader(intake, hasher)
-    return (
-        spark.createDataFrame(files, "delivery_id string, path string")
-        .repartition(min(len(files), tasks))
-        .mapInArrow(reader, raw.record_ddl(intake.source))
-    )
-
-
-def place_records(judged: DataFrame, registered: tuple[Delivery, ...]) -> DataFrame:
-    """Adds path and delivery_day, and the reasons that only the delivery shows.
-
-    A record of a dated file is known from the file's day on; one of a first dump from its own day on.
-    """
-    rows = [(d["delivery_id"], d["path"], d["delivery_day"], d["not_before"], d["seen_as_of"]) for d in registered]
-    placements = judged.sparkSession.createDataFrame(rows, PLACEMENT_DDL)
-    own_day = F.greatest("event_day", "not_before")
-    is_ahead = F.coalesce(F.col("event_day") > F.col("delivered_on"), F.lit(False))
-    reasons = F.when(is_ahead, F.concat("reasons", F.array(F.lit("event_after_delivery")))).otherwise(F.col("reasons"))
-    return judged.join(F.broadcast(placements), "delivery_id", how="inner").select(
-        "*",
-        F.coalesce("delivered_on", own_day, "not_before", "seen_as_of").alias("delivery_day"),
-        reasons.alias("all_reasons"),
-    )
-
-
-def identify_events(placed: DataFrame, source: Source) -> DataFrame:
-    """Fills event_id where the shop gives none: the hash of the content and, where equal records of one file are
-    several events, the record's occurrence among them. Records that lack an id in a log that has ids are one if equal.
-    """
-    if source.exact_duplicates == "drop" or "event_id" in source.columns:
-        return placed.withColumn("event_id", F.coalesce("event_id", "record_hash"))
-    equal_records = Window.partitionBy("delivery_id", "record_hash").orderBy("record_number")
-    occurrence = F.row_number().over(equal_records)
-    derived = F.when(occurrence == 1, F.col("record_hash")).otherwise(F.concat_ws("#", "record_hash", occurrence))
-    return placed.withColumn("event_id", F.coalesce("event_id", derived))
-
-
-def mark_duplicates(judged: DataFrame, known: DataFrame | None) -> DataFrame:
-    """Adds verdict: a good record is a duplicate if it is not the first of its identity among the good ones, or if
-    `known` has it.
-
-    known: event_id and event_day of what earlier delivery days hold, unique; None for nothing.
-    """
-    is_good = F.col("is_good")
-    # One pass over all records: those that are not good are spread by their place and take part in nothing.
-    own_place = F.when(~is_good, F.concat_ws(":", "delivery_id", "record_number"))
-    spread = judged.withColumn("own_place", own_place)
-    identity = Window.partitionBy("event_id", "event_day", "own_place")
-    is_again = F.row_number().over(identity.orderBy("delivery_day", "path", "record_number")) > 1
-    if known is not None:
-        marked = known.select("event_id", "event_day", F.lit(True).alias("is_known"))
-        spread = spread.join(marked, ["event_id", "event_day"], how="left")
-        is_again |= F.coalesce("is_known", F.lit(False))
-    verdict = (
-        F.when(F.col("is_elsewhere"), F.lit("elsewhere"))
-        .when(~is_good, F.lit("quarantined"))
-        .when(is_again, F.lit("duplicate"))
-    )
-    return spread.withColumn("verdict", verdict.otherwise(F.lit("clean")))
-
-
-def judge_records(
-    records: DataFrame, plan: CleaningPlan, shop: Shop, known: DataFrame | None, broken: Collection[str] = ()
-) -> DataFrame:
-    """Every record with its verdict and its reasons (empty: none); nothing is dropped.
-
-    The verdict is clean, quarantined, duplicate or elsewhere.
-
-    broken: the deliveries of which no record is to be used, as find_broken gives them.
-    """
-    log = plan.log
-    source = shop.sources[log]
-    placed = place_records(judging.judge_events(records, shop, log), plan.registered)
-    is_of_broken_file = F.col("delivery_id").isin(*broken) & F.col("fault").isNull() & ~F.col("is_elsewhere")
-    judged = placed.withColumn(
-        "reasons", F.when(is_of_broken_file, F.array(F.lit(BROKEN_FILE))).otherwise(F.col("all_reasons"))
-    ).withColumn("raw_customer_id", mapping.mapped_text(source, "customer_id"))
-    good_or_not = judged.withColumn("is_good", (F.size("reasons") == 0) & ~F.col("is_elsewhere"))
-    if log == "reviews":
-        good_or_not = reviews.add_sentiment(good_or_not)
-    identified = identify_events(good_or_not, source)
-    kept = [*EVENTS[log].column_names, "reasons", "verdict", "record_hash", "raw_customer_id"]
-    return mark_duplicates(identified, known).select(kept)
-
-
-def find_broken(tallies: list[Tally]) -> list[str]:
-    """The deliveries whose file could not be read to its end or has not the columns it should have."""
-    return sorted({tally.delivery_id for tally in tallies if set(tally.reasons) & set(raw.FILE_FAULTS)})
 
 
 def known_before(spark: SparkSession, lake: Lake, plan: CleaningPlan) -> DataFrame | None:
@@ -171,20 +83,12 @@ def known_before(spark: SparkSession, lake: Lake, plan: CleaningPlan) -> DataFra
     return lake.read(spark, plan.table, earlier) if earlier else None
 
 
-def customer_pairs(judged: DataFrame) -> DataFrame:
-    """customer_key and raw customer_id of everybody with a clean event."""
-    named = F.col("customer_id").alias("customer_key"), F.col("raw_customer_id").alias("customer_id")
-    return judged.where(F.col("verdict").isin("clean", "duplicate")).select(*named).distinct()
-
-
-def publish(lake: Lake, plan: CleaningPlan, judged: DataFrame, tallies: list[Tally], accounts: list[dict]) -> None:
+def publish(lake: Lake, plan: CleaningPlan, drafts: dict[str, Draft], outcome: Outcome, accounts: list[dict]) -> None:
     """Quarantine first and events second: events are what a later run looks at."""
-    days = {tally.delivery_day for tally in tallies}
-    rejects = quarantine(plan.log)
-    rejected = judged.where(F.col("verdict") == "quarantined").select(*rejects.column_names)
-    clean = judged.where(F.col("verdict") == "clean").select(*plan.table.column_names)
-    lake.publish(rejected, rejects, plan.run_keys(rejects, days))
-    lake.publish(clean, plan.table, plan.run_keys(plan.table, days), metadata=sum_accounts(accounts))
+    days = {tally.delivery_day for tally in outcome.tallies}
+    for verdict, metadata in (("quarantined", None), ("clean", sum_accounts(accounts))):
+        draft = drafts[verdict]
+        lake.publish_draft(draft, outcome.files[verdict], plan.run_keys(draft.table, days), metadata)
     lake.update(ACCOUNTS, plan.log, lambda current: with_accounts(current, accounts))
 
 
@@ -214,43 +118,79 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, 
     if plan.is_empty:
         print(f"{log}: nothing new up to {as_of}")
         return plan
-    judged, tallies = judge_files(open_spark(), lake, plan, shop, settings)
-    accounts = make_accounts(tallies, plan.deliveries)
-    report(log, tallies, accounts, as_of)
-    check_accounts(log, accounts, shop.sources[log].max_quarantined_share, as_of)
-    pairs = customer_pairs(judged).toArrow().to_batches()
-    Warehouse.connect(settings).remember_customers(shop, settings.id_key().key_id, pairs)
-    publish(lake, plan, judged, tallies, accounts)
-    judged.unpersist()
+    spark = open_spark()
+    with lake.draft(plan.table) as events, lake.draft(quarantine(log)) as rejects:
+        drafts = {"clean": events, "quarantined": rejects}
+        outcome = judge_files(spark, plan, shop, settings, drafts)
+        outcome = settle(spark, lake, plan, shop, outcome, events)
+        accounts = make_accounts(outcome.tallies, plan.deliveries)
+        report(log, outcome.tallies, accounts, as_of)
+        check_accounts(log, accounts, shop.sources[log].max_quarantined_share, as_of)
+        remember_customers(shop, settings, outcome.customer_ids)
+        publish(lake, plan, drafts, outcome, accounts)
     return plan
 
 
+def remember_customers(shop: Shop, settings: Settings, customer_ids: pa.Array) -> None:
+    """Tells the warehouse whose key is whose, before anybody sees a key."""
+    hash_customer = raw.Hasher(settings.id_key().secret, shop.name).of("customer")
+
+    def pair(ids: list[str]) -> pa.RecordBatch:
+        keys = [hash_customer(customer_id.strip()) for customer_id in ids]
+        return pa.RecordBatch.from_pydict({"customer_key": keys, "customer_id": ids})
+
+    starts = range(0, len(customer_ids), PAIRS_AT_ONCE)
+    pairs = (pair(customer_ids[start : start + PAIRS_AT_ONCE].to_pylist()) for start in starts)
+    Warehouse.connect(settings).remember_customers(shop, settings.id_key().key_id, pairs)
+
+
 def judge_files(
-    spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, settings: Settings
-) -> tuple[DataFrame, list[Tally]]:
-    """The judged records, kept at hand, and their tallies; a broken file costs a second reading."""
+    spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: Settings, drafts: dict[str, Draft]
+) -> Outcome:
+    """What the planned files become, but for duplicates; a broken file costs a second reading."""
     intake = deliveries.find_intake(shop, plan.log, settings.home)
     hasher = raw.Hasher(settings.id_key().secret, shop.name)
-    known = known_before(spark, lake, plan)
     broken: list[str] = []
     while True:
         counter = Observation()
-        records = read_records(spark, plan, intake, hasher)
-        counted = records.observe(counter, F.count(F.lit(1)).alias("records"))
-        judged = judge_records(counted, plan, shop, known, broken).persist()
-        tallies = take_tallies(judged)
-        check_total(make_accounts(tallies, plan.deliveries), counter.get["records"])
-        if broken or not (broken := find_broken(tallies)):
-            return judged, tallies
-        judged.unpersist()
+        found = read_records(spark, plan, intake, hasher)
+        counted = found.observe(counter, F.count(F.lit(1)).alias("records"))
+        judged = gather_days(judge_records(counted, plan, shop, broken), plan, intake.source)
+        outcome = write_drafts(judged, drafts, hasher)
+        check_total(make_accounts(outcome.tallies, plan.deliveries), counter.get["records"])
+        if broken or not (broken := find_broken(outcome.tallies)):
+            return outcome
+
+
+def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outcome: Outcome, draft: Draft) -> Outcome:
+    """The outcome after the duplicates among the clean records were dropped, and equal ones told apart."""
+    paths = outcome.files["clean"]
+    if not paths:
+        return outcome
+    place = spark.createDataFrame(
+        [(d["delivery_id"], d["path"]) for d in plan.deliveries], "delivery_id string, path string"
+    )
+    events = draft.read(spark, paths).select("event_id", "event_day", *PLACE, "delivery_day", "file_name")
+    placed = events.join(F.broadcast(place), "delivery_id", how="inner")
+    known = known_before(spark, lake, plan)
+    identities = find_identities(events, known).persist()
+    if identities.isEmpty():
+        return outcome
+    repeats = find_repeats(placed, known, identities, shop.sources[plan.log])
+    kept, duplicates = drop_repeats(draft, paths, repeats)
+    identities.unpersist()
+    files = {**outcome.files, "clean": kept}
+    return replace(outcome, files=files, tallies=with_duplicates(outcome.tallies, duplicates))
 
 
 def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: Settings) -> DataFrame:
     """The judged records of files that nobody has registered, under a key that is no secret: for looking only."""
     intake = deliveries.find_intake(shop, plan.log, settings.home)
-    records = read_records(spark, plan, intake, raw.Hasher(b"only a look", shop.name)).persist()
-    broken = [row["delivery_id"] for row in records.where(F.col("fault").isin(*raw.FILE_FAULTS)).distinct().collect()]
-    return judge_records(records, plan, shop, None, broken)
+    found = read_records(spark, plan, intake, raw.Hasher(b"only a look", shop.name)).persist()
+    broken = [row["delivery_id"] for row in found.where(F.col("fault").isin(*raw.FILE_FAULTS)).distinct().collect()]
+    judged = judge_records(found, plan, shop, broken).persist()
+    events = judged.where("verdict = 'clean'")
+    return mark_repeats(judged, find_repeats(events, None, find_identities(events, None), intake.source))
 
 
 def report(log: str, tallies: list[Tally], accounts: list[dict], as_of: date) -> None:
@@ -261,8 +201,8 @@ def report(log: str, tallies: list[Tally], accounts: list[dict], as_of: date) ->
         f"{log}: {len(accounts)} files up to {as_of}: {totals['lines_in']:,} records = {totals['clean']:,} clean"
         f" + {totals['quarantined']:,} quarantined + {totals['duplicates']:,} duplicates{elsewhere}"
     )
-    for reason, records in count_reasons(tallies).most_common():
-        print(f"  {records:>10,}  {reason}")
+    for reason, count in count_reasons(tallies).most_common():
+        print(f"  {count:>10,}  {reason}")
 
 
 def select_logs(shop: Shop, chosen: Sequence[str] | None) -> list[str]:

@@ -82,8 +82,8 @@ def mark_bots(judged: DataFrame, max_events_per_hour: int) -> DataFrame:
     Counted within one delivery, so that what a file gives does not depend on the files around it.
     """
     is_counted = (F.size("reasons") == 0) & ~F.col("is_elsewhere")
-    # Records that do not count are spread by their own hash: nobody's would all gather in one task.
-    who = F.when(is_counted, F.col("customer_id")).otherwise(F.concat(F.lit("-"), "record_hash"))
+    # Records that do not count are spread by their own number: nobody's would all gather in one task.
+    who = F.when(is_counted, F.col("customer_id")).otherwise(F.concat(F.lit("-"), "record_number"))
     customer = Window.partitionBy("delivery_id", "counted_for")
     hour_before = customer.orderBy(F.unix_timestamp("event_at")).rangeBetween(1 - HOUR_S, Window.currentRow)
     counted = judged.withColumn("counted_for", who).withColumn("events_within_hour", F.count("*").over(hour_before))

@@ -4,7 +4,7 @@ A table is a folder with a Delta log; data files are immutable and lie in `data/
 version of the log lists, never what a folder holds. One publish is one log entry that replaces whole partitions:
 
 1. pinned        the table's version and the generation of every partition to be published are read
-2. written       plain Parquet lies in a fresh run folder, written by Spark's tasks
+2. written       plain Parquet lies in a fresh run folder, written by Spark's tasks, or beforehand into a draft
 3. checked       by the footers of that folder alone: finished, partitions and columns as agreed
 4. audited       nulls, keys, and the caller's own audit; a finding leaves nothing visible
 5. committed     one log entry from the pinned version; every partition is one generation on
@@ -19,7 +19,8 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -80,6 +81,22 @@ class Run:
     published_at: datetime
     as_of: date
     pipeline: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A folder for files that tasks write before it is known which of them are to be published, and as what."""
+
+    table: Table
+    folder: Path
+
+    def read(self, spark: SparkSession, paths: Iterable[str]) -> DataFrame:
+        """The rows of these of its files, in the contract's columns, and file_name."""
+        base = f"file://{self.folder}"
+        reader = spark.read.schema(self.table.ddl).option("basePath", base)
+        return reader.parquet(*(f"{base}/{path}" for path in paths)).select(
+            *self.table.column_names, "_metadata.file_name"
+        )
 
 
 @dataclass(frozen=True)
@@ -173,6 +190,27 @@ class Lake:
         _require_none(table, run_keys, _delta.find_mismatches(table, dict(frame.dtypes)))
 
         return self._publish(pinned, lambda f: _run_folder.write_frame(f, table, frame), run_id, audit, metadata)
+
+    @contextmanager
+    def draft(self, table: Table) -> Iterator[Draft]:
+        """A new draft of the table; what is not published of it is removed."""
+        draft = Draft(table, self._folder(table) / "data" / f"run=draft-{token_hex(8)}")
+        with _run_folder.removed(draft.folder):
+            yield draft
+
+    def publish_draft(
+        self,
+        draft: Draft,
+        paths: Iterable[str],
+        run_keys: Mapping[str, str],
+        metadata: Mapping[str, object] | None = None,
+    ) -> Publication:
+        """The same as `publish`, of the rows that lie in these files of a draft."""
+        pinned = self._pin(draft.table, run_keys)
+        if not _delta.select_unpublished(pinned.handle, draft.table, run_keys):
+            return _find_publication(pinned.handle, draft.table, run_keys)
+
+        return self._publish(pinned, lambda f: _run_folder.take_over(f, draft.folder, paths), metadata=metadata)
 
     def update(self, table: Table, partition: str, change: Callable[[pa.Table], pa.Table]) -> int:
         """Replaces a partition of a small table by `change` of its rows; gives the version that holds the result.

@@ -12,7 +12,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.shop import KINDS, ColumnMapping, Condition, Source
-from spark_jobs.raw import raw_column
+from spark_jobs.raw import NOTHING, SEPARATOR, raw_column
 
 LAST_INSTANT_S = 4_102_444_800  # 2100-01-01, beyond which an epoch is surely in the wrong unit
 STARTS_WITH_A_DAY = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
@@ -22,6 +22,12 @@ ENDS_WITH_AN_OFFSET = r":.*(Z|[+-]\d{2}(:?\d{2})?)\s*$"
 def raw_text(source: Source, column: str) -> Column:
     """The raw value, trimmed; null where it is empty."""
     return F.col(raw_column(source, column))
+
+
+def content(source: Source) -> Column:
+    """All raw values as one text, different for different values as far as those have no control characters."""
+    values = [F.coalesce(raw_text(source, column), F.lit(NOTHING)) for column in source.raw_columns]
+    return F.concat_ws(SEPARATOR, *values)
 
 
 def mapped_text(source: Source, name: str) -> Column:
@@ -59,8 +65,9 @@ def parse_instant(text: Column, mapping: ColumnMapping, shop_zone: str) -> Colum
     """
     zone = mapping.zone or shop_zone
     if mapping.format in ("epoch_s", "epoch_ms"):
-        seconds = text.try_cast("decimal(20,3)") / (1 if mapping.format == "epoch_s" else 1000)
-        return F.when(seconds.between(0, LAST_INSTANT_S), F.timestamp_millis((seconds * 1000).cast("bigint")))
+        told, unit_ms = text.try_cast("decimal(20,3)"), 1000 if mapping.format == "epoch_s" else 1
+        is_plausible = told.between(0, LAST_INSTANT_S * 1000 // unit_ms)
+        return F.when(is_plausible, F.timestamp_millis((told * unit_ms).cast("bigint")))
     if mapping.format:
         parsed = F.try_to_timestamp(text, F.lit(mapping.format))
         return parsed if _has_offset(mapping.format) else F.to_utc_timestamp(parsed, zone)
@@ -100,4 +107,6 @@ def any_of(conditions: list[Column]) -> Column:
 
 def list_reasons(reasons: dict[str, Column]) -> Column:
     """The codes whose condition holds, in the order given."""
-    return F.array_compact(F.array(*(F.when(condition, F.lit(code)) for code, condition in reasons.items())))
+    found = F.array_compact(F.array(*(F.when(condition, F.lit(code)) for code, condition in reasons.items())))
+    # Nearly no record has one: only theirs are gathered.
+    return F.when(any_of(list(reasons.values())), found).otherwise(F.array().cast("array<string>"))

@@ -29,10 +29,12 @@ from spark_jobs._raw_json import read_json_lines
 from spark_jobs._raw_text import FileRefusedError, open_text, require_columns
 from spark_jobs.contract.shop import Source
 
+CACHED_CUSTOMERS = 100_000
 HASH_HEX_DIGITS = 32  # 128 bits: no collision to fear below 2^60 records
 SEPARATOR, NOTHING = "\x1f", "\x00"  # between the values of a record, and where it has none
 #: delivery_id, the record's number in its file, what makes it unreadable (null: nothing), the keyed hash of the
-#: customer id (null: none given) and the keyed hash of the record; then the raw values, see raw_column.
+#: customer id (null: none given) and the keyed hash of the record (null: not needed so far); then the raw values, see
+#: raw_column.
 RECORD_SCHEMA = pa.schema(
     [
         ("delivery_id", pa.string()),
@@ -50,11 +52,12 @@ FILE_FAULTS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, repr=False)
 class Hasher:
     """The keyed hashes of one shop: HMAC-SHA-256, cut to 128 bits, apart by shop and purpose."""
 
-    def __init__(self, secret: bytes, shop_name: str):
-        self.secret, self.shop_name = secret, shop_name
+    secret: bytes
+    shop_name: str
 
     def of(self, purpose: str) -> Callable[[str | bytes], str]:
         """The function that hashes texts, or their bytes, for one purpose."""
@@ -111,13 +114,18 @@ def record_ddl(source: Source) -> str:
     return ", ".join(f"{field.name} {names[field.type]}" for field in record_schema(source))
 
 
-def record_reader(intake: Intake, hasher: Hasher) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """The function for mapInArrow: batches of (delivery_id, path) in, batches of record_schema out."""
+def record_reader(
+    intake: Intake, hasher: Hasher, chosen: Sequence[Sequence[tuple[str, str]]]
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """The function for mapInArrow: numbers of tasks in, batches of record_schema out.
+
+    chosen: the (delivery_id, path) of the files that each task reads.
+    """
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for delivery in batch.to_pylist():
-                yield from read_delivery(*intake.locate(delivery["path"]), delivery["delivery_id"], hasher)
+        for number in (number for batch in batches for number in batch["id"].to_pylist()):
+            for delivery_id, path in chosen[number]:
+                yield from read_delivery(*intake.locate(path), delivery_id, hasher)
 
     return read
 
@@ -146,21 +154,34 @@ def column_names(intake: Intake, path: str) -> list[str]:
 def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hasher: Hasher) -> Iterator[pa.RecordBatch]:
     """All records of one file, in batches."""
     schema, number = record_schema(source), 1
-    customer_column = source.columns["customer_id"].column
-    hash_customer, hash_record = lru_cache(100_000)(hasher.of("customer")), hasher.of("record")
+    hash_customer, hash_record = _hash_customer_once(hasher), hasher.of("record")
     for block in _read_blocks(source, folder, path):
         size = len(block.fault)
-        customers = block.columns[source.raw_columns.index(customer_column)] if customer_column else block.fault[:0]
+        raw_values = [_trim(column) for column in block.columns]
         columns = [
             pa.repeat(pa.scalar(delivery_id), size),
             pa.array(range(number, number + size), pa.int64()),
             block.fault,
-            _hash_customers(customers, hash_customer) if customer_column else pa.nulls(size, pa.string()),
-            pa.array(map(hash_record, _contents(block)), pa.string()),
-            *map(_trim, block.columns),
+            _hash_customers(_values_of(block.columns, source, "customer_id"), hash_customer),
+            _hash_records(block, _values_of(raw_values, source, "event_id").is_null(), hash_record),
+            *raw_values,
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
         number += size
+
+
+def _values_of(columns: list[pa.Array], source: Source, name: str) -> pa.Array:
+    """The values of a canonical column, as far as they are raw ones."""
+    mapping = source.columns.get(name)
+    if mapping is None or mapping.column is None:
+        return pa.nulls(len(columns[0]), pa.string())
+    return columns[source.raw_columns.index(mapping.column)]
+
+
+@lru_cache(1)
+def _hash_customer_once(hasher: Hasher) -> Callable[[str], str]:
+    """Hashes customer ids and remembers many: one process reads many files of the same customers."""
+    return lru_cache(CACHED_CUSTOMERS)(hasher.of("customer"))
 
 
 def _hash_customers(customers: pa.Array, hash_customer: Callable[[str], str]) -> pa.Array:
@@ -171,14 +192,22 @@ def _hash_customers(customers: pa.Array, hash_customer: Callable[[str], str]) ->
     return pa.array(hashes, pa.string()).take(found.indices)
 
 
-def _contents(block: Block) -> list[bytes]:
+def _hash_records(block: Block, has_no_id: pa.Array, hash_record: Callable[[bytes], str]) -> pa.Array:
+    """The hashes of the records that need one: those that are faulty or have no id of the shop's own. Of the others
+    only those that will be rejected do, and that is not known yet."""
+    is_needed = pc.or_(block.fault.is_valid(), has_no_id)
+    hashes = pa.array(map(hash_record, _contents(block).filter(is_needed).to_pylist()), pa.string())
+    return pc.replace_with_mask(pa.nulls(len(is_needed), pa.string()), is_needed, hashes)
+
+
+def _contents(block: Block) -> pa.Array:
     """What is hashed of each record: one text for its values, different for different values, or the faulty text."""
     joined = pc.binary_join_element_wise(*block.columns, SEPARATOR, null_handling="replace", null_replacement=NOTHING)
     separators = (len(block.columns) - 1) * len(joined)
     nothings = sum(column.null_count for column in block.columns)
     if _count(joined, SEPARATOR) != separators or _count(joined, NOTHING) != nothings:
         joined = pa.array([join_values(values) for values in zip(*(c.to_pylist() for c in block.columns), strict=True)])
-    return pc.if_else(block.fault.is_valid(), block.text, joined.cast(pa.binary())).to_pylist()
+    return pc.if_else(block.fault.is_valid(), block.text, joined.cast(pa.binary()))
 
 
 def _count(texts: pa.Array, mark: str) -> int:

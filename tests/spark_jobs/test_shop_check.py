@@ -142,7 +142,7 @@ def test_every_reason_that_the_code_gives_is_explained():
     """Codes stand as keys or constants in these modules; each has a meaning and a remedy."""
     import re
 
-    modules = ["raw", "judging", "purchases", "browses", "reviews", "clean"]
+    modules = ["raw", "_raw_csv", "_raw_json", "_raw_text", "judging", "purchases", "browses", "reviews", "records"]
     text = "".join((ROOT / "spark_jobs" / f"{module}.py").read_text() for module in modules)
     suffixes = (
         "missing|invalid|empty|surplus|malformed|object|unknown|negative|zero|delivery|rate|range|broken|unreadable"

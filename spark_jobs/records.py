@@ -1,0 +1,88 @@
+"""From raw files to judged records: the frame that clean writes, and that its check looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import accumulate
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_jobs import judging, mapping, raw, reviews
+from spark_jobs.accounts import Tally
+from spark_jobs.cleaning_plan import CleaningPlan, Delivery
+from spark_jobs.contract.shop import Shop, Source
+from spark_jobs.contract.tables import EVENTS
+
+READ_TASK_BYTES = 16 << 20  # of raw, often compressed, files
+MIN_READ_TASKS = 8
+BROKEN_FILE = "file_broken"  # nothing is wrong with the record itself
+PLACEMENT_DDL = "delivery_id string, path string, delivered_on date, not_before date, seen_as_of date"
+
+
+def read_records(spark: SparkSession, plan: CleaningPlan, intake: raw.Intake, hasher: raw.Hasher) -> DataFrame:
+    """All records of the planned files: raw.record_schema. A task reads files that follow each other in the plan."""
+    sizes = [d["byte_count"] for d in plan.deliveries]
+    tasks = min(len(sizes), max(MIN_READ_TASKS, sum(sizes) // READ_TASK_BYTES))
+    places = [0, *accumulate(sizes)]
+    chosen: list[list[tuple[str, str]]] = [[] for _ in range(tasks)]
+    for place, delivery in zip(places, plan.deliveries, strict=False):
+        chosen[place * tasks // max(1, places[-1] + 1)].append((delivery["delivery_id"], delivery["path"]))
+    reader = raw.record_reader(intake, hasher, chosen)
+    return spark.range(0, tasks, 1, tasks).mapInArrow(reader, raw.record_ddl(intake.source))
+
+
+def place_records(judged: DataFrame, registered: tuple[Delivery, ...]) -> DataFrame:
+    """Adds path and delivery_day, and the reasons that only the delivery shows.
+
+    A record of a dated file is known from the file's day on; one of a first dump from its own day on.
+    """
+    rows = [(d["delivery_id"], d["path"], d["delivery_day"], d["not_before"], d["seen_as_of"]) for d in registered]
+    placements = judged.sparkSession.createDataFrame(rows, PLACEMENT_DDL)
+    own_day = F.greatest("event_day", "not_before")
+    is_ahead = F.coalesce(F.col("event_day") > F.col("delivered_on"), F.lit(False))
+    reasons = F.when(is_ahead, F.concat("reasons", F.array(F.lit("event_after_delivery")))).otherwise(F.col("reasons"))
+    return judged.join(F.broadcast(placements), "delivery_id", how="inner").select(
+        "*",
+        F.coalesce("delivered_on", own_day, "not_before", "seen_as_of").alias("delivery_day"),
+        reasons.alias("all_reasons"),
+    )
+
+
+def judge_records(records: DataFrame, plan: CleaningPlan, shop: Shop, broken: Collection[str] = ()) -> DataFrame:
+    """Every record with its verdict and its reasons (empty: none); nothing is dropped.
+
+    The verdict is clean, quarantined or elsewhere; which clean ones are duplicates shows only beside the others. An
+    event without an id of the shop's gets the hash of its content.
+
+    broken: the deliveries of which no record is to be used, as find_broken gives them.
+    """
+    log = plan.log
+    placed = place_records(judging.judge_events(records, shop, log), plan.registered)
+    is_of_broken_file = F.col("delivery_id").isin(*broken) & F.col("fault").isNull() & ~F.col("is_elsewhere")
+    judged = placed.withColumn(
+        "reasons", F.when(is_of_broken_file, F.array(F.lit(BROKEN_FILE))).otherwise(F.col("all_reasons"))
+    ).withColumn("raw_customer_id", mapping.mapped_text(shop.sources[log], "customer_id"))
+    good_or_not = judged.withColumn("is_good", (F.size("reasons") == 0) & ~F.col("is_elsewhere"))
+    if log == "reviews":
+        good_or_not = reviews.add_sentiment(good_or_not)
+    verdict = F.when(F.col("is_elsewhere"), F.lit("elsewhere")).when(~F.col("is_good"), F.lit("quarantined"))
+    return good_or_not.withColumns(
+        {"verdict": verdict.otherwise(F.lit("clean")), "event_id": F.coalesce("event_id", "record_hash")}
+    ).select(
+        *EVENTS[log].column_names, "path", "reasons", "verdict", "record_hash", "raw_customer_id",
+        F.when(F.col("verdict") == "quarantined", mapping.content(shop.sources[log])).alias("content"),
+    )  # fmt: skip
+
+
+def gather_days(judged: DataFrame, plan: CleaningPlan, source: Source) -> DataFrame:
+    """The records of a delivery day together, for few files: as they are read they are, unless each has a day of its
+    own or somebody has shuffled them to count."""
+    is_together = source.max_events_per_hour is None and all(d["delivery_day"] for d in plan.deliveries)
+    day = plan.table.partition
+    return judged if is_together else judged.hint("rebalance", day).sortWithinPartitions(day)
+
+
+def find_broken(tallies: list[Tally]) -> list[str]:
+    """The deliveries whose file could not be read to its end or has not the columns it should have."""
+    return sorted({tally.delivery_id for tally in tallies if set(tally.reasons) & set(raw.FILE_FAULTS)})
