@@ -138,7 +138,7 @@ def test_a_refusal_names_its_causes_and_what_scores_instead(kind, tmp_path):
 
 
 def test_where_every_kind_is_refused_the_page_says_which_scores_nevertheless_and_why_none_may(tmp_path):
-    predictions = make_predictions(4000)
+    predictions = make_predictions(800)
     kinds, right = ("logistic", "boosting", "average"), predictions.by_method["logistic"]
     for horizon, kind in enumerate(kinds):  # each is too sure at a horizon of its own
         predictions.by_method[kind] = np.where(np.arange(3) == horizon, 0.05, right)
