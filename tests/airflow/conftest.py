@@ -21,7 +21,7 @@ from infra.local.airflow_server import AirflowServer
 from infra.local.environment import JOBS_PYTHON, ROOT, make_environment
 from spark_jobs.contract.settings import Settings
 from tests.airflow import bazaar, browser
-from tests.airflow.story import BACKFILLED, BASE, ETL, NIGHTS, OWED, SCORE, TRAIN, UPKEEP
+from tests.airflow.story import BACKFILLED, BASE, ETL, NIGHTS, OWED, SCORE, TRAIN, UPKEEP, ask_again
 from tests.inbox import Inbox, free_port, open_inbox
 
 
@@ -156,6 +156,19 @@ def nights(airflow, cli, building) -> None:
     span = ["--from-date", f"{BACKFILLED[0]}", "--to-date", f"{BACKFILLED[-1]}T23:59:59"]
     done = cli("backfill", "create", "--dag-id", ETL, *span, "--run-backwards", "--max-active-runs", "1")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def training(airflow, nights) -> str:
+    """The training that the form has started, of a day that was trained by hand before: the model is the same."""
+    runs = airflow.runs(TRAIN)[1:]
+    return runs[0]["dag_run_id"] if runs else airflow.trigger(TRAIN, as_of=str(BASE))
+
+
+@pytest.fixture(scope="session")
+def unanswered(airflow, training) -> None:
+    """The training asks once more, and nobody will answer; other tests go on meanwhile."""
+    ask_again(airflow, training)
 
 
 @pytest.fixture(scope="session")

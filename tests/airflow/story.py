@@ -16,11 +16,12 @@ BACKFILLED, OWED = NIGHTS[:2], NIGHTS[2:]
 PATIENCE_SECONDS = 900
 
 
-def find_run(airflow: AirflowClient, dag_id: str, day: date) -> dict[str, Any]:
-    """The DAG's first run of a partition, once it is there."""
+def find_run(airflow: AirflowClient, dag_id: str, day: date, nth: int = 1) -> dict[str, Any]:
+    """The DAG's first, or another, run of a partition, once it is there."""
 
     def look() -> dict[str, Any] | None:
-        return next((run for run in airflow.runs(dag_id) if run["partition_key"] == str(day)), None)
+        runs = [run for run in airflow.runs(dag_id) if run["partition_key"] == str(day)]
+        return runs[nth - 1] if len(runs) >= nth else None
 
     return wait_until(look, PATIENCE_SECONDS, f"{dag_id} of {day}")
 
@@ -57,6 +58,15 @@ def is_repeated(airflow: AirflowClient, dag_id: str, run_id: str, before: dict[s
     return all(
         tasks[name]["try_number"] > tries and tasks[name]["state"] == "success" for name, tries in before.items()
     )
+
+
+def await_question(airflow: AirflowClient, training: str) -> None:
+    await_task(airflow, TRAIN, training, "approve", "deferred", "awaiting_input")
+
+
+def ask_again(airflow: AirflowClient, training: str) -> None:
+    airflow.clear(TRAIN, training, "approve", downstream=True)
+    await_question(airflow, training)
 
 
 def await_task(airflow: AirflowClient, dag_id: str, run_id: str, task_id: str, *states: str) -> dict[str, Any]:

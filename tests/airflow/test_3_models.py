@@ -1,27 +1,9 @@
-"""A training asks a person: yes promotes, no and silence do not."""
+"""A training asks a person: yes promotes, no does not. What silence does is told in test_5: it takes its time."""
 
 from __future__ import annotations
 
-import pytest
-
 from infra.local.airflow_server import USER
-from tests.airflow.story import BASE, TRAIN, UPKEEP, await_run, await_task, repeat
-
-
-@pytest.fixture(scope="module")
-def training(airflow, nights) -> str:
-    """The training that the form has started, of a day that was trained by hand before: the model is the same."""
-    runs = airflow.runs(TRAIN)[1:]
-    return runs[0]["dag_run_id"] if runs else airflow.trigger(TRAIN, as_of=str(BASE))
-
-
-def await_question(airflow, training) -> None:
-    await_task(airflow, TRAIN, training, "approve", "deferred", "awaiting_input")
-
-
-def ask_again(airflow, training) -> None:
-    airflow.clear(TRAIN, training, "approve", downstream=True)
-    await_question(airflow, training)
+from tests.airflow.story import TRAIN, UPKEEP, ask_again, await_question, await_run, repeat
 
 
 def answer(airflow, training, option: str) -> None:
@@ -59,16 +41,5 @@ def test_no_promotes_nothing(airflow, training):
     assert airflow.tasks(TRAIN, training)["promote"]["state"] == "skipped"
 
 
-@pytest.fixture(scope="module")
-def unanswered(airflow, training) -> None:
-    ask_again(airflow, training)
-
-
-def test_the_weekly_upkeep_succeeds_meanwhile(airflow, unanswered, upkeep):
+def test_the_weekly_upkeep_succeeds_while_nobody_answers(airflow, unanswered, upkeep):
     assert await_run(airflow, UPKEEP, upkeep)["state"] == "success"
-
-
-def test_who_says_nothing_in_time_has_said_no(airflow, training, unanswered):
-    assert await_run(airflow, TRAIN, training)["state"] == "success"
-    tasks = airflow.tasks(TRAIN, training)
-    assert (tasks["approve"]["state"], tasks["promote"]["state"]) == ("success", "skipped")

@@ -16,6 +16,7 @@ from tests.airflow.story import (
     SCORE,
     UPKEEP,
     await_night,
+    await_run,
     await_task,
     find_run,
     repeat,
@@ -66,6 +67,18 @@ def test_every_task_repeated_changes_nothing(airflow, nights, upkeep, live):
     night = {dag_id: await_night(airflow, dag_id, OWED[-1])["dag_run_id"] for dag_id in (ETL, SCORE)}
     repeat(airflow, {**night, UPKEEP: upkeep})
     assert live.content() == before
+
+
+def test_a_night_restated_is_scored_in_hindsight_and_no_other_changes(airflow, nights, live):
+    """There is nothing that came late: the rows differ by what they say of themselves."""
+    day, before = BACKFILLED[0], live.content()
+    run = airflow.trigger(ETL, as_of=str(day), restate=str(OWED[-1]))
+    assert await_run(airflow, ETL, run)["state"] == "success"
+    assert await_run(airflow, SCORE, find_run(airflow, SCORE, day, nth=2)["dag_run_id"])["state"] == "success"
+    after = live.content()
+    for table in ("customer_series", "churn_risk"):
+        assert [d for d in before[table] if before[table][d] != after[table].get(d)] == [str(day)]
+    assert after["purchases"] == before["purchases"]
 
 
 def test_the_grid_shows_the_nights(server, airflow, nights, pages):
