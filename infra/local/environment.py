@@ -22,6 +22,8 @@ AIRFLOW_PYTHON = AIRFLOW_ENVIRONMENT / "bin" / "python"
 LOCAL_SPARK = ROOT / "infra" / "spark" / "local"
 #: Airflow's own databases, below CHURN_HOME/airflow: of runs without a scheduler, and of `make airflow`.
 DATABASE, LIVE_DATABASE = "airflow.db", "airflow_live.db"
+#: Its many writers wait for each other; after SQLite's own five seconds a busy machine would refuse a person's click.
+LOCK_SECONDS = 60
 
 
 def make_environment(shops: Iterable[Path] = (), base: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -62,7 +64,7 @@ def _airflow(base: Mapping[str, str], home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "infra" / "airflow" / "plugins"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / DATABASE}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _connect(folder / DATABASE),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs" / "airflow"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
@@ -81,8 +83,12 @@ def make_server_environment(shops: Iterable[Path], port: int) -> dict[str, str]:
     }
     given = {name: os.environ[name] for name in ours.keys() & os.environ.keys() - {"PATH"}}
     # Not the database of the runs without a scheduler: it would take those for its own.
-    database = f"sqlite:///{Path(environment['AIRFLOW_HOME']) / LIVE_DATABASE}"
+    database = _connect(Path(environment["AIRFLOW_HOME"]) / LIVE_DATABASE)
     return {**environment, **ours, **given, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database}
+
+
+def _connect(database: Path) -> str:
+    return f"sqlite:///{database}?timeout={LOCK_SECONDS}"
 
 
 def make_java_options() -> str:
