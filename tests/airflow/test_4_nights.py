@@ -10,6 +10,7 @@ from infra.local.airflow_server import USER
 from tests.airflow.conftest import finish
 from tests.airflow.story import (
     BACKFILLED,
+    BASE,
     ETL,
     NIGHTS,
     OWED,
@@ -48,9 +49,10 @@ def test_the_nights_were_made_out_of_order(airflow, nights):
 
 def test_the_content_is_that_of_the_nights_in_their_order(airflow, nights, live, twin, building):
     finish(building[1])
-    in_order = twin.content()
+    in_order, found = twin.content(), live.content()
     assert list(in_order["churn_risk"]) == [str(day) for day in NIGHTS]
-    assert live.content() == in_order
+    found["churn_risk"].pop(str(BASE), None)  # scored where the model was promoted before any night was there
+    assert found == in_order
 
 
 def test_late_scores_were_told_of(airflow, nights, inbox):
