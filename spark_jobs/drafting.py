@@ -36,7 +36,9 @@ class Outcome:
 def write_drafts(judged: DataFrame, drafts: dict[str, Draft], hasher: Hasher) -> Outcome:
     """Writes the records of each verdict that has a draft. judged: has the columns of both tables, verdict,
     raw_customer_id and content; where a delivery has more than one delivery day, sorted by it."""
-    rows = judged.mapInArrow(_make_writer(drafts, hasher), "told string, customer_ids binary").collect()
+    needed = {name for draft in drafts.values() for name in draft.table.column_names}
+    narrow = judged.select(*sorted(needed), "verdict", "raw_customer_id", "content")
+    rows = narrow.mapInArrow(_make_writer(drafts, hasher), "told string, customer_ids binary").collect()
     counter, files = TallyCounter(), {verdict: [] for verdict in drafts}
     for told in (json.loads(row["told"]) for row in rows):
         for verdict, paths in told["files"].items():
