@@ -10,7 +10,8 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -31,8 +32,8 @@ MARKED = re.compile(r"(<!-- backtest -->\n).*?(<!-- /backtest -->)", re.DOTALL)
 HEADER = """\
 # Backtest of {title}
 
-Made by `make backtest SHOP=infra/demo/{name}/shop.toml`. A task is a cut-off and a horizon; intervals are bootstraps
-over customers; `promoted` is what would have scored.
+Made by `make backtest SHOP=infra/demo/{name}/shop.toml CUTOFFS={days}`. A task is a cut-off and a
+horizon; intervals are bootstraps over customers; `promoted` is what would have scored.
 
 """
 
@@ -57,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise MissingInputError(f"no backtest below {home}: run make backtest SHOP=infra/demo/{SHOPS[0]}/shop.toml")
     for of in backtests:
         path = ROOT / "infra" / "docs" / f"backtest_{of.name}.md"
-        path.write_text(HEADER.format(title=of.title, name=of.name) + of.table)
+        days = ",".join(of.summary["promoted"])
+        path.write_text(HEADER.format(title=of.title, name=of.name, days=days) + of.table)
     readme = ROOT / "README.md"
     text = write_tables(backtests) + write_skill(backtests)
     readme.write_text(MARKED.sub(lambda found: found[1] + text + found[2], readme.read_text()))
@@ -110,10 +112,15 @@ def _write_promoted(of: Backtest) -> list[str]:
     better, worse = (sum(row[key] for row in summary["methods"]) for key in ("better_tasks", "worse_tasks"))
     pairs = summary["tasks"] * (len(summary["methods"]) - 1)
     return [
-        of.title, str(summary["tasks"]), ", ".join(summary["promoted"].values()), f"{summary['auroc']:.3f}",
+        of.title, str(summary["tasks"]), _write_promoted_kinds(summary["promoted"].values()), f"{summary['auroc']:.3f}",
         f"{summary['log_loss']:.4f}", f"{summary['bound']:.4f}", f"{summary['bias']:+.3f}",
         f"{summary['calibrated_tasks']} of {summary['tasks']}", f"{better} / {worse} of {pairs}",
     ]  # fmt: skip
+
+
+def _write_promoted_kinds(kinds: Iterable[str]) -> str:
+    """How often each was promoted, the most frequent first."""
+    return ", ".join(f"{count} × {kind}" for kind, count in Counter(kinds).most_common())
 
 
 def _write_ways(backtests: Sequence[Backtest]) -> list[str]:

@@ -18,8 +18,8 @@ def make_backtest(name: str, tasks: int, rank: float, worse: int) -> Backtest:
 
 def test_numbers_stand_under_their_shop():
     lines = write_tables([make_backtest("corner", 3, 1.0, 0), make_backtest("mall", 6, 2.5, 1)]).splitlines()
-    assert "| Corner | 3 | blend, lstm | 0.751 | 0.5000 | 0.4900 | -0.020 | 2 of 3 | 4 / 0 of 3 |" in lines
-    assert "| Mall | 6 | blend, lstm | 0.751 | 0.5000 | 0.4900 | -0.020 | 5 of 6 | 4 / 2 of 6 |" in lines
+    assert "| Corner | 3 | 1 × blend, 1 × lstm | 0.751 | 0.5000 | 0.4900 | -0.020 | 2 of 3 | 4 / 0 of 3 |" in lines
+    assert "| Mall | 6 | 1 × blend, 1 × lstm | 0.751 | 0.5000 | 0.4900 | -0.020 | 5 of 6 | 4 / 2 of 6 |" in lines
     assert "| promoted | 1.00 | 2.50 | 2.00 |" in lines  # (3 * 1.0 + 6 * 2.5) / 9
     assert "| lstm | 2.00 | 3.50 | 3.00 |" in lines
     assert "| blend | +0.0100 (-0.0050 to +0.0250) | +0.0100 (-0.0050 to +0.0250) |" in lines
