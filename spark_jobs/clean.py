@@ -60,7 +60,7 @@ from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES, EVENTS, quarantine
 from spark_jobs.drafting import Outcome, drop_repeats, write_drafts
-from spark_jobs.lake import Draft, Lake, make_run_key, source_hash
+from spark_jobs.lake import Draft, Lake, make_run_key, planned_anew, source_hash
 from spark_jobs.records import find_broken, gather_days, judge_records, read_records
 from spark_jobs.repeats import PLACE, find_identities, find_repeats, mark_repeats
 from spark_jobs.session import SparkOpener, open_session
@@ -112,6 +112,7 @@ def preview(lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -
         print(f"  {delivery['path']}")
 
 
+@planned_anew
 def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -> CleaningPlan:
     """Registers, cleans and publishes what is due of one log; gives the plan that was carried out."""
     plan = plan_log(lake, shop, log, as_of, settings, deliveries.register(lake, shop, log, as_of, settings.home))

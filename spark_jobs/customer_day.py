@@ -21,7 +21,7 @@ from spark_jobs.contract.features import MEASURES, SESSION_GAP_MINUTES, SETS, Me
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, EVENTS
-from spark_jobs.lake import Lake, make_run_key, source_hash
+from spark_jobs.lake import Lake, make_run_key, planned_anew, source_hash
 from spark_jobs.session import SparkOpener, open_session
 
 DAY_KEY = ("customer_id", "event_day", "delivery_day")
@@ -102,6 +102,7 @@ def stale_days(lake: Lake, shop: Shop, as_of: date) -> dict[str, str]:
     return lake.unpublished(CUSTOMER_DAY, keys)
 
 
+@planned_anew
 def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date, is_dry_run: bool = False) -> None:
     """Builds and publishes what is due; a dry run only says what is."""
     keys = stale_days(lake, shop, as_of)

@@ -23,11 +23,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import wraps
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,7 +43,10 @@ from spark_jobs.contract.tables import RUNS, Table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+T = TypeVar("T")
+
 _COMMIT_ATTEMPTS = 5
+_PLANS = 3
 _UPDATE_ATTEMPTS = 30
 
 
@@ -56,6 +60,21 @@ on_step: Callable[[str], None] = _ignore_step
 
 class SupersededError(TransientError):
     """Another run published the same partition meanwhile: what this one made may be out of date."""
+
+
+def planned_anew(job: Callable[..., T]) -> Callable[..., T]:
+    """A job that begins again, from its plan, where another run was faster: often little is left to do."""
+
+    @wraps(job)
+    def run(*arguments, **options) -> T:
+        for _ in range(_PLANS - 1):
+            try:
+                return job(*arguments, **options)
+            except SupersededError as error:
+                print(f"planning anew: {error}")
+        return job(*arguments, **options)
+
+    return run
 
 
 @dataclass(frozen=True)
@@ -310,7 +329,7 @@ class Lake:
             if not _delta.select_unpublished(handle, table, keys):
                 return _find_publication(handle, table, keys)
             if _delta.read_generations(handle, table, keys) != pinned.generations:
-                raise SupersededError(f"{table.name} {_say(keys)} was published by another run meanwhile: run again")
+                raise SupersededError(f"{table.name} {_say(keys)} was published by another run meanwhile")
             time.sleep(0.1 * attempt)
         raise TransientError(f"{table.name} {_say(keys)} could not be committed, run again: {failure}") from failure
 

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from spark_jobs import customer_day, lake
 from spark_jobs.accounts import check_accounts, check_total, make_accounts, take_tallies
 from spark_jobs.contract.errors import AuditError, ChurnError
 from spark_jobs.contract.tables import (
@@ -120,6 +121,24 @@ def test_repeating_a_run_commits_nothing(make_shop):
     shop.run_night(DAY[1])
     assert versions == {table.name: shop.lake.version(table) for table in (PURCHASES, CUSTOMER_DAY, CUSTOMER_SERIES)}
     assert len(shop.lake.runs("etl")) == 1
+
+
+def test_a_job_whose_days_another_run_has_published_meanwhile_plans_anew(make_shop, monkeypatch, capsys):
+    shop = make_shop()
+    shop.deliver("2011-03-01.csv", line("a"))
+    shop.deliver("2011-03-02.csv", line("b", at="2011-03-02 10:00"))
+    shop.clean(DAY[2])
+
+    def overtake(step: str) -> None:
+        monkeypatch.undo()
+        customer_day.run(shop.open_spark, shop.lake, shop.shop, DAY[1])
+
+    monkeypatch.setattr(lake, "on_step", overtake)
+    customer_day.run(shop.open_spark, shop.lake, shop.shop, DAY[2])
+    said = capsys.readouterr().out
+    assert "planning anew: customer_day" in said
+    assert "1 rows of 1 delivery days up to 2011-03-02" in said  # the other one is done
+    assert [row["event_day"] for row in shop.rows(CUSTOMER_DAY)] == [DAY[1], DAY[2]]
 
 
 def test_a_first_dump_belongs_to_each_events_own_day(make_shop):
