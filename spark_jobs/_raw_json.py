@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,25 +20,33 @@ from spark_jobs._raw_block import Block, RawRecord, make_block
 from spark_jobs._raw_text import is_decoded, read_lines
 from spark_jobs.contract.shop import Source
 
-MAX_SHAPES = 8
+MAX_SHAPES = 12
 FEW = 1 / 16  # where fewer lines than this have no known shape, none is learned for them
 FIRST_LINES = 50  # one of these gives a new shape
 PLAIN_KEY = re.compile(r'[^",:{}\\\x00-\x1f\ud800-\udfff]+')
-#: A text without escapes, a number, a word; as JSON has them, not what comes close.
-VALUE = r'(?:"[^"\\\x00-\x1f]*"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null)'
+#: A text without escapes, a number or word; as JSON has them, not what comes close.
+TEXT = r'"[^"\\\x00-\x1f]*"'
+BARE = r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null)"
+VALUE = f"(?:{TEXT}|{BARE})"
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BRACKET = re.compile(r"[\[\]{}]")
 
 
 class Shape:
-    """The lines of objects that have these keys in this order, and no value that needs decoding."""
+    """The lines of objects that have these keys in this order, and no value that needs decoding.
 
-    def __init__(self, keys: list[str], source: Source):
+    is_text: which of the values are texts. Lines that agree in that are cut at their quotes, in a quarter of the time.
+    """
+
+    def __init__(self, keys: list[str], source: Source, is_text: list[bool] | None = None):
+        self.keys, self.is_text = keys, is_text
         names = [re.escape(json.dumps(key, ensure_ascii=False)) for key in keys]
-        self.line = r"^\{ ?" + ", ?".join(f"{name} ?: ?{VALUE}" for name in names) + r" ?\}\r?$"
+        values = [TEXT if of else BARE for of in is_text] if is_text else [VALUE] * len(keys)
+        parts = (f"{name} ?: ?{value}" for name, value in zip(names, values, strict=True))
+        self.line = r"^\{ ?" + ", ?".join(parts) + r" ?\}\r?$"
         self.key = f"[{{,] ?(?:{'|'.join(names)}) ?: ?"
-        self.places = [keys.index(column) + 1 if column in keys else None for column in source.raw_columns]
-        self.pieces, self.longest = len(keys) + 1, source.limits.record_characters
+        self.places = [keys.index(column) if column in keys else None for column in source.raw_columns]
+        self.longest = source.limits.record_characters
 
     def has(self, lines: pa.Array) -> pa.Array:
         """Whether each line is of this shape."""
@@ -46,18 +55,39 @@ class Shape:
 
     def cut(self, lines: pa.Array) -> Block:
         """The records of lines of this shape."""
-        # No text has a quote within, so a quoted key behind a comma is a key wherever it stands.
-        pieces = pc.split_pattern_regex(lines, self.key).flatten()
+        values = self._cut_at_quotes(lines) if self.is_text else self._cut_at_keys(lines)
         absent = pa.nulls(len(lines), pa.string())
-        columns = [absent if place is None else self._cut_column(pieces, place) for place in self.places]
+        columns = [absent if place is None else values[place] for place in self.places]
         return Block(columns, absent, pa.nulls(len(lines), pa.binary()))
 
-    def _cut_column(self, pieces: pa.Array, place: int) -> pa.Array:
-        column = pieces[place :: self.pieces]
-        if place == self.pieces - 1:
-            column = pc.utf8_rtrim(column, " }\r")
-        texts = pc.if_else(pc.starts_with(column, '"'), pc.utf8_slice_codeunits(column, 1, -1), column)
-        return pc.if_else(pc.is_in(column, pa.array(['""', "null"])), None, texts)
+    def _cut_at_quotes(self, lines: pa.Array) -> list[pa.Array]:
+        """The values by key. Neither key nor text has a quote within, so all lines fall into as many pieces."""
+        pieces = pc.split_pattern(lines, '"').flatten()
+        # Before a key stands the piece that ends the value before; a text is a piece, what is bare ends in the next.
+        places = list(accumulate((4 if of else 2 for of in self.is_text), initial=1))
+        texts = [
+            pieces[place + (2 if of else 1) :: places[-1]] for of, place in zip(self.is_text, places, strict=False)
+        ]
+        return [
+            _null_where(text, "") if of else _null_where(pc.utf8_trim(text, " :,}\r"), "null")
+            for of, text in zip(self.is_text, texts, strict=True)
+        ]
+
+    def _cut_at_keys(self, lines: pa.Array) -> list[pa.Array]:
+        """The same. No text has a quote within, so a quoted key behind a comma is a key wherever it stands."""
+        pieces = pc.split_pattern_regex(lines, self.key).flatten()
+        values = [pieces[place :: len(self.keys) + 1] for place in range(1, len(self.keys) + 1)]
+        values[-1] = pc.utf8_rtrim(values[-1], " }\r")
+        return [_unquote(value) for value in values]
+
+
+def _null_where(values: pa.Array, text: str) -> pa.Array:
+    return pc.if_else(pc.equal(values, text), None, values)
+
+
+def _unquote(values: pa.Array) -> pa.Array:
+    texts = pc.if_else(pc.starts_with(values, '"'), pc.utf8_slice_codeunits(values, 1, -1), values)
+    return pc.if_else(pc.is_in(values, pa.array(['""', "null"])), None, texts)
 
 
 def read_json_lines(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[Block]:
@@ -79,7 +109,7 @@ def read_block(text: str, source: Source, shapes: list[Shape]) -> Block:
 def _read_shaped(lines: pa.Array, source: Source, shapes: list[Shape], tried: int, few: float) -> Block:
     """The records of lines that have none of the first `tried` shapes."""
     if tried == len(shapes):
-        shape = _learn_shape(lines, source) if len(lines) > few and tried < MAX_SHAPES else None
+        shape = _learn_shape(lines, source, shapes) if len(lines) > few and tried < MAX_SHAPES else None
         if shape is None:
             return _read_strictly(lines.to_pylist(), source)
         shapes.append(shape)
@@ -91,8 +121,9 @@ def _read_shaped(lines: pa.Array, source: Source, shapes: list[Shape], tried: in
     return block.mingle(_read_shaped(others, source, shapes, tried + 1, few), has_shape)
 
 
-def _learn_shape(lines: pa.Array, source: Source) -> Shape | None:
-    """The shape of the first of these lines that has one."""
+def _learn_shape(lines: pa.Array, source: Source, known: list[Shape]) -> Shape | None:
+    """The shape of the first of these lines that has one: of lines with the same texts; where such a one is known and
+    not enough, of all that have its keys."""
     for line in lines[:FIRST_LINES].to_pylist():
         try:
             value = _JSON.decode(line)
@@ -101,7 +132,10 @@ def _learn_shape(lines: pa.Array, source: Source) -> Shape | None:
         if isinstance(value, dict) and value and all(map(PLAIN_KEY.fullmatch, value)):
             shape = Shape(list(value), source)
             if shape.has(pa.array([line])).true_count:
-                return shape
+                if any(other.keys == shape.keys for other in known):
+                    return shape
+                is_text = [piece.startswith('"') for piece in re.split(shape.key, line)[1:]]
+                return Shape(shape.keys, source, is_text)
     return None
 
 

@@ -13,7 +13,7 @@ import pyarrow.fs
 from spark_jobs.contract.shop import Limits, Source
 
 GZIP_MAGIC = b"\x1f\x8b"
-READ_BYTES = 1 << 20
+READ_BYTES = 1 << 22
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
