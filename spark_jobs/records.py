@@ -14,7 +14,7 @@ from spark_jobs.cleaning_plan import CleaningPlan, Delivery
 from spark_jobs.contract.shop import Shop, Source
 from spark_jobs.contract.tables import EVENTS
 
-READ_TASK_BYTES = 16 << 20  # of raw, often compressed, files
+READ_TASK_BYTES = 8 << 20  # of raw, often compressed, files
 MIN_READ_TASKS = 8
 BROKEN_FILE = "file_broken"  # nothing is wrong with the record itself
 PLACEMENT_DDL = "delivery_id string, path string, delivered_on date, not_before date, seen_as_of date"

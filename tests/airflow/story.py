@@ -15,7 +15,7 @@ ETL, SCORE, TRAIN, UPKEEP = (f"churn_{family}__bazaar" for family in ("etl", "sc
 BASE, *NIGHTS = (last_due_night() - timedelta(days=ago) for ago in (4, 3, 2, 1, 0))
 BACKFILLED, OWED = NIGHTS[:2], NIGHTS[2:]
 PATIENCE_SECONDS = 900
-THINKING_SECONDS = 5
+THINKING_SECONDS = 15
 
 
 def find_run(airflow: AirflowClient, dag_id: str, day: date, nth: int = 1) -> dict[str, Any]:
@@ -64,8 +64,8 @@ def is_repeated(airflow: AirflowClient, dag_id: str, run_id: str, before: dict[s
 
 def await_question(airflow: AirflowClient, training: str) -> None:
     await_task(airflow, TRAIN, training, "approve", "deferred", "awaiting_input")
-    # Nobody answers within a second. Airflow would take the task that goes on for one that was killed, as long as the
-    # worker that asked has not ended.
+    # Nobody answers within seconds: until the worker that asked has ended, Airflow takes the task that goes on for one
+    # that was killed, and asks again after the pause of a retry.
     time.sleep(THINKING_SECONDS)
 
 
