@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 BLOCK_RECORDS = 16_384
 
@@ -31,6 +32,9 @@ class Block(NamedTuple):
         rows = zip(*(column.to_pylist() for column in (self.fault, self.text, *self.columns)), strict=True)
         for fault, text, *values in rows:
             yield RawRecord(values) if fault is None else RawRecord(None, fault, decode(text))
+
+    def filter(self, is_kept: pa.Array) -> Block:
+        return Block([column.filter(is_kept) for column in self.columns], *(of.filter(is_kept) for of in self[1:]))
 
     def mingle(self, other: Block, is_ours: pa.Array) -> Block:
         """One block of both: a record is the next of ours where `is_ours`, else the next of the other's."""
@@ -70,6 +74,11 @@ def make_blocks(records: Iterable[RawRecord], width: int) -> Iterator[Block]:
         yield make_block(gathered, width)
         raise
     yield make_block(gathered, width)
+
+
+def null_where(values: pa.Array, text: str) -> pa.Array:
+    """The values, null where they are this text."""
+    return pc.if_else(pc.equal(values, text), None, values)
 
 
 def encode(text: str) -> bytes:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs
 
-from spark_jobs._raw_block import Block, RawRecord, make_block
+from spark_jobs._raw_block import Block, RawRecord, make_block, null_where
 from spark_jobs._raw_text import is_decoded, read_lines
 from spark_jobs.contract.shop import Source
 
@@ -55,34 +55,33 @@ class Shape:
 
     def cut(self, lines: pa.Array) -> Block:
         """The records of lines of this shape."""
-        values = self._cut_at_quotes(lines) if self.is_text else self._cut_at_keys(lines)
+        value_of = self._cut_at_quotes(lines) if self.is_text else self._cut_at_keys(lines)
         absent = pa.nulls(len(lines), pa.string())
-        columns = [absent if place is None else values[place] for place in self.places]
+        columns = [absent if place is None else value_of(place) for place in self.places]
         return Block(columns, absent, pa.nulls(len(lines), pa.binary()))
 
-    def _cut_at_quotes(self, lines: pa.Array) -> list[pa.Array]:
-        """The values by key. Neither key nor text has a quote within, so all lines fall into as many pieces."""
+    def _cut_at_quotes(self, lines: pa.Array) -> Callable[[int], pa.Array]:
+        """The values of a key. Neither key nor text has a quote within, so all lines fall into as many pieces."""
         pieces = pc.split_pattern(lines, '"').flatten()
         # Before a key stands the piece that ends the value before; a text is a piece, what is bare ends in the next.
-        places = list(accumulate((4 if of else 2 for of in self.is_text), initial=1))
-        texts = [
-            pieces[place + (2 if of else 1) :: places[-1]] for of, place in zip(self.is_text, places, strict=False)
-        ]
-        return [
-            _null_where(text, "") if of else _null_where(pc.utf8_trim(text, " :,}\r"), "null")
-            for of, text in zip(self.is_text, texts, strict=True)
-        ]
+        *starts, width = accumulate((4 if of else 2 for of in self.is_text), initial=1)
 
-    def _cut_at_keys(self, lines: pa.Array) -> list[pa.Array]:
+        def value_of(place: int) -> pa.Array:
+            if self.is_text[place]:
+                return null_where(pieces[starts[place] + 2 :: width], "")
+            return null_where(pc.utf8_trim(pieces[starts[place] + 1 :: width], " :,}\r"), "null")
+
+        return value_of
+
+    def _cut_at_keys(self, lines: pa.Array) -> Callable[[int], pa.Array]:
         """The same. No text has a quote within, so a quoted key behind a comma is a key wherever it stands."""
         pieces = pc.split_pattern_regex(lines, self.key).flatten()
-        values = [pieces[place :: len(self.keys) + 1] for place in range(1, len(self.keys) + 1)]
-        values[-1] = pc.utf8_rtrim(values[-1], " }\r")
-        return [_unquote(value) for value in values]
 
+        def value_of(place: int) -> pa.Array:
+            values = pieces[place + 1 :: len(self.keys) + 1]
+            return _unquote(pc.utf8_rtrim(values, " }\r") if place == len(self.keys) - 1 else values)
 
-def _null_where(values: pa.Array, text: str) -> pa.Array:
-    return pc.if_else(pc.equal(values, text), None, values)
+        return value_of
 
 
 def _unquote(values: pa.Array) -> pa.Array:

@@ -175,13 +175,13 @@ def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outc
     placed = events.join(F.broadcast(place), "delivery_id", how="inner")
     known = known_before(spark, lake, plan)
     identities = find_identities(events, known).persist()
-    if identities.isEmpty():
-        return outcome
-    repeats = find_repeats(placed, known, identities, shop.sources[plan.log])
-    kept, duplicates = drop_repeats(draft, paths, repeats)
+    if not identities.isEmpty():
+        repeats = find_repeats(placed, known, identities, shop.sources[plan.log])
+        kept, duplicates = drop_repeats(draft, paths, repeats)
+        files = {**outcome.files, "clean": kept}
+        outcome = replace(outcome, files=files, tallies=with_duplicates(outcome.tallies, duplicates))
     identities.unpersist()
-    files = {**outcome.files, "clean": kept}
-    return replace(outcome, files=files, tallies=with_duplicates(outcome.tallies, duplicates))
+    return outcome
 
 
 def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: Settings) -> DataFrame:

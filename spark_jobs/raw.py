@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.fs
 import pyarrow.parquet as pq
 
-from spark_jobs._raw_block import Block, RawRecord, encode, make_block
+from spark_jobs._raw_block import Block, RawRecord, encode, make_block, null_where
 from spark_jobs._raw_csv import read_csv, read_header
 from spark_jobs._raw_json import read_json_lines
 from spark_jobs._raw_text import FileRefusedError, open_text, require_columns
@@ -196,7 +196,7 @@ def _hash_records(block: Block, has_no_id: pa.Array, hash_record: Callable[[byte
     """The hashes of the records that need one: those that are faulty or have no id of the shop's own. Of the others
     only those that will be rejected do, and that is not known yet."""
     is_needed = pc.or_(block.fault.is_valid(), has_no_id)
-    hashes = pa.array(map(hash_record, _contents(block).filter(is_needed).to_pylist()), pa.string())
+    hashes = pa.array(map(hash_record, _contents(block.filter(is_needed)).to_pylist()), pa.string())
     return pc.replace_with_mask(pa.nulls(len(is_needed), pa.string()), is_needed, hashes)
 
 
@@ -223,8 +223,7 @@ def join_values(values: Sequence[str | None]) -> str:
 
 
 def _trim(column: pa.Array) -> pa.Array:
-    trimmed = pc.utf8_trim(column, " ")
-    return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+    return null_where(pc.utf8_trim(column, " "), "")
 
 
 def _read_blocks(source: Source, folder: str, path: str) -> Iterator[Block]:
@@ -249,6 +248,5 @@ def _read_parquet(file_system: pa.fs.FileSystem, path: str, source: Source) -> I
         ):
             raise FileRefusedError("file_too_large", f"more than {source.limits.file_bytes} bytes")
         for batch in file.iter_batches(columns=list(source.raw_columns)):
-            texts = [batch.column(name).cast(pa.string()) for name in source.raw_columns]
-            columns = [pc.if_else(pc.equal(text, ""), None, text) for text in texts]
+            columns = [null_where(batch.column(name).cast(pa.string()), "") for name in source.raw_columns]
             yield Block(columns, pa.nulls(len(batch), pa.string()), pa.nulls(len(batch), pa.binary()))
