@@ -26,8 +26,8 @@ MARGIN = 1e-3
 class HorizonVerdict:
     """The gate at one horizon: both parts, and the same calibration test of the contender for fairness.
 
-    ece_interval is that of the candidate's calibration error less the contender's. comparison is None, and so are all
-    measures, where no outcome counts for the horizon.
+    ece_interval is that of the candidate's calibration error less the contender's, told where the contender's alone
+    is what chance allows. comparison is None, and so are all measures, where no outcome counts for the horizon.
     """
 
     horizon_days: int
@@ -47,7 +47,7 @@ class HorizonVerdict:
     def refuses_calibration(self) -> bool:
         """Whether the candidate must go for its calibration: for a contender that is surely better calibrated, and not
         worse in log loss, which pays for bad calibration as well."""
-        if self.comparison is None or self.ece_ok or not self.contender_ece_ok:
+        if self.ece_interval is None:
             return False
         return self.ece_interval[0] > 0 and self.comparison.log_loss_difference >= 0
 
@@ -116,6 +116,7 @@ def _judge_horizon(predictions: Predictions, index: int, candidate: str, contend
     comparison = compare(outcome, p, contender_p, level=level)
     ece, bound = _test_calibration(outcome, p, level)
     contender_ece, contender_bound = _test_calibration(outcome, contender_p, level)
+    is_in_question = ece > bound and contender_ece <= contender_bound
     return HorizonVerdict(
         horizon_days,
         len(outcome),
@@ -128,7 +129,7 @@ def _judge_horizon(predictions: Predictions, index: int, candidate: str, contend
         contender_ece=contender_ece,
         contender_ece_bound=contender_bound,
         contender_ece_ok=contender_ece <= contender_bound,
-        ece_interval=compare_calibration(outcome, p, contender_p, level=level),
+        ece_interval=compare_calibration(outcome, p, contender_p, level=level) if is_in_question else None,
     )
 
 
