@@ -18,6 +18,7 @@ from rich.table import Table
 
 from spark_jobs.contract.shop import Shop
 from training.evaluate import MetricRow, Predictions
+from training.markdown import write_table
 from training.metrics import Comparison
 from training.verdict import Verdict
 
@@ -153,16 +154,9 @@ def write_summary(summary: Summary) -> str:
 
 def write_markdown(results: list[CutoffResult], summary: Summary | None) -> str:
     """The summary and the table as Markdown, notes below it."""
-    over_all = [write_summary(summary), "", *_write_table(list_summary(summary), 1), ""] if summary else []
+    over_all = [write_summary(summary), "", *write_table(list_summary(summary)), ""] if summary else []
     notes = [f"- {result.predictions.cutoff}: {note}" for result in results for note in result.notes]
-    return "\n".join([*over_all, *_write_table(list_lines(results), 3), *(["", *notes] if notes else [])]) + "\n"
-
-
-def _write_table(lines: list[list[str]], names: int) -> list[str]:
-    """Lines of Markdown; all columns but the first `names` are numbers."""
-    heading, *rows = lines
-    rule = ["---"] * names + ["---:"] * (len(heading) - names)
-    return ["| " + " | ".join(row) + " |" for row in (heading, rule, *rows)]
+    return "\n".join([*over_all, *write_table(list_lines(results), names=3), *(["", *notes] if notes else [])]) + "\n"
 
 
 def show_results(results: list[CutoffResult], console: Console) -> None:

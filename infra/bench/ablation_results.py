@@ -20,6 +20,7 @@ from infra.demo.simulated.simulate import SHOP as SIMULATED
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop import Shop
 from training.ablation import RESULTS
+from training.markdown import write_table
 from training.metrics import Ranking, bootstrap_mean, log_losses
 
 HEADING = ("variant", "days", "n", "AUROC", "log loss", "log loss − the model (95 %)", "skill", "CPU s")
@@ -113,8 +114,7 @@ def write_results(rows: Sequence[Row], shop: Shop, cutoffs: Sequence[date], out:
 
 
 def write_markdown(rows: Sequence[Row], shop: Shop, cutoffs: Sequence[date]) -> str:
-    rule = ["---"] + ["---:"] * (len(HEADING) - 1)
-    table = ["| " + " | ".join(line) + " |" for line in (HEADING, rule, *list_lines(rows))]
+    table = write_table([HEADING, *list_lines(rows)])
     return HEADER.format(shop=shop, days=", ".join(map(str, cutoffs))) + "\n".join(table) + "\n"
 
 

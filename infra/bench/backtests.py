@@ -25,6 +25,7 @@ from spark_jobs.command import run_command
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop_file import load_shop
+from training.markdown import write_table
 
 SHOPS = ("online_retail", "cdnow", "complete_journey", SIMULATED)
 RESULT = "backtest.json"
@@ -151,8 +152,7 @@ def _write_gain(row: dict) -> str:
 
 
 def _write_table(lines: list[list[str]]) -> str:
-    heading, *rows = lines
-    return "".join("| " + " | ".join(row) + " |\n" for row in (heading, ["---"] + ["---:"] * (len(heading) - 1), *rows))
+    return "".join(f"{line}\n" for line in write_table(lines))
 
 
 if __name__ == "__main__":

@@ -20,11 +20,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
-from infra.bench import ONE_CORE
+from infra.bench import ONE_CORE, time_once
 
 os.environ |= ONE_CORE
 
@@ -48,6 +49,7 @@ from training.dataset import Series, Tensors, TensorSpec, truncate
 from training.evaluate import take_outcomes
 from training.fit import Candidate
 from training.lean import LeanNetwork
+from training.markdown import write_table
 from training.members import LSTM, NetworkMembers
 from training.metrics import Ranking
 
@@ -71,19 +73,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     fetch_packages(folder)
     candidate = find_network(Warehouse.connect(settings), shop, arguments.as_of)
     series = read_series(Lake(settings.lake(shop.name)), shop, [arguments.as_of])[arguments.as_of]
-    tensors, outcome, counts = take_customers(series, candidate.spec, shop)
-    for line in (COLUMNS, ["---", *["---:"] * (len(COLUMNS) - 1)]):
-        print("| " + " | ".join(line) + " |")
-    primary, expected = shop.churn.horizons_days.index(shop.churn.primary_horizon_days), None
+    primary = shop.churn.horizons_days.index(shop.churn.primary_horizon_days)
+    tensors, outcome, counts = take_customers(series, candidate.spec, shop, primary)
     starts = {name: time_start(code.format(folder=str(folder))) for name, code in STARTS.items()}
+    rows, expected = [COLUMNS], None
     for name, (size, predict) in make_servers(candidate.members, folder).items():
-        p = candidate.calibration.apply(predict(tensors.inputs, tensors.lengths))
+        work = partial(predict, tensors.inputs, tensors.lengths)
+        p = candidate.calibration.apply(work())
         expected = p if expected is None else expected
-        auroc = Ranking(outcome[counts, primary], p[counts, primary]).auroc(np.ones((1, counts.sum())))[0]
-        cost = time_median(lambda: predict(tensors.inputs, tensors.lengths)) / len(p) * 1e6  # noqa: B023
+        auroc = Ranking(outcome[counts], p[counts, primary]).auroc(np.ones((1, counts.sum())))[0]
+        cost = np.median([time_once(work) for _ in range(TRIES)]) / len(p)
         start = starts[name.partition(",")[0]]
-        print(f"| {name} | {size / 1000:.0f} | {start:.2f} | {cost:.1f} | {start + cost * CUSTOMERS_PER_TASK / 1e6:.2f}"
-              f" | {auroc:.4f} | {np.abs(p - expected).max():.1e} |")  # fmt: skip
+        task = start + cost * CUSTOMERS_PER_TASK
+        rows.append((name, f"{size / 1000:.0f}", f"{start:.2f}", f"{cost * 1e6:.1f}", f"{task:.2f}", f"{auroc:.4f}",
+                     f"{np.abs(p - expected).max():.1e}"))  # fmt: skip
+    print("\n".join(write_table(rows)))
 
 
 def fetch_packages(folder: Path) -> None:
@@ -107,15 +111,16 @@ def find_network(warehouse: Warehouse, shop: Shop, as_of) -> Candidate:
     return Candidate(LSTM, candidate.spec, members, candidate.calibration, candidate.typical, np.empty(0))
 
 
-def take_customers(series: Series, spec: TensorSpec, shop: Shop) -> tuple[Tensors, np.ndarray, np.ndarray]:
-    """Everybody eligible one longest horizon before the end: tensors, outcomes (N, H), who counts for the primary."""
-    cutoff = series.as_of - np.timedelta64(shop.churn.horizons_days[-1], "D").item()
+def take_customers(
+    series: Series, spec: TensorSpec, shop: Shop, primary: int
+) -> tuple[Tensors, np.ndarray, np.ndarray]:
+    """Everybody eligible one longest horizon before the end: tensors, the primary outcomes (N,), and who counts."""
+    cutoff = series.as_of - timedelta(days=shop.churn.horizons_days[-1])
     everybody = pa.concat_tables(series.chunks()).combine_chunks()
     outcomes = take_outcomes(everybody, cutoff, shop)
     rows = np.flatnonzero(outcomes.eligible)
-    primary = shop.churn.horizons_days.index(shop.churn.primary_horizon_days)
     then = truncate(everybody.take(pa.array(rows)), cutoff)
-    return spec.build(then, cutoff), outcomes.outcome[rows], outcomes.active[rows, primary]
+    return spec.build(then, cutoff), outcomes.outcome[rows, primary], outcomes.active[rows, primary]
 
 
 def make_servers(members: NetworkMembers, folder: Path) -> dict[str, tuple[int, Predict]]:
@@ -209,17 +214,6 @@ def _order_gates(weights: np.ndarray) -> np.ndarray:
     """Keras has the gates as i, f, c, o; ONNX as i, o, f, c."""
     taken, kept, new, shown = np.split(weights, 4, axis=-1)
     return np.concatenate([taken, shown, kept, new], axis=-1)
-
-
-def time_median(work: Callable[[], object]) -> float:
-    """Processor seconds."""
-
-    def once() -> float:
-        start = time.process_time()
-        work()
-        return time.process_time() - start
-
-    return float(np.median([once() for _ in range(TRIES)]))
 
 
 if __name__ == "__main__":

@@ -19,14 +19,13 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infra.bench import ONE_CORE
+from infra.bench import ONE_CORE, time_once
 
 os.environ |= ONE_CORE
 
@@ -54,6 +53,7 @@ from training.explain import (
     remove_evidence,
 )
 from training.fit import Candidate, fit_candidates
+from training.markdown import write_table
 from training.members import NetworkMembers
 from training.predict import find_bands
 from training.progress import show_progress
@@ -110,11 +110,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         candidates = fit_candidates(series, arguments.as_of, shop, settings, progress=progress)
     eligible = pa.concat_tables(keep_eligible(chunk, shop) for chunk in series.chunks()).combine_chunks()
     plan = Training(shop, arguments.as_of, settings, series, run_key="")
-    rule = ["---", *["---:"] * (len(COLUMNS) - 1)]
     rows = [[kind, *measure(serve(prepare_reasons(candidate, plan), plan), eligible, shop)]
             for kind, candidate in candidates.items()]  # fmt: skip
-    for line in (COLUMNS, rule, *rows):
-        print("| " + " | ".join(line) + " |")
+    print("\n".join(write_table([COLUMNS, *rows])))
 
 
 def serve(candidate: Candidate, plan: Training) -> Candidate:
@@ -195,13 +193,7 @@ def time_reasons(at_risk: AtRisk, shop: Shop) -> float:
         reasons = explain(candidate, candidate.spec.build(batch, as_of))
         write_texts(reasons, batch, candidate.spec.measures, as_of, shop)
 
-    return float(np.median([_time(score_and_explain) / _time(score) - 1 for _ in range(TRIES)]))
-
-
-def _time(work: Callable[[], None]) -> float:
-    start = time.process_time()
-    work()
-    return time.process_time() - start
+    return float(np.median([time_once(score_and_explain) / time_once(score) - 1 for _ in range(TRIES)]))
 
 
 if __name__ == "__main__":

@@ -16,11 +16,10 @@ import os
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from infra.bench import ONE_CORE
+from infra.bench import ONE_CORE, time_once
 
 os.environ |= ONE_CORE | {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
@@ -91,12 +90,7 @@ def draw_customers(architecture: Architecture, steps: int) -> tuple[np.ndarray, 
 
 
 def time_best(work: Callable[[], object], tries: int = 5) -> float:
-    def once() -> float:
-        start = time.process_time()
-        work()
-        return time.process_time() - start
-
-    return min(once() for _ in range(tries))
+    return min(time_once(work) for _ in range(tries))
 
 
 def time_start(code: str) -> float:

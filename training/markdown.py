@@ -1,0 +1,12 @@
+"""Tables as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def write_table(lines: Sequence[Sequence[str]], names: int = 1) -> list[str]:
+    """The lines of a table, its heading first; all columns but the first `names` are numbers."""
+    heading, *rows = lines
+    rule = ["---"] * names + ["---:"] * (len(heading) - names)
+    return ["| " + " | ".join(row) + " |" for row in (heading, rule, *rows)]
