@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.settings import EMBEDDED_DATABASE, Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.shop_file import load_shop
 
 RAW, LAKE, WAREHOUSE = "raw", "lake", "warehouse"
-EMBEDDED_DATABASE = "churn"
 
 
 def raw(*logs: str) -> list[str]:
@@ -62,6 +61,5 @@ def _locate_folder(folder: str) -> tuple[str, str]:
 
 
 def _find_embedded(settings: Settings) -> str:
-    """Where the embedded PostgreSQL listens; its first start has chosen the port for ever."""
-    port = (settings.warehouse / "port").read_text().strip()
+    port = settings.warehouse_port_file.read_text().strip()
     return f"postgresql://localhost:{port}/{EMBEDDED_DATABASE}"

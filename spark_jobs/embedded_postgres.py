@@ -27,10 +27,10 @@ import psycopg
 
 from spark_jobs._postgres_programs import give_to_owner, name_for_program, run_program
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.settings import EMBEDDED_DATABASE, Settings
 from spark_jobs.ports import is_free
 
-USER = DATABASE = "churn"
+USER = "churn"
 START_SECONDS = 120
 
 SERVER_SETTINGS = {
@@ -49,10 +49,11 @@ class EmbeddedPostgres:
     """The server of one CHURN_HOME. Every failure is a ChurnError of one line."""
 
     def __init__(self, home: Path):
-        self.folder = Settings(home.resolve()).warehouse
+        settings = Settings(home.resolve())
+        self.folder = settings.warehouse
         self.data = self.folder / "data"
         self.log = self.data / "server.log"
-        self._port_file = self.folder / "port"
+        self._port_file = settings.warehouse_port_file
         self.password_file = home.resolve() / "secrets" / "warehouse_password"
 
     @property
@@ -63,7 +64,7 @@ class EmbeddedPostgres:
         except OSError as error:
             raise ChurnError(f"{error.filename} cannot be read ({error.strerror}): start the warehouse, or restore "
                              "the file") from None  # fmt: skip
-        return f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
+        return f"postgresql://{USER}:{password}@127.0.0.1:{port}/{EMBEDDED_DATABASE}"
 
     def start(self) -> str:
         """Starts the server unless it runs, and gives its URL. Of several callers at once, one starts it."""
@@ -141,7 +142,9 @@ class EmbeddedPostgres:
         locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
         access = ("--username", USER, "--auth=scram-sha-256", "--pwfile=/dev/stdin")
         run_program("initdb", *where, *access, *locale, folder=fresh, stdin=self._keep_password())
-        run_program("postgres", "--single", *where, "postgres", folder=fresh, stdin=f"CREATE DATABASE {DATABASE}\n")
+        run_program(
+            "postgres", "--single", *where, "postgres", folder=fresh, stdin=f"CREATE DATABASE {EMBEDDED_DATABASE}\n"
+        )
         fresh.rename(self.data)
 
     def _forget_dead_server(self) -> None:

@@ -28,6 +28,8 @@ from zoneinfo import ZoneInfo
 
 from spark_jobs.contract.errors import ChurnError
 
+#: The embedded PostgreSQL's database.
+EMBEDDED_DATABASE = "churn"
 #: So many days one run may be about; more are a backfill, whose days can be repeated one by one.
 MOST_DAYS = 100
 
@@ -100,6 +102,11 @@ class Settings:
     def warehouse(self) -> Path:
         """The embedded PostgreSQL's folder."""
         return self.home / "warehouse"
+
+    @property
+    def warehouse_port_file(self) -> Path:
+        """The port of the embedded PostgreSQL, chosen by its first start for ever."""
+        return self.warehouse / "port"
 
     @property
     def mlflow_tracking_uri(self) -> str:
