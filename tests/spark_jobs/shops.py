@@ -37,6 +37,19 @@ unit_price = "price"
 column = "quantity"
 below = 0
 """
+#: At the end of a shop.toml: a CRM whose log names a client and when he was contacted.
+CONTACT = """
+[contact]
+capacity_per_night = 5
+cost = 1
+success_rate = 0.1
+margin = 0.3
+[contact.log]
+location = "sent"
+files = "*.csv*"
+format = "csv"
+columns = { customer_id = "client", contacted_at = "sent" }
+"""
 HEADER = "customer,at,product,category,quantity,price"
 DATED = "delivery_day = '(\\d{4}-\\d{2}-\\d{2})'"
 

@@ -14,6 +14,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.raw import Hasher
 from spark_jobs.warehouse import Warehouse
+from tests.spark_jobs.shops import CONTACT
 from tests.warehouse_support import make_pairs, select
 
 SHOP = """
@@ -25,17 +26,8 @@ location = "raw"
 files = "*.csv"
 format = "csv"
 columns = { customer_id = "client", event_at = "at", unit_price = "price" }
-[contact]
-capacity_per_night = 5
-cost = 1
-success_rate = 0.1
-margin = 0.3
-[contact.log]
-location = "sent"
-files = "*.csv*"
-format = "csv"
-columns = { customer_id = "client", contacted_at = "sent" }
 """
+SHOP += CONTACT
 
 
 @pytest.fixture

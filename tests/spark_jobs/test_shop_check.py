@@ -12,6 +12,7 @@ from spark_jobs.contract.reasons import REASONS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop_file import load_shop
 from tests.conftest import ROOT
+from tests.spark_jobs.shops import CONTACT
 
 GOOD = """
 name = "planted"
@@ -41,18 +42,7 @@ customer_id = "visitor"
 event_at = { column = "ts", format = "epoch_ms" }
 kind = { column = "type", values = { look = "view", cart = "cart_add" } }
 """.replace("returns = []\n", '[[sources.purchases.returns]]\ncolumn = "quantity"\nbelow = 0\n')
-GOOD += """
-[contact]
-capacity_per_night = 5
-cost = 1
-success_rate = 0.1
-margin = 0.3
-[contact.log]
-location = "sent"
-files = "*.csv"
-format = "csv"
-columns = { customer_id = "client", contacted_at = "sent" }
-"""
+GOOD += CONTACT
 DAYS = 40
 
 
