@@ -1,4 +1,5 @@
-"""The warehouse of whoever has no PostgreSQL: a server from a wheel, started once and left running.
+"""The PostgreSQL of whoever has none: a server from a wheel, started once and left running. It has the warehouse, and
+the databases of what else runs on this machine.
 
 It listens on a loopback TCP port with a password, so BI tools can query it while a night writes. Port and password
 are chosen once. All of it lies below CHURN_HOME: warehouse/data, warehouse/port, secrets/warehouse_password; the
@@ -24,6 +25,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from spark_jobs._postgres_programs import give_to_owner, name_for_program, run_program
 from spark_jobs.contract.errors import ChurnError
@@ -58,13 +60,17 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """With the password: for connecting, never for printing."""
+        """The warehouse's, with the password: for connecting, never for printing."""
+        return self.locate(EMBEDDED_DATABASE)
+
+    def locate(self, database: str) -> str:
+        """The URL of one of its databases, with the password."""
         try:
             port, password = self._port_file.read_text().strip(), self.password_file.read_text().strip()
         except OSError as error:
             raise ChurnError(f"{error.filename} cannot be read ({error.strerror}): start the warehouse, or restore "
                              "the file") from None  # fmt: skip
-        return f"postgresql://{USER}:{password}@127.0.0.1:{port}/{EMBEDDED_DATABASE}"
+        return f"postgresql://{USER}:{password}@127.0.0.1:{port}/{database}"
 
     def start(self) -> str:
         """Starts the server unless it runs, and gives its URL. Of several callers at once, one starts it."""
@@ -79,6 +85,19 @@ class EmbeddedPostgres:
                     raise ChurnError(f"the warehouse does not answer after {START_SECONDS} s: see {self.log}")
                 time.sleep(0.05)
             return self.url
+
+    def open_database(self, name: str) -> str:
+        """Starts the server unless it runs, makes this database unless it is there, and gives its URL."""
+        self.start()
+        if not self.has_database(name):
+            with self._connect(autocommit=True) as connection:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return self.locate(name)
+
+    def has_database(self, name: str) -> bool:
+        """Asks the running server."""
+        with self._connect() as connection:
+            return bool(connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).rowcount)
 
     def stop(self) -> bool:
         """Ends the server cleanly, open queries included. False: it was not running."""
@@ -109,6 +128,12 @@ class EmbeddedPostgres:
                                  f"{self.password_file}: restore that file") from None  # fmt: skip
             return False
         return True
+
+    def _connect(self, autocommit: bool = False) -> psycopg.Connection:
+        try:
+            return psycopg.connect(self.url, autocommit=autocommit)
+        except psycopg.OperationalError as error:
+            raise ChurnError(f"the embedded PostgreSQL does not answer: {str(error).splitlines()[0]}") from None
 
     @contextmanager
     def _lock(self) -> Iterator[int | None]:

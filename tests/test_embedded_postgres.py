@@ -53,6 +53,18 @@ def test_server_survives_its_starter_and_the_starters_process_group(home, server
     assert server.is_answering()
 
 
+def test_a_further_database_is_made_once_and_is_not_the_warehouse(server):
+    url = server.open_database("second-one")
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE mine AS SELECT 1 AS one")
+
+    assert server.open_database("second-one") == url
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT one FROM mine").fetchone() == (1,)
+    with psycopg.connect(server.url) as connection, pytest.raises(psycopg.errors.UndefinedTable):
+        connection.execute("SELECT one FROM mine")
+
+
 def test_server_keeps_port_password_and_data_over_a_restart(server):
     url = server.url
     with psycopg.connect(url) as connection:

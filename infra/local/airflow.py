@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -24,13 +23,14 @@ from rich.console import Console
 
 from infra.local.airflow_client import wait_until
 from infra.local.airflow_server import USER, AirflowServer, end_processes
-from infra.local.environment import JOBS_PYTHON, ROOT, make_environment
+from infra.local.environment import ROOT, make_environment
 from infra.local.shops import land_raw_files, prepare_warehouse
 from spark_jobs.command import run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.embedded_postgres import EmbeddedPostgres
 
 LIVE_SHOP = ROOT / "infra" / "demo" / "live" / "shop.toml"
 LOOK_SECONDS = 30  # between two looks whether a day is over
@@ -52,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = Settings.from_environment()
     if arguments.stop:
         print("Airflow is stopped" if end_processes(settings.home) else "Airflow was not running")
+        if settings.warehouse_url:  # else `make stop` stops the embedded one next
+            EmbeddedPostgres(settings.home).stop()
         return
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # also where a shell starts this in the background
@@ -93,8 +95,7 @@ def serve(settings: Settings, shops: Sequence[Shop], is_tour: bool) -> None:
     finally:
         console.print("\nstopping Airflow", soft_wrap=True)
         server.stop()
-        if settings.warehouse_url is None:
-            subprocess.run([JOBS_PYTHON, "-m", "spark_jobs.warehouse", "stop"], cwd=ROOT)
+        EmbeddedPostgres(settings.home).stop()
 
 
 def start(server: AirflowServer, console: Console) -> None:

@@ -1,4 +1,5 @@
-"""A live Airflow on this machine: scheduler, DAG processor, triggerer and API server, started and ended together.
+"""A live Airflow on this machine: scheduler, DAG processor, triggerer and API server, started and ended together, with
+a database of its own in the embedded PostgreSQL, which is started and left running.
 
 All processes that belong to it, whatever started them, carry its home in their environment: that is how they are
 found again, also after their starter was killed. No process id is ever trusted.
@@ -17,9 +18,10 @@ import httpx
 import psutil
 
 from infra.local.airflow_client import AirflowClient
-from infra.local.environment import AIRFLOW_PYTHON, ROOT, make_server_environment
+from infra.local.environment import AIRFLOW_PYTHON, LIVE_DATABASE, ROOT, make_server_environment
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
+from spark_jobs.embedded_postgres import EmbeddedPostgres
 from spark_jobs.ports import is_free
 
 POOLS = ROOT / "infra" / "airflow" / "pools.json"
@@ -59,7 +61,8 @@ class AirflowServer:
         """Starts everything and returns once it is healthy and knows the DAGs. `tell` hears what it waits for."""
         self.logs.mkdir(parents=True, exist_ok=True)
         tell("its database")
-        self.environment = make_server_environment(self.shops, self.port)
+        database = EmbeddedPostgres(self.settings.home).open_database(LIVE_DATABASE)
+        self.environment = make_server_environment(self.shops, self.port, database)
         mark = {MARK: str(self.settings.home), "SPT_NOENV": "1"}  # else process titles overwrite the mark
         try:
             if self._launch("database", ["db", "migrate"], mark).wait() != 0:

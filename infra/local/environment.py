@@ -20,10 +20,9 @@ AIRFLOW_ENVIRONMENT = ROOT / ".venv-airflow"
 JOBS_PYTHON = JOBS_ENVIRONMENT / "bin" / "python"
 AIRFLOW_PYTHON = AIRFLOW_ENVIRONMENT / "bin" / "python"
 LOCAL_SPARK = ROOT / "infra" / "spark" / "local"
-#: Airflow's own databases, below CHURN_HOME/airflow: of runs without a scheduler, and of `make airflow`.
-DATABASE, LIVE_DATABASE = "airflow.db", "airflow_live.db"
-#: Its many writers wait for each other; after SQLite's own five seconds a busy machine would refuse a person's click.
-LOCK_SECONDS = 60
+#: Airflow's own databases: of runs without a scheduler, a file below CHURN_HOME/airflow; of `make airflow`, whose many
+#: processes write at once, one in the embedded PostgreSQL.
+DATABASE, LIVE_DATABASE = "airflow.db", "airflow"
 
 
 def make_environment(shops: Iterable[Path] = (), base: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -64,14 +63,15 @@ def _airflow(base: Mapping[str, str], home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "infra" / "airflow" / "plugins"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _connect(folder / DATABASE),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / DATABASE}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs" / "airflow"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
 
 
-def make_server_environment(shops: Iterable[Path], port: int) -> dict[str, str]:
-    """What a live Airflow needs beside that: its address, and the pace of one machine where somebody watches."""
+def make_server_environment(shops: Iterable[Path], port: int, database: str) -> dict[str, str]:
+    """What a live Airflow needs beside that: its address, its database (a postgresql:// URL), and the pace of one
+    machine where somebody watches."""
     environment = make_environment(shops)
     ours = {
         "AIRFLOW__API__PORT": str(port),
@@ -83,12 +83,9 @@ def make_server_environment(shops: Iterable[Path], port: int) -> dict[str, str]:
     }
     given = {name: os.environ[name] for name in ours.keys() & os.environ.keys() - {"PATH"}}
     # Not the database of the runs without a scheduler: it would take those for its own.
-    database = _connect(Path(environment["AIRFLOW_HOME"]) / LIVE_DATABASE)
-    return {**environment, **ours, **given, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database}
-
-
-def _connect(database: Path) -> str:
-    return f"sqlite:///{database}?timeout={LOCK_SECONDS}"
+    driven = database.replace("postgresql:", "postgresql+psycopg:", 1)
+    drivers = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": driven, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": driven}
+    return {**environment, **ours, **given, **drivers}
 
 
 def make_java_options() -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+import psycopg
 from rich.console import Console
 from rich.table import Table
 
@@ -28,7 +29,7 @@ from spark_jobs.lake import Lake
 from spark_jobs.warehouse import PublishedRun, Warehouse
 
 MORNING_HOUR = 6  # from when on last night's scores should be there
-RUNS = "SELECT start_date, dag_id, state FROM dag_run WHERE start_date IS NOT NULL ORDER BY start_date"
+RUNS = "SELECT CAST(start_date AS text), dag_id, state FROM dag_run WHERE start_date IS NOT NULL ORDER BY start_date"
 
 
 @dataclass(frozen=True)
@@ -166,11 +167,14 @@ def tell_failures(shop: Shop, settings: Settings) -> Line:
 
 
 def read_runs(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Start, DAG and state of every run: those without a scheduler, and those of `make airflow`."""
-    for file in (settings.home / "airflow" / name for name in (DATABASE, LIVE_DATABASE)):
-        if file.exists():
-            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-                yield from database.execute(RUNS)
+    """Start, DAG and state of every run: those without a scheduler, and those of `make airflow`, unless it is down."""
+    file, server = settings.home / "airflow" / DATABASE, EmbeddedPostgres(settings.home)
+    if file.exists():
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            yield from database.execute(RUNS)
+    if server.is_answering() and server.has_database(LIVE_DATABASE):
+        with psycopg.connect(server.locate(LIVE_DATABASE)) as database, suppress(psycopg.errors.UndefinedTable):
+            yield from database.execute(RUNS)
 
 
 def show(lines: Sequence[Line], shop: Shop) -> None:

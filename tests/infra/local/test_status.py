@@ -4,13 +4,16 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 
+import psycopg
 import pyarrow as pa
 import pytest
 
+from infra.local.environment import LIVE_DATABASE
 from infra.local.status import tell_failures, tell_files, tell_records
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import ColumnMapping, Shop, Source
 from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES
+from spark_jobs.embedded_postgres import EmbeddedPostgres
 from spark_jobs.lake import Lake
 
 FIRST = date(2026, 11, 2)  # a Monday
@@ -70,7 +73,14 @@ def test_records_that_do_not_add_up_are_wrong(lake):
     assert [told(), told(clean=5), told(clean=3, quarantined=4)] == [False, True, True]
 
 
-def test_of_each_dag_the_newest_run_decides(tmp_path):
+@pytest.fixture
+def server(tmp_path):
+    server = EmbeddedPostgres(tmp_path)
+    yield server
+    server.stop()
+
+
+def test_of_each_dag_the_newest_run_decides_wherever_it_was_run(tmp_path, server):
     (tmp_path / "airflow").mkdir()
     with closing(sqlite3.connect(tmp_path / "airflow" / "airflow.db")) as database, database:
         database.execute("CREATE TABLE dag_run (dag_id, start_date, state)")
@@ -85,3 +95,11 @@ def test_of_each_dag_the_newest_run_decides(tmp_path):
     line = tell_failures(make_shop(), Settings(tmp_path))
     assert line.is_wrong
     assert line.text.startswith("failed: churn_score__corner at 2026-11-20 02:09 UTC;")
+
+    live = server.open_database(LIVE_DATABASE)
+    assert tell_failures(make_shop(), Settings(tmp_path)).is_wrong  # Airflow has not made its tables yet
+    with psycopg.connect(live) as database:
+        database.execute("CREATE TABLE dag_run (dag_id text, start_date timestamptz, state text)")
+        run = ("churn_score__corner", "2026-11-20 02:10:00+00", "success")
+        database.execute("INSERT INTO dag_run VALUES (%s, %s, %s)", run)
+    assert not tell_failures(make_shop(), Settings(tmp_path)).is_wrong
