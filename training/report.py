@@ -28,7 +28,7 @@ from training.report_tables import (
     find_mean,
 )
 from training.segments import SegmentCheck
-from training.verdict import Verdict
+from training.verdict import MARGIN, Verdict
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -125,6 +125,7 @@ def describe_model(findings: Findings) -> dict[str, object]:
         "expected": find_mean(predictions.of(verdict.promoted, findings.primary_index)[1]),
         "headline": findings.headline,
         "verdict": verdict,
+        "margin": MARGIN,
         "verdict_sentence": report_words.write_verdict(verdict),
         "calibration_note": report_words.write_calibration_note(predictions, verdict),
         "contenders": describe_contenders(verdict, findings.validated, list(predictions.by_method)),
