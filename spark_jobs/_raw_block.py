@@ -78,7 +78,8 @@ def make_blocks(records: Iterable[RawRecord], width: int) -> Iterator[Block]:
 
 def null_where(values: pa.Array, text: str) -> pa.Array:
     """The values, null where they are this text."""
-    return pc.if_else(pc.equal(values, text), None, values)
+    is_text = pc.equal(values, text)
+    return pc.if_else(is_text, None, values) if is_text.true_count else values
 
 
 def encode(text: str) -> bytes:

@@ -50,7 +50,7 @@ class Shape:
 
     def has(self, lines: pa.Array) -> pa.Array:
         """Whether each line is of this shape."""
-        is_short = pc.less(pc.utf8_length(lines), self.longest)
+        is_short = pc.less(pc.binary_length(lines), self.longest)
         return pc.and_(pc.match_substring_regex(lines, self.line), is_short)
 
     def cut(self, lines: pa.Array) -> Block:
@@ -69,7 +69,7 @@ class Shape:
         def value_of(place: int) -> pa.Array:
             if self.is_text[place]:
                 return null_where(pieces[starts[place] + 2 :: width], "")
-            return null_where(pc.utf8_trim(pieces[starts[place] + 1 :: width], " :,}\r"), "null")
+            return null_where(pc.ascii_trim(pieces[starts[place] + 1 :: width], " :,}\r"), "null")
 
         return value_of
 

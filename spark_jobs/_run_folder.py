@@ -100,10 +100,13 @@ def finish(folder: Path, files: Iterable[str]) -> None:
 
 
 class PartitionWriter:
-    """Writes rows that come sorted by the partition column: one file for each run of equal values."""
+    """Writes rows that come sorted by the partition column: one file for each run of equal values.
 
-    def __init__(self, folder: Path, column: str):
-        self.folder, self.column = folder, column
+    unique: columns whose values hardly repeat; a dictionary would only make them larger and slower.
+    """
+
+    def __init__(self, folder: Path, column: str, unique: Collection[str] = ()):
+        self.folder, self.column, self.unique = folder, column, unique
         self.paths: list[str] = []
         self._value: str | None = None
         self._waiting: list[pa.RecordBatch] = []
@@ -135,7 +138,8 @@ class PartitionWriter:
             self.paths.append(name_file(self.column, self._value))
             path = self.folder / self.paths[-1]
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(path, rows.schema, compression=COMPRESSION)
+            repeating = [name for name in rows.schema.names if name not in self.unique] if self.unique else True
+            self._writer = pq.ParquetWriter(path, rows.schema, compression=COMPRESSION, use_dictionary=repeating)
         self._writer.write_table(rows)
 
 

@@ -31,6 +31,7 @@ from spark_jobs import (
     cleaning_plan,
     deliveries,
     drafting,
+    fast_path,
     judging,
     mapping,
     merges,
@@ -61,7 +62,7 @@ from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES, EVENTS, quarantine
 from spark_jobs.drafting import Outcome, drop_repeats, write_drafts
 from spark_jobs.lake import Draft, Lake, make_run_key, planned_anew, source_hash
-from spark_jobs.records import find_broken, gather_days, judge_records, read_records
+from spark_jobs.records import find_broken, gather_days, judge_records, open_fast_path, read_records
 from spark_jobs.repeats import PLACE, find_identities, find_repeats, mark_repeats
 from spark_jobs.session import SparkOpener, open_session
 from spark_jobs.warehouse import Warehouse
@@ -72,8 +73,8 @@ SHOWN_FILES = 10  # of those that a dry run would clean
 
 #: Everything that decides what a raw file becomes: a change of it cleans all files anew.
 CODE = (
-    _raw_block, _raw_csv, _raw_json, _raw_text, browses, cleaning_plan, deliveries, drafting, judging, mapping,
-    purchases, raw, records, repeats, reviews, sentiment,
+    _raw_block, _raw_csv, _raw_json, _raw_text, browses, cleaning_plan, deliveries, drafting, fast_path, judging,
+    mapping, purchases, raw, records, repeats, reviews, sentiment,
 )  # fmt: skip
 
 
@@ -153,9 +154,10 @@ def judge_files(
     hasher = raw.Hasher(settings.id_key().secret, shop.name)
     broken: list[str] = []
     while True:
-        counter = Observation()
-        found = read_records(spark, plan, intake, hasher)
-        counted = found.observe(counter, F.count(F.lit(1)).alias("records"))
+        counter, quick = Observation(), open_fast_path(spark, plan, shop, broken)
+        found = read_records(spark, plan, intake, hasher, quick, drafts["clean"])
+        records = F.when(F.col("told").isNull(), 1).otherwise(F.col("record_number"))
+        counted = found.observe(counter, F.coalesce(F.sum(records), F.lit(0)).alias("records"))
         judged = gather_days(judge_records(counted, plan, shop, broken), plan, intake.source)
         outcome = write_drafts(judged, drafts, hasher)
         check_total(make_accounts(outcome.tallies, plan.deliveries), counter.get["records"])

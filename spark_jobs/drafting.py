@@ -1,4 +1,5 @@
-"""From judged records to the files of both tables, not yet published: written in the same pass that judges them.
+"""From judged records to the files of both tables, not yet published: written in the same pass that judges them, and
+those that the fast path takes in the pass that reads them.
 
 What comes back from a task is one narrow row: its files, how many records became what, and whom it met. Repeats are
 found afterwards, by the columns that identify an event; only the files that hold some are written anew.
@@ -7,7 +8,7 @@ found afterwards, by the columns that identify an event; only the files that hol
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -17,11 +18,17 @@ from pyspark.sql import DataFrame
 
 from spark_jobs._run_folder import PartitionWriter, rewrite_file
 from spark_jobs.accounts import Tally, TallyCounter
+from spark_jobs.fast_path import FastPath
 from spark_jobs.lake import Draft
-from spark_jobs.raw import Hasher
+from spark_jobs.raw import Hasher, Reader
 from spark_jobs.repeats import PLACE
 
 IDS = pa.schema([("customer_id", pa.string())])
+#: What a task has written: its files and tallies as JSON, and the raw ids of the customers in its clean records.
+TOLD = pa.schema([("told", pa.string()), ("customer_ids", pa.binary())])
+TOLD_DDL = "told string, customer_ids binary"
+#: Columns of clean records whose values hardly repeat.
+UNIQUE = ("event_id", "event_at", "record_number")
 
 
 @dataclass(frozen=True)
@@ -33,12 +40,66 @@ class Outcome:
     customer_ids: pa.Array
 
 
+class _Drafter:
+    """What one task writes, and what it tells of it."""
+
+    def __init__(self, drafts: Mapping[str, Draft]):
+        self.drafts = drafts
+        self.writers = {
+            verdict: PartitionWriter(of.folder, of.table.partition, UNIQUE if verdict == "clean" else ())
+            for verdict, of in drafts.items()
+        }
+        self.counter, self.customer_ids = TallyCounter(), []
+
+    def write(self, verdict: str, rows: pa.RecordBatch) -> None:
+        """Rows of one verdict; has the columns of its table and, where they are clean, raw_customer_id."""
+        self.writers[verdict].write(rows.select(list(self.drafts[verdict].table.column_names)))
+        if verdict == "clean":
+            self.customer_ids.append(pc.unique(rows["raw_customer_id"]))
+
+    def tell(self) -> dict[str, object]:
+        """A row of TOLD."""
+        files = {verdict: writer.close() for verdict, writer in self.writers.items()}
+        told = json.dumps({"files": files, "tallies": [tally.to_json() for tally in self.counter.tallies()]})
+        return {"told": told, "customer_ids": _pack(pc.unique(pa.chunked_array(self.customer_ids, pa.string())))}
+
+
+def draft_while_reading(read: Reader, fast_path: FastPath, draft: Draft) -> Reader:
+    """The reader, but for the records that the fast path takes: those it writes to the draft of clean records.
+
+    Gives raw.record_schema and TOLD: after a task's records a row that says what it has written, with the number of
+    those records as its record_number.
+    """
+
+    def read_on(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        drafter, taken, delivery_id = _Drafter({"clean": draft}), 0, None
+        for batch in read(batches):
+            is_taken, events = fast_path.take(batch)
+            if len(events):
+                drafter.write("clean", events)
+                drafter.counter.add_clean(events)
+                taken, delivery_id = taken + len(events), events["delivery_id"][0].as_py()
+            yield with_told(batch.filter(pc.invert(is_taken)))
+            schema = batch.schema
+        if taken:
+            nothing = pa.RecordBatch.from_pylist([{"delivery_id": delivery_id, "record_number": taken}], schema)
+            yield with_told(nothing, drafter.tell())
+
+    return read_on
+
+
+def with_told(batch: pa.RecordBatch, told: Mapping[str, object] | None = None) -> pa.RecordBatch:
+    """The batch with the columns of TOLD: null, or those of its one row."""
+    columns = [pa.array([told[field.name]] if told else [None] * len(batch), field.type) for field in TOLD]
+    return pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=pa.schema([*batch.schema, *TOLD]))
+
+
 def write_drafts(judged: DataFrame, drafts: dict[str, Draft], hasher: Hasher) -> Outcome:
     """Writes the records of each verdict that has a draft. judged: has the columns of both tables, verdict,
-    raw_customer_id and content; where a delivery has more than one delivery day, sorted by it."""
+    raw_customer_id, content and TOLD; where a delivery has more than one delivery day, sorted by it."""
     needed = {name for draft in drafts.values() for name in draft.table.column_names}
-    narrow = judged.select(*sorted(needed), "verdict", "raw_customer_id", "content")
-    rows = narrow.mapInArrow(_make_writer(drafts, hasher), "told string, customer_ids binary").collect()
+    narrow = judged.select(*sorted(needed), "verdict", "raw_customer_id", "content", *TOLD.names)
+    rows = narrow.mapInArrow(_make_writer(drafts, hasher), TOLD_DDL).collect()
     counter, files = TallyCounter(), {verdict: [] for verdict in drafts}
     for told in (json.loads(row["told"]) for row in rows):
         for verdict, paths in told["files"].items():
@@ -49,27 +110,21 @@ def write_drafts(judged: DataFrame, drafts: dict[str, Draft], hasher: Hasher) ->
     return Outcome(files, counter.tallies(), customer_ids)
 
 
-def _make_writer(
-    drafts: dict[str, Draft], hasher: Hasher
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """The function for mapInArrow: judged records in, one row of what became of them out."""
+def _make_writer(drafts: dict[str, Draft], hasher: Hasher) -> Reader:
+    """The function for mapInArrow: judged records in, what became of them out; what is told passes through."""
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        writers = {verdict: PartitionWriter(draft.folder, draft.table.partition) for verdict, draft in drafts.items()}
-        counter, customer_ids, hash_record = TallyCounter(), [], hasher.of("record")
+        drafter, hash_record = _Drafter(drafts), hasher.of("record")
         for batch in batches:
-            counter.add(batch)
-            for verdict, writer in writers.items():
-                rows = batch.filter(pc.equal(batch["verdict"], verdict))
-                if verdict == "quarantined":
-                    rows = _with_hashes(rows, hash_record)
-                writer.write(rows.select(list(drafts[verdict].table.column_names)))
-                if verdict == "clean":
-                    customer_ids.append(pc.unique(rows["raw_customer_id"]))
-        files = {verdict: writer.close() for verdict, writer in writers.items()}
-        told = json.dumps({"files": files, "tallies": [tally.to_json() for tally in counter.tallies()]})
-        packed = _pack(pc.unique(pa.chunked_array(customer_ids, pa.string())))
-        yield pa.RecordBatch.from_pydict({"told": [told], "customer_ids": [packed]})
+            is_told = batch["told"].is_valid()
+            if is_told.true_count:
+                yield batch.filter(is_told).select(TOLD.names)
+            records = batch.filter(pc.invert(is_told))
+            drafter.counter.add(records)
+            for verdict in drafts:
+                rows = records.filter(pc.equal(records["verdict"], verdict))
+                drafter.write(verdict, _with_hashes(rows, hash_record) if verdict == "quarantined" else rows)
+        yield pa.RecordBatch.from_pylist([drafter.tell()], TOLD)
 
     return write
 

@@ -53,6 +53,18 @@ def _is_elsewhere(source: Source) -> Column:
 def _reasons(source: Source, faults: dict[str, Column]) -> Column:
     is_readable = F.col("fault").isNull()
     is_ours = any_of([meets(source, test) for test in source.only]) if source.only else F.lit(True)
+    ours = F.when(is_ours, list_reasons(_conditions(source, faults))).otherwise(F.array(F.lit("log_unknown")))
+    judged = F.when(is_readable, ours).otherwise(F.array("fault"))
+    return F.when(F.col("is_elsewhere"), F.array().cast("array<string>")).otherwise(judged)
+
+
+def list_codes(shop: Shop, log: str) -> set[str]:
+    """The codes of all that a readable record of the log may be rejected for."""
+    return set(_conditions(shop.sources[log], LOGS[log].find_faults(shop)))
+
+
+def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
+    """When each reason against a readable record holds. faults: those of the log's own columns."""
     shared = {
         "customer_id_missing": F.col("customer_id").isNull(),
         "event_at_missing": mapped_text(source, "event_at").isNull(),
@@ -60,10 +72,7 @@ def _reasons(source: Source, faults: dict[str, Column]) -> Column:
     }
     if source.log in KINDS:
         shared["kind_unknown"] = ~F.coalesce(F.col("kind").isin(*KINDS[source.log]), F.lit(False))
-    found = list_reasons({**shared, **faults, **_rejections(source)})
-    ours = F.when(is_ours, found).otherwise(F.array(F.lit("log_unknown")))
-    judged = F.when(is_readable, ours).otherwise(F.array("fault"))
-    return F.when(F.col("is_elsewhere"), F.array().cast("array<string>")).otherwise(judged)
+    return {**shared, **faults, **_rejections(source)}
 
 
 def _rejections(source: Source) -> dict[str, Column]:

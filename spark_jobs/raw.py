@@ -52,6 +52,10 @@ FILE_FAULTS = (
 )  # fmt: skip
 
 
+#: A function for mapInArrow.
+Reader = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
+
 @dataclass(frozen=True, repr=False)
 class Hasher:
     """The keyed hashes of one shop: HMAC-SHA-256, cut to 128 bits, apart by shop and purpose."""
@@ -114,9 +118,7 @@ def record_ddl(source: Source) -> str:
     return ", ".join(f"{field.name} {names[field.type]}" for field in record_schema(source))
 
 
-def record_reader(
-    intake: Intake, hasher: Hasher, chosen: Sequence[Sequence[tuple[str, str]]]
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def record_reader(intake: Intake, hasher: Hasher, chosen: Sequence[Sequence[tuple[str, str]]]) -> Reader:
     """The function for mapInArrow: numbers of tasks in, batches of record_schema out.
 
     chosen: the (delivery_id, path) of the files that each task reads.
@@ -154,7 +156,7 @@ def column_names(intake: Intake, path: str) -> list[str]:
 def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hasher: Hasher) -> Iterator[pa.RecordBatch]:
     """All records of one file, in batches."""
     schema, number = record_schema(source), 1
-    hash_customer, hash_record = _hash_customer_once(hasher), hasher.of("record")
+    customers, hash_record = _customer_hashes(hasher), hasher.of("record")
     for block in _read_blocks(source, folder, path):
         size = len(block.fault)
         raw_values = [_trim(column) for column in block.columns]
@@ -162,7 +164,7 @@ def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hash
             pa.repeat(pa.scalar(delivery_id), size),
             pa.array(range(number, number + size), pa.int64()),
             block.fault,
-            _hash_customers(_values_of(block.columns, source, "customer_id"), hash_customer),
+            customers.of(_values_of(block.columns, source, "customer_id")),
             _hash_records(block, _values_of(raw_values, source, "event_id").is_null(), hash_record),
             *raw_values,
         ]
@@ -178,18 +180,32 @@ def _values_of(columns: list[pa.Array], source: Source, name: str) -> pa.Array:
     return columns[source.raw_columns.index(mapping.column)]
 
 
+class CustomerHashes:
+    """The hashes of customer ids, stripped. Each different one is hashed once: the last CACHED_CUSTOMERS are kept."""
+
+    def __init__(self, hasher: Hasher):
+        self.hash_customer = hasher.of("customer")
+        self.known, self.hashes = pa.array([], pa.string()), pa.array([], pa.string())
+
+    def of(self, customers: pa.Array) -> pa.Array:
+        """The hash of each; null where nothing is left of the id."""
+        places = pc.index_in(customers, self.known)
+        if places.null_count:
+            self.learn(pc.unique(customers.filter(places.is_null())))
+            places = pc.index_in(customers, self.known)
+        return self.hashes.take(places)
+
+    def learn(self, customers: pa.Array) -> None:
+        stripped = ((customer or "").strip() for customer in customers.to_pylist())
+        hashes = pa.array([self.hash_customer(customer) if customer else None for customer in stripped], pa.string())
+        self.known = pa.concat_arrays([self.known[-CACHED_CUSTOMERS:], customers])
+        self.hashes = pa.concat_arrays([self.hashes[-CACHED_CUSTOMERS:], hashes])
+
+
 @lru_cache(1)
-def _hash_customer_once(hasher: Hasher) -> Callable[[str], str]:
-    """Hashes customer ids and remembers many: one process reads many files of the same customers."""
-    return lru_cache(CACHED_CUSTOMERS)(hasher.of("customer"))
-
-
-def _hash_customers(customers: pa.Array, hash_customer: Callable[[str], str]) -> pa.Array:
-    """The hash of each customer id, stripped; each different one is hashed once."""
-    found = customers.dictionary_encode()
-    stripped = (customer.strip() for customer in found.dictionary.to_pylist())
-    hashes = [hash_customer(customer) if customer else None for customer in stripped]
-    return pa.array(hashes, pa.string()).take(found.indices)
+def _customer_hashes(hasher: Hasher) -> CustomerHashes:
+    """One process reads many files of the same customers."""
+    return CustomerHashes(hasher)
 
 
 def _hash_records(block: Block, has_no_id: pa.Array, hash_record: Callable[[bytes], str]) -> pa.Array:
@@ -223,7 +239,7 @@ def join_values(values: Sequence[str | None]) -> str:
 
 
 def _trim(column: pa.Array) -> pa.Array:
-    return null_where(pc.utf8_trim(column, " "), "")
+    return null_where(pc.ascii_trim(column, " "), "")
 
 
 def _read_blocks(source: Source, folder: str, path: str) -> Iterator[Block]:
