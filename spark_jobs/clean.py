@@ -32,6 +32,7 @@ from spark_jobs import (
     deliveries,
     drafting,
     fast_path,
+    hashing,
     judging,
     mapping,
     merges,
@@ -61,6 +62,7 @@ from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES, EVENTS, quarantine
 from spark_jobs.drafting import Outcome, drop_repeats, write_drafts
+from spark_jobs.hashing import Hasher
 from spark_jobs.lake import Draft, Lake, make_run_key, planned_anew, source_hash
 from spark_jobs.records import find_broken, gather_days, judge_records, open_fast_path, read_records
 from spark_jobs.repeats import PLACE, find_identities, find_repeats, mark_repeats
@@ -73,8 +75,8 @@ SHOWN_FILES = 10  # of those that a dry run would clean
 
 #: Everything that decides what a raw file becomes: a change of it cleans all files anew.
 CODE = (
-    _raw_block, _raw_csv, _raw_json, _raw_text, browses, cleaning_plan, deliveries, drafting, fast_path, judging,
-    mapping, purchases, raw, records, repeats, reviews, sentiment,
+    _raw_block, _raw_csv, _raw_json, _raw_text, browses, cleaning_plan, deliveries, drafting, fast_path, hashing,
+    judging, mapping, purchases, raw, records, repeats, reviews, sentiment,
 )  # fmt: skip
 
 
@@ -135,7 +137,7 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, 
 
 def remember_customers(shop: Shop, settings: Settings, customer_ids: pa.Array) -> None:
     """Tells the warehouse whose key is whose, before anybody sees a key."""
-    hash_customer = raw.Hasher(settings.id_key().secret, shop.name).of("customer")
+    hash_customer = Hasher(settings.id_key().secret, shop.name).of("customer")
 
     def pair(ids: list[str]) -> pa.RecordBatch:
         keys = [hash_customer(customer_id.strip()) for customer_id in ids]
@@ -151,7 +153,7 @@ def judge_files(
 ) -> Outcome:
     """What the planned files become, but for duplicates; a broken file costs a second reading."""
     intake = deliveries.find_intake(shop, plan.log, settings.home)
-    hasher = raw.Hasher(settings.id_key().secret, shop.name)
+    hasher = Hasher(settings.id_key().secret, shop.name)
     broken: list[str] = []
     while True:
         counter, quick = Observation(), open_fast_path(spark, plan, shop, broken)
@@ -189,7 +191,7 @@ def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outc
 def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: Settings) -> DataFrame:
     """The judged records of files that nobody has registered, under a key that is no secret: for looking only."""
     intake = deliveries.find_intake(shop, plan.log, settings.home)
-    found = read_records(spark, plan, intake, raw.Hasher(b"only a look", shop.name)).persist()
+    found = read_records(spark, plan, intake, Hasher(b"only a look", shop.name)).persist()
     broken = [row["delivery_id"] for row in found.where(F.col("fault").isin(*raw.FILE_FAULTS)).distinct().collect()]
     judged = judge_records(found, plan, shop, broken).persist()
     events = judged.where("verdict = 'clean'")

@@ -23,7 +23,8 @@ from spark_jobs.contract.reasons import explain
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop, Source
 from spark_jobs.deliveries import list_files
-from spark_jobs.raw import Hasher, Intake, read_records
+from spark_jobs.hashing import Hasher
+from spark_jobs.raw import Intake, read_records
 from spark_jobs.warehouse import Warehouse
 
 

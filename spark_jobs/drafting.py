@@ -19,8 +19,9 @@ from pyspark.sql import DataFrame
 from spark_jobs._run_folder import PartitionWriter, rewrite_file
 from spark_jobs.accounts import Tally, TallyCounter
 from spark_jobs.fast_path import FastPath
+from spark_jobs.hashing import Hasher
 from spark_jobs.lake import Draft
-from spark_jobs.raw import Hasher, Reader
+from spark_jobs.raw import Reader
 from spark_jobs.repeats import PLACE
 
 IDS = pa.schema([("customer_id", pa.string())])

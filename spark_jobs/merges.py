@@ -18,8 +18,9 @@ from spark_jobs.contract.settings import Settings, parse_day
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import MERGES
 from spark_jobs.deliveries import settle_delivery_day
+from spark_jobs.hashing import Hasher
 from spark_jobs.lake import Lake
-from spark_jobs.raw import Hasher, open_folder
+from spark_jobs.raw import open_folder
 from spark_jobs.warehouse import Warehouse
 
 COLUMNS = ["customer_id", "merged_into", "since"]

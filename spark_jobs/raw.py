@@ -12,25 +12,22 @@ do about it stands in contract/reasons.py; tests/spark_jobs/test_raw_kinds.py ha
 from __future__ import annotations
 
 import csv
-import hmac
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs
 import pyarrow.parquet as pq
 
-from spark_jobs._raw_block import Block, RawRecord, encode, make_block, null_where
+from spark_jobs._raw_block import Block, RawRecord, make_block, null_where
 from spark_jobs._raw_csv import read_csv, read_header
 from spark_jobs._raw_json import read_json_lines
 from spark_jobs._raw_text import FileRefusedError, open_text, require_columns
 from spark_jobs.contract.shop import Source
+from spark_jobs.hashing import Hasher, hash_customers, remember_hashes
 
-CACHED_CUSTOMERS = 100_000
-HASH_HEX_DIGITS = 32  # 128 bits: no collision to fear below 2^60 records
 SEPARATOR, NOTHING = "\x1f", "\x00"  # between the values of a record, and where it has none
 #: delivery_id, the record's number in its file, what makes it unreadable (null: nothing), the keyed hash of the
 #: customer id (null: none given) and the keyed hash of the record (null: not needed so far); then the raw values, see
@@ -54,31 +51,6 @@ FILE_FAULTS = (
 
 #: A function for mapInArrow.
 Reader = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
-
-
-@dataclass(frozen=True, repr=False)
-class Hasher:
-    """The keyed hashes of one shop: HMAC-SHA-256, cut to 128 bits, apart by shop and purpose."""
-
-    secret: bytes
-    shop_name: str
-
-    def of(self, purpose: str) -> Callable[[str | bytes], str]:
-        """The function that hashes texts, or their bytes, for one purpose."""
-        begun = hmac.new(self.secret, f"{self.shop_name}\x1f{purpose}\x1f".encode(), "sha256")
-
-        def hash_text(text: str | bytes) -> str:
-            keyed = begun.copy()
-            keyed.update(text if isinstance(text, bytes) else encode(text))
-            return keyed.hexdigest()[:HASH_HEX_DIGITS]
-
-        return hash_text
-
-    def __call__(self, purpose: str, text: str) -> str:
-        return self.of(purpose)(text)
-
-    def __repr__(self) -> str:  # the secret must not reach a log
-        return f"Hasher({self.shop_name})"
 
 
 def open_folder(folder: str) -> tuple[pa.fs.FileSystem, str]:
@@ -156,7 +128,7 @@ def column_names(intake: Intake, path: str) -> list[str]:
 def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hasher: Hasher) -> Iterator[pa.RecordBatch]:
     """All records of one file, in batches."""
     schema, number = record_schema(source), 1
-    customers, hash_record = _customer_hashes(hasher), hasher.of("record")
+    known_hashes, hash_record = remember_hashes(hasher), hasher.of("record")
     for block in _read_blocks(source, folder, path):
         size = len(block.fault)
         raw_values = [_trim(column) for column in block.columns]
@@ -164,7 +136,7 @@ def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hash
             pa.repeat(pa.scalar(delivery_id), size),
             pa.array(range(number, number + size), pa.int64()),
             block.fault,
-            customers.of(_values_of(block.columns, source, "customer_id")),
+            hash_customers(_values_of(block.columns, source, "customer_id"), known_hashes),
             _hash_records(block, _values_of(raw_values, source, "event_id").is_null(), hash_record),
             *raw_values,
         ]
@@ -178,34 +150,6 @@ def _values_of(columns: list[pa.Array], source: Source, name: str) -> pa.Array:
     if mapping is None or mapping.column is None:
         return pa.nulls(len(columns[0]), pa.string())
     return columns[source.raw_columns.index(mapping.column)]
-
-
-class CustomerHashes:
-    """The hashes of customer ids, stripped. Each different one is hashed once: the last CACHED_CUSTOMERS are kept."""
-
-    def __init__(self, hasher: Hasher):
-        self.hash_customer = hasher.of("customer")
-        self.known, self.hashes = pa.array([], pa.string()), pa.array([], pa.string())
-
-    def of(self, customers: pa.Array) -> pa.Array:
-        """The hash of each; null where nothing is left of the id."""
-        places = pc.index_in(customers, self.known)
-        if places.null_count:
-            self.learn(pc.unique(customers.filter(places.is_null())))
-            places = pc.index_in(customers, self.known)
-        return self.hashes.take(places)
-
-    def learn(self, customers: pa.Array) -> None:
-        stripped = ((customer or "").strip() for customer in customers.to_pylist())
-        hashes = pa.array([self.hash_customer(customer) if customer else None for customer in stripped], pa.string())
-        self.known = pa.concat_arrays([self.known[-CACHED_CUSTOMERS:], customers])
-        self.hashes = pa.concat_arrays([self.hashes[-CACHED_CUSTOMERS:], hashes])
-
-
-@lru_cache(1)
-def _customer_hashes(hasher: Hasher) -> CustomerHashes:
-    """One process reads many files of the same customers."""
-    return CustomerHashes(hasher)
 
 
 def _hash_records(block: Block, has_no_id: pa.Array, hash_record: Callable[[bytes], str]) -> pa.Array:

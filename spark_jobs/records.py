@@ -17,6 +17,7 @@ from spark_jobs.contract.shop import Shop, Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.drafting import TOLD, TOLD_DDL, draft_while_reading
 from spark_jobs.fast_path import Days, FastPath
+from spark_jobs.hashing import Hasher
 from spark_jobs.lake import Draft
 
 READ_TASK_BYTES = 8 << 20  # of raw, often compressed, files
@@ -30,7 +31,7 @@ def read_records(
     spark: SparkSession,
     plan: CleaningPlan,
     intake: raw.Intake,
-    hasher: raw.Hasher,
+    hasher: Hasher,
     fast_path: FastPath | None = None,
     draft: Draft | None = None,
 ) -> DataFrame:

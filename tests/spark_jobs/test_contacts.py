@@ -12,7 +12,7 @@ from spark_jobs import contacts
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop_file import load_shop
-from spark_jobs.raw import Hasher
+from spark_jobs.hashing import Hasher
 from spark_jobs.warehouse import Warehouse
 from tests.spark_jobs.shops import CONTACT
 from tests.warehouse_support import make_pairs, select

@@ -12,11 +12,12 @@ from spark_jobs.cleaning_plan import CleaningPlan
 from spark_jobs.contract.shop import ColumnMapping, Condition, Rate, Rejection, Shop, Source
 from spark_jobs.contract.tables import EVENTS, PURCHASES, quarantine
 from spark_jobs.fast_path import FastPath
+from spark_jobs.hashing import Hasher
 from spark_jobs.records import judge_records, open_fast_path, read_records
 from tests.spark_jobs.shops import SmallShop
 
 DELIVERED = date(2024, 4, 2)  # two days after Europe's clocks changed
-HASHER = raw.Hasher(b"key", "shop")
+HASHER = Hasher(b"key", "shop")
 NUMBERS = [
     "1", "2", "1.5", "0.25", "12.125", "-2", "-2.5", "0", "-0", "007", "00", "1e3", "1E-2", ".5", "1.", "+1", "1.2345",
     "1.0000005", "123456789012345", "1234567890123456", "123456789012.123456", "9" * 40, "NaN", "Infinity", "1 2",

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spark_jobs import raw
+from spark_jobs import hashing, raw
 from spark_jobs.contract.shop import ColumnMapping, Source
+from spark_jobs.hashing import Hasher
 
 COLUMNS = {"customer_id": ColumnMapping("id"), "event_at": ColumnMapping("at"), "unit_price": ColumnMapping("price")}
-HASHER = raw.Hasher(b"k" * 32, "shop")
+HASHER = Hasher(b"k" * 32, "shop")
 
 
 def read(folder, name, content: bytes, file_format="csv", **options):
@@ -77,12 +78,21 @@ def test_the_hash_is_known_keyed_and_apart_by_shop_and_purpose():
     known = hmac.new(b"k" * 32, b"shop\x1fcustomer\x1f17850", hashlib.sha256).hexdigest()[:32]
     assert HASHER("customer", "17850") == known
     others = {
-        raw.Hasher(b"j" * 32, "shop")("customer", "17850"),
-        raw.Hasher(b"k" * 32, "other")("customer", "17850"),
+        Hasher(b"j" * 32, "shop")("customer", "17850"),
+        Hasher(b"k" * 32, "other")("customer", "17850"),
         HASHER("record", "17850"),
     }
     assert known not in others
     assert "kkk" not in repr(HASHER)
+
+
+def test_a_customer_has_his_hash_also_where_more_are_met_than_are_remembered(monkeypatch):
+    monkeypatch.setattr(hashing, "CACHED_CUSTOMERS", 2)
+    known = hashing.CustomerHashes(HASHER)
+    for ids in (["a", " b", None, "a"], ["b", "c", "\t"], ["a", "d", "e"]):
+        expected = [HASHER("customer", i.strip()) if i and i.strip() else None for i in ids]
+        assert hashing.hash_customers(pa.array(ids, pa.string()), known).to_pylist() == expected
+        assert len(known) <= 5
 
 
 def test_equal_records_have_equal_hashes_whatever_the_format(tmp_path):
