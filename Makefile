@@ -36,7 +36,7 @@ demo: setup ## the main job on a real shop's data, from raw logs to risks in the
 nightly: setup ## one night through the DAGs: histories, then scores; SHOP= AS_OF= (else yesterday) RESTATE= (a later day)
 	@$(AIRFLOW) infra.local.run_dag --shop "$$SHOP" --as-of "$$AS_OF" --restate "$$RESTATE" etl score
 
-train: setup ## one training through its DAG; SHOP= AS_OF=, PROMOTE=1 to let the model score if it passes the gate
+train: setup ## one training through its DAG; SHOP= AS_OF=, PROMOTE=1 to approve its model, which then scores
 	@$(AIRFLOW) infra.local.run_dag --shop "$$SHOP" --as-of "$$AS_OF" $${PROMOTE:+--promote} train
 
 backtest: setup ## trains and judges at past days, with every contender; SHOP= CUTOFFS=day,day

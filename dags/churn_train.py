@@ -11,7 +11,8 @@ and the newest day is scored anew.
 
 **The gate** is a backtest at the most recent day that allows one: every kind of model learns what was known one longest
 horizon ago and is judged by what has happened since, so there is no second backtest here (`make backtest` judges at any
-days). Where the network does not pass, the best baseline is offered instead.
+days). The best that passes is offered. Where none passes, the best on earlier outcomes is offered all the same, and a
+person is asked even if `auto_promote` is set.
 
 **If it fails** nothing changes: the promoted model goes on scoring. A model grows stale slowly, so a missed week does
 no harm; a missed quarter does. A model that nobody approves within `schedule.approval_hours` is rejected; it stays
@@ -44,7 +45,7 @@ SHOWN_METRICS = {"n": "customers", "churn_rate": "churned", "auroc": "AUROC", "l
 
 def describe_model(model: dict) -> str:
     """What a person has to know to decide, as Markdown."""
-    verdict = "passed the gate" if model["gate_passed"] else "is the best baseline, because the network did not pass"
+    verdict = "passed the gate" if model["gate_passed"] else "is offered although **no kind passed the gate**"
     head = f"**{model['version']}** ({model['kind']}) has learned up to {model['trained_through']} and {verdict}."
     lines = ["| horizon | " + " | ".join(SHOWN_METRICS.values()) + " |", "|---" * (len(SHOWN_METRICS) + 1) + "|"]
     for horizon, metrics in model["metrics"].items():
@@ -54,13 +55,13 @@ def describe_model(model: dict) -> str:
     return "\n".join([head, "", *lines, "", f"[The report]({link_report(model['report'])})"])
 
 
-@task.branch(execution_timeout=timedelta(minutes=1), doc_md="Who decides about the model: a person, or the gate alone?")
+@task.branch(execution_timeout=timedelta(minutes=1), doc_md="Who decides about the model: a person, or the gate?")
 def gate(model: dict | None, params: dict | None = None, ti=None) -> str | None:
     """The next task; none where nothing is to be promoted. Airflow fills in the last two arguments."""
     if params["dry_run"] or params["register_only"]:
         return None
     ti.xcom_push(key="text", value=describe_model(model))
-    return "promote" if params["auto_promote"] else "approve"
+    return "promote" if params["auto_promote"] and model["gate_passed"] else "approve"
 
 
 class ScoreAgainOperator(TriggerDagRunOperator):

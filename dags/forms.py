@@ -57,7 +57,8 @@ def horizons(days: Iterable[int]) -> Param:
 
 
 def auto_promote(default: bool) -> Param:
-    return _flag(default, "Promote without asking", "A model that passes the gate scores without a person's approval.")
+    return _flag(default, "Promote without asking", "A model that passes the gate scores without a person's approval; "
+                 "about another one a person is asked.")  # fmt: skip
 
 
 #: Templates of options and reasons.

@@ -2,7 +2,9 @@
 
     python -m training.drift --shop SHOP.toml --as-of 2011-09-06
 
-volume   records of the day by log, beside the same weekdays before; customers to score, beside the night before
+volume   records of the day by log, beside the same weekdays before, each as far as it was known equally soon; of a
+         log that is delivered days later, the newest day that should be there; customers to score, beside those of the
+         night before
 values   money per line, items per line, time per page, ratings: medians, beside the four weeks before
 inputs   what the model sees tonight, beside what it learned from
 scores   tonight's probabilities, beside the model's first night; before the scoring job there are none to look at
@@ -40,6 +42,7 @@ from spark_jobs.contract.tables import (
     probability_column,
 )
 from spark_jobs.lake import Lake
+from spark_jobs.restatement import find_known_as_of
 from spark_jobs.warehouse import ModelRecord, Warehouse
 from training import drift_checks as checks
 from training.config import ModelSettings
@@ -60,22 +63,30 @@ VALUES = {
 SAMPLE = 20_000
 
 
-def read_days(lake: Lake, as_of: date, since: date | None = None) -> pd.DataFrame:
-    """customer_day since a day, by default of the last weeks, as known at the end of as_of; measures as floats."""
-    deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= as_of.isoformat()]
+def read_days(lake: Lake, as_of: date, since: date | None = None, known: date | None = None) -> pd.DataFrame:
+    """customer_day since a day, by default of the last weeks, as known at the end of `known`, by default as_of.
+
+    Measures are floats; `late` are the days between a row's events and their delivery.
+    """
+    deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= (known or as_of).isoformat()]
     first = since or as_of - timedelta(weeks=USUAL_WEEKS)
     is_inside = (pc.field("event_day") >= pa.scalar(first)) & (pc.field("event_day") <= pa.scalar(as_of))
     names = sorted({name for pair in (*COUNTS.values(), *VALUES.values()) for name in pair})
-    columns = {name: pc.field(name).cast(pa.float64()) for name in names} | {"event_day": pc.field("event_day")}
+    columns = {name: pc.field(name).cast(pa.float64()) for name in names}
+    event_day, delivery_day = pc.field("event_day"), pc.field("delivery_day").cast(pa.date32())
+    columns |= {"event_day": event_day, "late": pc.days_between(event_day, delivery_day)}
     return lake.dataset(CUSTOMER_DAY, deliveries).to_table(columns=columns, filter=is_inside).to_pandas()
 
 
-def look_at_days(days: pd.DataFrame, shop: Shop, as_of: date) -> Iterator[Finding]:
-    """volume and values; days as read_days gives them."""
+def look_at_days(days: pd.DataFrame, shop: Shop, as_of: date, known: date | None = None) -> Iterator[Finding]:
+    """volume and values; days as read_days gives them, known at the end of `known`, by default as_of."""
     for log in shop.sources:
         records = days[list(COUNTS[log])].sum(axis=1)
-        by_day = records[records > 0].groupby(days["event_day"]).agg(records="sum", customers="count")
-        yield checks.check_volume(by_day, log, shop, as_of)
+        of_log = days.assign(records=records)[records > 0]
+        delay = checks.find_delay(of_log.groupby("event_day")["late"].min())
+        in_time = of_log[of_log["late"] <= delay + ((known or as_of) - as_of).days]
+        by_day = in_time.groupby("event_day").agg(records=("records", "sum"), customers=("records", "count"))
+        yield checks.check_volume(by_day, log, shop, as_of - timedelta(days=delay))
     mapped = {measure.name for measure in available_measures(shop.mapped_columns)}
     for subject, (total, count) in VALUES.items():
         if {total, count} <= mapped:
@@ -145,7 +156,9 @@ def look_at_labels(warehouse: Warehouse, shop: Shop, as_of: date) -> list[Findin
 
 def look(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[Finding]:
     """Every finding of the night."""
-    findings = [look_at_customers(lake, as_of), *look_at_days(read_days(lake, as_of), shop, as_of)]
+    known = find_known_as_of(lake, as_of)
+    days = read_days(lake, as_of, known=known)
+    findings = [look_at_customers(lake, as_of), *look_at_days(days, shop, as_of, known)]
     if found := warehouse.model_for(shop, as_of):
         findings += look_at_inputs(lake, shop, as_of, found[0])
         scores = look_at_scores(lake, warehouse, shop, as_of, found[0])

@@ -43,6 +43,8 @@ LIMITS = Thresholds()
 USUAL_WEEKS = 8
 FEWEST_WEEKS = 4
 USUAL_DAYS = 28
+#: A log that is delivered later than so many days after the events has a volume that nothing tells in time.
+LONGEST_DELAY = 7
 #: Fewer customers than this have no median worth comparing.
 FEWEST_CUSTOMERS = 8
 #: A difference that chance gives once in a thousand looks is none.
@@ -62,9 +64,19 @@ class Finding:
     finding: str
 
 
+def find_delay(first_told: pd.Series) -> int:
+    """So many days after its events a log usually delivers a day: 0 for that evening, 1 for an export after midnight.
+
+    first_told: by event day, the days until its first records were delivered.
+    """
+    told = first_told[first_told.between(0, LONGEST_DELAY)]
+    return int(told.median()) if len(told) else 0
+
+
 def check_volume(by_day: pd.DataFrame, log: str, shop: Shop, as_of: date) -> Finding:
-    """by_day: `records` of the log and the `customers` they are of, by event day. Compared with the same weekday of the
-    last weeks, closed days aside. Chance is that of so many customers: the records of one come together."""
+    """by_day: `records` of the log and the `customers` they are of, by event day, as far as known equally soon. The day
+    is compared with the same weekday of the last weeks, closed days aside. Chance is that of so many customers: the
+    records of one come together."""
     counts = by_day["records"]
     weeks = [as_of - timedelta(weeks=n) for n in range(1, USUAL_WEEKS + 1)]
     first = min(counts.index, default=as_of)

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 PIPELINES = ("etl", "score", "train")
-#: Tasks that only a scheduler can carry out: here they count as done.
-NEEDS_SCHEDULER = "score_again"
+#: Tasks that take a scheduler, or a person, who has approved beforehand by --promote: here they count as done.
+COUNTS_AS_DONE = "score_again|approve"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
                         help="the day of the runs that name none; without it the day before today")  # fmt: skip
     parser.add_argument("--restate", type=lambda text: day(text) if text else None, metavar="DAY",
                         help="etl builds past days with what was delivered up to this later one")  # fmt: skip
-    parser.add_argument("--promote", action="store_true", help="let a trained model score, if it passes the gate")
+    parser.add_argument("--promote", action="store_true", help="approve a trained model: it scores from its day on")
     parser.add_argument("runs", nargs="+", metavar="RUN", help=" or ".join(PIPELINES) + ", with @DAY if you like")
     arguments = parser.parse_args(argv)
     for text in arguments.runs:
@@ -104,7 +104,7 @@ def _conf(run: Run, promote: bool, restate: date | None) -> dict[str, object]:
     if run.pipeline == "etl" and restate:
         conf["restate"] = restate.isoformat()
     if run.pipeline == "train":  # there is nobody to ask
-        conf["auto_promote" if promote else "register_only"] = True
+        conf["register_only"] = not promote
     return conf
 
 
@@ -202,7 +202,7 @@ def run_dag(dag: DAG, conf: dict[str, object], progress: TaskProgress) -> bool:
     listeners, listener = get_listener_manager(), make_listener(progress)
     listeners.add_listener(listener)
     try:
-        run = dag.test(run_conf=conf, mark_success_pattern=NEEDS_SCHEDULER)
+        run = dag.test(run_conf=conf, mark_success_pattern=COUNTS_AS_DONE)
         return run.state == DagRunState.SUCCESS
     finally:
         listeners.pm.unregister(listener)

@@ -12,11 +12,18 @@ from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop, Source
 
+DEMO_SHOPS = ROOT / "infra" / "demo"
+
 
 def land_raw_files(shop: Shop, settings: Settings) -> None:
-    """Lets a demo shop deliver its files: runs the land.py beside its shop.toml. Other shops' files are there."""
-    script = shop.path.with_name("land.py")
-    if script.exists() and subprocess.run([JOBS_PYTHON, script, "--home", settings.home]).returncode != 0:
+    """Lets a demo shop deliver its files: runs the land.py beside its shop.toml. Other shops' files are there.
+
+    Demo shops are those of this repository: whoever delivers files beside another shop.toml must not get code run.
+    """
+    script = shop.path.resolve().with_name("land.py")
+    if not (script.is_relative_to(DEMO_SHOPS) and script.exists()):
+        return
+    if subprocess.run([JOBS_PYTHON, script, "--home", settings.home]).returncode != 0:
         raise ChurnError(f"{script} failed: see its message above")
 
 

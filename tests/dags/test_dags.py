@@ -256,12 +256,18 @@ def test_a_person_decides_unless_the_shop_trusts_the_gate_or_nothing_is_to_be_pr
     assert bool(pushed) == bool(following)
 
 
+def test_a_person_is_asked_about_a_model_that_passed_no_gate_even_by_a_shop_that_trusts_it():
+    params = {"auto_promote": True, "register_only": False, "dry_run": False}
+    ti = SimpleNamespace(xcom_push=lambda key, value: None)
+    assert churn_train.gate.function({**MODEL, "gate_passed": False}, params=params, ti=ti) == "approve"
+
+
 def test_the_decision_is_made_on_the_metrics_and_the_report():
     text = churn_train.describe_model(MODEL)
     assert "**lstm 1** (lstm) has learned up to 2026-11-20 and passed the gate" in text
     assert "| 60d | 1,234 | 0.500 | – | 0.612 | 0.020 |" in text
     assert "/churn-reports/living/r.html" in text
-    assert "because the network did not pass" in churn_train.describe_model({**MODEL, "gate_passed": False})
+    assert "no kind passed the gate" in churn_train.describe_model({**MODEL, "gate_passed": False})
 
 
 def test_nobody_in_time_means_no_and_the_shop_says_how_long(dags):

@@ -30,7 +30,7 @@ def days() -> pd.DataFrame:
         count = generator.poisson(150 if day.weekday() == 6 else 400)
         lines = generator.integers(1, 6, count).astype(float)
         parts.append(pd.DataFrame({
-            "event_day": day, "sale_count": lines, "return_count": 0.0, "item_quantity": lines * 2,
+            "event_day": day, "late": 0, "sale_count": lines, "return_count": 0.0, "item_quantity": lines * 2,
             "spend": lines * generator.lognormal(2, 1, count), "browse_count": lines * 3,
             "dwell_seconds": lines * generator.lognormal(4, 1, count), "review_count": 1.0, "rated_count": 1.0,
             "rating_sum": generator.integers(1, 6, count).astype(float),
@@ -51,6 +51,30 @@ def test_a_closed_day_misses_nothing_and_is_not_what_others_are_compared_with(da
     empty = days[days["event_day"] != NIGHT]
     assert {f.action for f in look_at_days(empty, SHOP, NIGHT)} == {"ok", "block"}
     assert {f.action for f in look_at_days(empty, closed, NIGHT)} == {"ok"}
+
+
+def test_an_export_after_midnight_is_looked_at_when_it_is_there(days):
+    """Each day is delivered with the next one's date, the newest not yet."""
+    late = days[days["event_day"] < NIGHT].assign(late=1)
+    assert {f.action for f in look_at_days(late, SHOP, NIGHT)} == {"ok"}
+    cut_off = late[(late["event_day"] != NIGHT - timedelta(days=1)) | (late.index % 5 == 0)]
+    assert list_blocking(list(look_at_days(cut_off, SHOP, NIGHT)), NIGHT)
+
+
+def test_what_came_late_of_past_days_is_not_what_tonight_is_compared_with(days):
+    """Of every day four fifths come a week later: tonight's fifth is as usual, and a day known in full is restated."""
+    later = days.assign(late=np.where(days.index % 5 == 0, 0, 7))
+    tonight = later[(later["late"] == 0) | (later["event_day"] <= NIGHT - timedelta(days=7))]
+    assert {f.action for f in look_at_days(tonight, SHOP, NIGHT)} == {"ok"}
+    assert {f.action for f in look_at_days(later, SHOP, NIGHT, known=NIGHT + timedelta(days=7))} == {"ok"}
+
+
+def test_a_restated_night_is_judged_by_all_that_came_up_to_then(days):
+    """Most of the night's records came on the next day: it blocks as it was, and passes with what was known then."""
+    is_late = (days["event_day"] == NIGHT) & (days.index % 5 > 0)
+    days = days.assign(late=np.where(is_late, 1, 0))
+    assert list_blocking(list(look_at_days(days[~is_late], SHOP, NIGHT)), NIGHT)
+    assert {f.action for f in look_at_days(days, SHOP, NIGHT, known=NIGHT + timedelta(days=1))} == {"ok"}
 
 
 def test_inputs_of_the_same_world_are_alike_and_those_of_another_ask_for_a_model():

@@ -1,0 +1,40 @@
+"""Which shops' land.py is run."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.local import shops
+from infra.local.shops import land_raw_files
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
+
+LAND = "import pathlib, sys; pathlib.Path(sys.argv[2], 'landed').touch()"
+
+
+def has_landed(place: Path, home: Path) -> bool:
+    place.mkdir()
+    (place / "land.py").write_text(LAND)
+    land_raw_files(Shop("corner", "UTC", "EUR", {}, path=place / "shop.toml"), Settings(home))
+    return (home / "landed").exists()
+
+
+@pytest.mark.parametrize("is_demo", [True, False])
+def test_a_script_among_delivered_files_is_not_run(tmp_path, monkeypatch, is_demo):
+    demos = tmp_path / "demo"
+    demos.mkdir()
+    monkeypatch.setattr(shops, "DEMO_SHOPS", demos)
+    (tmp_path / "home").mkdir()
+    place = demos / "corner" if is_demo else tmp_path / "deliveries"
+    assert has_landed(place, tmp_path / "home") == is_demo
+
+
+def test_a_link_from_the_demo_shops_is_followed_first(tmp_path, monkeypatch):
+    demos, outside = tmp_path / "demo", tmp_path / "outside"
+    for folder in (demos, outside, tmp_path / "home"):
+        folder.mkdir()
+    (outside / "land.py").write_text(LAND)
+    (demos / "corner").symlink_to(outside)
+    monkeypatch.setattr(shops, "DEMO_SHOPS", demos)
+    land_raw_files(Shop("corner", "UTC", "EUR", {}, path=demos / "corner" / "shop.toml"), Settings(tmp_path / "home"))
+    assert not (tmp_path / "home" / "landed").exists()
