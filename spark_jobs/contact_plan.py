@@ -1,7 +1,11 @@
 """contact_plan: whom does it pay to contact after a night, and what should it earn?
 
 Grain: (customer, as_of), in the warehouse. Inputs: the visible scores of the day, [contact] of shop.toml, the plans of
-the days before. Nobody is planned twice within rest_days.
+the other days. Nobody is planned twice within rest_days.
+
+Only a plan that somebody can work through may use up contacts. So a night is planned only while it is the newest, and
+its plan withdraws that of an earlier night which was made so shortly before that nobody could act on it: of nights that
+are made up in a row the last one's plan is left.
 
 Contacting a customer earns what it keeps: the probability of leaving times success_rate of the spend's margin, less
 the cost. Going down the list by that profit, the depth with the highest expected profit is where it falls to zero, or
@@ -16,7 +20,7 @@ from __future__ import annotations
 
 import hmac
 import sys
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from spark_jobs.command import load_arguments, make_parser, run_command
@@ -26,6 +30,17 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Contact, Shop
 from spark_jobs.contract.tables import probability_column
 from spark_jobs.warehouse import PublishedRun, Warehouse
+
+#: A plan that was replaced sooner is withdrawn: it was not on the list for one working day from morning to evening, so
+#: nobody could work through it. Nights made up in a row follow within minutes, those in time after a whole day.
+WORKABLE_AFTER = timedelta(hours=12)
+
+#: A newer night whose scores people had seen by then, or that has a plan.
+NEWER = """
+    SELECT 1 FROM published_runs WHERE as_of > $1 AND published_at <= $2
+    UNION ALL SELECT 1 FROM contact_plan WHERE as_of > $1 LIMIT 1"""
+
+WITHDRAW = "DELETE FROM contact_plan WHERE as_of < $1 AND planned_at > $2 RETURNING customer_id"
 
 #: Everybody worth a contact who has rested, the most profitable first.
 WORTH_IT = """
@@ -38,8 +53,8 @@ WORTH_IT = """
     )
     SELECT customer_id, shop_customer_id, profit::text FROM worth
     WHERE profit > 0 AND NOT EXISTS (
-        SELECT FROM contact_plan AS earlier
-        WHERE earlier.customer_id = worth.customer_id AND earlier.as_of < $5 AND earlier.as_of > $7
+        SELECT FROM contact_plan AS other
+        WHERE other.customer_id = worth.customer_id AND other.as_of > $5 - $7::int AND other.as_of < $5 + $7::int
     )
     ORDER BY profit DESC, customer_id"""
 
@@ -61,13 +76,15 @@ def find_visible(warehouse: Warehouse, shop: Shop, as_of: date) -> PublishedRun:
 def find_worth(warehouse: Warehouse, shop: Shop, contact: Contact, run: PublishedRun) -> list[dict]:
     """customer_id, shop_customer_id and profit."""
     primary = shop.churn.primary_horizon_days
-    rested = run.as_of - timedelta(days=contact.rest_days or primary)
     query = WORTH_IT.replace("{p}", probability_column(primary))
     money = (float(contact.success_rate), float(contact.margin), float(contact.cost))
-    return warehouse.fetch(shop, query, *money, shop.name, run.as_of, run.run_id, rested).to_pylist()
+    rest_days = contact.rest_days or primary
+    return warehouse.fetch(shop, query, *money, shop.name, run.as_of, run.run_id, rest_days).to_pylist()
 
 
-def plan(worth: list[dict], contact: Contact, shop_name: str, run: PublishedRun, secret: bytes) -> list[dict]:
+def plan(
+    worth: list[dict], contact: Contact, shop_name: str, run: PublishedRun, secret: bytes, now: datetime
+) -> list[dict]:
     """The rows of contact_plan: down the list until the capacity is used up, the control group on the way."""
     rows, free = [], contact.capacity_per_night
     for rank, customer in enumerate(worth, start=1):
@@ -76,27 +93,43 @@ def plan(worth: list[dict], contact: Contact, shop_name: str, run: PublishedRun,
         kept_out = is_control(secret, shop_name, customer["shop_customer_id"], contact.control_share)
         free -= not kept_out
         rows.append({"as_of": run.as_of, "customer_id": customer["customer_id"], "rank": rank, "is_control": kept_out,
-                     "expected_profit": Decimal(customer["profit"]), "run_id": run.run_id})  # fmt: skip
+                     "expected_profit": Decimal(customer["profit"]), "run_id": run.run_id,
+                     "planned_at": now})  # fmt: skip
     return rows
 
 
-def run_day(warehouse: Warehouse, shop: Shop, contact: Contact, as_of: date, secret: bytes) -> None:
-    """Plans the day unless that was done: people may have acted on it."""
+def run_day(
+    warehouse: Warehouse, shop: Shop, contact: Contact, as_of: date, secret: bytes, now: datetime | None = None
+) -> None:
+    """Plans the day unless that was done: people may have acted on it. `now` is an aware instant, by default this."""
+    now = now or datetime.now(UTC)
     visible = find_visible(warehouse, shop, as_of)
-    if warehouse.fetch(shop, "SELECT 1 FROM contact_plan WHERE as_of = $1 LIMIT 1", as_of).num_rows:
-        print(f"contact_plan: {as_of} is planned already")
+    if reason := find_hindrance(warehouse, shop, visible, now):
+        print(f"contact_plan: {as_of} {reason}")
         return
-    if visible.is_hindsight:
-        print(f"contact_plan: {as_of} is scored in hindsight, nobody could have been contacted")
-        return
+    # Before planning, so that those withdrawn need no rest; and what dies in between is done by the next try.
+    withdrawn = warehouse.fetch(shop, WITHDRAW, as_of, now - WORKABLE_AFTER).num_rows
+    if withdrawn:
+        print(f"contact_plan: {withdrawn:,} of earlier nights, whose lists nobody could work through, are withdrawn")
     worth = find_worth(warehouse, shop, contact, visible)
-    rows = plan(worth, contact, shop.name, visible, secret)
+    rows = plan(worth, contact, shop.name, visible, secret, now)
     warehouse.replace(shop, CONTACT_PLAN, rows, as_of=as_of)
     chosen = [row for row in rows if not row["is_control"]]
     profit = sum((row["expected_profit"] for row in chosen), Decimal(0))
     print(f"contact_plan {as_of}: {len(worth):,} are worth a contact, {len(chosen):,} of them to be contacted (capacity"
           f" {contact.capacity_per_night:,}), {len(rows) - len(chosen):,} kept as control; it should earn {profit:,.2f}"
           f" {shop.currency}")  # fmt: skip
+
+
+def find_hindrance(warehouse: Warehouse, shop: Shop, visible: PublishedRun, now: datetime) -> str | None:
+    """Why the night gets no plan now; None: it gets one."""
+    if warehouse.fetch(shop, "SELECT 1 FROM contact_plan WHERE as_of = $1 LIMIT 1", visible.as_of).num_rows:
+        return "is planned already"
+    if visible.is_hindsight:
+        return "is scored in hindsight, nobody could have been contacted"
+    if warehouse.fetch(shop, NEWER, visible.as_of, now).num_rows:
+        return "gets no plan: the list is that of a newer night"
+    return None
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -284,7 +284,7 @@ def test_example_queries_run_and_answer(warehouse, shop):
     warehouse.replace(shop, EXPECTED_SALES, [sales], as_of=DAY)
     for n, (who, profit) in enumerate({"b": 5, "a": 3}.items(), start=1):
         planned = {"as_of": DAY, "customer_id": who, "rank": n, "expected_profit": Decimal(profit),
-                   "is_control": False, "run_id": "run-2"}  # fmt: skip
+                   "is_control": False, "run_id": "run-2", "planned_at": datetime.now(UTC)}  # fmt: skip
         outcome = {"as_of": DAY, "customer_id": who, "horizon_days": 60, "churned": False, "spend": Decimal(9)}
         warehouse.replace(shop, CONTACT_PLAN, [planned], as_of=DAY, customer_id=who)
         warehouse.replace(shop, CUSTOMER_OUTCOMES, [outcome], as_of=DAY, customer_id=who)

@@ -7,7 +7,8 @@ night a model is trained and promoted, the nights go through the DAGs a week apa
 horizon is just over. Then outcomes are shown, and drift as of the last day.
 
 Nobody was contacted because of these plans, so no lift is there to be found. The nights are planned again with so many
-keys of the control group: about 95 % of the intervals of contact_lift should hold zero.
+keys of the control group, each night as on the morning after it: about 95 % of the intervals of contact_lift should
+hold zero.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from hashlib import sha256
 
 import numpy as np
@@ -97,7 +98,9 @@ def plan_with_keys(warehouse: Warehouse, shop: Shop, nights: Sequence[date], dra
         warehouse.replace(shop, CONTACT_PLAN, [])
         with redirect_stdout(None):
             for night in nights:
-                contact_plan.run_day(warehouse, shop, shop.contact, night, sha256(b"%d" % number).digest())
+                morning = datetime.combine(night + timedelta(days=1), time(6), shop.zone)
+                key = sha256(b"%d" % number).digest()
+                contact_plan.run_day(warehouse, shop, shop.contact, night, key, morning)
         found += warehouse.fetch(shop, LIFT).to_pylist()
     if not found:
         return "too few customers are worth a contact to measure a lift"

@@ -71,7 +71,7 @@ _PROFIT = Column("expected_profit", "decimal(18,2)", "probability of leaving tim
 
 CONTACT_PLAN = Table(
     "contact_plan",
-    "one customer whom it pays to contact after a night; once made, a night's plan stands",
+    "one customer whom it pays to contact after a night; a night's plan stands unless a newer one follows in 12 hours",
     (
         _SCORED_DAY,
         _CUSTOMER,
@@ -79,6 +79,7 @@ CONTACT_PLAN = Table(
         _PROFIT,
         Column("is_control", "boolean", "kept from all contacts, to measure what they bring"),
         Column("run_id", "string", "the run whose scores it follows from"),
+        Column("planned_at", "timestamp", "when the night was planned", "UTC"),
     ),
     key=("customer_id",),
     partition="as_of",

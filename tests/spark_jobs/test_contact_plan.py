@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
-from spark_jobs.contact_plan import is_control, run_day
+from spark_jobs.contact_plan import find_visible, find_worth, is_control, run_day
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.proof import CONTACT_PLAN, CONTACTS, CUSTOMER_OUTCOMES
 from spark_jobs.contract.shop import Contact
@@ -20,6 +20,7 @@ from tests.warehouse_support import DAY, make_pairs, make_rows, make_shop, publi
 KEY = bytes(32)
 #: With p = 0.5 a contact earns 0.05 of expected_spend, 100.10, less the cost: 5.005 - 2.
 CONTACT = Contact(capacity_per_night=2, cost=2, success_rate=0.2, margin=0.5, control_share=0.0, rest_days=10)
+NOON = datetime.combine(DAY, time(12), UTC)
 NUMBERS = itertools.count(1)
 
 
@@ -42,8 +43,10 @@ def make_customers(profits: dict[str, float], **changes):
     return parts[0].from_batches([batch for part in parts for batch in part.to_batches()])
 
 
-def plan(warehouse, shop, as_of=DAY, **changes):
-    run_day(warehouse, shop, replace(shop.contact, **changes), as_of, KEY)
+def plan(warehouse, shop, as_of=DAY, now=None, **changes):
+    """By default on the morning after the night, before any test has published a newer one."""
+    now = now or datetime.combine(as_of + timedelta(days=1), time(6), UTC)
+    run_day(warehouse, shop, replace(shop.contact, **changes), as_of, KEY, now)
     query = "SELECT customer_id, rank, expected_profit, is_control FROM contact_plan WHERE as_of = %s ORDER BY rank"
     return select(warehouse, shop, query, as_of)
 
@@ -99,6 +102,43 @@ def test_nobody_is_planned_again_before_he_has_rested_and_a_plan_stands(warehous
     assert [row[0] for row in plan(warehouse, shop)] == ["b", "c"]
 
 
+def planned(warehouse, shop):
+    return select(warehouse, shop, "SELECT as_of, customer_id FROM contact_plan ORDER BY as_of, rank")
+
+
+def test_of_nights_made_up_in_a_row_only_the_last_uses_up_contacts(warehouse, shop):
+    """The list of the last night, the only one that people see, has the most profitable customers."""
+    for n, night in enumerate(nights := [DAY - timedelta(days=days) for days in (2, 1, 0)]):
+        publish(warehouse, shop, f"run-{n}", make_customers({"a": 1, "b": 3, "c": 2}, as_of=night), night)
+        plan(warehouse, shop, night, datetime.now(UTC))
+        assert planned(warehouse, shop) == [(night, "b"), (night, "c")]
+    plan(warehouse, shop, DAY, datetime.now(UTC))
+    plan(warehouse, shop, nights[1], datetime.now(UTC))
+    assert planned(warehouse, shop) == [(DAY, "b"), (DAY, "c")]
+
+
+def test_a_plan_that_people_had_half_a_day_for_stands(warehouse, shop):
+    later = DAY + timedelta(days=1)
+    for night in (DAY, later):
+        publish(warehouse, shop, f"run {night}", make_customers({"a": 1, "b": 3, "c": 2}, as_of=night), night)
+    morning = datetime.combine(later, time(6), UTC)
+    plan(warehouse, shop, DAY, morning)
+    plan(warehouse, shop, later, morning + timedelta(hours=12))
+    assert planned(warehouse, shop) == [(DAY, "b"), (DAY, "c"), (later, "a")]
+
+
+def test_a_night_is_not_planned_once_a_newer_one_is_seen_or_planned(warehouse, shop):
+    older = DAY - timedelta(days=5)
+    for night in (DAY, older):
+        publish(warehouse, shop, f"run {night}", make_customers({"a": 1, "b": 3, "c": 2}, as_of=night), night)
+    assert plan(warehouse, shop, older, datetime.now(UTC)) == []  # the newer one is seen
+    plan(warehouse, shop)
+    assert plan(warehouse, shop, older) == []  # it is planned
+    rested = find_worth(warehouse, shop, replace(CONTACT, rest_days=5), find_visible(warehouse, shop, older))
+    resting = find_worth(warehouse, shop, replace(CONTACT, rest_days=6), find_visible(warehouse, shop, older))
+    assert ([row["customer_id"] for row in rested], [row["customer_id"] for row in resting]) == (["b", "c", "a"], ["a"])
+
+
 def test_hindsight_is_not_planned_and_a_day_without_scores_says_what_to_do(warehouse, shop):
     publish(warehouse, shop, "run-1", make_customers({"a": 1}), is_hindsight=True)
     assert plan(warehouse, shop) == []
@@ -111,7 +151,8 @@ def keep_plan(warehouse, shop, arms: dict[str, tuple[int, int, int]]) -> None:
     people = [(f"{arm}{n}", arm, n < churned, 0 if n < churned else spend)
               for arm, (count, churned, spend) in arms.items() for n in range(count)]  # fmt: skip
     plans = [{"as_of": DAY, "customer_id": who, "rank": 1, "expected_profit": Decimal(1),
-              "is_control": arm.startswith("control"), "run_id": "r"} for who, arm, *_ in people]  # fmt: skip
+              "is_control": arm.startswith("control"), "run_id": "r", "planned_at": NOON}
+             for who, arm, *_ in people]  # fmt: skip
     outcomes = [{"as_of": DAY, "customer_id": who, "horizon_days": 60, "churned": churned, "spend": Decimal(spend)}
                 for who, _, churned, spend in people]  # fmt: skip
     warehouse.replace(shop, CONTACT_PLAN, plans, as_of=DAY)
