@@ -1,5 +1,9 @@
 """The views over what came of the scores. Helper of warehouse.py; columns and meanings: contract/proof.py.
 
+contact_lift counts each customer once, by the first plan that ever named him. Plans after it depend on what became of
+the first: whoever was kept by a contact is there to be planned again. So they are no fair draw any more, and their
+outcomes, alike for one customer, would make the intervals too short.
+
 Intervals of contact_lift are 95 %: of the churn rates' difference by Agresti and Caffo (The American Statistician 54,
 2000), which holds for small groups too; of the mean spends' difference by Welch's standard error.
 
@@ -43,13 +47,15 @@ _ARMS = ", ".join(
 
 _CONTACT_LIFT = (
     """
-    WITH planned AS (
+    WITH first_plans AS (
+        SELECT DISTINCT ON (customer_id) * FROM {schema}.contact_plan ORDER BY customer_id, as_of
+    ), planned AS (
         SELECT plan.as_of, horizon_days, is_control, churned, spend, 1 - churned::int AS kept,
                CASE WHEN plan.as_of + horizon_days >= (SELECT min(contacted_on) FROM {schema}.contacts) THEN EXISTS (
                    SELECT FROM {schema}.contacts WHERE contacts.customer_id = plan.customer_id
                    AND contacted_on > plan.as_of AND contacted_on <= plan.as_of + horizon_days
                )::int END AS reached
-        FROM {schema}.contact_plan AS plan JOIN {schema}.customer_outcomes USING (as_of, customer_id)
+        FROM first_plans AS plan JOIN {schema}.customer_outcomes USING (as_of, customer_id)
     ), arms AS (
         SELECT date_trunc('month', as_of)::date AS month, horizon_days, """
     + _ARMS

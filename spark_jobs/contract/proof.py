@@ -155,11 +155,12 @@ def _with_interval(name: str, meaning: str, unit: str) -> tuple[Column, ...]:
 
 CONTACT_LIFT = Table(
     "contact_lift",
-    "what the contacts brought, by intention to treat: all who were to be contacted beside the control group",
+    "what the contacts brought, by intention to treat: all who were to be contacted beside the control group, each "
+    "customer by his first plan ever, since later ones depend on what that brought",
     (
-        Column("month", "date", "first day of the month of the plans; null: all months", nullable=True),
+        Column("month", "date", "first day of the month of the first plans; null: all months", nullable=True),
         Column("horizon_days", "int", "the horizon of the outcomes", "days"),
-        *_of_arms("n", "bigint", "planned customers whose outcome is known, of", "customers"),
+        *_of_arms("n", "bigint", "customers whose first plan's outcome is known, of", "customers"),
         *_of_arms("churn_rate", "double", "share that churned of", "0..1"),
         *_with_interval("lift", "share kept by the plan: churn rate of the control group less that of the contacted",
                         "0..1"),

@@ -146,17 +146,18 @@ def test_hindsight_is_not_planned_and_a_day_without_scores_says_what_to_do(wareh
         plan(warehouse, shop, DAY + timedelta(days=1))
 
 
-def keep_plan(warehouse, shop, arms: dict[str, tuple[int, int, int]]) -> None:
-    """Plans of DAY and their outcomes: of each arm so many customers, so many of whom churn, and what others spend."""
+def keep_plan(warehouse, shop, arms: dict[str, tuple[int, int, int]], day=DAY) -> None:
+    """Plans of the day and their outcomes: of each arm so many customers, of whom so many churn, and what others
+    spend."""
     people = [(f"{arm}{n}", arm, n < churned, 0 if n < churned else spend)
               for arm, (count, churned, spend) in arms.items() for n in range(count)]  # fmt: skip
-    plans = [{"as_of": DAY, "customer_id": who, "rank": 1, "expected_profit": Decimal(1),
+    plans = [{"as_of": day, "customer_id": who, "rank": 1, "expected_profit": Decimal(1),
               "is_control": arm.startswith("control"), "run_id": "r", "planned_at": NOON}
              for who, arm, *_ in people]  # fmt: skip
-    outcomes = [{"as_of": DAY, "customer_id": who, "horizon_days": 60, "churned": churned, "spend": Decimal(spend)}
+    outcomes = [{"as_of": day, "customer_id": who, "horizon_days": 60, "churned": churned, "spend": Decimal(spend)}
                 for who, _, churned, spend in people]  # fmt: skip
-    warehouse.replace(shop, CONTACT_PLAN, plans, as_of=DAY)
-    warehouse.replace(shop, CUSTOMER_OUTCOMES, outcomes, as_of=DAY)
+    warehouse.replace(shop, CONTACT_PLAN, plans, as_of=day)
+    warehouse.replace(shop, CUSTOMER_OUTCOMES, outcomes, as_of=day)
 
 
 def test_lift_is_that_of_all_who_were_to_be_contacted_with_its_interval(warehouse, shop):
@@ -175,6 +176,23 @@ def test_lift_is_that_of_all_who_were_to_be_contacted_with_its_interval(warehous
     variances = 0.7 * 0.3 * 64 * 200 / 199 / 200 + 0.25 * 16 * 50 / 49 / 50
     assert spend == pytest.approx(5.6 - 2)
     assert spend_high - spend_low == pytest.approx(2 * 1.96 * np.sqrt(variances))
+
+
+def test_lift_counts_each_customer_by_his_first_plan_ever(warehouse, shop):
+    """Whoever a contact kept is planned again, in the next month; that of the control group nobody is left says nothing
+    of contacts."""
+    later = DAY + timedelta(days=60)
+    keep_plan(warehouse, shop, {"treated": (10, 4, 8), "control": (10, 6, 8)})
+    keep_plan(warehouse, shop, {"treated": (6, 6, 8), "newly treated": (3, 0, 8), "control": (2, 0, 8)}, later)
+    query = """SELECT month, n_contacted, n_control, churn_rate_contacted, churn_rate_control FROM contact_lift
+               ORDER BY month NULLS LAST"""
+    first, second, everything = select(warehouse, shop, query)
+    assert first == (DAY.replace(day=1), 10, 10, 0.4, 0.6)
+    assert second == (later.replace(day=1), 3, 0, 0.0, None)
+    assert everything == (None, 13, 10, pytest.approx(4 / 13), 0.6)
+
+    warehouse.replace(shop, CUSTOMER_OUTCOMES, [], as_of=DAY)  # what is no longer known is not taken from later plans
+    assert [row[1:3] for row in select(warehouse, shop, query)] == [(3, 0), (3, 0)]
 
 
 def test_what_a_contact_does_to_those_reached_is_told_beside_the_plans_lift(warehouse, shop):
