@@ -121,7 +121,8 @@ def _schema_comments(connection: psycopg.Connection, shop: Shop) -> dict[str, st
     sources = (p.read_bytes() for p in (Path(__file__), *sorted(_MIGRATIONS.rglob("*.py"))))
     common = sha256(b"".join(sources) + repr(_existing_roles(connection)).encode())
     shops = common.copy()
-    shops.update(repr((churn_risk(shop.churn.horizons_days), PROOF_TABLES, PROOF_VIEWS)).encode())
+    log_since = shop.contact and shop.contact.log_since
+    shops.update(repr((churn_risk(shop.churn.horizons_days), PROOF_TABLES, PROOF_VIEWS, log_since)).encode())
     return {
         IDENTITY: f"customer ids of all shops; layout {common.hexdigest()[:16]}",
         shop.name: f"churn risk of {shop.title or shop.name}; layout {shops.hexdigest()[:16]}",
@@ -193,7 +194,8 @@ def _make_view(connection: psycopg.Connection, shop: Shop, view: str) -> None:
 
 
 def _make_proof_view(connection: psycopg.Connection, shop: Shop, table: Table, query: str) -> None:
-    query = sql.SQL(query).format(schema=sql.Identifier(shop.name))
+    log_since = sql.Literal(shop.contact and shop.contact.log_since)
+    query = sql.SQL(query).format(schema=sql.Identifier(shop.name), log_since=log_since)
     statement = sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(sql.Identifier(shop.name, table.name), query)
     connection.execute(statement)
 

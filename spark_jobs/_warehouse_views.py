@@ -1,5 +1,7 @@
 """The views over what came of the scores. Helper of warehouse.py; columns and meanings: contract/proof.py.
 
+{schema} is the shop's, {log_since} the first day of its contact log by shop.toml, or NULL.
+
 contact_lift counts each customer once, by the first plan that ever named him. Plans after it depend on what became of
 the first: whoever was kept by a contact is there to be planned again. So they are no fair draw any more, and their
 outcomes, alike for one customer, would make the intervals too short.
@@ -51,11 +53,12 @@ _CONTACT_LIFT = (
         SELECT DISTINCT ON (customer_id) * FROM {schema}.contact_plan ORDER BY customer_id, as_of
     ), planned AS (
         SELECT plan.as_of, horizon_days, is_control, churned, spend, 1 - churned::int AS kept,
-               CASE WHEN plan.as_of + horizon_days >= (SELECT min(contacted_on) FROM {schema}.contacts) THEN EXISTS (
+               CASE WHEN plan.as_of + 1 >= log_begins THEN EXISTS (
                    SELECT FROM {schema}.contacts WHERE contacts.customer_id = plan.customer_id
                    AND contacted_on > plan.as_of AND contacted_on <= plan.as_of + horizon_days
                )::int END AS reached
         FROM first_plans AS plan JOIN {schema}.customer_outcomes USING (as_of, customer_id)
+        CROSS JOIN (SELECT coalesce({log_since}, min(contacted_on)) AS log_begins FROM {schema}.contacts) AS log
     ), arms AS (
         SELECT date_trunc('month', as_of)::date AS month, horizon_days, """
     + _ARMS

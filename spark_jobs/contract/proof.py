@@ -166,8 +166,8 @@ CONTACT_LIFT = Table(
                         "0..1"),
         *_with_interval("spend_lift", "mean spend in the horizon of those to be contacted less that of the control "
                         "group", "shop currency"),
-        *_of_arms("reached", "double", "share really contacted within the horizon, by contacts; null where it had not "
-                  "begun; of", "0..1"),
+        *_of_arms("reached", "double", "share really contacted within the horizon, by contacts, of those whose horizon "
+                  "began no sooner than this log; of", "0..1"),
         *_with_interval("lift_reached", "share kept among those whom the plan had contacted: lift over the difference "
                         "of both shares reached; null where that is not surely above zero", "0..1"),
     ),

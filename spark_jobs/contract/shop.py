@@ -189,6 +189,7 @@ class Contact:
     control_share       so many of those worth contacting are never contacted, to measure what contacts bring
     rest_days           nobody is listed again sooner; None: the primary horizon
     log                 the files that say who was really contacted; None: nothing says it
+    log_since           the first day of which they say it; None: that of the first contact
     """
 
     capacity_per_night: int
@@ -198,6 +199,7 @@ class Contact:
     control_share: float = 0.1
     rest_days: int | None = None
     log: Source | None = None
+    log_since: date | None = None
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,7 @@ def _read_contact(section: Section, folder: Path) -> Contact:
     def part(key: str, default: object = MISSING) -> float:
         return section.take(key, "a number from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, default)
 
+    log = section.section("log")
     contact = Contact(
         capacity_per_night=section.take("capacity_per_night", "a count from 1 on", is_count),
         cost=amount("cost"),
@@ -179,7 +180,8 @@ def _read_contact(section: Section, folder: Path) -> Contact:
         margin=part("margin"),
         control_share=part("control_share", Contact.control_share),
         rest_days=section.take("rest_days", "a day count from 1 to 3650", is_day_count, None),
-        log=read_contact_log(section.section("log"), folder) if "log" in section.raw else None,
+        log_since=log.take("since", "a day like 2026-11-20", lambda v: type(v) is date, None),
+        log=read_contact_log(log, folder) if "log" in section.raw else None,
     )
     section.done()
     return contact

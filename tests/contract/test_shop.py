@@ -182,3 +182,25 @@ def test_contact_is_optional_and_all_its_faults_are_told(tmp_path):
     assert {line.split(":")[0].strip() for line in faults} == {
         "contact.capacity_per_night", "contact.cost", "contact.success_rate", "contact.margin", "contact.rest",
     }  # fmt: skip
+
+
+def test_contact_log_says_since_when_it_tells(tmp_path):
+    given = (
+        GOOD
+        + """
+[contact]
+capacity_per_night = 50
+cost = 2
+success_rate = 0.1
+margin = 0.3
+[contact.log]
+location = "sent"
+files = "*.csv"
+format = "csv"
+columns = { customer_id = "client", contacted_at = "sent" }
+"""
+    )
+    assert load_shop(write(tmp_path, given)).contact.log_since is None
+    assert load_shop(write(tmp_path, given + "since = 2026-09-01\n")).contact.log_since == date(2026, 9, 1)
+    (fault,) = faults_of(tmp_path, given + "since = 'autumn'\n")
+    assert "contact.log.since: expected a day like 2026-11-20, found 'autumn'" in fault

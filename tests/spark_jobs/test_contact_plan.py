@@ -216,8 +216,27 @@ def test_what_a_contact_does_to_those_reached_is_told_beside_the_plans_lift(ware
     half = 1.96 * np.sqrt(treated.var() / 400 + control.var() / 400) / 0.5
     assert (low, high) == (pytest.approx(effect - half), pytest.approx(effect + half))
 
-    warehouse.replace(shop, CONTACTS, [{"customer_id": "somebody", "contacted_on": DAY + timedelta(days=3)}])
+    warehouse.replace(shop, CONTACTS, [{"customer_id": "somebody", "contacted_on": DAY + timedelta(days=1)}])
     ((_, share, of_control, *effects),) = select(warehouse, shop, query)
     assert (share, of_control, effects) == (0, 0, [None] * 3)  # the plan was not carried out
-    warehouse.replace(shop, CONTACTS, [{"customer_id": "control1", "contacted_on": DAY + timedelta(days=61)}])
-    assert select(warehouse, shop, query)[0][1:] == (None,) * 5  # the log begins after the horizon
+
+
+def test_reached_is_told_of_plans_whose_whole_horizon_the_log_holds(warehouse, shop):
+    """Everybody is reached on the day after his plan; the log begins late in the first plans' horizon."""
+    later = DAY + timedelta(days=58)
+    keep_plan(warehouse, shop, {"treated": (20, 8, 8), "control": (20, 12, 8)})
+    keep_plan(warehouse, shop, {"later treated": (20, 8, 8), "control, later": (20, 12, 8)}, later)
+    reached = [{"customer_id": f"later treated{n}", "contacted_on": later + timedelta(days=1)} for n in range(20)]
+    first = {"customer_id": "somebody", "contacted_on": DAY + timedelta(days=54)}
+    query = "SELECT reached_contacted, round(lift_reached::numeric, 6) FROM contact_lift ORDER BY month NULLS LAST"
+
+    warehouse.replace(shop, CONTACTS, [*reached, first])
+    known = (1, Decimal("0.2"))
+    assert select(warehouse, shop, query) == [(None, None), known, known]
+
+    for days, expected in ((0, [(0, None), known]), (1, [(0, None), known]), (2, [(None, None), known])):
+        since = DAY + timedelta(days=days)
+        warehouse.prepare(replace(shop, contact=replace(CONTACT, log_since=since)))
+        assert select(warehouse, shop, query)[:2] == expected
+    warehouse.prepare(replace(shop, contact=replace(CONTACT, log_since=later + timedelta(days=2))))
+    assert select(warehouse, shop, query) == [(None, None)] * 3
