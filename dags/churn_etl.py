@@ -4,9 +4,9 @@
 **Makes** the clean purchases, browses and reviews, `customer_day`, and one history per customer who can still be kept
 (`customer_series`), each audited before it becomes visible.
 
-**When** every night at 02:00 in the shop's time zone, for the day that has just ended. With `schedule.first_night` in
-the shop's file every night since then is owed, and missed ones are made up in their order; without it only the newest.
-A shop with an `end_date` runs only by hand.
+**When** every night at 02:00 in the shop's time zone, at 03:00 where clocks change at two, for the day that has just
+ended. With `schedule.first_night` in the shop's file every night since then is owed, and missed ones are made up in
+their order; without it only the newest. A shop with an `end_date` runs only by hand.
 
 **From** the raw files of the shop's `shop.toml`: every delivery up to that day that is not cleaned yet. Each log's file
 of the day is waited for until `schedule.wait_hours` after the day's end, except on `closed_days`.
@@ -24,6 +24,8 @@ with half of its files keeps saying what was known then; to see what it would ha
 """
 
 from datetime import datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, CronPartitionTimetable
 
@@ -47,10 +49,25 @@ PARAMS = {
 
 
 def nightly(shop: Shop) -> CronPartitionTimetable | None:
-    """At 02:00 for the day before, which names the partition; never for a shop whose data has ended."""
+    """For the day before, which names the partition; never for a shop whose data has ended."""
     if shop.end_date:
         return None
-    return CronPartitionTimetable("0 2 * * *", timezone=shop.time_zone, run_offset=-1, key_format="%Y-%m-%d")
+    cron = f"0 {find_night_hour(shop.zone)} * * *"
+    return CronPartitionTimetable(cron, timezone=shop.time_zone, run_offset=-1, key_format="%Y-%m-%d")
+
+
+@cache
+def find_night_hour(zone: ZoneInfo) -> int:
+    """The first hour from two on that comes once on every day.
+
+    On a day that skips the hour the timetable would give the run that very day instead of the one before.
+    """
+    days = [START + timedelta(days=n) for n in range(10 * 366)]
+    return next(hour for hour in range(2, 24) if all(_comes_once(day.replace(hour=hour, tzinfo=zone)) for day in days))
+
+
+def _comes_once(time: datetime) -> bool:
+    return time.utcoffset() == time.replace(fold=1).utcoffset()
 
 
 def first_run(shop: Shop) -> datetime:

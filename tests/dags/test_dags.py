@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from copy import copy
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
@@ -193,14 +194,31 @@ def next_run(dag, after: str):
 @pytest.mark.parametrize(
     ("after", "due", "day"),
     [
-        ("2026-11-20T12:00:00+00:00", "2026-11-21T07:00:00+00:00", "2026-11-20"),
-        ("2026-07-20T12:00:00+00:00", "2026-07-21T06:00:00+00:00", "2026-07-20"),  # daylight saving
+        ("2026-11-20T12:00:00+00:00", "2026-11-21T08:00:00+00:00", "2026-11-20"),
+        ("2026-07-20T12:00:00+00:00", "2026-07-21T07:00:00+00:00", "2026-07-20"),  # daylight saving
     ],
 )
-def test_the_nightly_run_is_due_at_two_in_the_shop_and_owns_the_day_before(dags, after, due, day):
+def test_the_nightly_run_is_due_at_three_in_new_york_and_owns_the_day_before(dags, after, due, day):
     run = next_run(dags["churn_etl__living"], after)
     assert run.run_after == datetime.fromisoformat(due)
     assert run.partition_key == day
+
+
+@pytest.mark.parametrize("zone", [
+    "UTC", "Europe/Berlin", "America/New_York", "Europe/London", "Europe/Athens", "Australia/Lord_Howe",
+    "America/Santiago", "Asia/Beirut", "Antarctica/Troll", "Asia/Kolkata",
+])  # fmt: skip
+def test_every_night_of_two_years_has_its_own_run_wherever_clocks_change(zone):
+    shop = SimpleNamespace(end_date=None, time_zone=zone, zone=ZoneInfo(zone))
+    timetable, info = coerce_to_core_timetable(churn_etl.nightly(shop)), None
+    restriction = TimeRestriction(earliest=datetime(2026, 1, 1, 12, tzinfo=UTC), latest=None, catchup=True)
+    found = []
+    for _ in range(730):
+        info = timetable.next_dagrun_info_v2(last_dagrun_info=info, restriction=restriction)
+        run_day = info.run_after.astimezone(shop.zone).date()
+        assert info.partition_key == str(run_day - timedelta(days=1)), run_day
+        found.append(date.fromisoformat(info.partition_key))
+    assert {(later - earlier).days for earlier, later in pairwise(found)} == {1}
 
 
 def test_training_is_due_on_sundays(dags):
@@ -223,7 +241,7 @@ def test_with_a_first_night_every_night_since_then_is_owed(dags):
     dag = dags["churn_etl__living"]
     assert dag.catchup
     run = next_run(dag, dag.start_date.isoformat())
-    assert (run.partition_key, run.run_after) == ("2026-11-10", datetime(2026, 11, 11, 7, tzinfo=UTC))
+    assert (run.partition_key, run.run_after) == ("2026-11-10", datetime(2026, 11, 11, 8, tzinfo=UTC))
     assert not dags["churn_etl__online_retail"].catchup
     assert not dags["churn_score__living"].catchup
 
