@@ -139,9 +139,9 @@ def remember_customers(shop: Shop, settings: Settings, customer_ids: pa.Array) -
     """Tells the warehouse whose key is whose, before anybody sees a key."""
     hash_customer = Hasher(settings.id_key().secret, shop.name).of("customer")
 
-    def pair(ids: list[str]) -> pa.RecordBatch:
-        keys = [hash_customer(customer_id.strip()) for customer_id in ids]
-        return pa.RecordBatch.from_pydict({"customer_key": keys, "customer_id": ids})
+    def pair(raw_ids: list[str]) -> pa.RecordBatch:
+        ids = [raw_id.strip() for raw_id in raw_ids]  # as the keys in the lake are made, see hashing.CustomerHashes
+        return pa.RecordBatch.from_pydict({"customer_key": [*map(hash_customer, ids)], "customer_id": ids})
 
     starts = range(0, len(customer_ids), PAIRS_AT_ONCE)
     pairs = (pair(customer_ids[start : start + PAIRS_AT_ONCE].to_pylist()) for start in starts)

@@ -210,6 +210,14 @@ def test_key_of_two_customers_is_refused_and_nothing_added(warehouse, shop, pair
     assert select(warehouse, shop, known) == [("x",)]
 
 
+def test_ids_that_were_stored_with_blanks_lose_them_so_that_nothing_is_refused(warehouse, shop):
+    warehouse.remember_customers(shop, "k1", [make_pairs(x="\u20091\u00a0", y="2")])
+    with psycopg.connect(warehouse.url) as connection:
+        connection.execute("UPDATE identity.alembic_version SET version_num = 'identity_0001'")
+    warehouse.prepare(make_shop("prepared_after_the_change"))
+    assert warehouse.remember_customers(shop, "k1", [make_pairs(x="1", y="2")]) == 0
+
+
 # --- roles
 
 

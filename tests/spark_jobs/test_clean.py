@@ -15,7 +15,7 @@ from spark_jobs.contract.tables import (
     PURCHASES,
     quarantine,
 )
-from tests.spark_jobs.shops import HEADER, SmallShop
+from tests.spark_jobs.shops import DATED, HEADER, SHOP, SmallShop
 
 DAY = {n: date(2011, 3, n) for n in range(1, 32)}
 QUARANTINE = quarantine("purchases")
@@ -225,3 +225,18 @@ def test_the_warehouse_knows_whose_key_it_is_and_the_lake_does_not(make_shop, wa
     assert found == [("very-secret-customer",)]
     held = b"".join(path.read_bytes() for path in shop.lake.root.rglob("*") if path.is_file())
     assert b"very-secret-customer" not in held
+
+
+def test_an_id_with_blanks_round_it_is_the_same_customer(make_shop, warehouse_url):
+    import psycopg
+
+    shop = make_shop("blanks", text=SHOP.format(name="blanks", exact_duplicates="keep", delivery_day=DATED))
+    shop.deliver("2011-03-01.csv", line("12345"), line("12345\u00a0", product="q"), line("\u2003777", product="r"))
+    shop.clean(DAY[1])
+    shop.deliver("2011-03-02.csv", line("777\u00a0", at="2011-03-02 10:00"))
+    shop.clean(DAY[2])
+    with psycopg.connect(warehouse_url) as connection:
+        found = connection.execute("select customer_id, customer_key from identity.customers where shop = 'blanks'")
+        keys = dict(found.fetchall())
+    assert set(keys) == {"12345", "777"}
+    assert {row["customer_id"] for row in shop.rows(PURCHASES)} == set(keys.values())
