@@ -3,7 +3,7 @@
 Grain: (customer, event_day, delivery_day). Inputs: purchases, browses, reviews. Everything in it adds up over delivery
 days, or unites as sets do, so the history up to any day follows from what was known by then.
 
-A run builds every delivery day up to its as_of whose events are not the ones it was built from.
+A run builds every delivery day up to its as_of whose events are not the ones it was built from, be they none now.
 """
 
 from __future__ import annotations
@@ -83,12 +83,12 @@ def build_days(spark: SparkSession, lake: Lake, shop: Shop, days: list[str]) -> 
         if log == "browses":
             events = find_sessions(events, "session_id" in source.columns)
         logs.append(sum_log(events, log))
-    return unite_logs(logs)
+    return unite_logs(logs) if logs else lake.read(spark, CUSTOMER_DAY, [])
 
 
 def stale_days(lake: Lake, shop: Shop, as_of: date) -> dict[str, str]:
-    """The delivery days to build, each with its run key."""
-    files: dict[str, list[str]] = {}
+    """The delivery days to build, each with its run key; one that has lost its events becomes empty."""
+    files: dict[str, list[str]] = {day: [] for day in lake.partitions(CUSTOMER_DAY) if day <= as_of.isoformat()}
     for log in shop.sources:
         for day, found in lake.partitions(EVENTS[log]).items():
             if day <= as_of.isoformat():

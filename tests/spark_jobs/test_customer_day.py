@@ -1,0 +1,50 @@
+"""Does customer_day hold what the events now say, where a change of shop.toml leaves a delivery day without any?"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from spark_jobs import customer_day
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, PURCHASES
+from tests.spark_jobs.shops import DATED, SHOP, SmallShop
+
+DAY = {n: date(2011, 3, n) for n in range(1, 4)}
+NO_TESTERS = '[[sources.purchases.reject]]\ncolumn = "customer"\nequals = "tester"\nreason = "test_account"\n'
+
+
+def line(customer: str, day: int) -> str:
+    return f"{customer},2011-03-0{day} 10:00,p,c,1,2.00"
+
+
+@pytest.fixture
+def shop(spark, tmp_path, warehouse_url):
+    """Three nights; of the second day only a tester is known."""
+    shop = SmallShop(spark, tmp_path, warehouse_url)
+    for number, customer in enumerate(("a", "tester", "b"), start=1):
+        shop.deliver(f"2011-03-0{number}.csv", line(customer, number))
+        shop.run_night(DAY[number])
+    return shop
+
+
+def test_a_day_that_a_new_rule_empties_is_forgotten_and_nothing_else(shop, spark, tmp_path, warehouse_url, capsys):
+    assert len(shop.rows(CUSTOMER_SERIES, "2011-03-03")) == 3
+    text = SHOP.format(name="small", exact_duplicates="keep", delivery_day=DATED) + NO_TESTERS
+    stricter = SmallShop(spark, tmp_path, warehouse_url, text)
+    stricter.run_night(DAY[3])
+    assert [row["delivery_day"] for row in stricter.rows(CUSTOMER_DAY)] == [DAY[1], DAY[3]]
+    assert sorted(row["days"] for row in stricter.rows(CUSTOMER_SERIES, "2011-03-03")) == [[DAY[1]], [DAY[3]]]
+    version = stricter.lake.version(CUSTOMER_DAY)
+    stricter.run_night(DAY[3])
+    assert stricter.lake.version(CUSTOMER_DAY) == version  # an empty day is done
+
+
+def test_days_after_as_of_stay_and_a_shop_may_lose_all_its_events(shop):
+    for day in ("2011-03-02", "2011-03-03"):
+        shop.lake.update(PURCHASES, day, lambda rows: rows.slice(0, 0))
+    customer_day.run(shop.open_spark, shop.lake, shop.shop, DAY[2])
+    assert [row["delivery_day"] for row in shop.rows(CUSTOMER_DAY)] == [DAY[1], DAY[3]]
+    shop.lake.update(PURCHASES, "2011-03-01", lambda rows: rows.slice(0, 0))
+    customer_day.run(shop.open_spark, shop.lake, shop.shop, DAY[3])
+    assert shop.rows(CUSTOMER_DAY) == []
