@@ -34,6 +34,8 @@ _ARROW_TYPES = {
     "timestamp": pa.timestamp("us", "UTC"),
 }
 _TYPE_NAMES = {arrow: name for name, arrow in _ARROW_TYPES.items()}
+#: How long versions can be opened: published scores name those that they were made from, and stay so long.
+LOG_RETENTION, LOG_DAYS = "delta.logRetentionDuration", 400
 #: Anything else would have to be escaped in paths, and '' would become another partition.
 _SAFE_TEXT = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -156,7 +158,7 @@ def _create_table(folder: Path, table: Table) -> None:
         name=table.name,
         description=table.grain,
         # Opening a table and looking up a transaction read the entries since the last checkpoint: keep them few.
-        configuration={"delta.checkpointInterval": "20"},
+        configuration={"delta.checkpointInterval": "20", LOG_RETENTION: f"interval {LOG_DAYS} days"},
     )
 
 

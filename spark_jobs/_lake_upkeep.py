@@ -52,7 +52,8 @@ def vacuum(lake: Lake, table: Table, is_dry_run: bool) -> list[str]:
     removed = handle.vacuum(KEEP_DAYS * 24, dry_run=is_dry_run, full=True)
     if not is_dry_run:
         handle.create_checkpoint()
-        handle.cleanup_metadata()
+        if _delta.LOG_RETENTION in handle.metadata().configuration:  # a table made before would keep 30 days alone
+            handle.cleanup_metadata()
     return removed + _remove_empty_runs(lake._folder(table) / "data", is_dry_run)
 
 

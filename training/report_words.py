@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from training.evaluate import Predictions
-from training.verdict import HorizonVerdict, Verdict
+from training.verdict import MARGIN, HorizonVerdict, Verdict
 
 METHOD_NAMES = {
     "recency": "recency alone",
@@ -41,7 +41,7 @@ def write_verdict(verdict: Verdict) -> str:
     candidate, promoted = start_sentence(NAMES[verdict.candidate]), start_sentence(NAMES[verdict.promoted])
     if verdict.passed:
         calibrated = ", and as well calibrated as chance allows" if not verdict.warnings else ""
-        return f"{candidate}: passes. Nowhere surely worse than its best contender{calibrated}."
+        return f"{candidate}: passes. Nowhere surely worse than its contender by {MARGIN} of log loss{calibrated}."
     found = {
         "nobody's outcome is known yet at {}": [h for h in verdict.horizons if not h.comparison],
         "its log loss is worse than the contender's at {}": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from datetime import date, timedelta
@@ -12,6 +13,7 @@ import pytest
 
 from spark_jobs import _delta, _run_folder, maintain
 from spark_jobs import _lake_upkeep as upkeep
+from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, Table, churn_risk
 from spark_jobs.lake import Lake
 from spark_jobs.warehouse import Warehouse
@@ -121,6 +123,27 @@ def test_vacuum_takes_what_nobody_lists_any_more_and_never_what_is_being_written
     assert lake.partitions(CUSTOMER_SERIES) == listed
     assert lake.arrow(CUSTOMER_SERIES).num_rows == 2
     upkeep.vacuum(lake, CUSTOMER_SERIES, is_dry_run=False)  # again, with nothing to do
+
+
+@pytest.mark.parametrize(("days", "can_be_opened"), [(40, True), (500, False)])
+def test_a_version_can_be_opened_as_long_as_scores_may_name_it(lake, days, can_be_opened):
+    assert _delta.LOG_DAYS >= maintain.KEPT_SCORE_DAYS
+    for n in range(3):
+        fill(lake, CUSTOMER_SERIES, DAY - timedelta(days=n))
+    for entry in (lake._folder(CUSTOMER_SERIES) / "_delta_log").glob("*.json"):
+        made = int(1000 * (time.time() - days * 86_400))
+        lines = [json.loads(line) for line in entry.read_text().splitlines()]
+        for line in lines:
+            if "commitInfo" in line:
+                line["commitInfo"]["timestamp"] = made
+        entry.write_text("\n".join(map(json.dumps, lines)) + "\n")
+        age(entry, days)
+    upkeep.vacuum(lake, CUSTOMER_SERIES, is_dry_run=False)
+    try:
+        assert lake.arrow(CUSTOMER_SERIES, version=2).num_rows == 4
+        assert can_be_opened
+    except MissingInputError:
+        assert not can_be_opened
 
 
 def test_a_day_that_was_dropped_can_be_made_again(lake):
