@@ -81,10 +81,15 @@ def audit_scores(scores: ds.Dataset, customers: pa.Array, horizons_days: tuple[i
 
 
 def find_series(lake: Lake, as_of: date) -> int:
-    """The version of customer_series that the day's published run names."""
+    """The version of customer_series that the day's published run names.
+
+    Raises MissingInputError where there is none, or where retention has dropped the day: its files may be gone.
+    """
     versions = [run.tables[CUSTOMER_SERIES.name] for run in lake.runs("etl") if run.as_of == as_of]
     if not versions:
         raise MissingInputError(f"no published customer_series as of {as_of}: run the ETL of that day first")
+    if as_of.isoformat() not in lake.partitions(CUSTOMER_SERIES):
+        raise MissingInputError(f"the history of {as_of} is not kept any more: run churn_etl for that day first")
     return versions[-1]
 
 
