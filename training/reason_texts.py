@@ -22,6 +22,8 @@ WEEKS_BEFORE = 26
 WEEKS_PER_MONTH = 365.25 / 12 / 7
 #: A smaller change is told as an amount.
 SMALLEST_PERCENT = 10
+#: Where anything is left, it has not fallen by 100 %.
+MOST_FALLEN = -99
 #: From so many times the usual gap on, silence is told by it.
 LONG_GAP = 1.5
 
@@ -63,7 +65,7 @@ class _Series:
         compared, usual = np.minimum(known_before, weeks), np.minimum(known_before, WEEKS_BEFORE)
         monthly = (sums[row, weeks + usual] - since) / np.maximum(usual, 1) * WEEKS_PER_MONTH
         before = (sums[row, weeks + compared] - since) / np.maximum(compared, 1) * weeks
-        percent = np.round(100 * (now / np.where(before > 0, before, np.inf) - 1))
+        percent = np.round(100 * (now / np.where(before > 0, before, np.inf) - 1)).clip(min=MOST_FALLEN)
         percent[before <= 0] = 0.0
         return [
             self._tell_change(measure, *facts)
@@ -81,15 +83,15 @@ class _Series:
         return change.format(noun=noun, percent=f"{abs(percent):.0f}", weeks=self._weeks(weeks))
 
     def _tell_means(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
-        """The mean over the weeks; where there was nothing to take it of, that."""
-        measure, count = measures[:2]
+        """The mean over the weeks; where there was nothing to take it of, how many there were that have none."""
+        measure, _, counted = measures
+        noun = self.words.nouns[measure][0]
         span = np.where(weeks > 0, weeks, self._level_weeks(row))
-        total, counted = (self._sum_weeks(name)[row, span].tolist() for name in (measure, count))
-        noun, counted_noun = (self.words.nouns[name][0] for name in (measure, count))
+        sums = (self._sum_weeks(name)[row, span].tolist() for name in measures)
         return [
             self.words.amount.format(noun=noun, weeks=self._weeks(w), amount=self._amount(measure, value / n))
-            if n else self.words.none.format(noun=counted_noun, weeks=self._weeks(w))
-            for w, value, n in zip(span.tolist(), total, counted, strict=True)
+            if n else self._tell_change(counted, w, there, monthly=0.0, percent=0.0)
+            for w, value, n, there in zip(span.tolist(), *sums, strict=True)
         ]  # fmt: skip
 
     def _tell_totals(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
@@ -111,7 +113,9 @@ class _Series:
             (self.today - last)[row].tolist(), gaps[row].tolist(), counts[row].tolist(), strict=True)]  # fmt: skip
 
     def _tell_gap(self, days: int, gap: float, count: int) -> str:
-        if count < 2:
+        if count == 0:
+            return self.words.no_purchase
+        if count == 1:
             return self.words.one_purchase.format(days=self._days(days))
         if days >= LONG_GAP * gap:
             return self.words.long_gap.format(days=self._days(days), ratio=f"{days / gap:.1f}")

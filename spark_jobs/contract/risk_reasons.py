@@ -14,9 +14,9 @@ from dataclasses import dataclass
 class ReasonGroup:
     """What is told of a group of inputs (features.Feature.group).
 
-    told      change: more or less than before; total: everything so far; mean: the first measure over the second;
-              recency and tenure: their own sentences
-    measures  of the series: the first that the shop has is told; of a mean the first pair
+    told      change: more or less than before; total: everything so far; mean: the first measure over the second or,
+              where that is 0, how many there were of the third; recency and tenure: their own sentences
+    measures  of the series: the first that the shop has is told; of a mean all three
     """
 
     told: str
@@ -33,7 +33,7 @@ REASON_GROUPS: dict[str, ReasonGroup] = {
     "tenure": ReasonGroup("tenure"),
     "browsing": ReasonGroup("change", ("browse_count",)),
     "cart": ReasonGroup("change", ("abandoned_cart_count", "cart_add_count")),
-    "reviews": ReasonGroup("mean", ("sentiment_sum", "judged_count", "rating_sum", "rated_count")),
+    "reviews": ReasonGroup("mean", ("sentiment_sum", "judged_count", "review_count")),
 }
 #: Of these the days count, not the sum: a purchase of five lines is one purchase.
 COUNTED_IN_DAYS = ("sale_count",)
@@ -57,6 +57,7 @@ class Language:
     long_gap: str
     usual_gap: str
     one_purchase: str
+    no_purchase: str
     tenure: str
 
 
@@ -72,9 +73,7 @@ LANGUAGES: dict[str, Language] = {
             "abandoned_cart_count": ("products left in the cart", ""),
             "cart_add_count": ("products put into the cart", ""),
             "sentiment_sum": ("mean review sentiment", " (-1 bad, 1 good)"),
-            "judged_count": ("reviews", ""),
-            "rating_sum": ("mean rating given", ""),
-            "rated_count": ("ratings", ""),
+            "review_count": ("reviews", ""),
         },
         one_day="1 day",
         days="{count} days",
@@ -89,6 +88,7 @@ LANGUAGES: dict[str, Language] = {
         long_gap="no purchase for {days}, {ratio} times the usual gap",
         usual_gap="last purchase {days} ago, the usual gap is {gap}",
         one_purchase="only one day with a purchase, {days} ago",
+        no_purchase="no purchase so far",
         tenure="first seen {days} ago",
     ),
     "zh": Language(
@@ -102,9 +102,7 @@ LANGUAGES: dict[str, Language] = {
             "abandoned_cart_count": ("加购未买的商品", " 件"),
             "cart_add_count": ("加购商品", " 件"),
             "sentiment_sum": ("评论平均情感", "(-1 差,1 好)"),
-            "judged_count": ("评论", ""),
-            "rating_sum": ("平均评分", ""),
-            "rated_count": ("评分", ""),
+            "review_count": ("评论", ""),
         },
         one_day="1 天",
         days="{count} 天",
@@ -119,6 +117,7 @@ LANGUAGES: dict[str, Language] = {
         long_gap="已 {days}没有购买,是平常间隔的 {ratio} 倍",
         usual_gap="上次购买在 {days}前,平常间隔 {gap}",
         one_purchase="只在 {days}前购买过一天",
+        no_purchase="至今没有购买",
         tenure="首次出现在 {days}前",
     ),
 }

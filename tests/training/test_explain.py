@@ -127,6 +127,11 @@ VISITS = {day_number: {"browse_count": 10} for day_number in range(100, 180, 2)}
 CUSTOMERS = {
     "fades": {0: PURCHASE, 50: PURCHASE, 100: PURCHASE, **VISITS, 185: {"browse_count": 21}, 155: PURCHASE},
     "new": {195: {**PURCHASE, "return_count": 1}},
+    "looks around": {
+        **{number: {"browse_count": 1} for number in (60, 150)},
+        100: {"browse_count": 400},
+        **{number: {"review_count": 1} for number in (165, 175)},  # in a language that nobody reads
+    },
     "reviews": {
         0: PURCHASE,
         60: PURCHASE,
@@ -150,6 +155,12 @@ CUSTOMERS = {
         ("fades", "frequency", 0, "Purchases in the last 26 weeks: 2", "最近 26 周购买:2 次"),
         ("fades", "reviews", 13, "No reviews in the last 13 weeks", "最近 13 周没有评论"),
         ("new", "recency", 0, "Only one day with a purchase, 4 days ago", "只在 4 天前购买过一天"),
+        ("looks around", "recency", 0, "No purchase so far", "至今没有购买"),
+        ("looks around", "frequency", 4, "No purchases in the last 4 weeks", "最近 4 周没有购买"),
+        ("looks around", "reviews", 4, "Reviews in the last 4 weeks: 1", "最近 4 周评论:1"),
+        ("looks around", "reviews", 2, "No reviews in the last 2 weeks", "最近 2 周没有评论"),
+        # one event in them after 400
+        ("looks around", "browsing", 8, "Browsing fell by 99 % in the last 8 weeks", "最近 8 周浏览减少了 99%"),
         ("new", "tenure", 0, "First seen 4 days ago", "首次出现在 4 天前"),
         ("new", "spend", 0, "Spending in the last week: 10.00 EUR", "最近 1 周消费:10.00 EUR"),
         ("new", "returns", 2, "Returns in the last 2 weeks: 1", "最近 2 周退货:1 次"),
