@@ -7,7 +7,7 @@ first reason. In the lake, then in the warehouse view `current_churn_risk`; and 
 
 **When** as soon as `churn_etl` has published a day; the day is the run's partition.
 
-**From** that day's `customer_series` and the model that `model_registry` names for the day.
+**From** that day's `customer_series` and the model that `promotions` names for the day.
 
 **If it fails** the view keeps showing the last complete day: never a mixture, never a part. Campaigns that start from
 it work on older risks.
@@ -47,7 +47,7 @@ def build_score(shop: Shop) -> DAG:
         churn_risk = SparkJobOperator(
             task_id="churn_risk", job="churn_risk", shop=shop, days=days,
             options=[forms.option("model_version"), forms.IF_DRY_RUN], pool=SPARK_POOL,
-            reads=[*lake("customer_series"), *warehouse("model_registry")], writes=lake("churn_risk"),
+            reads=[*lake("customer_series"), *warehouse("models", "promotions")], writes=lake("churn_risk"),
             doc_md="The risk of each customer of the day's `customer_series`, audited before it becomes visible.",
         )  # fmt: skip
         drift = CommandOperator(
@@ -74,12 +74,12 @@ def build_score(shop: Shop) -> DAG:
         )  # fmt: skip
         expected_sales = CommandOperator(
             task_id="expected_sales", command=["training.expected_sales"], shop=shop, days=days,
-            reads=[*lake("customer_series"), *warehouse("model_registry")], writes=warehouse("expected_sales"),
+            reads=[*lake("customer_series"), *warehouse("models", "promotions")], writes=warehouse("expected_sales"),
             doc_md="What the eligible customers will spend in each horizon, with an interval.",
         )  # fmt: skip
         report = ReportOperator(
             task_id="report", command=["spark_jobs.night_report"], shop=shop, days=days, with_result=True,
-            reads=[*lake("_runs", "churn_risk"), *warehouse("model_registry")],
+            reads=[*lake("_runs", "churn_risk"), *warehouse("models", "promotions")],
             doc_md="One page: the bands, whose risk moved, who is most worth keeping, which model.",
         )  # fmt: skip
         churn_risk >> drift >> publish >> load >> contact_plan >> report

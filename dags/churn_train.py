@@ -107,7 +107,7 @@ def add_training(shop: Shop, days: object) -> ReportOperator:
         task_id="train", command=["training.train"], shop=shop, days=days, last_only=True, pool=GPU_POOL,
         options=[forms.option("epochs"), forms.option("history_steps"), forms.IF_DRY_RUN], with_result=True,
         execution_timeout=timedelta(hours=12), trigger_rule="none_failed", reads=lake("training_series"),
-        writes=warehouse("model_registry"),
+        writes=warehouse("models"),
         doc_md="Every kind of model learns; the gate chooses; the winner is registered, with a report.",
     )  # fmt: skip
     customer_series >> publish >> train
@@ -129,8 +129,8 @@ def add_promotion(shop: Shop) -> CommandOperator:
     promote = CommandOperator(
         task_id="promote", command=["spark_jobs.warehouse", "promote"], shop=shop, days=[], with_result=True,
         options=["--version={{ ti.xcom_pull('train')['version'] }}"], trigger_rule="none_failed_min_one_success",
-        reads=lake("_runs"), writes=warehouse("model_registry"),
-        doc_md="From the day it has learned up to, the model scores.",
+        reads=[*lake("_runs"), *warehouse("models")], writes=warehouse("promotions"),
+        doc_md="From the day it has learned up to, or that of the newest promotion where this is later, it scores.",
     )  # fmt: skip
     day = "{{ ti.xcom_pull('promote')['score_again'] or '' }}"
     score_again = ScoreAgainOperator(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from datetime import date
+from datetime import date, timedelta
 
 import pyarrow.compute as pc
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -60,7 +60,9 @@ def main(argv: list[str] | None = None) -> None:
         told = {"model": newest.model_version, "code": newest.code, "tables": newest.inputs}
         write_result(arguments.result, {"runs": [run.run_id for run in loaded], **told})
     else:
-        effective_from = promote(Warehouse.connect(settings), shop, arguments.version, arguments.effective_from)
+        warehouse = Warehouse.connect(settings)
+        warehouse.prepare(shop)
+        effective_from = promote(warehouse, shop, arguments.version, arguments.effective_from)
         again = find_day_to_score_again(Lake(settings.lake(shop.name)), effective_from)
         told = {"version": arguments.version, "effective_from": effective_from, "score_again": again}
         write_result(arguments.result, told)
@@ -95,12 +97,15 @@ def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> Pu
 
 
 def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date | None) -> date:
-    """By default from the last day it learned from on, the first that is no hindsight; gives the day."""
+    """Says which model scores the next night, and gives the day from which the promoted one scores."""
     model = warehouse.model(shop, version)
-    effective_from = effective_from or model.trained_through
-    warehouse.promote_model(shop, version, effective_from)
+    effective_from = warehouse.promote_model(shop, version, effective_from)
+    nights = [run.as_of for run in warehouse.published(shop)]
+    next_night = max(nights) + timedelta(days=1) if nights else effective_from
+    scorer, _ = warehouse.model_for(shop, next_night)
     gate = "" if model.gate_passed else ", although no kind passed the gate of its training"
-    print(f"{version} scores {shop.name} from {effective_from} on{gate}")
+    print(f"{version} scores {shop.name} from {effective_from} on{gate};"
+          f" the next night, that of {next_night}, is scored by {scorer.version}")  # fmt: skip
     return effective_from
 
 
@@ -156,5 +161,5 @@ def _make_parser() -> argparse.ArgumentParser:
         add_result(commands.choices[name])
     commands.choices["promote"].add_argument("--version", required=True, help="as in model_registry")
     commands.choices["promote"].add_argument("--effective-from", type=day, metavar="DAY", help="default: the day it "
-                                             "was trained through")  # fmt: skip
+                                             "was trained through, or the newest promotion's if later")  # fmt: skip
     return parser

@@ -54,6 +54,7 @@ VIEWS = {
     ),
 }
 
+_MODELS = ("models", "promotions", "model_registry")
 _PROOF = tuple(table.name for table in PROOF_TABLES)
 _PROOF_VIEWS = tuple(table.name for table, _ in PROOF_VIEWS)
 
@@ -62,10 +63,10 @@ SHOP_GRANTS = {
     LOADER: {
         "SELECT, INSERT, DELETE": ("churn_risk", *_PROOF),
         "SELECT, INSERT, UPDATE, DELETE": ("published_runs",),
-        "SELECT, INSERT, UPDATE": ("model_registry",),
-        "SELECT": (*VIEWS, *_PROOF_VIEWS),
+        "SELECT, INSERT": ("models", "promotions"),
+        "SELECT": ("model_registry", *VIEWS, *_PROOF_VIEWS),
     },
-    READER: {"SELECT": ("churn_risk", "published_runs", "model_registry", *_PROOF, *VIEWS, *_PROOF_VIEWS)},
+    READER: {"SELECT": ("churn_risk", "published_runs", *_MODELS, *_PROOF, *VIEWS, *_PROOF_VIEWS)},
 }
 IDENTITY_GRANTS = {LOADER: {"SELECT, INSERT": ("customers",)}, RESOLVER: {"SELECT": ("customers",)}}
 

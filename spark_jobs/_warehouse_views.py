@@ -50,7 +50,8 @@ _ARMS = ", ".join(
 _CONTACT_LIFT = (
     """
     WITH first_plans AS (
-        SELECT DISTINCT ON (customer_id) * FROM {schema}.contact_plan ORDER BY customer_id, as_of
+        SELECT DISTINCT ON (customer_id) customer_id, as_of, is_control FROM {schema}.contact_plan
+        ORDER BY customer_id, as_of
     ), planned AS (
         SELECT plan.as_of, horizon_days, is_control, churned, spend, 1 - churned::int AS kept,
                CASE WHEN plan.as_of + 1 >= log_begins THEN EXISTS (

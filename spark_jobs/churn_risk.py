@@ -147,6 +147,8 @@ def main(argv: list[str] | None = None) -> None:
     arguments, shop = load_arguments(parser, argv)
     settings = Settings.from_environment()
     lake, warehouse = Lake(settings.lake(shop.name)), Warehouse.connect(settings)
+    if not arguments.dry_run:
+        warehouse.prepare(shop)  # the first job of a night that asks it, maybe of a newer product
     open_spark = partial(open_session, "churn_risk", settings)
     for as_of in sorted(set(arguments.as_of)):
         run(open_spark, lake, warehouse, shop, as_of, arguments.model_version, arguments.dry_run)

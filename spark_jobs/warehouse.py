@@ -1,7 +1,7 @@
 """What do people and BI tools see of the scores, and which model scores which day? Alone talks to PostgreSQL.
 
 Every shop has a schema: the views current_churn_risk and churn_risk_history show one whole run a day, chosen by
-published_runs; model_registry says which model scores from when. The schema identity, shared by all shops, resolves
+published_runs; promotions say which model scores from when. The schema identity, shared by all shops, resolves
 customer ids. Loading a run again changes nothing.
 
 python -m spark_jobs.warehouse --help runs the server and loads the lake's scores.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -24,8 +24,8 @@ import sqlalchemy.exc
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import class_row, dict_row
-from psycopg.types.json import Jsonb
 
+from spark_jobs._warehouse_models import ModelRecord, add_model, add_promotion, find_model, find_scorer
 from spark_jobs._warehouse_publish import (
     RunOrigin,
     RunToPublish,
@@ -50,20 +50,6 @@ _HINTS = {
     "42501": "; let their owner run it",
 }
 _PAIRS = pa.schema([("customer_key", pa.string()), ("customer_id", pa.string())])
-
-
-@dataclass(frozen=True)
-class ModelRecord:
-    """A trained model as the warehouse knows it. `location` is the folder of its bundle."""
-
-    version: str
-    kind: str
-    location: str
-    bundle_hash: str
-    trained_through: date
-    gate_passed: bool
-    metrics: Mapping[str, Any]
-    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -186,50 +172,37 @@ class Warehouse:
 
     def register_model(self, shop: Shop, model: ModelRecord) -> None:
         """Adds the model; the same again changes nothing. Raises ChurnError if its version means another bundle."""
-        row = {**vars(model), "metrics": Jsonb(dict(model.metrics))}
-        statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (version) DO NOTHING").format(
-            sql.Identifier(shop.name, "model_registry"),
-            sql.SQL(", ").join(map(sql.Identifier, row)),
-            sql.SQL(", ").join(map(sql.Placeholder, row)),
-        )
         with self._open() as connection:
-            connection.execute(statement, row)
+            add_model(connection, shop.name, model)
         if self.model(shop, model.version).bundle_hash != model.bundle_hash:
             raise ChurnError(f"model {model.version} of {shop.name} is registered with another bundle: name it anew")
 
     def model(self, shop: Shop, version: str) -> ModelRecord:
         """Raises ChurnError if the version was never registered."""
-        found = self._select_models(shop, "WHERE version = %s", version)
-        if not found:
-            raise ChurnError(f"{shop.name} has no model {version!r}: train one, or look in model_registry")
-        return found[0]
-
-    def promote_model(self, shop: Shop, version: str, effective_from: date) -> None:
-        """From this day on the model scores, until the effective_from of another; the same again changes nothing."""
-        self.model(shop, version)
-        statement = sql.SQL("""UPDATE {} SET effective_from = %(day)s, promoted_at = clock_timestamp()
-                               WHERE version = %(version)s AND effective_from IS DISTINCT FROM %(day)s""")
-        statement = statement.format(sql.Identifier(shop.name, "model_registry"))
         with self._open() as connection:
-            connection.execute(statement, {"version": version, "day": effective_from})
+            found = find_model(connection, shop.name, version)
+        if found is None:
+            raise ChurnError(f"{shop.name} has no model {version!r}: train one, or look in model_registry")
+        return found
+
+    def promote_model(self, shop: Shop, version: str, effective_from: date | None = None) -> date:
+        """The model scores from this day on, until a newer promotion; gives the day.
+
+        By default it is the last day that the model learned from, or that of the newest promotion where this is later.
+        The same as the newest promotion changes nothing.
+        """
+        model = self.model(shop, version)
+        with self._open() as connection:
+            return add_promotion(connection, shop.name, model, effective_from)
 
     def model_for(self, shop: Shop, as_of: date) -> tuple[ModelRecord, bool] | None:
         """The model that scores the day, and whether that is hindsight; None before the first promotion.
 
-        The last one promoted for that day or before scores it; a day before all promotions gets the first, as
+        Of the promotions up to that day the newest decides; a day before all of them gets the first one's model, as
         hindsight. It is hindsight too if the model learned from days after as_of.
         """
-        for days, order, is_too_late in (("<=", "DESC", False), (">", "ASC", True)):
-            choice = f"WHERE effective_from {days} %s ORDER BY effective_from {order}, promoted_at DESC LIMIT 1"
-            for model in self._select_models(shop, choice, as_of):
-                return model, is_too_late or model.trained_through > as_of
-        return None
-
-    def _select_models(self, shop: Shop, choice: str, value: object) -> list[ModelRecord]:
-        names = sql.SQL(", ").join(sql.Identifier(column.name) for column in fields(ModelRecord))
-        query = sql.SQL("SELECT {} FROM {} " + choice).format(names, sql.Identifier(shop.name, "model_registry"))
-        with self._open() as connection, connection.cursor(row_factory=class_row(ModelRecord)) as cursor:
-            return cursor.execute(query, [value]).fetchall()
+        with self._open() as connection:
+            return find_scorer(connection, shop.name, as_of)
 
     @contextmanager
     def _open(self) -> Iterator[psycopg.Connection]:

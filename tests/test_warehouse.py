@@ -156,16 +156,55 @@ def test_of_models_for_the_same_day_the_one_promoted_last_scores(warehouse, shop
     for version in ("b", "c", "a"):
         warehouse.register_model(shop, make_model(version))
         warehouse.promote_model(shop, version, date(2011, 6, 1))
-    warehouse.promote_model(shop, "c", date(2011, 6, 1))  # changes nothing
-
     assert warehouse.model_for(shop, day)[0].version == "a"
+    warehouse.promote_model(shop, "c", date(2011, 6, 1))
+    assert warehouse.model_for(shop, day)[0].version == "c"
 
 
-def test_promoting_an_older_model_anew_rolls_back(warehouse, shop):
-    for version, day in (("a", date(2011, 2, 1)), ("b", date(2011, 3, 1)), ("a", date(2011, 4, 1))):
+def test_going_back_to_an_older_model_leaves_the_days_of_the_newer_one(warehouse, shop):
+    first, second, third = (date(2011, month, 1) for month in (2, 3, 4))
+    for version, day in (("a", first), ("b", second), ("a", third), ("a", third)):
         warehouse.register_model(shop, make_model(version))
         warehouse.promote_model(shop, version, day)
-    assert warehouse.model_for(shop, date(2011, 4, 1))[0].version == "a"
+    scorers = [warehouse.model_for(shop, day) for day in (first, second, third - timedelta(days=1), third)]
+    assert [(model.version, is_hindsight) for model, is_hindsight in scorers] == [
+        ("a", False), ("b", False), ("b", False), ("a", False),
+    ]  # fmt: skip
+    promotions = select(warehouse, shop, "SELECT version, effective_from FROM promotions ORDER BY number")
+    assert promotions == [("a", first), ("b", second), ("a", third)]  # the same again changes nothing
+    registry = select(warehouse, shop, "SELECT version, effective_from FROM model_registry ORDER BY version")
+    assert registry == [("a", third), ("b", second)]
+
+
+def test_a_model_is_promoted_from_what_it_learned_but_not_before_the_newest_promotion(warehouse, shop):
+    """What was scored before keeps its model, unless a person names an earlier day."""
+    old, new = make_model("old", date(2011, 8, 7)), make_model("new", DAY)
+    for model in (old, new):
+        warehouse.register_model(shop, model)
+    assert [warehouse.promote_model(shop, version) for version in ("old", "new", "old")] == [
+        old.trained_through,
+        DAY,
+        DAY,
+    ]
+    assert warehouse.model_for(shop, DAY) == (old, False)
+    warehouse.promote_model(shop, "new", DAY - timedelta(days=3))
+    assert [warehouse.model_for(shop, DAY - timedelta(days=days)) for days in (0, 3, 4)] == [
+        (new, False), (new, True), (old, False),
+    ]  # fmt: skip
+
+
+def test_promotion_says_which_model_scores_the_next_night(warehouse, shop, capsys):
+    for model in (make_model("old", DAY - timedelta(days=30)), make_model("new", DAY)):
+        warehouse.register_model(shop, model)
+    for version in ("old", "new"):
+        promote(warehouse, shop, version, None)
+    publish(warehouse, shop, "run-1", as_of=DAY + timedelta(days=2))
+    capsys.readouterr()
+    promote(warehouse, shop, "old", None)
+    promote(warehouse, shop, "new", DAY + timedelta(days=9))
+    back, ahead = capsys.readouterr().out.splitlines()
+    assert back == f"old scores {shop.name} from 2011-09-06 on; the next night, that of 2011-09-09, is scored by old"
+    assert ahead == f"new scores {shop.name} from 2011-09-15 on; the next night, that of 2011-09-09, is scored by old"
 
 
 def test_version_cannot_be_registered_with_another_bundle(warehouse, shop):
@@ -224,10 +263,17 @@ def test_ids_that_were_stored_with_blanks_lose_them_so_that_nothing_is_refused(w
 def test_reader_reads_scores_and_nothing_else(warehouse, shop):
     publish(warehouse, shop, "run-1")
     url = login_url(warehouse, "churn_reader")
-    for relation in ("current_churn_risk", "churn_risk_history", "churn_risk", "published_runs", "model_registry"):
+    for relation in (
+        "current_churn_risk",
+        "churn_risk_history",
+        "churn_risk",
+        "published_runs",
+        "model_registry",
+        "promotions",
+    ):
         select(warehouse, shop, f"SELECT * FROM {relation}", url=url)
     for statement in ("SELECT * FROM identity.customers", "DELETE FROM churn_risk RETURNING 1",
-                      "UPDATE model_registry SET effective_from = NULL RETURNING 1",
+                      "UPDATE promotions SET effective_from = NULL RETURNING 1",
                       "SELECT ensure_month('2050-01-01')"):  # fmt: skip
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             select(warehouse, shop, statement, url=url)
@@ -252,6 +298,8 @@ def test_loader_does_a_nights_work_and_can_drop_nothing(warehouse, shop):
     assert loader.model_for(shop, DAY)[0].version == "a"
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         select(warehouse, shop, "DROP TABLE churn_risk", url=loader.url)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        select(warehouse, shop, "UPDATE promotions SET version = 'b' RETURNING 1", url=loader.url)
 
 
 def test_owner_without_the_right_to_make_roles_is_warned_and_goes_on(warehouse, caplog):

@@ -18,7 +18,7 @@ LAKE_TABLES = {table.name for table in vars(tables).values() if isinstance(table
 KNOWN = {
     *raw(*tables.EVENTS),
     *lake(*LAKE_TABLES, *(tables.quarantine(log).name for log in tables.EVENTS)),
-    *warehouse("churn_risk", "published_runs", "model_registry", "identity.customers"),
+    *warehouse("churn_risk", "published_runs", "models", "promotions", "identity.customers"),
     *warehouse(*(table.name for table in proof.PROOF_TABLES)),
 }
 UPKEEP = {"compact", "retain", "vacuum"}  # change no table's content
@@ -34,7 +34,7 @@ def test_every_job_names_tables_that_there_are(dags):
 def test_every_table_that_a_night_reads_is_written_before(dags):
     """From the raw files to the warehouse without a gap."""
     known = {*raw(*SHOP.sources), *lake("merges", "training_series")}
-    known |= {*warehouse("model_registry", "outcomes", "churn_risk")}  # of earlier nights
+    known |= {*warehouse("models", "promotions", "outcomes", "churn_risk")}  # of earlier nights
     for family in ("etl", "score"):
         for task in dags[f"churn_{family}__simulated"].topological_sort():
             if reads := getattr(task, "reads", ()):

@@ -1,0 +1,87 @@
+"""Which models are there, and which of them scores which day? Helper of warehouse.py.
+
+A promotion says that a model scores from a day on. Promotions are added and never changed: of those up to a day the
+newest says which model scores it. So going back to an older model is one promotion more, and the days before it keep
+the model that scored them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """A trained model as the warehouse knows it. `location` is the folder of its bundle."""
+
+    version: str
+    kind: str
+    location: str
+    bundle_hash: str
+    trained_through: date
+    gate_passed: bool
+    metrics: Mapping[str, Any]
+    created_at: datetime
+
+
+def add_model(connection: psycopg.Connection, schema: str, model: ModelRecord) -> None:
+    """Adds the model, unless its version is there."""
+    row = {**vars(model), "metrics": Jsonb(dict(model.metrics))}
+    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (version) DO NOTHING").format(
+        sql.Identifier(schema, "models"),
+        sql.SQL(", ").join(map(sql.Identifier, row)),
+        sql.SQL(", ").join(map(sql.Placeholder, row)),
+    )
+    connection.execute(statement, row)
+
+
+def find_model(connection: psycopg.Connection, schema: str, version: str) -> ModelRecord | None:
+    return _find_first(connection, schema, "WHERE version = %s", version)
+
+
+def add_promotion(connection: psycopg.Connection, schema: str, model: ModelRecord, effective_from: date | None) -> date:
+    """Gives the day from which the model scores now; the same as the newest promotion changes nothing.
+
+    By default it is the first that is no hindsight, but no earlier than the day of the newest promotion: what was
+    scored before that day keeps its model.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"churn promote {schema}"])
+    table = sql.Identifier(schema, "promotions")
+    query = sql.SQL("SELECT version, effective_from FROM {} ORDER BY number DESC LIMIT 1").format(table)
+    newest = connection.execute(query).fetchone()
+    day = effective_from or max(model.trained_through, newest[1] if newest else date.min)
+    if newest != (model.version, day):
+        statement = sql.SQL("INSERT INTO {} (version, effective_from) VALUES (%s, %s)").format(table)
+        connection.execute(statement, [model.version, day])
+    return day
+
+
+def find_scorer(connection: psycopg.Connection, schema: str, as_of: date) -> tuple[ModelRecord, bool] | None:
+    """The model that scores the day, and whether that is hindsight: it learned from later days, or the day is before
+    all promotions, where the first one's model scores. None before the first promotion."""
+    for choice, is_too_late in (
+        ("WHERE effective_from <= %s ORDER BY number DESC", False),
+        ("WHERE effective_from > %s ORDER BY effective_from, number DESC", True),
+    ):
+        if model := _find_first(connection, schema, choice, as_of):
+            return model, is_too_late or model.trained_through > as_of
+    return None
+
+
+def _find_first(connection: psycopg.Connection, schema: str, choice: str, value: object) -> ModelRecord | None:
+    """`choice` is over the columns of models and promotions."""
+    query = sql.SQL("SELECT {} FROM {} LEFT JOIN {} USING (version) " + choice + " LIMIT 1").format(
+        sql.SQL(", ").join(sql.Identifier(column.name) for column in fields(ModelRecord)),
+        sql.Identifier(schema, "models"),
+        sql.Identifier(schema, "promotions"),
+    )
+    with connection.cursor(row_factory=class_row(ModelRecord)) as cursor:
+        return cursor.execute(query, [value]).fetchone()
