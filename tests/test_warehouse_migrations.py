@@ -40,14 +40,14 @@ def warehouse(warehouse_url):
 
 
 def test_promotions_of_before_leave_every_day_its_model(warehouse):
-    """Model b, for later days, was promoted before a: then its greater effective_from decided."""
+    """Models b and c, for later days, were promoted before a: then their greater effective_from decided."""
     shop = make_shop("migrated_models")
     warehouse.prepare(shop)
     bring_back(warehouse, shop, "shop_0009")
     promoted = {
-        "a": (date(2011, 2, 1), 2),
+        "a": (date(2011, 2, 1), 3),
         "b": (date(2011, 3, 1), 1),
-        "c": (date(2011, 3, 1), 3),
+        "c": (date(2011, 3, 1), 2),
         "never": (None, None),
     }
     for version, (day, hour) in promoted.items():
