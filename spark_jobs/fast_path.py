@@ -28,15 +28,15 @@ RULED_OUT = {
     "quantity_invalid", "quantity_zero", "quantity_negative", "price_invalid", "price_negative", "currency_unknown",
 }  # fmt: skip
 LOGS = ("purchases", "browses")  # reviews have a text to be understood
+COMPARED = 38, 6  # precision and scale of numbers in conditions
 TESTS: dict[str, Callable[[pa.Array, object], pa.Array]] = {
     "equals": pc.equal,
     "in": lambda text, values: pc.is_in(text, pa.array(values, pa.string())),
     "starts_with": pc.starts_with,
     "is_empty": lambda text, is_wanted: text.is_null() if is_wanted else text.is_valid(),
-    "below": lambda text, value: pc.less(_decimals(text, *TESTED), _decimals(pa.array([str(value)]), *TESTED)[0]),
-    "above": lambda text, value: pc.greater(_decimals(text, *TESTED), _decimals(pa.array([str(value)]), *TESTED)[0]),
+    "below": lambda text, value: pc.less(_decimals(text, *COMPARED), _operand(value)),
+    "above": lambda text, value: pc.greater(_decimals(text, *COMPARED), _operand(value)),
 }
-TESTED = 38, 6  # precision and scale of the numbers that conditions compare
 DAY_US = 86_400_000_000
 EPOCHS = {"epoch_s": (10, 1_000_000), "epoch_ms": (13, 1000)}  # the most digits, and the unit in microseconds
 _DAY = "(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
@@ -98,7 +98,7 @@ class FastPath:
         return (
             source.log in LOGS
             and reasons <= RULED_OUT | {rule.reason for rule in source.rejections}
-            and all(condition.test in TESTS for condition in conditions)
+            and all(map(_is_known, conditions))
             and (event_at.format in EPOCHS or event_at.format in TIMES)
             and "amount" not in source.columns
             and source.max_events_per_hour is None
@@ -181,7 +181,7 @@ class _Records:
         """Whether each record meets the condition; never null."""
         text = self.batch[raw_column(self.source, condition.column)]
         if condition.test in ("below", "above"):  # a text that is not plainly a number may be one
-            self.require(pc.or_(text.is_null(), _decimals(text, *TESTED).is_valid()))
+            self.require(pc.or_(text.is_null(), _decimals(text, *COMPARED).is_valid()))
         return pc.fill_null(TESTS[condition.test](text, condition.value), False)
 
     def kind(self) -> pa.Array:
@@ -229,6 +229,16 @@ def _decimals(text: pa.Array, precision: int, scale: int) -> pa.Array:
     """The numbers; null where the text is not plainly one that needs no rounding."""
     is_plain = pc.match_substring_regex(text, rf"^-?[0-9]{{1,{precision - scale}}}(\.[0-9]{{1,{scale}}})?$")
     return pc.if_else(is_plain, text, None).cast(pa.decimal128(precision, scale))
+
+
+def _is_known(condition: Condition) -> bool:
+    is_number = condition.test in ("below", "above")
+    return condition.test in TESTS and (not is_number or _operand(condition.value).is_valid)
+
+
+def _operand(value: object) -> pa.Scalar:
+    """The number that a condition compares with; null where it would have to be rounded."""
+    return _decimals(pa.array([str(value)]), *COMPARED)[0]
 
 
 def _or_zero(digits: pa.Array) -> pa.Array:
