@@ -21,8 +21,8 @@ def test_every_replayed_night_keeps_its_plan(warehouse_url):
     nights, customers = [DAY - timedelta(days=7), DAY], "abcdefghijklmnop"
     for night in nights:
         publish(warehouse, shop, f"run {night}", make_rows(customers, as_of=night), night)
-        outcomes = [{"as_of": night, "customer_id": name, "horizon_days": 60, "churned": name < "h", "spend": Decimal(1)}
-                    for name in customers]  # fmt: skip
+        outcomes = [{"as_of": night, "customer_id": name, "horizon_days": 60, "churned": name < "h",
+                     "spend": Decimal(1)} for name in customers]  # fmt: skip
         warehouse.replace(shop, CUSTOMER_OUTCOMES, outcomes, as_of=night)
 
     assert "draws of" in plan_with_keys(warehouse, shop, nights, 8)
