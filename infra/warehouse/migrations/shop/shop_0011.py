@@ -48,7 +48,8 @@ COMMENT ON COLUMN model_registry.bundle_hash IS 'hash of the bundle, checked bef
 COMMENT ON COLUMN model_registry.trained_through IS 'the last day it learned from';
 COMMENT ON COLUMN model_registry.effective_from IS
     'the first day of its newest promotion, see promotions; null: never promoted';
-COMMENT ON COLUMN model_registry.gate_passed IS 'whether it did no worse than the best baseline and is calibrated';
+COMMENT ON COLUMN model_registry.gate_passed IS
+    'whether it passed the gate of its training; false: no kind did, and the best on earlier outcomes was taken';
 COMMENT ON COLUMN model_registry.metrics IS 'its metrics on the test period, with intervals';
 COMMENT ON COLUMN model_registry.created_at IS 'when it was trained [UTC]';
 COMMENT ON COLUMN model_registry.promoted_at IS 'when it was promoted last [UTC]';
