@@ -128,7 +128,8 @@ def add_approval(shop: Shop) -> ApprovalOperator:
 def add_promotion(shop: Shop) -> CommandOperator:
     promote = CommandOperator(
         task_id="promote", command=["spark_jobs.warehouse", "promote"], shop=shop, days=[], with_result=True,
-        options=["--version={{ ti.xcom_pull('train')['version'] }}"], trigger_rule="none_failed_min_one_success",
+        options=["--once", "--version={{ ti.xcom_pull('train')['version'] }}"],
+        trigger_rule="none_failed_min_one_success",
         reads=[*lake("_runs"), *warehouse("models")], writes=warehouse("promotions"),
         doc_md="From the day it has learned up to, or that of the newest promotion where this is later, it scores.",
     )  # fmt: skip

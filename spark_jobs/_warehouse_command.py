@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
     else:
         warehouse = Warehouse.connect(settings)
         warehouse.prepare(shop)
-        effective_from = promote(warehouse, shop, arguments.version, arguments.effective_from)
+        effective_from = promote(warehouse, shop, arguments.version, arguments.effective_from, arguments.once)
         again = find_day_to_score_again(Lake(settings.lake(shop.name)), effective_from)
         told = {"version": arguments.version, "effective_from": effective_from, "score_again": again}
         write_result(arguments.result, told)
@@ -96,9 +96,16 @@ def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> Pu
     return next(run for run in warehouse.published(shop) if (run.as_of, run.run_id) == (as_of, run_id))
 
 
-def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date | None) -> date:
-    """Says which model scores the next night, and gives the day from which the promoted one scores."""
+def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date | None, is_once: bool = False) -> date:
+    """Says which model scores the next night, and gives the day from which the promoted one scores.
+
+    is_once: a model that was promoted before stays as it is, so that an older training repeated does not take over.
+    """
     model = warehouse.model(shop, version)
+    query = "SELECT effective_from FROM model_registry WHERE version = $1 AND effective_from IS NOT NULL"
+    if is_once and (before := warehouse.fetch(shop, query, version).to_pylist()):
+        print(f"{version} was promoted before, to score from {before[0]['effective_from']} on: nothing changes")
+        return before[0]["effective_from"]
     effective_from = warehouse.promote_model(shop, version, effective_from)
     nights = [run.as_of for run in warehouse.published(shop)]
     next_night = max(nights) + timedelta(days=1) if nights else effective_from
@@ -162,4 +169,5 @@ def _make_parser() -> argparse.ArgumentParser:
     commands.choices["promote"].add_argument("--version", required=True, help="as in model_registry")
     commands.choices["promote"].add_argument("--effective-from", type=day, metavar="DAY", help="default: the day it "
                                              "was trained through, or the newest promotion's if later")  # fmt: skip
+    commands.choices["promote"].add_argument("--once", action="store_true", help="not if it was promoted before")
     return parser

@@ -428,6 +428,17 @@ def test_psql_passes_arguments_through_and_sets_the_shops_search_path(warehouse)
     assert (ran.stdout, ran.stderr, ran.returncode) == ("cdnow\n", "", 0)
 
 
+def test_an_older_training_that_is_repeated_does_not_take_over_and_a_person_may_let_it(warehouse, shop):
+    for version, day in (("old", date(2011, 1, 31)), ("new", date(2011, 2, 28))):
+        warehouse.register_model(shop, make_model(version, day))
+        promote(warehouse, shop, version, None, is_once=True)
+    later = date(2011, 3, 1)
+    assert promote(warehouse, shop, "old", None, is_once=True) == date(2011, 1, 31)
+    assert warehouse.model_for(shop, later)[0].version == "new"
+    promote(warehouse, shop, "old", None)
+    assert warehouse.model_for(shop, later)[0].version == "old"
+
+
 @pytest.mark.parametrize("kind", ["lstm", "logistic"])
 @pytest.mark.parametrize("gate_passed", [True, False])
 def test_a_person_may_promote_what_passed_no_gate_and_is_told(warehouse, shop, kind, gate_passed, capsys):
