@@ -103,7 +103,16 @@ def plan_log(
         EVENTS[log], log, [], key_id=settings.id_key().key_id, zone=shop.time_zone, currency=shop.currency,
         rates=repr(shop.rates), source=repr(shop.sources[log]), code=source_hash(*CODE, sys.modules[__name__]),
     )  # fmt: skip
-    return make_plan(lake, EVENTS[log], registered, lake.arrow(ACCOUNTS, [log]).to_pylist(), as_of, rules)
+    planned = partial(make_plan, lake, EVENTS[log], registered, lake.arrow(ACCOUNTS, [log]).to_pylist(), as_of, rules)
+    plan = planned()
+    # Only what would be read is looked at: a file of old nights may be anything by now.
+    changed = deliveries.find_changed(deliveries.find_intake(shop, log, settings.home), plan.deliveries, registered)
+    plan = planned(changed) if changed else plan
+    if plan.kept:
+        paths = ", ".join(delivery["path"] for delivery in plan.kept[:SHOWN_FILES])
+        print(f"{log}: warning: days stay as they were cleaned, for files with other content than then: {paths}"
+              + ("" if len(plan.kept) <= SHOWN_FILES else f" and {len(plan.kept) - SHOWN_FILES:,} more"))  # fmt: skip
+    return plan
 
 
 def preview(lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -> None:
@@ -127,7 +136,7 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, 
         drafts = {"clean": events, "quarantined": rejects}
         outcome = judge_files(spark, plan, shop, settings, drafts)
         outcome = settle(spark, lake, plan, shop, outcome, events)
-        accounts = make_accounts(outcome.tallies, plan.deliveries)
+        accounts = make_accounts(outcome.tallies, (*plan.deliveries, *plan.forgotten))
         report(log, outcome.tallies, accounts, as_of)
         check_accounts(log, accounts, shop.sources[log].max_quarantined_share, as_of)
         remember_customers(shop, settings, outcome.customer_ids)

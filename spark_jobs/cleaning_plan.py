@@ -2,14 +2,18 @@
 
 A delivery day's content depends on the files of that day and, because the earliest of equal events wins, on all files
 before it. So a new file makes its own day and every later one stale, and nothing before it.
+
+A file that was overwritten can be read no more as it was delivered, so what is published of it stays: no day up to its
+last is cleaned again, under whatever rules. Where no night has been published with it, it is forgotten instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import date
 
+from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.tables import Table
 from spark_jobs.lake import Lake, make_run_key
 
@@ -26,6 +30,8 @@ class CleaningPlan:
     deliveries: tuple[Delivery, ...] = ()
     first_day: date | None = None
     days: tuple[date, ...] = ()
+    forgotten: tuple[Delivery, ...] = ()
+    kept: tuple[Delivery, ...] = ()  # for which days that are due stay as they are published
 
     @property
     def log(self) -> str:
@@ -45,22 +51,78 @@ class CleaningPlan:
 
 
 def make_plan(
-    lake: Lake, table: Table, registered: list[Delivery], accounts: list[dict], as_of: date, rules: str
+    lake: Lake,
+    table: Table,
+    registered: list[Delivery],
+    accounts: list[dict],
+    as_of: date,
+    rules: str,
+    changed: Collection[str] = (),
 ) -> CleaningPlan:
-    """The plan of a run. `accounts` are the log's rows of the accounts table, `rules` a hash of code and mapping."""
+    """The plan of a run. `accounts` are the log's rows of the accounts table, `rules` a hash of code and mapping,
+    `changed` the ids of deliveries whose file has other content now.
+
+    Raises ChurnError where a new file belongs to days that have to stay as they are.
+    """
     empty = CleaningPlan(table, rules, tuple(registered))
     accounted = {row["delivery_id"]: row for row in accounts}
+    readable = [d for d in registered if d["delivery_id"] not in changed]
+    lost = [d for d in registered if d["delivery_id"] in changed and _last_day(d, accounted)]
+    newest = max((run.as_of for run in lake.runs("etl")), default=None)
+    kept = [d for d in lost if newest and accounted[d["delivery_id"]]["first_delivery_day"] <= newest]
+    kept_until = _keep_until(kept, readable, accounted)
     cleaned_days = {date.fromisoformat(text) for text in lake.partitions(table)}
     due_days = {d["delivery_day"] for d in registered if d["delivery_day"] and d["delivery_day"] <= as_of}
     days = sorted(cleaned_days | due_days)
-    stale = sorted(map(date.fromisoformat, lake.unpublished(table, empty.run_keys(table, days))))
-    new_dumps = [d for d in registered if d["delivery_day"] is None and d["delivery_id"] not in accounted]
+    all_stale = sorted(map(date.fromisoformat, lake.unpublished(table, empty.run_keys(table, days))))
+    stale = [day for day in all_stale if kept_until is None or day > kept_until]
+    new_dumps = [d for d in readable if d["delivery_day"] is None and d["delivery_id"] not in accounted]
+    if kept:
+        _check_new_files(readable, kept, kept_until, as_of, accounted)
+    said = tuple(kept) if len(stale) < len(all_stale) else ()
     if not stale and not new_dumps:
-        return empty
-    first_day = _first_day(stale, new_dumps, registered, accounted)
+        return replace(empty, kept=said)
+    first_day = _first_day(stale, new_dumps, readable, accounted)
     days_after = tuple(day for day in days if first_day is None or day >= first_day)
-    chosen = [d for d in registered if _is_touched(d, first_day, days_after, accounted)]
-    return CleaningPlan(table, rules, tuple(registered), tuple(chosen), first_day, days_after)
+    chosen = [d for d in readable if _is_touched(d, first_day, days_after, accounted)]
+    forgotten = [d for d in lost if d not in kept and _is_touched(d, first_day, days_after, accounted)]
+    return CleaningPlan(table, rules, tuple(registered), tuple(chosen), first_day, days_after, tuple(forgotten), said)
+
+
+def _last_day(delivery: Delivery, accounted: dict[str, dict]) -> date | None:
+    """The last delivery day that holds records of this file; None where none does."""
+    row = accounted.get(delivery["delivery_id"])
+    return row and row["last_delivery_day"]
+
+
+def _keep_until(kept: list[Delivery], readable: list[Delivery], accounted: dict[str, dict]) -> date | None:
+    """The last day that has to stay. A dump is read as a whole or not at all: one that reaches further stays, too."""
+    if not kept:
+        return None
+    last = max(_last_day(d, accounted) for d in kept)
+    while reaching := [
+        accounted[d["delivery_id"]]["last_delivery_day"]
+        for d in readable
+        if d["delivery_day"] is None and _last_day(d, accounted)
+        if accounted[d["delivery_id"]]["first_delivery_day"] <= last < accounted[d["delivery_id"]]["last_delivery_day"]
+    ]:
+        last = max(reaching)
+    return last
+
+
+def _check_new_files(
+    readable: list[Delivery], kept: list[Delivery], kept_until: date, as_of: date, accounted: dict[str, dict]
+) -> None:
+    for new in readable:
+        day = new["delivery_day"] or new["not_before"]
+        is_due = new["delivery_day"] is None or new["delivery_day"] <= as_of
+        if new["delivery_id"] not in accounted and is_due and (day is None or day <= kept_until):
+            first = min(kept, key=lambda d: _last_day(d, accounted))
+            raise ChurnError(
+                f"{first['path']} of delivery day {_last_day(first, accounted)} has other content now than when it was"
+                f" cleaned, so {new['path']}, new for days up to {kept_until}, cannot be added to them: put the former"
+                " content back, and deliver the new one under a path of its own"
+            )
 
 
 def _may_shape(delivery: Delivery, day: date) -> bool:

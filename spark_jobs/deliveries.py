@@ -10,6 +10,7 @@ Mended records are delivered below CHURN_HOME and belong to the first day that i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -48,10 +49,34 @@ def describe_new(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> l
     intake = find_intake(shop, log, home)
     known = lake.arrow(DELIVERIES, [log]).to_pylist()
     found = list_files(intake) + _list_fixes(intake)
-    stamps = {(row["path"], row["byte_count"], row["modified_at"]) for row in known}
-    fresh = [file for file in found if (file["path"], file["byte_count"], file["modified_at"]) not in stamps]
+    stamps = set(map(_stamp, known))
+    fresh = [file for file in found if _stamp(file) not in stamps]
     newest_published = max((run.as_of for run in lake.runs("etl")), default=None) if fresh else None
     return [_describe(file, intake, newest_published, as_of) for file in fresh]
+
+
+def find_changed(intake: Intake, chosen: Iterable[dict], registered: Iterable[dict] = ()) -> set[str]:
+    """The delivery_ids of those of the chosen deliveries whose file has other content now than when it was registered.
+    A file that is gone is none of them.
+
+    registered: deliveries whose content need not be read again to be known.
+    """
+    source_files = [row for row in chosen if not row["path"].startswith(FIXED)]  # mended records are never overwritten
+    file_system, root = open_folder(intake.folder)
+    infos = file_system.get_file_info([f"{root}/{row['path']}" for row in source_files])
+    contents = {_stamp(row): row["sha256"] for row in (*chosen, *registered)}
+    changed = set()
+    for row, info in zip(source_files, infos, strict=True):
+        now = (row["path"], info.size, _to_microseconds(info.mtime))
+        if info.is_file and now != _stamp(row):
+            contents[now] = contents.get(now) or _hash_file(intake.folder, row["path"])
+            if contents[now] != row["sha256"]:
+                changed.add(row["delivery_id"])
+    return changed
+
+
+def _stamp(row: dict) -> tuple:
+    return row["path"], row["byte_count"], row["modified_at"]
 
 
 def settle_delivery_day(path_day: date, newest_published: date | None, as_of: date) -> date:

@@ -29,7 +29,7 @@ from spark_jobs.contract.reasons import explain
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import DELIVERIES, quarantine
-from spark_jobs.deliveries import find_intake
+from spark_jobs.deliveries import find_changed, find_intake
 from spark_jobs.lake import Lake
 from spark_jobs.raw import FIXED, RawRecord, read_records
 
@@ -71,13 +71,21 @@ def select(lake: Lake, log: str, arguments: argparse.Namespace) -> list[dict]:
 
 def find_raw(lake: Lake, shop: Shop, settings: Settings, log: str, rows: list[dict]) -> dict[tuple, tuple]:
     """(delivery, number) -> (path, record) for these rows of the quarantine; every file is read once, to the last of
-    its rows. A file that is gone, or has other content than it was registered with, gives nothing."""
-    paths = {row["delivery_id"]: row["path"] for row in lake.arrow(DELIVERIES, [log]).to_pylist()}
+    its rows. A file that is gone gives nothing; nor does one with other content than it was registered with, and it is
+    said which.
+    """
     wanted = defaultdict(set)
     for row in rows:
         wanted[row["delivery_id"]].add(row["record_number"])
+    deliveries = [row for row in lake.arrow(DELIVERIES, [log]).to_pylist() if row["delivery_id"] in wanted]
+    paths = {row["delivery_id"]: row["path"] for row in deliveries}
+    changed = find_changed(find_intake(shop, log, settings.home), deliveries)
+    for path in sorted(paths[delivery_id] for delivery_id in changed):
+        print(f"{log}: {path} has other content now than when these records were rejected, so they cannot be read")
     found = {}
     for delivery_id, numbers in wanted.items():
+        if delivery_id in changed:
+            continue
         for number, record in _pick(shop, settings, log, paths[delivery_id], numbers):
             found[delivery_id, number] = (paths[delivery_id], record)
     return found
@@ -108,7 +116,9 @@ def _show_records(console: Console, shop: Shop, log: str, rows: list[dict], foun
     """A table of the records that have values, and a line for each of the others."""
     table = Table("file", "record", *shop.sources[log].raw_columns)
     for row in rows:
-        path, record = found.get((row["delivery_id"], row["record_number"]), ("a file that is gone", RawRecord(None)))
+        path, record = found.get(
+            (row["delivery_id"], row["record_number"]), ("a file that is gone or changed", RawRecord(None))
+        )
         if record.values:
             table.add_row(path, str(row["record_number"]), *(value or "" for value in record.values))
         else:
@@ -128,9 +138,12 @@ def write_fixes(lake: Lake, shop: Shop, settings: Settings, arguments: argparse.
         raise ChurnError(f"{log}: no rejected records like that, or all of them are mended already")
     columns = shop.sources[log].raw_columns
     found = find_raw(lake, shop, settings, log, rows)
+    rows = [row for row in rows if (row["delivery_id"], row["record_number"]) in found]
+    if not rows:
+        raise ChurnError(f"{log}: no file of these records is there any more as it was delivered")
     with file.open("w", encoding="utf-8") as lines:
         for row in rows:
-            _, record = found.get((row["delivery_id"], row["record_number"]), ("", RawRecord(None)))
+            _, record = found[row["delivery_id"], row["record_number"]]
             line = dict(zip(columns, record.values or [None] * len(columns), strict=True))
             line |= {PLACE: _place(row), REASONS: row["reasons"]}
             line |= {} if record.values else {TEXT: record.text}

@@ -73,6 +73,20 @@ def test_a_mended_record_counts_once_however_often_it_is_replayed_or_delivered(s
         command(shop, "replay", "--log", "purchases", "--file", file)
 
 
+def test_a_file_that_was_overwritten_gives_no_record_for_one_of_before(shop, tmp_path, capsys):
+    path, file = shop.raw / "2011-03-01.csv", tmp_path / "mend.jsonl"
+    content = path.read_text()
+    path.write_text(content.replace("b,", "somebody,").replace("c,2011", "else,2011"))
+    command(shop, "show")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "2011-03-01.csv has other content now" in shown
+    assert "somebody" not in shown
+    with pytest.raises(ChurnError, match="no file of these records is there any more as it was delivered"):
+        fix(shop, file)
+    path.write_text(content)  # put back: the time has changed, the content has not
+    assert {line["customer"] for line in fix(shop, file)} == {"b", None}
+
+
 def test_wrong_usage_says_what_to_do(shop, tmp_path):
     with pytest.raises(ChurnError, match="fix needs --log, one of purchases"):
         command(shop, "fix")
