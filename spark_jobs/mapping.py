@@ -16,7 +16,8 @@ from spark_jobs.raw import NOTHING, SEPARATOR, raw_column
 
 LAST_INSTANT_S = 4_102_444_800  # 2100-01-01, beyond which an epoch is surely in the wrong unit
 STARTS_WITH_A_DAY = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
-ENDS_WITH_AN_OFFSET = r":.*(Z|[+-]\d{2}(:?\d{2})?)\s*$"
+#: Anything but the clock time and its fraction: Spark knows offsets and zones in many spellings (+1:00, UTC, EST).
+NAMES_ITS_ZONE = STARTS_WITH_A_DAY + r"[ T][\d:. \p{Cntrl}]*[^\d:. \p{Cntrl}]"
 
 
 def raw_text(source: Source, column: str) -> Column:
@@ -60,8 +61,8 @@ def parse_number(text: Column, type_name: str) -> Column:
 def parse_instant(text: Column, mapping: ColumnMapping, shop_zone: str) -> Column:
     """The UTC timestamp of this text.
 
-    A time without an offset is meant in the mapping's zone, else the shop's. Where a clock change skips it, it moves
-    on by the gap; where one repeats it, the first is meant.
+    A time without an offset or a zone of its own is meant in the mapping's zone, else the shop's. Where a clock change
+    skips it, it moves on by the gap; where one repeats it, the first is meant.
     """
     zone = mapping.zone or shop_zone
     if mapping.format in ("epoch_s", "epoch_ms"):
@@ -73,7 +74,7 @@ def parse_instant(text: Column, mapping: ColumnMapping, shop_zone: str) -> Colum
         return parsed if _has_offset(mapping.format) else F.to_utc_timestamp(parsed, zone)
     # Spark completes a bare time with today's date: a day is required.
     parsed = F.when(text.rlike(STARTS_WITH_A_DAY), text.try_cast("timestamp"))
-    return F.when(text.rlike(ENDS_WITH_AN_OFFSET), parsed).otherwise(F.to_utc_timestamp(parsed, zone))
+    return F.when(text.rlike(NAMES_ITS_ZONE), parsed).otherwise(F.to_utc_timestamp(parsed, zone))
 
 
 def _has_offset(pattern: str) -> bool:

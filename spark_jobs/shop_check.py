@@ -236,9 +236,11 @@ def suggest_time_format(looked: Looked, shop: Shop, examples: list[str]) -> str:
     spark, mapping = looked.judged.sparkSession, looked.source.columns["event_at"]
     texts = spark.createDataFrame([(text,) for text in examples], "text string")
     for time_format in TIME_FORMATS:
-        tried = type(mapping)(column=mapping.column, format=time_format)
+        zone = "UTC" if time_format.endswith("'UTC'") else mapping.zone  # to the format it is a mere word
+        tried = type(mapping)(column=mapping.column, format=time_format, zone=zone)
         if texts.where(parse_instant(F.trim("text"), tried, shop.time_zone).isNull()).isEmpty():
-            return f'event_at = {{ column = "{mapping.column}", format = "{time_format}" }} would read them'
+            settings = f'column = "{mapping.column}", format = "{time_format}"' + (f', zone = "{zone}"' if zone else "")
+            return f"event_at = {{ {settings} }} would read them"
     return ""
 
 

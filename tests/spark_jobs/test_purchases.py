@@ -1,6 +1,6 @@
 """Mapping and judging a purchase record: types, zones, returns, rules of the shop."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -68,6 +68,16 @@ def test_a_plain_record_is_typed(spark):
 def test_instants_and_days_in_the_shops_zone(spark, zone, at, mapping, instant, day):
     (row,) = judge(spark, make_shop(zone, with_time(**mapping)), {**BASE, "at": at})
     assert (row["reasons"], row["event_at"], row["event_day"]) == ([], instant, day)
+
+
+def test_a_time_that_names_its_zone_is_not_moved_again(spark):
+    told = [" UTC", " GMT", "UTC", "Z", " Z", "+0", "+00:00:00", ".000 UTC", " -04:00", "-4:00", "-0400", " EST5EDT"]
+    told += [" America/New_York", " Europe/London", " +05:30"]
+    behind = [*[0.0] * 8, *[-4.0] * 5, 1.0, 5.5]  # hours of July
+    records = [{**BASE, "at": f"2024-07-01 10:20:30{zone}"} for zone in told]
+    rows = judge(spark, make_shop("Asia/Shanghai"), *records)
+    instants = [datetime(2024, 7, 1, 10, 20, 30) - timedelta(hours=hours) for hours in behind]
+    assert dict(zip(told, [row["event_at"] for row in rows], strict=True)) == dict(zip(told, instants, strict=True))
 
 
 @pytest.mark.parametrize(
