@@ -175,17 +175,59 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
         zone = inner.text("zone", None)
         if zone is not None and zone not in time_zones():
             inner.fault("zone", "a time zone like UTC", nearest(zone, time_zones()))
-        mapping = ColumnMapping(column, constant, inner.text("format", None), zone)
+        mapping = ColumnMapping(column, constant, _read_time_format(inner), zone)
     if name == "kind":
         mapping = ColumnMapping(column, constant, values=_read_values(inner.section("values"), KINDS[log]))
     inner.done()
     return mapping
 
 
+def _read_time_format(section: Section) -> str | None:
+    """The pattern of a time, without what Spark refuses in the midst of a job or takes for another day."""
+    pattern = section.text("format", None)
+    if pattern is None or pattern in ("epoch_s", "epoch_ms"):
+        return pattern
+    letters = re.sub("'[^']*'", "", pattern)
+    hints = {
+        "'": "; a quote has no end",
+        "%": "; strftime's % is not known here",
+        "Y": "; Y is the year of the week, the year is yyyy",
+        "D": "; D is the day of the year, the day of the month is dd",
+        "T": "; a letter that is meant stands in quotes: 'T'",
+    }
+    for mark, hint in hints.items():
+        if mark in letters:
+            section.fault("format", "a time pattern like yyyy-MM-dd'T'HH:mm:ss, epoch_s or epoch_ms", hint)
+            break
+    return pattern
+
+
 def _read_values(section: Section, kinds: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     for raw_value in section.raw:
         section.choice(raw_value, kinds)
     return tuple(section.raw.items())
+
+
+def _is_pattern(value: object) -> bool:
+    try:
+        return isinstance(value, str) and re.compile(value) is not None
+    except re.error:
+        return False
+
+
+def _is_comparable(value: object) -> bool:
+    """Whether Spark's decimal(38,6), in which records are compared, has room for it."""
+    return is_number(value) and abs(value) < 1e32
+
+
+#: By test what it takes, and in words; the others take a text.
+_EXPECTED = {
+    "in": (is_texts, "a list of texts"),
+    "below": (_is_comparable, "a number"),
+    "above": (_is_comparable, "a number"),
+    "is_empty": (lambda value: isinstance(value, bool), "true or false"),
+    "matches": (_is_pattern, "a regular expression"),
+}
 
 
 def _read_condition(section: Section) -> Condition:
@@ -196,10 +238,9 @@ def _read_condition(section: Section) -> Condition:
         section.faults.add(section.key, "exactly one of " + ", ".join(TESTS), tests)
         tests = ["equals"]
     test, value = tests[0], section.raw.get(tests[0], "")
-    fits = {"in": is_texts, "below": is_number, "above": is_number, "is_empty": lambda v: isinstance(v, bool)}
-    if not fits.get(test, lambda v: isinstance(v, str))(value):
-        section.fault(test, {"in": "a list of texts", "is_empty": "true or false"}.get(
-            test, "a number" if test in ("below", "above") else "a text"))  # fmt: skip
+    fits, expected = _EXPECTED.get(test, (lambda v: isinstance(v, str), "a text"))
+    if not fits(value):
+        section.fault(test, expected)
     section.done()
     return Condition(column or "", test, tuple(value) if isinstance(value, list) else value)
 

@@ -78,6 +78,10 @@ def test_all_faults_come_at_once_each_with_key_expected_and_found(tmp_path):
         ("[[sources.purchases.reject]]\nreason = 'x'\ncolumn = 'a'", "sources.purchases.reject[0]"),
         ("[[sources.purchases.reject]]\nreason = 'x'\ncolumn = 'a'\nbelow = 'b'", "sources.purchases.reject[0].below"),
         ("[[sources.purchases.returns]]\ncolumn = 'a'\nin = 'b'", "sources.purchases.returns[0].in"),
+        ("[[sources.purchases.returns]]\ncolumn = 'a'\nmatches = '('", "sources.purchases.returns[0].matches"),
+        ("[[sources.purchases.returns]]\ncolumn = 'a'\nabove = nan", "sources.purchases.returns[0].above"),
+        ("[[sources.purchases.returns]]\ncolumn = 'a'\nbelow = 1e40", "sources.purchases.returns[0].below"),
+        ("[rates]\nUSD = inf", "rates.USD"),
         ("[sources.purchase]\nformat = 'csv'", "sources.purchase"),
         ("[churn]\nactivity = 'visit'", "churn.activity"),
         ("[rates]\nUSD = 'dear'", "rates.USD"),
@@ -99,6 +103,30 @@ def test_all_faults_come_at_once_each_with_key_expected_and_found(tmp_path):
 )
 def test_each_kind_of_fault_names_its_key(tmp_path, addition, key):
     assert [line.split(":")[0] for line in faults_of(tmp_path, GOOD + addition)] == [key]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hint"),
+    [
+        ("%Y-%m-%d", "strftime's % is not known here"),
+        ("YYYY-MM-dd", "the year is yyyy"),
+        ("yyyy-MM-DD", "the day of the month is dd"),
+        ("yyyy-MM-ddTHH:mm:ss", "stands in quotes: 'T'"),
+        ("yyyy-MM-dd'T", "a quote has no end"),
+        ("yyyy-MM-dd'T'HH:mm:ss 'UTC'", None),
+        ("dd/MM/yyyy hh:mm a", None),
+        ("epoch_s", None),
+    ],
+)
+def test_a_time_pattern_that_would_end_a_job_is_refused(tmp_path, pattern, hint):
+    line = next(line for line in GOOD.splitlines() if line.startswith("event_at"))
+    text = GOOD.replace(line, f'event_at = {{ column = "at", format = "{pattern}" }}')
+    if hint is None:
+        load_shop(write(tmp_path, text))
+        return
+    (fault,) = faults_of(tmp_path, text)
+    assert fault.startswith("sources.purchases.columns.event_at.format: expected a time pattern like")
+    assert fault.endswith(hint)
 
 
 def test_a_date_of_the_wrong_type_and_a_bad_pattern_are_found(tmp_path):
