@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from spark_jobs.contract.shop import KINDS, Condition, Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.raw import raw_column
+from spark_jobs.repeats import mark_of
 
 #: The reasons that no taken record has. Whoever adds one to a log's rules has to say here how it is ruled out.
 RULED_OUT = {
@@ -114,7 +115,7 @@ class FastPath:
             return pa.repeat(False, len(batch)), batch.slice(0, 0)
         records = _Records(batch, self.source)
         columns = {
-            "event_id": pc.coalesce(records.text("event_id"), batch["record_hash"]),
+            "event_id": pc.coalesce(records.text("event_id"), records.hash()),
             **self._type_time(records, delivered_on),
             **(_type_purchase(records, self.currency) if self.source.log == "purchases" else _type_browse(records)),
             "delivery_day": pa.repeat(pa.scalar(delivered_on), len(batch)),
@@ -183,6 +184,10 @@ class _Records:
         if condition.test in ("below", "above"):  # a text that is not plainly a number may be one
             self.require(pc.or_(text.is_null(), _decimals(text, *COMPARED).is_valid()))
         return pc.fill_null(TESTS[condition.test](text, condition.value), False)
+
+    def hash(self) -> pa.Array:
+        """The id of a record that has none."""
+        return pc.binary_join_element_wise(mark_of(self.source), self.batch["record_hash"], "")
 
     def kind(self) -> pa.Array:
         """What kind of event each is, one of KINDS."""

@@ -19,6 +19,7 @@ from spark_jobs.drafting import TOLD, TOLD_DDL, draft_while_reading
 from spark_jobs.fast_path import Days, FastPath
 from spark_jobs.hashing import Hasher
 from spark_jobs.lake import Draft
+from spark_jobs.repeats import mark_of
 
 READ_TASK_BYTES = 8 << 20  # of raw, often compressed, files
 MIN_READ_TASKS = 8
@@ -111,8 +112,9 @@ def judge_records(records: DataFrame, plan: CleaningPlan, shop: Shop, broken: Co
     if log == "reviews":
         good_or_not = reviews.add_sentiment(good_or_not)
     verdict = F.when(F.col("is_elsewhere"), F.lit("elsewhere")).when(~F.col("is_good"), F.lit("quarantined"))
+    own_id = F.concat(F.lit(mark_of(shop.sources[log])), "record_hash")
     return good_or_not.withColumns(
-        {"verdict": verdict.otherwise(F.lit("clean")), "event_id": F.coalesce("event_id", "record_hash")}
+        {"verdict": verdict.otherwise(F.lit("clean")), "event_id": F.coalesce("event_id", own_id)}
     ).select(
         *EVENTS[log].column_names, "path", "reasons", "verdict", "record_hash", "raw_customer_id", *TOLD.names,
         F.when(F.col("verdict") == "quarantined", mapping.content(shop.sources[log])).alias("content"),

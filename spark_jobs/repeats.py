@@ -1,7 +1,8 @@
 """Which clean records say again what is known? Pure, no I/O.
 
-The identity of an event is (event_id, event_day); the earliest (delivery_day, path, record) wins. Few records repeat
-another one, so those are searched by a hash of their identity alone, and only they are looked at in full.
+The identity of an event is (event_id, event_day); the earliest (delivery_day, path, record) wins. A record without an
+id has the hash of its content for one, after a mark where other records of its log have ids of their own. Few records
+repeat another one, so those are searched by a hash of their identity alone, and only they are looked at in full.
 """
 
 from __future__ import annotations
@@ -10,8 +11,16 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.shop import Source
+from spark_jobs.hashing import HASH_HEX_DIGITS
 
 PLACE = ("delivery_id", "record_number")
+MARK = "#"
+MARKED = f"^{MARK}[0-9a-f]{{{HASH_HEX_DIGITS}}}$"
+
+
+def mark_of(source: Source) -> str:
+    """What comes before the hash of a record that has no id."""
+    return MARK if "event_id" in source.columns else ""
 
 
 def find_identities(events: DataFrame, known: DataFrame | None) -> DataFrame:
@@ -49,12 +58,14 @@ def find_repeats(events: DataFrame, known: DataFrame | None, identities: DataFra
 
 def _name_equals(questioned: DataFrame, source: Source) -> DataFrame:
     """Adds new_id: where equal records of one file are several events, it tells them apart by their occurrence."""
-    if source.exact_duplicates == "drop" or "event_id" in source.columns:
+    if source.exact_duplicates == "drop":
         return questioned.withColumn("new_id", F.col("event_id"))
     equals = Window.partitionBy("delivery_id", "event_id").orderBy("record_number")
     occurrence = F.row_number().over(equals)
     other_id = F.concat_ws("#", "event_id", occurrence)
-    return questioned.withColumn("new_id", F.when(occurrence == 1, F.col("event_id")).otherwise(other_id))
+    has_own_id = ~F.col("event_id").rlike(MARKED) if mark_of(source) else F.lit(False)
+    is_itself = has_own_id | (occurrence == 1)
+    return questioned.withColumn("new_id", F.when(is_itself, F.col("event_id")).otherwise(other_id))
 
 
 def mark_repeats(judged: DataFrame, repeats: DataFrame) -> DataFrame:

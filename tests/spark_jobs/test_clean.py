@@ -9,6 +9,7 @@ from spark_jobs import customer_day, lake
 from spark_jobs.accounts import check_accounts, check_total, make_accounts, take_tallies
 from spark_jobs.contract.errors import AuditError, ChurnError
 from spark_jobs.contract.tables import (
+    ACCOUNTS,
     CUSTOMER_DAY,
     CUSTOMER_SERIES,
     DELIVERIES,
@@ -225,6 +226,20 @@ def test_the_warehouse_knows_whose_key_it_is_and_the_lake_does_not(make_shop, wa
     assert found == [("very-secret-customer",)]
     held = b"".join(path.read_bytes() for path in shop.lake.root.rglob("*") if path.is_file())
     assert b"very-secret-customer" not in held
+
+
+def test_where_some_records_have_ids_equal_ones_without_are_several_events_all_the_same(make_shop):
+    """Orders have ids, the till's sales have none."""
+    text = SHOP.format(name="till", exact_duplicates="keep", delivery_day=DATED)
+    shop = make_shop("till", text=text.replace('quantity = "quantity"', 'quantity = "quantity"\nevent_id = "category"'))
+    sold = [line("a", category=order) for order in ("o1", "o1", "", "", "")]
+    shop.deliver("2011-03-01.csv", *sold)
+    shop.deliver("2011-03-02.csv", *sold)
+    shop.clean(DAY[2])
+    ids = sorted(row["event_id"] for row in shop.rows(PURCHASES))
+    assert len(ids) == len(set(ids)) == 4
+    counts = sorted((row["clean"], row["duplicates"]) for row in shop.rows(ACCOUNTS, "purchases"))
+    assert counts == [(0, 5), (4, 1)]
 
 
 def test_an_id_with_blanks_round_it_is_the_same_customer(make_shop, warehouse_url):
