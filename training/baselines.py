@@ -2,13 +2,14 @@
 
 | kind | what it is |
 |---|---|
-| recency | logistic regression on the days since the last purchase alone, as a parabola of their logarithm |
-| bgnbd | "buy till you die" on the purchase days alone: bgnbd.py |
+| recency | logistic regression on the days since the last activity alone, as a parabola of their logarithm |
+| bgnbd | "buy till you die" on the days of activity alone: bgnbd.py |
 | logistic | logistic regression on all inputs, standardised |
 | boosting | gradient-boosted trees (xgboost) on all inputs, as many rounds as help on held-out rows |
 
-Those of this file learn one model per horizon from the rows that teach it. A horizon whose rows all have one label
-gets the smoothed rate, (churned + 1) / (rows + 2). Files hold data only: JSON, never code.
+Activity is what the labels look for, the shop's churn.activity. Those of this file learn one model per horizon from the
+rows that teach it. A horizon whose rows all have one label gets the smoothed rate, (churned + 1) / (rows + 2). Files
+hold data only: JSON, never code.
 """
 
 from __future__ import annotations
@@ -25,11 +26,9 @@ from sklearn.linear_model import LogisticRegression
 
 from spark_jobs.contract.errors import ChurnError
 from training.bgnbd import BgNbd
-from training.lesson import Estimator, Lesson, check_rows, read_json, read_names
+from training.lesson import ACTIVITY_FEATURES, Estimator, Lesson, check_rows, read_activity, read_json, read_names
 from training.trees import grow_trees, read_trees
 
-#: The first of these that a shop has.
-RECENCY_FEATURES = ("days_since_purchase", "days_since_visit")
 #: Weak enough to matter for a handful of rows only.
 PENALTY = 1.0
 
@@ -113,33 +112,54 @@ class Logistic:
         return len(self.feature_names)
 
     def to_files(self) -> dict[str, bytes]:
-        content = {"feature_names": self.feature_names, "lines": [line.to_json() for line in self.lines]}
-        return {f"{self.kind}.json": json.dumps(content, indent=1).encode()}
+        return {f"{self.kind}.json": json.dumps(self.describe(), indent=1).encode()}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Logistic:
         def read(content: dict) -> Logistic:
             model = cls()
-            model.feature_names = read_names(content)
-            model.lines = [Line.from_json(line, model.input_count) for line in content["lines"]]
-            if not model.lines:
-                raise ValueError("no lines")
+            model.restore(content)
             return model
 
         return read_json(files, f"{cls.kind}.json", read)
 
+    def describe(self) -> dict:
+        return {"feature_names": self.feature_names, "lines": [line.to_json() for line in self.lines]}
+
+    def restore(self, content: dict) -> None:
+        """Becomes what was described. Raises KeyError, TypeError or ValueError where that is no such model."""
+        self.feature_names = read_names(content)
+        self.lines = [Line.from_json(line, self.input_count) for line in content["lines"]]
+        if not self.lines:
+            raise ValueError("no lines")
+
 
 class Recency(Logistic):
-    """Logistic regression on the log of the days since the last purchase and its square."""
+    """Logistic regression on the log of the days since the last activity and its square."""
 
     kind: ClassVar[str] = "recency"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.activity = "purchase"
+
+    def fit(self, lesson: Lesson) -> None:
+        self.activity = lesson.activity
+        super().fit(lesson)
+
     def derive_inputs(self, rows: np.ndarray) -> np.ndarray:
-        recency = [name for name in RECENCY_FEATURES if name in self.feature_names]
-        if not recency:
-            raise ChurnError(f"the recency baseline needs one of the inputs {', '.join(RECENCY_FEATURES)}")
-        log_days = rows[:, self.feature_names.index(recency[0])].astype(np.float64)
+        _, recency = ACTIVITY_FEATURES[self.activity]
+        if recency not in self.feature_names:
+            raise ChurnError(f"the recency baseline needs the input {recency}")
+        log_days = rows[:, self.feature_names.index(recency)].astype(np.float64)
         return np.stack([log_days, log_days**2], axis=1)
+
+    def describe(self) -> dict:
+        return super().describe() | {"activity": self.activity}
+
+    def restore(self, content: dict) -> None:
+        super().restore(content)
+        self.activity = read_activity(content)
 
     @property
     def input_count(self) -> int:

@@ -1,4 +1,4 @@
-"""What do purchases alone say? "Buy till you die": BG/NBD by Fader, Hardie and Lee, fitted to whole histories.
+"""What do days of activity alone say? "Buy till you die": BG/NBD by Fader, Hardie and Lee, fitted to whole histories.
 
 A customer buys at a constant rate, drawn from a gamma (r, alpha), and after each purchase leaves for good with a chance
 that is drawn from a beta (a, b). Three numbers tell all about him, in weeks since his first purchase:
@@ -7,10 +7,10 @@ that is drawn from a beta (a, b). Three numbers tell all about him, in weeks sin
     t_x   when the last was
     T     how long he has been known
 
-It needs no labels: P(no purchase within H) follows from the four parameters in closed form. Source: P. Fader,
-B. Hardie, K. L. Lee, "Counting Your Customers" the Easy Way, Marketing Science 24 (2), 2005. No kept library fits it at
-the size of a shop; this one is a gradient over whole arrays, and a weak prior keeps it finite where the likelihood has
-no highest point.
+In a shop whose churn.activity is a visit, read visit for purchase. It needs no labels: P(no purchase within H) follows
+from the four parameters in closed form. Source: P. Fader, B. Hardie, K. L. Lee, "Counting Your Customers" the Easy Way,
+Marketing Science 24 (2), 2005. No kept library fits it at the size of a shop; this one is a gradient over whole arrays,
+and a weak prior keeps it finite where the likelihood has no highest point.
 """
 
 from __future__ import annotations
@@ -24,11 +24,9 @@ from scipy.optimize import minimize
 from scipy.special import digamma, expit, gammaln
 
 from spark_jobs.contract.errors import ChurnError
-from training.lesson import Lesson, check_rows, read_json, read_names
+from training.lesson import ACTIVITY_FEATURES, Lesson, check_rows, read_activity, read_json, read_names
 
 WEEK_DAYS = 7.0
-#: Names of the inputs that count purchase days and days since the last: the first pair that a shop has.
-ACTIVITY_FEATURES = (("purchase_days_total", "days_since_purchase"), ("visit_days_total", "days_since_visit"))
 #: Pulls the parameters' logarithms to 0, as one customer in thousands would: some shops' optimum lies at infinity.
 PRIOR_WEIGHT = 0.02
 #: Logarithms of parameters: beyond e^9 weeks or purchases nothing changes any more.
@@ -53,21 +51,24 @@ class BgNbd:
     def __init__(self) -> None:
         self.feature_names: list[str] = []
         self.horizons_days: tuple[int, ...] = ()
+        self.activity = "purchase"
         self.parameters = np.ones(4)
 
     def fit(self, lesson: Lesson) -> None:
         self.feature_names, self.horizons_days = list(lesson.feature_names), tuple(lesson.horizons_days)
-        self.parameters, _ = fit_parameters(read_histories(lesson.rows, self.feature_names))
+        self.activity = lesson.activity
+        self.parameters, _ = fit_parameters(read_histories(lesson.rows, self.feature_names, self.activity))
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         check_rows(rows, len(self.feature_names))
         weeks = np.array(self.horizons_days) / WEEK_DAYS
-        return tell_churn(self.parameters, read_histories(rows, self.feature_names), weeks)
+        return tell_churn(self.parameters, read_histories(rows, self.feature_names, self.activity), weeks)
 
     def to_files(self) -> dict[str, bytes]:
         content = {
             "feature_names": self.feature_names,
             "horizons_days": list(self.horizons_days),
+            "activity": self.activity,
             "parameters": dict(zip(("r", "alpha", "a", "b"), self.parameters.tolist(), strict=True)),
         }
         return {f"{self.kind}.json": json.dumps(content, indent=1).encode()}
@@ -83,32 +84,32 @@ class BgNbd:
                 raise ValueError("horizons_days must be days")
             if not (np.isfinite(model.parameters) & (model.parameters > 0)).all():
                 raise ValueError("parameters must be above zero")
-            _find_activity(model.feature_names)
+            model.activity = read_activity(content)
+            _find_inputs(model.feature_names, model.activity)
             return model
 
         return read_json(files, f"{cls.kind}.json", read)
 
 
-def read_histories(rows: np.ndarray, feature_names: list[str]) -> Histories:
-    """The histories behind rows (N, F) of model inputs, which are logarithms of days.
+def read_histories(rows: np.ndarray, feature_names: list[str], activity: str) -> Histories:
+    """The histories behind rows (N, F) of model inputs, which are logarithms of days; activity: purchase or visit.
 
     Somebody known by other events before the first purchase counts as known since those.
     """
-    count_name, quiet_name = _find_activity(feature_names)
-    count, quiet, age = (
-        np.expm1(rows[:, feature_names.index(name)].astype(np.float64)) for name in (count_name, quiet_name, "age")
-    )
+    inputs = _find_inputs(feature_names, activity)
+    count, quiet, age = (np.expm1(rows[:, number].astype(np.float64)) for number in inputs)
     x = np.maximum(np.round(count) - 1, 0.0)
     T = np.maximum(np.round(age), 0.0)  # noqa: N806
     t_x = np.where(x > 0, np.clip(T - np.round(quiet), 0.0, T), 0.0)
     return Histories(x, t_x / WEEK_DAYS, T / WEEK_DAYS)
 
 
-def _find_activity(feature_names: list[str]) -> tuple[str, str]:
-    for pair in ACTIVITY_FEATURES:
-        if set(pair) <= set(feature_names) and "age" in feature_names:
-            return pair
-    raise ChurnError("BG/NBD needs the inputs age, purchase_days_total and days_since_purchase, or those of visits")
+def _find_inputs(feature_names: list[str], activity: str) -> list[int]:
+    """Where the days of activity, those since the last and those since the first event stand."""
+    needed = (*ACTIVITY_FEATURES[activity], "age")
+    if not set(needed) <= set(feature_names):
+        raise ChurnError(f"BG/NBD needs the inputs {', '.join(needed)}")
+    return [feature_names.index(name) for name in needed]
 
 
 def fit_parameters(histories: Histories) -> tuple[np.ndarray, float]:

@@ -212,7 +212,8 @@ def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> BaselineMember
         learned = fold_of_row != fold
         seed = recipe.settings.seed + fold
         estimator = BASELINES[kind]()
-        estimator.fit(Lesson(*(a[learned] for a in arrays), spec.feature_names, spec.churn.horizons_days, seed))
+        taken = (a[learned] for a in arrays)
+        estimator.fit(Lesson(*taken, spec.feature_names, spec.churn.horizons_days, seed, spec.churn.activity))
         estimators.append(estimator)
     return BaselineMembers(estimators)
 

@@ -11,10 +11,19 @@ import numpy as np
 
 from spark_jobs.contract.errors import ChurnError
 
+#: What a model that looks at one activity alone looks at, by churn.activity: its days so far, and those since the last.
+ACTIVITY_FEATURES = {
+    "purchase": ("purchase_days_total", "days_since_purchase"),
+    "visit": ("visit_days_total", "days_since_visit"),
+}
+
 
 @dataclass(frozen=True)
 class Lesson:
-    """rows (N, F) float32, customer by customer; labels and taught (N, H) of 0 and 1."""
+    """rows (N, F) float32, customer by customer; labels and taught (N, H) of 0 and 1.
+
+    activity   what the labels look for, the shop's churn.activity
+    """
 
     rows: np.ndarray
     labels: np.ndarray
@@ -22,6 +31,7 @@ class Lesson:
     feature_names: list[str]
     horizons_days: tuple[int, ...]
     seed: int
+    activity: str = "purchase"
 
     def taught_rows(self) -> list[np.ndarray]:
         """(N,) bool per horizon: the rows that teach it. Raises ChurnError where a horizon has none."""
@@ -80,3 +90,12 @@ def read_names(content: dict) -> list[str]:
     if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
         raise ValueError("feature_names must be a list of names")
     return names
+
+
+def read_activity(content: dict) -> str:
+    """Models from before it was kept were fitted to purchases wherever a shop had any."""
+    has_purchases = ACTIVITY_FEATURES["purchase"][1] in content["feature_names"]
+    activity = content.get("activity", "purchase" if has_purchases else "visit")
+    if activity not in ACTIVITY_FEATURES:
+        raise ValueError(f"no activity {activity!r}")
+    return activity

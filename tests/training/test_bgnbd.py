@@ -61,13 +61,13 @@ def draw_histories(count: int, weeks: float, ahead: float) -> tuple[Histories, n
 
 def test_the_published_fit_comes_out_of_the_model_inputs(cdnow):
     assert len(cdnow) == 2357
-    parameters, likelihood = fit_parameters(read_histories(cdnow, SPEC.feature_names))
+    parameters, likelihood = fit_parameters(read_histories(cdnow, SPEC.feature_names, "purchase"))
     assert likelihood == pytest.approx(-9582.4, abs=0.05)
     np.testing.assert_allclose(parameters, PARAMETERS, atol=0.005)
 
 
 def test_the_slope_is_that_of_the_likelihood(cdnow):
-    histories = Histories(*(values[:300] for values in read_histories(cdnow, SPEC.feature_names)))
+    histories = Histories(*(values[:300] for values in read_histories(cdnow, SPEC.feature_names, "purchase")))
     count = np.ones(300)
     miss = check_grad(
         lambda p: log_likelihood(p, histories, count)[0],
@@ -120,6 +120,8 @@ def test_its_file_brings_it_back_and_nothing_else_does(cdnow):
         {"horizons_days": []},
         {"horizons_days": [30, "60"]},
         {"feature_names": ["spend"]},
+        {"activity": "visit"},
+        {"activity": ["purchase"]},
     ):
         content = json.loads(files["bgnbd.json"]) | change
         with pytest.raises(ChurnError):

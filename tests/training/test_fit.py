@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.windows import ChurnDefinition
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training.baselines import BASELINES
 from training.calibration import Calibration, logit, sigmoid
@@ -16,7 +18,7 @@ from training.config import ModelSettings
 from training.dataset import Series, TensorSpec, fold_of, truncate
 from training.fit import Cells, Recipe, collect_cells, fit_calibration, fit_candidates, log_losses, validate
 from training.lesson import Lesson
-from training.members import BLENDS, KINDS
+from training.members import BLENDS, KINDS, BaselineMembers
 
 SHOP = make_shop()
 SETTINGS = ModelSettings(lstm_units=4, epochs=3, folds=2)
@@ -43,6 +45,33 @@ def test_every_kind_is_a_candidate_that_knows_something(candidates, series):
         assert (np.diff(p, axis=1) <= 0).all(), kind
         assert candidate.validation_log_loss.shape == (3,)
         assert candidate.validation_log_loss[1] < 0.63, kind  # a coin gives 0.69
+
+
+@pytest.mark.parametrize("kind", ["recency", "bgnbd"])
+@pytest.mark.parametrize(("activity", "measure"), [("purchase", "sale_count"), ("visit", "browse_count")])
+def test_a_method_of_one_activity_looks_at_that_of_the_labels(kind, activity, measure, series):
+    """Also when it is loaded again. Everybody here visits on the days on which he buys, so either can be learned."""
+    series = series.set_column(series.schema.get_field_index("browse_count"), "browse_count", series["sale_count"])
+    shop = make_shop(is_whole=True, churn=ChurnDefinition(activity=activity))
+    members = fit_candidates(series, AS_OF, shop, SETTINGS, (kind,))[kind].members
+    spec = TensorSpec.of(shop, SETTINGS)
+    tensors = spec.build(series, AS_OF)
+    inputs, lengths = tensors.inputs, tensors.lengths
+    is_own = np.array([feature.measure == measure or feature.op == "age" for feature in spec.features])
+    for told_by in (members, BaselineMembers.from_files(kind, members.count, members.to_files())):
+        p = told_by.predict_last(inputs, lengths)
+        assert np.array_equal(told_by.predict_last(np.where(is_own, inputs, 1), lengths), p)
+        assert not np.array_equal(told_by.predict_last(np.where(is_own, 1, inputs), lengths), p)
+
+
+@pytest.mark.parametrize("kind", ["recency", "bgnbd"])
+def test_a_method_of_one_activity_from_before_it_was_kept_still_says_the_same(kind, candidates, series):
+    tensors, files = TensorSpec.of(SHOP, SETTINGS).build(series, AS_OF), candidates[kind].members.to_files()
+    former = {name: json.loads(content) for name, content in files.items()}
+    assert {content.pop("activity") for content in former.values()} == {"purchase"}
+    loaded = BaselineMembers.from_files(kind, SETTINGS.folds, {n: json.dumps(c).encode() for n, c in former.items()})
+    told, before = (of.predict_last(tensors.inputs, tensors.lengths) for of in (loaded, candidates[kind].members))
+    assert np.array_equal(told, before)
 
 
 @pytest.mark.parametrize("kind", ["logistic", "lstm"])
