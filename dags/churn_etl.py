@@ -62,7 +62,7 @@ def find_night_hour(zone: ZoneInfo) -> int:
 
     On a day that skips the hour the timetable would give the run that very day instead of the one before.
     """
-    days = [START + timedelta(days=n) for n in range(10 * 366)]
+    days = [START + timedelta(days=n) for n in range(2 * 366)]
     return next(hour for hour in range(2, 24) if all(_comes_once(day.replace(hour=hour, tzinfo=zone)) for day in days))
 
 
