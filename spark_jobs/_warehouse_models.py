@@ -31,6 +31,11 @@ class ModelRecord:
     metrics: Mapping[str, Any]
     created_at: datetime
 
+    @property
+    def gate_words(self) -> str:
+        """What a sentence about the model that scores says of its gate."""
+        return "passed the gate" if self.gate_passed else "scores although no kind passed the gate"
+
 
 def add_model(connection: psycopg.Connection, schema: str, model: ModelRecord) -> None:
     """Adds the model, unless its version is there."""

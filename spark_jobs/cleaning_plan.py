@@ -68,7 +68,7 @@ def make_plan(
     accounted = {row["delivery_id"]: row for row in accounts}
     readable = [d for d in registered if d["delivery_id"] not in changed]
     lost = [d for d in registered if d["delivery_id"] in changed and _last_day(d, accounted)]
-    newest = max((run.as_of for run in lake.runs("etl")), default=None)
+    newest = lake.newest_night()
     kept = [d for d in lost if newest and accounted[d["delivery_id"]]["first_delivery_day"] <= newest]
     kept_until = _keep_until(kept, readable, accounted)
     cleaned_days = {date.fromisoformat(text) for text in lake.partitions(table)}

@@ -51,7 +51,7 @@ def describe_new(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> l
     found = list_files(intake) + _list_fixes(intake)
     stamps = set(map(_stamp, known))
     fresh = [file for file in found if _stamp(file) not in stamps]
-    newest_published = max((run.as_of for run in lake.runs("etl")), default=None) if fresh else None
+    newest_published = lake.newest_night() if fresh else None
     return [_describe(file, intake, newest_published, as_of) for file in fresh]
 
 

@@ -256,6 +256,10 @@ class Lake:
         rows = self.arrow(RUNS, [pipeline]).sort_by("published_at").to_pylist()
         return [Run(**{**row, "tables": json.loads(row["tables"])}) for row in rows]
 
+    def newest_night(self) -> date | None:
+        """The newest day whose histories are published."""
+        return max((run.as_of for run in self.runs("etl")), default=None)
+
     def append_run(self, run: Run) -> Run:
         """Appends the run unless the newest run of its day has its key already; gives the one that stands."""
         row = {**vars(run), "tables": json.dumps(dict(run.tables), sort_keys=True)}

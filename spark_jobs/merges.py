@@ -34,7 +34,7 @@ def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
     told = read_merges(shop.merged_customers.replace("{home}", str(settings.home)))
     key = settings.id_key()
     hasher = Hasher(key.secret, shop.name)
-    newest_published = max((run.as_of for run in lake.runs("etl")), default=None)
+    newest_published = lake.newest_night()
     known = set(lake.arrow(MERGES, [ORIGIN], columns=["customer_id"])["customer_id"].to_pylist())
     rows, pairs = [], {}
     for customer, merged_into, since in told:

@@ -7,7 +7,7 @@
 3. kept       as a bundle under CHURN_HOME/models, in MLflow, in the warehouse's registry; with a report for people
 4. --promote  from as_of on, or from the day of the newest promotion where this is later, it scores
 
-The kind scores that was best on validation and that no other is significantly better than. The same series, settings
+The kind scores that was best on validation of those that the gate lets pass. The same series, settings
 and code again: nothing is trained, the same bundle is registered.
 """
 

@@ -110,8 +110,8 @@ def tell_model(shop: Shop, warehouse: Warehouse, as_of: date) -> Line:
     if found is None:
         return Line("model", "none is promoted: make train PROMOTE=1", True)
     model, _ = found
-    gate = "passed the gate" if model.gate_passed else "scores although no kind passed the gate"
-    return Line("model", f"{model.kind} {model.version}, learned up to {model.trained_through}, {gate}")
+    told = f"{model.kind} {model.version}, learned up to {model.trained_through}, {model.gate_words}"
+    return Line("model", told)
 
 
 def tell_drift(shop: Shop, warehouse: Warehouse) -> Line:

@@ -9,6 +9,7 @@ from spark_jobs.contract.shop import Bands, Schedule
 from spark_jobs.contract.shop_file import load_shop
 from tests.conftest import ROOT
 
+CONTACT = "\n[contact]\ncapacity_per_night = 50\ncost = 2\nsuccess_rate = 0.1\nmargin = 0.3\n"
 GOOD = """
 name = "corner_shop"
 time_zone = "Europe/Berlin"
@@ -203,8 +204,7 @@ def test_a_schedule_is_read_whole_and_its_faults_are_told(tmp_path):
 
 def test_contact_is_optional_and_all_its_faults_are_told(tmp_path):
     assert load_shop(write(tmp_path, GOOD)).contact is None
-    given = "\n[contact]\ncapacity_per_night = 50\ncost = 2\nsuccess_rate = 0.1\nmargin = 0.3\n"
-    contact = load_shop(write(tmp_path, GOOD + given)).contact
+    contact = load_shop(write(tmp_path, GOOD + CONTACT)).contact
     assert (contact.capacity_per_night, contact.success_rate, contact.control_share) == (50, 0.1, 0.1)
     faults = faults_of(tmp_path, GOOD + "\n[contact]\ncapacity_per_night = 0\ncost = -1\nsuccess_rate = 2\nrest = 3\n")
     assert {line.split(":")[0].strip() for line in faults} == {
@@ -213,21 +213,9 @@ def test_contact_is_optional_and_all_its_faults_are_told(tmp_path):
 
 
 def test_contact_log_says_since_when_it_tells(tmp_path):
-    given = (
-        GOOD
-        + """
-[contact]
-capacity_per_night = 50
-cost = 2
-success_rate = 0.1
-margin = 0.3
-[contact.log]
-location = "sent"
-files = "*.csv"
-format = "csv"
-columns = { customer_id = "client", contacted_at = "sent" }
-"""
-    )
+    log = 'location = "sent"\nfiles = "*.csv"\nformat = "csv"\n'
+    columns = 'columns = { customer_id = "client", contacted_at = "sent" }\n'
+    given = f"{GOOD}{CONTACT}[contact.log]\n{log}{columns}"
     assert load_shop(write(tmp_path, given)).contact.log_since is None
     assert load_shop(write(tmp_path, given + "since = 2026-09-01\n")).contact.log_since == date(2026, 9, 1)
     (fault,) = faults_of(tmp_path, given + "since = 'autumn'\n")
