@@ -114,7 +114,7 @@ class LeanNetwork:
             quiet_so_far = np.cumsum(-np.logaddexp(0.0, logits), axis=-1)
             return np.exp(quiet_so_far[..., [ends.index(days) for days in self.architecture.horizons_days]])
         logits[..., 1:] = -np.logaddexp(0.0, logits[..., 1:])
-        return np.exp(-np.logaddexp(0.0, -np.cumsum(logits, axis=-1)))
+        return np.exp(np.minimum.accumulate(-np.logaddexp(0.0, -np.cumsum(logits, axis=-1)), axis=-1))
 
 
 def _in_parts(tell: Callable[[np.ndarray], np.ndarray], order: np.ndarray) -> np.ndarray:
