@@ -31,6 +31,8 @@ class _Lines:
         if len(line) == self.limits.record_characters and not line.endswith("\n"):
             skip_line(self.text)
             self.was_cut = True
+            # Not returned: a quote that it opens would take the next line with it.
+            raise csv.Error(line)
         return line
 
 

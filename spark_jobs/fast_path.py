@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from spark_jobs.contract.shop import KINDS, Condition, Source
 from spark_jobs.contract.tables import EVENTS
+from spark_jobs.mapping import FIRST_INSTANT_S
 from spark_jobs.raw import raw_column
 from spark_jobs.repeats import mark_of
 
@@ -131,7 +132,8 @@ class FastPath:
         instants, is_known = _read_epochs(text, *EPOCHS[pattern]) if pattern in EPOCHS else self._read_times(text)
         places = self.days.find(instants)
         is_delivered = places <= (delivered_on - self.days.first).days
-        records.require(pa.array(is_known & is_delivered & self.days.are_plain(places)))
+        is_plausible = instants >= FIRST_INSTANT_S * 1_000_000
+        records.require(pa.array(is_known & is_delivered & is_plausible & self.days.are_plain(places)))
         event_day = (places + self.days.first_epoch_day).astype(np.int32)
         return {
             "event_at": pa.array(instants).cast(pa.timestamp("us", "UTC")),
@@ -198,7 +200,7 @@ class _Records:
         kind = words.take(pc.index_in(told, raw_values))
         for condition in self.source.returns:
             kind = pc.if_else(self.meets(condition), "return", kind)
-        self.require(kind.is_valid())
+        self.require(pc.is_in(kind, pa.array(kinds)))
         return kind
 
     def number(self, name: str) -> pa.Array:

@@ -72,7 +72,10 @@ def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
     }
     if source.log in KINDS:
         shared["kind_unknown"] = ~F.coalesce(F.col("kind").isin(*KINDS[source.log]), F.lit(False))
-    return {**shared, **faults, **_rejections(source)}
+    conditions = {**shared, **faults}
+    for code, rejects in _rejections(source).items():
+        conditions[code] = conditions[code] | rejects if code in conditions else rejects
+    return conditions
 
 
 def _rejections(source: Source) -> dict[str, Column]:

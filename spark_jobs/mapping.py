@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 from spark_jobs.contract.shop import KINDS, ColumnMapping, Condition, Source
 from spark_jobs.raw import NOTHING, SEPARATOR, raw_column
 
-LAST_INSTANT_S = 4_102_444_800  # 2100-01-01, beyond which an epoch is surely in the wrong unit
+#: 1990-01-01 and 2100-01-01: a time outside is a placeholder for none (year 1, 1970, 9999), or in the wrong unit.
+FIRST_INSTANT_S, LAST_INSTANT_S = 631_152_000, 4_102_444_800
 STARTS_WITH_A_DAY = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
 #: Anything but the clock time and its fraction: Spark knows offsets and zones in many spellings (+1:00, UTC, EST).
 NAMES_ITS_ZONE = STARTS_WITH_A_DAY + r"[ T][\d:. \p{Cntrl}]*[^\d:. \p{Cntrl}]"
@@ -62,13 +63,19 @@ def parse_instant(text: Column, mapping: ColumnMapping, shop_zone: str) -> Colum
     """The UTC timestamp of this text.
 
     A time without an offset or a zone of its own is meant in the mapping's zone, else the shop's. Where a clock change
-    skips it, it moves on by the gap; where one repeats it, the first is meant.
+    skips it, it moves on by the gap; where one repeats it, the first is meant. Null before FIRST_INSTANT_S and after
+    LAST_INSTANT_S.
     """
-    zone = mapping.zone or shop_zone
     if mapping.format in ("epoch_s", "epoch_ms"):
         told, unit_ms = text.try_cast("decimal(20,3)"), 1000 if mapping.format == "epoch_s" else 1
-        is_plausible = told.between(0, LAST_INSTANT_S * 1000 // unit_ms)
+        is_plausible = told.between(FIRST_INSTANT_S * 1000 // unit_ms, LAST_INSTANT_S * 1000 // unit_ms)
         return F.when(is_plausible, F.timestamp_millis((told * unit_ms).cast("bigint")))
+    instant = _parse_time(text, mapping, mapping.zone or shop_zone)
+    first, last = (F.timestamp_seconds(F.lit(seconds)) for seconds in (FIRST_INSTANT_S, LAST_INSTANT_S))
+    return F.when(instant.between(first, last), instant)
+
+
+def _parse_time(text: Column, mapping: ColumnMapping, zone: str) -> Column:
     if mapping.format:
         parsed = F.try_to_timestamp(text, F.lit(mapping.format))
         return parsed if _has_offset(mapping.format) else F.to_utc_timestamp(parsed, zone)

@@ -42,8 +42,8 @@ def _unit_price(shop: Shop, source: Source) -> Column:
     is_amount = not _maps(source, "unit_price")
     price = F.when(F.col("quantity") != 0, F.abs(F.col("price") / F.col("quantity"))) if is_amount else F.col("price")
     if not shop.rates:
-        return price.cast(PRICE)
-    return (price.cast(PRICE) * exchange_rate(shop)).cast(PRICE)
+        return price.try_cast(PRICE)
+    return (price.try_cast(PRICE) * exchange_rate(shop)).try_cast(PRICE)
 
 
 def exchange_rate(shop: Shop) -> Column:
@@ -60,11 +60,13 @@ def exchange_rate(shop: Shop) -> Column:
 
 def find_faults(shop: Shop) -> dict[str, Column]:
     """The reason codes of this log and when each holds."""
+    rate = exchange_rate(shop)
+    is_too_large = F.col("unit_price").isNull() & rate.isNotNull() & (F.col("quantity") != 0)
     return {
         "quantity_invalid": F.col("quantity").isNull(),
         "quantity_zero": F.col("quantity") == 0,
         "quantity_negative": F.col("quantity") < 0,
-        "price_invalid": F.col("price").isNull(),
+        "price_invalid": F.col("price").isNull() | is_too_large,
         "price_negative": F.col("unit_price") < 0,
-        "currency_unknown": exchange_rate(shop).isNull(),
+        "currency_unknown": rate.isNull(),
     }

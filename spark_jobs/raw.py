@@ -202,11 +202,16 @@ def _read_blocks(source: Source, folder: str, path: str) -> Iterator[Block]:
 def _read_parquet(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[Block]:
     with file_system.open_input_file(path) as stream:
         file = pq.ParquetFile(stream)
-        require_columns(file.schema_arrow.names, source)
+        names = file.schema_arrow.names
+        require_columns(names, source)
+        if repeated := [name for name in source.raw_columns if names.count(name) > 1]:
+            raise FileRefusedError("file_columns_repeated", ", ".join(repeated))
         if sum(group.total_byte_size for group in map(file.metadata.row_group, range(file.num_row_groups))) > (
             source.limits.file_bytes
         ):
             raise FileRefusedError("file_too_large", f"more than {source.limits.file_bytes} bytes")
         for batch in file.iter_batches(columns=list(source.raw_columns)):
             columns = [null_where(batch.column(name).cast(pa.string()), "") for name in source.raw_columns]
+            for column in columns:
+                column.validate(full=True)  # Arrow reads text without a look at its bytes
             yield Block(columns, pa.nulls(len(batch), pa.string()), pa.nulls(len(batch), pa.binary()))

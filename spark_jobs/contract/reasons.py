@@ -48,7 +48,11 @@ REASONS: dict[str, Reason] = {
     # any event
     "customer_id_missing": Reason("no customer", "nothing if guests may buy; else map the right column", "customer_id"),
     "event_at_missing": Reason("no time", "map the right column to event_at", "event_at"),
-    "event_at_invalid": Reason("a time that cannot be read", "set the format of event_at", "event_at"),
+    "event_at_invalid": Reason(
+        "a time that cannot be read, or is not of 1990 to 2099",
+        "set the format of event_at; nothing if it stands for no time",
+        "event_at",
+    ),
     "event_after_delivery": Reason(
         "an event of a later day than its file's", "check time_zone, the zone of event_at, and delivery_day", "event_at"
     ),

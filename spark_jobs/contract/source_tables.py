@@ -75,7 +75,7 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         max_quarantined_share=section.share("max_quarantined_share", Source.max_quarantined_share),
         delimiter=_read_delimiter(section),
         encoding=_read_encoding(section),
-        returns=tuple(_read_condition(c) for c in section.sections("returns")),
+        returns=tuple(_read_condition(c) for c in section.sections("returns")) if log == "purchases" else (),
         rejections=tuple(_read_rejection(r) for r in section.sections("reject")),
         only=tuple(_read_condition(c) for c in section.sections("only")),
         max_events_per_hour=_read_bots(section.section("bots")),

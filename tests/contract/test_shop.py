@@ -176,6 +176,21 @@ event_at = "At"
     assert {"e", "e2"} <= set(first.raw_columns)
 
 
+def test_only_purchases_have_returns(tmp_path):
+    browses = """
+[sources.browses]
+location = "raw"
+files = "*.csv"
+format = "csv"
+returns = [{ column = "e", equals = "cart_remove" }]
+[sources.browses.columns]
+customer_id = "Customer"
+event_at = "At"
+"""
+    (fault,) = faults_of(tmp_path, GOOD + browses)
+    assert fault.startswith("sources.browses.returns: expected no such key")
+
+
 def test_rates_are_exact(tmp_path):
     text = '[rates]\nUSD = 0.1\nCHF = [{ from = 2026-01-01, rate = "1.04" }]\n'
     rates = load_shop(write(tmp_path, GOOD + text)).rates

@@ -1,12 +1,13 @@
 """Mapping and judging a purchase record: types, zones, returns, rules of the shop."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from spark_jobs import raw
-from spark_jobs.contract.shop import Bands, ColumnMapping, Condition, Rejection, Shop, Source
+from spark_jobs.contract.shop import Bands, ColumnMapping, Condition, Rate, Rejection, Shop, Source
 from spark_jobs.judging import judge_events
 
 COLUMNS = {
@@ -113,6 +114,25 @@ def test_epochs_in_the_wrong_unit_are_refused(spark):
     assert row["reasons"] == ["event_at_invalid"]
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York"])
+def test_a_placeholder_for_no_time_is_no_time(spark, zone):
+    placeholders = ("0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "1970-01-01", "9999-12-31T23:59:59.9999999Z")
+    rows = judge(spark, make_shop(zone), *({**BASE, "at": placeholder} for placeholder in placeholders))
+    assert [(row["reasons"], row["event_day"]) for row in rows] == [(["event_at_invalid"], None)] * len(placeholders)
+
+
+def test_a_price_that_is_too_large_is_invalid_and_stops_nothing(spark):
+    dear = "999999999999"
+    abroad = make_shop(columns={**COLUMNS, "currency": ColumnMapping("c")})
+    abroad = replace(abroad, rates=(Rate("USD", Decimal("1.17")),))
+    (row,) = judge(spark, abroad, {**BASE, "price": dear, "c": "USD"})
+    assert row["reasons"] == ["price_invalid"]
+    amounts = {name: mapping for name, mapping in COLUMNS.items() if name != "unit_price"}
+    shop = make_shop(columns={**amounts, "amount": ColumnMapping("price")})
+    (row,) = judge(spark, shop, {**BASE, "price": dear, "quantity": "0.001"})
+    assert row["reasons"] == ["price_invalid"]
+
+
 def test_a_return_keeps_its_size_and_loses_its_sign(spark):
     shop = make_shop(returns=(Condition("invoice", "starts_with", "C"), Condition("quantity", "below", 0)))
     by_number, by_sign, sale = judge(
@@ -150,6 +170,19 @@ def test_the_shops_own_rules_reject_under_their_codes(spark):
         {**BASE, "mail": "a@b.c", "price": "1000.01"}, {**BASE, "mail": "a@b.c"},
     )  # fmt: skip
     assert [row["reasons"] for row in rows] == [["test_account"], ["test_account"], ["no_mail"], ["dear"], []]
+
+
+def test_a_rule_of_the_shop_under_a_known_code_adds_to_it(spark):
+    rules = (
+        Rejection("customer_id_missing", Condition("id", "equals", "0")),
+        Rejection("price_negative", Condition("price", "equals", "0")),
+    )
+    rows = judge(
+        spark, make_shop(rejections=rules),
+        {**BASE, "id": "0"}, {**BASE, "id": None}, {**BASE, "price": "0"}, {**BASE, "price": "-1"}, BASE,
+    )  # fmt: skip
+    missing, negative = ["customer_id_missing"], ["price_negative"]
+    assert [row["reasons"] for row in rows] == [missing, missing, negative, negative, []]
 
 
 def test_a_foreign_currency_and_an_unknown_kind_are_refused(spark):

@@ -115,6 +115,7 @@ CSV_KINDS: dict[str, tuple[bytes, str | list]] = {
     "a quote that is not closed well": (b'"7"x,now,1', "csv_malformed"),
     "bytes that are not UTF-8": (b"\xff,now,1", "encoding_invalid"),
     "a record that is too long": (b"7," + b"x" * 5000 + b",1", "record_too_long"),
+    "a quoted record that is too long": (b'7,"' + b"x" * 5000 + b'",1', "record_too_long"),
     "the header once more is a record": (b"id,at,price", ["at", "id", "price"]),
 }
 
@@ -143,8 +144,15 @@ def parquet(**columns) -> bytes:
     return sink.getvalue()
 
 
+def parquet_twice() -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table([["1"]] * 4, ["id", "at", "price", "price"]), sink)
+    return sink.getvalue()
+
+
 THREE = {"id": ["1"], "at": ["2"], "price": ["3"]}
 NESTED, BINARY = THREE | {"price": [{"x": 3}]}, THREE | {"id": [b"\xff"]}
+NO_TEXT = THREE | {"at": pa.array([b"caf\xe9"]).view(pa.string())}
 NO_ROWS = {name: pa.array([], pa.string()) for name in THREE}
 RETYPED = {"id": pa.array([1], pa.int16()), "at": pa.array(["2"]).dictionary_encode(), "price": [Decimal("3")]}
 ZOE = "Zo\u00eb,2,3\n".encode("cp1252")
@@ -188,6 +196,8 @@ FILE_KINDS: dict[str, tuple] = {
     "Parquet with other types": ("a.parquet", PQ, parquet(**RETYPED), {}, [OK]),
     "Parquet with a nested column": ("a.parquet", PQ, parquet(**NESTED), {}, ["file_unreadable"]),
     "Parquet with bytes that are no text": ("a.parquet", PQ, parquet(**BINARY), {}, ["file_unreadable"]),
+    "Parquet with text that is none": ("a.parquet", PQ, parquet(**NO_TEXT), {}, ["file_unreadable"]),
+    "Parquet with a column given twice": ("a.parquet", PQ, parquet_twice(), {}, ["file_columns_repeated"]),
     "Parquet that is cut": ("a.parquet", PQ, parquet(**THREE)[:-20], {}, ["file_unreadable"]),
     "not Parquet": ("a.parquet", PQ, b"PAR1 not really", {}, ["file_unreadable"]),
     "CSV under the name of Parquet": ("a.parquet", PQ, HEAD + GOOD_CSV, {}, ["file_unreadable"]),
