@@ -69,7 +69,7 @@ class ScoreAgainOperator(TriggerDagRunOperator):
 
     def execute(self, context) -> None:
         if not self.conf["as_of"]:
-            raise AirflowSkipException("no day with histories is scored by this model yet: the next night will be")
+            raise AirflowSkipException("this model scores no day with histories yet: the log of promote says from when")
         super().execute(context)
 
 
