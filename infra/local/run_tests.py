@@ -1,8 +1,8 @@
 """Runs every test that needs no cluster and no live Airflow, each in its environment, and sums up in pytest's words.
 
 The DAGs' tests need Airflow's environment, all others the jobs'. Spark's tests leave a core idle for much of the time,
-so the suites that need no Spark run beside them. All suites always run; the last line counts them together, and the
-exit code is 0 only if all passed.
+so there are two rows of suites, about as long, side by side. All suites always run; the last line counts them together,
+and the exit code is 0 only if all passed.
 """
 
 from __future__ import annotations
@@ -22,10 +22,15 @@ from xml.etree import ElementTree
 from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT
 
 AIRFLOWS, JOBS = ([str(python), "-m", "pytest"] for python in (AIRFLOW_PYTHON, JOBS_PYTHON))
-APART = ("tests/dags", "tests/airflow", "tests/training")
+WITHOUT_SPARK = ("tests/dags", "tests/airflow", "tests/training")
+LONG = ("tests/end_to_end", "tests/faults", "tests/infra", "tests/onboarding")
 #: The suite to look at while it runs, and those that run beside it, one after the other, and are shown at the end.
-SHOWN = {"all others": [*JOBS, "tests", *(f"--ignore={folder}" for folder in APART)]}
-BESIDE = {"dags": [*AIRFLOWS, "tests/dags", "--confcutdir=tests/dags"], "training": [*JOBS, "tests/training"]}
+SHOWN = {"all others": [*JOBS, "tests", *(f"--ignore={folder}" for folder in (*WITHOUT_SPARK, *LONG))]}
+BESIDE = {
+    "dags": [*AIRFLOWS, "tests/dags", "--confcutdir=tests/dags"],
+    "training": [*JOBS, "tests/training"],
+    "long ones": [*JOBS, *LONG],
+}
 
 
 class Result(NamedTuple):
