@@ -11,15 +11,22 @@ import pyarrow as pa
 import pyarrow.fs
 
 from spark_jobs._raw_block import Block, RawRecord, make_blocks
-from spark_jobs._raw_text import FileRefusedError, is_decoded, open_text, require_columns, skip_line
+from spark_jobs._raw_text import is_decoded, open_text, require_columns, skip_line
 from spark_jobs.contract.shop import Limits, Source
 
 
+class _LineTooLongError(Exception):
+    """Its text is the line's beginning."""
+
+
 class _Lines:
-    """The lines of a text for the csv reader; one that is too long is cut, and remembered as such."""
+    """The lines of a text for the csv reader.
+
+    One that is too long is raised, not given: a quote that it opens would take the next line with it.
+    """
 
     def __init__(self, text: io.TextIOBase, limits: Limits):
-        self.text, self.limits, self.was_cut = text, limits, False
+        self.text, self.limits = text, limits
 
     def __iter__(self) -> _Lines:
         return self
@@ -30,9 +37,7 @@ class _Lines:
             raise StopIteration
         if len(line) == self.limits.record_characters and not line.endswith("\n"):
             skip_line(self.text)
-            self.was_cut = True
-            # Not returned: a quote that it opens would take the next line with it.
-            raise csv.Error(line)
+            raise _LineTooLongError(line)
         return line
 
 
@@ -51,19 +56,17 @@ def _read_records(file_system: pa.fs.FileSystem, path: str, source: Source) -> I
     with open_text(file_system, path, source, newline="") as text:
         header = read_header(text.readline(source.limits.record_characters), source)
         require_columns(header, source)
-        if repeated := [name for name in source.raw_columns if header.count(name) > 1]:
-            raise FileRefusedError("file_columns_repeated", ", ".join(repeated))
-        lines = _Lines(text, source.limits)
-        records = csv.reader(lines, delimiter=source.delimiter, strict=True)
+        records = csv.reader(_Lines(text, source.limits), delimiter=source.delimiter, strict=True)
         places = [header.index(column) for column in source.raw_columns]
         while (record := _next_csv_record(records, len(header), places)) is not None:
-            yield RawRecord(None, "record_too_long", record.text) if lines.was_cut else record
-            lines.was_cut = False
+            yield record
 
 
 def _next_csv_record(lines: Iterator[list[str]], width: int, places: list[int]) -> RawRecord | None:
     try:
         fields = next(lines, None)
+    except _LineTooLongError as error:
+        return RawRecord(None, "record_too_long", str(error))
     except csv.Error as error:
         return RawRecord(None, "csv_malformed", str(error))
     if fields is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.fs
@@ -100,10 +100,12 @@ def _decode_chunks(file_system: pa.fs.FileSystem, path: str, source: Source) -> 
         yield decoder.decode(b"", final=True)
 
 
-def require_columns(present: Iterable[str], source: Source) -> None:
-    """Raises FileRefusedError where the file lacks a column that the mapping looks at."""
+def require_columns(present: Sequence[str], source: Source) -> None:
+    """Raises FileRefusedError where the file lacks a column that the mapping looks at, or has it several times."""
     if missing := sorted(set(source.raw_columns) - set(present)):
         raise FileRefusedError("file_columns_missing", ", ".join(missing))
+    if repeated := [name for name in source.raw_columns if present.count(name) > 1]:
+        raise FileRefusedError("file_columns_repeated", ", ".join(repeated))
 
 
 def is_decoded(text: str) -> bool:

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark_jobs import browses, purchases, reviews
-from spark_jobs.contract.shop import KINDS, Rejection, Shop, Source
+from spark_jobs.contract.shop import KINDS, Shop, Source
 from spark_jobs.mapping import any_of, list_reasons, mapped_kind, mapped_text, meets, parse_instant
 
 LOGS = {"purchases": purchases, "browses": browses, "reviews": reviews}
@@ -73,19 +73,9 @@ def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
     if source.log in KINDS:
         shared["kind_unknown"] = ~F.coalesce(F.col("kind").isin(*KINDS[source.log]), F.lit(False))
     conditions = {**shared, **faults}
-    for code, rejects in _rejections(source).items():
-        conditions[code] = conditions[code] | rejects if code in conditions else rejects
+    for rule in source.rejections:  # several may share a code, one of the above too
+        conditions[rule.reason] = conditions.get(rule.reason, F.lit(False)) | meets(source, rule.condition)
     return conditions
-
-
-def _rejections(source: Source) -> dict[str, Column]:
-    """The shop's own rejection rules; several rules may share a code."""
-
-    def rules_of(code: str) -> list[Rejection]:
-        return [rule for rule in source.rejections if rule.reason == code]
-
-    codes = dict.fromkeys(rule.reason for rule in source.rejections)
-    return {code: any_of([meets(source, rule.condition) for rule in rules_of(code)]) for code in codes}
 
 
 def mark_bots(judged: DataFrame, max_events_per_hour: int) -> DataFrame:

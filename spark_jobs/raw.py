@@ -202,10 +202,7 @@ def _read_blocks(source: Source, folder: str, path: str) -> Iterator[Block]:
 def _read_parquet(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[Block]:
     with file_system.open_input_file(path) as stream:
         file = pq.ParquetFile(stream)
-        names = file.schema_arrow.names
-        require_columns(names, source)
-        if repeated := [name for name in source.raw_columns if names.count(name) > 1]:
-            raise FileRefusedError("file_columns_repeated", ", ".join(repeated))
+        require_columns(file.schema_arrow.names, source)
         if sum(group.total_byte_size for group in map(file.metadata.row_group, range(file.num_row_groups))) > (
             source.limits.file_bytes
         ):

@@ -155,21 +155,25 @@ def test_closed_days_are_weekdays_and_days(tmp_path):
     assert faults[0].endswith("did you mean 'sunday'?")
 
 
-def test_sources_of_the_same_files_know_of_each_other(tmp_path):
-    text = GOOD.replace(
-        "[sources.purchases.columns]", 'only = [{ column = "e", equals = "buy" }]\n[sources.purchases.columns]'
-    )
-    browses = """
+def map_browses(rule: str) -> str:
+    """A log of the same files as that of GOOD, with one rule."""
+    return f"""
 [sources.browses]
 location = "raw"
 files = "*.csv"
 format = "csv"
-only = [{ column = "e2", equals = "view" }]
+{rule}
 [sources.browses.columns]
 customer_id = "Customer"
 event_at = "At"
 """
-    shop = load_shop(write(tmp_path, text + browses))
+
+
+def test_sources_of_the_same_files_know_of_each_other(tmp_path):
+    text = GOOD.replace(
+        "[sources.purchases.columns]", 'only = [{ column = "e", equals = "buy" }]\n[sources.purchases.columns]'
+    )
+    shop = load_shop(write(tmp_path, text + map_browses('only = [{ column = "e2", equals = "view" }]')))
     first, second = shop.sources["purchases"], shop.sources["browses"]
     assert (first.leaves_rest, second.leaves_rest) == (False, True)
     assert [c.column for c in first.others] == ["e2"]
@@ -177,17 +181,7 @@ event_at = "At"
 
 
 def test_only_purchases_have_returns(tmp_path):
-    browses = """
-[sources.browses]
-location = "raw"
-files = "*.csv"
-format = "csv"
-returns = [{ column = "e", equals = "cart_remove" }]
-[sources.browses.columns]
-customer_id = "Customer"
-event_at = "At"
-"""
-    (fault,) = faults_of(tmp_path, GOOD + browses)
+    (fault,) = faults_of(tmp_path, GOOD + map_browses('returns = [{ column = "e", equals = "cart_remove" }]'))
     assert fault.startswith("sources.browses.returns: expected no such key")
 
 

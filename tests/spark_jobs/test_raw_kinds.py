@@ -138,21 +138,20 @@ def test_a_quote_that_never_closes_swallows_no_more_than_a_field_may_have(tmp_pa
     assert 0 < swallowed <= SMALL.record_characters / len(GOOD_CSV) + 1
 
 
+def write_parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
 def parquet(**columns) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(pa.table(columns), sink)
-    return sink.getvalue()
-
-
-def parquet_twice() -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(pa.table([["1"]] * 4, ["id", "at", "price", "price"]), sink)
-    return sink.getvalue()
+    return write_parquet(pa.table(columns))
 
 
 THREE = {"id": ["1"], "at": ["2"], "price": ["3"]}
 NESTED, BINARY = THREE | {"price": [{"x": 3}]}, THREE | {"id": [b"\xff"]}
 NO_TEXT = THREE | {"at": pa.array([b"caf\xe9"]).view(pa.string())}
+TWICE = pa.table([["1"]] * 4, ["id", "at", "price", "price"])
 NO_ROWS = {name: pa.array([], pa.string()) for name in THREE}
 RETYPED = {"id": pa.array([1], pa.int16()), "at": pa.array(["2"]).dictionary_encode(), "price": [Decimal("3")]}
 ZOE = "Zo\u00eb,2,3\n".encode("cp1252")
@@ -197,7 +196,7 @@ FILE_KINDS: dict[str, tuple] = {
     "Parquet with a nested column": ("a.parquet", PQ, parquet(**NESTED), {}, ["file_unreadable"]),
     "Parquet with bytes that are no text": ("a.parquet", PQ, parquet(**BINARY), {}, ["file_unreadable"]),
     "Parquet with text that is none": ("a.parquet", PQ, parquet(**NO_TEXT), {}, ["file_unreadable"]),
-    "Parquet with a column given twice": ("a.parquet", PQ, parquet_twice(), {}, ["file_columns_repeated"]),
+    "Parquet with a column given twice": ("a.parquet", PQ, write_parquet(TWICE), {}, ["file_columns_repeated"]),
     "Parquet that is cut": ("a.parquet", PQ, parquet(**THREE)[:-20], {}, ["file_unreadable"]),
     "not Parquet": ("a.parquet", PQ, b"PAR1 not really", {}, ["file_unreadable"]),
     "CSV under the name of Parquet": ("a.parquet", PQ, HEAD + GOOD_CSV, {}, ["file_unreadable"]),
