@@ -28,6 +28,8 @@ SEMANTICS = {
     "spark.io.encryption.enabled": "true",
     # What is cached is read a few times within seconds: packing it costs more than it saves.
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
+    # Which line of Python built an expression is asked of the JVM in four calls for each: half of all calls.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 #: For one machine: loopback only, and no more shuffle partitions than its cores can use.
 LOCAL = {
@@ -38,7 +40,8 @@ LOCAL = {
     "spark.sql.shuffle.partitions": "8",
     "spark.log.level": "ERROR",
     # As in infra/spark/local: a job of seconds is over before the thorough compiler pays.
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=240m"
+    " -XX:MetaspaceSize=256m",
 }
 
 

@@ -235,12 +235,17 @@ def suggest_time_format(looked: Looked, shop: Shop, examples: list[str]) -> str:
     """The remedy that names a format in which all the examples are times, if there is one."""
     spark, mapping = looked.judged.sparkSession, looked.source.columns["event_at"]
     texts = spark.createDataFrame([(text,) for text in examples], "text string")
-    for time_format in TIME_FORMATS:
-        zone = "UTC" if time_format.endswith("'UTC'") else mapping.zone  # to the format it is a mere word
-        tried = type(mapping)(column=mapping.column, format=time_format, zone=zone)
-        if texts.where(parse_instant(F.trim("text"), tried, shop.time_zone).isNull()).isEmpty():
-            settings = f'column = "{mapping.column}", format = "{time_format}"' + (f', zone = "{zone}"' if zone else "")
-            return f"event_at = {{ {settings} }} would read them"
+    # To a format with UTC in it the zone is a mere word.
+    zones = ["UTC" if time_format.endswith("'UTC'") else mapping.zone for time_format in TIME_FORMATS]
+    tried = [
+        type(mapping)(column=mapping.column, format=f, zone=zone) for f, zone in zip(TIME_FORMATS, zones, strict=True)
+    ]
+    instants = [parse_instant(F.trim("text"), one, shop.time_zone) for one in tried]
+    unread = texts.agg(*(F.count_if(instant.isNull()) for instant in instants)).first()
+    for one, count in zip(tried, unread, strict=True):
+        if not count:
+            zone = f', zone = "{one.zone}"' if one.zone else ""
+            return f'event_at = {{ column = "{one.column}", format = "{one.format}"{zone} }} would read them'
     return ""
 
 
@@ -251,14 +256,10 @@ def check_events(console: Console, looked: Looked, clean: int, findings: Finding
     told = events.agg(
         F.min("event_day").alias("first"), F.max("event_day").alias("last"),
         F.percentile_approx(F.date_diff("delivery_day", "event_day"), 0.5).alias("lag"),
-        F.count_if(F.col("event_day") < F.lit(date(1990, 1, 1))).alias("ancient"),
     ).first()  # fmt: skip
     people = by_customer.agg(F.count("*").alias("count"), F.max("count").alias("most")).first()
     console.print(f"events of {told['first']} to {told['last']}, {people['count']:,} customers")
-    if told["ancient"] / clean > SHARE_TO_MEND:
-        findings.add(f"{log}: {told['ancient'] / clean:.0%} of the events lie before 1990: check the unit of event_at, "
-                     "epoch_s or epoch_ms")  # fmt: skip
-    elif looked.source.delivery_day and told["lag"] > 7:
+    if looked.source.delivery_day and told["lag"] > 7:
         findings.add(f"{log}: half of the events are more than {told['lag']} days older than their file: check whether "
                      "day and month are swapped in the format of event_at, and delivery_day")  # fmt: skip
     if clean >= 1000 and people["most"] / clean > 0.2:

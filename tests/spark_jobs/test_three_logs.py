@@ -192,7 +192,7 @@ def test_the_same_events_in_any_order_of_nights_and_late_give_the_same(make_shop
     land(shuffled)
     for n in range(1, nights + 1):
         in_order.run_night(DAY[n])
-    for n in random.Random(0).sample(range(1, nights + 1), nights):
+    for n in random.Random(5).sample(range(1, nights + 1), nights):
         shuffled.run_night(DAY[n])
     for table in (*EVENTS.values(), *(quarantine(log) for log in EVENTS), CUSTOMER_DAY, CUSTOMER_SERIES):
         assert in_order.rows(table) == shuffled.rows(table), table.name
