@@ -131,7 +131,7 @@ def add_promotion(shop: Shop) -> CommandOperator:
         options=["--once", "--version={{ ti.xcom_pull('train')['version'] }}"],
         trigger_rule="none_failed_min_one_success",
         reads=[*lake("_runs"), *warehouse("models")], writes=warehouse("promotions"),
-        doc_md="From the day it has learned up to, or that of the newest promotion where this is later, it scores.",
+        doc_md="From the day it has learned up to, or the newest with scores where this is later, it scores.",
     )  # fmt: skip
     day = "{{ ti.xcom_pull('promote')['score_again'] or '' }}"
     score_again = ScoreAgainOperator(

@@ -101,17 +101,19 @@ def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date
 
     is_once: a model that was promoted before stays as it is, so that an older training repeated does not take over.
     """
-    model = warehouse.model(shop, version)
-    query = "SELECT effective_from FROM model_registry WHERE version = $1 AND effective_from IS NOT NULL"
-    if is_once and (before := warehouse.fetch(shop, query, version).to_pylist()):
-        print(f"{version} was promoted before, to score from {before[0]['effective_from']} on: nothing changes")
-        return before[0]["effective_from"]
-    effective_from = warehouse.promote_model(shop, version, effective_from)
+    promotion = warehouse.promote_model(shop, version, effective_from, is_once)
+    effective_from = promotion.effective_from
+    if is_once and not promotion.is_new:
+        print(f"{version} was promoted before, to score from {effective_from} on: nothing changes")
+        return effective_from
     nights = [run.as_of for run in warehouse.published(shop)]
     next_night = max(nights) + timedelta(days=1) if nights else effective_from
     scorer, _ = warehouse.model_for(shop, next_night)
-    gate = "" if model.gate_passed else ", although no kind passed the gate of its training"
-    print(f"{version} scores {shop.name} from {effective_from} on{gate};"
+    gate = "" if warehouse.model(shop, version).gate_passed else ", although no kind passed the gate of its training"
+    instead = (
+        "" if not promotion.replaced else " instead of {}, which was promoted from {} on".format(*promotion.replaced)
+    )
+    print(f"{version} scores {shop.name} from {effective_from} on{instead}{gate};"
           f" the next night, that of {next_night}, is scored by {scorer.version}")  # fmt: skip
     return effective_from
 
@@ -168,6 +170,6 @@ def _make_parser() -> argparse.ArgumentParser:
         add_result(commands.choices[name])
     commands.choices["promote"].add_argument("--version", required=True, help="as in model_registry")
     commands.choices["promote"].add_argument("--effective-from", type=day, metavar="DAY", help="default: the day it "
-                                             "was trained through, or the newest promotion's if later")  # fmt: skip
+                                             "was trained through, or the newest with scores if later")  # fmt: skip
     commands.choices["promote"].add_argument("--once", action="store_true", help="not if it was promoted before")
     return parser

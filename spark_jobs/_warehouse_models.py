@@ -2,7 +2,7 @@
 
 A promotion says that a model scores from a day on. Promotions are added and never changed: of those up to a day the
 newest says which model scores it. So going back to an older model is one promotion more, and the days before it keep
-the model that scored them.
+the model that scored them; and a promotion planned for a day to come gives way to any that is made after it.
 """
 
 from __future__ import annotations
@@ -52,21 +52,39 @@ def find_model(connection: psycopg.Connection, schema: str, version: str) -> Mod
     return _find_first(connection, schema, "WHERE version = %s", version)
 
 
-def add_promotion(connection: psycopg.Connection, schema: str, model: ModelRecord, effective_from: date | None) -> date:
-    """Gives the day from which the model scores now; the same as the newest promotion changes nothing.
+@dataclass(frozen=True)
+class Promotion:
+    """From which day a model scores, whether that is new, and what had been promoted for later days, if anything."""
 
-    By default it is the first that is no hindsight, but no earlier than the day of the newest promotion: what was
-    scored before that day keeps its model.
+    effective_from: date
+    is_new: bool
+    replaced: tuple[str, date] | None = None
+
+
+def add_promotion(
+    connection: psycopg.Connection, schema: str, model: ModelRecord, effective_from: date | None, is_once: bool = False
+) -> Promotion:
+    """The model scores from this day on, unless the newest promotion says so already.
+
+    By default it is the first day that is no hindsight, but no earlier than the newest that has scores: what was scored
+    before that day keeps its model. is_once: a model that was promoted before stays as it is.
     """
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"churn promote {schema}"])
-    table = sql.Identifier(schema, "promotions")
-    query = sql.SQL("SELECT version, effective_from FROM {} ORDER BY number DESC LIMIT 1").format(table)
-    newest = connection.execute(query).fetchone()
-    day = effective_from or max(model.trained_through, newest[1] if newest else date.min)
-    if newest != (model.version, day):
-        statement = sql.SQL("INSERT INTO {} (version, effective_from) VALUES (%s, %s)").format(table)
-        connection.execute(statement, [model.version, day])
-    return day
+    promotions, runs = sql.Identifier(schema, "promotions"), sql.Identifier(schema, "published_runs")
+    query = sql.SQL("SELECT version, effective_from FROM {} ORDER BY number DESC").format(promotions)
+    before = connection.execute(query).fetchall()
+    mine = [day for version, day in before if version == model.version]
+    if is_once and mine:
+        return Promotion(mine[0], is_new=False)
+    (last_scored,) = connection.execute(sql.SQL("SELECT max(as_of) FROM {}").format(runs)).fetchone()
+    day = effective_from or max(model.trained_through, last_scored or date.min)
+    newest = before[0] if before else (None, date.min)
+    if newest[0] == model.version and (newest[1] == day or (effective_from is None and newest[1] < day)):
+        return Promotion(newest[1], is_new=False)
+    statement = sql.SQL("INSERT INTO {} (version, effective_from) VALUES (%s, %s)").format(promotions)
+    connection.execute(statement, [model.version, day])
+    is_in_the_way = newest[0] != model.version and newest[1] > day
+    return Promotion(day, is_new=True, replaced=newest if is_in_the_way else None)
 
 
 def find_scorer(connection: psycopg.Connection, schema: str, as_of: date) -> tuple[ModelRecord, bool] | None:

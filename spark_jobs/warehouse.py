@@ -25,7 +25,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import class_row, dict_row
 
-from spark_jobs._warehouse_models import ModelRecord, add_model, add_promotion, find_model, find_scorer
+from spark_jobs._warehouse_models import ModelRecord, Promotion, add_model, add_promotion, find_model, find_scorer
 from spark_jobs._warehouse_publish import (
     RunOrigin,
     RunToPublish,
@@ -185,15 +185,17 @@ class Warehouse:
             raise ChurnError(f"{shop.name} has no model {version!r}: train one, or look in model_registry")
         return found
 
-    def promote_model(self, shop: Shop, version: str, effective_from: date | None = None) -> date:
-        """The model scores from this day on, until a newer promotion; gives the day.
+    def promote_model(
+        self, shop: Shop, version: str, effective_from: date | None = None, is_once: bool = False
+    ) -> Promotion:
+        """The model scores from this day on, until a newer promotion.
 
-        By default it is the last day that the model learned from, or that of the newest promotion where this is later.
-        The same as the newest promotion changes nothing.
+        By default it is the last day that the model learned from, or the newest that has scores where this is later.
+        The same as the newest promotion changes nothing; nor, with is_once, any where the model has one.
         """
         model = self.model(shop, version)
         with self._open() as connection:
-            return add_promotion(connection, shop.name, model, effective_from)
+            return add_promotion(connection, shop.name, model, effective_from, is_once)
 
     def model_for(self, shop: Shop, as_of: date) -> tuple[ModelRecord, bool] | None:
         """The model that scores the day, and whether that is hindsight; None before the first promotion.

@@ -176,21 +176,35 @@ def test_going_back_to_an_older_model_leaves_the_days_of_the_newer_one(warehouse
     assert registry == [("a", third), ("b", second)]
 
 
-def test_a_model_is_promoted_from_what_it_learned_but_not_before_the_newest_promotion(warehouse, shop):
-    """What was scored before keeps its model, unless a person names an earlier day."""
-    old, new = make_model("old", date(2011, 8, 7)), make_model("new", DAY)
+def test_a_model_is_promoted_from_what_it_learned_but_not_before_the_newest_day_with_scores(warehouse, shop):
+    """What was scored before keeps its model, unless a person names an earlier day; also on the way back."""
+    old, new = make_model("old", DAY - timedelta(days=30)), make_model("new", DAY)
     for model in (old, new):
         warehouse.register_model(shop, model)
-    assert [warehouse.promote_model(shop, version) for version in ("old", "new", "old")] == [
-        old.trained_through,
-        DAY,
-        DAY,
-    ]
-    assert warehouse.model_for(shop, DAY) == (old, False)
+    assert warehouse.promote_model(shop, "old").effective_from == old.trained_through
+    publish(warehouse, shop, "run-1", as_of=DAY - timedelta(days=9))
+    assert warehouse.promote_model(shop, "new").effective_from == DAY
+    for days in (0, 7):
+        publish(warehouse, shop, f"run-{days}", as_of=DAY + timedelta(days=days))
+    assert not warehouse.promote_model(shop, "new").is_new  # it scores already
+    assert warehouse.promote_model(shop, "old").effective_from == DAY + timedelta(days=7)
+    scorers = [warehouse.model_for(shop, DAY + timedelta(days=days))[0] for days in (-1, 0, 6, 7)]
+    assert scorers == [old, new, new, old]
     warehouse.promote_model(shop, "new", DAY - timedelta(days=3))
     assert [warehouse.model_for(shop, DAY - timedelta(days=days)) for days in (0, 3, 4)] == [
         (new, False), (new, True), (old, False),
     ]  # fmt: skip
+
+
+def test_a_promotion_planned_ahead_holds_back_none_and_gives_way_to_the_next(warehouse, shop, capsys):
+    for version in ("old", "planned", "next"):
+        warehouse.register_model(shop, make_model(version, DAY))
+    promote(warehouse, shop, "old", None)
+    promote(warehouse, shop, "planned", DAY + timedelta(days=30))
+    assert promote(warehouse, shop, "next", None) == DAY
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert f" from {DAY} on instead of planned, which was promoted from {DAY + timedelta(days=30)} on; the next" in told
+    assert warehouse.model_for(shop, DAY + timedelta(days=30))[0].version == "next"
 
 
 def test_promotion_says_which_model_scores_the_next_night(warehouse, shop, capsys):
@@ -203,7 +217,7 @@ def test_promotion_says_which_model_scores_the_next_night(warehouse, shop, capsy
     promote(warehouse, shop, "old", None)
     promote(warehouse, shop, "new", DAY + timedelta(days=9))
     back, ahead = capsys.readouterr().out.splitlines()
-    assert back == f"old scores {shop.name} from 2011-09-06 on; the next night, that of 2011-09-09, is scored by old"
+    assert back == f"old scores {shop.name} from 2011-09-08 on; the next night, that of 2011-09-09, is scored by old"
     assert ahead == f"new scores {shop.name} from 2011-09-15 on; the next night, that of 2011-09-09, is scored by old"
 
 

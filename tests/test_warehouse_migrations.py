@@ -68,7 +68,7 @@ def test_promotions_of_before_leave_every_day_its_model(warehouse):
         ("a", True), ("a", False), ("c", False),
     ]  # fmt: skip
     warehouse.register_model(shop, replace(make_model("new"), trained_through=DAY))
-    assert warehouse.promote_model(shop, "new") == DAY
+    assert warehouse.promote_model(shop, "new").effective_from == DAY
 
 
 def test_the_first_night_after_an_update_finds_its_model(warehouse, tmp_path, monkeypatch):

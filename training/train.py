@@ -5,7 +5,7 @@
 1. gate       every kind learns what was known one longest horizon before as_of; what happened since judges them
 2. final      the kind that the gate chose learns all that is known at as_of
 3. kept       as a bundle under CHURN_HOME/models, in MLflow, in the warehouse's registry; with a report for people
-4. --promote  from as_of on, or from the day of the newest promotion where this is later, it scores
+4. --promote  from as_of on, or from the newest day with scores where this is later, it scores
 
 The kind scores that was best on validation of those that the gate lets pass. The same series, settings
 and code again: nothing is trained, the same bundle is registered.
@@ -212,8 +212,8 @@ def keep_record(models: Path, run_key: str, record: ModelRecord) -> None:
 
 def make_train_parser() -> argparse.ArgumentParser:
     parser = add_result(add_dry_run(make_parser(__doc__)))
-    parser.add_argument("--promote", action="store_true", help="let the result score, from as_of on or the day of the "
-                        "newest promotion where this is later")  # fmt: skip
+    parser.add_argument("--promote", action="store_true", help="let the result score, from as_of on or the newest "
+                        "day with scores where this is later")  # fmt: skip
     parser.add_argument("--epochs", type=int, metavar="N", help="at most so many passes, instead of the shop's")
     parser.add_argument("--history-steps", type=int, metavar="N", help="steps that reach the network, likewise")
     parser.add_argument("--report", type=Path, metavar="DIR", help="where the report is written")
@@ -259,7 +259,7 @@ def main(argv: list[str] | None = None) -> None:
     warehouse.register_model(shop, replace(record, location=str(Path(record.location).resolve())))
     state = "is registered; --promote lets it score"
     if arguments.promote:
-        state = f"scores from {warehouse.promote_model(shop, record.version)} on"
+        state = f"scores from {warehouse.promote_model(shop, record.version).effective_from} on"
     console.print(f"model {record.version} ({record.kind}) {state}", highlight=False, soft_wrap=True)
     told = ("version", "kind", "trained_through", "gate_passed", "metrics")
     report = f"{shop.name}/report_{arguments.as_of}.html"
