@@ -49,11 +49,18 @@ def deliver_three_days(shop):
     shop.deliver("2011-03-03.csv", line("c", at="2011-03-03 08:00"), line("a", at="2011-03-01 23:30", category="e"))
 
 
-def test_one_run_over_a_range_equals_the_nights_one_by_one(make_shop):
-    at_once, nightly = make_shop("at_once"), make_shop("nightly")
-    deliver_three_days(at_once)
+@pytest.fixture(scope="module")
+def at_once(spark, tmp_path_factory, warehouse_url):
+    """The three days, loaded in one run."""
+    shop = SmallShop(spark, tmp_path_factory.mktemp("at_once"), warehouse_url)
+    deliver_three_days(shop)
+    shop.run_night(DAY[3])
+    return shop
+
+
+def test_one_run_over_a_range_equals_the_nights_one_by_one(at_once, make_shop):
+    nightly = make_shop()
     deliver_three_days(nightly)
-    at_once.run_night(DAY[3])
     for day in (DAY[1], DAY[2], DAY[3]):
         nightly.run_night(day)
     assert at_once.accounts() == nightly.accounts() == {
@@ -69,11 +76,8 @@ def test_one_run_over_a_range_equals_the_nights_one_by_one(make_shop):
     assert sorted(reasons) == ["customer_id_missing", "event_after_delivery", "fields_missing", "price_invalid"]
 
 
-def test_a_customers_series_is_what_a_hand_computes(make_shop):
-    shop = make_shop()
-    deliver_three_days(shop)
-    shop.run_night(DAY[3])
-    by_spend = {tuple(row["spend"]): row for row in shop.rows(CUSTOMER_SERIES)}
+def test_a_customers_series_is_what_a_hand_computes(at_once):
+    by_spend = {tuple(row["spend"]): row for row in at_once.rows(CUSTOMER_SERIES)}
     # a: two equal lines and a late one on the 1st, one line on the 2nd; "e" was new on the 1st
     a = by_spend[(6.0, 3.0)]
     assert (a["first_day"], a["days"]) == (DAY[1], [DAY[1], DAY[2]])

@@ -21,7 +21,7 @@ def shop(spark, tmp_path, warehouse_url, monkeypatch):
     monkeypatch.setenv("CHURN_HOME", str(one.settings.home))
     one.deliver("2011-03-01.csv", GOOD, FREE, CUT, GOOD, GOOD)
     one.shop_file = str(tmp_path / "shop.toml")
-    one.run_night(DAY[1])
+    one.clean(DAY[1])
     return one
 
 
@@ -51,6 +51,7 @@ def test_rejected_records_are_shown_as_they_were_delivered(shop, capsys):
 
 def test_a_mended_record_counts_once_however_often_it_is_replayed_or_delivered(shop, tmp_path, capsys):
     file = tmp_path / "mend.jsonl"
+    shop.run_night(DAY[1])
     (free, cut) = fix(shop, file, price="3.00")
     assert (free["customer"], free["price"], free["_reasons"]) == ("b", "free", ["price_invalid"])
     assert (cut["customer"], json.loads(cut["_text"])) == (None, ["c", "2011-03-01 12:00"])
