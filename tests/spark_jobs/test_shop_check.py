@@ -124,7 +124,7 @@ MISTAKES = {
 
 #: Mistakes that stand in one file are told together; each of the others would hide another one.
 AT_ONCE = [
-    ("a misspelt column", "a kind that is not named", "contacts without a time"),
+    ("too long horizons", "a kind that is not named", "contacts without a time"),
     ("the nearest column", "the wrong unit of time"),
     ("the wrong column", "returns that no rule names"),
 ]
