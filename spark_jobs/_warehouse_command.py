@@ -110,9 +110,10 @@ def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date
     next_night = max(nights) + timedelta(days=1) if nights else effective_from
     scorer, _ = warehouse.model_for(shop, next_night)
     gate = "" if warehouse.model(shop, version).gate_passed else ", although no kind passed the gate of its training"
-    instead = (
-        "" if not promotion.replaced else " instead of {}, which was promoted from {} on".format(*promotion.replaced)
-    )
+    instead = ""
+    if promotion.replaced:
+        other, its_day = promotion.replaced
+        instead = f" instead of {other}, which was promoted from {its_day} on"
     print(f"{version} scores {shop.name} from {effective_from} on{instead}{gate};"
           f" the next night, that of {next_night}, is scored by {scorer.version}")  # fmt: skip
     return effective_from

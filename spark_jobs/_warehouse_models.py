@@ -78,13 +78,14 @@ def add_promotion(
         return Promotion(mine[0], is_new=False)
     (last_scored,) = connection.execute(sql.SQL("SELECT max(as_of) FROM {}").format(runs)).fetchone()
     day = effective_from or max(model.trained_through, last_scored or date.min)
-    newest = before[0] if before else (None, date.min)
-    if newest[0] == model.version and (newest[1] == day or (effective_from is None and newest[1] < day)):
-        return Promotion(newest[1], is_new=False)
+    newest_version, newest_day = before[0] if before else (None, date.min)
+    says_so = newest_day == day if effective_from else newest_day <= day
+    if newest_version == model.version and says_so:
+        return Promotion(newest_day, is_new=False)
     statement = sql.SQL("INSERT INTO {} (version, effective_from) VALUES (%s, %s)").format(promotions)
     connection.execute(statement, [model.version, day])
-    is_in_the_way = newest[0] != model.version and newest[1] > day
-    return Promotion(day, is_new=True, replaced=newest if is_in_the_way else None)
+    is_replaced = newest_version != model.version and newest_day > day
+    return Promotion(day, is_new=True, replaced=before[0] if is_replaced else None)
 
 
 def find_scorer(connection: psycopg.Connection, schema: str, as_of: date) -> tuple[ModelRecord, bool] | None:

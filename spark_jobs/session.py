@@ -28,7 +28,7 @@ SEMANTICS = {
     "spark.io.encryption.enabled": "true",
     # What is cached is read a few times within seconds: packing it costs more than it saves.
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
-    # Which line of Python built an expression is asked of the JVM in four calls for each: half of all calls.
+    # To tell the JVM which line of Python built each expression takes as many calls as all the rest.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 #: For one machine: loopback only, and no more shuffle partitions than its cores can use.

@@ -27,7 +27,7 @@ from spark_jobs.contract.arrivals import day_in_path
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.reasons import REASONS, explain
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import CANONICAL, Shop, Source
+from spark_jobs.contract.shop import CANONICAL, ColumnMapping, Shop, Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.contract.windows import activity_window, history_needed_days, label_window
 from spark_jobs.deliveries import find_intake, list_files
@@ -235,11 +235,12 @@ def suggest_time_format(looked: Looked, shop: Shop, examples: list[str]) -> str:
     """The remedy that names a format in which all the examples are times, if there is one."""
     spark, mapping = looked.judged.sparkSession, looked.source.columns["event_at"]
     texts = spark.createDataFrame([(text,) for text in examples], "text string")
-    # To a format with UTC in it the zone is a mere word.
-    zones = ["UTC" if time_format.endswith("'UTC'") else mapping.zone for time_format in TIME_FORMATS]
-    tried = [
-        type(mapping)(column=mapping.column, format=f, zone=zone) for f, zone in zip(TIME_FORMATS, zones, strict=True)
-    ]
+
+    def use(time_format: str) -> ColumnMapping:
+        zone = "UTC" if time_format.endswith("'UTC'") else mapping.zone  # to the format it is a mere word
+        return ColumnMapping(mapping.column, format=time_format, zone=zone)
+
+    tried = [use(time_format) for time_format in TIME_FORMATS]
     instants = [parse_instant(F.trim("text"), one, shop.time_zone) for one in tried]
     unread = texts.agg(*(F.count_if(instant.isNull()) for instant in instants)).first()
     for one, count in zip(tried, unread, strict=True):

@@ -122,7 +122,7 @@ MISTAKES = {
 }
 
 
-#: Mistakes that stand in one file are told together; each of the others would hide another one.
+#: Mistakes that do not hide each other, as those in different logs do not: all are told at once.
 AT_ONCE = [
     ("too long horizons", "a kind that is not named", "contacts without a time"),
     ("the nearest column", "the wrong unit of time"),
