@@ -154,24 +154,22 @@ class Grid:
 # the argument and gives (values, known): float64 values, and where they mean something; None: everywhere.
 
 
-def _days_since(grid: Grid, values: np.ndarray, arg: float | None) -> tuple[np.ndarray, np.ndarray]:
-    last = grid.last_days(values > 0)
-    return (grid.step_ends - last).astype(np.float64), last > NEVER
+def _days_since(grid: Grid, values: np.ndarray, arg: float | None) -> tuple[np.ndarray, None]:
+    last = np.maximum(grid.last_days(values > 0), grid.rows.first_day[:, None])
+    return (grid.step_ends - last).astype(np.float64), None
 
 
-def _quiet_for(grid: Grid, values: np.ndarray, arg: float) -> tuple[np.ndarray, np.ndarray]:
-    days, known = _days_since(grid, values, None)
-    return (days >= arg).astype(np.float64), known
+def _quiet_for(grid: Grid, values: np.ndarray, arg: float) -> tuple[np.ndarray, None]:
+    return (_days_since(grid, values, None)[0] >= arg).astype(np.float64), None
 
 
-def _gap_ratio(grid: Grid, values: np.ndarray, arg: float | None) -> tuple[np.ndarray, np.ndarray]:
+def _gap_ratio(grid: Grid, values: np.ndarray, arg: float | None) -> tuple[np.ndarray, None]:
     """days_since * number of days / (days from first to last, + 1)."""
-    last = grid.last_days(values > 0)
-    known = last > NEVER
     first = np.minimum.accumulate(grid.first_days(values > 0), axis=1)
     day_count = np.cumsum(grid.step_sum(_indicator(values)), axis=1)
-    span = np.where(known, last - first + 1, 1)
-    return (grid.step_ends - last) * day_count / span, known
+    has_happened = day_count > 0
+    span = np.where(has_happened, grid.last_days(values > 0) - first + 1, 1)
+    return _days_since(grid, values, None)[0] * np.where(has_happened, day_count, 1) / span, None
 
 
 def _recent_mean(grid: Grid, values: np.ndarray, counts: np.ndarray, days: float) -> tuple[np.ndarray, np.ndarray]:
@@ -204,7 +202,7 @@ def compute_feature(grid: Grid, feature: Feature) -> np.ndarray:
     """(customers, steps) float64: the feature at the end of every step; meaningless before the first step."""
     entries = [grid.rows.measures[name] for name in feature.measures]
     found, known = OPERATIONS[feature.op](grid, *entries, feature.arg)
-    if feature.op == "age":
+    if feature.starts_on_first_day or feature.op == "age":
         found = np.maximum(found, 0.0)  # columns before the first step, which are cut away
     with np.errstate(invalid="ignore"):  # log1p of a negative sum: the caller looks for what is not finite
         squashed = SQUASHES[feature.squash](found if known is None else np.where(known, found, 0.0))

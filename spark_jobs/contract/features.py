@@ -103,6 +103,9 @@ SERIES_MEASURES: tuple[Measure, ...] = (*MEASURES, NEW_CATEGORY_COUNT, *SET_COUN
 class Feature:
     """One model input.
 
+    Where there is no day with measure > 0 yet, the customer's first day stands for it in days_since, quiet_for and
+    gap_ratio: who has never bought has not bought today.
+
     op        step_sum      sum of the measure over the step's days
               step_days     number of the step's days with measure > 0
               total_sum     sum over all days so far
@@ -116,7 +119,7 @@ class Feature:
       recent_mean   sum of measure over the last arg days / sum of the measure `per` over the same days
               age           days from the customer's first day to the step's end; uses no measure
     squash    log1p, or none
-    fill      the value where the formula has nothing to look at (no such day yet)
+    fill      the value of a recent_mean that has nothing to take the mean of
     group     what the reasons name together; risk_reasons.py has the words for it
     per       the measure that recent_mean divides by
     """
@@ -143,9 +146,15 @@ class Feature:
         return f"log1p({inner})" if self.squash == "log1p" else inner
 
     @property
+    def starts_on_first_day(self) -> bool:
+        """Whether the customer's first day stands for a day that has not come yet."""
+        return self.op in ("days_since", "quiet_for", "gap_ratio")
+
+    @property
     def fingerprint(self) -> str:
         """What a bundle keeps of a feature: a model scores only with inputs whose formula is still the same."""
-        return f"{self.formula} fill={self.fill:g}"
+        fill = "first day" if self.starts_on_first_day else f"{self.fill:g}"
+        return f"{self.formula} fill={fill}"
 
 
 def _feature(name, group, op, measure=None, arg=None, squash="log1p", unit="", fill=0.0, meaning="", per=None):
@@ -164,7 +173,7 @@ FEATURES: tuple[Feature, ...] = (
     _feature("purchase_days_total", "frequency", "total_days", "sale_count", unit="days",
              meaning="days with a purchase so far"),
     _feature("days_since_purchase", "recency", "days_since", "sale_count", unit="days",
-             meaning="days since the last purchase"),
+             meaning="days since the last purchase; since the first event of a customer who never bought"),
     _feature("no_purchase_30d", "recency", "quiet_for", "sale_count", 30, squash="none", unit="0 or 1",
              meaning="30 days without a purchase"),
     _feature("days_since_to_gap", "recency", "gap_ratio", "sale_count", unit="ratio",
@@ -196,7 +205,7 @@ FEATURES: tuple[Feature, ...] = (
     _feature("visit_days_total", "browsing", "total_days", "browse_count", unit="days",
              meaning="days with a visit so far"),
     _feature("days_since_visit", "browsing", "days_since", "browse_count", unit="days",
-             meaning="days since the last visit"),
+             meaning="days since the last visit; since the first event of a customer who never visited"),
     _feature("days_since_visit_to_gap", "browsing", "gap_ratio", "browse_count", unit="ratio",
              meaning="days since the last visit, in the customer's own usual gaps"),
     _feature("sessions_decayed_30", "browsing", "decayed_sum", "session_count", 30, unit="sessions",

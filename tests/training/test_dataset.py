@@ -137,12 +137,14 @@ def test_thirty_days_without_a_purchase():
     assert found.tolist() == [0, 0, 0, 0, 0, 1]  # the steps end 1, 8, 15, 22, 29 and 36 days after the purchase
 
 
-def test_before_the_first_purchase_a_recency_has_its_fill():
-    series = make_series({"a": {0: {"return_count": 1}, 9: PURCHASE}}, day(13))
-    tensors = SPEC.build(series, day(13))
+def test_who_never_bought_has_not_bought_today():
+    series = make_series({"a": {0: {"return_count": 1}, 44: PURCHASE}}, day(48))
+    tensors = SPEC.build(series, day(48))
     columns = [NAMES.index(n) for n in ("days_since_purchase", "no_purchase_30d", "days_since_to_gap")]
-    np.testing.assert_allclose(tensors.inputs[0][:, columns], [[0, 0, 0], np.log1p([4, 0, 4])], rtol=1e-6)
-    assert not tensors.taught[0, 0].any()  # nor was the customer eligible
+    # The steps end on the days 6, 13, 20, 27, 34, 41 and 48: the first day stands for the purchase that is to come.
+    expected = [[np.log1p(d), d >= 30, np.log1p(d)] for d in (6, 13, 20, 27, 34, 41)] + [[np.log1p(4), 0, np.log1p(4)]]
+    np.testing.assert_allclose(tensors.inputs[0][:, columns], expected, rtol=1e-6)
+    assert not tensors.taught[0, :6].any()  # nor was the customer eligible
 
 
 def test_labels_and_what_they_teach_by_hand():
@@ -174,6 +176,20 @@ DIVERSE = ChurnDefinition((7, 20, 33), 20, eligible_within_days=25)
 
 def name_customers(customers: list) -> dict:
     return {f"customer {number}": facts for number, facts in enumerate(customers)}
+
+
+@settings(max_examples=40, deadline=None)
+@given(DAYS)
+def test_a_silence_is_at_most_the_age_and_is_the_age_of_who_never_did(facts):
+    """For every log alike: days_since is the age of who never did, and at most the age of anybody else."""
+    tensors = SPEC.build(make_series({"a": facts}, day(79)), day(79))
+    steps = tensors.lengths[0]
+    age = tensors.inputs[0, :steps, NAMES.index("age")]
+    for activity in ("purchase", "visit"):
+        since, total = (tensors.inputs[0, :steps, NAMES.index(n.format(activity))]
+                        for n in ("days_since_{}", "{}_days_total"))  # fmt: skip
+        assert (since <= age).all()
+        assert (since[total == 0] == age[total == 0]).all()
 
 
 @settings(max_examples=40, deadline=None)
