@@ -56,13 +56,14 @@ from spark_jobs.accounts import (
 )
 from spark_jobs.cleaning_plan import CleaningPlan, Delivery, make_plan
 from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
+from spark_jobs.contract import customer_ids
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES, EVENTS, quarantine
 from spark_jobs.drafting import Outcome, drop_repeats, write_drafts
-from spark_jobs.hashing import Hasher
+from spark_jobs.hashing import Hasher, make_hasher
 from spark_jobs.lake import Draft, Lake, make_run_key, planned_anew, source_hash
 from spark_jobs.records import find_broken, gather_days, judge_records, open_fast_path, read_records
 from spark_jobs.repeats import PLACE, find_identities, find_repeats, mark_repeats
@@ -75,8 +76,8 @@ SHOWN_FILES = 10  # of those that a dry run would clean
 
 #: Everything that decides what a raw file becomes: a change of it cleans all files anew.
 CODE = (
-    _raw_block, _raw_csv, _raw_json, _raw_text, browses, cleaning_plan, deliveries, drafting, fast_path, hashing,
-    judging, mapping, purchases, raw, records, repeats, reviews, sentiment,
+    _raw_block, _raw_csv, _raw_json, _raw_text, browses, cleaning_plan, customer_ids, deliveries, drafting, fast_path,
+    hashing, judging, mapping, purchases, raw, records, repeats, reviews, sentiment,
 )  # fmt: skip
 
 
@@ -101,7 +102,8 @@ def plan_log(
     """What is due of one log, given its deliveries."""
     rules = make_run_key(
         EVENTS[log], log, [], key_id=settings.id_key().key_id, zone=shop.time_zone, currency=shop.currency,
-        rates=repr(shop.rates), source=repr(shop.sources[log]), code=source_hash(*CODE, sys.modules[__name__]),
+        rates=repr(shop.rates), customer_ids=repr(shop.customer_ids), source=repr(shop.sources[log]),
+        code=source_hash(*CODE, sys.modules[__name__]),
     )  # fmt: skip
     planned = partial(make_plan, lake, EVENTS[log], registered, lake.arrow(ACCOUNTS, [log]).to_pylist(), as_of, rules)
     plan = planned()
@@ -144,16 +146,15 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, 
     return plan
 
 
-def remember_customers(shop: Shop, settings: Settings, customer_ids: pa.Array) -> None:
+def remember_customers(shop: Shop, settings: Settings, raw_ids: pa.Array) -> None:
     """Tells the warehouse whose key is whose, before anybody sees a key."""
-    hash_customer = Hasher(settings.id_key().secret, shop.name).of("customer")
+    hash_customer = make_hasher(settings, shop).of("customer")
+    ids = list(dict.fromkeys(map(shop.customer_ids.read, raw_ids.to_pylist())))
 
-    def pair(raw_ids: list[str]) -> pa.RecordBatch:
-        ids = [raw_id.strip() for raw_id in raw_ids]  # as the keys in the lake are made, see hashing.CustomerHashes
+    def pair(ids: list[str]) -> pa.RecordBatch:
         return pa.RecordBatch.from_pydict({"customer_key": [*map(hash_customer, ids)], "customer_id": ids})
 
-    starts = range(0, len(customer_ids), PAIRS_AT_ONCE)
-    pairs = (pair(customer_ids[start : start + PAIRS_AT_ONCE].to_pylist()) for start in starts)
+    pairs = (pair(ids[start : start + PAIRS_AT_ONCE]) for start in range(0, len(ids), PAIRS_AT_ONCE))
     Warehouse.connect(settings).remember_customers(shop, settings.id_key().key_id, pairs)
 
 
@@ -162,7 +163,7 @@ def judge_files(
 ) -> Outcome:
     """What the planned files become, but for duplicates; a broken file costs a second reading."""
     intake = deliveries.find_intake(shop, plan.log, settings.home)
-    hasher = Hasher(settings.id_key().secret, shop.name)
+    hasher = make_hasher(settings, shop)
     broken: list[str] = []
     while True:
         counter, quick = Observation(), open_fast_path(spark, plan, shop, broken)
@@ -200,7 +201,7 @@ def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outc
 def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: Settings) -> DataFrame:
     """The judged records of files that nobody has registered, under a key that is no secret: for looking only."""
     intake = deliveries.find_intake(shop, plan.log, settings.home)
-    found = read_records(spark, plan, intake, Hasher(b"only a look", shop.name)).persist()
+    found = read_records(spark, plan, intake, Hasher(b"only a look", shop.name, shop.customer_ids)).persist()
     broken = [row["delivery_id"] for row in found.where(F.col("fault").isin(*raw.FILE_FAULTS)).distinct().collect()]
     judged = judge_records(found, plan, shop, broken).persist()
     events = judged.where("verdict = 'clean'")

@@ -23,13 +23,16 @@ from spark_jobs.contract.reasons import explain
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop, Source
 from spark_jobs.deliveries import list_files
-from spark_jobs.hashing import Hasher
+from spark_jobs.hashing import make_hasher
 from spark_jobs.raw import Intake, read_records
 from spark_jobs.warehouse import Warehouse
 
 
-def read_contacts(source: Source, folder: str, zone: ZoneInfo) -> Iterator[tuple[str, date]]:
-    """The shop's own customer id and the day of every record. Raises ChurnError for the first that has not both."""
+def read_contacts(source: Source, folder: str, shop: Shop) -> Iterator[tuple[str, date]]:
+    """The customer id as given and the day of every record that names a customer.
+
+    Raises ChurnError for the first that has not both.
+    """
     intake = Intake(source, folder, fixes="")
     places = [source.raw_columns.index(source.columns[name].column) for name in ("customer_id", "contacted_at")]
     for path in sorted(file["path"] for file in list_files(intake)):
@@ -41,11 +44,12 @@ def read_contacts(source: Source, folder: str, zone: ZoneInfo) -> Iterator[tuple
                 raise ChurnError(f"contacts: {path}, record {number}: {reason.meaning}, {record.text!r:.80};"
                                  f" {reason.remedy}")  # fmt: skip
             customer, at = ((record.values[place] or "").strip() for place in places)
-            day = find_day(at, zone)
+            day = find_day(at, shop.zone)
             if not customer or day is None:
                 raise ChurnError(f"contacts: {path}, record {number}: expected a customer id and a time like 2026-11-20"
                                  f" or 2026-11-20T09:30:00Z, found {customer!r} and {at!r}; mend it")  # fmt: skip
-            yield customer, day
+            if shop.customer_ids.read(customer):
+                yield customer, day
 
 
 def find_day(text: str, zone: ZoneInfo) -> date | None:
@@ -58,8 +62,8 @@ def find_day(text: str, zone: ZoneInfo) -> date | None:
 
 
 def run(warehouse: Warehouse, shop: Shop, source: Source, settings: Settings) -> None:
-    hash_customer = Hasher(settings.id_key().secret, shop.name).of("customer")
-    told = read_contacts(source, source.folder(settings.home), shop.zone)
+    hash_customer = make_hasher(settings, shop).customer_key
+    told = read_contacts(source, source.folder(settings.home), shop)
     contacts = sorted({(hash_customer(customer), day) for customer, day in told})
     customers = {customer for customer, _ in contacts}
     query = "SELECT customer_key FROM identity.customers WHERE shop = $1"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import pyarrow as pa
 
 from spark_jobs._raw_block import encode
+from spark_jobs.contract.customer_ids import CustomerIds
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop import Shop
 
 CACHED_CUSTOMERS = 100_000
 HASH_HEX_DIGITS = 32  # 128 bits: no collision to fear below 2^60 records
@@ -21,6 +24,7 @@ class Hasher:
 
     secret: bytes
     shop_name: str
+    customer_ids: CustomerIds = field(default_factory=CustomerIds)
 
     def of(self, purpose: str) -> Callable[[str | bytes], str]:
         """The function that hashes texts, or their bytes, for one purpose."""
@@ -36,20 +40,29 @@ class Hasher:
     def __call__(self, purpose: str, text: str) -> str:
         return self.of(purpose)(text)
 
+    def customer_key(self, raw_id: str) -> str | None:
+        """The key of a customer id in any spelling; None where it stands for no customer."""
+        customer = self.customer_ids.read(raw_id)
+        return None if customer is None else self("customer", customer)
+
     def __repr__(self) -> str:  # the secret must not reach a log
         return f"Hasher({self.shop_name})"
 
 
+def make_hasher(settings: Settings, shop: Shop) -> Hasher:
+    """The hashes of a shop under the present key."""
+    return Hasher(settings.id_key().secret, shop.name, shop.customer_ids)
+
+
 class CustomerHashes(dict[str, str | None]):
-    """Customer id to its hash, made when first asked for; None where nothing is left of the id without spaces."""
+    """Raw customer id to its key, made when first asked for; None where the id stands for no customer."""
 
     def __init__(self, hasher: Hasher):
         super().__init__()
-        self.hash_customer = hasher.of("customer")
+        self.hasher = hasher
 
     def __missing__(self, customer: str) -> str | None:
-        stripped = customer.strip()
-        self[customer] = self.hash_customer(stripped) if stripped else None
+        self[customer] = self.hasher.customer_key(customer)
         return self[customer]
 
 

@@ -13,12 +13,13 @@ from datetime import date
 
 import pyarrow as pa
 
+from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings, parse_day
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import MERGES
 from spark_jobs.deliveries import settle_delivery_day
-from spark_jobs.hashing import Hasher
+from spark_jobs.hashing import make_hasher
 from spark_jobs.lake import Lake
 from spark_jobs.raw import open_folder
 from spark_jobs.warehouse import Warehouse
@@ -31,14 +32,13 @@ def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
     """Registers the merges that nobody has registered yet. A shop without such a file has none."""
     if shop.merged_customers is None:
         return
-    told = read_merges(shop.merged_customers.replace("{home}", str(settings.home)))
-    key = settings.id_key()
-    hasher = Hasher(key.secret, shop.name)
+    told = read_merges(shop.merged_customers.replace("{home}", str(settings.home)), shop.customer_ids)
+    key, hash_customer = settings.id_key(), make_hasher(settings, shop).of("customer")
     newest_published = lake.newest_night()
     known = set(lake.arrow(MERGES, [ORIGIN], columns=["customer_id"])["customer_id"].to_pylist())
     rows, pairs = [], {}
     for customer, merged_into, since in told:
-        merged_key, into_key = hasher("customer", customer), hasher("customer", merged_into)
+        merged_key, into_key = hash_customer(customer), hash_customer(merged_into)
         if merged_key in known:
             continue
         if since > as_of:
@@ -56,8 +56,11 @@ def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
     print(f"merges: {len(rows):,} customer ids merged into others")
 
 
-def read_merges(path: str) -> list[tuple[str, str, date]]:
-    """The file's merges. Raises MissingInputError where it is not there, ChurnError with the first faulty line."""
+def read_merges(path: str, customer_ids: CustomerIds) -> list[tuple[str, str, date]]:
+    """The file's merges, in canonical ids, but for those of two spellings that are one id anyway.
+
+    Raises MissingInputError where the file is not there, ChurnError with the first faulty line.
+    """
     folder, _, name = path.rpartition("/")
     file_system, root = open_folder(folder or ".")
     try:
@@ -69,14 +72,16 @@ def read_merges(path: str) -> list[tuple[str, str, date]]:
         raise ChurnError(f"{path}: expected UTF-8 text") from None
     if next(lines, []) != COLUMNS:
         raise ChurnError(f"{path}: expected the header {','.join(COLUMNS)}")
-    return [_read_merge(path, fields, number) for number, fields in enumerate(lines, start=2) if fields]
+    merges = [_read_merge(path, fields, number, customer_ids) for number, fields in enumerate(lines, 2) if fields]
+    return [merge for merge in merges if merge[0] != merge[1]]
 
 
-def _read_merge(path: str, fields: list[str], line: int) -> tuple[str, str, date]:
+def _read_merge(path: str, fields: list[str], line: int, customer_ids: CustomerIds) -> tuple[str, str, date]:
     texts = [field.strip() for field in fields]
-    if len(texts) != len(COLUMNS) or not all(texts) or texts[0] == texts[1]:
+    ids = [*map(customer_ids.read, texts[:2])]
+    if len(texts) != len(COLUMNS) or not all(ids) or texts[0] == texts[1]:
         raise ChurnError(f"{path}, line {line}: expected two different customer ids and a day")
-    return texts[0], texts[1], parse_day(texts[2])
+    return ids[0], ids[1], parse_day(texts[2])
 
 
 def load_merges(lake: Lake, as_of: date | None) -> dict[str, str]:

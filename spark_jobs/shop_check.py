@@ -293,7 +293,7 @@ def check_contacts(console: Console, shop: Shop, log: Source, settings: Settings
     """Whether the files of contact.log can be read, and what they say."""
     console.rule("contacts")
     try:
-        told = list(read_contacts(log, log.folder(settings.home), shop.zone))
+        told = list(read_contacts(log, log.folder(settings.home), shop))
     except ChurnError as error:
         findings.add(str(error))
         return

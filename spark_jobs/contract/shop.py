@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.windows import ChurnDefinition
 
 #: Canonical columns that a source maps, by log: name -> required.
@@ -216,6 +217,7 @@ class Shop:
     closed_days: tuple[str | date, ...] = ()
     rates: tuple[Rate, ...] = ()
     merged_customers: str | None = None
+    customer_ids: CustomerIds = field(default_factory=CustomerIds)
     model: Mapping[str, object] = field(default_factory=dict)
     schedule: Schedule = field(default_factory=Schedule)
     contact: Contact | None = None

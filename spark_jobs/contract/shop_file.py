@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from pathlib import Path
 
+from spark_jobs.contract.customer_ids import AS_GIVEN, SPELLINGS, CustomerIds
 from spark_jobs.contract.errors import ShopFileError
 from spark_jobs.contract.features import ACTIVITY_MEASURES
 from spark_jobs.contract.risk_reasons import LANGUAGES
@@ -26,6 +27,7 @@ from spark_jobs.contract.toml_section import (
     is_day_count,
     is_number,
     is_text,
+    is_texts,
     nearest,
     read_location,
     time_zones,
@@ -70,6 +72,7 @@ def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
         closed_days=tuple(_read_closed_days(top)),
         rates=tuple(_read_rates(top.section("rates"))),
         merged_customers=read_location(top, path.parent, "merged_customers", None),
+        customer_ids=_read_customer_ids(top),
         churn=_read_churn(top.section("churn")),
         bands=_read_bands(top.section("bands")),
         model=dict(top.take("model", "a table of model settings", lambda v: isinstance(v, dict), {})),
@@ -87,6 +90,12 @@ def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
         top.faults.add("churn.activity", "visit, since there is no sources.purchases", shop.churn.activity)
     top.done()
     return shop
+
+
+def _read_customer_ids(top: Section) -> CustomerIds:
+    spelling = top.choice("customer_ids", SPELLINGS, AS_GIVEN)
+    nobody = top.take("no_customer", 'a list of ids like ["guest", "0"]', is_texts, None)
+    return CustomerIds(spelling, None if nobody is None else tuple(nobody))
 
 
 def _read_rates(section: Section) -> list[Rate]:

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import ShopFileError
 from spark_jobs.contract.shop import Bands, Schedule
 from spark_jobs.contract.shop_file import load_shop
@@ -153,6 +154,14 @@ def test_closed_days_are_weekdays_and_days(tmp_path):
     faults = faults_of(tmp_path, 'closed_days = ["Sunday"]\n' + GOOD)
     assert len(faults) == 1
     assert faults[0].endswith("did you mean 'sunday'?")
+
+
+def test_customer_ids_and_the_words_for_nobody(tmp_path):
+    assert load_shop(write(tmp_path, GOOD)).customer_ids == CustomerIds("as given", None)
+    text = 'customer_ids = "case-insensitive"\nno_customer = ["guest"]\n' + GOOD
+    assert load_shop(write(tmp_path, text)).customer_ids == CustomerIds("case-insensitive", ("guest",))
+    faults = faults_of(tmp_path, 'customer_ids = "number"\nno_customer = "guest"\n' + GOOD)
+    assert [fault.split(":")[0] for fault in faults] == ["customer_ids", "no_customer"]
 
 
 def map_browses(rule: str) -> str:

@@ -1,12 +1,14 @@
 """From raw files to series: every record accounted for, nights in any order give the same, nothing from the future."""
 
 import gzip
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from spark_jobs import customer_day, lake
 from spark_jobs.accounts import check_accounts, check_total, make_accounts, take_tallies
+from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import AuditError, ChurnError
 from spark_jobs.contract.tables import (
     ACCOUNTS,
@@ -246,16 +248,23 @@ def test_where_some_records_have_ids_equal_ones_without_are_several_events_all_t
     assert counts == [(0, 5), (4, 1)]
 
 
-def test_an_id_with_blanks_round_it_is_the_same_customer(make_shop, warehouse_url):
+def test_a_customer_has_one_key_however_he_is_spelt_also_after_the_setting_has_changed(make_shop, warehouse_url):
     import psycopg
 
-    shop = make_shop("blanks", text=SHOP.format(name="blanks", exact_duplicates="keep", delivery_day=DATED))
+    def whose_events() -> list[str]:
+        with psycopg.connect(warehouse_url) as connection:
+            found = connection.execute("select customer_key, customer_id from identity.customers where shop = 'spelt'")
+            ids = dict(found.fetchall())
+        return sorted(ids[row["customer_id"]] for row in shop.rows(PURCHASES))
+
+    shop = make_shop("spelt", text=SHOP.format(name="spelt", exact_duplicates="keep", delivery_day=DATED))
     shop.deliver("2011-03-01.csv", line("12345"), line("12345\u00a0", product="q"), line("\u2003777", product="r"))
     shop.clean(DAY[1])
-    shop.deliver("2011-03-02.csv", line("777\u00a0", at="2011-03-02 10:00"))
+    late = [line(who, at="2011-03-02 10:00") for who in ("777.0", "0777", "\ufeff12345", "NULL", "guest")]
+    shop.deliver("2011-03-02.csv", *late)
     shop.clean(DAY[2])
-    with psycopg.connect(warehouse_url) as connection:
-        found = connection.execute("select customer_id, customer_key from identity.customers where shop = 'blanks'")
-        keys = dict(found.fetchall())
-    assert set(keys) == {"12345", "777"}
-    assert {row["customer_id"] for row in shop.rows(PURCHASES)} == set(keys.values())
+    assert whose_events() == ["0777", "12345", "12345", "12345", "777", "777", "guest"]
+    shop.shop = replace(shop.shop, customer_ids=CustomerIds("numeric", ("GUEST",)))
+    shop.clean(DAY[2])
+    assert whose_events() == ["12345"] * 3 + ["777"] * 3
+    assert {tuple(row["reasons"]) for row in shop.rows(quarantine("purchases"))} == {("customer_id_missing",)}

@@ -200,12 +200,12 @@ def test_the_same_events_in_any_order_of_nights_and_late_give_the_same(make_shop
 
 
 def test_merged_customers_are_one_from_the_night_on_that_knows_it(make_shop):
-    shop = make_shop()
+    shop = make_shop(text=SHOP.replace("[churn]", 'customer_ids = "case-insensitive"\n[churn]'))
     merged = shop.settings.home / "merged.csv"
     shop.land("2024-05-01", [buy("a"), buy("b", price="3.00")])
     shop.run_night(DAY[1])
     first_night = shop.rows(CUSTOMER_SERIES, "2024-05-01")
-    merged.write_text("customer_id,merged_into,since\nb,c,2024-05-01\nc,a,2024-05-02\n")
+    merged.write_text("customer_id,merged_into,since\nB,c,2024-05-01\nC,A,2024-05-02\nA,a,2024-05-02\n")
     shop.land("2024-05-02", [buy("b", at="2024-05-02 10:00", price="4.00")])
     shop.run_night(DAY[2])
     assert len(first_night) == 2
