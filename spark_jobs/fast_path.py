@@ -40,7 +40,8 @@ TESTS: dict[str, Callable[[pa.Array, object], pa.Array]] = {
     "above": lambda text, value: pc.greater(_decimals(text, *COMPARED), _operand(value)),
 }
 DAY_US = 86_400_000_000
-EPOCHS = {"epoch_s": (10, 1_000_000), "epoch_ms": (13, 1000)}  # the most digits, and the unit in microseconds
+#: The most digits, and the unit in microseconds.
+EPOCHS = {"epoch_s": (10, 1_000_000), "epoch_ms": (13, 1000), "epoch_us": (16, 1)}
 _DAY = "(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
 _CLOCK = "(?P<h>[01][0-9]|2[0-3]):(?P<m>[0-5][0-9])"
 _SECONDS = ":(?P<s>[0-5][0-9])"

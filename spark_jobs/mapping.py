@@ -12,6 +12,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.shop import KINDS, ColumnMapping, Condition, Source
+from spark_jobs.contract.time_patterns import EPOCH_UNITS_US
 from spark_jobs.raw import NOTHING, SEPARATOR, raw_column
 
 #: 1990-01-01 and 2100-01-01: a time outside is a placeholder for none (year 1, 1970, 9999), or in the wrong unit.
@@ -66,13 +67,20 @@ def parse_instant(text: Column, mapping: ColumnMapping, shop_zone: str) -> Colum
     skips it, it moves on by the gap; where one repeats it, the first is meant. Null before FIRST_INSTANT_S and after
     LAST_INSTANT_S.
     """
-    if mapping.format in ("epoch_s", "epoch_ms"):
-        told, unit_ms = text.try_cast("decimal(20,3)"), 1000 if mapping.format == "epoch_s" else 1
-        is_plausible = told.between(FIRST_INSTANT_S * 1000 // unit_ms, LAST_INSTANT_S * 1000 // unit_ms)
-        return F.when(is_plausible, F.timestamp_millis((told * unit_ms).cast("bigint")))
+    if mapping.format in EPOCH_UNITS_US:
+        return _parse_epoch(text, *EPOCH_UNITS_US[mapping.format])
     instant = _parse_time(text, mapping, mapping.zone or shop_zone)
     first, last = (F.timestamp_seconds(F.lit(seconds)) for seconds in (FIRST_INSTANT_S, LAST_INSTANT_S))
     return F.when(instant.between(first, last), instant)
+
+
+def _parse_epoch(text: Column, unit_us: int, parts: int) -> Column:
+    """unit_us / parts: the microseconds of a unit. Fractions of a unit count, down to the microsecond."""
+    count = text.try_cast("decimal(25,6)")
+    first, last = (F.lit(str(seconds * 1_000_000 * parts // unit_us)).cast("decimal(25,6)")
+                   for seconds in (FIRST_INSTANT_S, LAST_INSTANT_S))  # fmt: skip
+    microseconds = count / parts if parts > 1 else count * unit_us
+    return F.when(count.between(first, last), F.timestamp_micros(microseconds.cast("bigint")))
 
 
 def _parse_time(text: Column, mapping: ColumnMapping, zone: str) -> Column:

@@ -21,27 +21,21 @@ from rich.console import Console
 from rich.table import Table
 
 from spark_jobs.accounts import Tally, count_reasons, make_accounts, sum_accounts, take_tallies
+from spark_jobs.check_times import sample_times, suggest_time_format
 from spark_jobs.cleaning_plan import CleaningPlan
 from spark_jobs.contacts import read_contacts
 from spark_jobs.contract.arrivals import day_in_path
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.reasons import REASONS, explain
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import CANONICAL, ColumnMapping, Shop, Source
+from spark_jobs.contract.shop import CANONICAL, Shop, Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.contract.windows import activity_window, history_needed_days, label_window
 from spark_jobs.deliveries import find_intake, list_files
-from spark_jobs.mapping import parse_instant
 from spark_jobs.raw import Intake, RawRecord, column_names, read_records
 
 FIRST_RECORDS = 3
 EXAMPLES = 3
-#: Tried in this order on times that the mapping cannot read.
-TIME_FORMATS = (
-    "yyyy-MM-dd HH:mm:ss", "yyyy/MM/dd HH:mm:ss", "dd/MM/yyyy HH:mm:ss", "dd/MM/yyyy HH:mm", "MM/dd/yyyy HH:mm",
-    "M/d/yyyy H:mm", "M/d/yy H:mm", "dd.MM.yyyy HH:mm:ss", "dd.MM.yyyy HH:mm", "dd-MM-yyyy HH:mm", "yyyyMMdd HH:mm:ss",
-    "yyyyMMddHHmmss", "yyyyMMdd", "yyyy-MM-dd HH:mm:ss 'UTC'", "epoch_s", "epoch_ms",
-)  # fmt: skip
 DELIMITERS = (",", ";", "\t", "|")
 #: A fault that only this share of the records has needs no mending of shop.toml.
 SHARE_TO_MEND = 0.02
@@ -203,13 +197,19 @@ def show_reasons(console: Console, shop: Shop, looked: Looked, totals: dict[str,
         shown = f", e.g. {', '.join(map(repr, examples))}" if examples else ""
         console.print(f"  {count / lines_in:6.1%}  {code}: {reason.meaning}{shown}")
         if count / lines_in > SHARE_TO_MEND and code in REASONS and code not in EXPECTED:
-            remedy = suggest_time_format(looked, shop, examples) if code == "event_at_invalid" else ""
+            remedy = _suggest_times(looked, shop) if code == "event_at_invalid" else ""
             findings.add(f"{log}: {count / lines_in:.0%} have {reason.meaning}{shown}: {remedy or reason.remedy}")
     if (share := totals["quarantined"] / lines_in) > looked.source.max_quarantined_share:
         findings.add(
             f"{log}: {share:.0%} would be quarantined, more than max_quarantined_share"
             f" {looked.source.max_quarantined_share:.0%}: a run would stop; mend the reasons above or raise it"
         )
+
+
+def _suggest_times(looked: Looked, shop: Shop) -> str:
+    texts = sample_times(looked.intake, sorted(looked.paths.values()))
+    mapping = looked.source.columns["event_at"]
+    return suggest_time_format(looked.judged.sparkSession, mapping, shop.time_zone, texts)
 
 
 def find_examples(looked: Looked, code: str) -> list[str]:
@@ -229,25 +229,6 @@ def find_examples(looked: Looked, code: str) -> list[str]:
             if len(values) == EXAMPLES:
                 return list(values)
     return list(values)
-
-
-def suggest_time_format(looked: Looked, shop: Shop, examples: list[str]) -> str:
-    """The remedy that names a format in which all the examples are times, if there is one."""
-    spark, mapping = looked.judged.sparkSession, looked.source.columns["event_at"]
-    texts = spark.createDataFrame([(text,) for text in examples], "text string")
-
-    def use(time_format: str) -> ColumnMapping:
-        zone = "UTC" if time_format.endswith("'UTC'") else mapping.zone  # to the format it is a mere word
-        return ColumnMapping(mapping.column, format=time_format, zone=zone)
-
-    tried = [use(time_format) for time_format in TIME_FORMATS]
-    instants = [parse_instant(F.trim("text"), one, shop.time_zone) for one in tried]
-    unread = texts.agg(*(F.count_if(instant.isNull()) for instant in instants)).first()
-    for one, count in zip(tried, unread, strict=True):
-        if not count:
-            zone = f', zone = "{one.zone}"' if one.zone else ""
-            return f'event_at = {{ column = "{one.column}", format = "{one.format}"{zone} }} would read them'
-    return ""
 
 
 def check_events(console: Console, looked: Looked, clean: int, findings: Findings) -> None:

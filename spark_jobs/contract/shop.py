@@ -59,7 +59,7 @@ class Rejection:
 class ColumnMapping:
     """Where a canonical column comes from: a raw column or, for every record alike, a constant.
 
-    format  for event_at only: a Spark datetime pattern, epoch_s or epoch_ms; None parses ISO 8601
+    format  for event_at only: see contract/time_patterns.py; None parses ISO 8601
     zone    for event_at only: the zone of times without an offset; None is the shop's
     values  for kind only: (raw value, one of KINDS) pairs; empty: the raw values are those, in any case
     """

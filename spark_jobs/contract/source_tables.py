@@ -18,6 +18,8 @@ from spark_jobs.contract.shop import (
     Rejection,
     Source,
 )
+from spark_jobs.contract.time_patterns import EXPECTED as EXPECTED_FORMAT
+from spark_jobs.contract.time_patterns import find_pattern_fault
 from spark_jobs.contract.toml_section import (
     MISSING,
     Section,
@@ -185,20 +187,8 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
 def _read_time_format(section: Section) -> str | None:
     """The pattern of a time, without what Spark refuses in the midst of a job or takes for another day."""
     pattern = section.text("format", None)
-    if pattern is None or pattern in ("epoch_s", "epoch_ms"):
-        return pattern
-    letters = re.sub("'[^']*'", "", pattern)
-    hints = {
-        "'": "; a quote has no end",
-        "%": "; strftime's % is not known here",
-        "Y": "; Y is the year of the week, the year is yyyy",
-        "D": "; D is the day of the year, the day of the month is dd",
-        "T": "; a letter that is meant stands in quotes: 'T'",
-    }
-    for mark, hint in hints.items():
-        if mark in letters:
-            section.fault("format", "a time pattern like yyyy-MM-dd'T'HH:mm:ss, epoch_s or epoch_ms", hint)
-            break
+    if pattern is not None and (fault := find_pattern_fault(pattern)):
+        section.fault("format", EXPECTED_FORMAT, f"; {fault}")
     return pattern
 
 

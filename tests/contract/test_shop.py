@@ -118,6 +118,18 @@ def test_each_kind_of_fault_names_its_key(tmp_path, addition, key):
         ("yyyy-MM-dd'T'HH:mm:ss 'UTC'", None),
         ("dd/MM/yyyy hh:mm a", None),
         ("epoch_s", None),
+        ("epoch_ns", None),
+        ("dd/mm/yyyy", "mm are minutes, months are MM"),
+        ("yyyy-MM-dd HH:MM", "MM are months, minutes are mm"),
+        ("yyyy-MM-dd hh:mm", "hours up to 23 are HH"),
+        ("EEE, dd MMM yyyy HH:mm:ss Z", "deliver the time without it"),
+        ("yyyy-'W'ww", "deliver the day of each event"),
+        ("iso8601", "leave it out"),
+        ("unix", "milliseconds epoch_ms"),
+        ("HH:mm:ss", "mm are minutes, months are MM"),
+        ("yyyy-MM", "it has no day, dd"),
+        ("yyyy-MM-dd [HH:mm", "do not match"),
+        ("yyyy-MM-dd'T'HH:mm:ssXXXXXX", "repeated 1 or 2 or 3 or 4 or 5 times"),
     ],
 )
 def test_a_time_pattern_that_would_end_a_job_is_refused(tmp_path, pattern, hint):

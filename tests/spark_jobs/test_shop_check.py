@@ -2,7 +2,6 @@
 
 import io
 import json
-from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -11,9 +10,7 @@ from spark_jobs import clean, shop_check
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.reasons import REASONS
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import ColumnMapping
 from spark_jobs.contract.shop_file import load_shop
-from spark_jobs.shop_check import suggest_time_format
 from tests.conftest import ROOT
 from tests.spark_jobs.shops import CONTACT
 
@@ -140,21 +137,6 @@ def test_planted_mistakes_are_found_with_a_sentence_each(spark, folder, names):
     shown, ending = look(spark, folder, text)
     assert [name for name in names if MISTAKES[name][2] not in shown] == []
     assert "to mend, see above" in ending
-
-
-@pytest.mark.parametrize(
-    ("text", "zone", "settings"),
-    [
-        ("2024-07-01 10:20:30 UTC", "Asia/Tokyo", 'format = "yyyy-MM-dd HH:mm:ss \'UTC\'", zone = "UTC"'),
-        ("01.07.2024 10:20", "Asia/Tokyo", 'format = "dd.MM.yyyy HH:mm", zone = "Asia/Tokyo"'),
-        ("01.07.2024 10:20", None, 'format = "dd.MM.yyyy HH:mm"'),
-    ],
-)
-def test_a_suggested_format_comes_with_the_zone_that_it_needs(spark, text, zone, settings):
-    mapping = ColumnMapping("at", zone=zone)
-    looked = SimpleNamespace(judged=spark.range(1), source=SimpleNamespace(columns={"event_at": mapping}))
-    suggestion = suggest_time_format(looked, SimpleNamespace(time_zone="Europe/London"), [text])
-    assert suggestion == f'event_at = {{ column = "at", {settings} }} would read them'
 
 
 def test_every_reason_that_the_code_gives_is_explained():
