@@ -17,7 +17,7 @@ from functools import partial
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from spark_jobs import merges
+from spark_jobs import merges, undone
 from spark_jobs.command import add_dry_run, day, load_arguments, make_parser, run_command
 from spark_jobs.contract import features, windows
 from spark_jobs.contract.errors import MissingInputError
@@ -36,6 +36,7 @@ from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_S
 from spark_jobs.lake import Lake, make_run_key, source_hash
 from spark_jobs.restatement import check_restatement
 from spark_jobs.session import SparkOpener, open_session
+from spark_jobs.undone import leave_out_undone
 
 
 def merge_customers(customer_day: DataFrame, merged: dict[str, str]) -> DataFrame:
@@ -69,11 +70,16 @@ def count_new_categories(days: DataFrame) -> DataFrame:
 
 
 def keep_eligible(days: DataFrame, shop: Shop, as_of: date, ever: bool) -> DataFrame:
-    """The days of customers with qualifying activity in (as_of - eligible_within, as_of], or, with `ever`, at all."""
+    """The days of customers with qualifying activity in (as_of - eligible_within, as_of], or, with `ever`, at all.
+
+    A sale that is undone by as_of is no activity; with `ever` it is, since it was some until then.
+    """
     is_activity = F.col(ACTIVITY_MEASURES[shop.churn.activity]) > 0
     window = windows.activity_window(as_of, shop.churn.eligible_within_days)
-    is_in_window = F.lit(True) if ever else F.col("event_day").between(window.first, window.last)
-    eligible = days.where(is_activity & is_in_window).select("customer_id").distinct()
+    counting = days if ever else days.where(F.col("event_day").between(window.first, window.last))
+    if shop.churn.activity == "purchase" and not ever:
+        counting = leave_out_undone(counting, shop.churn.undone_within_days)
+    eligible = counting.where(is_activity).select("customer_id").distinct()
     return days.join(eligible, "customer_id", how="left_semi")
 
 
@@ -116,7 +122,8 @@ def series_run_key(
     inputs = [file for day, files in lake.partitions(CUSTOMER_DAY).items() if day in known_days for file in files]
     return make_run_key(
         table, as_of.isoformat(), inputs, churn=repr(shop.churn), mapped=repr(shop.mapped_columns), restate=restate,
-        merged=repr(sorted(merged.items())), code=source_hash(features, merges, windows, sys.modules[__name__]),
+        merged=repr(sorted(merged.items())),
+        code=source_hash(features, merges, undone, windows, sys.modules[__name__]),
     )  # fmt: skip
 
 

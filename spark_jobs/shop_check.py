@@ -26,6 +26,7 @@ from spark_jobs.cleaning_plan import CleaningPlan
 from spark_jobs.contacts import read_contacts
 from spark_jobs.contract.arrivals import day_in_path
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.features import MEASURES
 from spark_jobs.contract.reasons import REASONS, explain
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import CANONICAL, Shop, Source
@@ -33,6 +34,7 @@ from spark_jobs.contract.tables import EVENTS
 from spark_jobs.contract.windows import activity_window, history_needed_days, label_window
 from spark_jobs.deliveries import find_intake, list_files
 from spark_jobs.raw import Intake, RawRecord, column_names, read_records
+from spark_jobs.undone import leave_out_undone
 
 FIRST_RECORDS = 3
 EXAMPLES = 3
@@ -254,7 +256,9 @@ def check_history(console: Console, shop: Shop, looked: Looked, findings: Findin
     console.rule("churn")
     events = looked.judged.where(F.col("verdict") == "clean")
     if looked.source.log == "purchases":
-        events = events.where(F.col("kind") == "sale")
+        sums = [F.expr(m.sql).alias(m.name) for m in MEASURES if m.name in ("sale_count", "spend", "refund")]
+        days = events.groupBy("customer_id", "event_day").agg(*sums)
+        events = leave_out_undone(days, shop.churn.undone_within_days).where("sale_count > 0")
     active = events.select("customer_id", "event_day").distinct().persist()
     first, last = active.agg(F.min("event_day"), F.max("event_day")).first()
     if first is None:

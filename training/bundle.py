@@ -23,7 +23,7 @@ import numpy as np
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import ACTIVITY_MEASURES, FEATURES
-from spark_jobs.contract.windows import ChurnDefinition
+from spark_jobs.contract.windows import MOST_UNDONE_DAYS, ChurnDefinition
 from training.architecture import Architecture
 from training.blend import BlendMembers, files_of, read_weights
 from training.calibration import Calibration
@@ -109,6 +109,7 @@ def _describe(shop_name: str, trained_through: date, candidate: Candidate, setti
             "primary_horizon_days": churn.primary_horizon_days,
             "eligible_within_days": churn.eligible_within_days,
             "activity": churn.activity,
+            "undone_within_days": churn.undone_within_days,
         },
         "features": {feature.name: feature.fingerprint for feature in spec.features},
         "typical": candidate.typical.tolist(),
@@ -188,10 +189,13 @@ def _build_network(architecture: Architecture):
 
 def _read_churn(values: dict) -> ChurnDefinition:
     churn = ChurnDefinition(tuple(values["horizons_days"]), values["primary_horizon_days"],
-                            values["eligible_within_days"], values["activity"])  # fmt: skip
+                            values["eligible_within_days"], values["activity"],
+                            values["undone_within_days"])  # fmt: skip
     days = (*churn.horizons_days, churn.eligible_within_days)
     if not all(type(d) is int and 1 <= d <= 3650 for d in days) or list(churn.horizons_days) != sorted(set(days[:-1])):
         raise ValueError(f"horizons and eligibility {days}")
+    if type(churn.undone_within_days) is not int or not 0 <= churn.undone_within_days <= MOST_UNDONE_DAYS:
+        raise ValueError(f"undone_within_days {churn.undone_within_days!r}")
     if churn.primary_horizon_days not in churn.horizons_days or churn.activity not in ACTIVITY_MEASURES:
         raise ValueError(f"primary horizon {churn.primary_horizon_days!r}, activity {churn.activity!r}")
     return churn

@@ -28,8 +28,9 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import ACTIVITY_MEASURES, Feature, available_features
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.windows import ChurnDefinition
+from training.activity import SeenGrid, find_undone_days, leave_out, list_measures
 from training.config import ModelSettings
-from training.grid import NEVER, Grid, compute_feature, read_rows
+from training.grid import NEVER, Grid, SeriesRows, compute_feature, read_rows
 
 STEPS_ROUNDED_TO = 8
 CHUNK_ROWS = 8192
@@ -83,7 +84,7 @@ class TensorSpec:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        names = {name for f in self.features for name in f.measures} | {ACTIVITY_MEASURES[self.churn.activity]}
+        names = {name for f in self.features for name in f.measures} | set(list_measures(self.churn))
         return tuple(sorted(names))
 
     @property
@@ -110,14 +111,16 @@ class TensorSpec:
         rows = read_rows(batch, self.measures)
         if max(rows.day.max(initial=NEVER), rows.first_day.max(initial=NEVER)) > today:
             raise ChurnError(f"customer_series as of {as_of} holds later days: truncate it first")
-        grid = Grid(rows.up_to(today - phase), today - phase, self.step_days)
+        undone_day = find_undone_days(rows, self.churn)
+        seen = SeenGrid.of(rows, undone_day, today - phase, self.step_days)
+        grid, happened = seen.grid, leave_out(rows, undone_day <= today)
         lengths = np.minimum(grid.lengths, self.history_steps)
         width = steps or max(int(lengths.max(initial=1)), 1)
         align = _LeftAlign(lengths, grid.steps, width)
-        taught = {name: align(values) for name, values in _teach(grid, rows, self.churn, today).items()}
+        taught = {name: align(values) for name, values in _teach(seen, happened, self.churn, today).items()}
         return Tensors(
             customer_id=batch["customer_id"].combine_chunks(),
-            inputs=align(self._compute_inputs(grid)),
+            inputs=align(seen.compute(self._compute_inputs)),
             lengths=lengths.astype(np.int32),
             **taught,
             step_ends=align(np.broadcast_to(grid.step_ends.astype(np.int32), grid.shape)),
@@ -148,15 +151,16 @@ class _LeftAlign:
         return aligned
 
 
-def _teach(grid: Grid, rows, churn: ChurnDefinition, today: int) -> dict[str, np.ndarray]:
+def _teach(seen: SeenGrid, happened: SeriesRows, churn: ChurnDefinition, today: int) -> dict[str, np.ndarray]:
     """What Tensors says of time and outcome, by its names, still aligned at the end.
 
-    A missing next activity is a label, 1, and never a mask: `taught` asks only whether the window has passed
-    (contract.windows.is_closed) and whether the customer was eligible at the step (activity_window).
+    Who was eligible follows from the purchases that counted at the step's end, `seen`; the outcome from those that
+    count today, `happened`. A missing next activity is a label, 1, and never a mask: `taught` asks only whether the
+    window has passed (contract.windows.is_closed) and whether the customer was eligible at the step (activity_window).
     """
-    activity = ACTIVITY_MEASURES[churn.activity]
-    quiet_days = grid.step_ends - grid.last_days(grid.rows.measures[activity] > 0)
-    upcoming_days = _next_days(grid, rows, activity) - grid.step_ends
+    activity, grid = ACTIVITY_MEASURES[churn.activity], seen.grid
+    quiet_days = grid.step_ends - seen.compute(lambda grid: grid.last_days(grid.rows.measures[activity] > 0))
+    upcoming_days = _next_days(grid, happened, activity) - grid.step_ends
     known_days = np.where(quiet_days < churn.eligible_within_days, today - grid.step_ends, 0)
     horizons = np.array(churn.horizons_days)
     found = {
@@ -169,12 +173,13 @@ def _teach(grid: Grid, rows, churn: ChurnDefinition, today: int) -> dict[str, np
     return {name: values.astype(np.float32) for name, values in found.items()}
 
 
-def _next_days(grid: Grid, rows, activity: str) -> np.ndarray:
-    """(customers, steps) the first day with activity after each step's end; -NEVER where there is none."""
+def _next_days(grid: Grid, rows: SeriesRows, activity: str) -> np.ndarray:
+    """(customers, steps) the first day of rows with activity after each step's end; -NEVER where there is none."""
     beyond = np.full((grid.rows.count, 1), -NEVER)
     is_beyond = (rows.day > grid.last_day) & (rows.measures[activity] > 0)
     np.minimum.at(beyond[:, 0], rows.row[is_beyond], rows.day[is_beyond])
-    within = grid.first_days(grid.rows.measures[activity] > 0)
+    known = Grid(rows.up_to(grid.last_day), grid.last_day, grid.step_days)
+    within = known.first_days(known.rows.measures[activity] > 0)
     from_step_on = np.concatenate([within, beyond], axis=1)[:, 1:]
     return np.minimum.accumulate(from_step_on[:, ::-1], axis=1)[:, ::-1]
 

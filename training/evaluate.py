@@ -18,7 +18,9 @@ import pyarrow.compute as pc
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import ACTIVITY_MEASURES
 from spark_jobs.contract.shop import Shop
-from spark_jobs.contract.windows import Window, activity_window, is_closed, label_window
+from spark_jobs.contract.windows import ChurnDefinition, Window, activity_window, is_closed, label_window
+from training.activity import find_undone_days, list_measures
+from training.grid import read_rows
 from training.metrics import (
     CalibrationBins,
     Ranking,
@@ -99,21 +101,22 @@ class MetricRow:
 def take_outcomes(series: pa.Table, cutoff: date, shop: Shop) -> Outcomes:
     """Who of a (training) series was eligible at the cut-off, active for each horizon, and churned within it.
 
-    The series' own as_of says up to which day the world is known.
+    The series' own as_of says up to which day the world is known. A sale that was undone by the cut-off made nobody
+    eligible, one that is undone by that day kept nobody (training/activity.py).
     """
     churn, known_until = shop.churn, _read_as_of(series)
     if cutoff > known_until:
         raise ChurnError(f"the series is as of {known_until}: it cannot tell who was active at {cutoff}")
-    row, day = _read_activity(series, ACTIVITY_MEASURES[churn.activity])
+    row, day, undone_day = _read_activity(series, churn)
 
-    def has_activity(window: Window) -> np.ndarray:
-        inside = (day >= np.datetime64(window.first)) & (day <= np.datetime64(window.last))
+    def has_activity(window: Window, known: date) -> np.ndarray:
+        inside = (day >= _number(window.first)) & (day <= _number(window.last)) & (undone_day > _number(known))
         return np.bincount(row[inside], minlength=series.num_rows) > 0
 
-    eligible = has_activity(activity_window(cutoff, churn.eligible_within_days))
-    active = [has_activity(activity_window(cutoff, h)) for h in churn.horizons_days]
+    eligible = has_activity(activity_window(cutoff, churn.eligible_within_days), cutoff)
+    active = [has_activity(activity_window(cutoff, h), cutoff) for h in churn.horizons_days]
     outcome = [
-        1.0 - has_activity(label_window(cutoff, h)) if is_closed(cutoff, h, known_until)
+        1.0 - has_activity(label_window(cutoff, h), known_until) if is_closed(cutoff, h, known_until)
         else np.full(series.num_rows, np.nan)
         for h in churn.horizons_days
     ]  # fmt: skip
@@ -127,13 +130,16 @@ def _read_as_of(series: pa.Table) -> date:
     return days[0]
 
 
-def _read_activity(series: pa.Table, measure: str) -> tuple[np.ndarray, np.ndarray]:
-    """The row number and the day of every day on which the measure is above zero, both (number of such days,)."""
-    lengths = pc.list_value_length(series["days"]).to_numpy()
-    row = np.repeat(np.arange(series.num_rows), lengths)
-    day = pc.list_flatten(series["days"]).to_numpy().astype("datetime64[D]")
-    is_active = pc.list_flatten(series[measure]).to_numpy() > 0
-    return row[is_active], day[is_active]
+def _read_activity(series: pa.Table, churn: ChurnDefinition) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The row and day number of every day with activity, and the one on which it was undone; all (such days,)."""
+    rows = read_rows(series, list_measures(churn))
+    is_active = rows.measures[ACTIVITY_MEASURES[churn.activity]] > 0
+    return rows.row[is_active], rows.day[is_active], find_undone_days(rows, churn)[is_active]
+
+
+def _number(day: date) -> int:
+    """Days since 1970-01-01, as SeriesRows has them."""
+    return (day - date(1970, 1, 1)).days
 
 
 def measure(predictions: Predictions) -> list[MetricRow]:

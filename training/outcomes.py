@@ -34,11 +34,15 @@ from spark_jobs.contract.tables import CUSTOMER_DAY, probability_column
 from spark_jobs.contract.windows import Window, activity_window, is_closed, label_window
 from spark_jobs.lake import Lake
 from spark_jobs.warehouse import PublishedRun, Warehouse
+from training.activity import RULE_MEASURES, find_undone_days
 from training.evaluate import measure_method
 from training.fit import Progress
+from training.grid import SeriesRows
 from training.progress import show_progress
 
 FINAL_AFTER_DAYS = 7
+#: The latest day that a date32 can hold.
+MOST_DAY = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,32 @@ def find_due(
 
 
 def read_activity(lake: Lake, shop: Shop, first: date, known: date) -> pa.Table:
-    """customer_id, event_day, activity and spend from `first` on, as known at the end of `known`; merged customers
-    under the id that goes on."""
+    """customer_id, event_day, activity, spend, refund and undone_on from `first` on, as known at the end of `known`:
+    one row for each customer and day, merged customers under the id that goes on.
+
+    undone_on is the day from whose end on the day's sales are no activity (training/activity.py); null: they are.
+    """
     deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= known.isoformat()]
-    measure = ACTIVITY_MEASURES[shop.churn.activity]
     is_inside = (pc.field("event_day") >= pa.scalar(first)) & (pc.field("event_day") <= pa.scalar(known))
-    columns = {"customer_id": pc.field("customer_id"), "event_day": pc.field("event_day"),
-               "activity": pc.field(measure), "spend": pc.field("spend")}  # fmt: skip
+    measures = sorted({ACTIVITY_MEASURES[shop.churn.activity], *RULE_MEASURES})
+    columns = ["customer_id", "event_day", *measures]
     rows = lake.dataset(CUSTOMER_DAY, deliveries).to_table(columns=columns, filter=is_inside)
-    return rows.set_column(0, "customer_id", follow_merges(rows["customer_id"], lake, known))
+    rows = rows.set_column(0, "customer_id", follow_merges(rows["customer_id"], lake, known))
+    days = rows.group_by(["customer_id", "event_day"]).aggregate([(name, "sum") for name in measures])
+    days = days.rename_columns(["customer_id", "event_day", *measures])
+    days = days.sort_by([("customer_id", "ascending"), ("event_day", "ascending")])
+    days = days.append_column("undone_on", _find_undone(days, shop))
+    return days.append_column("activity", days[ACTIVITY_MEASURES[shop.churn.activity]])
+
+
+def _find_undone(days: pa.Table, shop: Shop) -> pa.Array:
+    """(days,) undone_on of days that are ordered by customer."""
+    row = days["customer_id"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    day = days["event_day"].combine_chunks().view(pa.int32()).to_numpy().astype(np.int64)
+    measures = {name: days[name].cast(pa.float64()).to_numpy() for name in RULE_MEASURES}
+    customers = int(row.max(initial=-1)) + 1
+    undone = find_undone_days(SeriesRows(np.zeros(customers, np.int64), row, day, measures), shop.churn)
+    return pa.array(undone.clip(max=MOST_DAY).astype(np.int32), pa.int32(), mask=undone > MOST_DAY).view(pa.date32())
 
 
 def find_known(lake: Lake, as_of: date) -> date:
@@ -95,10 +116,11 @@ def follow_merges(customer_id: pa.ChunkedArray, lake: Lake, known: date) -> pa.C
     return pc.coalesce(pa.array(list(merged.values()), pa.string()).take(place), customer_id)
 
 
-def who_was_active(customer_id: pa.ChunkedArray, activity: pa.Table, window: Window) -> np.ndarray:
-    """(customers,) bool: qualifying activity within the window."""
+def who_was_active(customer_id: pa.ChunkedArray, activity: pa.Table, window: Window, known: date) -> np.ndarray:
+    """(customers,) bool: activity within the window that had not been undone by the end of `known`."""
     inside = _within(activity, window)
-    active = inside.filter(pc.field("activity") > 0)["customer_id"].unique()
+    counts = (pc.field("activity") > 0) & (pc.field("undone_on").is_null() | (pc.field("undone_on") > pa.scalar(known)))
+    active = inside.filter(counts)["customer_id"].unique()
     return pc.is_in(customer_id, value_set=active).to_numpy()
 
 
@@ -123,8 +145,8 @@ def judge(scores: pa.Table, activity: pa.Table, run: PublishedRun, horizon_days:
     if column.null_count == len(column):
         return None
     customer_id = scores["customer_id"]
-    counts = who_was_active(customer_id, activity, activity_window(run.as_of, horizon_days))
-    stayed = who_was_active(customer_id, activity, label_window(run.as_of, horizon_days))
+    counts = who_was_active(customer_id, activity, activity_window(run.as_of, horizon_days), run.as_of)
+    stayed = who_was_active(customer_id, activity, label_window(run.as_of, horizon_days), known)
     p = column.to_numpy()[counts]
     row = vars(measure_method((~stayed[counts]).astype(float), p, horizon_days, "published"))
     return {
@@ -137,7 +159,7 @@ def judge(scores: pa.Table, activity: pa.Table, run: PublishedRun, horizon_days:
     }
 
 
-def list_customers(scores: pa.Table, activity: pa.Table, as_of: date, horizon_days: int) -> pa.Table:
+def list_customers(scores: pa.Table, activity: pa.Table, as_of: date, horizon_days: int, known: date) -> pa.Table:
     """The rows of customer_outcomes of one scored day, under the ids that were scored."""
     count, window = scores.num_rows, label_window(as_of, horizon_days)
     followed = scores["customer_id"]
@@ -145,7 +167,7 @@ def list_customers(scores: pa.Table, activity: pa.Table, as_of: date, horizon_da
         "as_of": pa.repeat(pa.scalar(as_of), count),
         "customer_id": scores["scored_id"],
         "horizon_days": pa.repeat(pa.scalar(horizon_days, pa.int32()), count),
-        "churned": pa.array(~who_was_active(followed, activity, window)),
+        "churned": pa.array(~who_was_active(followed, activity, window, known)),
         "spend": sum_spend(followed, activity, window),
     }
     return pa.table(columns)
@@ -163,7 +185,7 @@ def record(lake: Lake, warehouse: Warehouse, shop: Shop, activity: pa.Table, due
         if row is None:
             continue
         if horizon == shop.churn.primary_horizon_days:
-            rows = list_customers(scores, activity, run.as_of, horizon)
+            rows = list_customers(scores, activity, run.as_of, horizon, known)
             warehouse.replace(shop, CUSTOMER_OUTCOMES, rows, as_of=run.as_of)
         warehouse.replace(shop, OUTCOMES, [row], as_of=run.as_of, horizon_days=horizon)
         kept.append(row)

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from spark_jobs.contract.risk_reasons import COUNTED_IN_DAYS, LANGUAGES, REASON_GROUPS, ReasonGroup
 from spark_jobs.contract.shop import Shop
+from training.activity import find_undone_days, leave_out
 from training.dataset import to_day_number
 from training.explain import WINDOW_WEEKS, Reasons
 from training.grid import read_rows
@@ -45,7 +46,8 @@ class _Series:
 
     def __init__(self, batch: pa.RecordBatch, measures: tuple[str, ...], as_of: date, shop: Shop):
         self.today = to_day_number(as_of)
-        self.rows = read_rows(batch, measures)
+        rows = read_rows(batch, measures)
+        self.rows = leave_out(rows, find_undone_days(rows, shop.churn) <= self.today)
         self.words, self.currency = LANGUAGES[shop.language], shop.currency
         self.days_with_us = self.today - self.rows.first_day + 1
 

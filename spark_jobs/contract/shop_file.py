@@ -32,7 +32,7 @@ from spark_jobs.contract.toml_section import (
     read_location,
     time_zones,
 )
-from spark_jobs.contract.windows import ChurnDefinition
+from spark_jobs.contract.windows import MOST_UNDONE_DAYS, ChurnDefinition
 
 
 def load_shop(path: str | Path) -> Shop:
@@ -146,8 +146,14 @@ def _read_churn(section: Section) -> ChurnDefinition:
     primary = section.take("primary_horizon_days", f"one of {horizons}", lambda v: v in horizons, default_primary)
     eligible = section.take("eligible_within_days", "a day count from 1 to 3650", is_day_count, max(horizons))
     activity = section.choice("activity", tuple(ACTIVITY_MEASURES), "purchase")
+    undone = section.take("undone_within_days", f"a day count from 0 to {MOST_UNDONE_DAYS}", _is_undone_days,
+                          ChurnDefinition.undone_within_days)  # fmt: skip
     section.done()
-    return ChurnDefinition(tuple(horizons), primary, eligible, activity)
+    return ChurnDefinition(tuple(horizons), primary, eligible, activity, undone)
+
+
+def _is_undone_days(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MOST_UNDONE_DAYS
 
 
 def _read_bands(section: Section) -> Bands:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+#: Sales undone later than this are returns of customers who bought.
+MOST_UNDONE_DAYS = 30
+
 
 @dataclass(frozen=True)
 class Window:
@@ -27,12 +30,16 @@ class Window:
 
 @dataclass(frozen=True)
 class ChurnDefinition:
-    """What a shop calls churn. All lengths in days; horizons ascend."""
+    """What a shop calls churn. All lengths in days; horizons ascend.
+
+    undone_within_days  sales whose money went back so soon are no activity, see training/activity.py; 0: the same day
+    """
 
     horizons_days: tuple[int, ...] = (30, 60, 90)
     primary_horizon_days: int = 60
     eligible_within_days: int = 90
     activity: str = "purchase"
+    undone_within_days: int = 7
 
 
 def activity_window(as_of: date, length_days: int) -> Window:

@@ -74,6 +74,7 @@ def test_all_faults_come_at_once_each_with_key_expected_and_found(tmp_path):
         ("[churn]\nhorizons_days = [60, 30]", "churn.horizons_days"),
         ("[churn]\nhorizons_days = [30, 60]\nprimary_horizon_days = 45", "churn.primary_horizon_days"),
         ("[churn]\neligible_within_days = 0", "churn.eligible_within_days"),
+        ("[churn]\nundone_within_days = 31", "churn.undone_within_days"),
         ("[churn]\nactivity = 'purchases'", "churn.activity"),
         ("[bands]\nhigh = 0.3\nmedium = 0.5", "bands.medium"),
         ("[sources.purchases.columns.event_id]\nconstant = 'a'\ncolumn = 'b'", "sources.purchases.columns.event_id"),

@@ -24,9 +24,13 @@ def line(customer: str, at: str) -> str:
 
 @pytest.fixture(scope="module")
 def shop(spark, tmp_path_factory, warehouse_url):
-    """Two nights; with the second came a file of the first. Every test leaves the first night as it was."""
+    """Two nights; with the second came a file of the first. Every test leaves the first night as it was.
+
+    Somebody whose only sale was undone at once is eligible in none of them.
+    """
     shop = SmallShop(spark, tmp_path_factory.mktemp("restated"), warehouse_url)
-    shop.deliver("2011-03-02.csv", line("a", "2011-03-02"))
+    undone = "undone,2011-03-02 11:00,p,c,3,1.10", "undone,2011-03-02 11:03,m,c,-1,3.30"
+    shop.deliver("2011-03-02.csv", line("a", "2011-03-02"), *undone)
     shop.run_night(NIGHT)
     shop.deliver("2011-03-02-late.csv", line("late", "2011-03-02"))
     shop.deliver("2011-03-03.csv", line("new", "2011-03-03"))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import FEATURES
 from spark_jobs.contract.windows import ChurnDefinition, activity_window, is_closed, label_window
+from tests.training.refunds import find_undone
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training import dataset
 from training.config import ModelSettings
@@ -165,7 +166,11 @@ DAYS = st.dictionaries(
     st.integers(0, 79),
     st.fixed_dictionaries(
         {"sale_count": st.integers(0, 3), "spend": st.integers(0, 5000).map(lambda cents: cents / 100)},
-        optional={"return_count": st.integers(0, 2), "item_quantity": st.integers(0, 9)},
+        optional={
+            "return_count": st.integers(0, 2),
+            "item_quantity": st.integers(0, 9),
+            "refund": st.sampled_from([0.01, 5.0, 50.0, 100.0]),
+        },
     ),
     min_size=1,
     max_size=12,
@@ -198,19 +203,28 @@ def test_labels_agree_with_the_windows_of_the_contract(facts, phase, step_days):
     spec = TensorSpec.of(make_shop(churn=DIVERSE), ModelSettings(step_days=step_days))
     as_of = day(79)
     tensors = spec.build(make_series({"a": facts}, as_of), as_of, min(phase, step_days - 1))
-    activity = [day(n) for n, measures in facts.items() if measures["sale_count"] > 0]
+    activity = {day(n): undone for n, undone in find_undone(facts, DIVERSE).items()}
     for step in range(int(tensors.lengths.sum())):
         end = date(1970, 1, 1) + timedelta(days=int(tensors.step_ends[0, step]))
-        eligible = any(d in activity_window(end, DIVERSE.eligible_within_days) for d in activity)
+        window = activity_window(end, DIVERSE.eligible_within_days)
+        eligible = any(d in window and undone > end for d, undone in activity.items())
         for h, horizon in enumerate(DIVERSE.horizons_days):
             teaches = eligible and is_closed(end, horizon, as_of)
             assert tensors.taught[0, step, h] == teaches
             if teaches:
-                assert tensors.labels[0, step, h] == (not any(d in label_window(end, horizon) for d in activity))
+                assert tensors.labels[0, step, h] == (
+                    not any(d in label_window(end, horizon) and undone > as_of for d, undone in activity.items())
+                )
 
 
 @settings(max_examples=40, deadline=None)
-@given(DAYS, st.integers(40, 78), st.dictionaries(st.integers(1, 20), st.just(PURCHASE), max_size=4))
+@given(
+    DAYS,
+    st.integers(40, 78),
+    st.dictionaries(
+        st.integers(1, 20), st.sampled_from([PURCHASE, PURCHASE | {"refund": 1e5}, {"refund": 1e5}]), max_size=4
+    ),
+)
 def test_later_events_never_change_earlier_inputs(facts, today, later):
     known = {n: f for n, f in facts.items() if n <= today} or {0: PURCHASE}
     grown = {**known, **{today + n: f for n, f in later.items() if today + n <= 79}}

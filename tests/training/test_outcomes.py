@@ -27,10 +27,11 @@ def after(days: int) -> date:
 
 
 def record_days(lake: Lake, delivered: date, *facts: tuple[str, date, str]) -> None:
-    """Purchases (customer, day, spend) that a delivery day told; nothing else happened."""
+    """Purchases (customer, day, spend) that a delivery day told, refunds below zero; nothing else happened."""
     empty = {c.name: [] if c.type.startswith("array") else 0 for c in CUSTOMER_DAY.columns}
     rows = [
-        empty | {"customer_id": who, "event_day": day, "sale_count": 1, "spend": Decimal(spend),
+        empty | {"customer_id": who, "event_day": day, "sale_count": int(Decimal(spend) > 0),
+                 "spend": max(Decimal(spend), Decimal(0)), "refund": max(-Decimal(spend), Decimal(0)),
                  "delivery_day": delivered}
         for who, day, spend in facts
     ]  # fmt: skip
@@ -69,6 +70,14 @@ def test_first_honest_run_is_judged_by_those_active_before_and_what_they_did_sin
     assert select(warehouse, shop, found) == [
         ("a", 10, False, Decimal("8.25")), ("b", 10, True, 0), ("c", 10, True, 0), ("d", 10, True, 0),
     ]  # fmt: skip
+
+
+def test_a_sale_undone_after_the_scored_day_counted_then_and_keeps_nobody(world):
+    lake, warehouse, shop = world
+    record_days(lake, after(9), ("a", after(2), "-5"), ("c", after(3), "6"), ("c", after(9), "-6"))
+    publish_night(lake, after(10))
+    (row,) = outcomes.run(lake, warehouse, shop, after(10))
+    assert (row["n"], row["churn_rate"]) == (3, pytest.approx(2 / 3))  # a counts by what was known, c left again
 
 
 def test_late_deliveries_count_for_a_week_and_the_same_run_judges_nothing_again(world):
