@@ -24,6 +24,7 @@ from rich.console import Console
 
 from spark_jobs import (
     _raw_block,
+    _raw_carry,
     _raw_csv,
     _raw_json,
     _raw_text,
@@ -76,8 +77,8 @@ SHOWN_FILES = 10  # of those that a dry run would clean
 
 #: Everything that decides what a raw file becomes: a change of it cleans all files anew.
 CODE = (
-    _raw_block, _raw_csv, _raw_json, _raw_text, browses, cleaning_plan, customer_ids, deliveries, drafting, fast_path,
-    hashing, judging, mapping, purchases, raw, records, repeats, reviews, sentiment,
+    _raw_block, _raw_carry, _raw_csv, _raw_json, _raw_text, browses, cleaning_plan, customer_ids, deliveries, drafting,
+    fast_path, hashing, judging, mapping, purchases, raw, records, repeats, reviews, sentiment,
 )  # fmt: skip
 
 

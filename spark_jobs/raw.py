@@ -22,6 +22,7 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 
 from spark_jobs._raw_block import Block, RawRecord, make_block, null_where
+from spark_jobs._raw_carry import carry_down
 from spark_jobs._raw_csv import read_csv, read_header
 from spark_jobs._raw_json import read_json_lines
 from spark_jobs._raw_text import FileRefusedError, open_text, require_columns
@@ -192,7 +193,7 @@ def _read_blocks(source: Source, folder: str, path: str) -> Iterator[Block]:
     file_system, root = open_folder(folder)
     width = len(source.raw_columns)
     try:
-        yield from reader(file_system, f"{root}/{path}", source)
+        yield from carry_down(reader(file_system, f"{root}/{path}", source), source)
     except FileRefusedError as refused:
         yield make_block([RawRecord(None, refused.fault, str(refused))], width)
     except (OSError, EOFError, UnicodeError, pa.ArrowException, csv.Error) as error:

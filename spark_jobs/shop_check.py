@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spark_jobs.accounts import Tally, count_reasons, make_accounts, sum_accounts, take_tallies
+from spark_jobs.check_orders import find_order_columns, sample_records
 from spark_jobs.check_times import sample_times, suggest_time_format
 from spark_jobs.cleaning_plan import CleaningPlan
 from spark_jobs.contacts import read_contacts
@@ -157,6 +159,20 @@ def show_log(console: Console, shop: Shop, looked: Looked, findings: Findings) -
         findings.add(f"{log}: no record is clean")
         return
     check_events(console, looked, totals["clean"], findings)
+    check_orders(looked, findings)
+
+
+def check_orders(looked: Looked, findings: Findings) -> None:
+    """Whether a mapped column stands on the first line of each order only."""
+    records = sample_records(looked.intake, sorted(looked.paths.values()))
+    columns = find_order_columns(records, looked.source)
+    if missing := [name for name in columns if name not in looked.source.carry_down]:
+        lines = max(columns[name] for name in missing)
+        names = ", ".join(
+            json.dumps(name, ensure_ascii=False) for name in sorted({*missing, *looked.source.carry_down})
+        )
+        findings.add(f"{looked.source.log}: {', '.join(map(repr, missing))} stand on the first line of an order only, "
+                     f"{lines:,} further lines of those looked at lack them: carry_down = [{names}]")  # fmt: skip
 
 
 def show_first_records(console: Console, shop: Shop, looked: Looked) -> None:

@@ -105,6 +105,7 @@ class Source:
     files             glob below it
     delivery_day      regular expression with one group, on the path below location; None: a first dump
     event_key         raw columns that distinguish records beside the mapped ones
+    carry_down        raw columns that stand on the first line of an order only, see order_columns
     exact_duplicates  keep: equal records of one file are several events; drop: they are one
     returns           a record that meets any of these is a return, its quantity taken as absolute
     only              the records of this log in files that hold several: those that meet any of these; empty: all
@@ -121,6 +122,7 @@ class Source:
     columns: Mapping[str, ColumnMapping]
     delivery_day: str | None = None
     event_key: tuple[str, ...] = ()
+    carry_down: tuple[str, ...] = ()
     exact_duplicates: str = "keep"
     max_quarantined_share: float = 0.2
     delimiter: str = ","
@@ -138,11 +140,17 @@ class Source:
         """The folder of the raw files, a path or a URL."""
         return self.location.replace("{home}", str(home))
 
+    @property
+    def order_columns(self) -> tuple[str, ...]:
+        """The raw columns in which the lines of an order agree; none where the shop does not say."""
+        event_id = self.columns.get("event_id")
+        return self.event_key or ((event_id.column,) if event_id and event_id.column else ())
+
     @cached_property
     def raw_columns(self) -> tuple[str, ...]:
         """Every raw column that the mapping looks at, in a fixed order."""
         names = {m.column for m in self.columns.values() if m.column}
-        names |= set(self.event_key) | {c.column for c in (*self.returns, *self.only, *self.others)}
+        names |= {*self.event_key, *self.carry_down} | {c.column for c in (*self.returns, *self.only, *self.others)}
         return tuple(sorted(names | {r.condition.column for r in self.rejections}))
 
 

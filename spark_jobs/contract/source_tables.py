@@ -73,6 +73,7 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         columns=_read_columns(section.section("columns"), log),
         delivery_day=pattern,
         event_key=tuple(section.take("event_key", "a list of raw column names", is_texts, [])),
+        carry_down=tuple(section.take("carry_down", "a list of raw column names", is_texts, [])),
         exact_duplicates=section.choice("exact_duplicates", ("keep", "drop"), "keep"),
         max_quarantined_share=section.share("max_quarantined_share", Source.max_quarantined_share),
         delimiter=_read_delimiter(section),
@@ -84,6 +85,8 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         limits=_read_limits(section.section("limits")),
         rating_range=_read_rating_range(section) if log == "reviews" else Source.rating_range,
     )
+    if source.carry_down and not source.order_columns:
+        section.fault("carry_down", "event_key, the columns that say which lines are of one order, beside it")
     section.done()
     return source
 
