@@ -3,9 +3,10 @@
 Grain: one raw file, by path and content. Input: the source's folder. A row is written once and never changed: it is
 what makes a backfill, a retry and the night itself read the same records.
 
-The delivery day is the date in the file's path. A file that appears for a day that is published already belongs to the
-day of the run that first sees it. Where the path has no date, the file is a first dump: each event's own day counts.
-Mended records are delivered below CHURN_HOME and belong to the first day that is not published yet.
+The delivery day is the date in the file's path, less `lag_days` where shop.toml has them. A file that appears for a day
+that is published already belongs to the day of the run that first sees it. Where the path has no date, the file is a
+first dump: each event's own day counts. Mended records are delivered below CHURN_HOME and belong to the first day
+that is not published yet.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.fs
 
-from spark_jobs.contract.arrivals import belongs, day_in_path
+from spark_jobs.contract.arrivals import belongs, find_delivery_day
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import DELIVERIES
@@ -132,7 +133,7 @@ def _describe(file: dict, intake: Intake, newest_published: date | None, as_of: 
     delivery_day = not_before = None
     if source.delivery_day:
         is_fixed = file["path"].startswith(FIXED)
-        told_day = as_of if is_fixed else day_in_path(file["path"], source.delivery_day)
+        told_day = as_of if is_fixed else find_delivery_day(file["path"], source.delivery_day)
         delivery_day = settle_delivery_day(told_day, newest_published, as_of)
     elif newest_published:
         not_before = first_open_day(newest_published, as_of)

@@ -42,6 +42,8 @@ TESTS: dict[str, Callable[[pa.Array, object], pa.Array]] = {
 DAY_US = 86_400_000_000
 #: The most digits, and the unit in microseconds.
 EPOCHS = {"epoch_s": (10, 1_000_000), "epoch_ms": (13, 1000), "epoch_us": (16, 1)}
+#: An event of so many days after its file's delivery day is taken, where shop.toml does not say whose day that is.
+GRACE_DAYS = 1
 _DAY = "(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
 _CLOCK = "(?P<h>[01][0-9]|2[0-3]):(?P<m>[0-5][0-9])"
 _SECONDS = ":(?P<s>[0-5][0-9])"
@@ -132,7 +134,8 @@ class FastPath:
         text, pattern = records.text("event_at"), self.source.columns["event_at"].format
         instants, is_known = _read_epochs(text, *EPOCHS[pattern]) if pattern in EPOCHS else self._read_times(text)
         places = self.days.find(instants)
-        is_delivered = places <= (delivered_on - self.days.first).days
+        grace_days = GRACE_DAYS if self.source.delivery_day.zone is None else 0
+        is_delivered = places <= (delivered_on - self.days.first).days + grace_days
         is_plausible = instants >= FIRST_INSTANT_S * 1_000_000
         records.require(pa.array(is_known & is_delivered & is_plausible & self.days.are_plain(places)))
         event_day = (places + self.days.first_epoch_day).astype(np.int32)

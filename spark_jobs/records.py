@@ -7,16 +7,16 @@ from datetime import date, timedelta
 from itertools import accumulate
 
 import numpy as np
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_jobs import judging, mapping, raw, reviews
 from spark_jobs.accounts import Tally
 from spark_jobs.cleaning_plan import CleaningPlan, Delivery
-from spark_jobs.contract.shop import Shop, Source
+from spark_jobs.contract.shop import DeliveryDay, Shop, Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.drafting import TOLD, TOLD_DDL, draft_while_reading
-from spark_jobs.fast_path import Days, FastPath
+from spark_jobs.fast_path import GRACE_DAYS, Days, FastPath
 from spark_jobs.hashing import Hasher
 from spark_jobs.lake import Draft
 from spark_jobs.repeats import mark_of
@@ -77,21 +77,33 @@ def find_days(spark: SparkSession, zone: str, first: date, last: date) -> Days:
     return Days(first, np.array([row["start_us"] for row in rows], np.int64))
 
 
-def place_records(judged: DataFrame, registered: tuple[Delivery, ...]) -> DataFrame:
+def place_records(judged: DataFrame, registered: tuple[Delivery, ...], named: DeliveryDay | None) -> DataFrame:
     """Adds path and delivery_day, and the reasons that only the delivery shows.
 
-    A record of a dated file is known from the file's day on; one of a first dump from its own day on.
+    A record of a dated file is known from the file's day on; one of a first dump from its own day on. An event of a
+    later day than its file's counts from its own day on: nobody reads a day before it has come.
     """
     rows = [(d["delivery_id"], d["path"], d["delivery_day"], d["not_before"], d["seen_as_of"]) for d in registered]
     placements = judged.sparkSession.createDataFrame(rows, PLACEMENT_DDL)
     own_day = F.greatest("event_day", "not_before")
-    is_ahead = F.coalesce(F.col("event_day") > F.col("delivered_on"), F.lit(False))
-    reasons = F.when(is_ahead, F.concat("reasons", F.array(F.lit("event_after_delivery")))).otherwise(F.col("reasons"))
+    is_too_late = F.coalesce(_is_after_delivery(named), F.lit(False)) if named else F.lit(False)
+    reasons = F.when(is_too_late, F.concat("reasons", F.array(F.lit("event_after_delivery")))).otherwise(
+        F.col("reasons")
+    )
     return judged.join(F.broadcast(placements), "delivery_id", how="inner").select(
         "*",
         F.coalesce("delivered_on", own_day, "not_before", "seen_as_of").alias("delivery_day"),
         reasons.alias("all_reasons"),
     )
+
+
+def _is_after_delivery(named: DeliveryDay) -> Column:
+    """Whether the event is later than a file of its delivery day can say, see DeliveryDay."""
+    if named.zone is None:
+        return F.col("event_day") > F.date_add("delivered_on", GRACE_DAYS)
+    next_day = F.date_add("delivered_on", named.lag_days + 1).cast("timestamp")
+    has_ended = F.col("event_at") >= F.to_utc_timestamp(next_day, named.zone)
+    return has_ended & (F.col("event_day") > F.col("delivered_on"))
 
 
 def judge_records(records: DataFrame, plan: CleaningPlan, shop: Shop, broken: Collection[str] = ()) -> DataFrame:
@@ -103,7 +115,7 @@ def judge_records(records: DataFrame, plan: CleaningPlan, shop: Shop, broken: Co
     broken: the deliveries of which no record is to be used, as find_broken gives them.
     """
     log = plan.log
-    placed = place_records(judging.judge_events(records, shop, log), plan.registered)
+    placed = place_records(judging.judge_events(records, shop, log), plan.registered, shop.sources[log].delivery_day)
     is_of_broken_file = F.col("delivery_id").isin(*broken) & F.col("fault").isNull() & ~F.col("is_elsewhere")
     judged = placed.withColumn(
         "reasons", F.when(is_of_broken_file, F.array(F.lit(BROKEN_FILE))).otherwise(F.col("all_reasons"))

@@ -26,7 +26,7 @@ from spark_jobs.check_orders import find_order_columns, sample_records
 from spark_jobs.check_times import sample_times, suggest_time_format
 from spark_jobs.cleaning_plan import CleaningPlan
 from spark_jobs.contacts import read_contacts
-from spark_jobs.contract.arrivals import day_in_path
+from spark_jobs.contract.arrivals import find_delivery_day
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import MEASURES
 from spark_jobs.contract.reasons import REASONS, explain
@@ -43,6 +43,10 @@ EXAMPLES = 3
 DELIMITERS = (",", ";", "\t", "|")
 #: A fault that only this share of the records has needs no mending of shop.toml.
 SHARE_TO_MEND = 0.02
+#: Zones whose day may name a file, tried in this order where events are ahead of theirs; and the shares of events from
+#: which on that asks for an answer, or is more than a zone explains.
+TRIED_ZONES = ("UTC", "America/New_York", "America/Los_Angeles")
+SHARE_AHEAD, SHARE_OF_NEXT_DAY = 0.002, 0.3
 #: Reasons that are the shop's daily life, not a mistake in its file.
 EXPECTED = {"customer_id_missing", "quantity_zero", "bot_rate", "line_empty", "review_empty"}
 
@@ -125,7 +129,7 @@ def _describe_files(intake: Intake, most_files: int) -> Iterator[dict]:
     source = intake.source
     files = sorted(list_files(intake), key=lambda file: file["path"])
     for file in files[:: -(-len(files) // most_files)]:
-        day = day_in_path(file["path"], source.delivery_day) if source.delivery_day else None
+        day = find_delivery_day(file["path"], source.delivery_day) if source.delivery_day else None
         yield file | {"delivery_id": file["path"], "delivery_day": day, "not_before": None, "seen_as_of": date.max,
                       "log": source.log}  # fmt: skip
 
@@ -262,9 +266,32 @@ def check_events(console: Console, looked: Looked, clean: int, findings: Finding
     if looked.source.delivery_day and told["lag"] > 7:
         findings.add(f"{log}: half of the events are more than {told['lag']} days older than their file: check whether "
                      "day and month are swapped in the format of event_at, and delivery_day")  # fmt: skip
+    if looked.source.delivery_day and not looked.source.delivery_day.zone:
+        check_ahead(console, looked, events, clean, findings)
     if clean >= 1000 and people["most"] / clean > 0.2:
         findings.add(f"{log}: one customer has {people['most'] / clean:.0%} of all events: check that customer_id is "
                      "the right column, or reject the id that stands for nobody")  # fmt: skip
+
+
+def check_ahead(console: Console, looked: Looked, events: DataFrame, clean: int, findings: Findings) -> None:
+    """How many events are of a later day than their file's, and the setting that says why."""
+    log, named = looked.source.log, looked.source.delivery_day
+    next_day = F.date_add("delivery_day", named.lag_days + 1).cast("timestamp")
+    ahead = events.where(F.col("event_day") > F.col("delivery_day"))
+    late = {zone: F.count_if(F.col("event_at") >= F.to_utc_timestamp(next_day, zone)) for zone in TRIED_ZONES}
+    found = ahead.agg(F.count("*").alias("count"), *(count.alias(zone) for zone, count in late.items())).first()
+    share = found["count"] / clean
+    if not found["count"]:
+        return
+    console.print(f"{share:.1%} of the events are of the day after their file's: each counts from its own day on")
+    if share <= SHARE_AHEAD:
+        return
+    zone = next((zone for zone in TRIED_ZONES if found[zone] <= SHARE_AHEAD * found["count"]), None)
+    is_other_zone = zone and share < SHARE_OF_NEXT_DAY
+    why = f"named by the day of another zone, like {zone}" if is_other_zone else "made in the course of the next day"
+    setting = f'zone = "{zone}"' if is_other_zone else f"lag_days = {named.lag_days - 1}"
+    findings.add(f"{log}: {share:.1%} of the events are of the day after their file's. Files that are {why}, need "
+                 f"delivery_day = {{ pattern = '{named.pattern}', {setting} }}")  # fmt: skip
 
 
 def check_history(console: Console, shop: Shop, looked: Looked, findings: Findings) -> None:

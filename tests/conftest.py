@@ -11,6 +11,7 @@ from infra.local.environment import make_java_options
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
+SHARED_CASES = ROOT.parent / "shared" / "cases"
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,14 @@ def spark(tmp_path_factory):
     session.conf.set("spark.sql.shuffle.partitions", "2")  # the tests' tables are tiny
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """Small shops with exports as shops really have them."""
+    if not SHARED_CASES.is_dir():
+        pytest.skip("needs ../shared/cases")
+    return SHARED_CASES
 
 
 @pytest.fixture(scope="session")

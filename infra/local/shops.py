@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from infra.local.environment import JOBS_PYTHON, ROOT
+from spark_jobs.contract.arrivals import find_delivery_day
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop, Source
@@ -49,5 +50,5 @@ def _delivery_days(source: Source, settings: Settings) -> list[date]:
         return []
     folder = Path(source.folder(settings.home))
     paths = (str(path.relative_to(folder)) for path in folder.glob(source.files))
-    found = (re.search(source.delivery_day, path) for path in paths)
-    return [date.fromisoformat(match[1]) for match in found if match]
+    named = (path for path in paths if re.search(source.delivery_day.pattern, path))
+    return [find_delivery_day(path, source.delivery_day) for path in named]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.shop import Shop, Source
+from spark_jobs.contract.shop import DeliveryDay, Shop, Source
 
 
 def is_due(shop: Shop, log: str, day: date) -> bool:
@@ -22,16 +22,16 @@ def belongs(path: str, source: Source) -> bool:
 
 
 def has_arrived(paths: Iterable[str], source: Source, day: date) -> bool:
-    """Whether one of the paths below the source's folder is a file of the day."""
-    return any(belongs(path, source) and day_in_path(path, source.delivery_day) == day for path in paths)
+    """Whether one of the paths below the source's folder is a file of this delivery day."""
+    return any(belongs(path, source) and find_delivery_day(path, source.delivery_day) == day for path in paths)
 
 
-def day_in_path(path: str, pattern: str) -> date:
-    """The day that the pattern's group finds in the path. Raises ChurnError where there is none."""
-    match = re.search(pattern, path)
+def find_delivery_day(path: str, named: DeliveryDay) -> date:
+    """The delivery day of a file, by its path. Raises ChurnError where the pattern's group finds no day in it."""
+    match = re.search(named.pattern, path)
     if match is None:
-        raise ChurnError(f"{path}: no delivery day found by {pattern!r}; mend delivery_day or files in shop.toml")
+        raise ChurnError(f"{path}: no delivery day found by {named.pattern!r}; mend delivery_day or files in shop.toml")
     try:
-        return date.fromisoformat(match.group(1))
+        return date.fromisoformat(match.group(1)) - timedelta(days=named.lag_days)
     except ValueError:
         raise ChurnError(f"{path}: {match.group(1)!r} is no day like 2011-09-06; mend delivery_day") from None

@@ -54,7 +54,10 @@ REASONS: dict[str, Reason] = {
         "event_at",
     ),
     "event_after_delivery": Reason(
-        "an event of a later day than its file's", "check time_zone, the zone of event_at, and delivery_day", "event_at"
+        "an event of a later day than its file can bring",
+        "check time_zone and the zone of event_at; if files are named by their first day or by another zone's, set"
+        " lag_days or zone of delivery_day",
+        "event_at",
     ),
     "kind_unknown": Reason("a kind of event that is not known", "name it under values of kind", "kind"),
     "bot_rate": Reason("more events within an hour than people make", "raise max_events_per_hour if these are people"),

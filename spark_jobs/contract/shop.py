@@ -72,6 +72,22 @@ class ColumnMapping:
 
 
 @dataclass(frozen=True)
+class DeliveryDay:
+    """The day that a raw file's path names, and which delivery day that is.
+
+    pattern   regular expression with one group, on the path below location: a day like 2011-09-06
+    zone      whose day it is: an event after its end there is rejected. None: the shop's day, and an event of the day
+              after the delivery day is taken, too
+    lag_days  the delivery day is the day in the path less so many: 1 where a file brings the events of the day before,
+              -6 where a week's file is named by the week's first day
+    """
+
+    pattern: str
+    zone: str | None = None
+    lag_days: int = 0
+
+
+@dataclass(frozen=True)
 class Rate:
     """What one unit of a foreign currency is worth in the shop's, from a day on (None: always)."""
 
@@ -103,7 +119,7 @@ class Source:
 
     location          folder of the raw files; {home} stands for CHURN_HOME
     files             glob below it
-    delivery_day      regular expression with one group, on the path below location; None: a first dump
+    delivery_day      how a file's path tells its delivery day; None: a first dump
     event_key         raw columns that distinguish records beside the mapped ones
     carry_down        raw columns that stand on the first line of an order only, see order_columns
     exact_duplicates  keep: equal records of one file are several events; drop: they are one
@@ -120,7 +136,7 @@ class Source:
     files: str
     format: str
     columns: Mapping[str, ColumnMapping]
-    delivery_day: str | None = None
+    delivery_day: DeliveryDay | None = None
     event_key: tuple[str, ...] = ()
     carry_down: tuple[str, ...] = ()
     exact_duplicates: str = "keep"

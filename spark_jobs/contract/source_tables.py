@@ -14,6 +14,7 @@ from spark_jobs.contract.shop import (
     TESTS,
     ColumnMapping,
     Condition,
+    DeliveryDay,
     Limits,
     Rejection,
     Source,
@@ -62,16 +63,13 @@ def _files_of(source: Source) -> tuple[str, str]:
 
 
 def _read_source(section: Section, log: str, folder: Path) -> Source:
-    pattern = section.text("delivery_day", None)
-    if pattern is not None and not _has_one_group(pattern):
-        section.fault("delivery_day", "a regular expression with one group, like (\\d{4}-\\d{2}-\\d{2})")
     source = Source(
         log=log,
         location=read_location(section, folder),
         files=section.text("files"),
         format=section.choice("format", FORMATS),
         columns=_read_columns(section.section("columns"), log),
-        delivery_day=pattern,
+        delivery_day=_read_delivery_day(section),
         event_key=tuple(section.take("event_key", "a list of raw column names", is_texts, [])),
         carry_down=tuple(section.take("carry_down", "a list of raw column names", is_texts, [])),
         exact_duplicates=section.choice("exact_duplicates", ("keep", "drop"), "keep"),
@@ -89,6 +87,34 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         section.fault("carry_down", "event_key, the columns that say which lines are of one order, beside it")
     section.done()
     return source
+
+
+def _read_delivery_day(section: Section) -> DeliveryDay | None:
+    """A regular expression, or a table with it as `pattern`, `zone` and `lag_days`."""
+    value = section.raw.get("delivery_day")
+    inner, key = section, "delivery_day"
+    if isinstance(value, dict):
+        inner, key = section.section("delivery_day"), "pattern"
+    pattern = inner.text(key, None if inner is section else MISSING)
+    if pattern is not None and not _has_one_group(pattern):
+        inner.fault(key, "a regular expression with one group, like (\\d{4}-\\d{2}-\\d{2})")
+    if inner is section:
+        return pattern and DeliveryDay(pattern)
+    lag_days = inner.take("lag_days", "a whole number from -31 to 31", _is_lag, 0)
+    zone = _read_zone(inner)
+    inner.done()
+    return DeliveryDay(pattern or "", zone, lag_days)
+
+
+def _is_lag(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 31
+
+
+def _read_zone(section: Section) -> str | None:
+    zone = section.text("zone", None)
+    if zone is not None and zone not in time_zones():
+        section.fault("zone", "a time zone like UTC", nearest(zone, time_zones()))
+    return zone
 
 
 def read_contact_log(section: Section, folder: Path) -> Source:
@@ -177,9 +203,7 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
         section.fault(name, "either column or constant")
     mapping = ColumnMapping(column, constant)
     if name == "event_at":
-        zone = inner.text("zone", None)
-        if zone is not None and zone not in time_zones():
-            inner.fault("zone", "a time zone like UTC", nearest(zone, time_zones()))
+        zone = _read_zone(inner)
         mapping = ColumnMapping(column, constant, _read_time_format(inner), zone)
     if name == "kind":
         mapping = ColumnMapping(column, constant, values=_read_values(inner.section("values"), KINDS[log]))

@@ -218,8 +218,8 @@ DELIVERIES = Table(
         Column("sha256", "string", "hash of the file's bytes"),
         Column("byte_count", "bigint", "size of the file", "bytes"),
         Column("modified_at", "timestamp", "when the file was last written", "UTC"),
-        Column("delivery_day", "date", "the day in the path, or the day of the run that first saw the file where that "
-               "day was published already; null: each event's own day", nullable=True),
+        Column("delivery_day", "date", "the day in the path less lag_days, or the day of the run that first saw it "
+               "where that day was published already; null: each event's own day", nullable=True),
         Column("not_before", "date", "for a first dump: none of its records was known before this day", nullable=True),
         Column("seen_as_of", "date", "the day of the run that first saw it"),
         Column("log", "string", "the log it is delivered for"),

@@ -10,6 +10,7 @@ from spark_jobs.contract.shop import Bands, Schedule
 from spark_jobs.contract.shop_file import load_shop
 from tests.conftest import ROOT
 
+NAMED = r"pattern = '(\d{4}-\d{2}-\d{2})'"
 CONTACT = "\n[contact]\ncapacity_per_night = 50\ncost = 2\nsuccess_rate = 0.1\nmargin = 0.3\n"
 GOOD = """
 name = "corner_shop"
@@ -76,6 +77,10 @@ def test_all_faults_come_at_once_each_with_key_expected_and_found(tmp_path):
         ("[churn]\neligible_within_days = 0", "churn.eligible_within_days"),
         ("[churn]\nundone_within_days = 31", "churn.undone_within_days"),
         ("[churn]\nactivity = 'purchases'", "churn.activity"),
+        ("[sources.purchases.delivery_day]\nzone = 'UTC'", "sources.purchases.delivery_day.pattern"),
+        (f"[sources.purchases.delivery_day]\n{NAMED}\nzone = 'UCT1'", "sources.purchases.delivery_day.zone"),
+        (f"[sources.purchases.delivery_day]\n{NAMED}\nlag_days = 32", "sources.purchases.delivery_day.lag_days"),
+        (f"[sources.purchases.delivery_day]\n{NAMED}\nlag = 1", "sources.purchases.delivery_day.lag"),
         ("[bands]\nhigh = 0.3\nmedium = 0.5", "bands.medium"),
         ("[sources.purchases.columns.event_id]\nconstant = 'a'\ncolumn = 'b'", "sources.purchases.columns.event_id"),
         ("[[sources.purchases.reject]]\nreason = 'x'\ncolumn = 'a'", "sources.purchases.reject[0]"),

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 from dags import arrivals
 from dags.arrivals import DeliverySensor, DeliveryTrigger
 from dags.shops import find_shops
+from spark_jobs.contract.arrivals import has_arrived
 from spark_jobs.contract.shop import Schedule
 
 DAY = date(2025, 3, 20)
@@ -60,6 +61,13 @@ def test_another_days_file_or_another_kind_does_not(shop, tmp_path):
     land(tmp_path, "2025-03-19.csv.gz")
     land(tmp_path, "2025-03-20.csv.gz.part")
     assert watch() is False  # and as the day is long past, nobody waits at all
+
+
+def test_a_file_that_brings_the_day_before_is_waited_for_under_the_next_days_name():
+    source = SHOP.sources["purchases"]
+    lagging = replace(source, delivery_day=replace(source.delivery_day, lag_days=1))
+    assert not has_arrived(["2025-03-20.csv.gz"], lagging, DAY)
+    assert has_arrived(["2025-03-21.csv.gz"], lagging, DAY)
 
 
 def test_while_it_may_still_come_somebody_looks_again(shop, tmp_path, monkeypatch):

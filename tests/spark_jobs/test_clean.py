@@ -37,7 +37,7 @@ def deliver_three_days(shop):
     """Sales, a return, equal lines, a late event, a repeated delivery, bad lines."""
     shop.deliver(
         "2011-03-01.csv",
-        line("a"), line("a"), line("b", category="d"), line("", product="q"), line("c", at="2011-03-02 09:00"),
+        line("a"), line("a"), line("b", category="d"), line("", product="q"), line("c", at="2011-03-03 09:00"),
     )  # fmt: skip
     shop.deliver(
         "2011-03-02.csv",
@@ -66,7 +66,7 @@ def test_one_run_over_a_range_equals_the_nights_one_by_one(at_once, make_shop):
     for day in (DAY[1], DAY[2], DAY[3]):
         nightly.run_night(day)
     assert at_once.accounts() == nightly.accounts() == {
-        "2011-03-01.csv": (5, 3, 2, 0),  # one line without a customer, one from the day after its delivery
+        "2011-03-01.csv": (5, 3, 2, 0),  # one line without a customer, one of two days after its delivery
         "2011-03-02.csv": (5, 3, 2, 0),
         "2011-03-03-again.csv": (3, 0, 0, 3),
         "2011-03-03.csv": (2, 2, 0, 0),
@@ -76,6 +76,18 @@ def test_one_run_over_a_range_equals_the_nights_one_by_one(at_once, make_shop):
     assert at_once.rows(CUSTOMER_SERIES, "2011-03-03") == nightly.rows(CUSTOMER_SERIES, "2011-03-03")
     reasons = [reason for row in at_once.rows(QUARANTINE) for reason in row["reasons"]]
     assert sorted(reasons) == ["customer_id_missing", "event_after_delivery", "fields_missing", "price_invalid"]
+
+
+def test_whose_day_a_path_names_and_how_far_behind_it_are_settings(make_shop):
+    """In March New York is five hours behind London: its 2nd ends there on the 3rd at five."""
+    named = "delivery_day = { pattern = '(\\d{4}-\\d{2}-\\d{2})', zone = 'America/New_York', lag_days = 1 }"
+    shop = make_shop(delivery_day=named)
+    times = ("2011-03-01 23:00", "2011-03-02 10:00", "2011-03-03 04:59", "2011-03-03 05:00")
+    shop.deliver("2011-03-02.csv", *(line(at=at) for at in times))
+    shop.clean(DAY[1])
+    assert [row["delivery_day"] for row in shop.rows(DELIVERIES)] == [DAY[1]]
+    assert sorted(row["event_day"] for row in shop.rows(PURCHASES)) == [DAY[1], DAY[2], DAY[3]]
+    assert [(row["record_number"], row["reasons"]) for row in shop.rows(QUARANTINE)] == [(4, ["event_after_delivery"])]
 
 
 def test_a_customers_series_is_what_a_hand_computes(at_once):

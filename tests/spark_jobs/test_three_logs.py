@@ -2,7 +2,7 @@
 
 import json
 import random
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import psycopg
@@ -179,12 +179,16 @@ def test_the_same_events_in_any_order_of_nights_and_late_give_the_same(make_shop
     def land(shop):
         for n in range(1, nights + 1):
             day, before = str(DAY[n]), str(DAY[max(1, n - n % 5 - 1)])
+            ahead = str(DAY[n] + timedelta(days=1))  # the file is named by a day that ends after the shop's
             shop.land(
                 day,
-                [buy(at=f"{day} 10:00", product=f"p{n}"), buy("b", at=f"{before} 22:00", product="q")],
+                [buy(at=f"{day} 10:00", product=f"p{n}"), buy("b", at=f"{before} 22:00", product="q"),
+                 buy("c", at=f"{day} 08:00"), buy("c", at=f"{ahead} 00:30")],
                 [browse(n, at=f"{day}T10:00", kind="add", item=f"p{n}", category=f"c{n % 2}"),
-                 browse(10 + n, "b", at=f"{before}T23:00"), browse(1, at="2024-05-01T10:00", kind="add", item="p1")],
-                [review(n, at=f"{day} 20:00", stars=n), review(10 + n, "b", at=f"{before} 20:00", stars=2)],
+                 browse(40 + n, "c", at=f"{ahead}T00:30"), browse(39 + n, "c", at=f"{day}T00:30"),
+                 browse(80 + n, "b", at=f"{before}T23:00"), browse(1, at="2024-05-01T10:00", kind="add", item="p1")],
+                [review(n, at=f"{day} 20:00", stars=n), review(80 + n, "b", at=f"{before} 20:00", stars=2),
+                 review(40 + n, "c", at=f"{ahead} 00:30", stars=3), review(39 + n, "c", at=f"{day} 00:30", stars=3)],
             )  # fmt: skip
 
     in_order, shuffled = make_shop("in_order"), make_shop("shuffled")
@@ -197,6 +201,9 @@ def test_the_same_events_in_any_order_of_nights_and_late_give_the_same(make_shop
     for table in (*EVENTS.values(), *(quarantine(log) for log in EVENTS), CUSTOMER_DAY, CUSTOMER_SERIES):
         assert in_order.rows(table) == shuffled.rows(table), table.name
     assert {log: in_order.accounts(log) for log in EVENTS} == {log: shuffled.accounts(log) for log in EVENTS}
+    for night in range(1, nights + 1):  # an event ahead of its file counts from its own day on, and none is lost
+        assert all(row["days"][-1] <= DAY[night] for row in in_order.rows(CUSTOMER_SERIES, str(DAY[night])))
+    assert not any("event_after_delivery" in row["reasons"] for log in EVENTS for row in in_order.rows(quarantine(log)))
 
 
 def test_merged_customers_are_one_from_the_night_on_that_knows_it(make_shop):

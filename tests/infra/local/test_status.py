@@ -11,7 +11,7 @@ import pytest
 from infra.local.environment import LIVE_DATABASE
 from infra.local.status import tell_failures, tell_files, tell_records
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import ColumnMapping, Shop, Source
+from spark_jobs.contract.shop import ColumnMapping, DeliveryDay, Shop, Source
 from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES
 from spark_jobs.embedded_postgres import EmbeddedPostgres
 from spark_jobs.lake import Lake
@@ -21,7 +21,10 @@ FIRST = date(2026, 11, 2)  # a Monday
 
 def make_shop(**options) -> Shop:
     columns = {"customer_id": ColumnMapping("c"), "event_at": ColumnMapping("at")}
-    sources = {log: Source(log, "raw", "*", "csv", columns, delivery_day="(.*)") for log in ("purchases", "reviews")}
+    sources = {
+        log: Source(log, "raw", "*", "csv", columns, delivery_day=DeliveryDay("(.*)"))
+        for log in ("purchases", "reviews")
+    }
     return Shop("corner", "UTC", "EUR", sources, **options)
 
 
