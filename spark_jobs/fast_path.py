@@ -21,13 +21,15 @@ import pyarrow.compute as pc
 from spark_jobs.contract.shop import KINDS, Condition, Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.mapping import FIRST_INSTANT_S
+from spark_jobs.purchases import MOST_AMOUNT, MOST_QUANTITY
 from spark_jobs.raw import raw_column
 from spark_jobs.repeats import mark_of
 
 #: The reasons that no taken record has. Whoever adds one to a log's rules has to say here how it is ruled out.
 RULED_OUT = {
     "customer_id_missing", "event_at_missing", "event_at_invalid", "kind_unknown", "dwell_invalid", "dwell_negative",
-    "quantity_invalid", "quantity_zero", "quantity_negative", "price_invalid", "price_negative", "currency_unknown",
+    "quantity_invalid", "quantity_zero", "quantity_negative", "quantity_too_large", "price_invalid", "price_negative",
+    "amount_too_large", "currency_unknown",
 }  # fmt: skip
 LOGS = ("purchases", "browses")  # reviews have a text to be understood
 COMPARED = 38, 6  # precision and scale of numbers in conditions
@@ -223,11 +225,24 @@ def _type_purchase(records: _Records, own_currency: str) -> dict[str, pa.Array]:
     kind, price = records.kind(), records.number("unit_price")
     one = pa.repeat(pa.scalar("1.000"), len(kind)).cast(pa.decimal128(18, 3))
     told = records.number("quantity") if "quantity" in records.source.columns else one
-    quantity = pc.if_else(pc.equal(kind, "return"), pc.abs(told), told)
-    currency = pc.coalesce(records.text("currency"), own_currency)
-    for is_met in (pc.greater(quantity, 0), pc.greater_equal(price, 0), pc.equal(currency, own_currency)):
+    is_return = pc.equal(kind, "return")
+    quantity, price = (pc.if_else(is_return, pc.abs(given), given) for given in (told, price))
+    currency = pc.ascii_upper(pc.coalesce(records.text("currency"), own_currency))
+    amount = _multiply(quantity, price)
+    for is_met in (
+        pc.and_(pc.greater(quantity, 0), pc.less(quantity, pa.scalar(MOST_QUANTITY))),
+        pc.and_(pc.greater_equal(price, 0), amount.is_valid()),
+        pc.equal(currency, own_currency),
+    ):
         records.require(is_met)
-    return {"kind": kind, "quantity": quantity, "unit_price": price, "currency": currency}
+    return {"kind": kind, "quantity": quantity, "unit_price": price, "amount": amount, "currency": currency}
+
+
+def _multiply(quantity: pa.Array, price: pa.Array) -> pa.Array:
+    """The money of each line, rounded half up to cents; null where it is too much."""
+    exact = pc.multiply(quantity, price)
+    fitting = pc.if_else(pc.less(pc.abs(exact), pa.scalar(MOST_AMOUNT - 1)), exact, None)
+    return pc.round(fitting, 2, "half_towards_infinity").cast(pa.decimal128(18, 2))
 
 
 def _read_epochs(text: pa.Array, digits: int, unit_us: int) -> tuple[np.ndarray, np.ndarray]:

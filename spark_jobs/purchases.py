@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.shop import Shop, Source
 from spark_jobs.mapping import mapped_text, parse_number
 
-QUANTITY, PRICE, RATE = "decimal(18,3)", "decimal(18,6)", "decimal(18,8)"
+QUANTITY, PRICE, RATE, AMOUNT = "decimal(18,3)", "decimal(18,6)", "decimal(18,8)", "decimal(18,2)"
+#: Larger lines are rejected, so that the sums of customer_day keep within their types: ten thousand such lines of a
+#: customer's day do, and millions of such quantities.
+MOST_QUANTITY, MOST_AMOUNT = Decimal(10) ** 9, Decimal(10) ** 12
 
 
 def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
-    """Adds category, quantity (positive), price (as given), unit_price (shop's currency), currency and kind."""
+    """Adds category, quantity, price (as given), unit_price and amount (shop's currency), currency and kind.
+
+    A return's quantity and price are taken as absolute, whichever of the two has the sign; a sale's keep theirs, and
+    find_faults judges them.
+    """
     source = shop.sources["purchases"]
-    return (
-        dated.select("*", *_parse_columns(shop, source))
-        .withColumn("unit_price", _unit_price(shop, source))
-        .withColumn("quantity", F.when(F.col("kind") == "return", F.abs("quantity")).otherwise(F.col("quantity")))
-    )
+    parsed = dated.select("*", *_parse_columns(shop, source))
+    is_return = F.col("kind") == "return"
+    unsigned = {name: F.when(is_return, F.abs(name)).otherwise(F.col(name)) for name in ("quantity", "price")}
+    return parsed.withColumns(unsigned).withColumns({"unit_price": _unit_price(shop, source)}).withColumns(
+        {"amount": _amount(shop, source)}
+    )  # fmt: skip
 
 
 def _parse_columns(shop: Shop, source: Source) -> list[Column]:
@@ -28,7 +38,7 @@ def _parse_columns(shop: Shop, source: Source) -> list[Column]:
         mapped_text(source, "category").alias("category"),
         quantity.cast(QUANTITY).alias("quantity"),
         price.alias("price"),
-        F.coalesce(mapped_text(source, "currency"), F.lit(shop.currency)).alias("currency"),
+        F.upper(F.coalesce(mapped_text(source, "currency"), F.lit(shop.currency))).alias("currency"),
     ]
 
 
@@ -37,13 +47,25 @@ def _maps(source: Source, name: str) -> bool:
 
 
 def _unit_price(shop: Shop, source: Source) -> Column:
-    """The price of one item in the shop's currency; a mapped amount is the price of the whole line, whatever its
-    sign."""
-    is_amount = not _maps(source, "unit_price")
-    price = F.when(F.col("quantity") != 0, F.abs(F.col("price") / F.col("quantity"))) if is_amount else F.col("price")
+    """The price of one item in the shop's currency; a mapped amount is the price of the whole line."""
+    price = F.col("price")
+    if not _maps(source, "unit_price"):
+        price = F.when(F.col("quantity") != 0, F.col("price") / F.abs("quantity"))
+    return _exchange(price.try_cast(PRICE), shop, PRICE)
+
+
+def _amount(shop: Shop, source: Source) -> Column:
+    """The money of the line in the shop's currency, rounded half up to cents; null where that has no room."""
+    line = F.col("quantity") * F.col("price") if _maps(source, "unit_price") else F.col("price")
     if not shop.rates:
-        return price.try_cast(PRICE)
-    return (price.try_cast(PRICE) * exchange_rate(shop)).try_cast(PRICE)
+        return line.try_cast(AMOUNT)
+    own = F.when(F.col("currency") == shop.currency, line.try_cast(AMOUNT))  # exact; abroad from millionths
+    return own.otherwise(_exchange(line.try_cast(PRICE), shop, AMOUNT))
+
+
+def _exchange(money: Column, shop: Shop, type_name: str) -> Column:
+    """Money (PRICE) in the shop's currency."""
+    return (money * exchange_rate(shop)).try_cast(type_name) if shop.rates else money.try_cast(type_name)
 
 
 def exchange_rate(shop: Shop) -> Column:
@@ -60,13 +82,17 @@ def exchange_rate(shop: Shop) -> Column:
 
 def find_faults(shop: Shop) -> dict[str, Column]:
     """The reason codes of this log and when each holds."""
-    rate = exchange_rate(shop)
-    is_too_large = F.col("unit_price").isNull() & rate.isNotNull() & (F.col("quantity") != 0)
+    rate, quantity, price = exchange_rate(shop), F.col("quantity"), F.col("price")
+    is_large = quantity >= F.lit(MOST_QUANTITY)
+    has_no_room = F.col("amount").isNull() | F.col("unit_price").isNull() | (F.col("amount") >= F.lit(MOST_AMOUNT))
+    is_calculable = quantity.isNotNull() & (quantity != 0) & price.isNotNull() & rate.isNotNull()
     return {
-        "quantity_invalid": F.col("quantity").isNull(),
-        "quantity_zero": F.col("quantity") == 0,
-        "quantity_negative": F.col("quantity") < 0,
-        "price_invalid": F.col("price").isNull() | is_too_large,
-        "price_negative": F.col("unit_price") < 0,
+        "quantity_invalid": quantity.isNull(),
+        "quantity_zero": quantity == 0,
+        "quantity_negative": quantity < 0,
+        "quantity_too_large": is_large,
+        "price_invalid": price.isNull(),
+        "price_negative": price < 0,
+        "amount_too_large": is_calculable & has_no_room & ~is_large,
         "currency_unknown": rate.isNull(),
     }

@@ -108,7 +108,9 @@ def show(console: Console, lake: Lake, shop: Shop, settings: Settings, arguments
         for code, count in counts.most_common():
             if arguments.reason in (None, code):
                 chosen = [row for row in rows if code in row["reasons"]][: arguments.limit]
-                console.print(f"\n{code}, {count:,}: {explain(code).meaning}. {explain(code).remedy.capitalize()}.")
+                remedy = explain(code).remedy
+                sentence = f"\n{code}, {count:,}: {explain(code).meaning}. {remedy[:1].upper()}{remedy[1:]}."
+                console.print(sentence, markup=False)
                 _show_records(console, shop, log, chosen, find_raw(lake, shop, settings, log, chosen))
 
 

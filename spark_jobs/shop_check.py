@@ -37,6 +37,7 @@ from spark_jobs.contract.windows import activity_window, history_needed_days, la
 from spark_jobs.deliveries import find_intake, list_files
 from spark_jobs.raw import Intake, RawRecord, column_names, read_records
 from spark_jobs.undone import leave_out_undone
+from spark_jobs.value_checks import find_remedy, is_worth_a_word
 
 FIRST_RECORDS = 3
 EXAMPLES = 3
@@ -102,7 +103,7 @@ def check_shop(
     if shop.contact and shop.contact.log:
         check_contacts(console, shop, shop.contact.log, settings, findings)
     for number, sentence in enumerate(findings.sentences, 1):
-        console.print(f"  {number}. {sentence}", style="yellow")
+        console.print(f"  {number}. {sentence}", style="yellow", markup=False)
     if findings.sentences:
         raise ChurnError(f"{shop.name}: {len(findings.sentences)} to mend, see above")
     console.print(f"{shop.name} is ready: make nightly SHOP={shop.path} AS_OF=…", style="green")
@@ -217,10 +218,13 @@ def show_reasons(console: Console, shop: Shop, looked: Looked, totals: dict[str,
     for code, count in count_reasons(looked.tallies).most_common():
         reason, examples = explain(code), find_examples(looked, code)
         shown = f", e.g. {', '.join(map(repr, examples))}" if examples else ""
-        console.print(f"  {count / lines_in:6.1%}  {code}: {reason.meaning}{shown}")
-        if count / lines_in > SHARE_TO_MEND and code in REASONS and code not in EXPECTED:
+        console.print(f"  {count / lines_in:6.1%}  {code}: {reason.meaning}{shown}", markup=False)
+        is_much = count / lines_in > SHARE_TO_MEND and code in REASONS and code not in EXPECTED
+        if is_much or is_worth_a_word(code, looked.source):
             remedy = _suggest_times(looked, shop) if code == "event_at_invalid" else ""
-            findings.add(f"{log}: {count / lines_in:.0%} have {reason.meaning}{shown}: {remedy or reason.remedy}")
+            remedy = remedy or find_remedy(code, shop, looked.source, examples)
+            share = f"{count / lines_in:.0%}" if is_much else f"{count:,} of {lines_in:,}"
+            findings.add(f"{log}: {share} have {reason.meaning}{shown}: {remedy}")
     if (share := totals["quarantined"] / lines_in) > looked.source.max_quarantined_share:
         findings.add(
             f"{log}: {share:.0%} would be quarantined, more than max_quarantined_share"

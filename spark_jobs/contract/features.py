@@ -30,16 +30,15 @@ class Measure:
 
 SALE = "kind = 'sale'"
 RETURN = "kind = 'return'"
-AMOUNT = "cast(round(quantity * unit_price, 2) as decimal(18,2))"
 
 MEASURES: tuple[Measure, ...] = (
     Measure("sale_count", "purchases", f"count_if({SALE})", "bigint", "lines", "purchase lines"),
     Measure("item_quantity", "purchases", f"coalesce(sum(quantity) filter (where {SALE}), 0)", "decimal(18,3)",
             "items", "items bought"),
-    Measure("spend", "purchases", f"coalesce(sum({AMOUNT}) filter (where {SALE}), 0)", "decimal(18,2)",
+    Measure("spend", "purchases", f"coalesce(sum(amount) filter (where {SALE}), 0)", "decimal(18,2)",
             "shop currency", "money spent, returns not subtracted"),
     Measure("return_count", "purchases", f"count_if({RETURN})", "bigint", "lines", "returned lines"),
-    Measure("refund", "purchases", f"coalesce(sum({AMOUNT}) filter (where {RETURN}), 0)", "decimal(18,2)",
+    Measure("refund", "purchases", f"coalesce(sum(amount) filter (where {RETURN}), 0)", "decimal(18,2)",
             "shop currency", "money given back for returns"),
     Measure("browse_count", "browses", "count(*)", "bigint", "events", "browsing events of any kind"),
     Measure("view_count", "browses", "count_if(kind = 'view')", "bigint", "views", "products or pages looked at"),

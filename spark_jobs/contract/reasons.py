@@ -5,6 +5,7 @@ A shop's own rejection rules add codes of their own; what those mean stands in i
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 
@@ -15,6 +16,14 @@ class Reason:
     meaning: str
     remedy: str
     column: str | None = None
+
+
+def say_returns(column: str) -> str:
+    """The remedy for a sign that means a return, to be pasted at the end of shop.toml. column: a raw one."""
+    return (
+        "if these are returns, say so at the end of shop.toml:\n"
+        f"[[sources.purchases.returns]]\ncolumn = {json.dumps(column, ensure_ascii=False)}\nbelow = 0"
+    )
 
 
 REASONS: dict[str, Reason] = {
@@ -64,12 +73,24 @@ REASONS: dict[str, Reason] = {
     # purchases
     "quantity_invalid": Reason("a quantity that is no number", "map the right column to quantity", "quantity"),
     "quantity_zero": Reason("nothing bought", "nothing, if such lines mean nothing", "quantity"),
-    "quantity_negative": Reason(
-        "a negative quantity that no rule calls a return", "name returns: [[sources.purchases.returns]]", "quantity"
+    "quantity_negative": Reason("a negative quantity that no rule calls a return", say_returns("pieces"), "quantity"),
+    "quantity_too_large": Reason(
+        "a quantity of a thousand million or more",
+        "look for a bar code in the quantity, and map the right column to it; a single slip needs nothing",
+        "quantity",
     ),
     "price_invalid": Reason("a price that is no number", "map the right column to unit_price or amount", "unit_price"),
-    "price_negative": Reason("a negative price", "map kind or name returns if these are returns", "unit_price"),
-    "currency_unknown": Reason("a currency without a rate on that day", "add it under [rates]", "currency"),
+    "price_negative": Reason("a negative price that no rule calls a return", say_returns("price"), "unit_price"),
+    "amount_too_large": Reason(
+        "a line of more money than there is room for (10^12)",
+        "look for a bar code in price or quantity, and map the right columns; a single slip needs nothing",
+        "unit_price",
+    ),
+    "currency_unknown": Reason(
+        "a currency without a rate on that day",
+        'add its rate at the end of shop.toml, e.g. the two lines [rates] and USD = "0.92"',
+        "currency",
+    ),
     # browses
     "dwell_invalid": Reason("a dwell time that is no number", "map the right column to dwell_seconds", "dwell_seconds"),
     "dwell_negative": Reason("a negative dwell time", "check what the shop measures", "dwell_seconds"),

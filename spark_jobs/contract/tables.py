@@ -81,9 +81,11 @@ PURCHASES = _events(
     _CATEGORY,
     Column("quantity", "decimal(18,3)", "how many, always positive", "items"),
     Column("unit_price", "decimal(18,6)", "price of one item, at the shop's rate of the day", "shop currency"),
+    Column("amount", "decimal(18,2)", "money of the line, positive for returns too: as given where the shop maps it, "
+           "else quantity times price; at the rate of the day, rounded half up", "shop currency"),
     Column("currency", "string", "the currency it was paid in, ISO 4217"),
     Column("kind", "string", "sale or return"),
-)
+)  # fmt: skip
 BROWSES = _events(
     "browses",
     "one clean browsing event",

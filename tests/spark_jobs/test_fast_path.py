@@ -20,7 +20,8 @@ DELIVERED = date(2024, 4, 2)  # two days after Europe's clocks changed
 HASHER = Hasher(b"key", "shop")
 NUMBERS = [
     "1", "2", "1.5", "0.25", "12.125", "-2", "-2.5", "0", "-0", "007", "00", "1e3", "1E-2", ".5", "1.", "+1", "1.2345",
-    "1.0000005", "123456789012345", "1234567890123456", "123456789012.123456", "9" * 40, "NaN", "Infinity", "1 2",
+    "1.0000005", "123456789012345", "1234567890123456", "999999999", "1000000000", "999999.995",
+    "499999999999.999999", "123456789012.123456", "9" * 40, "NaN", "Infinity", "1 2",
     "1,5", "0x1", "1\n", "1d", "1.5f", "\uff11", "none", " 3 ", "\t3", "", None,
 ]  # fmt: skip
 WORDS = ["p1", "Zo\u00eb", "a\tb", "", " ", "null", None]
@@ -53,7 +54,7 @@ PURCHASES_SOURCE = Source(
     "purchases", "", "*", "jsonl",
     PLACED | {"event_at": ColumnMapping("at", format="yyyy-MM-dd HH:mm:ss"), "quantity": ColumnMapping("n"),
               "unit_price": ColumnMapping("price"), "currency": ColumnMapping("currency")},
-    returns=(Condition("n", "below", 0),),
+    returns=(Condition("n", "below", 0), Condition("price", "below", 0)),
 )  # fmt: skip
 EPOCH_PURCHASES = Source(
     "purchases", "", "*", "jsonl",
@@ -86,7 +87,7 @@ def make_line(source: Source, chance: random.Random) -> str:
         "what": either("p1", WORDS),
         "kind": either(chance.choice(kinds), ["View", "VIEW", "teleport", " view", "", None]),
         "n": either(chance.choice(["1", "2.5", "-3", 4, 0.125]), NUMBERS),
-        "price": either(chance.choice(["1.50", 12, "0"]), NUMBERS),
+        "price": either(chance.choice(["1.50", 12, "0", "0.335", "-7.25"]), NUMBERS),
         "currency": either("EUR", ["USD", "CHF", "eur", "", None]),
     })  # fmt: skip
 

@@ -99,6 +99,10 @@ def test_a_time_that_names_its_zone_is_not_moved_again(spark):
         ({"price": "Infinity"}, ["price_invalid"]),
         ({"price": "-0.01"}, ["price_negative"]),
         ({"price": "0"}, []),
+        ({"quantity": "999999999.999", "price": "1"}, []),
+        ({"quantity": "4006381333931"}, ["quantity_too_large"]),  # a bar code
+        ({"quantity": "999999999", "price": "1000.01"}, ["amount_too_large"]),
+        ({"quantity": "2", "price": "499999999999.999999"}, ["amount_too_large"]),  # it would be rounded up to 10^12
         ({"id": " ", "at": "x", "price": "y"}, ["customer_id_missing", "event_at_invalid", "price_invalid"]),
     ],
 )
@@ -121,16 +125,16 @@ def test_a_placeholder_for_no_time_is_no_time(spark, zone):
     assert [(row["reasons"], row["event_day"]) for row in rows] == [(["event_at_invalid"], None)] * len(placeholders)
 
 
-def test_a_price_that_is_too_large_is_invalid_and_stops_nothing(spark):
+def test_a_price_that_is_too_large_is_rejected_and_stops_nothing(spark):
     dear = "999999999999"
     abroad = make_shop(columns={**COLUMNS, "currency": ColumnMapping("c")})
     abroad = replace(abroad, rates=(Rate("USD", Decimal("1.17")),))
     (row,) = judge(spark, abroad, {**BASE, "price": dear, "c": "USD"})
-    assert row["reasons"] == ["price_invalid"]
+    assert row["reasons"] == ["amount_too_large"]
     amounts = {name: mapping for name, mapping in COLUMNS.items() if name != "unit_price"}
     shop = make_shop(columns={**amounts, "amount": ColumnMapping("price")})
     (row,) = judge(spark, shop, {**BASE, "price": dear, "quantity": "0.001"})
-    assert row["reasons"] == ["price_invalid"]
+    assert row["reasons"] == ["amount_too_large"]
 
 
 def test_a_return_keeps_its_size_and_loses_its_sign(spark):
@@ -143,16 +147,58 @@ def test_a_return_keeps_its_size_and_loses_its_sign(spark):
     assert by_sign["reasons"] == []
 
 
-def test_an_amount_is_the_price_of_the_line(spark):
-    columns = {**COLUMNS, "amount": ColumnMapping("price")}
-    del columns["unit_price"]
-    shop = make_shop(columns=columns, returns=(Condition("quantity", "below", 0),))
-    sale, refund, empty = judge(
-        spark, shop, {**BASE, "price": "29.73"}, {**BASE, "quantity": "-2", "price": "-5"}, {**BASE, "quantity": "0"}
-    )
-    assert sale["unit_price"] == Decimal("14.865000")
-    assert (refund["unit_price"], refund["reasons"]) == (Decimal("2.500000"), [])
+AMOUNTS = {name: mapping for name, mapping in COLUMNS.items() if name != "unit_price"} | {
+    "amount": ColumnMapping("price")
+}
+
+
+def test_an_amount_is_kept_as_it_is_given(spark):
+    shop = make_shop(columns=AMOUNTS, returns=(Condition("quantity", "below", 0),))
+    sale, odd, refund, empty = judge(
+        spark, shop, {**BASE, "price": "29.73"}, {**BASE, "price": "100.01", "quantity": "30000"},
+        {**BASE, "quantity": "-2", "price": "-5"}, {**BASE, "quantity": "0"},
+    )  # fmt: skip
+    assert (sale["unit_price"], sale["amount"]) == (Decimal("14.865000"), Decimal("29.73"))
+    assert (odd["unit_price"], odd["amount"]) == (Decimal("0.003334"), Decimal("100.01"))  # times 30,000: 100.02
+    assert (refund["unit_price"], refund["amount"], refund["reasons"]) == (Decimal("2.500000"), Decimal(5), [])
     assert empty["reasons"] == ["quantity_zero"]
+
+
+@pytest.mark.parametrize("columns", [COLUMNS, AMOUNTS], ids=["unit_price", "amount"])
+def test_a_negative_price_is_a_return_by_rule_alone(spark, columns):
+    refund = {**BASE, "quantity": "1", "price": "-2.50", "k": "Return"}
+    rules = {
+        "none": make_shop(columns=columns),
+        "price": make_shop(columns=columns, returns=(Condition("price", "below", 0),)),
+        "kind": make_shop(columns={**columns, "kind": ColumnMapping("k")}),
+    }
+    found = {name: judge(spark, shop, refund)[0] for name, shop in rules.items()}
+    assert {name: row["reasons"] for name, row in found.items()} == {
+        "none": ["price_negative"],
+        "price": [],
+        "kind": [],
+    }
+    assert {(row["kind"], row["unit_price"], row["amount"]) for name, row in found.items() if name != "none"} == {
+        ("return", Decimal("2.500000"), Decimal("2.50"))
+    }
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "currency", "unit_price", "amount"),
+    [
+        ("3", "0.335", "gbp", "0.335000", "1.01"),  # half up
+        ("1", "1.0049999", "GBP", "1.005000", "1.01"),  # a unit price has six decimals
+        ("0.001", "4.999999", None, "4.999999", "0.00"),
+        ("3", "100", " jpy", "0.523000", "1.57"),
+        ("3", "0.333", "KWD", "0.859140", "2.58"),
+    ],
+)
+def test_money_is_exact_in_the_shops_currency(spark, quantity, price, currency, unit_price, amount):
+    shop = make_shop(columns={**COLUMNS, "currency": ColumnMapping("c")})
+    shop = replace(shop, rates=(Rate("JPY", Decimal("0.00523")), Rate("KWD", Decimal("2.58"))))
+    record = {**BASE, "quantity": quantity, "price": price, "c": currency and currency.strip()}
+    (row,) = judge(spark, shop, record)
+    assert (row["reasons"], row["unit_price"], row["amount"]) == ([], Decimal(unit_price), Decimal(amount))
 
 
 def test_the_shops_own_rules_reject_under_their_codes(spark):

@@ -1,0 +1,80 @@
+"""Shops as they export: what their values become, and what a check says of them."""
+
+import io
+from decimal import Decimal
+
+import pytest
+from pyspark.sql import functions as F
+from rich.console import Console
+
+from spark_jobs import clean, shop_check
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop_file import load_shop
+from tests.conftest import SHARED_CASES
+
+
+class Look:
+    """What a check of a case finds, and the money of what would be clean."""
+
+    def __init__(self, spark, folder, name, more="", change=("", "")):
+        case, frames = SHARED_CASES / name, []
+        if not case.is_dir():
+            pytest.skip("needs ../shared/cases")
+        text = (case / "shop.toml").read_text().replace(*change).replace("CASE", str(case)) + more
+        text = text.replace('"../', f'"{SHARED_CASES}/').replace('"data"', f'"{case}/data"')
+        (folder / "shop.toml").write_text(text)
+
+        def judge(*arguments):
+            frames.append(clean.judge_unseen(*arguments).persist())
+            return frames[-1]
+
+        self.out = io.StringIO()
+        console = Console(file=self.out, width=300, highlight=False)
+        try:
+            shop = load_shop(folder / "shop.toml")
+            shop_check.check_shop(lambda: spark, shop, Settings(folder / "home"), console, 400, judge)
+            self.is_ready = True
+        except ChurnError:
+            self.is_ready = False
+        judged = frames[0]
+        rows = (
+            judged.where("verdict = 'clean'").groupBy("kind").agg(F.count("*").alias("n"), F.sum("amount").alias("m"))
+        )
+        self.money = {row["kind"]: (row["n"], row["m"]) for row in rows.collect()}
+        reasons = judged.select(F.explode("reasons").alias("code")).groupBy("code").count()
+        self.reasons = {row["code"]: row["count"] for row in reasons.collect()}
+        judged.unpersist()
+
+    @property
+    def said(self) -> str:
+        return self.out.getvalue()
+
+
+def returns_of(column: str) -> str:
+    return f'[[sources.purchases.returns]]\ncolumn = "{column}"\nbelow = 0'
+
+
+@pytest.mark.parametrize(
+    ("case", "column", "found", "mended"),
+    [
+        ("t1_negative_amount", "line_total", {"sale": (5454, Decimal("289907.94"))},
+         {"sale": (5454, Decimal("289907.94")), "return": (297, Decimal("15096.24"))}),
+        ("a22_negative_prices", "price", {"sale": (4439, Decimal("1524055.75"))},
+         {"sale": (4439, Decimal("1524055.75")), "return": (351, Decimal("85862.70"))}),
+        ("e08c_negative_quantity", "pieces", {"sale": (4217, Decimal("1458045.45"))},
+         {"sale": (4217, Decimal("1458045.45")), "return": (222, Decimal("52910.05"))}),
+    ],
+)  # fmt: skip
+def test_a_sign_without_a_rule_is_no_sale_and_the_remedy_works(spark, tmp_path, case, column, found, mended):
+    look = Look(spark, tmp_path, case)
+    assert (look.money, look.is_ready) == (found, False)
+    assert returns_of(column) in look.said
+    assert Look(spark, tmp_path, case, "\n" + returns_of(column) + "\n").money == mended
+
+
+def test_a_currency_is_known_in_small_letters_and_another_is_named(spark, tmp_path):
+    look = Look(spark, tmp_path, "a20_stripe_charges")
+    assert look.reasons == {"customer_id_missing": 249, "failed": 135}
+    abroad = Look(spark, tmp_path, "a20_stripe_charges", change=('currency = "EUR"', 'currency = "GBP"'))
+    assert "what one of each is worth in GBP:\n[rates]\nEUR = " in abroad.said
