@@ -103,7 +103,7 @@ def plan_log(
     """What is due of one log, given its deliveries."""
     rules = make_run_key(
         EVENTS[log], log, [], key_id=settings.id_key().key_id, zone=shop.time_zone, currency=shop.currency,
-        rates=repr(shop.rates), customer_ids=repr(shop.customer_ids), source=repr(shop.sources[log]),
+        rates=repr(shop.rates), customer_ids=shop.customer_ids.rules, source=repr(shop.sources[log]),
         code=source_hash(*CODE, sys.modules[__name__]),
     )  # fmt: skip
     planned = partial(make_plan, lake, EVENTS[log], registered, lake.arrow(ACCOUNTS, [log]).to_pylist(), as_of, rules)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -22,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spark_jobs.accounts import Tally, count_reasons, make_accounts, sum_accounts, take_tallies
+from spark_jobs.check_identity import LogCustomers, Met, gather_customers, judge_customers
 from spark_jobs.check_orders import find_order_columns, sample_records
 from spark_jobs.check_times import sample_times, suggest_time_format
 from spark_jobs.cleaning_plan import CleaningPlan
@@ -90,18 +92,20 @@ def check_shop(
     """
     findings = Findings()
     console.print(f"{shop.title}: {shop.path}", style="bold")
-    activity = None
+    activity, customers = None, []
     for log in shop.sources:
         looked = look_at_log(open_spark, shop, log, settings, most_files, judge, findings)
         if looked is None:
             continue
         show_log(console, shop, looked, findings)
+        customers.append(gather_customers(log, looked.judged))
         if log == ("purchases" if shop.churn.activity == "purchase" else "browses"):
             activity = looked
     if activity:
         check_history(console, shop, activity, findings)
     if shop.contact and shop.contact.log:
-        check_contacts(console, shop, shop.contact.log, settings, findings)
+        customers += check_contacts(console, shop, shop.contact.log, settings, findings)
+    check_customers(console, shop, customers, findings)
     for number, sentence in enumerate(findings.sentences, 1):
         console.print(f"  {number}. {sentence}", style="yellow", markup=False)
     if findings.sentences:
@@ -260,21 +264,27 @@ def find_examples(looked: Looked, code: str) -> list[str]:
 def check_events(console: Console, looked: Looked, clean: int, findings: Findings) -> None:
     """The range of days, the customers, and whether both are plausible."""
     log, events = looked.source.log, looked.judged.where(F.col("verdict") == "clean")
-    by_customer = events.groupBy("customer_id").count()
     told = events.agg(
         F.min("event_day").alias("first"), F.max("event_day").alias("last"),
         F.percentile_approx(F.date_diff("delivery_day", "event_day"), 0.5).alias("lag"),
+        F.count_distinct("customer_id").alias("customers"),
     ).first()  # fmt: skip
-    people = by_customer.agg(F.count("*").alias("count"), F.max("count").alias("most")).first()
-    console.print(f"events of {told['first']} to {told['last']}, {people['count']:,} customers")
+    console.print(f"events of {told['first']} to {told['last']}, {told['customers']:,} customers")
     if looked.source.delivery_day and told["lag"] > 7:
         findings.add(f"{log}: half of the events are more than {told['lag']} days older than their file: check whether "
                      "day and month are swapped in the format of event_at, and delivery_day")  # fmt: skip
     if looked.source.delivery_day and not looked.source.delivery_day.zone:
         check_ahead(console, looked, events, clean, findings)
-    if clean >= 1000 and people["most"] / clean > 0.2:
-        findings.add(f"{log}: one customer has {people['most'] / clean:.0%} of all events: check that customer_id is "
-                     "the right column, or reject the id that stands for nobody")  # fmt: skip
+
+
+def check_customers(console: Console, shop: Shop, customers: list[LogCustomers], findings: Findings) -> None:
+    """Whether the ids mean customers, and the same ones in all logs."""
+    console.rule("customers")
+    told = judge_customers(customers, shop.needed_log, shop.customer_ids)
+    for note in told.notes:
+        console.print(f"  {note}", markup=False)
+    for finding in told.findings:
+        findings.add(finding)
 
 
 def check_ahead(console: Console, looked: Looked, events: DataFrame, clean: int, findings: Findings) -> None:
@@ -321,19 +331,23 @@ def check_history(console: Console, shop: Shop, looked: Looked, findings: Findin
                      f"churn.horizons_days, of which the longest is {shop.churn.horizons_days[-1]}")  # fmt: skip
 
 
-def check_contacts(console: Console, shop: Shop, log: Source, settings: Settings, findings: Findings) -> None:
-    """Whether the files of contact.log can be read, and what they say."""
+def check_contacts(
+    console: Console, shop: Shop, log: Source, settings: Settings, findings: Findings
+) -> list[LogCustomers]:
+    """Whether the files of contact.log can be read, and what they say; gives the customers in them."""
     console.rule("contacts")
     try:
         told = list(read_contacts(log, log.folder(settings.home), shop))
     except ChurnError as error:
         findings.add(str(error))
-        return
+        return []
     if not told:
         findings.add("contacts: the files hold no records")
-        return
+        return []
     customers, days = zip(*told, strict=True)
     console.print(f"{len(days):,} contacts of {min(days)} to {max(days)}, {len(set(customers)):,} customers")
+    met = {customer: Met(count, 1) for customer, count in Counter(customers).items()}
+    return [LogCustomers("contacts", met, (max(days) - min(days)).days + 1)]
 
 
 def measure_churn(active: DataFrame, as_of: date, horizon: int) -> str:

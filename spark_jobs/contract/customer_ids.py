@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 AS_GIVEN, CASE_INSENSITIVE, NUMERIC = SPELLINGS = ("as given", "case-insensitive", "numeric")
@@ -67,20 +67,30 @@ def _unfloat(text: str) -> str:
 class CustomerIds:
     """How a shop spells its customer ids, and which of them stand for nobody (beside NO_CUSTOMER).
 
-    nobody: None where shop.toml does not say it.
+    nobody: None where shop.toml does not say it. is_chosen: whether shop.toml names the spelling.
     """
 
     spelling: str = AS_GIVEN
     nobody: tuple[str, ...] | None = None
+    is_chosen: bool = field(default=False, compare=False)
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """What decides a customer's key."""
+        return self.spelling, *sorted(self._nobody)
 
     def read(self, text: str) -> str | None:
         """The canonical id; None where the text stands for no customer."""
-        found = canonical_id(text, self.spelling)
+        found = self.canonical(text)
         return None if not found or self.caseless(found) in self._nobody else found
+
+    def canonical(self, text: str) -> str:
+        """The same for every text, also for a word that stands for nobody."""
+        return canonical_id(text, self.spelling)
 
     def caseless(self, text: str) -> str:
         """The form in which ids are compared with words."""
-        return canonical_id(canonical_id(text, self.spelling), CASE_INSENSITIVE)
+        return canonical_id(self.canonical(text), CASE_INSENSITIVE)
 
     @cached_property
     def _nobody(self) -> frozenset[str]:
