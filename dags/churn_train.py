@@ -11,8 +11,9 @@ and the newest day is scored anew.
 
 **The gate** is a backtest at the most recent day that allows one: every kind of model learns what was known one longest
 horizon ago and is judged by what has happened since, so there is no second backtest here (`make backtest` judges at any
-days). The best that passes is offered. Where none passes, the best on earlier outcomes is offered all the same, and a
-person is asked even if `auto_promote` is set.
+days). The best that passes is offered. Where none passes, or where fewer than 30 customers churned or stayed at a
+horizon, so that none can be judged, the best on earlier outcomes is offered all the same, and a person is asked even if
+`auto_promote` is set.
 
 **If it fails** nothing changes: the promoted model goes on scoring. A model grows stale slowly, so a missed week does
 no harm; a missed quarter does. A model that nobody approves within `schedule.approval_hours` is rejected; it stays
@@ -40,12 +41,16 @@ from dags.lineage import lake, warehouse
 from dags.shops import find_shops
 from spark_jobs.contract.shop import Shop
 
-SHOWN_METRICS = {"n": "customers", "churn_rate": "churned", "auroc": "AUROC", "log_loss": "log loss", "ece": "ECE"}
+SHOWN_METRICS = {"n": "customers", "churn_rate": "churned", "expected_rate": "expected", "auroc": "AUROC",
+                 "log_loss": "log loss", "ece": "ECE"}  # fmt: skip
 
 
 def describe_model(model: dict) -> str:
     """What a person has to know to decide, as Markdown."""
+    unjudged = [horizon for horizon, metrics in model["metrics"].items() if not metrics.get("is_judged", True)]
     verdict = "passed the gate" if model["gate_passed"] else "is offered although **no kind passed the gate**"
+    if unjudged:
+        verdict = f"**cannot be judged at {', '.join(unjudged)}**: too few customers churned or stayed"
     head = f"**{model['version']}** ({model['kind']}) has learned up to {model['trained_through']} and {verdict}."
     lines = ["| horizon | " + " | ".join(SHOWN_METRICS.values()) + " |", "|---" * (len(SHOWN_METRICS) + 1) + "|"]
     for horizon, metrics in model["metrics"].items():

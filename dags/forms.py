@@ -58,7 +58,7 @@ def horizons(days: Iterable[int]) -> Param:
 
 def auto_promote(default: bool) -> Param:
     return _flag(default, "Promote without asking", "A model that passes the gate scores without a person's approval; "
-                 "about another one a person is asked.")  # fmt: skip
+                 "about one that does not, or that too few outcomes can judge, a person is asked.")  # fmt: skip
 
 
 #: Templates of options and reasons.

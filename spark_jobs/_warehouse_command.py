@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from spark_jobs._postgres_programs import find_psql
+from spark_jobs._warehouse_models import UNJUDGED
 from spark_jobs._warehouse_publish import RunOrigin
 from spark_jobs.command import add_result, check_as_of, day, write_result
 from spark_jobs.contract.errors import ChurnError, MissingInputError
@@ -109,7 +110,9 @@ def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date
     nights = [run.as_of for run in warehouse.published(shop)]
     next_night = max(nights) + timedelta(days=1) if nights else effective_from
     scorer, _ = warehouse.model_for(shop, next_night)
-    gate = "" if warehouse.model(shop, version).gate_passed else ", although no kind passed the gate of its training"
+    model = warehouse.model(shop, version)
+    gate = "" if model.gate_passed else ", although no kind passed the gate of its training"
+    gate = gate if model.is_judged else f", although {UNJUDGED}"
     instead = ""
     if promotion.replaced:
         other, its_day = promotion.replaced

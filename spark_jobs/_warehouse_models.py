@@ -17,6 +17,9 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+#: What is said of a model whose gate_passed is false for want of evidence.
+UNJUDGED = "too few customers had churned or stayed to judge it"
+
 
 @dataclass(frozen=True)
 class ModelRecord:
@@ -34,7 +37,14 @@ class ModelRecord:
     @property
     def gate_words(self) -> str:
         """What a sentence about the model that scores says of its gate."""
-        return "passed the gate" if self.gate_passed else "scores although no kind passed the gate"
+        if self.gate_passed:
+            return "passed the gate"
+        return "scores although no kind passed the gate" if self.is_judged else f"scores although {UNJUDGED}"
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the gate of its training had outcomes enough at every horizon."""
+        return all(metrics.get("is_judged", True) for metrics in self.metrics.values())
 
 
 def add_model(connection: psycopg.Connection, schema: str, model: ModelRecord) -> None:

@@ -461,6 +461,10 @@ def test_a_person_may_promote_what_passed_no_gate_and_is_told(warehouse, shop, k
     assert promote(warehouse, shop, "mine", None) == date(2011, 1, 31)
     assert warehouse.model_for(shop, date(2011, 1, 31)) == (model, False)
     assert ("although no kind passed the gate" in capsys.readouterr().out) == (not gate_passed)
+    if not gate_passed:
+        warehouse.register_model(shop, replace(model, version="thin", metrics={"60d": {"is_judged": False}}))
+        promote(warehouse, shop, "thin", None)
+        assert "although too few customers had churned or stayed to judge it" in capsys.readouterr().out
 
 
 def test_the_newest_day_with_histories_is_scored_again_if_the_model_scores_it(tmp_path):

@@ -74,7 +74,7 @@ def _pass_gate(
     except ChurnError as error:
         return None, (f"no gate, the best on validation is promoted: {error}",)
     refused = [f"{kind} is refused: {reason}" for kind, reasons in verdict.refused.items() for reason in reasons]
-    return verdict, tuple(f"gate: {reason}" for reason in (*verdict.reasons, *refused))
+    return verdict, tuple(f"gate: {reason}" for reason in (*verdict.unjudged, *verdict.reasons, *refused))
 
 
 def _part_of(progress: Progress | None, first: float) -> Progress | None:

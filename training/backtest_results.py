@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from training.backtest_summary import Summary
 
 PROMOTED = "promoted"
-_SCREEN_WIDTH = 140
+_SCREEN_WIDTH = 165
 COLUMNS = {
     "auroc": "AUROC",
     "pr_auc": "PR-AUC",
@@ -34,6 +34,9 @@ COLUMNS = {
     "brier": "Brier",
     "ece": "ECE",
     "lift_10": "lift 10 %",
+    "expected_rate": "expected",
+    "z": "z",
+    "slope": "slope",
 }
 
 

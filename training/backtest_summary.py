@@ -19,7 +19,8 @@ from scipy.stats import rankdata
 
 from training.backtest_results import PROMOTED, CutoffResult
 from training.calibration import logit, sigmoid
-from training.metrics import DRAWS, SEED, CalibrationBins, Ranking, draw_weights, log_losses
+from training.calibration_tests import measure_calibration
+from training.metrics import DRAWS, SEED, Ranking, draw_weights, log_losses
 
 Interval = tuple[float, float]
 
@@ -77,8 +78,7 @@ def summarise(results: Sequence[CutoffResult]) -> Summary | None:
     ranks = rankdata(losses, axis=1)
     chosen = [kinds.index(t.result.promoted) for t in tasks]
     biases = np.array([t.promoted.mean() - t.outcome.mean() for t in tasks])
-    bins = [CalibrationBins(t.promoted) for t in tasks]
-    is_calibrated = [b.error(t.outcome[None])[0] <= b.error_bound() for b, t in zip(bins, tasks, strict=True)]
+    is_calibrated = [measure_calibration(t.outcome, t.promoted).ok for t in tasks]
     drawn = _draw_differences(tasks, kinds, customers)
     return Summary(
         tasks=len(tasks),
@@ -88,7 +88,7 @@ def summarise(results: Sequence[CutoffResult]) -> Summary | None:
         bias=float(biases.mean()),
         absolute_bias=float(np.abs(biases).mean()),
         auroc=float(np.mean([_auroc(t.outcome, t.promoted) for t in tasks])),
-        calibrated_tasks=sum(map(bool, is_calibrated)),
+        calibrated_tasks=sum(is_calibrated),
         mean_rank=float(np.mean([row[k] for row, k in zip(ranks, chosen, strict=True)])),
         methods=[_summarise_method(tasks, kind, ranks[:, k].mean(), drawn[:, k]) for k, kind in enumerate(kinds)],
     )

@@ -1,7 +1,8 @@
-"""What must a network beat? Four plain methods on the same inputs.
+"""What must a network beat? Plain methods on the same inputs.
 
 | kind | what it is |
 |---|---|
+| constant | the churn rate of the horizon for everybody: what a method without any knowledge of customers is worth |
 | recency | logistic regression on the days since the last activity alone, as a parabola of their logarithm |
 | bgnbd | "buy till you die" on the days of activity alone: bgnbd.py |
 | logistic | logistic regression on all inputs, standardised |
@@ -166,6 +167,41 @@ class Recency(Logistic):
         return 2
 
 
+class Constant:
+    """The same probability for everybody, per horizon: the smoothed rate of the rows that teach it."""
+
+    kind: ClassVar[str] = "constant"
+    learns_from_last_step: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self.feature_names: list[str] = []
+        self.rates: list[float] = []
+
+    def fit(self, lesson: Lesson) -> None:
+        self.feature_names = list(lesson.feature_names)
+        self.rates = [smooth_rate(lesson.labels[of, h]) for h, of in enumerate(lesson.taught_rows())]
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        check_rows(rows, len(self.feature_names))
+        return np.tile(self.rates, (len(rows), 1))
+
+    def to_files(self) -> dict[str, bytes]:
+        content = {"feature_names": self.feature_names, "rates": self.rates}
+        return {f"{self.kind}.json": json.dumps(content, indent=1).encode()}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Constant:
+        def read(content: dict) -> Constant:
+            model = cls()
+            model.feature_names = read_names(content)
+            model.rates = [_read_rate(rate) for rate in content["rates"]]
+            if not model.rates:
+                raise ValueError("no horizons")
+            return model
+
+        return read_json(files, f"{cls.kind}.json", read)
+
+
 class Boosting:
     """Gradient-boosted trees per horizon; kept as xgboost's own JSON."""
 
@@ -217,7 +253,7 @@ class Boosting:
 
 
 #: Simplest first.
-BASELINES: dict[str, type[Estimator]] = {model.kind: model for model in (Recency, BgNbd, Logistic, Boosting)}
+BASELINES: dict[str, type[Estimator]] = {model.kind: model for model in (Constant, Recency, BgNbd, Logistic, Boosting)}
 
 
 def smooth_rate(labels: np.ndarray) -> float:

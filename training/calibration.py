@@ -27,6 +27,9 @@ FEWEST_OUTCOMES = 200
 TRUST_WEIGHT = 50.0
 #: The newest steps that a trend is tried on.
 NEWEST_DAYS = 14
+#: No probability that leaves a model is nearer to 0 or 1. A certainty would claim what no shop's closed outcomes can
+#: prove (n alike, none the other way, leave about 1 / (n + 2) open), and one that fails costs an infinite log loss.
+SMALLEST, LARGEST = 1e-4, 1 - 1e-4
 BOUNDS = ((0.1, 10.0), (-10.0, 10.0), (-2.0, 2.0))
 
 
@@ -39,8 +42,9 @@ class Calibration:
     drift: np.ndarray
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
-        """(n, H) as of the day of training -> (n, H), made to never rise with the horizon."""
-        return np.minimum.accumulate(sigmoid(self.slope * logit(probabilities) + self.intercept), axis=1)
+        """(n, H) as of the day of training -> (n, H) in [SMALLEST, LARGEST], made to never rise with the horizon."""
+        calibrated = sigmoid(self.slope * logit(probabilities) + self.intercept)
+        return np.minimum.accumulate(np.clip(calibrated, SMALLEST, LARGEST), axis=1)
 
 
 def logit(p: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from training.profit import ProfitCurve
 
 #: Method -> colour and dash. Colours: P. Tol, "Colour schemes" (2021), vibrant.
 STYLES = {
+    "constant": ("#bbbbbb", "1 5"),
     "recency": ("#8a8a8a", "1 3"),
     "bgnbd": ("#cc3311", "3 2"),
     "logistic": ("#009988", "7 3"),

@@ -20,6 +20,7 @@ from spark_jobs.contract.features import ACTIVITY_MEASURES
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.windows import ChurnDefinition, Window, activity_window, is_closed, label_window
 from training.activity import find_undone_days, list_measures
+from training.calibration_tests import find_z, fit_slope
 from training.grid import read_rows
 from training.metrics import (
     CalibrationBins,
@@ -80,7 +81,8 @@ class Predictions:
 @dataclass(frozen=True)
 class MetricRow:
     """One method at one horizon. Threshold metrics are at probability 0.5; lift_10 is the churn rate among the tenth
-    with the highest probabilities over the churn rate of all."""
+    with the highest probabilities over the churn rate of all. expected_rate is the churn rate that the probabilities
+    add up to; z and slope are those of calibration_tests.py, with the slope's 95 % interval."""
 
     horizon_days: int
     method: str
@@ -96,6 +98,10 @@ class MetricRow:
     recall: float | None
     f1: float | None
     lift_10: float | None
+    expected_rate: float | None = None
+    z: float | None = None
+    slope: float | None = None
+    slope_interval: tuple[float, float] | None = None
 
 
 def take_outcomes(series: pa.Table, cutoff: date, shop: Shop) -> Outcomes:
@@ -156,6 +162,7 @@ def measure_method(outcome: np.ndarray, p: np.ndarray, horizon_days: int, method
     n = len(outcome)
     said_churn = p >= 0.5
     hits = int(outcome[said_churn].sum())
+    slope, slope_interval = fit_slope(outcome, p) if n else (None, None)
     wrongs = said_churn.sum() + outcome.sum() - 2 * hits
     return MetricRow(
         horizon_days,
@@ -172,6 +179,10 @@ def measure_method(outcome: np.ndarray, p: np.ndarray, horizon_days: int, method
         recall=_ratio(hits, outcome.sum()),
         f1=_ratio(2 * hits, 2 * hits + wrongs),
         lift_10=lift(outcome, p, 0.1),
+        expected_rate=_ratio(p.sum(), n),
+        z=find_z(outcome, p) if n else None,
+        slope=slope,
+        slope_interval=slope_interval,
     )
 
 

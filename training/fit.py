@@ -27,6 +27,7 @@ from training.lesson import Lesson
 from training.members import (
     AVERAGE,
     BLENDS,
+    CONSTANT,
     KINDS,
     LEARNING_KINDS,
     LSTM,
@@ -110,7 +111,9 @@ def learn(recipe: Recipe, kind: str, report: Progress = lambda share, text: None
 
 def make_candidate(recipe: Recipe, kind: str, learned: dict[str, Learned]) -> Candidate:
     members, cells = blend(kind, learned) if kind in BLENDS else learned[kind]
-    calibration = fit_calibration(cells, recipe.spec.churn.horizons_days)
+    # one rate for all can only be right for those whom a metric counts: the others churn at another
+    own = [of.only(of.is_active) for of in cells] if kind == CONSTANT else cells
+    calibration = fit_calibration(own, recipe.spec.churn.horizons_days)
     return Candidate(
         kind=kind,
         spec=recipe.spec,
@@ -262,6 +265,10 @@ class Cells:
     outcome: np.ndarray
     days_ago: np.ndarray
     is_active: np.ndarray  # active within the horizon: those over whom metrics are taken
+
+    def only(self, chosen: np.ndarray) -> Cells:
+        """Those of the cells that are chosen (n,), as bool or as 0 and 1."""
+        return Cells(*(values[chosen.astype(bool)] for values in vars(self).values()))
 
 
 def collect_cells(recipe: Recipe, members: Members) -> list[Cells]:

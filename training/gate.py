@@ -47,7 +47,7 @@ def run_gate(
 
 
 def choose_scorer(predictions: Predictions, losses: Mapping[str, np.ndarray]) -> Verdict:
-    """The verdict on the best validated kind that passes the gate beside those that would score in its place.
+    """The verdict on the best validated kind that the gate does not refuse, beside those that would score instead.
 
     losses  kind -> validated log loss per horizon (H,); never of the outcomes in `predictions`, which can only refuse.
             Nor do they choose the contender: of so many kinds and horizons some is always ahead by chance.
@@ -57,7 +57,7 @@ def choose_scorer(predictions: Predictions, losses: Mapping[str, np.ndarray]) ->
     for number, kind in enumerate(ranked[:-1]):
         left = {other: losses[other] for other in ranked[number + 1 :]}
         verdict = judge(predictions, kind, best=choose_contenders(left, predictions.horizons_days), fallback=kind)
-        if verdict.passed:
+        if not verdict.reasons:
             return replace(verdict, refused=refused)
         refused[kind] = verdict.reasons
     best = ranked[0]  # each is beaten by the next: the best validated scores for want of a better one

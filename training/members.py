@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from training.lean import LeanNetwork
     from training.model import ChurnNetwork
 
-LSTM = "lstm"
+CONSTANT, LSTM = "constant", "lstm"
 WEIGHTS_FILE = "weights.f32"
 #: Kinds that learn by themselves.
 LEARNING_KINDS = (*BASELINES, LSTM)

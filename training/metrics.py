@@ -192,6 +192,18 @@ def compare_calibration(
     return _interval(np.concatenate(differences), level)
 
 
+def compare_levels(
+    outcome: np.ndarray, p: np.ndarray, contender_p: np.ndarray, draws: int = DRAWS, seed: int = SEED,
+    level: float = LEVEL,
+) -> tuple[float, float]:  # fmt: skip
+    """The interval of the candidate's |expected - churned| less the contender's, a paired bootstrap over customers."""
+    differences = [
+        np.abs(weights @ (p - outcome)) - np.abs(weights @ (contender_p - outcome))
+        for weights in draw_weights(len(outcome), draws, seed)
+    ]
+    return _interval(np.concatenate(differences) / len(outcome), level)
+
+
 def bootstrap_mean(
     values: np.ndarray, unit: np.ndarray, draws: int = DRAWS, seed: int = SEED
 ) -> tuple[float, tuple[float, float]]:

@@ -28,7 +28,7 @@ from training.report_tables import (
     find_mean,
 )
 from training.segments import SegmentCheck
-from training.verdict import MARGIN, Verdict
+from training.verdict import FEWEST_OUTCOMES, MARGIN, Verdict
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -126,8 +126,9 @@ def describe_model(findings: Findings) -> dict[str, object]:
         "headline": findings.headline,
         "verdict": verdict,
         "margin": MARGIN,
+        "fewest": FEWEST_OUTCOMES,
         "verdict_sentence": report_words.write_verdict(verdict),
-        "calibration_note": report_words.write_calibration_note(predictions, verdict),
+        "calibration_note": report_words.write_calibration_note(verdict),
         "contenders": describe_contenders(verdict, findings.validated, list(predictions.by_method)),
         "horizons": [describe_horizon(predictions, findings.metrics, index) for index in range(len(horizons))],
         "gate": list(describe_gate(verdict)),

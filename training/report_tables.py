@@ -44,8 +44,16 @@ def describe_horizon(predictions: Predictions, metrics: list[MetricRow], index: 
         told = {name: write_number(getattr(row, name)) for name in METRIC_COLUMNS}
         halves = _find_half_intervals(outcome, p)
         cells = [(told[name], halves.get(name, ""), told[name] == best[name]) for name in METRIC_COLUMNS]
-        lines.append({"method": row.method, "mean_p": find_mean(p), "cells": cells})
+        lines.append({"method": row.method, "mean_p": row.expected_rate, "z": row.z, "slope": _write_slope(row),
+                      "cells": cells})  # fmt: skip
     return {"days": rows[0].horizon_days, "n": rows[0].n, "churn_rate": rows[0].churn_rate, "lines": lines}
+
+
+def _write_slope(row: MetricRow) -> tuple[str, str]:
+    """The calibration slope and its 95 % interval, as printed; the latter empty where there is none."""
+    if row.slope is None:
+        return write_number(None), ""
+    return write_number(row.slope, 2), " to ".join(write_number(end, 2) for end in row.slope_interval)
 
 
 def _find_half_intervals(outcome: np.ndarray, p: np.ndarray) -> dict[str, str]:
@@ -71,7 +79,7 @@ def find_mean(values: np.ndarray) -> float | None:
 def describe_contenders(verdict: Verdict, validated: Mapping[str, float], methods: Sequence[str]) -> list[dict]:
     """Every kind in the order in which the gate asks them, with what became of it."""
     refused = list(verdict.refused)
-    asked = [*refused, verdict.candidate] if verdict.passed else [verdict.candidate, *refused]
+    asked = [*refused, verdict.candidate] if not verdict.reasons else [verdict.candidate, *refused]
     left = sorted((m for m in methods if m not in asked), key=lambda kind: validated.get(kind, np.inf))
     return [
         {

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
-from training.evaluate import Predictions
-from training.verdict import MARGIN, HorizonVerdict, Verdict
+from training.verdict import FEWEST_OUTCOMES, MARGIN, HorizonVerdict, Verdict
 
 METHOD_NAMES = {
+    "constant": "constant rate",
     "recency": "recency alone",
     "bgnbd": "BG/NBD",
     "logistic": "logistic regression",
@@ -33,27 +33,59 @@ NAMES = MethodNames(METHOD_NAMES)
 
 def name_methods(sentence: str) -> str:
     """The gate's sentence with the methods' names in place of their kinds."""
-    return re.sub(r"(?<=of )(\w+)(?= is|,)", lambda kind: NAMES[kind[0]], sentence)
+    return re.sub(r"(?<=of )\w+(?= is|,)|\w+(?= expected)", lambda kind: NAMES[kind[0]], sentence)
 
 
 def write_verdict(verdict: Verdict) -> str:
-    """What the gate says, and why."""
+    """What the gate says, and why. No more than its tests have shown."""
     candidate, promoted = start_sentence(NAMES[verdict.candidate]), start_sentence(NAMES[verdict.promoted])
-    if verdict.passed:
-        calibrated = ", and as well calibrated as chance allows" if not verdict.warnings else ""
-        return f"{candidate}: passes. Nowhere surely worse than its contender by {MARGIN} of log loss{calibrated}."
+    causes = _list_causes(verdict)
+    if causes:
+        is_other = verdict.promoted != verdict.candidate
+        instead = "scores instead" if is_other else "still scores, for want of a better one"
+        return f"{candidate}: refused. {start_sentence(', and '.join(causes))}. {promoted} {instead}.{_ask(verdict)}"
+    if verdict.unjudged:
+        return f"{candidate}: cannot be judged.{_ask(verdict)}"
+    better = f"Nowhere measurably worse than its contender by {MARGIN} of log loss"
+    if missed := [h for h in verdict.horizons if not h.calibration.ok]:
+        return f"{candidate}: passes. {better}, but its calibration misses at {join_days(missed)}."
+    return f"{candidate}: passes. {better}; no test of its calibration speaks against it."
+
+
+def _list_causes(verdict: Verdict) -> list[str]:
+    """Why the candidate is refused; empty where it is not."""
+    judged = [h for h in verdict.horizons if h.is_judged]
     found = {
-        "nobody's outcome is known yet at {}": [h for h in verdict.horizons if not h.comparison],
-        "its log loss is worse than the contender's at {}": [
-            h for h in verdict.horizons if h.comparison and not h.log_loss_ok
-        ],
-        "its calibration error is larger than chance explains at {}": [
-            h for h in verdict.horizons if h.refuses_calibration
+        "its log loss is worse than the contender's at {}": [h for h in judged if not h.log_loss_ok],
+        "its calibration is worse than chance explains and than that of the contender at {}": [
+            h for h in judged if h.refuses_calibration
         ],
     }
-    causes = [text.format(join_days(horizons)) for text, horizons in found.items() if horizons]
-    instead = "scores instead" if verdict.promoted != verdict.candidate else "still scores, for want of a better one"
-    return f"{candidate}: refused. {start_sentence(', and '.join(causes))}. {promoted} {instead}."
+    return [text.format(join_days(horizons)) for text, horizons in found.items() if horizons]
+
+
+def _ask(verdict: Verdict) -> str:
+    """What evidence is missing, and who decides without it; empty where none is."""
+    if not verdict.unjudged:
+        return ""
+    missing = [h for h in verdict.horizons if not h.is_judged]
+    least = min((min(h.churned, h.n - h.churned) for h in missing), default=0)
+    return (
+        f" Too few outcomes to judge {join_days(missing)}: it takes {FEWEST_OUTCOMES} customers who churned and as "
+        f"many who stayed, and there are as few as {least}. A person decides whether it scores."
+    )
+
+
+def write_level(horizon: HorizonVerdict) -> str:
+    """Expected and actual churn of what the gate looked at, as a sentence; empty where nobody's outcome is known."""
+    test = horizon.calibration
+    if test is None:
+        return ""
+    fits = "within chance" if test.level_ok else "more than chance explains"
+    return (
+        f"{horizon.horizon_days} days: expected {write_percent(test.expected)}, saw {write_percent(test.churned)} of "
+        f"{test.n:,} (z {write_signed(test.z, 1)}, {fits})."
+    )
 
 
 def join_days(horizons: Sequence[HorizonVerdict]) -> str:
@@ -62,17 +94,19 @@ def join_days(horizons: Sequence[HorizonVerdict]) -> str:
     return f"{', '.join(most)} and {last} days" if most else f"{last} days"
 
 
-def write_calibration_note(predictions: Predictions, verdict: Verdict) -> str:
-    """Whether the contenders would pass the calibration test themselves; empty where the candidate passed it."""
-    failed = [h for h in verdict.horizons if not h.ece_ok and h.comparison]
+def write_calibration_note(verdict: Verdict) -> str:
+    """Expected and actual churn where the candidate fails a calibration test, and whether the contender fails as well;
+    empty where it fails none."""
+    failed = [h for h in verdict.horizons if h.calibration and not h.calibration.ok]
     if not failed:
         return ""
-    also = [h for h in failed if not h.contender_ece_ok]
+    levels = " ".join(write_level(h) for h in failed)
+    also = [h for h in failed if not h.contender_calibration.ok]
     if not also:
-        return "The contenders pass the same calibration test."
+        return f"{levels} The contenders pass the same calibration tests."
     return (
-        f"The contender fails the same calibration test at {join_days(also)}: the miss is shared, as it is when a "
-        "season or a trend turns after the cut-off."
+        f"{levels} The contender fails the calibration tests as well at {join_days(also)}: the miss is shared, as it "
+        "is when a season or a trend turns after the cut-off."
     )
 
 

@@ -46,6 +46,7 @@ from training.report_words import METHOD_NAMES
 from training.sealed import read_files
 from training.spend import fit_spend
 from training.tracking import log_training
+from training.verdict import Verdict
 
 SHOWN_METRICS = {"auroc": "AUROC", "log_loss": "log loss", "ece": "ECE", "lift_10": "lift 10 %"}
 
@@ -155,7 +156,9 @@ def describe_candidate(candidate: Candidate, plan: Training) -> dict[str, object
 
 
 def make_record(bundle: Bundle, kind: str, gate: GateResult, as_of: date) -> ModelRecord:
-    metrics = {f"{row.horizon_days}d": vars(row) for row in gate.metrics if row.method == kind}
+    judged = {horizon.horizon_days: horizon.is_judged for horizon in gate.verdict.horizons}
+    metrics = {f"{row.horizon_days}d": {**vars(row), "is_judged": judged[row.horizon_days]}
+               for row in gate.metrics if row.method == kind}  # fmt: skip
     return ModelRecord(
         version=bundle.version,
         kind=kind,
@@ -177,11 +180,19 @@ def show_gate(gate: GateResult, console: Console) -> None:
         table.add_row(f"{row.horizon_days} d", row.method, f"{row.n:,}", rate, *shown)
     console.print(table)
     verdict = gate.verdict
-    outcome = "passes the gate" if verdict.passed else "scores, though no kind passes the gate"
-    console.print(f"{verdict.promoted} {outcome}", highlight=False)
+    console.print(f"{verdict.promoted} {write_outcome(verdict)}", highlight=False)
     refused = [f"{kind} is refused: {reason}" for kind, reasons in verdict.refused.items() for reason in reasons]
-    for line in (*verdict.reasons, *verdict.warnings, *refused):
+    for line in (*verdict.unjudged, *verdict.reasons, *verdict.warnings, *refused):
         console.print(f"  {line}", highlight=False, soft_wrap=True)
+
+
+def write_outcome(verdict: Verdict) -> str:
+    """What the gate says of the kind that is offered."""
+    if verdict.passed:
+        return "passes the gate"
+    if verdict.reasons:
+        return "is offered, though no kind passes the gate: a person decides"
+    return "is offered, though the gate cannot be judged by so few outcomes: a person decides"
 
 
 def find_record(models: Path, run_key: str) -> ModelRecord | None:

@@ -1,4 +1,4 @@
-"""May the candidate score, or must it step aside for a contender?
+"""May the candidate score, or must it step aside for a contender? And is there evidence enough to say so?
 
 Intervals and bounds are 95 % over all horizons together (Bonferroni), from seeded draws (metrics.py): the same input
 gives the same verdict.
@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
-import numpy as np
-
+from training.calibration_tests import CalibrationTest, measure_calibration
 from training.evaluate import Predictions
 from training.members import KINDS
-from training.metrics import LEVEL, CalibrationBins, Comparison, compare, compare_calibration
+from training.metrics import LEVEL, Comparison, compare, compare_calibration, compare_levels
 
 #: Validation log losses closer than this are a tie.
 TIE = 1e-4
@@ -22,41 +21,51 @@ TIE = 1e-4
 MARGIN = 1e-3
 
 
+#: A horizon is judged where at least so many customers churned and as many stayed. With fewer, a paired interval is
+#: wider than the differences between methods, and no test has the power to refuse a bad model.
+FEWEST_OUTCOMES = 30
+
+
 @dataclass(frozen=True)
 class HorizonVerdict:
-    """The gate at one horizon: both parts, and the same calibration test of the contender for fairness.
+    """The gate at one horizon, and the same calibration tests of the contender for fairness.
 
-    ece_interval is that of the candidate's calibration error less the contender's, told where the contender's alone
-    is what chance allows. comparison is None, and so are all measures, where no outcome counts for the horizon.
+    n, churned      customers whose outcome counts, and how many of them churned
+    comparison      of log loss and AUROC; None, as both calibrations, where no outcome counts for the horizon
+    ece_interval    of the candidate's calibration error less the contender's
+    level_interval  of the same difference of |expected - churned|; both only where the candidate fails a calibration
+                    test and the contender fails none
     """
 
     horizon_days: int
     n: int
     contender: str
+    churned: int = 0
+    is_judged: bool = False
     comparison: Comparison | None = None
     log_loss_ok: bool = False
-    ece: float | None = None
-    ece_bound: float | None = None
-    ece_ok: bool = False
-    contender_ece: float | None = None
-    contender_ece_bound: float | None = None
-    contender_ece_ok: bool = False
+    calibration: CalibrationTest | None = None
+    contender_calibration: CalibrationTest | None = None
     ece_interval: tuple[float, float] | None = None
+    level_interval: tuple[float, float] | None = None
 
     @property
     def refuses_calibration(self) -> bool:
         """Whether the candidate must go for its calibration: for a contender that is surely better calibrated, and not
         worse in log loss, which pays for bad calibration as well."""
-        if self.ece_interval is None:
-            return False
-        return self.ece_interval[0] > 0 and self.comparison.log_loss_difference >= 0
+        intervals = [interval for interval in (self.ece_interval, self.level_interval) if interval]
+        is_beaten = any(interval[0] > 0 for interval in intervals)
+        return self.is_judged and is_beaten and self.comparison.log_loss_difference >= 0
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says. `promoted` is the kind that scores: the candidate where it passed, else the fallback.
+    """What the gate says. `promoted` is the kind that scores: the candidate unless it is refused, else the fallback.
 
-    refused  kinds that validation preferred to the candidate -> why they may not score
+    passed    no horizon refuses the candidate, and each had outcomes enough to be judged by
+    reasons   why the candidate is refused
+    unjudged  what evidence is missing; a model without it is for a person to promote
+    refused   kinds that validation preferred to the candidate -> why they may not score
     """
 
     candidate: str
@@ -65,6 +74,7 @@ class Verdict:
     horizons: tuple[HorizonVerdict, ...]
     reasons: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
     refused: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict:
@@ -84,10 +94,11 @@ def judge(
     """The gate. It refuses a candidate that at any horizon
 
     - has a paired interval of its log-loss difference to the contender that lies wholly above MARGIN, or
-    - has a calibration error above the bound of what its own probabilities give on drawn labels, where that of the
-      contender that would score instead lies within its bound, is significantly smaller, and comes without a higher log
-      loss (else refusing the candidate would put a worse method in its place, and it is a warning), or
-    - has no closed outcome to be judged by.
+    - fails a test of its calibration (calibration_tests.py), where the contender that would score instead fails none,
+      is significantly better calibrated, and comes without a higher log loss (else refusing the candidate would put a
+      worse method in its place, and it is a warning).
+
+    A horizon with fewer than FEWEST_OUTCOMES churned or stayed is not judged: it refuses nobody, and nobody passes.
 
     Of H horizons each is judged at the level 1 - 0.05 / H (Bonferroni), so that chance alone refuses one candidate in
     twenty by each rule, however many horizons a shop has.
@@ -101,9 +112,11 @@ def judge(
     )
     reasons = tuple(reason for horizon in horizons for reason in _explain(horizon, candidate))
     warnings = tuple(warning for horizon in horizons for warning in _warn(horizon, candidate))
+    unjudged = tuple(_say_missing(horizon) for horizon in horizons if not horizon.is_judged)
     contenders = list(best.values())
     fallback = fallback or choose_simplest_best({c: -contenders.count(c) for c in contenders})
-    return Verdict(candidate, not reasons, fallback if reasons else candidate, horizons, reasons, warnings)
+    promoted = fallback if reasons else candidate
+    return Verdict(candidate, not (reasons or unjudged), promoted, horizons, reasons, warnings, unjudged)
 
 
 def _judge_horizon(predictions: Predictions, index: int, candidate: str, contender: str) -> HorizonVerdict:
@@ -114,52 +127,71 @@ def _judge_horizon(predictions: Predictions, index: int, candidate: str, contend
         return HorizonVerdict(horizon_days, 0, contender)
     level = 1 - (1 - LEVEL) / len(predictions.horizons_days)
     comparison = compare(outcome, p, contender_p, level=level)
-    ece, bound = _test_calibration(outcome, p, level)
-    contender_ece, contender_bound = _test_calibration(outcome, contender_p, level)
-    is_in_question = ece > bound and contender_ece <= contender_bound
+    own, other = (measure_calibration(outcome, of, level) for of in (p, contender_p))
+    is_in_question = not own.ok and other.ok
+    churned = int(outcome.sum())
     return HorizonVerdict(
         horizon_days,
         len(outcome),
         contender,
-        comparison,
+        churned,
+        is_judged=min(churned, len(outcome) - churned) >= FEWEST_OUTCOMES,
+        comparison=comparison,
         log_loss_ok=comparison.log_loss_interval[0] <= MARGIN,
-        ece=ece,
-        ece_bound=bound,
-        ece_ok=ece <= bound,
-        contender_ece=contender_ece,
-        contender_ece_bound=contender_bound,
-        contender_ece_ok=contender_ece <= contender_bound,
+        calibration=own,
+        contender_calibration=other,
         ece_interval=compare_calibration(outcome, p, contender_p, level=level) if is_in_question else None,
+        level_interval=compare_levels(outcome, p, contender_p, level=level) if is_in_question else None,
     )
-
-
-def _test_calibration(outcome: np.ndarray, p: np.ndarray, level: float) -> tuple[float, float]:
-    bins = CalibrationBins(p)
-    return float(bins.error(outcome[None])[0]), bins.error_bound(level=level)
 
 
 def _explain(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
     """Why this horizon refuses the candidate; nothing where it does not."""
-    days = f"{horizon.horizon_days} days"
-    if horizon.comparison is None:
-        yield f"{days}: nobody's outcome is known yet, so {candidate} cannot be judged"
+    if not horizon.is_judged:
         return
     if not horizon.log_loss_ok:
         low, high = horizon.comparison.log_loss_interval
-        yield f"{days}: log loss of {candidate} is worse than that of {horizon.contender}, by {low:.4f} to {high:.4f}"
+        yield (
+            f"{horizon.horizon_days} days: log loss of {candidate} is worse than that of {horizon.contender}, by "
+            f"{low:.4f} to {high:.4f}"
+        )
     if horizon.refuses_calibration:
-        yield _say_calibration(horizon, candidate)
+        yield from _say_calibration(horizon, candidate)
 
 
 def _warn(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
     """What people should know although it refuses nobody."""
-    if horizon.comparison is not None and not horizon.ece_ok and not horizon.refuses_calibration:
-        yield _say_calibration(horizon, candidate)
+    if horizon.comparison is not None and not horizon.refuses_calibration:
+        yield from _say_calibration(horizon, candidate)
 
 
-def _say_calibration(horizon: HorizonVerdict, candidate: str) -> str:
+def _say_missing(horizon: HorizonVerdict) -> str:
+    """Why a horizon cannot be judged."""
+    if not horizon.n:
+        return f"{horizon.horizon_days} days: nobody's outcome is known yet, so no method can be judged"
     return (
-        f"{horizon.horizon_days} days: calibration error of {candidate} is {horizon.ece:.3f}, above the "
-        f"{horizon.ece_bound:.3f} that chance explains (that of {horizon.contender} is {horizon.contender_ece:.3f}, "
-        f"its bound {horizon.contender_ece_bound:.3f})"
+        f"{horizon.horizon_days} days: {horizon.churned:,} customers churned and {horizon.n - horizon.churned:,} "
+        f"stayed; a method can be judged from {FEWEST_OUTCOMES} of each on"
     )
+
+
+def _say_calibration(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
+    """One sentence for each calibration test that the candidate fails, with the numbers of both methods."""
+    days, own, other = f"{horizon.horizon_days} days", horizon.calibration, horizon.contender_calibration
+    if not own.level_ok:
+        yield (
+            f"{days}: churn expected of {candidate} is {own.expected:.1%}, but {own.churned:.1%} of {own.n:,} churned "
+            f"(z {own.z:+.1f}, chance explains up to {own.z_bound:.1f}; {horizon.contender} expected "
+            f"{other.expected:.1%})"
+        )
+    if not own.slope_ok:
+        low, high = own.slope_interval
+        yield (
+            f"{days}: calibration slope of {candidate} is {own.slope:.2f} ({low:.2f} to {high:.2f}), so its "
+            f"probabilities are too {'extreme' if own.slope < 1 else 'timid'}"
+        )
+    if not own.bins_ok:
+        yield (
+            f"{days}: calibration error of {candidate} is {own.ece:.3f}, above the {own.ece_bound:.3f} that chance "
+            f"explains (that of {horizon.contender} is {other.ece:.3f}, its bound {other.ece_bound:.3f})"
+        )

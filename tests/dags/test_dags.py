@@ -280,10 +280,19 @@ def test_a_person_is_asked_about_a_model_that_passed_no_gate_even_by_a_shop_that
     assert churn_train.gate.function({**MODEL, "gate_passed": False}, params=params, ti=ti) == "approve"
 
 
+def test_a_person_is_asked_and_told_where_too_few_outcomes_can_judge_a_model():
+    thin = {**MODEL, "gate_passed": False, "metrics": {"60d": {**MODEL["metrics"]["60d"], "is_judged": False}}}
+    pushed = {}
+    ti = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
+    params = {"auto_promote": True, "register_only": False, "dry_run": False}
+    assert churn_train.gate.function(thin, params=params, ti=ti) == "approve"
+    assert "**cannot be judged at 60d**: too few customers churned or stayed" in pushed["text"]
+
+
 def test_the_decision_is_made_on_the_metrics_and_the_report():
     text = churn_train.describe_model(MODEL)
     assert "**lstm 1** (lstm) has learned up to 2026-11-20 and passed the gate" in text
-    assert "| 60d | 1,234 | 0.500 | – | 0.612 | 0.020 |" in text
+    assert "| 60d | 1,234 | 0.500 | – | – | 0.612 | 0.020 |" in text
     assert "/churn-reports/living/r.html" in text
     assert "no kind passed the gate" in churn_train.describe_model({**MODEL, "gate_passed": False})
 

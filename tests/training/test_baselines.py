@@ -11,11 +11,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from spark_jobs.contract.errors import ChurnError
-from training.baselines import BASELINES, BgNbd, Boosting, Logistic, Recency
+from training.baselines import BASELINES, BgNbd, Boosting, Constant, Logistic, Recency
 from training.lesson import Lesson
 
 NAMES = ["spend", "days_since_purchase", "age", "constant"]
-KINDS = ["recency", "logistic", "boosting"]
+KINDS = ["constant", "recency", "logistic", "boosting"]
 
 
 def draw_rows(n: int = 3000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -87,13 +87,20 @@ def test_boosting_stops_before_it_learns_noise_by_heart():
     assert fit("boosting", rows, labels, np.ones((2000, 1))).predict(rows).std() < 0.05
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS[1:])
 def test_probabilities_fit_the_rate_and_rank_better_than_chance(kind, fitted):
     rows, labels, _ = draw_rows(seed=1)
     p = fitted[kind].predict(rows)
     assert (p.shape, p.dtype) == ((3000, 2), np.float64)
     assert p.mean(axis=0) == pytest.approx(labels.mean(axis=0), abs=0.03)
     assert all(roc_auc_score(labels[:, h], p[:, h]) > 0.65 for h in (0, 1))
+
+
+def test_the_constant_is_the_smoothed_rate_of_what_teaches():
+    rows, labels, taught = draw_rows(10)
+    labels[:, 0], taught[:, 0] = np.arange(10) < 7, np.arange(10) < 8
+    p = fit("constant", rows, labels, taught).predict(rows[:3])
+    assert p[:, 0].tolist() == [(7 + 1) / (8 + 2)] * 3
 
 
 # What teaches
@@ -273,4 +280,4 @@ def test_trees_of_another_width_and_unlikely_rates_are_clean_errors(fitted):
 
 
 def test_baselines_stand_simplest_first():
-    assert list(BASELINES.values()) == [Recency, BgNbd, Logistic, Boosting]
+    assert list(BASELINES.values()) == [Constant, Recency, BgNbd, Logistic, Boosting]

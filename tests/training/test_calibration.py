@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.calibration import Calibration, Told, calibrate, fit_lines, logit, make_terms, sigmoid, trust_trend
+from training.calibration import (
+    LARGEST,
+    SMALLEST,
+    Calibration,
+    Told,
+    calibrate,
+    fit_lines,
+    logit,
+    make_terms,
+    sigmoid,
+    trust_trend,
+)
 
 
 def draw(slope: float, intercept: float, drift: float, count: int = 400_000):
@@ -93,3 +104,12 @@ def test_calibrated_probabilities_never_rise_with_the_horizon():
 def test_certain_probabilities_stay_finite():
     terms = make_terms(np.array([0.0, 1.0]), np.zeros(2))
     assert np.isfinite(terms).all()
+
+
+@pytest.mark.parametrize("p", [0.0, 1e-9, 0.5, 1 - 1e-12, 1.0])
+def test_nothing_is_certain(p):
+    """Whatever the model says and however steep the rescaling; and it never rises with the horizon."""
+    steep = Calibration(np.full(3, 10.0), np.array([10.0, 0.0, -10.0]), np.zeros(3))
+    told = steep.apply(np.full((1, 3), p))
+    assert ((told >= SMALLEST) & (told <= LARGEST)).all()
+    assert (np.diff(told) <= 0).all()

@@ -57,9 +57,18 @@ def test_a_calibrated_contender_that_is_clearly_worse_does_not_refuse_for_calibr
         make_predictions(outcome, {"lstm": tilted, "recency": flat}), validated(lstm=0.4, recency=0.6)
     )
     (horizon,) = verdict.horizons
-    assert (horizon.ece_ok, horizon.contender_ece_ok) == (False, True)
+    assert (horizon.calibration.ok, horizon.contender_calibration.ok) == (False, True)
     assert (verdict.promoted, verdict.passed) == ("lstm", True)
-    assert "calibration error of lstm" in verdict.warnings[0]
+    assert any("calibration slope of lstm" in warning and "too extreme" in warning for warning in verdict.warnings)
+
+
+def test_where_too_few_churned_the_best_validated_is_offered_and_nothing_passes():
+    outcome = np.zeros(300)
+    outcome[:12] = 1.0
+    methods = {"lstm": np.full(300, 0.3), "logistic": np.full(300, 0.04)}
+    verdict = choose_scorer(make_predictions(outcome, methods), validated(lstm=0.4, logistic=0.5))
+    assert (verdict.promoted, verdict.passed, verdict.reasons, verdict.refused) == ("lstm", False, (), {})
+    assert "12 customers churned and 288 stayed" in verdict.unjudged[0]
 
 
 def test_a_kind_without_validation_comes_last():

@@ -26,7 +26,7 @@ from training.verdict import judge
 
 HOSTILE = '<script>alert("x")</script> & Sons | [a](b)'
 SHOP = replace(make_shop(), title=HOSTILE)
-METHODS = ("recency", "bgnbd", "logistic", "boosting", "average", "blend", "lstm")
+METHODS = ("constant", "recency", "bgnbd", "logistic", "boosting", "average", "blend", "lstm")
 AS_OF = date(2024, 9, 1)
 
 
@@ -36,7 +36,11 @@ def make_predictions(n: int = 400, share_of_right: float = 1.0, outcome: np.ndar
     p = 1 / (1 + np.exp(-rng.normal(size=(n, 3))))
     happened = (rng.random((n, 3)) < p).astype(float) if outcome is None else outcome
     by_method = {method: np.clip(p + rng.normal(0, 0.02, p.shape), 0.01, 0.99) for method in METHODS}
-    by_method |= {"recency": np.full((n, 3), 0.5).round(1), "lstm": p * share_of_right}
+    by_method |= {
+        "constant": np.full((n, 3), 0.5),
+        "recency": np.full((n, 3), 0.5).round(1),
+        "lstm": p * share_of_right,
+    }
     ids = np.array([f"secret-{k}" for k in range(n)])
     return Predictions(ids, day(100), (30, 60, 90), np.ones((n, 3), bool), happened, by_method)
 
@@ -92,8 +96,11 @@ def test_every_measured_number_is_told(kind, tmp_path):
     for horizon in verdict.horizons:
         low, high = horizon.comparison.log_loss_interval
         assert f"{low:+.4f} to {high:+.4f}".replace("-", "−") in said
-        assert f"{horizon.ece:.3f} ({horizon.ece_bound:.3f})" in said
-        assert f"{horizon.contender_ece:.3f} ({horizon.contender_ece_bound:.3f})" in said
+        for test in (horizon.calibration, horizon.contender_calibration):
+            assert f"{test.ece:.3f} ({test.ece_bound:.3f})" in said
+        test = horizon.calibration
+        assert f"{100 * test.expected:.1f} % → {100 * test.churned:.1f} %" in said
+        assert f"{test.slope:.2f}" in said
 
 
 @pytest.mark.parametrize("kind", ["page", "card"])
@@ -133,8 +140,11 @@ def test_a_refusal_names_its_causes_and_what_scores_instead(kind, tmp_path):
     assert not verdict.passed
     sentence = next(part for part in re.split(r"(?=LSTM network: )", words(text)) if part.startswith("LSTM network:"))
     assert sentence.startswith("LSTM network: refused. Its log loss is worse than the contender")
-    assert "its calibration error is larger than chance explains at 30, 60 and 90 days" in sentence
-    assert "Logistic regression scores instead. The contenders pass the same calibration test." in sentence
+    assert (
+        "its calibration is worse than chance explains and than that of the contender at 30, 60 and 90 days" in sentence
+    )
+    assert "Logistic regression scores instead." in sentence
+    assert "The contenders pass the same calibration tests." in sentence
 
 
 def test_where_every_kind_is_refused_the_page_says_which_scores_nevertheless_and_why_none_may(tmp_path):
@@ -182,14 +192,15 @@ def test_a_shared_miss_is_called_shared(tmp_path):
     predictions.by_method["logistic"] *= 0.6
     text, _, verdict = document("page", tmp_path, predictions)
     assert [h.log_loss_ok for h in verdict.horizons] == [True] * 3
-    assert "The contender fails the same calibration test at 30, 60 and 90 days" in words(text)
+    assert "The contender fails the calibration tests as well at 30, 60 and 90 days" in words(text)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, np.nan], ids=["all stayed", "all churned", "not known yet"])
 @pytest.mark.parametrize("kind", ["page", "card"])
 def test_outcomes_without_curves_still_make_a_report(kind, value, tmp_path):
     text, *_ = document(kind, tmp_path, make_predictions(50, outcome=np.full((50, 3), value)))
-    assert "refused" in text or "passes" in text
+    assert "LSTM network: cannot be judged. Too few outcomes to judge 30, 60 and 90 days" in words(text)
+    assert "A person decides whether it scores." in words(text)
     if kind == "page":
         assert "No curves" in text
         assert "nan" not in words(text).lower().split()
