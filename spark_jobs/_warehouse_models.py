@@ -44,7 +44,8 @@ class ModelRecord:
     @property
     def is_judged(self) -> bool:
         """Whether the gate of its training had outcomes enough at every horizon."""
-        return all(metrics.get("is_judged", True) for metrics in self.metrics.values())
+        of_horizons = [metrics for metrics in self.metrics.values() if isinstance(metrics, Mapping)]
+        return all(metrics.get("is_judged", True) for metrics in of_horizons)
 
 
 def add_model(connection: psycopg.Connection, schema: str, model: ModelRecord) -> None:

@@ -6,7 +6,8 @@ for every kind. The steps before stay as they are, so a network goes on from the
 
 To remove every group over every window of every customer would cost dozens of scorings. So a candidate that is kept
 learns from a sample, where all of it is removed, to guess effects at the price of a product; what is guessed to be the
-strongest of three groups is then removed in truth.
+strongest of three groups is then removed in truth. Whoever has no reason by then is looked at again, each group's level
+in truth; where none of them raises the probability either, the reason is the rate of customers like this one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
+
+from spark_jobs.contract.risk_reasons import BASE_RATE
 
 if TYPE_CHECKING:
     from training.dataset import Tensors, TensorSpec
@@ -46,9 +49,9 @@ PENALTY = 0.01
 class Reasons(NamedTuple):
     """The evidence named for each customer, the strongest first; all (B, MOST_REASONS).
 
-    group   object, None where there is no further reason
+    group   object, None where there is no further reason; BASE_RATE stands first where no evidence raises the risk
     weeks   int64: the evidence is what changed within so many weeks; 0: it is a level
-    effect  float64: how far the probability falls without it; NaN where there is no reason
+    effect  float64: how far the probability falls without it; NaN where there is no evidence
     """
 
     group: np.ndarray
@@ -67,7 +70,26 @@ def find_reasons(candidate: Candidate, looked: Look, rows: np.ndarray) -> Reason
     effect[row, rank] = looked.measure(candidate, rows[row], strongest[row, rank], weeks[row, rank])
     group = np.array(list_groups(candidate.spec), dtype=object)[strongest]
     missing = ((0, 0), (0, MOST_REASONS - group.shape[1]))  # a model of one or two groups
-    return _order(np.pad(group, missing, constant_values=None), np.pad(weeks, missing), effect)
+    reasons = _order(np.pad(group, missing, constant_values=None), np.pad(weeks, missing), effect)
+    return _find_levels(candidate, looked, rows, reasons)
+
+
+def _find_levels(candidate: Candidate, looked: Look, rows: np.ndarray, reasons: Reasons) -> Reasons:
+    """Whoever has no reason gets the strongest level, measured in truth, or else BASE_RATE: guesses may be wrong."""
+    bare = np.flatnonzero(np.isnan(reasons.effect[:, 0]))
+    names = list_groups(candidate.spec)
+    if not len(bare):
+        return reasons
+    place = np.tile(np.arange(len(names)), len(bare))
+    effect = looked.measure(candidate, np.repeat(rows[bare], len(names)), place, np.zeros_like(place))
+    effect = effect.reshape(len(bare), len(names))
+    best = effect.argmax(axis=1)
+    strongest = effect[np.arange(len(bare)), best]
+    is_evidence = strongest >= SMALLEST_EFFECT
+    reasons.group[bare, 0] = np.where(is_evidence, np.array(names, dtype=object)[best], BASE_RATE)
+    reasons.weeks[bare, 0] = 0
+    reasons.effect[bare, 0] = np.where(is_evidence, strongest, np.nan)
+    return reasons
 
 
 @dataclass(frozen=True)

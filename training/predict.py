@@ -87,7 +87,8 @@ class Scorer:
     ) -> dict[str, pa.Array]:
         """The reason columns; null where nobody needs to act, for a reason costs more than a score."""
         reasons = find_reasons(self.candidate, looked, at_risk)
-        texts = write_texts(reasons, batch.take(pa.array(at_risk)), self.candidate.spec.measures, as_of, shop)
+        texts = write_texts(reasons, batch.take(pa.array(at_risk)), self.candidate.spec.measures, as_of, shop,
+                            looked.present[at_risk])  # fmt: skip
         place = np.full(batch.num_rows, -1)
         place[at_risk] = np.arange(len(at_risk))
         rows = pa.array(place, mask=place < 0)

@@ -1,7 +1,9 @@
 """What is said of a reason? The words of contract/risk_reasons.py with numbers of the customer's own series.
 
 A change compares the last weeks with as many before them; where nothing happened in them, it tells what was usual in
-the half year before. Whatever the model thinks, the sentence is true.
+the half year before. Whatever the model thinks, the sentence is true. A fact that is no bad news by itself, an amount
+or a rise, is told with what makes it such: that there was only one day with a purchase, that one day was most of all,
+or since when the customer has been silent.
 """
 
 from __future__ import annotations
@@ -11,7 +13,15 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from spark_jobs.contract.risk_reasons import COUNTED_IN_DAYS, LANGUAGES, REASON_GROUPS, ReasonGroup
+from spark_jobs.contract.risk_reasons import (
+    BAD_NEWS,
+    BASE_RATE,
+    COUNTED_IN_DAYS,
+    LANGUAGES,
+    ORDER_SIZES,
+    REASON_GROUPS,
+    ReasonGroup,
+)
 from spark_jobs.contract.shop import Shop
 from training.activity import find_undone_days, leave_out
 from training.dataset import to_day_number
@@ -25,19 +35,28 @@ WEEKS_PER_MONTH = 365.25 / 12 / 7
 SMALLEST_PERCENT = 10
 #: Where anything is left, it has not fallen by 100 %.
 MOST_FALLEN = -99
+#: One day with this share of all that a customer ever bought is told, from so many days with a purchase on.
+ONE_OFF_SHARE = 0.5
+ONE_OFF_DAYS = 3
 #: From so many times the usual gap on, silence is told by it.
 LONG_GAP = 1.5
 
 
 def write_texts(
-    reasons: Reasons, batch: pa.RecordBatch, measures: tuple[str, ...], as_of: date, shop: Shop
+    reasons: Reasons, batch: pa.RecordBatch, measures: tuple[str, ...], as_of: date, shop: Shop, present: np.ndarray
 ) -> np.ndarray:
-    """(B, MOST_REASONS) object: a sentence for every reason, None where there is none."""
+    """(B, MOST_REASONS) object: a sentence for every reason, None where there is none.
+
+    present: (B,) the primary probability, of which BASE_RATE tells.
+    """
     told = _Series(batch, measures, as_of, shop)
     texts = np.full(reasons.group.shape, None, dtype=object)
     for name in {group for group in reasons.group.ravel() if group is not None}:
         row, rank = np.nonzero(reasons.group == name)
-        texts[row, rank] = told.tell(REASON_GROUPS[name], row, reasons.weeks[row, rank])
+        if name == BASE_RATE:
+            texts[row, rank] = told.tell_base_rate(present[row])
+        else:
+            texts[row, rank] = told.tell(REASON_GROUPS[name], row, reasons.weeks[row, rank])
     return texts
 
 
@@ -48,15 +67,25 @@ class _Series:
         self.today = to_day_number(as_of)
         rows = read_rows(batch, measures)
         self.rows = leave_out(rows, find_undone_days(rows, shop.churn) <= self.today)
-        self.words, self.currency = LANGUAGES[shop.language], shop.currency
+        self.words, self.currency, self.churn = LANGUAGES[shop.language], shop.currency, shop.churn
         self.days_with_us = self.today - self.rows.first_day + 1
+        self.ends = np.searchsorted(self.rows.row, np.arange(self.rows.count + 1))
+        self.activity = "purchase" if "sale_count" in measures else "visit"
 
     def tell(self, group: ReasonGroup, row: np.ndarray, weeks: np.ndarray) -> list[str]:
         """A sentence for each of the rows."""
         tellers = {"change": self._tell_changes, "mean": self._tell_means, "total": self._tell_totals,
                    "recency": self._tell_gaps, "tenure": self._tell_tenures}  # fmt: skip
         measures = tuple(name for name in group.measures if name in self.rows.measures)
-        return [text[:1].upper() + text[1:] for text in tellers[group.told](measures, row, weeks)]
+        return [start(text) for text in tellers[group.told](measures, row, weeks)]
+
+    def tell_base_rate(self, present: np.ndarray) -> list[str]:
+        """What becomes of customers like these; percents are rounded down, so that none is certain."""
+        activity, days = self.words.activities[self.churn.activity], self._days(self.churn.primary_horizon_days)
+        return [
+            start(self.words.base_rate.format(percent=int(100 * p), activity=activity, days=days))
+            for p in present.tolist()
+        ]
 
     def _tell_changes(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
         """Fell, rose or none at all; an amount where nothing moved or there is nothing to compare with."""
@@ -69,12 +98,54 @@ class _Series:
         before = (sums[row, weeks + compared] - since) / np.maximum(compared, 1) * weeks
         percent = np.round(100 * (now / np.where(before > 0, before, np.inf) - 1)).clip(min=MOST_FALLEN)
         percent[before <= 0] = 0.0
-        return [
-            self._tell_change(measure, *facts)
-            for facts in zip(*(values.tolist() for values in (span, now, monthly * (weeks > 0), percent)), strict=True)
-        ]
+        facts = zip(*(values.tolist() for values in (row, span, now, monthly * (weeks > 0), percent)), strict=True)
+        return [self._tell_change(measure, *of) for of in facts]
 
-    def _tell_change(self, measure: str, weeks: int, now: float, monthly: float, percent: float) -> str:
+    def _tell_change(self, measure: str, row: int, weeks: int, now: float, monthly: float, percent: float) -> str:
+        """Bad news as it is; else with what makes it such."""
+        is_less = now <= 0 or percent <= -SMALLEST_PERCENT
+        text = self._state_change(measure, weeks, now, monthly, percent)
+        if is_less != (measure in BAD_NEWS):
+            return text
+        return self._tell_order(measure, row) or self._add_silence(text, row)
+
+    def _tell_order(self, measure: str, row: int) -> str:
+        """That all, or most, of what somebody bought was bought on one day; empty where that is not so."""
+        if measure not in (*ORDER_SIZES, "sale_count") or self.activity != "purchase":
+            return ""
+        day, size = self._active_days(row, "sale_count", measure)
+        if measure == "sale_count":
+            return self.words.one_purchase.format(ago=self._ago(self.today - day[0])) if len(day) == 1 else ""
+        largest = int(size.argmax()) if len(size) else 0
+        if len(day) == 1:
+            return self.words.one_day_amount.format(
+                amount=self._amount(measure, size[0]), ago=self._ago(self.today - day[0])
+            )
+        if len(day) < ONE_OFF_DAYS or size[largest] < ONE_OFF_SHARE * size.sum():
+            return ""
+        return self.words.one_off.format(
+            noun=self.words.nouns[measure][0], amount=self._amount(measure, size[largest]),
+            total=self._amount(measure, size.sum()), ago=self._ago(self.today - day[largest]),
+        )  # fmt: skip
+
+    def _active_days(self, row: int, measure: str, size: str) -> tuple[np.ndarray, np.ndarray]:
+        """The customer's days on which the measure is above zero, and another measure of these days."""
+        own = slice(self.ends[row], self.ends[row + 1])
+        is_active = self.rows.measures[measure][own] > 0
+        return self.rows.day[own][is_active], self.rows.measures[size][own][is_active]
+
+    def _add_silence(self, text: str, row: int) -> str:
+        """The fact, and how long ago the customer was active last."""
+        measure = {"purchase": "sale_count", "visit": "browse_count"}[self.activity]
+        if measure not in self.rows.measures:
+            return text
+        active, _ = self._active_days(row, measure, measure)
+        if not len(active):
+            return f"{text}, {self.words.no_purchase}" if self.activity == "purchase" else text
+        activity = self.words.activities[self.activity]
+        return self.words.last.format(fact=text, activity=activity, ago=self._ago(self.today - active[-1]))
+
+    def _state_change(self, measure: str, weeks: int, now: float, monthly: float, percent: float) -> str:
         words, (noun, _) = self.words, self.words.nouns[measure]
         if now <= 0:
             none = words.none_after if monthly > 0 else words.none
@@ -86,21 +157,29 @@ class _Series:
 
     def _tell_means(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
         """The mean over the weeks; where there was nothing to take it of, how many there were that have none."""
-        measure, _, counted = measures
-        noun = self.words.nouns[measure][0]
         span = np.where(weeks > 0, weeks, self._level_weeks(row))
         sums = (self._sum_weeks(name)[row, span].tolist() for name in measures)
-        return [
-            self.words.amount.format(noun=noun, weeks=self._weeks(w), amount=self._amount(measure, value / n))
-            if n else self._tell_change(counted, w, there, monthly=0.0, percent=0.0)
-            for w, value, n, there in zip(span.tolist(), *sums, strict=True)
-        ]  # fmt: skip
+        facts = zip(row.tolist(), span.tolist(), *sums, strict=True)
+        return [self._tell_mean(measures, *of) for of in facts]
+
+    def _tell_mean(
+        self, measures: tuple[str, ...], row: int, weeks: int, value: float, count: float, there: float
+    ) -> str:
+        measure, _, counted = measures
+        if not count:
+            return self._tell_change(counted, row, weeks, there, monthly=0.0, percent=0.0)
+        noun, amount = self.words.nouns[measure][0], self._amount(measure, value / count)
+        text = self.words.amount.format(noun=noun, weeks=self._weeks(weeks), amount=amount)
+        return text if value < 0 else self._add_silence(text, row)
 
     def _tell_totals(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
         measure = measures[0]
         noun = self.words.nouns[measure][0]
         totals = np.bincount(self.rows.row, self.rows.measures[measure], minlength=self.rows.count)[row].tolist()
-        return [self.words.total.format(noun=noun, amount=self._amount(measure, value)) for value in totals]
+        return [
+            self._add_silence(self.words.total.format(noun=noun, amount=self._amount(measure, value)), of)
+            for of, value in zip(row.tolist(), totals, strict=True)
+        ]
 
     def _tell_gaps(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
         """The silence beside the customer's own usual gap, as Feature.op gap_ratio has it."""
@@ -118,13 +197,16 @@ class _Series:
         if count == 0:
             return self.words.no_purchase
         if count == 1:
-            return self.words.one_purchase.format(days=self._days(days))
+            return self.words.one_purchase.format(ago=self._ago(days))
         if days >= LONG_GAP * gap:
             return self.words.long_gap.format(days=self._days(days), ratio=f"{days / gap:.1f}")
-        return self.words.usual_gap.format(days=self._days(days), gap=self._days(round(gap)))
+        return self.words.usual_gap.format(ago=self._ago(days), gap=self._days(round(gap)))
 
     def _tell_tenures(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
-        return [self.words.tenure.format(days=self._days(days)) for days in (self.days_with_us[row] - 1).tolist()]
+        return [
+            self._add_silence(self.words.tenure.format(ago=self._ago(days)), of)
+            for of, days in zip(row.tolist(), (self.days_with_us[row] - 1).tolist(), strict=True)
+        ]
 
     def _level_weeks(self, row: np.ndarray) -> np.ndarray:
         """The weeks that a level is told over: half a year, or all weeks of a newer customer."""
@@ -147,6 +229,14 @@ class _Series:
     def _days(self, count: int) -> str:
         return self.words.one_day if count == 1 else self.words.days.format(count=count)
 
+    def _ago(self, days: int) -> str:
+        return self.words.ago.format(days=self._days(int(days))) if days else self.words.today
+
     def _amount(self, measure: str, value: float) -> str:
         number = f"{value:,.2f}" if measure == "spend" else f"{value:,.1f}" if value % 1 else f"{value:,.0f}"
         return number + self.words.nouns[measure][1].format(currency=self.currency)
+
+
+def start(text: str) -> str:
+    """A sentence begins with a capital letter."""
+    return text[:1].upper() + text[1:]

@@ -6,10 +6,12 @@
 Trains every kind on the series as of the day, takes it out of a bundle as the scoring job does, and explains the
 customers at risk (bands medium and high).
 
+explained       share of them whose risk some evidence raises; the others have the reason base_rate
 named           how far the primary probability moves, on average, without the evidence named first
-random          the same without a group drawn from all, over as many weeks, drawn from the customer's whole history
 same weeks      the same without a group drawn from all, over the very weeks of the named evidence
-fidelity        named / random
+fidelity        named / same weeks: what is named is worth more than what else happened in those weeks
+anywhere        named over what a group drawn from all moves, over as many weeks of the customer's whole history;
+                larger, since old weeks move no score
 best of all     share of the effect that the strongest of every group and window would have
 other weights   share of customers whose first reason is another where the network's weights are shuffled
 cost            seconds that explaining the customers at risk adds over the seconds to score them, on one core
@@ -60,8 +62,8 @@ from training.progress import show_progress
 from training.reason_texts import write_texts
 from training.train import Training, prepare_reasons
 
-COLUMNS = ("kind", "at risk", "explained", "named", "random", "same weeks", "fidelity", "best of all", "other weights",
-           "cost")  # fmt: skip
+COLUMNS = ("kind", "at risk", "explained", "named", "same weeks", "fidelity", "anywhere", "best of all",
+           "other weights", "cost")  # fmt: skip
 SEED = 0
 TRIES = 9
 
@@ -136,9 +138,14 @@ def measure(candidate: Candidate, eligible: pa.Table, shop: Shop) -> list[str]:
     reasons = at_risk.explain()
     named, strongest = move_of_named(at_risk, reasons)
     by_chance = [np.abs(at_risk.present - at_risk.predict(inputs)).mean() for inputs in draw_removals(at_risk, reasons)]
-    moves = [f"{value:.4f}" for value in (named, *by_chance)]
-    return [f"{count:,}", f"{np.isfinite(reasons.effect[:, 0]).mean():.0%}", *moves, f"{named / by_chance[0]:.1f}",
-            f"{strongest:.0%}", shuffle_weights(at_risk, reasons, eligible), f"{cost:.2f}"]  # fmt: skip
+    anywhere, same_weeks = by_chance
+    return [f"{count:,}", f"{np.isfinite(reasons.effect[:, 0]).mean():.0%}", f"{named:.4f}", f"{same_weeks:.4f}",
+            _write_times(named, same_weeks), _write_times(named, anywhere), f"{strongest:.0%}",
+            shuffle_weights(at_risk, reasons, eligible), f"{cost:.2f}"]  # fmt: skip
+
+
+def _write_times(named: float, by_chance: float) -> str:
+    return f"{named / by_chance:.1f}" if by_chance else "–"
 
 
 def move_of_named(at_risk: AtRisk, reasons: Reasons) -> tuple[float, float]:
@@ -150,7 +157,7 @@ def move_of_named(at_risk: AtRisk, reasons: Reasons) -> tuple[float, float]:
             effect = at_risk.present - at_risk.predict(at_risk.remove(group * everyone, w * everyone))
             best = np.maximum(best, np.where(w < at_risk.tensors.lengths, effect, 0.0))
     effect = np.nan_to_num(reasons.effect[:, 0])
-    return float(effect.mean()), float(effect.sum() / best.sum())
+    return float(effect.mean()), float(effect.sum() / max(best.sum(), 1e-12))
 
 
 def draw_removals(at_risk: AtRisk, reasons: Reasons) -> Iterator[np.ndarray]:
@@ -190,8 +197,9 @@ def time_reasons(at_risk: AtRisk, shop: Shop) -> float:
         candidate.predict(tensors.inputs, tensors.lengths)
 
     def score_and_explain() -> None:
-        reasons = explain(candidate, candidate.spec.build(batch, as_of))
-        write_texts(reasons, batch, candidate.spec.measures, as_of, shop)
+        looked = look_at(candidate, candidate.spec.build(batch, as_of))
+        reasons = find_reasons(candidate, looked, np.arange(len(looked.present)))
+        write_texts(reasons, batch, candidate.spec.measures, as_of, shop, looked.present)
 
     return float(np.median([time_once(score_and_explain) / time_once(score) - 1 for _ in range(TRIES)]))
 

@@ -35,15 +35,28 @@ REASON_GROUPS: dict[str, ReasonGroup] = {
     "cart": ReasonGroup("change", ("abandoned_cart_count", "cart_add_count")),
     "reviews": ReasonGroup("mean", ("sentiment_sum", "judged_count", "review_count")),
 }
+#: The reason of a customer whose risk no piece of evidence raises: it is that of everybody like this one.
+BASE_RATE = "base_rate"
+#: What is bad news where there is more of it; of all else, less is.
+BAD_NEWS = ("return_count", "abandoned_cart_count")
+#: What one large order dominates.
+ORDER_SIZES = ("spend", "item_quantity")
 #: Of these the days count, not the sum: a purchase of five lines is one purchase.
 COUNTED_IN_DAYS = ("sale_count",)
 
 
 @dataclass(frozen=True)
 class Language:
-    """nouns: measure -> what it is called, and the unit of its amounts; `{currency}` is the shop's."""
+    """nouns: measure -> what it is called, and the unit of its amounts; `{currency}` is the shop's.
+
+    activities  churn.activity -> what it is called
+    last        the clause that makes a fact a risk: how long the customer has been silent
+    """
 
     nouns: Mapping[str, tuple[str, str]]
+    activities: Mapping[str, str]
+    ago: str
+    today: str
     one_day: str
     days: str
     one_week: str
@@ -59,6 +72,10 @@ class Language:
     one_purchase: str
     no_purchase: str
     tenure: str
+    last: str
+    one_day_amount: str
+    one_off: str
+    base_rate: str
 
 
 LANGUAGES: dict[str, Language] = {
@@ -75,6 +92,9 @@ LANGUAGES: dict[str, Language] = {
             "sentiment_sum": ("mean review sentiment", " (-1 bad, 1 good)"),
             "review_count": ("reviews", ""),
         },
+        activities={"purchase": "purchase", "visit": "visit"},
+        ago="{days} ago",
+        today="today",
         one_day="1 day",
         days="{count} days",
         one_week="week",
@@ -86,10 +106,14 @@ LANGUAGES: dict[str, Language] = {
         amount="{noun} in the last {weeks}: {amount}",
         total="{noun} so far: {amount}",
         long_gap="no purchase for {days}, {ratio} times the usual gap",
-        usual_gap="last purchase {days} ago, the usual gap is {gap}",
-        one_purchase="only one day with a purchase, {days} ago",
+        usual_gap="last purchase {ago}, the usual gap is {gap}",
+        one_purchase="only one day with a purchase, {ago}",
         no_purchase="no purchase so far",
-        tenure="first seen {days} ago",
+        tenure="first seen {ago}",
+        last="{fact}, last {activity} {ago}",
+        one_day_amount="only one day with a purchase so far: {amount}, {ago}",
+        one_off="{noun} so far: {amount} of {total} on one day, {ago}",
+        base_rate="nothing stands out: of customers like this one {percent} % make no {activity} within {days}",
     ),
     "zh": Language(
         nouns={
@@ -104,6 +128,9 @@ LANGUAGES: dict[str, Language] = {
             "sentiment_sum": ("评论平均情感", "(-1 差,1 好)"),
             "review_count": ("评论", ""),
         },
+        activities={"purchase": "购买", "visit": "访问"},
+        ago="{days}前",
+        today="今天",
         one_day="1 天",
         days="{count} 天",
         one_week=" 1 周",
@@ -115,9 +142,13 @@ LANGUAGES: dict[str, Language] = {
         amount="最近{weeks}{noun}:{amount}",
         total="至今{noun}:{amount}",
         long_gap="已 {days}没有购买,是平常间隔的 {ratio} 倍",
-        usual_gap="上次购买在 {days}前,平常间隔 {gap}",
-        one_purchase="只在 {days}前购买过一天",
+        usual_gap="上次购买在 {ago},平常间隔 {gap}",
+        one_purchase="只在 {ago}购买过一天",
         no_purchase="至今没有购买",
-        tenure="首次出现在 {days}前",
+        tenure="首次出现在 {ago}",
+        last="{fact},上次{activity}在 {ago}",
+        one_day_amount="至今只在一天购买过:{amount},{ago}",
+        one_off="至今{noun} {total} 中有 {amount} 在同一天,{ago}",
+        base_rate="没有特别之处:这类顾客有 {percent}% 在 {days}内没有{activity}",
     ),
 }

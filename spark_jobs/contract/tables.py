@@ -173,9 +173,10 @@ REASON_COLUMNS = ("reason", "reason_2", "reason_3")
 
 def _reason(name: str, rank: int) -> tuple[Column, Column]:
     place = ("most", "second most", "third most")[rank]
+    missing = "base_rate where none does; null in band low" if rank == 0 else "null in band low, and where none does"
     return (
         Column(name, "string", f"the group of inputs whose change or level raises the primary probability {place}; "
-               "null in band low, and where nothing does", nullable=True),
+               f"{missing}", nullable=True),
         Column(f"{name}_text", "string", f"what {name} is about, as a sentence with numbers of the customer's own "
                "series; a change is against as many weeks before", nullable=True),
     )  # fmt: skip
@@ -198,8 +199,8 @@ def churn_risk(horizons_days: Iterable[int]) -> Table:
             Column("spend_at_risk", "decimal(18,2)",
                    "expected_spend times the churn probability of the primary horizon", "shop currency"),
             Column("band", "string", "high, medium or low, by the primary horizon's probability"),
-            Column("reason_effect", "double", "how much the primary probability falls without what reason names",
-                   "0..1", nullable=True),
+            Column("reason_effect", "double", "how much the primary probability falls without what reason names; null "
+                   "in band low, and for base_rate", "0..1", nullable=True),
             *(column for rank, name in enumerate(REASON_COLUMNS) for column in _reason(name, rank)),
             Column("model_version", "string", "the model that scored the row"),
             Column("is_hindsight", "boolean", "whether it knows what the night could not: its model learned from days "

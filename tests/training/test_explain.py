@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from spark_jobs.contract.features import SERIES_MEASURES
+from spark_jobs.contract.risk_reasons import BASE_RATE
 from tests.training.candidates import draw_candidate
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training.config import ModelSettings
@@ -70,8 +72,8 @@ def test_an_effect_is_what_the_probability_loses_without_the_evidence(explained)
                     value = inputs[0, lengths[0] - 1 - weeks, n] if weeks else candidate.typical[n]
                     without[0, lengths[0] - steps : lengths[0], n] = value
             fall = (candidate.predict(inputs, lengths) - candidate.predict(without, lengths))[0, HORIZON]
-            assert (group is None) == np.isnan(effect)
-            assert group is None or effect == pytest.approx(fall, abs=1e-6)
+            assert (group in (None, BASE_RATE)) == np.isnan(effect)
+            assert group in (None, BASE_RATE) or effect == pytest.approx(fall, abs=1e-6)
 
 
 def test_reasons_are_ranked_and_name_a_group_once(explained):
@@ -99,6 +101,30 @@ def test_named_evidence_moves_the_score_three_times_as_much_as_random_evidence(e
     assert reasons.effect[named, 0].mean() >= 3 * np.abs(present - without).mean()
 
 
+@pytest.mark.parametrize("kind", ["constant", "recency", "logistic", BLEND])
+@pytest.mark.parametrize("seed", [3, 4])
+def test_everybody_has_a_reason_however_wrong_the_guesses_are(kind, seed):
+    """Evidence learned from nothing; the level that is named is the strongest in truth, and every reason has a text."""
+    candidate, series = draw_candidate(kind, SHOP, ModelSettings(lstm_units=4)), draw_shop_series(60, 200, seed)
+    wrong = np.random.default_rng(seed).normal(size=candidate.evidence.shape).astype(np.float32)
+    candidate = replace(candidate, evidence=wrong)
+    tensors = candidate.spec.build(series, AS_OF)
+    look = Look.at(candidate, tensors.inputs, tensors.lengths)
+    reasons = find_reasons(candidate, look, np.arange(60))
+    assert all(group is not None for group in reasons.group[:, 0])
+    bare = np.flatnonzero(reasons.group[:, 0] == BASE_RATE)
+    assert kind != "constant" or len(bare) == 60
+    for group in range(len(list_groups(candidate.spec))):
+        assert (look.measure(candidate, bare, np.full(len(bare), group), np.zeros(len(bare), int)) < 1e-4).all()
+    for language in ("en", "zh"):
+        texts = write_texts(
+            reasons, series, candidate.spec.measures, AS_OF, replace(SHOP, language=language), look.present
+        )
+        assert ((texts == None) == (reasons.group == None)).all()  # noqa: E711
+        percent = [int(re.search(r"(\d+) ?%", text)[1]) for text in texts[bare, 0]]
+        assert percent == np.floor(100 * look.present[bare]).astype(int).tolist()
+
+
 def test_other_weights_give_other_reasons():
     """Reasons are the model's, not the data's."""
     tensors = TensorSpec.of(SHOP, ModelSettings()).build(draw_shop_series(300, 200), AS_OF)
@@ -112,12 +138,12 @@ def test_other_weights_give_other_reasons():
     assert (firsts[0] != firsts[1]).mean() > 0.3
 
 
-def test_nobody_who_is_typical_has_a_reason(explained):
+def test_nobody_who_is_typical_has_a_reason_of_his_own(explained):
     candidate, *_ = explained
     inputs = np.tile(candidate.typical.astype(np.float32), (3, 5, 1))
     lengths = np.array([1, 3, 5], np.int32)
     reasons = find_reasons(candidate, Look.at(candidate, inputs, lengths), np.arange(3))
-    assert reasons.group.tolist() == [[None] * 3] * 3
+    assert reasons.group.tolist() == [[BASE_RATE, None, None]] * 3
     assert np.isnan(reasons.effect).all()
 
 
@@ -127,6 +153,8 @@ VISITS = {day_number: {"browse_count": 10} for day_number in range(100, 180, 2)}
 CUSTOMERS = {
     "fades": {0: PURCHASE, 50: PURCHASE, 100: PURCHASE, **VISITS, 185: {"browse_count": 21}, 155: PURCHASE},
     "new": {195: {**PURCHASE, "return_count": 1}},
+    "today": {199: PURCHASE},
+    "one large order": {60: PURCHASE, 100: PURCHASE, 159: {**PURCHASE, "spend": 900}},
     "looks around": {
         **{number: {"browse_count": 1} for number in (60, 150)},
         100: {"browse_count": 400},
@@ -152,22 +180,32 @@ CUSTOMERS = {
          "上次购买在 44 天前,平常间隔 52 天"),
         ("fades", "frequency", 1, "No purchases in the last week, 0.3 a month before",
          "最近 1 周没有购买,之前每月 0.3 次"),
-        ("fades", "frequency", 0, "Purchases in the last 26 weeks: 2", "最近 26 周购买:2 次"),
+        ("fades", "frequency", 0, "Purchases in the last 26 weeks: 2, last purchase 44 days ago",
+         "最近 26 周购买:2 次,上次购买在 44 天前"),
         ("fades", "reviews", 13, "No reviews in the last 13 weeks", "最近 13 周没有评论"),
         ("new", "recency", 0, "Only one day with a purchase, 4 days ago", "只在 4 天前购买过一天"),
         ("looks around", "recency", 0, "No purchase so far", "至今没有购买"),
         ("looks around", "frequency", 4, "No purchases in the last 4 weeks", "最近 4 周没有购买"),
-        ("looks around", "reviews", 4, "Reviews in the last 4 weeks: 1", "最近 4 周评论:1"),
+        ("looks around", "reviews", 4, "Reviews in the last 4 weeks: 1, no purchase so far",
+         "最近 4 周评论:1, 至今没有购买"),
         ("looks around", "reviews", 2, "No reviews in the last 2 weeks", "最近 2 周没有评论"),
         # one event in them after 400
         ("looks around", "browsing", 8, "Browsing fell by 99 % in the last 8 weeks", "最近 8 周浏览减少了 99%"),
-        ("new", "tenure", 0, "First seen 4 days ago", "首次出现在 4 天前"),
-        ("new", "spend", 0, "Spending in the last week: 10.00 EUR", "最近 1 周消费:10.00 EUR"),
+        ("new", "tenure", 0, "First seen 4 days ago, last purchase 4 days ago", "首次出现在 4 天前,上次购买在 4 天前"),
+        ("new", "spend", 0, "Only one day with a purchase so far: 10.00 EUR, 4 days ago",
+         "至今只在一天购买过:10.00 EUR,4 天前"),
+        ("new", "frequency", 13, "Only one day with a purchase, 4 days ago", "只在 4 天前购买过一天"),
+        ("today", "recency", 0, "Only one day with a purchase, today", "只在 今天购买过一天"),
+        # 900 of 920; it rose, and is no bad news without the day
+        ("one large order", "spend", 13, "Spending so far: 900.00 EUR of 920.00 EUR on one day, 40 days ago",
+         "至今消费 920.00 EUR 中有 900.00 EUR 在同一天,40 天前"),
         ("new", "returns", 2, "Returns in the last 2 weeks: 1", "最近 2 周退货:1 次"),
         ("reviews", "reviews", 4, "Mean review sentiment in the last 4 weeks: -0.7 (-1 bad, 1 good)",
          "最近 4 周评论平均情感:-0.7(-1 差,1 好)"),
-        ("reviews", "breadth", 0, "Categories bought so far: 2", "至今购买过的品类:2 个"),
-        ("reviews", "spend", 13, "Spending rose by 100 % in the last 13 weeks", "最近 13 周消费增加了 100%"),
+        ("reviews", "breadth", 0, "Categories bought so far: 2, last purchase 9 days ago",
+         "至今购买过的品类:2 个,上次购买在 9 天前"),
+        ("reviews", "spend", 13, "Spending rose by 100 % in the last 13 weeks, last purchase 9 days ago",
+         "最近 13 周消费增加了 100%,上次购买在 9 天前"),
     ],
 )  # fmt: skip
 def test_a_sentence_is_true(customer, group, weeks, english, chinese):
@@ -176,5 +214,5 @@ def test_a_sentence_is_true(customer, group, weeks, english, chinese):
     measures = tuple(measure.name for measure in SERIES_MEASURES)
     reasons = Reasons(np.array([[group]], object), np.array([[weeks]]), np.array([[0.1]]))
     for language, sentence in (("en", english), ("zh", chinese)):
-        texts = write_texts(reasons, series, measures, AS_OF, replace(SHOP, language=language))
+        texts = write_texts(reasons, series, measures, AS_OF, replace(SHOP, language=language), np.array([0.5]))
         assert texts.tolist() == [[sentence]]
