@@ -2,7 +2,8 @@
 
     python -m training.drift --shop SHOP.toml --as-of 2011-09-06
 
-volume   records of the day by log, beside the same weekdays before, each as far as it was known equally soon; of a
+volume   records of the day by log, beside the same weekdays before, each as far as it was known equally soon; where
+         all logs are low and their files whole, it warns of a holiday instead of blocking; of a
          log that is delivered days later, the newest day that should be there; customers to score, beside those of the
          night before
 values   money per line, items per line, time per page, ratings: medians, beside the four weeks before
@@ -17,7 +18,7 @@ ends the command with exit code 1, so that the night is not published. drift_che
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 from itertools import groupby
 
@@ -35,11 +36,14 @@ from spark_jobs.contract.proof import DRIFT
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import (
+    ACCOUNTS,
     CUSTOMER_DAY,
     CUSTOMER_SERIES,
+    DELIVERIES,
     TRAINING_SERIES,
     churn_risk,
     probability_column,
+    quarantine,
 )
 from spark_jobs.lake import Lake
 from spark_jobs.restatement import find_known_as_of
@@ -59,6 +63,8 @@ VALUES = {
     "seconds per visit event": ("dwell_seconds", "browse_count"),
     "rating": ("rating_sum", "rated_count"),
 }
+#: What the codes of reasons begin with that speak of a whole file.
+FILE_REASONS = "file_"
 #: So many customers, chosen by their hash, show how an input is spread.
 SAMPLE = 20_000
 
@@ -78,8 +84,38 @@ def read_days(lake: Lake, as_of: date, since: date | None = None, known: date | 
     return lake.dataset(CUSTOMER_DAY, deliveries).to_table(columns=columns, filter=is_inside).to_pandas()
 
 
-def look_at_days(days: pd.DataFrame, shop: Shop, as_of: date, known: date | None = None) -> Iterator[Finding]:
-    """volume and values; days as read_days gives them, known at the end of `known`, by default as_of."""
+def find_whole_logs(lake: Lake, shop: Shop, as_of: date) -> set[str]:
+    """The logs whose files of this delivery day are there and could be read to their end; all of a log whose files have
+    no day."""
+    whole = {log for log, source in shop.sources.items() if source.delivery_day is None}
+    for log in shop.sources.keys() - whole:
+        files = lake.arrow(DELIVERIES, [log], columns=["delivery_id", "delivery_day"])
+        files = files.filter(pc.equal(files["delivery_day"], pa.scalar(as_of)))["delivery_id"].to_pylist()
+        read = lake.arrow(ACCOUNTS, [log], columns=["delivery_id"])["delivery_id"].to_pylist()
+        reasons = lake.arrow(quarantine(log), [as_of.isoformat()], columns=["reasons"])["reasons"]
+        is_broken = pc.any(pc.starts_with(pc.list_flatten(reasons), FILE_REASONS)).as_py()
+        if files and set(files) <= set(read) and not is_broken:
+            whole.add(log)
+    return whole
+
+
+def look_at_days(
+    days: pd.DataFrame, shop: Shop, as_of: date, known: date | None = None, whole_logs: Collection[str] = ()
+) -> Iterator[Finding]:
+    """volume and values; days as read_days gives them, known at the end of `known`, by default as_of.
+
+    whole_logs: as find_whole_logs gives them; by default nothing is known of the files.
+    """
+    yield from checks.excuse_quiet_day(list(_look_at_volumes(days, shop, as_of, known)), whole_logs)
+    mapped = {measure.name for measure in available_measures(shop.mapped_columns)}
+    for subject, (total, count) in VALUES.items():
+        if {total, count} <= mapped:
+            having = days[days[count] > 0]
+            by_day = (having[total] / having[count]).groupby(having["event_day"])
+            yield checks.check_values(by_day.agg(["median", "count"]), subject, as_of)
+
+
+def _look_at_volumes(days: pd.DataFrame, shop: Shop, as_of: date, known: date | None) -> Iterator[Finding]:
     for log in shop.sources:
         records = days[list(COUNTS[log])].sum(axis=1)
         of_log = days.assign(records=records)[records > 0]
@@ -87,12 +123,6 @@ def look_at_days(days: pd.DataFrame, shop: Shop, as_of: date, known: date | None
         in_time = of_log[of_log["late"] <= delay + ((known or as_of) - as_of).days]
         by_day = in_time.groupby("event_day").agg(records=("records", "sum"), customers=("records", "count"))
         yield checks.check_volume(by_day, log, shop, as_of - timedelta(days=delay))
-    mapped = {measure.name for measure in available_measures(shop.mapped_columns)}
-    for subject, (total, count) in VALUES.items():
-        if {total, count} <= mapped:
-            having = days[days[count] > 0]
-            by_day = (having[total] / having[count]).groupby(having["event_day"])
-            yield checks.check_values(by_day.agg(["median", "count"]), subject, as_of)
 
 
 def look_at_customers(lake: Lake, as_of: date) -> Finding:
@@ -158,7 +188,10 @@ def look(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[Find
     """Every finding of the night."""
     known = find_known_as_of(lake, as_of)
     days = read_days(lake, as_of, known=known)
-    findings = [look_at_customers(lake, as_of), *look_at_days(days, shop, as_of, known)]
+    findings = [
+        look_at_customers(lake, as_of),
+        *look_at_days(days, shop, as_of, known, find_whole_logs(lake, shop, as_of)),
+    ]
     if found := warehouse.model_for(shop, as_of):
         findings += look_at_inputs(lake, shop, as_of, found[0])
         scores = look_at_scores(lake, warehouse, shop, as_of, found[0])

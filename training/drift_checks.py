@@ -7,8 +7,8 @@ counts both on a shop's own days.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -29,6 +29,7 @@ class Thresholds:
     volume_warn: float = 0.75
     volume_high_warn: float = 2.0
     volume_spreads: float = 4.0
+    volume_holiday: float = 0.3
     values_block: float = 10.0
     values_warn: float = 3.0
     eligible_block: float = 0.5
@@ -40,6 +41,8 @@ class Thresholds:
 
 
 LIMITS = Thresholds()
+#: The logs that say whether the shop was quiet; reviews are written days after what they speak of.
+DAILY_LOGS = ("purchases", "browses")
 USUAL_WEEKS = 8
 FEWEST_WEEKS = 4
 USUAL_DAYS = 28
@@ -93,6 +96,24 @@ def check_volume(by_day: pd.DataFrame, log: str, shop: Shop, as_of: date) -> Fin
     action = BLOCK if is_broken else WARN if is_unusual and apart > LIMITS.volume_spreads * spread else OK
     text = f"{value:,.0f} records, usual for the weekday are {expected:,.0f}"
     return Finding("volume", log, value, expected, ratio, action, text)
+
+
+def excuse_quiet_day(findings: list[Finding], whole_logs: Collection[str]) -> list[Finding]:
+    """The volumes of the logs, those of a holiday that nobody listed with a warning instead of a block.
+
+    A broken delivery hits a file, a holiday hits the shop. So a log whose files of the day are there and whole does not
+    block where all daily logs are low together; where only one can be compared, where it is so low as half a file
+    hardly is. whole_logs: those whose files were delivered and read to their end.
+    """
+    told = [finding for finding in findings if finding.subject in DAILY_LOGS and finding.distance is not None]
+    limit = LIMITS.volume_warn if len(told) > 1 else LIMITS.volume_holiday
+    is_quiet = bool(told) and all(f.distance < limit and f.subject in whole_logs for f in told)
+    text = "; its files are whole and all logs are low: a holiday? Then list it under closed_days"
+    return [
+        replace(f, action=WARN, finding=f.finding + text)
+        if f.action == BLOCK and is_quiet and f.subject in whole_logs else f
+        for f in findings
+    ]  # fmt: skip
 
 
 def check_values(medians: pd.DataFrame, subject: str, as_of: date) -> Finding:

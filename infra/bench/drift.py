@@ -3,14 +3,14 @@
     python -m infra.bench.drift --shop infra/demo/simulated/shop.toml      # after a night, a training or a backtest
 
 Needs customer_day in the lake. Of each planted defect the share of days that it blocks is told; days that are as they
-were delivered should block never.
+were delivered should block never, nor should a holiday that nobody listed: few records in files that are whole.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -30,6 +30,7 @@ from training.drift_checks import BLOCK, FEWEST_WEEKS, OK, USUAL_WEEKS
 
 #: Of the records of a day so many are lost where a delivery is broken off.
 LOST = 0.7
+STAYED_AWAY = 0.9
 
 
 def lose_records(days: pd.DataFrame, is_today: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
@@ -39,6 +40,18 @@ def lose_records(days: pd.DataFrame, is_today: np.ndarray, generator: np.random.
 def lose_purchases(days: pd.DataFrame, is_today: np.ndarray, _: np.random.Generator) -> pd.DataFrame:
     broken = days.copy()
     broken.loc[is_today, list(COUNTS["purchases"])] = 0.0
+    return broken
+
+
+def close(days: pd.DataFrame, is_today: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
+    """Nearly everybody stays away."""
+    return days[~is_today | (generator.random(len(days)) >= STAYED_AWAY)]
+
+
+def halve_purchases(days: pd.DataFrame, is_today: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
+    """A purchase file that ends early, at the end of a line: nothing says that it is not whole."""
+    broken = days.copy()
+    broken.loc[is_today & (generator.random(len(days)) < LOST), list(COUNTS["purchases"])] = 0.0
     return broken
 
 
@@ -60,6 +73,8 @@ DEFECTS = {
     "prices times 100": multiply("spend"),
     "quantities times 100": multiply("item_quantity"),
 }
+#: What happens to days whose files are there and can be read.
+WHOLE = {"a holiday that nobody listed": close, f"{LOST:.0%} of the purchases lost, files whole": halve_purchases}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -73,17 +88,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     nights = [last - timedelta(days=n) for n in range(span - 7 * FEWEST_WEEKS)]
     open_nights = [night for night in nights if not shop.is_closed(night)]
     table = Table("what was delivered", "days", *(f"days {action}" for action in (OK, "warn", BLOCK)))
-    for name, plant in DEFECTS.items():
-        found = Counter(judge(days, shop, night, plant) for night in track(open_nights, name, console=console))
+    for name, plant in {**DEFECTS, **WHOLE}.items():
+        whole = shop.sources if name in WHOLE else ()
+        found = Counter(judge(days, shop, night, plant, whole) for night in track(open_nights, name, console=console))
         table.add_row(name, str(len(open_nights)), *(str(found[action]) for action in (OK, "warn", BLOCK)))
     console.print(table)
 
 
-def judge(days: pd.DataFrame, shop: Shop, night: date, plant: Callable) -> str:
-    """The gravest action that a night asks for."""
+def judge(days: pd.DataFrame, shop: Shop, night: date, plant: Callable, whole_logs: Collection[str] = ()) -> str:
+    """The gravest action that a night asks for. whole_logs: whose files are there and whole."""
     known = days[(days["event_day"] <= night) & (days["event_day"] >= night - timedelta(weeks=USUAL_WEEKS))]
     broken = plant(known, (known["event_day"] == night).to_numpy(), np.random.default_rng(night.toordinal()))
-    actions = {finding.action for finding in look_at_days(broken, shop, night)}
+    actions = {finding.action for finding in look_at_days(broken, shop, night, whole_logs=whole_logs)}
     return next((action for action in (BLOCK, "warn") if action in actions), OK)
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from infra.bench.drift import DEFECTS, judge
+from infra.bench.drift import DEFECTS, close, halve_purchases, judge
+from spark_jobs.contract.shop import DeliveryDay
+from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES, quarantine
+from spark_jobs.lake import Lake
 from tests.training.series import draw_shop_series, make_shop
 from training import drift_checks as checks
 from training.config import ModelSettings
 from training.dataset import Series, TensorSpec
-from training.drift import list_blocking, look_at_days, take_inputs
+from training.drift import find_whole_logs, list_blocking, look_at_days, take_inputs
 
 NIGHT = date(2024, 6, 30)
 SHOP = make_shop(is_whole=True)
@@ -44,6 +48,48 @@ def test_every_planted_defect_blocks_and_a_clean_day_does_nothing(days, defect, 
     for weekday in range(7):
         night = NIGHT - timedelta(days=7 * weeks_ago + weekday)
         assert judge(days, SHOP, night, DEFECTS[defect]) == ("ok" if defect == "as delivered" else "block"), night
+
+
+@pytest.mark.parametrize("logs", [("purchases", "browses", "reviews"), ("purchases",)])
+def test_a_holiday_that_nobody_listed_warns_and_a_broken_log_still_blocks(days, logs):
+    """Quiet nights of four weeks, each once as a holiday and once with a broken delivery."""
+    shop = replace(SHOP, sources={log: SHOP.sources[log] for log in logs})
+    some = shop.sources.keys() - {"purchases"}
+    for n in range(0, 28, 4):  # every weekday
+        night = NIGHT - timedelta(days=n)
+        assert judge(days, shop, night, DEFECTS["as delivered"], logs) == "ok"
+        assert judge(days, shop, night, close, logs) == "warn", night
+        assert judge(days, shop, night, close, some) == "block", night  # the purchases of the day have not come whole
+        if len(logs) > 1:
+            assert judge(days, shop, night, halve_purchases, logs) == "block", night
+        else:  # more is left than on a holiday
+            assert judge(days, shop, night, lose_three_fifths, logs) == "block", night
+
+
+def lose_three_fifths(days: pd.DataFrame, is_today: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
+    return days[~is_today | (generator.random(len(days)) >= 0.6)]
+
+
+def test_a_log_is_whole_once_its_file_of_the_day_was_read_to_its_end(tmp_path):
+    lake, shop = Lake(tmp_path), make_shop()
+    dated = {"purchases": replace(shop.sources["purchases"], delivery_day=DeliveryDay("(.*)"))}
+    assert find_whole_logs(lake, shop, NIGHT) == {"purchases"}  # a first dump
+    shop = replace(shop, sources=dated)
+
+    def add(table, partition: str, **values) -> None:
+        row = {c.name: NIGHT if c.type == "date" else [] if c.type.startswith("array") else 0 for c in table.columns}
+        row |= {c.name: "x" for c in table.columns if c.type == "string"} | {"delivery_id": "a"} | values
+        row |= {c.name: datetime(2024, 6, 30, tzinfo=UTC) for c in table.columns if c.type == "timestamp"}
+        lake.update(table, partition, lambda now: pa.concat_tables([now, pa.Table.from_pylist([row], now.schema)]))
+
+    add(DELIVERIES, "purchases", log="purchases")
+    assert find_whole_logs(lake, shop, NIGHT) == set()  # there, and not read yet
+    add(ACCOUNTS, "purchases", log="purchases")
+    add(quarantine("purchases"), str(NIGHT), reasons=["price_invalid"])
+    assert find_whole_logs(lake, shop, NIGHT) == {"purchases"}
+    assert find_whole_logs(lake, shop, NIGHT + timedelta(days=1)) == set()
+    add(quarantine("purchases"), str(NIGHT), reasons=["file_unreadable"], record_number=1)
+    assert find_whole_logs(lake, shop, NIGHT) == set()
 
 
 def test_a_closed_day_misses_nothing_and_is_not_what_others_are_compared_with(days):
