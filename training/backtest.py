@@ -32,6 +32,7 @@ from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import TRAINING_SERIES
+from spark_jobs.contract.windows import is_closed
 from spark_jobs.lake import Lake
 from training.backtest_results import PROMOTED, CutoffResult, show_results, write_results, write_summary
 from training.backtest_summary import summarise
@@ -40,6 +41,7 @@ from training.dataset import Series
 from training.evaluate import Predictions, measure, take_outcomes
 from training.fit import Progress, fit_candidates
 from training.gate import choose_best_validated, predict_cutoff, run_gate
+from training.label_delay import read_label_delay
 from training.metrics import Comparison, compare
 from training.progress import show_progress
 from training.verdict import Verdict
@@ -57,7 +59,7 @@ def backtest_cutoff(
     predictions, missing_count = take_later_outcomes(scored, later, shop)
     if missing_count:
         notes += (f"{missing_count} customers are not in the series of {later.as_of}: they count for no metric",)
-    closed = [h for h in shop.churn.horizons_days if then.as_of + timedelta(days=h) <= later.as_of]
+    closed = [h for h in shop.churn.horizons_days if is_closed(then.as_of, h, later.as_of, later.delay_days)]
     notes += tuple(
         f"{h} days: not over by {later.as_of}, no metrics" for h in shop.churn.horizons_days if h not in closed
     )
@@ -90,7 +92,8 @@ def take_later_outcomes(predictions: Predictions, later: Series, shop: Shop) -> 
     for chunk in later.chunks():
         place = pc.index_in(chunk["customer_id"], value_set=customers).combine_chunks()
         rows = place.drop_null().to_numpy()
-        outcome[rows] = take_outcomes(chunk, predictions.cutoff, shop).outcome[place.is_valid().to_numpy(False)]
+        outcomes = take_outcomes(chunk, predictions.cutoff, shop, later.delay_days)
+        outcome[rows] = outcomes.outcome[place.is_valid().to_numpy(False)]
         is_known[rows] = True
     return replace(predictions, outcome=outcome), int((~is_known).sum())
 
@@ -130,7 +133,10 @@ def read_series(lake: Lake, shop: Shop, days: Iterable[date]) -> dict[date, Seri
             f"training_series lacks {', '.join(map(str, missing))}: "
             f"run python -m spark_jobs.customer_series --shop {shop.path} --all {arguments}"
         )
-    return {d: Series(lake.dataset(TRAINING_SERIES, [d.isoformat()], version), d) for d in days}
+    return {
+        d: Series(lake.dataset(TRAINING_SERIES, [d.isoformat()], version), d, read_label_delay(lake, shop, d))
+        for d in days
+    }
 
 
 def _read_days(text: str) -> list[date]:

@@ -6,8 +6,8 @@
     Tensors.taught      (customers, steps, horizons) float32, 1 = the label is closed and the customer was eligible
     Tensors.quiet_days  (customers, steps) float32, days from the last qualifying activity to the step's end
     Tensors.upcoming_days  (customers, steps) float32, days from the step's end to the next qualifying activity
-    Tensors.known_days  (customers, steps) float32, days after the step's end that teach: those up to as_of, 0 where the
-                        customer was not eligible
+    Tensors.known_days  (customers, steps) float32, days after the step's end that teach: those up to as_of less the
+                        delay of late files, 0 where the customer was not eligible
 
 Scoring ignores the last five. No value depends on another customer of the batch: no skew by construction.
 """
@@ -97,11 +97,19 @@ class TensorSpec:
         rounded = -(-max(needed, 1) // STEPS_ROUNDED_TO) * STEPS_ROUNDED_TO
         return min(rounded, self.history_steps)
 
-    def build(self, batch: pa.RecordBatch | pa.Table, as_of: date, phase: int = 0, steps: int | None = None) -> Tensors:
+    def build(
+        self,
+        batch: pa.RecordBatch | pa.Table,
+        as_of: date,
+        phase: int = 0,
+        steps: int | None = None,
+        delay_days: int = 0,
+    ) -> Tensors:
         """The tensors of a batch known up to `as_of`, on a grid that ends `phase` days before it.
 
         Labels look at the days up to `as_of`, inputs at those up to the grid's end. Customers who came after the
         grid's end are left out (with phase 0 nobody is). `steps` pads to so many; None: as many as the batch needs.
+        delay_days: what the last so many days say of an outcome teaches nothing, since their files are still coming.
         """
         batch = pa.table(batch)
         today = to_day_number(as_of)
@@ -117,7 +125,9 @@ class TensorSpec:
         lengths = np.minimum(grid.lengths, self.history_steps)
         width = steps or max(int(lengths.max(initial=1)), 1)
         align = _LeftAlign(lengths, grid.steps, width)
-        taught = {name: align(values) for name, values in _teach(seen, happened, self.churn, today).items()}
+        taught = {
+            name: align(values) for name, values in _teach(seen, happened, self.churn, today - delay_days).items()
+        }
         return Tensors(
             customer_id=batch["customer_id"].combine_chunks(),
             inputs=align(seen.compute(self._compute_inputs)),
@@ -151,17 +161,18 @@ class _LeftAlign:
         return aligned
 
 
-def _teach(seen: SeenGrid, happened: SeriesRows, churn: ChurnDefinition, today: int) -> dict[str, np.ndarray]:
+def _teach(seen: SeenGrid, happened: SeriesRows, churn: ChurnDefinition, closed: int) -> dict[str, np.ndarray]:
     """What Tensors says of time and outcome, by its names, still aligned at the end.
 
     Who was eligible follows from the purchases that counted at the step's end, `seen`; the outcome from those that
     count today, `happened`. A missing next activity is a label, 1, and never a mask: `taught` asks only whether the
     window has passed (contract.windows.is_closed) and whether the customer was eligible at the step (activity_window).
+    closed: the last day that teaches.
     """
     activity, grid = ACTIVITY_MEASURES[churn.activity], seen.grid
     quiet_days = grid.step_ends - seen.compute(lambda grid: grid.last_days(grid.rows.measures[activity] > 0))
     upcoming_days = _next_days(grid, happened, activity) - grid.step_ends
-    known_days = np.where(quiet_days < churn.eligible_within_days, today - grid.step_ends, 0)
+    known_days = np.where(quiet_days < churn.eligible_within_days, np.maximum(closed - grid.step_ends, 0), 0)
     horizons = np.array(churn.horizons_days)
     found = {
         "labels": upcoming_days[..., None] > horizons,
@@ -210,23 +221,28 @@ class Series:
     """The customers of one training_series partition in bounded chunks, as known at the end of `as_of`.
 
     A small series is held in memory, ordered by customer. A large one streams from its files, row group by row group,
-    in the order of their paths.
+    in the order of their paths. delay_days: so long after its window a label is closed (training/label_delay.py).
     """
 
-    def __init__(self, source: pa.Table | pads.Dataset, as_of: date):
+    def __init__(self, source: pa.Table | pads.Dataset, as_of: date, delay_days: int = 0):
         if isinstance(source, pads.Dataset) and source.count_rows() <= ROWS_IN_MEMORY:
             source = source.to_table()
         if isinstance(source, pa.Table):
             source = source.sort_by("customer_id").combine_chunks()
-        self.source, self.as_of = source, as_of
+        self.source, self.as_of, self.delay_days = source, as_of, delay_days
 
     def truncated(self, as_of: date) -> Series:
         """The same customers as they were known at an earlier day."""
         if as_of > self.as_of:
             raise ChurnError(f"the series ends at {self.as_of}: it cannot tell what was known at {as_of}")
         earlier = Series.__new__(Series)
-        earlier.source, earlier.as_of = self.source, as_of
+        earlier.source, earlier.as_of, earlier.delay_days = self.source, as_of, self.delay_days
         return earlier
+
+    @property
+    def closed_until(self) -> date:
+        """The last day whose outcomes teach: nearly everything of it is delivered."""
+        return self.as_of - timedelta(days=self.delay_days)
 
     @property
     def count(self) -> int:
@@ -277,7 +293,7 @@ def build_batches(
     phase = int(np.random.default_rng(seed).integers(spec.step_days))
     for chunk in series.chunks(seed):
         chosen = chunk.filter(pa.array(keep(_ids(chunk))))
-        tensors = spec.build(chosen, series.as_of, phase, steps)
+        tensors = spec.build(chosen, series.as_of, phase, steps, series.delay_days)
         teaching = np.flatnonzero(tensors.known_days.any(axis=1))
         for start in range(0, len(teaching), batch_size):
             yield tensors.take(teaching[start : start + batch_size])

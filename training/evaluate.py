@@ -104,10 +104,11 @@ class MetricRow:
     slope_interval: tuple[float, float] | None = None
 
 
-def take_outcomes(series: pa.Table, cutoff: date, shop: Shop) -> Outcomes:
+def take_outcomes(series: pa.Table, cutoff: date, shop: Shop, delay_days: int = 0) -> Outcomes:
     """Who of a (training) series was eligible at the cut-off, active for each horizon, and churned within it.
 
-    The series' own as_of says up to which day the world is known. A sale that was undone by the cut-off made nobody
+    The series' own as_of says up to which day the world is known; an outcome is, once the late files of its window have
+    had `delay_days` to come. A sale that was undone by the cut-off made nobody
     eligible, one that is undone by that day kept nobody (training/activity.py).
     """
     churn, known_until = shop.churn, _read_as_of(series)
@@ -122,7 +123,7 @@ def take_outcomes(series: pa.Table, cutoff: date, shop: Shop) -> Outcomes:
     eligible = has_activity(activity_window(cutoff, churn.eligible_within_days), cutoff)
     active = [has_activity(activity_window(cutoff, h), cutoff) for h in churn.horizons_days]
     outcome = [
-        1.0 - has_activity(label_window(cutoff, h), known_until) if is_closed(cutoff, h, known_until)
+        1.0 - has_activity(label_window(cutoff, h), known_until) if is_closed(cutoff, h, known_until, delay_days)
         else np.full(series.num_rows, np.nan)
         for h in churn.horizons_days
     ]  # fmt: skip

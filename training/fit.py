@@ -113,7 +113,7 @@ def make_candidate(recipe: Recipe, kind: str, learned: dict[str, Learned]) -> Ca
     members, cells = blend(kind, learned) if kind in BLENDS else learned[kind]
     # one rate for all can only be right for those whom a metric counts: the others churn at another
     own = [of.only(of.is_active) for of in cells] if kind == CONSTANT else cells
-    calibration = fit_calibration(own, recipe.spec.churn.horizons_days)
+    calibration = fit_calibration(own, recipe.closing_days)
     return Candidate(
         kind=kind,
         spec=recipe.spec,
@@ -173,12 +173,17 @@ class Recipe:
     def batch_size(self) -> int:
         return max(self.settings.batch_size, -(-self.series.count // self.settings.epoch_steps))
 
+    @property
+    def closing_days(self) -> tuple[int, ...]:
+        """By horizon the days after which a step's outcome is closed."""
+        return tuple(days + self.series.delay_days for days in self.spec.churn.horizons_days)
+
     def tensors(self, keep: Keep | None = None) -> Iterator[Tensors]:
         """Every customer that `keep` says, once, on the grid that ends at as_of."""
         for chunk in self.series.chunks():
             kept = chunk.filter(pa.array(keep(chunk["customer_id"].combine_chunks()))) if keep else chunk
             if kept.num_rows:
-                yield self.spec.build(kept, self.series.as_of, steps=self.steps)
+                yield self.spec.build(kept, self.series.as_of, steps=self.steps, delay_days=self.series.delay_days)
 
     def normalisation(self, without_fold: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation (F,) over the valid steps of all folds but one."""
@@ -278,7 +283,8 @@ def collect_cells(recipe: Recipe, members: Members) -> list[Cells]:
     parts: list[list[tuple]] = [[(np.empty(0),) * 4] for _ in horizons]
     for tensors in recipe.tensors(recipe.is_looked_at):
         days_ago = today - tensors.step_ends
-        is_cell = (tensors.taught > 0) & (days_ago[..., None] < horizons + recipe.settings.calibration_days)
+        is_new = days_ago[..., None] < np.array(recipe.closing_days) + recipe.settings.calibration_days
+        is_cell = (tensors.taught > 0) & is_new
         folds = fold_of(tensors.customer_id, recipe.settings.folds)
         for fold in range(recipe.settings.folds):
             own = np.flatnonzero((folds == fold) & is_cell.any(axis=(1, 2)))
@@ -293,8 +299,9 @@ def collect_cells(recipe: Recipe, members: Members) -> list[Cells]:
     return [Cells(*(np.concatenate(values) for values in zip(*of, strict=True))) for of in parts]
 
 
-def fit_calibration(cells: list[Cells], horizons_days: tuple[int, ...]) -> Calibration:
-    return calibrate([Told(of.probability, of.outcome, of.days_ago) for of in cells], horizons_days)
+def fit_calibration(cells: list[Cells], closing_days: tuple[int, ...]) -> Calibration:
+    """closing_days: see Recipe."""
+    return calibrate([Told(of.probability, of.outcome, of.days_ago) for of in cells], closing_days)
 
 
 def validate(cells: list[Cells], calibration: Calibration, newest_days: int) -> np.ndarray:

@@ -32,8 +32,9 @@ class GateResult:
 def run_gate(
     series: Series, as_of: date, shop: Shop, settings: ModelSettings, progress: Progress | None = None
 ) -> GateResult:
-    """Trains every kind on what was known one longest horizon before `as_of` and judges each by the rest."""
-    cutoff = as_of - timedelta(days=shop.churn.horizons_days[-1])
+    """Trains every kind on what was known one longest horizon, and the delay of late files, before `as_of` and judges
+    each by the rest."""
+    cutoff = as_of - timedelta(days=shop.churn.horizons_days[-1] + series.delay_days)
     try:
         candidates = fit_candidates(series, cutoff, shop, settings, progress=progress)
     except ChurnError as error:
@@ -103,7 +104,7 @@ def predict_cutoff(candidates: dict[str, Candidate], series: Series, cutoff: dat
 
     `series` reaches beyond the cut-off; the candidates see none of that. They share one spec.
     """
-    parts = [_predict_chunk(candidates, chunk, cutoff, shop) for chunk in series.chunks()]
+    parts = [_predict_chunk(candidates, chunk, cutoff, shop, series.delay_days) for chunk in series.chunks()]
     ids, active, outcome, by_kind, traits = zip(*parts, strict=True)
     return Predictions(
         customer_id=np.concatenate(ids),
@@ -116,8 +117,8 @@ def predict_cutoff(candidates: dict[str, Candidate], series: Series, cutoff: dat
     )
 
 
-def _predict_chunk(candidates: dict[str, Candidate], chunk: pa.Table, cutoff: date, shop: Shop):
-    outcomes = take_outcomes(chunk, cutoff, shop)
+def _predict_chunk(candidates: dict[str, Candidate], chunk: pa.Table, cutoff: date, shop: Shop, delay_days: int):
+    outcomes = take_outcomes(chunk, cutoff, shop, delay_days)
     of_eligible = np.flatnonzero(outcomes.eligible)
     then = chunk.take(pa.array(of_eligible))
     by_kind = {kind: np.empty((0, len(shop.churn.horizons_days))) for kind in candidates}

@@ -5,8 +5,9 @@
 Grain: (as_of, horizon_days) in `outcomes`, (as_of, customer_id) in `customer_outcomes`, both in the warehouse. Inputs:
 the published scores, and customer_day as it was known at the end of --as-of, or of the newest night before.
 
-A horizon is judged once its window has passed, and again by every run until a week later, for what is delivered late;
-then its figures are final. The same run again writes nothing.
+A horizon is judged once its window has passed and late files have had their time (training/label_delay.py), and again
+by every run until a week later, for what is delivered later still; then its figures are final. The same run again
+writes nothing.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from training.activity import RULE_MEASURES, find_undone_days
 from training.evaluate import measure_method
 from training.fit import Progress
 from training.grid import SeriesRows
+from training.label_delay import read_label_delay
 from training.progress import show_progress
 
 FINAL_AFTER_DAYS = 7
@@ -54,14 +56,18 @@ class Due:
 
 
 def find_due(
-    runs: Iterable[PublishedRun], judged: Mapping[tuple[date, int], date], horizons_days: Iterable[int], known: date
+    runs: Iterable[PublishedRun],
+    judged: Mapping[tuple[date, int], date],
+    horizons_days: Iterable[int],
+    known: date,
+    delay_days: int = 0,
 ) -> list[Due]:
     """What a run that knows the world up to `known` has to judge, by day. judged: (as_of, horizon) -> known_as_of."""
 
     def is_due(as_of: date, horizon_days: int) -> bool:
-        final = as_of + timedelta(days=horizon_days + FINAL_AFTER_DAYS)
+        final = as_of + timedelta(days=horizon_days + delay_days + FINAL_AFTER_DAYS)
         judged_at = judged.get((as_of, horizon_days), date.min)
-        return is_closed(as_of, horizon_days, known) and judged_at < min(known, final)
+        return is_closed(as_of, horizon_days, known, delay_days) and judged_at < min(known, final)
 
     first_runs: dict[date, PublishedRun] = {}
     for run in sorted(runs, key=lambda run: run.published_at):
@@ -197,7 +203,8 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, progress: Pro
     known = find_known(lake, as_of)
     found = warehouse.fetch(shop, "SELECT as_of, horizon_days, known_as_of FROM outcomes").to_pylist()
     judged = {(row["as_of"], row["horizon_days"]): row["known_as_of"] for row in found}
-    due = find_due(warehouse.published(shop), judged, shop.churn.horizons_days, known)
+    delay_days = read_label_delay(lake, shop, known)
+    due = find_due(warehouse.published(shop), judged, shop.churn.horizons_days, known, delay_days)
     if not due:
         return []
     first = due[0].run.as_of - timedelta(days=max(shop.churn.horizons_days))

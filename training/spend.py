@@ -163,10 +163,12 @@ def expect_spend(rows: SeriesRows, as_of: date, horizon_days: int) -> np.ndarray
 
 def fit_spend(series: Series, as_of: date, shop: Shop, spec: TensorSpec) -> SpendModel:
     """What the series teaches as it was known at the end of as_of."""
-    return learn_spend(take_snapshots(series.truncated(as_of), shop, spec), as_of, shop)
+    known = series.truncated(as_of)
+    return learn_spend(take_snapshots(known, shop, spec), known.closed_until, shop)
 
 
 def learn_spend(snapshots: list[Snapshot], as_of: date, shop: Shop) -> SpendModel:
+    """as_of: the last day of which nearly everything is delivered."""
     churn = shop.churn
     primary = churn.horizons_days.index(churn.primary_horizon_days)
     sales, errors = {}, {}
@@ -188,7 +190,8 @@ def gather(
     snapshots: list[Snapshot], known: date, index: int, horizon_days: int, of_stayers: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """inputs, own rate times the horizon and spend of the rows that teach."""
-    closed = [s for s in snapshots if s.day + timedelta(days=horizon_days) <= known][:MOST_TEACHING]
+    passed = [s for s in snapshots if s.day + timedelta(days=horizon_days) <= known]
+    closed = [s for s in passed if not np.isnan(s.spend[:, index]).any()][:MOST_TEACHING]
     if not closed:
         return None
     chosen = [s.stayed[:, index] if of_stayers else np.full(len(s.inputs), True) for s in closed]
@@ -216,7 +219,7 @@ def take_snapshots(series: Series, shop: Shop, spec: TensorSpec) -> list[Snapsho
     """The past days of the series that can teach any horizon, newest first; its first weeks are too thin to count."""
     apart = max(7, shop.churn.horizons_days[0])
     first = series.first_day + timedelta(days=SHORTEST_SPEND_WINDOW_DAYS)
-    days = [series.as_of - timedelta(days=apart * n) for n in range(1, MOST_DAYS + 1)]
+    days = [series.closed_until - timedelta(days=apart * n) for n in range(1, MOST_DAYS + 1)]
     folds = 1 + series.count // SAMPLE
     return [take_snapshot(series, day, shop, spec, folds) for day in days if day >= first]
 
@@ -225,13 +228,13 @@ def take_snapshot(series: Series, at: date, shop: Shop, spec: TensorSpec, folds:
     """What was known at the end of `at`, and what the series says happened since; one of `folds` customers."""
     parts = []
     for chunk in series.chunks():
-        outcomes = take_outcomes(chunk, at, shop)
+        outcomes = take_outcomes(chunk, at, shop, series.delay_days)
         chosen = outcomes.eligible & (fold_of(chunk["customer_id"].combine_chunks(), folds) == 0)
         if chosen.any():
             later = chunk.filter(pa.array(chosen))
             then = truncate(later, at)
             tensors, rows = spec.build(then, at), read_rows(later, ("spend",))
-            spend = [_spend_after(rows, at, h, series.as_of) for h in shop.churn.horizons_days]
+            spend = [_spend_after(rows, at, h, series.closed_until) for h in shop.churn.horizons_days]
             rate = find_daily_rate(rows.up_to(to_day_number(at)), at)
             inputs = tensors.last(tensors.inputs).astype(float)
             parts.append((inputs, rate, np.stack(spend, axis=1), outcomes.outcome[chosen] == 0))

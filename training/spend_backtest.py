@@ -37,6 +37,7 @@ from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake import Lake
 from training.config import ModelSettings
 from training.dataset import Series, TensorSpec
+from training.label_delay import read_label_delay
 from training.metrics import DRAWS, SEED
 from training.spend import (
     FEWEST_ROWS,
@@ -129,7 +130,7 @@ def judge_sales(snapshots: list[Snapshot], judged: Snapshot, shop: Shop, known: 
 
 def backtest(series: Series, shop: Shop, cutoffs: list[date] | None, console: Console) -> None:
     spec = TensorSpec.of(shop, ModelSettings.from_shop(shop))
-    newest = series.as_of - timedelta(days=shop.churn.primary_horizon_days)
+    newest = series.closed_until - timedelta(days=shop.churn.primary_horizon_days)
     methods = Table("day", "method", "customers", "deviance", "less the regression's", "expected/came", "mean error")
     sales = Table("day", "horizon", "expected sales", "95 % interval", "came", "off by", "held")
     held = []
@@ -139,7 +140,7 @@ def backtest(series: Series, shop: Shop, cutoffs: list[date] | None, console: Co
         judged = take_snapshot(series, cutoff, shop, spec)
         for row in judge_methods(snapshots, judged, shop):
             methods.add_row(*row)
-        for row in judge_sales(snapshots, judged, shop, series.as_of):
+        for row in judge_sales(snapshots, judged, shop, series.closed_until):
             sales.add_row(*row)
             held += [row[-1] == "yes"] if row[-1] != "–" else []
     console.print(methods)
@@ -155,7 +156,8 @@ def main(argv: list[str] | None = None) -> None:
     kept = sorted(lake.partitions(TRAINING_SERIES)) if lake.version(TRAINING_SERIES) is not None else []
     if not kept:
         raise MissingInputError(f"{shop.name} has no training_series: make train, or make backtest, first")
-    series = Series(lake.dataset(TRAINING_SERIES, [kept[-1]]), date.fromisoformat(kept[-1]))
+    as_of = date.fromisoformat(kept[-1])
+    series = Series(lake.dataset(TRAINING_SERIES, [kept[-1]]), as_of, read_label_delay(lake, shop, as_of))
     backtest(series, shop, arguments.cutoffs, Console(highlight=False, width=110))
 
 

@@ -39,6 +39,7 @@ from training.dataset import Series, TensorSpec
 from training.explain import learn_evidence
 from training.fit import Candidate, fit_candidates
 from training.gate import GateResult, mean_losses, run_gate, validated_losses
+from training.label_delay import read_label_delay
 from training.profit import expect_spend_at
 from training.progress import show_progress
 from training.report import Findings, render_model_card, write_report
@@ -71,13 +72,14 @@ def plan_training(lake: Lake, shop: Shop, as_of: date, settings: ModelSettings) 
             f"no training_series as of {as_of}: run python -m spark_jobs.customer_series --shop {shop.path} --all "
             f"--as-of {as_of}"
         )
-    spec = TensorSpec.of(shop, settings)
+    spec, delay_days = TensorSpec.of(shop, settings), read_label_delay(lake, shop, as_of)
     run_key = make_run_key(
         TRAINING_SERIES, partition, published[partition], model=settings.as_dict(), churn=repr(shop.churn),
         features={feature.name: feature.fingerprint for feature in spec.features},
-        code=source_hash(training, features, windows),
+        label_delay_days=delay_days, code=source_hash(training, features, windows),
     )  # fmt: skip
-    return Training(shop, as_of, settings, Series(lake.dataset(TRAINING_SERIES, [partition], version), as_of), run_key)
+    series = Series(lake.dataset(TRAINING_SERIES, [partition], version), as_of, delay_days)
+    return Training(shop, as_of, settings, series, run_key)
 
 
 def train(plan: Training, home: Settings, report_folder: Path, console: Console) -> ModelRecord:
@@ -147,6 +149,7 @@ def describe_candidate(candidate: Candidate, plan: Training) -> dict[str, object
             "first day": plan.series.first_day,
             "last day": plan.as_of,
             "customers": plan.series.count,
+            "outcomes closed": f"{plan.series.delay_days} days after their window, the delay of late files",
         },
         "members": f"{candidate.members.count}, each trained without one fold of the customers",
         "calibration": {f"{h} days": f"slope {slope:.3f}, intercept {at:+.3f}" for h, slope, at in lines},

@@ -78,7 +78,7 @@ def judge(series: Series, cutoff: date, shop: Shop) -> Iterator[dict]:
         "level": fit_lines(told, has_drift=False),
         "own trend": _each_alone(told),
         "shared trend": fit_lines(told),
-        "trusted trend": calibrate(told, days),
+        "trusted trend": calibrate(told, recipe.closing_days),
         SHORT_ONES: _with_short_ones(series, cutoff, shop),
     }
     candidates = {
@@ -110,7 +110,7 @@ def _with_short_ones(series: Series, cutoff: date, shop: Shop) -> Calibration:
     short = (days[0] // 3, 2 * days[0] // 3)
     churn = replace(shop.churn, horizons_days=(*short, *days))
     *_, told = _learn(series, cutoff, replace(shop, churn=churn))
-    lines = vars(calibrate(told, churn.horizons_days))
+    lines = vars(calibrate(told, [days + series.delay_days for days in churn.horizons_days]))
     return Calibration(**{name: line[len(short) :] for name, line in lines.items()})
 
 

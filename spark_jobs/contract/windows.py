@@ -58,6 +58,7 @@ def history_needed_days(churn: ChurnDefinition) -> int:
     return 7 + 2 * churn.horizons_days[-1]
 
 
-def is_closed(step_day: date, horizon_days: int, as_of: date) -> bool:
-    """Whether the label of `step_day` for this horizon is known at `as_of`: its whole window has passed."""
-    return step_day + timedelta(days=horizon_days) <= as_of
+def is_closed(step_day: date, horizon_days: int, as_of: date, delay_days: int = 0) -> bool:
+    """Whether the label of `step_day` for this horizon is known at `as_of`: its whole window has passed, and so many
+    days more, within which the shop's late files come."""
+    return step_day + timedelta(days=horizon_days + delay_days) <= as_of

@@ -20,7 +20,7 @@ def test_the_label_window_starts_on_the_day_after():
     assert (window.first, window.last, window.days) == (date(2011, 6, 9), date(2011, 9, 6), 90)
 
 
-@given(st.dates(date(1990, 1, 1), date(2100, 1, 1)), st.integers(1, 400), st.integers(0, 800))
-def test_a_label_is_closed_exactly_when_its_window_lies_in_the_known_days(as_of, horizon_days, days_ago):
-    step_day = as_of - timedelta(days=days_ago)
-    assert is_closed(step_day, horizon_days, as_of) == (label_window(step_day, horizon_days).last <= as_of)
+@given(st.dates(date(1990, 1, 1), date(2100, 1, 1)), st.integers(1, 400), st.integers(0, 800), st.integers(0, 30))
+def test_a_label_is_closed_exactly_when_its_window_lies_in_the_delivered_days(as_of, horizon_days, days_ago, delay):
+    step_day, delivered = as_of - timedelta(days=days_ago), as_of - timedelta(days=delay)
+    assert is_closed(step_day, horizon_days, as_of, delay) == (label_window(step_day, horizon_days).last <= delivered)

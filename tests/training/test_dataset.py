@@ -198,18 +198,18 @@ def test_a_silence_is_at_most_the_age_and_is_the_age_of_who_never_did(facts):
 
 
 @settings(max_examples=40, deadline=None)
-@given(DAYS, st.integers(0, 6), st.integers(1, 9))
-def test_labels_agree_with_the_windows_of_the_contract(facts, phase, step_days):
+@given(DAYS, st.integers(0, 6), st.integers(1, 9), st.sampled_from([0, 0, 5, 30]))
+def test_labels_agree_with_the_windows_of_the_contract(facts, phase, step_days, delay):
     spec = TensorSpec.of(make_shop(churn=DIVERSE), ModelSettings(step_days=step_days))
     as_of = day(79)
-    tensors = spec.build(make_series({"a": facts}, as_of), as_of, min(phase, step_days - 1))
+    tensors = spec.build(make_series({"a": facts}, as_of), as_of, min(phase, step_days - 1), delay_days=delay)
     activity = {day(n): undone for n, undone in find_undone(facts, DIVERSE).items()}
     for step in range(int(tensors.lengths.sum())):
         end = date(1970, 1, 1) + timedelta(days=int(tensors.step_ends[0, step]))
         window = activity_window(end, DIVERSE.eligible_within_days)
         eligible = any(d in window and undone > end for d, undone in activity.items())
         for h, horizon in enumerate(DIVERSE.horizons_days):
-            teaches = eligible and is_closed(end, horizon, as_of)
+            teaches = eligible and is_closed(end, horizon, as_of, delay)
             assert tensors.taught[0, step, h] == teaches
             if teaches:
                 assert tensors.labels[0, step, h] == (
