@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spark_jobs.accounts import Tally, count_reasons, make_accounts, sum_accounts, take_tallies
+from spark_jobs.check_horizons import Rhythm, judge_horizons
 from spark_jobs.check_identity import LogCustomers, Met, gather_customers, judge_customers
 from spark_jobs.check_orders import find_order_columns, sample_records
 from spark_jobs.check_times import sample_times, suggest_time_format
@@ -321,8 +322,14 @@ def check_history(console: Console, shop: Shop, looked: Looked, findings: Findin
     if first is None:
         findings.add(f"no {shop.churn.activity} by anybody: nobody can be eligible")
         return
+    churned = {}
     for horizon in shop.churn.horizons_days:
-        console.print(f"  {horizon} days: {measure_churn(active, last - timedelta(days=horizon), horizon)}")
+        as_of = last - timedelta(days=horizon)
+        churned[horizon] = rate, count = measure_churn(active, as_of, horizon)
+        told = f"{rate:.0%} of {count:,} customers churned" if count else "nobody was active in as many days before"
+        console.print(f"  {horizon} days: {told}, as of {as_of}")
+    for note in judge_horizons(churned, measure_rhythm(active), shop.churn.activity):
+        console.print(f"  {note}", style="yellow", markup=False)
     active.unpersist()
     days, needed = (last - first).days + 1, history_needed_days(shop.churn)
     console.print(f"history: {days} days; a training needs {needed}")
@@ -350,18 +357,26 @@ def check_contacts(
     return [LogCustomers("contacts", met, (max(days) - min(days)).days + 1)]
 
 
-def measure_churn(active: DataFrame, as_of: date, horizon: int) -> str:
-    """Of those active in the horizon up to as_of, how many were not in the horizon after it."""
+def measure_churn(active: DataFrame, as_of: date, horizon: int) -> tuple[float, int]:
+    """Of those active in the horizon up to as_of, the share who were not in the one after it; and how many they are."""
     before, after = activity_window(as_of, horizon), label_window(as_of, horizon)
 
     def inside(window) -> DataFrame:
         return active.where(F.col("event_day").between(window.first, window.last)).select("customer_id").distinct()
 
     customers = inside(before).count()
-    if not customers:
-        return f"nobody was active in the {horizon} days up to {as_of}"
     stayed = inside(before).join(inside(after), "customer_id", how="left_semi").count()
-    return f"{1 - stayed / customers:.0%} of {customers:,} customers churned, as of {as_of}"
+    return 1 - stayed / customers if customers else 0.0, customers
+
+
+def measure_rhythm(active: DataFrame) -> Rhythm:
+    """How often customers come back. active: one row for each customer and day with activity."""
+    first, last, count = F.min("event_day"), F.max("event_day"), F.count("*")
+    gap = F.when(count > 1, F.date_diff(last, first) / (count - 1)).alias("gap")
+    found = active.groupBy("customer_id").agg(gap).agg(
+        F.avg(F.col("gap").isNull().cast("double")).alias("once"), F.percentile_approx("gap", 0.5).alias("gap")
+    ).first()  # fmt: skip
+    return Rhythm(found["once"], found["gap"])
 
 
 def make_check_parser() -> argparse.ArgumentParser:

@@ -7,8 +7,9 @@ volume   records of the day by log, beside the same weekdays before, each as far
          log that is delivered days later, the newest day that should be there; customers to score, beside those of the
          night before
 values   money per line, items per line, time per page, ratings: medians, beside the four weeks before
-inputs   what the model sees tonight, beside what it learned from
-scores   tonight's probabilities, beside the model's first night; before the scoring job there are none to look at
+inputs   what the model sees tonight, beside what it learned from; inputs that grow with the calendar are not compared
+scores   tonight's probabilities, beside the model's first night, and whether they tell customers apart; before the
+         scoring job there are none to look at
 labels   the newest outcomes, beside what was predicted
 
 Each finding asks for an action: ok, warn, retrain, or block. All are kept in the warehouse's `drift`; one that blocks
@@ -53,6 +54,7 @@ from training.config import ModelSettings
 from training.dataset import Series, TensorSpec, fold_of
 from training.drift_checks import BLOCK, OK, USUAL_WEEKS, Finding
 from training.evaluate import take_outcomes
+from training.members import CONSTANT
 
 #: The measures that count a log's records.
 COUNTS = {"purchases": ("sale_count", "return_count"), "browses": ("browse_count",), "reviews": ("review_count",)}
@@ -146,7 +148,8 @@ def look_at_inputs(lake: Lake, shop: Shop, as_of: date, model: ModelRecord) -> l
     spec = TensorSpec.of(shop, ModelSettings.from_shop(shop))
     then = Series(lake.dataset(TRAINING_SERIES, [learned]), model.trained_through)
     tonight = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
-    return checks.check_inputs(take_inputs(then, spec, shop), take_inputs(tonight, spec, shop))
+    growing = {feature.name for feature in spec.features if feature.op in checks.GROWING}
+    return checks.check_inputs(take_inputs(then, spec, shop), take_inputs(tonight, spec, shop), growing)
 
 
 def take_inputs(series: Series, spec: TensorSpec, shop: Shop) -> dict[str, np.ndarray]:
@@ -164,24 +167,28 @@ def take_inputs(series: Series, spec: TensorSpec, shop: Shop) -> dict[str, np.nd
     return dict(zip(spec.feature_names, np.concatenate(parts).T, strict=True))
 
 
-def look_at_scores(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, model: ModelRecord) -> Finding | None:
-    """None before the scoring job has scored the night."""
+def look_at_scores(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, model: ModelRecord) -> list[Finding]:
+    """Nothing before the scoring job has scored the night."""
     table, horizon = churn_risk(shop.churn.horizons_days), shop.churn.primary_horizon_days
     column = probability_column(horizon)
     if as_of.isoformat() not in lake.partitions(table):
-        return None
-    current = lake.arrow(table, [as_of.isoformat()], columns=[column])[column].to_numpy()
+        return []
+    tonight = lake.arrow(table, [as_of.isoformat()], columns=[column, "band"])
+    current, bands = tonight[column].to_numpy(), tonight["band"].to_numpy()
     query = f"""SELECT {column} FROM churn_risk_history WHERE model_version = $1 AND as_of =
                 (SELECT min(as_of) FROM churn_risk_history WHERE model_version = $1 AND as_of < $2)"""
     reference = warehouse.fetch(shop, query, model.version, as_of)[column].to_numpy()
-    return checks.check_scores(current, reference if len(reference) else None, horizon)
+    reference = reference if len(reference) else None
+    scores = checks.check_scores(current, reference, horizon, is_constant=model.kind == CONSTANT)
+    return [scores, *([checks.check_bands(current, bands)] if len(current) else [])]
 
 
 def look_at_labels(warehouse: Warehouse, shop: Shop, as_of: date) -> list[Finding]:
     """The newest outcomes of every horizon that were known on the day."""
     query = """SELECT DISTINCT ON (horizon_days) * FROM outcomes WHERE known_as_of <= $1
                ORDER BY horizon_days, as_of DESC"""
-    return [checks.check_labels(row) for row in warehouse.fetch(shop, query, as_of).to_pylist()]
+    rows = warehouse.fetch(shop, query, as_of).to_pylist()
+    return [checks.check_labels(row, len(rows)) for row in rows]
 
 
 def look(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[Finding]:
@@ -194,8 +201,7 @@ def look(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[Find
     ]
     if found := warehouse.model_for(shop, as_of):
         findings += look_at_inputs(lake, shop, as_of, found[0])
-        scores = look_at_scores(lake, warehouse, shop, as_of, found[0])
-        findings += [scores] if scores else []
+        findings += look_at_scores(lake, warehouse, shop, as_of, found[0])
     return findings + look_at_labels(warehouse, shop, as_of)
 
 

@@ -3,6 +3,9 @@
 Block is for what must be a broken delivery: most records of a day missing, numbers in another unit, one score for all.
 Nothing that a real open day does may block; all else warns or asks for a new model. `python -m infra.bench.drift`
 counts both on a shop's own days.
+
+A quiet shop gets at most one false warning in NIGHTS_PER_FALSE_ALARM nights. That allowance is shared by the families
+of checks, and within a family by its members (Bonferroni): each of m inputs has 1 / (4 * m) of it.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from spark_jobs.contract.shop import Shop
+from training.discrimination import expect_auroc
 
 OK, WARN, RETRAIN, BLOCK = "ok", "warn", "retrain", "block"
 
@@ -50,8 +54,22 @@ USUAL_DAYS = 28
 LONGEST_DELAY = 7
 #: Fewer customers than this have no median worth comparing.
 FEWEST_CUSTOMERS = 8
-#: A difference that chance gives once in a thousand looks is none.
-CHANCE = 0.999
+#: In so many nights of a shop in which nothing changes one may warn, by whatever check.
+NIGHTS_PER_FALSE_ALARM = 90
+#: Who shares that: records and values of the day, inputs, scores, labels.
+FAMILIES = 4
+#: Inputs that grow while time goes by, whatever customers do (features.Feature.op): tonight's are never spread as those
+#: of the training were, which is no alarm.
+GROWING = ("age", "total_sum", "total_days")
+#: Scores say little where so many customers share a band, and where even probabilities that are right would rank no
+#: better than this.
+SHARE_OF_BAND = 0.95
+WEAKEST_AUROC = 0.6
+
+
+def chance_level(members: int) -> float:
+    """The confidence at which each of so many members of a family is tested."""
+    return 1 - 1 / (NIGHTS_PER_FALSE_ALARM * FAMILIES * max(1, members))
 
 
 @dataclass(frozen=True)
@@ -142,8 +160,9 @@ def check_eligible(count: int, before: int | None) -> Finding:
     return Finding("volume", "eligible customers", float(count), float(before), ratio, action, text)
 
 
-def measure_psi(reference: np.ndarray, current: np.ndarray) -> tuple[float, float]:
-    """The population stability index over the reference's tenths, and what chance alone keeps it below.
+def measure_psi(reference: np.ndarray, current: np.ndarray, members: int = 1) -> tuple[float, float]:
+    """The population stability index over the reference's tenths, and what chance alone keeps it below, as one of so
+    many members of a family.
 
     Of two samples of one population it is about chi-square / n + chi-square / m, with a degree less than tenths.
     """
@@ -153,28 +172,57 @@ def measure_psi(reference: np.ndarray, current: np.ndarray) -> tuple[float, floa
         (np.bincount(np.searchsorted(edges, values, side="left"), minlength=bins) + 0.5) / (len(values) + 0.5 * bins)
         for values in (reference, current)
     )
-    chance = chi2.ppf(CHANCE, bins - 1) * (1 / len(reference) + 1 / len(current))
+    chance = chi2.ppf(chance_level(members), bins - 1) * (1 / len(reference) + 1 / len(current))
     return float(np.sum((is_now - was) * np.log(is_now / was))), float(chance)
 
 
-def check_inputs(reference: Mapping[str, np.ndarray], current: Mapping[str, np.ndarray]) -> list[Finding]:
-    """Every model input, tonight's customers beside those that the model learned from; and all of them together."""
+def check_inputs(
+    reference: Mapping[str, np.ndarray], current: Mapping[str, np.ndarray], growing: Collection[str] = ()
+) -> list[Finding]:
+    """Every model input, tonight's customers beside those that the model learned from; and all of them together.
+
+    growing: the inputs that are told but not compared, for they grow with the calendar (GROWING).
+    """
+    compared = [name for name in current if name not in growing]
     findings = []
     for name in current:
-        psi, chance = measure_psi(reference[name], current[name])
-        action = WARN if psi > max(LIMITS.psi_warn, chance) else OK
         means = float(current[name].mean()), float(reference[name].mean())
+        if name in growing:
+            findings.append(Finding("inputs", name, *means, None, OK, "grows with time, so it is not compared"))
+            continue
+        psi, chance = measure_psi(reference[name], current[name], len(compared))
+        action = WARN if psi > max(LIMITS.psi_warn, chance) else OK
         findings.append(Finding("inputs", name, *means, psi, action, f"stability index {psi:.3f}"))
-    share = float(np.mean([f.action != OK for f in findings]))
+    share = sum(f.action != OK for f in findings) / max(1, len(compared))
     action = RETRAIN if share >= LIMITS.inputs_share_retrain else OK
     text = f"{share:.0%} of the inputs are spread otherwise than in training"
     return [*findings, Finding("inputs", "all inputs", share, None, share, action, text)]
 
 
-def check_scores(current: np.ndarray, reference: np.ndarray | None, horizon_days: int) -> Finding:
-    """Tonight's probabilities beside those of the first night that the same model scored."""
+def check_bands(current: np.ndarray, bands: np.ndarray) -> Finding:
+    """Whether tonight's probabilities (n,) and bands (n,) tell customers apart, with what that means for their use."""
+    names, counts = np.unique(bands, return_counts=True)
+    band, share = names[counts.argmax()], float(counts.max() / len(bands))
+    auroc = expect_auroc(current)
+    is_flat = len(current) >= FEWEST_CUSTOMERS and share >= SHARE_OF_BAND and auroc < WEAKEST_AUROC
+    text = f"{share:.0%} of {len(current):,} customers are in band {band}"
+    if is_flat:
+        low, high = np.quantile(current, [0.05, 0.95])
+        text += (f", nine tenths of the probabilities lie between {low:.3f} and {high:.3f}: these scores hardly tell "
+                 f"customers apart (AUROC {auroc:.2f} at best), so use them to count, not to choose; "
+                 "python -m spark_jobs.clean check says which horizons would")  # fmt: skip
+    return Finding("scores", "bands", share, None, auroc, WARN if is_flat else OK, text)
+
+
+def check_scores(
+    current: np.ndarray, reference: np.ndarray | None, horizon_days: int, is_constant: bool = False
+) -> Finding:
+    """Tonight's probabilities beside those of the first night that the same model scored.
+
+    is_constant: the model is the constant rate, of which one probability for all is no fault.
+    """
     subject, mean = f"{horizon_days} days", float(current.mean())
-    if len(current) >= FEWEST_CUSTOMERS and np.ptp(current) < 1e-9:
+    if len(current) >= FEWEST_CUSTOMERS and np.ptp(current) < 1e-9 and not is_constant:
         return Finding("scores", subject, mean, None, None, BLOCK, f"everybody has the probability {mean:.3f}")
     if reference is None:
         return Finding("scores", subject, mean, None, None, OK, f"mean {mean:.3f}, the model's first night")
@@ -184,14 +232,14 @@ def check_scores(current: np.ndarray, reference: np.ndarray | None, horizon_days
     return Finding("scores", subject, mean, float(reference.mean()), psi, action, text)
 
 
-def check_labels(outcome: Mapping[str, object]) -> Finding:
-    """A row of outcomes, the newest of its horizon: did as many churn as were predicted?"""
+def check_labels(outcome: Mapping[str, object], members: int = 1) -> Finding:
+    """A row of outcomes, the newest of its horizon, of which there are so many: did as many churn as were predicted?"""
     subject = f"{outcome['horizon_days']} days"
     if not outcome["n"]:
         return Finding("labels", subject, None, None, None, OK, "nobody was judged")
     rate, predicted, n = outcome["churn_rate"], outcome["predicted_rate"], outcome["n"]
     gap = rate - predicted
-    is_chance = gap**2 <= chi2.ppf(CHANCE, 1) * predicted * (1 - predicted) / n
+    is_chance = gap**2 <= chi2.ppf(chance_level(members), 1) * predicted * (1 - predicted) / n
     is_large, is_very_large = abs(gap) > LIMITS.labels_warn, abs(gap) > LIMITS.labels_retrain
     action = OK if is_chance else RETRAIN if is_very_large else WARN if is_large else OK
     text = f"of the customers scored on {outcome['as_of']} {rate:.1%} churned, predicted were {predicted:.1%}"

@@ -13,6 +13,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop import Shop
 from training.config import ModelSettings
 from training.dataset import Series, truncate
+from training.discrimination import list_blind_horizons
 from training.evaluate import MetricRow, Predictions, measure, take_outcomes
 from training.fit import Candidate, Progress, fit_candidates
 from training.segments import TRAITS, SegmentCheck, check_segments
@@ -42,7 +43,8 @@ def run_gate(
     predictions = predict_cutoff(candidates, series, cutoff, shop)
     verdict = choose_scorer(predictions, validated_losses(candidates))
     segments = check_segments(predictions, verdict.promoted)
-    warnings = (*verdict.warnings, *(str(segment) for segment in segments if segment.is_off))
+    blind = list_blind_horizons(predictions, verdict.promoted)
+    warnings = (*blind, *verdict.warnings, *(str(segment) for segment in segments if segment.is_off))
     verdict = replace(verdict, warnings=warnings)
     return GateResult(cutoff, candidates, predictions, measure(predictions), verdict, segments)
 

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from spark_jobs.contract.shop import Shop
 from training import charts, report_words
 from training.ablation import describe_ablation
+from training.discrimination import list_blind_horizons
 from training.evaluate import MetricRow, Predictions
 from training.profit import ProfitCurve, trace_profit
 from training.report_tables import (
@@ -129,6 +130,7 @@ def describe_model(findings: Findings) -> dict[str, object]:
         "fewest": FEWEST_OUTCOMES,
         "verdict_sentence": report_words.write_verdict(verdict),
         "calibration_note": report_words.write_calibration_note(verdict),
+        "blind": list(list_blind_horizons(predictions, verdict.promoted)),
         "contenders": describe_contenders(verdict, findings.validated, list(predictions.by_method)),
         "horizons": [describe_horizon(predictions, findings.metrics, index) for index in range(len(horizons))],
         "gate": list(describe_gate(verdict)),
