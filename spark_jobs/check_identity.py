@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -32,6 +32,7 @@ FEWEST_EVENTS, FEWEST_CUSTOMERS = 200, 20  # below, a share says little
 LARGE_SHARE, HUGE_SHARE = 0.05, 0.2
 TIMES_THE_LARGE, TIMES_THE_LARGE_EVERY_DAY = 20, 5
 EVERY_DAY = 0.8
+RECENT_DAYS = 28
 LINKED, SURELY_UNLINKED = 0.05, 0.01
 SPELT_TWICE = 0.01
 
@@ -79,6 +80,22 @@ def gather_customers(log: str, judged: DataFrame) -> LogCustomers:
     return LogCustomers(log, met, (last - first).days + 1)
 
 
+def count_changed(judged: DataFrame, zone: str) -> int:
+    """How many moments of a customer came again in a later file together with something new: of a log without ids,
+    records that have changed, and that count twice. judged: as repeats.mark_repeats gives it.
+
+    Midnight is no moment: where an export tells days only, a later file may well have more of the same day.
+    """
+    local = F.from_utc_timestamp("event_at", zone)
+    moments = judged.where(F.col("verdict").isin("clean", "duplicate") & (local != F.date_trunc("day", local)))
+    is_clean = F.col("verdict") == "clean"
+    told = moments.groupBy("customer_id", "event_at").agg(
+        F.count_if(~is_clean).alias("again"),
+        F.count_distinct(F.when(is_clean, F.col("delivery_id"))).alias("files"),
+    )
+    return told.where("again > 0 AND files > 1").count()
+
+
 def find_maybe_nobody(customers: Mapping[str, Met], ids: CustomerIds) -> dict[str, int]:
     """The ids that look as if they stood for nobody, with their events; a number among its neighbours does not."""
     usual = high_usual(met.events for met in customers.values())
@@ -121,6 +138,24 @@ def find_dominant(customers: Mapping[str, Met], day_count: int) -> tuple[str, fl
     times = TIMES_THE_LARGE_EVERY_DAY if is_met_daily else TIMES_THE_LARGE
     is_huge = share > HUGE_SHARE and met.events > 2 * usual
     return (largest, share) if is_huge or (share > LARGE_SHARE and met.events > times * usual) else None
+
+
+def find_dominant_key(events: DataFrame, newest: date) -> tuple[str, float] | None:
+    """The key of the customer who was met at an implausible share of all moments of the newest days, and that share.
+
+    Moments and not records: one large order has many lines. events: clean ones up to the delivery day `newest`.
+    """
+    recent = events.where(F.col("delivery_day") > newest - timedelta(days=RECENT_DAYS))
+    moments = recent.groupBy("customer_id").agg(F.count_distinct("event_at").alias("moments"))
+    alike = moments.groupBy("moments").agg(F.count("*").alias("customers"), F.min("customer_id").alias("key")).collect()
+    if not alike:
+        return None
+    *others, largest = sorted(alike, key=lambda row: row["moments"])
+    usual = high_usual(row["moments"] for row in others for _ in range(row["customers"]))
+    total = sum(row["moments"] * row["customers"] for row in alike)
+    is_alone = largest["customers"] == 1 and largest["moments"] > TIMES_THE_LARGE * usual
+    share = largest["moments"] / total
+    return (largest["key"], share) if is_alone and total >= FEWEST_EVENTS and share > LARGE_SHARE else None
 
 
 def find_same(customers: Collection[str], form: Callable[[str], str]) -> list[list[str]]:

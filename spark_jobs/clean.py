@@ -55,6 +55,7 @@ from spark_jobs.accounts import (
     with_accounts,
     with_duplicates,
 )
+from spark_jobs.check_identity import find_dominant_key
 from spark_jobs.cleaning_plan import CleaningPlan, Delivery, make_plan
 from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.contract import customer_ids
@@ -67,7 +68,7 @@ from spark_jobs.drafting import Outcome, drop_repeats, write_drafts
 from spark_jobs.hashing import Hasher, make_hasher
 from spark_jobs.lake import Draft, Lake, make_run_key, planned_anew, source_hash
 from spark_jobs.records import find_broken, gather_days, judge_records, open_fast_path, read_records
-from spark_jobs.repeats import PLACE, find_identities, find_repeats, mark_repeats
+from spark_jobs.repeats import find_identities, find_repeats, mark_repeats, require_few
 from spark_jobs.session import SparkOpener, open_session
 from spark_jobs.warehouse import Warehouse
 
@@ -138,10 +139,12 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, 
     with lake.draft(plan.table) as events, lake.draft(quarantine(log)) as rejects:
         drafts = {"clean": events, "quarantined": rejects}
         outcome = judge_files(spark, plan, shop, settings, drafts)
+        warn_of_dominant(spark, outcome, events)
         outcome = settle(spark, lake, plan, shop, outcome, events)
         accounts = make_accounts(outcome.tallies, (*plan.deliveries, *plan.forgotten))
         report(log, outcome.tallies, accounts, as_of)
         check_accounts(log, accounts, shop.sources[log].max_quarantined_share, as_of)
+        require_few(outcome.conflicts, sum_accounts(accounts)["lines_in"], shop.sources[log], as_of)
         remember_customers(shop, settings, outcome.customer_ids)
         publish(lake, plan, drafts, outcome, accounts)
     return plan
@@ -186,17 +189,32 @@ def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outc
     place = spark.createDataFrame(
         [(d["delivery_id"], d["path"]) for d in plan.deliveries], "delivery_id string, path string"
     )
-    events = draft.read(spark, paths).select("event_id", "event_day", *PLACE, "delivery_day", "file_name")
+    source, columns = shop.sources[plan.log], (*plan.table.column_names, "file_name")
+    events = draft.read(spark, paths).select(*columns)
     placed = events.join(F.broadcast(place), "delivery_id", how="inner")
     known = known_before(spark, lake, plan)
     identities = find_identities(events, known).persist()
-    if not identities.isEmpty():
-        repeats = find_repeats(placed, known, identities, shop.sources[plan.log])
-        kept, duplicates = drop_repeats(draft, paths, repeats)
-        files = {**outcome.files, "clean": kept}
-        outcome = replace(outcome, files=files, tallies=with_duplicates(outcome.tallies, duplicates))
+    first, last = identities.agg(F.min("event_day"), F.max("event_day")).first()
+    if first is not None:
+        if known is not None:
+            known = known.where(F.col("event_day").between(first, last))  # the rest need not be read in full
+        repeats = find_repeats(placed, known, identities, source)
+        kept, duplicates, conflicts = drop_repeats(draft, paths, repeats, source)
+        files, tallies = {**outcome.files, "clean": kept}, with_duplicates(outcome.tallies, duplicates)
+        outcome = replace(outcome, files=files, tallies=tallies, conflicts=conflicts)
     identities.unpersist()
     return outcome
+
+
+def warn_of_dominant(spark: SparkSession, outcome: Outcome, draft: Draft) -> None:
+    """Says whose key has so many of the newest events that the id behind it may stand for nobody."""
+    if not outcome.files["clean"]:
+        return
+    newest = max(tally.delivery_day for tally in outcome.tallies if tally.verdict == "clean")
+    if found := find_dominant_key(draft.read(spark, outcome.files["clean"]), newest):
+        key, share = found
+        print(f"{draft.table.name}: warning: customer {key} has {share:.0%} of the newest events, far more than others:"
+              " see in identity.customers whose id it is; if it is nobody's, name it under no_customer")  # fmt: skip
 
 
 def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: Settings) -> DataFrame:

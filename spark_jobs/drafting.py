@@ -18,11 +18,12 @@ from pyspark.sql import DataFrame
 
 from spark_jobs._run_folder import PartitionWriter, rewrite_file
 from spark_jobs.accounts import Tally, TallyCounter
+from spark_jobs.contract.shop import Source
 from spark_jobs.fast_path import FastPath
 from spark_jobs.hashing import Hasher
 from spark_jobs.lake import Draft
 from spark_jobs.raw import Reader
-from spark_jobs.repeats import PLACE
+from spark_jobs.repeats import NO_CONFLICTS, PLACE, Conflicts, count_conflicts
 
 IDS = pa.schema([("customer_id", pa.string())])
 #: What a task has written: its files and tallies as JSON, and the raw ids of the customers in its clean records.
@@ -34,11 +35,13 @@ UNIQUE = ("event_id", "event_at", "record_number")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the tasks wrote: files by verdict, tallies, and the raw ids of the customers who have clean records."""
+    """What the tasks wrote: files by verdict, tallies, and the raw ids of the customers who have clean records. Of the
+    duplicates, how many conflict with the event that counts."""
 
     files: dict[str, list[str]]
     tallies: list[Tally]
     customer_ids: pa.Array
+    conflicts: Conflicts = NO_CONFLICTS
 
 
 class _Drafter:
@@ -149,8 +152,10 @@ def _unpack(packed: bytes) -> pa.Array:
     return pa.ipc.open_stream(packed).read_all().column(0).combine_chunks()
 
 
-def drop_repeats(draft: Draft, paths: list[str], repeats: DataFrame) -> tuple[list[str], dict[tuple[str, date], int]]:
-    """The draft's files without the repeats, and how many duplicates each delivery and delivery day had.
+def drop_repeats(
+    draft: Draft, paths: list[str], repeats: DataFrame, source: Source
+) -> tuple[list[str], dict[tuple[str, date], int], Conflicts]:
+    """The draft's files without the repeats, how many duplicates each delivery and delivery day had, and conflicts.
 
     repeats: as repeats.find_repeats gives them of these files, with file_name.
     """
@@ -164,11 +169,13 @@ def drop_repeats(draft: Draft, paths: list[str], repeats: DataFrame) -> tuple[li
 
     repeats = repeats.persist()
     counts = repeats.where("is_again").groupBy("delivery_id", "delivery_day").count().collect()
+    conflicts = count_conflicts(repeats, source)
     changes = repeats.select("file_name", *PLACE, "new_id", "is_again").groupBy("file_name")
     others = {row["path"]: row["other"] for row in changes.applyInArrow(rewrite, "path string, other string").collect()}
     repeats.unpersist()
     kept = [others.get(path, path) for path in paths]
-    return [path for path in kept if path], {(row["delivery_id"], row["delivery_day"]): row["count"] for row in counts}
+    duplicates = {(row["delivery_id"], row["delivery_day"]): row["count"] for row in counts}
+    return [path for path in kept if path], duplicates, conflicts
 
 
 def _change(rows: pa.Table, changes: pa.Table) -> pa.Table:

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from spark_jobs.accounts import Tally, count_reasons, make_accounts, sum_accounts, take_tallies
 from spark_jobs.check_horizons import Rhythm, judge_horizons
-from spark_jobs.check_identity import LogCustomers, Met, gather_customers, judge_customers
+from spark_jobs.check_identity import LogCustomers, Met, count_changed, gather_customers, judge_customers
 from spark_jobs.check_orders import find_order_columns, sample_records
 from spark_jobs.check_times import sample_times, suggest_time_format
 from spark_jobs.cleaning_plan import CleaningPlan
@@ -39,6 +39,7 @@ from spark_jobs.contract.tables import EVENTS
 from spark_jobs.contract.windows import activity_window, history_needed_days, label_window
 from spark_jobs.deliveries import find_intake, list_files
 from spark_jobs.raw import Intake, RawRecord, column_names, read_records
+from spark_jobs.repeats import count_conflicts
 from spark_jobs.undone import leave_out_undone
 from spark_jobs.value_checks import find_remedy, is_worth_a_word
 
@@ -169,6 +170,7 @@ def show_log(console: Console, shop: Shop, looked: Looked, findings: Findings) -
         findings.add(f"{log}: no record is clean")
         return
     check_events(console, looked, totals["clean"], findings)
+    check_repeats(console, shop, looked, totals, findings)
     check_orders(looked, findings)
 
 
@@ -276,6 +278,22 @@ def check_events(console: Console, looked: Looked, clean: int, findings: Finding
                      "day and month are swapped in the format of event_at, and delivery_day")  # fmt: skip
     if looked.source.delivery_day and not looked.source.delivery_day.zone:
         check_ahead(console, looked, events, clean, findings)
+
+
+def check_repeats(console: Console, shop: Shop, looked: Looked, totals: dict[str, int], findings: Findings) -> None:
+    """Whether duplicates say again what counts, and what is said again has not changed."""
+    source, conflicts = looked.source, count_conflicts(looked.judged, looked.source)
+    if conflicts.records:
+        sentence = f"{source.log}: {conflicts.describe(source)}"
+        if conflicts.records / totals["lines_in"] > (source.max_conflicting_share or 0):
+            findings.add(sentence)
+        else:
+            console.print(f"  {sentence}", markup=False)
+        return
+    can_change = totals["duplicates"] and "event_id" not in source.columns
+    if can_change and (changed := count_changed(looked.judged, shop.time_zone)):
+        findings.add(f"{source.log}: {changed:,} records came again in a later file with other content and count twice:"
+                     f" map the number that a record keeps to event_id under sources.{source.log}.columns")  # fmt: skip
 
 
 def check_customers(console: Console, shop: Shop, customers: list[LogCustomers], findings: Findings) -> None:

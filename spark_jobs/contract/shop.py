@@ -123,6 +123,7 @@ class Source:
     event_key         raw columns that distinguish records beside the mapped ones
     carry_down        raw columns that stand on the first line of an order only, see order_columns
     exact_duplicates  keep: equal records of one file are several events; drop: they are one
+    max_conflicting_share  so many records may have the id of another one and say something else; None: the default
     returns           a record that meets any of these is a return, its quantity taken as absolute
     only              the records of this log in files that hold several: those that meet any of these; empty: all
     others            of a file that several logs read, the tests by which the logs after this one choose theirs
@@ -141,6 +142,7 @@ class Source:
     carry_down: tuple[str, ...] = ()
     exact_duplicates: str = "keep"
     max_quarantined_share: float = 0.2
+    max_conflicting_share: float | None = None
     delimiter: str = ","
     encoding: str = "utf-8"
     returns: tuple[Condition, ...] = ()

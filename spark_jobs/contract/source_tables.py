@@ -74,6 +74,7 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         carry_down=tuple(section.take("carry_down", "a list of raw column names", is_texts, [])),
         exact_duplicates=section.choice("exact_duplicates", ("keep", "drop"), "keep"),
         max_quarantined_share=section.share("max_quarantined_share", Source.max_quarantined_share),
+        max_conflicting_share=section.share("max_conflicting_share", None),
         delimiter=_read_delimiter(section),
         encoding=_read_encoding(section),
         returns=tuple(_read_condition(c) for c in section.sections("returns")) if log == "purchases" else (),

@@ -73,8 +73,9 @@ class Section:
             self.fault(key, "one of " + ", ".join(choices), hint)
         return value
 
-    def share(self, key: str, default: float) -> float:
-        return float(self.take(key, "a number from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, default))
+    def share(self, key: str, default: float | None) -> float | None:
+        share = self.take(key, "a number from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, default)
+        return None if share is None else float(share)
 
     def section(self, key: str) -> Section:
         self.taken.add(key)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
+from datetime import date, datetime, timedelta
 
 import pytest
 
-from spark_jobs.check_identity import LogCustomers, Met, judge_customers
+from spark_jobs.check_identity import LogCustomers, Met, count_changed, find_dominant_key, judge_customers
 from spark_jobs.contract.customer_ids import CustomerIds
 from tests.conftest import ROOT
 
@@ -149,3 +150,32 @@ def test_a_setting_that_the_shop_has_chosen_is_no_finding():
     (finding,) = judge(log("purchases", *ids)).findings
     assert 'customer_ids = "case-insensitive"' in finding
     assert judge(log("purchases", *ids), is_chosen=True).findings == []
+
+
+def test_a_night_warns_of_one_who_was_met_at_an_implausible_share_of_the_newest_moments(spark):
+    newest, noon = date(2026, 5, 30), datetime(2026, 5, 30, 12)
+    rows = [(who, noon + timedelta(minutes=n), newest) for n in range(2) for who in PEOPLE]
+    wholesaler = [("big", noon, newest)] * 900
+    before = [("nobody", noon + timedelta(minutes=n), newest - timedelta(days=40)) for n in range(50)]
+
+    def find(*more):
+        schema = "customer_id string, event_at timestamp, delivery_day date"
+        return find_dominant_key(spark.createDataFrame([*rows, *wholesaler, *before, *more], schema), newest)
+
+    assert find() is None
+    assert find(*[("nobody", noon + timedelta(minutes=n), newest) for n in range(45)]) == ("nobody", 45 / 446)
+
+
+def test_records_without_ids_that_come_again_changed_are_counted_and_further_ones_are_not(spark):
+    def at(hour, *rows):
+        return [(who, datetime(2026, 5, 30, hour), file, verdict) for who, file, verdict in rows]
+
+    again_and_changed = [("a", "1", "clean"), ("a", "2", "clean"), ("a", "2", "duplicate")]
+    rows = [
+        *at(12, *again_and_changed),
+        *at(0, *again_and_changed),  # an export that tells days only
+        *at(13, ("a", "1", "clean"), ("a", "1", "clean"), ("a", "2", "duplicate")),
+        *at(14, ("a", "1", "clean"), ("a", "2", "clean")),
+    ]
+    schema = "customer_id string, event_at timestamp, delivery_id string, verdict string"
+    assert count_changed(spark.createDataFrame(rows, schema), "UTC") == 1

@@ -280,3 +280,32 @@ def test_a_customer_has_one_key_however_he_is_spelt_also_after_the_setting_has_c
     shop.clean(DAY[2])
     assert whose_events() == ["12345"] * 3 + ["777"] * 3
     assert {tuple(row["reasons"]) for row in shop.rows(quarantine("purchases"))} == {("customer_id_missing",)}
+
+
+ORDERS = SHOP.format(name="orders", exact_duplicates="keep", delivery_day=DATED).replace(
+    'quantity = "quantity"', 'quantity = "quantity"\nevent_id = "category"'
+)
+
+
+def test_an_orders_number_for_an_event_id_stops_the_run_with_the_remedy(make_shop):
+    shop = make_shop("orders", text=ORDERS)
+    lines = [line(product=product, category="o1") for product in ("p", "q", "q", "r")]
+    shop.deliver("2011-03-01.csv", *lines)
+    remedy = 'other product_id, 3 of them within one file.*event_key = \\["category"\\]'
+    with pytest.raises(AuditError, match=f"75% of 4 records would be lost.*{remedy}"):
+        shop.clean(DAY[1])
+    assert shop.rows(PURCHASES) == []
+
+
+def test_equal_content_under_one_id_is_no_fault_and_an_order_that_has_changed_is_within_limits(make_shop, capsys):
+    shop = make_shop("changed", text=ORDERS.replace("max_quar", "max_conflicting_share = 0.25\nmax_quar"))
+    whole = [line(product=f"p{n}", category=f"o{n}") for n in range(4)]
+    shop.deliver("2011-03-01.csv", *whole)
+    shop.clean(DAY[1])
+    shop.deliver("2011-03-02.csv", *whole[:3] * 3, line(product="p3", category="o3", quantity=-1))
+    shop.clean(DAY[2])
+    assert "warning: 1 records have the event_id of another one, but other kind" in capsys.readouterr().out
+    shop.deliver("2011-03-03.csv", whole[0], *(line(product=f"p{n}", category=f"o{n}", price="3") for n in (1, 2, 3)))
+    with pytest.raises(AuditError, match=r"75% of 4 records would be lost.*other unit_price.*max_conflicting_share"):
+        shop.clean(DAY[3])
+    assert len(shop.rows(PURCHASES)) == 4

@@ -114,6 +114,11 @@ MISTAKES = {
         "no folder",
     ),
     "a pattern without a day": ("(\\d{4}-\\d{2}-\\d{2})", "day=(\\d+)", "mend delivery_day"),
+    "a number of several records": (
+        'quantity = "quantity"\nunit',
+        'quantity = "quantity"\nevent_id = "price"\nunit',
+        'set event_key = ["price"]',
+    ),
     "customers nobody knows": ('customer_id = "visitor"', 'customer_id = "ts"', "map customer_id in sources.browses"),
     "contacts without a time": ('= "sent" }', '= "client" }', "found 'c1' and 'c1'"),
     "too long horizons": ("[5, 10]", "[5, 30]", "the history is 24 days too short to train on"),

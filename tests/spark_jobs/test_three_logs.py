@@ -43,6 +43,7 @@ files = "browses/*.jsonl"
 format = "jsonl"
 delivery_day = '(\\d{4}-\\d{2}-\\d{2})'
 max_quarantined_share = 1
+max_conflicting_share = 1
 bots = { max_events_per_hour = 5 }
 [sources.browses.columns]
 event_id = "id"
@@ -58,6 +59,7 @@ files = "reviews/*.jsonl"
 format = "jsonl"
 delivery_day = '(\\d{4}-\\d{2}-\\d{2})'
 max_quarantined_share = 1
+max_conflicting_share = 1
 rating_range = [0, 10]
 [sources.reviews.columns]
 event_id = "id"
