@@ -61,7 +61,7 @@ def backtest_cutoff(
         notes += (f"{missing_count} customers are not in the series of {later.as_of}: they count for no metric",)
     closed = [h for h in shop.churn.horizons_days if is_closed(then.as_of, h, later.as_of, later.delay_days)]
     notes += tuple(
-        f"{h} days: not over by {later.as_of}, no metrics" for h in shop.churn.horizons_days if h not in closed
+        f"{h} days: not over by {later.closed_until}, no metrics" for h in shop.churn.horizons_days if h not in closed
     )
     metrics = [row for row in measure(predictions) if row.horizon_days in closed]
     return CutoffResult(promoted, verdict, predictions, metrics, compare_promoted(predictions, promoted), notes)
@@ -109,14 +109,15 @@ def compare_promoted(predictions: Predictions, promoted: str) -> dict[tuple[int,
     return found
 
 
-def check_cutoffs(cutoffs: Iterable[date], data_until: date, shop: Shop) -> list[date]:
-    """The cut-offs in order. Raises ChurnError where one is too late for any outcome to be known."""
-    shortest = shop.churn.horizons_days[0]
-    latest = data_until - timedelta(days=shortest)
+def check_cutoffs(cutoffs: Iterable[date], data_until: date, shop: Shop, delay_days: int = 0) -> list[date]:
+    """The cut-offs in order. delay_days: of late files, for which outcomes wait. Raises ChurnError where one is too late
+    for any outcome to be known."""
+    shortest, closed_until = shop.churn.horizons_days[0], data_until - timedelta(days=delay_days)
+    latest = closed_until - timedelta(days=shortest)
     late = sorted(c for c in set(cutoffs) if c > latest)
     if late:
         raise ChurnError(
-            f"cut-off {late[0]} is too late: {shortest} days after it, its outcome, lie beyond {data_until}; "
+            f"cut-off {late[0]} is too late: {shortest} days after it, its outcome, lie beyond {closed_until}; "
             f"give cut-offs up to {latest}"
         )
     return sorted(set(cutoffs))
@@ -155,8 +156,9 @@ def make_backtest_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     arguments, shop = load_arguments(make_backtest_parser(), argv)
     console, settings = Console(), ModelSettings.from_shop(shop)
-    cutoffs = check_cutoffs(arguments.cutoffs, arguments.data_until, shop)
     lake = Lake(Settings.from_environment().lake(shop.name))
+    delay_days = read_label_delay(lake, shop, arguments.data_until)
+    cutoffs = check_cutoffs(arguments.cutoffs, arguments.data_until, shop, delay_days)
     series = read_series(lake, shop, [*cutoffs, arguments.data_until])
     results = []
     for number, cutoff in enumerate(cutoffs, start=1):

@@ -1,7 +1,8 @@
 """How long do a shop's files keep coming for a day? So long after its window a label is not closed.
 
-Of the qualifying activity of recent days, those old enough to be complete, nearly all was delivered within the delay.
-It is 0 where files do not come late, and where they are too few to tell.
+How much of a day's qualifying activity is delivered after how many days is seen at days old enough to be complete. From
+it follows what a window of the shortest horizon lacks, so many days after its end: the delay is the fewest days after
+which that is next to nothing. It is 0 where files do not come late, and where they are too few to tell.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY
 from spark_jobs.lake import Lake
 
-#: A day counts as complete once so much of its activity is delivered.
-DELIVERED_SHARE = 0.99
+#: A label is closed once its window lacks at most this share of its activity.
+MISSING_SHARE = 0.005
 LONGEST_DELAY_DAYS = 30
 #: The delay is that of so many days, the newest of which are LONGEST_DELAY_DAYS old.
 LOOK_BACK_DAYS = 120
 FEWEST_RECORDS = 100
 
 
-def find_label_delay(late_days: np.ndarray, records: np.ndarray) -> int:
-    """The fewest days within which DELIVERED_SHARE of the records was delivered, at most LONGEST_DELAY_DAYS.
+def find_label_delay(late_days: np.ndarray, records: np.ndarray, horizon_days: int) -> int:
+    """The fewest days after which a window of the horizon lacks MISSING_SHARE at most; at most LONGEST_DELAY_DAYS.
 
     late_days (N,)  days from the event to its delivery; below zero where a file was ahead
     records (N,)    how many records each stands for
@@ -35,7 +36,9 @@ def find_label_delay(late_days: np.ndarray, records: np.ndarray) -> int:
         return 0
     kept = np.clip(late_days, 0, LONGEST_DELAY_DAYS)
     delivered = np.cumsum(np.bincount(kept, weights=records, minlength=LONGEST_DELAY_DAYS + 1))
-    return int(np.argmax(delivered >= DELIVERED_SHARE * delivered[-1]))
+    undelivered = 1 - delivered / delivered[-1]  # of a day's activity, so many days later
+    lacking = np.cumsum(undelivered[::-1])[::-1] / horizon_days  # of a window's, so many days after its end
+    return int(np.argmax(lacking <= MISSING_SHARE))
 
 
 def read_label_delay(lake: Lake, shop: Shop, known: date) -> int:
@@ -52,4 +55,5 @@ def read_label_delay(lake: Lake, shop: Shop, known: date) -> int:
                "records": pc.field(ACTIVITY_MEASURES[shop.churn.activity])}  # fmt: skip
     rows = lake.dataset(CUSTOMER_DAY, deliveries).to_table(columns=columns, filter=is_inside)
     counts = rows.group_by("late").aggregate([("records", "sum")])
-    return find_label_delay(counts["late"].to_numpy().astype(np.int64), counts["records_sum"].to_numpy())
+    late, records = counts["late"].to_numpy().astype(np.int64), counts["records_sum"].to_numpy()
+    return find_label_delay(late, records, shop.churn.horizons_days[0])
