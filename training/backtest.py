@@ -110,8 +110,8 @@ def compare_promoted(predictions: Predictions, promoted: str) -> dict[tuple[int,
 
 
 def check_cutoffs(cutoffs: Iterable[date], data_until: date, shop: Shop, delay_days: int = 0) -> list[date]:
-    """The cut-offs in order. delay_days: of late files, for which outcomes wait. Raises ChurnError where one is too late
-    for any outcome to be known."""
+    """The cut-offs in order. Raises ChurnError where one is too late for any outcome to be known, `delay_days` after
+    its window."""
     shortest, closed_until = shop.churn.horizons_days[0], data_until - timedelta(days=delay_days)
     latest = closed_until - timedelta(days=shortest)
     late = sorted(c for c in set(cutoffs) if c > latest)
