@@ -48,7 +48,8 @@ def build_maintenance(shop: Shop) -> DAG:
         if shop.contact and shop.contact.log:
             days >> CommandOperator(
                 task_id="contacts", command=["spark_jobs.contacts"], shop=shop, days=[],
-                skip_if=forms.SKIPPED_IN_DRY_RUN, reads=warehouse("identity.customers"), writes=warehouse("contacts"),
+                skip_if=forms.SKIPPED_IN_DRY_RUN, reads=[*lake("merges"), *warehouse("identity.customers")],
+                writes=warehouse("contacts", "merged_customers"),
                 doc_md="Who was really contacted, as the shop's own files say now.",
             )  # fmt: skip
         before = days

@@ -69,7 +69,8 @@ def build_score(shop: Shop) -> DAG:
         )  # fmt: skip
         contact_plan = CommandOperator(
             task_id="contact_plan", command=["spark_jobs.contact_plan"], shop=shop, days=days,
-            reads=warehouse("churn_risk", "published_runs", "identity.customers"), writes=warehouse("contact_plan"),
+            reads=[*lake("merges"), *warehouse("churn_risk", "published_runs", "identity.customers")],
+            writes=warehouse("contact_plan", "merged_customers"),
             doc_md="Whom it pays to contact, and who is kept as control; nobody without `[contact]` in shop.toml.",
         )  # fmt: skip
         expected_sales = CommandOperator(

@@ -2,7 +2,8 @@
 
 {schema} is the shop's, {log_since} the first day of its contact log by shop.toml, or NULL.
 
-contact_lift counts each customer once, by the first plan that ever named him. Plans after it depend on what became of
+contact_lift counts each customer once, by the first plan that ever named him. Customers who were merged are one, also
+with the contacts and plans of before. Plans after it depend on what became of
 the first: whoever was kept by a contact is there to be planned again. So they are no fair draw any more, and their
 outcomes, alike for one customer, would make the intervals too short.
 
@@ -50,12 +51,16 @@ _ARMS = ", ".join(
 _CONTACT_LIFT = (
     """
     WITH first_plans AS (
-        SELECT DISTINCT ON (customer_id) customer_id, as_of, is_control FROM {schema}.contact_plan
-        ORDER BY customer_id, as_of
+        SELECT DISTINCT ON (person) coalesce(goes_on_as, customer_id) AS person, customer_id, as_of, is_control
+        FROM {schema}.contact_plan LEFT JOIN {schema}.merged_customers USING (customer_id)
+        ORDER BY person, as_of, rank
+    ), contacted AS (
+        SELECT coalesce(goes_on_as, customer_id) AS person, contacted_on
+        FROM {schema}.contacts LEFT JOIN {schema}.merged_customers USING (customer_id)
     ), planned AS (
         SELECT plan.as_of, horizon_days, is_control, churned, spend, 1 - churned::int AS kept,
                CASE WHEN plan.as_of + 1 >= log_begins THEN EXISTS (
-                   SELECT FROM {schema}.contacts WHERE contacts.customer_id = plan.customer_id
+                   SELECT FROM contacted WHERE contacted.person = plan.person
                    AND contacted_on > plan.as_of AND contacted_on <= plan.as_of + horizon_days
                )::int END AS reached
         FROM first_plans AS plan JOIN {schema}.customer_outcomes USING (as_of, customer_id)

@@ -1,7 +1,7 @@
 """contact_plan: whom does it pay to contact after a night, and what should it earn?
 
 Grain: (customer, as_of), in the warehouse. Inputs: the visible scores of the day, [contact] of shop.toml, the plans of
-the other days. Nobody is planned twice within rest_days.
+the other days, the merged customers. Nobody is planned twice within rest_days, under a former id neither.
 
 Only a plan that somebody can work through may use up contacts. So a night is planned only while it is the newest, and
 its plan withdraws that of an earlier night which was made so shortly before that nobody could act on it: of nights that
@@ -23,12 +23,14 @@ import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from spark_jobs import merges
 from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.proof import CONTACT_PLAN
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Contact, Shop
 from spark_jobs.contract.tables import probability_column
+from spark_jobs.lake import Lake
 from spark_jobs.warehouse import PublishedRun, Warehouse
 
 #: A plan that was replaced sooner is withdrawn: it was not on the list for one working day from morning to evening, so
@@ -46,16 +48,19 @@ WITHDRAW = "DELETE FROM contact_plan WHERE as_of < $1 AND planned_at > $2 RETURN
 WORTH_IT = """
     WITH worth AS (
         SELECT risk.customer_id, coalesce(known.customer_id, risk.customer_id) AS shop_customer_id,
+               coalesce(merged.goes_on_as, risk.customer_id) AS person,
                round((risk.{p} * risk.expected_spend::float8 * $1 * $2 - $3)::numeric, 2) AS profit
         FROM churn_risk AS risk
         LEFT JOIN identity.customers AS known ON known.shop = $4 AND known.customer_key = risk.customer_id
+        LEFT JOIN merged_customers AS merged ON merged.customer_id = risk.customer_id
         WHERE risk.as_of = $5 AND risk.run_id = $6
+    ), planned AS (
+        SELECT coalesce(goes_on_as, customer_id) AS person
+        FROM contact_plan LEFT JOIN merged_customers USING (customer_id)
+        WHERE as_of > $5 - $7::int AND as_of < $5 + $7::int
     )
     SELECT customer_id, shop_customer_id, profit::text FROM worth
-    WHERE profit > 0 AND NOT EXISTS (
-        SELECT FROM contact_plan AS other
-        WHERE other.customer_id = worth.customer_id AND other.as_of > $5 - $7::int AND other.as_of < $5 + $7::int
-    )
+    WHERE profit > 0 AND person NOT IN (SELECT person FROM planned)
     ORDER BY profit DESC, customer_id"""
 
 
@@ -140,6 +145,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = Settings.from_environment()
     warehouse = Warehouse.connect(settings)
     warehouse.prepare(shop)
+    merges.publish(Lake(settings.lake(shop.name)), warehouse, shop)
     for as_of in sorted(arguments.as_of):
         run_day(warehouse, shop, shop.contact, as_of, settings.control_key())
 

@@ -4,6 +4,8 @@ Grain: (customer, contacted_on), in the warehouse. Input: the files of [contact.
 customer ids in them. All of them are read every time, and the table becomes what they say: a log that was mended, or
 loaded again, needs no further care. A record that cannot be read ends the run, and nothing is changed.
 
+A contact stays under the id that the shop has told; merged_customers in the warehouse says who that is by now.
+
 No score depends on it. contact_lift tells by it how many of a plan were reached, and what that brought.
 """
 
@@ -16,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from spark_jobs import merges
 from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.proof import CONTACTS
@@ -24,6 +27,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop, Source
 from spark_jobs.deliveries import list_files
 from spark_jobs.hashing import make_hasher
+from spark_jobs.lake import Lake
 from spark_jobs.raw import Intake, read_records
 from spark_jobs.warehouse import Warehouse
 
@@ -85,6 +89,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = Settings.from_environment()
     warehouse = Warehouse.connect(settings)
     warehouse.prepare(shop)
+    merges.publish(Lake(settings.lake(shop.name)), warehouse, shop)
     run(warehouse, shop, shop.contact.log, settings)
 
 

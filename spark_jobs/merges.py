@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.proof import MERGED_CUSTOMERS
 from spark_jobs.contract.settings import Settings, parse_day
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import MERGES
@@ -88,6 +89,15 @@ def load_merges(lake: Lake, as_of: date | None) -> dict[str, str]:
     """Who is merged into whom as the pipeline knew it on this day (None: ever), one step each."""
     rows = lake.arrow(MERGES, [ORIGIN]).to_pylist()
     return {row["customer_id"]: row["merged_into"] for row in rows if as_of is None or row["known_from"] <= as_of}
+
+
+def publish(lake: Lake, warehouse: Warehouse, shop: Shop) -> None:
+    """Tells the warehouse of all merges known by now, for contacts and plans under former ids."""
+    ends = resolve(load_merges(lake, None))
+    rows = [{"customer_id": customer, "goes_on_as": end} for customer, end in sorted(ends.items())]
+    query = "SELECT customer_id, goes_on_as FROM merged_customers ORDER BY customer_id"
+    if warehouse.fetch(shop, query).to_pylist() != rows:
+        warehouse.replace(shop, MERGED_CUSTOMERS, rows)
 
 
 def resolve(merges: dict[str, str]) -> dict[str, str]:

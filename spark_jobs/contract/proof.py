@@ -96,6 +96,17 @@ CONTACTS = Table(
     partition="contacted_on",
 )
 
+MERGED_CUSTOMERS = Table(
+    "merged_customers",
+    "one customer id that the shop has merged into another, by merged_customers of shop.toml; empty without it",
+    (
+        _CUSTOMER,
+        Column("goes_on_as", "string", "the customer at the end of all merges known by now"),
+    ),
+    key=("customer_id",),
+    partition="customer_id",
+)
+
 EXPECTED_SALES = Table(
     "expected_sales",
     "what a day's eligible customers are expected to spend in one horizon; new customers come on top",
@@ -114,7 +125,7 @@ EXPECTED_SALES = Table(
     partition="as_of",
 )  # fmt: skip
 
-PROOF_TABLES = (OUTCOMES, CUSTOMER_OUTCOMES, DRIFT, CONTACT_PLAN, CONTACTS, EXPECTED_SALES)
+PROOF_TABLES = (OUTCOMES, CUSTOMER_OUTCOMES, DRIFT, CONTACT_PLAN, CONTACTS, MERGED_CUSTOMERS, EXPECTED_SALES)
 
 CONTACT_LIST = Table(
     "contact_list",

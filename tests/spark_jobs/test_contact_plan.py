@@ -8,12 +8,16 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from spark_jobs import merges
 from spark_jobs.contact_plan import find_visible, find_worth, is_control, run_day
 from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.contract.proof import CONTACT_PLAN, CONTACTS, CUSTOMER_OUTCOMES
+from spark_jobs.contract.proof import CONTACT_PLAN, CONTACTS, CUSTOMER_OUTCOMES, MERGED_CUSTOMERS
 from spark_jobs.contract.shop import Contact
+from spark_jobs.contract.tables import MERGES
+from spark_jobs.lake import Lake
 from spark_jobs.warehouse import Warehouse
 from tests.warehouse_support import DAY, make_pairs, make_rows, make_shop, publish, select
 
@@ -100,6 +104,27 @@ def test_nobody_is_planned_again_before_he_has_rested_and_a_plan_stands(warehous
 
     publish(warehouse, shop, "run-again", make_customers({"a": 9, "b": 1, "c": 1}))
     assert [row[0] for row in plan(warehouse, shop)] == ["b", "c"]
+
+
+def test_who_was_planned_under_a_former_id_rests_under_the_one_that_goes_on(warehouse, shop):
+    for days, customers in ((0, {"a": 3, "b": 1}), (1, {"b": 1, "c": 3}), (10, {"b": 1, "c": 3})):
+        day = DAY + timedelta(days=days)
+        publish(warehouse, shop, f"run-{days}", make_customers(customers, as_of=day), day)
+    assert [row[0] for row in plan(warehouse, shop, capacity_per_night=1)] == ["a"]
+    warehouse.replace(shop, MERGED_CUSTOMERS, [{"customer_id": "a", "goes_on_as": "c"}])
+    assert [row[0] for row in plan(warehouse, shop, DAY + timedelta(days=1))] == ["b"]
+    assert [row[0] for row in plan(warehouse, shop, DAY + timedelta(days=10))] == ["c"]
+
+
+def test_the_warehouse_is_told_of_all_merges_to_the_end_of_their_chains(warehouse, shop, tmp_path):
+    told = {"known_from": DAY, "since": DAY, "origin": merges.ORIGIN}
+    steps = [{"customer_id": one, "merged_into": other, **told} for one, other in (("a", "b"), ("b", "c"))]
+    lake = Lake(tmp_path / "lake")
+    for known in ([], steps, steps):
+        lake.update(MERGES, merges.ORIGIN, lambda current, rows=known: pa.Table.from_pylist(rows, current.schema))
+        merges.publish(lake, warehouse, shop)
+        found = select(warehouse, shop, "SELECT * FROM merged_customers ORDER BY customer_id")
+        assert found == ([("a", "c"), ("b", "c")] if known else [])
 
 
 def planned(warehouse, shop):
@@ -240,3 +265,17 @@ def test_reached_is_told_of_plans_whose_whole_horizon_the_log_holds(warehouse, s
         assert select(warehouse, shop, query)[:2] == expected
     warehouse.prepare(replace(shop, contact=replace(CONTACT, log_since=later + timedelta(days=2))))
     assert select(warehouse, shop, query) == [(None, None)] * 3
+
+
+def test_contacts_and_plans_of_a_former_id_are_those_of_the_one_that_goes_on(warehouse, shop):
+    """Old was planned before the merge and contacted after it; its second plan, as new, is no first one."""
+    keep_plan(warehouse, shop, {"old": (1, 0, 10), "same": (1, 0, 10), "other": (1, 1, 0)})
+    later = DAY + timedelta(days=1)
+    keep_plan(warehouse, shop, {"new": (1, 1, 0)}, later)
+    contacts = [{"customer_id": who, "contacted_on": DAY + timedelta(days=days)}
+                for who, days in (("somebody", 1), ("new0", 2), ("other0", 2))]  # fmt: skip
+    warehouse.replace(shop, CONTACTS, contacts)
+    query = "SELECT n_contacted, churn_rate_contacted, reached_contacted FROM contact_lift WHERE month IS NULL"
+    assert select(warehouse, shop, query) == [(4, 0.5, 0.5)]
+    warehouse.replace(shop, MERGED_CUSTOMERS, [{"customer_id": "old0", "goes_on_as": "new0"}])
+    assert select(warehouse, shop, query) == [(3, pytest.approx(1 / 3), pytest.approx(2 / 3))]
