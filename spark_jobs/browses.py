@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -9,6 +11,7 @@ from spark_jobs.contract.shop import Shop
 from spark_jobs.mapping import mapped_text, parse_number
 
 SECONDS = "decimal(18,3)"
+MOST_SECONDS = Decimal(10) ** 9  # so that a million events of a customer's day add up within the type
 
 
 def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
@@ -28,4 +31,5 @@ def find_faults(shop: Shop) -> dict[str, Column]:
     return {
         "dwell_invalid": is_given & F.col("dwell_seconds").isNull(),
         "dwell_negative": F.col("dwell_seconds") < 0,
+        "dwell_too_large": F.col("dwell_seconds") >= F.lit(MOST_SECONDS),
     }

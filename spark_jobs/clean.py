@@ -12,9 +12,10 @@ nothing is. Elsewhere are the records of another log in a file that two logs rea
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from functools import partial
 
 import pyarrow as pa
@@ -37,6 +38,7 @@ from spark_jobs import (
     judging,
     mapping,
     merges,
+    plausible,
     purchases,
     raw,
     records,
@@ -79,7 +81,7 @@ SHOWN_FILES = 10  # of those that a dry run would clean
 #: Everything that decides what a raw file becomes: a change of it cleans all files anew.
 CODE = (
     _raw_block, _raw_carry, _raw_csv, _raw_json, _raw_text, browses, cleaning_plan, customer_ids, deliveries, drafting,
-    fast_path, hashing, judging, mapping, purchases, raw, records, repeats, reviews, sentiment,
+    fast_path, hashing, judging, mapping, plausible, purchases, raw, records, repeats, reviews, sentiment,
 )  # fmt: skip
 
 
@@ -138,16 +140,26 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, 
     spark = open_spark()
     with lake.draft(plan.table) as events, lake.draft(quarantine(log)) as rejects:
         drafts = {"clean": events, "quarantined": rejects}
-        outcome = judge_files(spark, plan, shop, settings, drafts)
+        outcome = judge_files(spark, plan, shop, settings, drafts, load_sizes(lake, plan))
         warn_of_dominant(spark, outcome, events)
         outcome = settle(spark, lake, plan, shop, outcome, events)
         accounts = make_accounts(outcome.tallies, (*plan.deliveries, *plan.forgotten))
+        for row in accounts:
+            row["amount_sizes"] = plausible.to_text(outcome.sizes.get(row["delivery_id"]))
         report(log, outcome.tallies, accounts, as_of)
         check_accounts(log, accounts, shop.sources[log].max_quarantined_share, as_of)
         require_few(outcome.conflicts, sum_accounts(accounts)["lines_in"], shop.sources[log], as_of)
         remember_customers(shop, settings, outcome.customer_ids)
         publish(lake, plan, drafts, outcome, accounts)
     return plan
+
+
+def load_sizes(lake: Lake, plan: CleaningPlan) -> dict[str, plausible.Sizes]:
+    """The sizes of the lines of the deliveries that the plan does not read, by delivery."""
+    is_read = {delivery["delivery_id"] for delivery in (*plan.deliveries, *plan.forgotten)}
+    rows = lake.arrow(ACCOUNTS, [plan.log], columns=["delivery_id", "amount_sizes"]).to_pylist()
+    sizes = {row["delivery_id"]: plausible.from_text(row["amount_sizes"]) for row in rows if row["amount_sizes"]}
+    return {delivery_id: counts for delivery_id, counts in sizes.items() if delivery_id not in is_read}
 
 
 def remember_customers(shop: Shop, settings: Settings, raw_ids: pa.Array) -> None:
@@ -163,22 +175,39 @@ def remember_customers(shop: Shop, settings: Settings, raw_ids: pa.Array) -> Non
 
 
 def judge_files(
-    spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: Settings, drafts: dict[str, Draft]
+    spark: SparkSession,
+    plan: CleaningPlan,
+    shop: Shop,
+    settings: Settings,
+    drafts: dict[str, Draft],
+    known_sizes: Mapping[str, plausible.Sizes],
 ) -> Outcome:
-    """What the planned files become, but for duplicates; a broken file costs a second reading."""
+    """What the planned files become, but for duplicates; a broken file or an implausible line costs a second reading.
+
+    known_sizes: of the deliveries that were cleaned before.
+    """
     intake = deliveries.find_intake(shop, plan.log, settings.home)
     hasher = make_hasher(settings, shop)
     broken: list[str] = []
+    limits: dict[str, Decimal] = {}
     while True:
-        counter, quick = Observation(), open_fast_path(spark, plan, shop, broken)
+        counter, quick = Observation(), open_fast_path(spark, plan, shop, {*broken, *limits})
         found = read_records(spark, plan, intake, hasher, quick, drafts["clean"])
         records = F.when(F.col("told").isNull(), 1).otherwise(F.col("record_number"))
         counted = found.observe(counter, F.coalesce(F.sum(records), F.lit(0)).alias("records"))
-        judged = gather_days(judge_records(counted, plan, shop, broken), plan, intake.source)
+        judged = gather_days(judge_records(counted, plan, shop, broken, limits), plan, intake.source)
         outcome = write_drafts(judged, drafts, hasher)
         check_total(make_accounts(outcome.tallies, plan.deliveries), counter.get["records"])
-        if broken or not (broken := find_broken(outcome.tallies)):
+        judged_by = broken, limits
+        broken, limits = find_broken(outcome.tallies), find_limits(plan, shop, {**known_sizes, **outcome.sizes})
+        if (broken, limits) == judged_by:
             return outcome
+
+
+def find_limits(plan: CleaningPlan, shop: Shop, sizes: Mapping[str, plausible.Sizes]) -> dict[str, Decimal]:
+    """What a line of some deliveries may be worth at most, unless shop.toml says it. sizes: by delivery."""
+    is_said = shop.sources[plan.log].plausible_amount is not None
+    return {} if is_said else plausible.find_limits(plan.registered, sizes)
 
 
 def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outcome: Outcome, draft: Draft) -> Outcome:
@@ -223,6 +252,9 @@ def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: 
     found = read_records(spark, plan, intake, Hasher(b"only a look", shop.name, shop.customer_ids)).persist()
     broken = [row["delivery_id"] for row in found.where(F.col("fault").isin(*raw.FILE_FAULTS)).distinct().collect()]
     judged = judge_records(found, plan, shop, broken).persist()
+    if plan.log == "purchases" and (limits := find_limits(plan, shop, plausible.collect_sizes(judged))):
+        judged.unpersist()
+        judged = judge_records(found, plan, shop, broken, limits).persist()
     events = judged.where("verdict = 'clean'")
     return mark_repeats(judged, find_repeats(events, None, find_identities(events, None), intake.source))
 

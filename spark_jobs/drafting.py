@@ -8,6 +8,7 @@ found afterwards, by the columns that identify an event; only the files that hol
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -16,12 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
+from spark_jobs import plausible
 from spark_jobs._run_folder import PartitionWriter, rewrite_file
 from spark_jobs.accounts import Tally, TallyCounter
 from spark_jobs.contract.shop import Source
 from spark_jobs.fast_path import FastPath
 from spark_jobs.hashing import Hasher
 from spark_jobs.lake import Draft
+from spark_jobs.plausible import Sizes
 from spark_jobs.raw import Reader
 from spark_jobs.repeats import NO_CONFLICTS, PLACE, Conflicts, count_conflicts
 
@@ -35,12 +38,14 @@ UNIQUE = ("event_id", "event_at", "record_number")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the tasks wrote: files by verdict, tallies, and the raw ids of the customers who have clean records. Of the
-    duplicates, how many conflict with the event that counts."""
+    """What the tasks wrote: files by verdict, tallies, the raw ids of the customers who have clean records, and by
+    delivery the sizes of its lines, see plausible.py. Of the duplicates, how many conflict with the event that counts.
+    """
 
     files: dict[str, list[str]]
     tallies: list[Tally]
     customer_ids: pa.Array
+    sizes: dict[str, Sizes]
     conflicts: Conflicts = NO_CONFLICTS
 
 
@@ -54,6 +59,7 @@ class _Drafter:
             for verdict, of in drafts.items()
         }
         self.counter, self.customer_ids = TallyCounter(), []
+        self.sizes: dict[str, Sizes] = defaultdict(Counter)
 
     def write(self, verdict: str, rows: pa.RecordBatch) -> None:
         """Rows of one verdict; has the columns of its table and, where they are clean, raw_customer_id."""
@@ -61,10 +67,16 @@ class _Drafter:
         if verdict == "clean":
             self.customer_ids.append(pc.unique(rows["raw_customer_id"]))
 
+    def add_sizes(self, sizes: Mapping[str, Sizes]) -> None:
+        for delivery_id, counts in sizes.items():
+            self.sizes[delivery_id].update(counts)
+
     def tell(self) -> dict[str, object]:
         """A row of TOLD."""
         files = {verdict: writer.close() for verdict, writer in self.writers.items()}
-        told = json.dumps({"files": files, "tallies": [tally.to_json() for tally in self.counter.tallies()]})
+        tallies = [tally.to_json() for tally in self.counter.tallies()]
+        sizes = {delivery_id: plausible.to_text(counts) for delivery_id, counts in self.sizes.items()}
+        told = json.dumps({"files": files, "tallies": tallies, "sizes": sizes})
         return {"told": told, "customer_ids": _pack(pc.unique(pa.chunked_array(self.customer_ids, pa.string())))}
 
 
@@ -75,6 +87,8 @@ def draft_while_reading(read: Reader, fast_path: FastPath, draft: Draft) -> Read
     those records as its record_number.
     """
 
+    has_amounts = "amount" in draft.table.column_names
+
     def read_on(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         drafter, taken, delivery_id = _Drafter({"clean": draft}), 0, None
         for batch in read(batches):
@@ -82,6 +96,8 @@ def draft_while_reading(read: Reader, fast_path: FastPath, draft: Draft) -> Read
             if len(events):
                 drafter.write("clean", events)
                 drafter.counter.add_clean(events)
+                if has_amounts:
+                    drafter.add_sizes(plausible.count_clean(events))
                 taken, delivery_id = taken + len(events), events["delivery_id"][0].as_py()
             yield with_told(batch.filter(pc.invert(is_taken)))
             schema = batch.schema
@@ -105,17 +121,22 @@ def write_drafts(judged: DataFrame, drafts: dict[str, Draft], hasher: Hasher) ->
     narrow = judged.select(*sorted(needed), "verdict", "raw_customer_id", "content", *TOLD.names)
     rows = narrow.mapInArrow(_make_writer(drafts, hasher), TOLD_DDL).collect()
     counter, files = TallyCounter(), {verdict: [] for verdict in drafts}
+    sizes: dict[str, Sizes] = defaultdict(Counter)
     for told in (json.loads(row["told"]) for row in rows):
         for verdict, paths in told["files"].items():
             files[verdict] += paths
         for tally in told["tallies"]:
             counter.add_tally(Tally.from_json(tally))
+        for delivery_id, text in told["sizes"].items():
+            sizes[delivery_id].update(plausible.from_text(text))
     customer_ids = pc.unique(pa.chunked_array([_unpack(row["customer_ids"]) for row in rows], pa.string()))
-    return Outcome(files, counter.tallies(), customer_ids)
+    return Outcome(files, counter.tallies(), customer_ids, dict(sizes))
 
 
 def _make_writer(drafts: dict[str, Draft], hasher: Hasher) -> Reader:
     """The function for mapInArrow: judged records in, what became of them out; what is told passes through."""
+
+    has_amounts = "amount" in drafts["clean"].table.column_names
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         drafter, hash_record = _Drafter(drafts), hasher.of("record")
@@ -125,6 +146,8 @@ def _make_writer(drafts: dict[str, Draft], hasher: Hasher) -> Reader:
                 yield batch.filter(is_told).select(TOLD.names)
             records = batch.filter(pc.invert(is_told))
             drafter.counter.add(records)
+            if has_amounts:
+                drafter.add_sizes(plausible.count_sizes(records))
             for verdict in drafts:
                 rows = records.filter(pc.equal(records["verdict"], verdict))
                 drafter.write(verdict, _with_hashes(rows, hash_record) if verdict == "quarantined" else rows)

@@ -18,18 +18,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spark_jobs.browses import MOST_SECONDS
 from spark_jobs.contract.shop import KINDS, Condition, Source
 from spark_jobs.contract.tables import EVENTS
-from spark_jobs.mapping import FIRST_INSTANT_S
+from spark_jobs.mapping import FIRST_INSTANT_S, KEPT_TEXTS, NUL
 from spark_jobs.purchases import MOST_AMOUNT, MOST_QUANTITY
 from spark_jobs.raw import raw_column
 from spark_jobs.repeats import mark_of
 
 #: The reasons that no taken record has. Whoever adds one to a log's rules has to say here how it is ruled out.
 RULED_OUT = {
-    "customer_id_missing", "event_at_missing", "event_at_invalid", "kind_unknown", "dwell_invalid", "dwell_negative",
+    "customer_id_missing", "customer_id_invalid", "value_invalid", "event_at_missing", "event_at_invalid",
+    "kind_unknown", "dwell_invalid", "dwell_negative", "dwell_too_large",
     "quantity_invalid", "quantity_zero", "quantity_negative", "quantity_too_large", "price_invalid", "price_negative",
-    "amount_too_large", "currency_unknown",
+    "amount_too_large", "amount_implausible", "currency_unknown",
 }  # fmt: skip
 LOGS = ("purchases", "browses")  # reviews have a text to be understood
 COMPARED = 38, 6  # precision and scale of numbers in conditions
@@ -166,6 +168,9 @@ class _Records:
     def __init__(self, batch: pa.RecordBatch, source: Source):
         self.batch, self.source = batch, source
         self.required = [batch["fault"].is_null(), batch["customer_id"].is_valid()]
+        for name in KEPT_TEXTS:
+            if name in source.columns:
+                self.require(_is_storable(self.text(name), KEPT_TEXTS[name]))
         for rule in source.rejections:
             self.require(pc.invert(self.meets(rule.condition)))
         if source.only:
@@ -217,7 +222,8 @@ class _Records:
 
 def _type_browse(records: _Records) -> dict[str, pa.Array]:
     seconds = records.number("dwell_seconds")
-    records.require(pc.if_else(records.text("dwell_seconds").is_null(), True, pc.greater_equal(seconds, 0)))
+    is_plausible = pc.and_(pc.greater_equal(seconds, 0), pc.less(seconds, pa.scalar(MOST_SECONDS)))
+    records.require(pc.if_else(records.text("dwell_seconds").is_null(), True, is_plausible))
     return {"kind": records.kind(), "dwell_seconds": seconds}
 
 
@@ -233,6 +239,7 @@ def _type_purchase(records: _Records, own_currency: str) -> dict[str, pa.Array]:
         pc.and_(pc.greater(quantity, 0), pc.less(quantity, pa.scalar(MOST_QUANTITY))),
         pc.and_(pc.greater_equal(price, 0), amount.is_valid()),
         pc.equal(currency, own_currency),
+        pc.less_equal(amount, pa.scalar(records.source.plausible_amount or MOST_AMOUNT)),
     ):
         records.require(is_met)
     return {"kind": kind, "quantity": quantity, "unit_price": price, "amount": amount, "currency": currency}
@@ -243,6 +250,11 @@ def _multiply(quantity: pa.Array, price: pa.Array) -> pa.Array:
     exact = pc.multiply(quantity, price)
     fitting = pc.if_else(pc.less(pc.abs(exact), pa.scalar(MOST_AMOUNT - 1)), exact, None)
     return pc.round(fitting, 2, "half_towards_infinity").cast(pa.decimal128(18, 2))
+
+
+def _is_storable(text: pa.Array, most_bytes: int) -> pa.Array:
+    is_unfit = pc.or_(pc.match_substring(text, NUL), pc.greater(pc.binary_length(text), most_bytes))
+    return pc.invert(pc.fill_null(is_unfit, False))
 
 
 def _read_epochs(text: pa.Array, digits: int, unit_us: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,16 @@ from pyspark.sql import functions as F
 
 from spark_jobs import browses, purchases, reviews
 from spark_jobs.contract.shop import KINDS, Shop, Source
-from spark_jobs.mapping import any_of, list_reasons, mapped_kind, mapped_text, meets, parse_instant
+from spark_jobs.mapping import (
+    KEPT_TEXTS,
+    any_of,
+    is_unstorable,
+    list_reasons,
+    mapped_kind,
+    mapped_text,
+    meets,
+    parse_instant,
+)
 
 LOGS = {"purchases": purchases, "browses": browses, "reviews": reviews}
 BOT = "bot_rate"
@@ -65,8 +74,11 @@ def list_codes(shop: Shop, log: str) -> set[str]:
 
 def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
     """When each reason against a readable record holds. faults: those of the log's own columns."""
+    texts = [name for name in KEPT_TEXTS if name in source.columns and name != "customer_id"]
     shared = {
         "customer_id_missing": F.col("customer_id").isNull(),
+        "customer_id_invalid": is_unstorable(source, "customer_id"),
+        "value_invalid": any_of([is_unstorable(source, name) for name in texts]),
         "event_at_missing": mapped_text(source, "event_at").isNull(),
         "event_at_invalid": mapped_text(source, "event_at").isNotNull() & F.col("event_at").isNull(),
     }

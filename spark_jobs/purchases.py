@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs.contract.shop import Shop, Source
 from spark_jobs.mapping import mapped_text, parse_number
+from spark_jobs.plausible import IMPLAUSIBLE
 
 QUANTITY, PRICE, RATE, AMOUNT = "decimal(18,3)", "decimal(18,6)", "decimal(18,8)", "decimal(18,2)"
 #: Larger lines are rejected, so that the sums of customer_day keep within their types: ten thousand such lines of a
@@ -86,6 +87,8 @@ def find_faults(shop: Shop) -> dict[str, Column]:
     is_large = quantity >= F.lit(MOST_QUANTITY)
     has_no_room = F.col("amount").isNull() | F.col("unit_price").isNull() | (F.col("amount") >= F.lit(MOST_AMOUNT))
     is_calculable = quantity.isNotNull() & (quantity != 0) & price.isNotNull() & rate.isNotNull()
+    most = shop.sources["purchases"].plausible_amount
+    implausible = {} if most is None else {IMPLAUSIBLE: F.col("amount") > F.lit(most)}
     return {
         "quantity_invalid": quantity.isNull(),
         "quantity_zero": quantity == 0,
@@ -95,4 +98,5 @@ def find_faults(shop: Shop) -> dict[str, Column]:
         "price_negative": price < 0,
         "amount_too_large": is_calculable & has_no_room & ~is_large,
         "currency_unknown": rate.isNull(),
+        **implausible,
     }

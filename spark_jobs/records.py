@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import accumulate
 
 import numpy as np
@@ -19,6 +21,7 @@ from spark_jobs.drafting import TOLD, TOLD_DDL, draft_while_reading
 from spark_jobs.fast_path import GRACE_DAYS, Days, FastPath
 from spark_jobs.hashing import Hasher
 from spark_jobs.lake import Draft
+from spark_jobs.plausible import IMPLAUSIBLE
 from spark_jobs.repeats import mark_of
 
 READ_TASK_BYTES = 8 << 20  # of raw, often compressed, files
@@ -106,19 +109,26 @@ def _is_after_delivery(named: DeliveryDay) -> Column:
     return has_ended & (F.col("event_day") > F.col("delivered_on"))
 
 
-def judge_records(records: DataFrame, plan: CleaningPlan, shop: Shop, broken: Collection[str] = ()) -> DataFrame:
+def judge_records(
+    records: DataFrame,
+    plan: CleaningPlan,
+    shop: Shop,
+    broken: Collection[str] = (),
+    limits: Mapping[str, Decimal] | None = None,
+) -> DataFrame:
     """Every record with its verdict and its reasons (empty: none); nothing is dropped.
 
     The verdict is clean, quarantined or elsewhere; which clean ones are duplicates shows only beside the others. An
     event without an id of the shop's gets the hash of its content.
 
-    broken: the deliveries of which no record is to be used, as find_broken gives them.
+    broken: the deliveries of which no record is to be used, as find_broken gives them. limits: what a line may be worth
+    at most, of some deliveries, as plausible.find_limits gives them.
     """
     log = plan.log
     placed = place_records(judging.judge_events(records, shop, log), plan.registered, shop.sources[log].delivery_day)
     is_of_broken_file = F.col("delivery_id").isin(*broken) & F.col("fault").isNull() & ~F.col("is_elsewhere")
     judged = placed.withColumn(
-        "reasons", F.when(is_of_broken_file, F.array(F.lit(BROKEN_FILE))).otherwise(F.col("all_reasons"))
+        "reasons", F.when(is_of_broken_file, F.array(F.lit(BROKEN_FILE))).otherwise(_with_limits(limits or {}))
     ).withColumn("raw_customer_id", mapping.mapped_text(shop.sources[log], "customer_id"))
     good_or_not = judged.withColumn("is_good", (F.size("reasons") == 0) & ~F.col("is_elsewhere"))
     if log == "reviews":
@@ -131,6 +141,18 @@ def judge_records(records: DataFrame, plan: CleaningPlan, shop: Shop, broken: Co
         *EVENTS[log].column_names, "path", "reasons", "verdict", "record_hash", "raw_customer_id", *TOLD.names,
         F.when(F.col("verdict") == "quarantined", mapping.content(shop.sources[log])).alias("content"),
     )  # fmt: skip
+
+
+def _with_limits(limits: Mapping[str, Decimal]) -> Column:
+    """all_reasons, and that a line is worth more than its delivery's limit."""
+    reasons, by_limit = F.col("all_reasons"), defaultdict(list)
+    for delivery_id, limit in limits.items():
+        by_limit[limit].append(delivery_id)
+    is_beyond = mapping.any_of(
+        [F.col("delivery_id").isin(ids) & (F.col("amount") > F.lit(limit)) for limit, ids in sorted(by_limit.items())]
+    )
+    is_ours = F.col("fault").isNull() & ~F.col("is_elsewhere")
+    return F.when(is_beyond & is_ours, F.concat(reasons, F.array(F.lit(IMPLAUSIBLE)))).otherwise(reasons)
 
 
 def gather_days(judged: DataFrame, plan: CleaningPlan, source: Source) -> DataFrame:

@@ -8,7 +8,7 @@ from spark_jobs.contract.reasons import explain, say_returns
 from spark_jobs.contract.shop import Shop, Source
 
 #: A record or two of these are worth a word: the one slip that is left may be worth more than all others together.
-RARE = {"quantity_too_large", "amount_too_large"}
+RARE = {"quantity_too_large", "amount_too_large", "amount_implausible"}
 SIGNS = {"quantity_negative": ("quantity",), "price_negative": ("unit_price", "amount")}
 
 

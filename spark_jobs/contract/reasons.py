@@ -56,6 +56,15 @@ REASONS: dict[str, Reason] = {
     "log_unknown": Reason("no log of this file wants it", "widen the tests under only, or reject such records by name"),
     # any event
     "customer_id_missing": Reason("no customer", "nothing if guests may buy; else map the right column", "customer_id"),
+    "customer_id_invalid": Reason(
+        "a customer id that no database can hold: with a NUL character, or longer than 512 bytes",
+        "mend the export, or map the right column to customer_id",
+        "customer_id",
+    ),
+    "value_invalid": Reason(
+        "an id or a name that no database can hold: with a NUL character, or longer than 4,096 bytes",
+        "mend the export, or map the right column",
+    ),
     "event_at_missing": Reason("no time", "map the right column to event_at", "event_at"),
     "event_at_invalid": Reason(
         "a time that cannot be read, or is not of 1990 to 2099",
@@ -86,6 +95,11 @@ REASONS: dict[str, Reason] = {
         "look for a bar code in price or quantity, and map the right columns; a single slip needs nothing",
         "unit_price",
     ),
+    "amount_implausible": Reason(
+        "a line worth a thousand times more than 99 of 100 lines of this shop, or more than plausible_amount",
+        "look at them: python -m spark_jobs.quarantine show; if such lines are real, say under [sources.purchases] how "
+        'much one may be worth: plausible_amount = 1000000, or plausible_amount = "any"',
+    ),
     "currency_unknown": Reason(
         "a currency without a rate on that day",
         'add its rate at the end of shop.toml, e.g. the two lines [rates] and USD = "0.92"',
@@ -94,6 +108,9 @@ REASONS: dict[str, Reason] = {
     # browses
     "dwell_invalid": Reason("a dwell time that is no number", "map the right column to dwell_seconds", "dwell_seconds"),
     "dwell_negative": Reason("a negative dwell time", "check what the shop measures", "dwell_seconds"),
+    "dwell_too_large": Reason(
+        "a dwell time of 10^9 seconds or more", "check the unit, it is seconds; a slip needs nothing", "dwell_seconds"
+    ),
     # reviews
     "rating_invalid": Reason("a rating that is no number", "map the right column to rating", "rating"),
     "rating_out_of_range": Reason("a rating outside the shop's range", "set rating_range", "rating"),

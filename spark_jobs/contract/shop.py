@@ -129,6 +129,7 @@ class Source:
     others            of a file that several logs read, the tests by which the logs after this one choose theirs
     leaves_rest       whether an earlier log reads the same files, and sees to records that nobody chooses
     max_events_per_hour  a customer with more in any hour of one delivery is a bot
+    plausible_amount  purchases: the most that a line may be worth; None: what follows from the shop's own lines
     rating_range      the lowest and the highest rating that the shop allows
     """
 
@@ -151,6 +152,7 @@ class Source:
     others: tuple[Condition, ...] = ()
     leaves_rest: bool = False
     max_events_per_hour: int | None = None
+    plausible_amount: Decimal | None = None
     rating_range: tuple[float, float] = (1.0, 5.0)
     limits: Limits = Limits()
 

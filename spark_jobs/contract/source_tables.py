@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, replace
+from decimal import Decimal
 from pathlib import Path
 
 from spark_jobs.contract.shop import (
@@ -82,6 +83,7 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         only=tuple(_read_condition(c) for c in section.sections("only")),
         max_events_per_hour=_read_bots(section.section("bots")),
         limits=_read_limits(section.section("limits")),
+        plausible_amount=_read_plausible_amount(section) if log == "purchases" else None,
         rating_range=_read_rating_range(section) if log == "reviews" else Source.rating_range,
     )
     if source.carry_down and not source.order_columns:
@@ -146,6 +148,14 @@ def _read_bots(section: Section) -> int | None:
     limit = section.take("max_events_per_hour", "a whole number above 0", is_count, None)
     section.done()
     return limit
+
+
+def _read_plausible_amount(section: Section) -> Decimal | None:
+    expected = 'an amount like 50000, or "any"'
+    most = 10**12
+    chosen = section.take("plausible_amount", expected,
+                          lambda v: v == "any" or (is_number(v) and 0 < v <= most), None)  # fmt: skip
+    return None if chosen is None else Decimal(str(most if chosen == "any" else chosen))
 
 
 def _read_rating_range(section: Section) -> tuple[float, float]:

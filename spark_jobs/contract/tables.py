@@ -244,6 +244,14 @@ ACCOUNTS = Table(
         Column("elsewhere", "bigint", "records that belong to another log of the same file", "records"),
         Column("first_delivery_day", "date", "the earliest delivery day of its records", nullable=True),
         Column("last_delivery_day", "date", "the latest delivery day of its records", nullable=True),
+        Column(
+            "amount_sizes",
+            "string",
+            "JSON object: how many of its lines are worth up to 10^(n/10) and more than "
+            "10^((n-1)/10), by n; null: it has none",
+            "shop currency",
+            nullable=True,
+        ),
         Column("log", "string", "the log it was delivered for"),
     ),
     key=("delivery_id",),

@@ -24,7 +24,8 @@ NUMBERS = [
     "499999999999.999999", "123456789012.123456", "9" * 40, "NaN", "Infinity", "1 2",
     "1,5", "0x1", "1\n", "1d", "1.5f", "\uff11", "none", " 3 ", "\t3", "", None,
 ]  # fmt: skip
-WORDS = ["p1", "Zo\u00eb", "a\tb", "", " ", "null", None]
+ODD_IDS = ["c\x001", "a" * 512, "a" * 513, "字" * 171]
+WORDS = ["p1", "a\x00b", "\x1f", "\U0010ffff" * 1025, "x" * 4096, "Zo\u00eb", "a\tb", "", " ", "null", None]
 TIMES = [
     "2024-04-01 24:00:00", "2024-04-01 23:59:60", "2024-02-30 10:00:00", "2024-03-31 02:30:00", "2024-03-10 02:30:00",
     "2024-4-1 9:00:00", "2024-04-01", "10:00:00", "2024-04-01 10:00", "2024-04-01T10", "2024-04-01T10:00:00+02:00",
@@ -82,7 +83,7 @@ def make_line(source: Source, chance: random.Random) -> str:
     kinds = ["view", "search", "sale", "return", "pv", "add"]
     return json.dumps({
         "id": chance.choice(["e1", "e2", None]),
-        "who": either(f"c{chance.randrange(9)}", [" c1 ", "\tc1", "\u00a0", "test-1", "", None, 7]),
+        "who": either(f"c{chance.randrange(9)}", [" c1 ", "\tc1", "\u00a0", "test-1", *ODD_IDS, "", None, 7]),
         "at": either(WRITE_TIME[source.columns["event_at"].format](at), TIMES),
         "what": either("p1", WORDS),
         "kind": either(chance.choice(kinds), ["View", "VIEW", "teleport", " view", "", None]),
