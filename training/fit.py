@@ -20,7 +20,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop import Shop
 from training.baselines import BASELINES
 from training.blend import BlendMembers, fit_weights, mix
-from training.calibration import Calibration, Told, calibrate, make_terms, sigmoid
+from training.calibration import LARGEST, SMALLEST, Calibration, Told, calibrate, make_terms, sigmoid
 from training.config import ModelSettings
 from training.dataset import Keep, Series, Tensors, TensorSpec, build_batches, fold_of, to_day_number
 from training.lesson import Lesson
@@ -313,6 +313,6 @@ def validate(cells: list[Cells], calibration: Calibration, newest_days: int) -> 
     for h, of in enumerate(cells):
         newest = of.is_active.astype(bool) & (of.days_ago < of.days_ago.min(initial=np.inf) + newest_days)
         line = np.array([calibration.slope[h], calibration.intercept[h], calibration.drift[h]])
-        p = sigmoid(make_terms(of.probability[newest], of.days_ago[newest]) @ line)
+        p = np.clip(sigmoid(make_terms(of.probability[newest], of.days_ago[newest]) @ line), SMALLEST, LARGEST)
         losses.append(log_losses(of.outcome[newest], p).mean() if len(p) else np.nan)
     return np.array(losses)

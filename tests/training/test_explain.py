@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -123,6 +124,25 @@ def test_everybody_has_a_reason_however_wrong_the_guesses_are(kind, seed):
         assert ((texts == None) == (reasons.group == None)).all()  # noqa: E711
         percent = [int(re.search(r"(\d+) ?%", text)[1]) for text in texts[bare, 0]]
         assert percent == np.floor(100 * look.present[bare]).astype(int).tolist()
+        if language == "en":
+            for row, own in enumerate(series["days"].to_pylist()):
+                check_sentences([text for text in texts[row] if text], own)
+
+
+def check_sentences(sentences: list[str], days: list[date]) -> None:
+    """What they say of a customer who bought on these days only, recomputed."""
+    for text in sentences:
+        silent, known = ((AS_OF - of).days for of in (days[-1], days[0]))
+        for pattern, expected in ((r"last purchase (\d+) days? ago", silent), (r"no purchase for (\d+) days?", silent),
+                                  (r"first seen (\d+) days? ago", known)):  # fmt: skip
+            assert [int(found) for found in re.findall(pattern, text, re.IGNORECASE)] in ([], [expected]), text
+        if "Only one day with a purchase" in text:
+            assert len(days) == 1
+        assert "no purchase so far" not in text.lower()
+        is_bad_news = re.search(
+            r"fell|^No |No purchase for|Only one day|last purchase|on one day|Nothing stands out", text, re.IGNORECASE
+        )
+        assert is_bad_news, text
 
 
 def test_other_weights_give_other_reasons():
