@@ -76,6 +76,14 @@ def make_blocks(records: Iterable[RawRecord], width: int) -> Iterator[Block]:
     yield make_block(gathered, width)
 
 
+def refuse_records(count: int, fault: str, width: int) -> Iterator[Block]:
+    """Blocks of so many records of a file that is refused as a whole."""
+    for begin in range(0, count, BLOCK_RECORDS):
+        size = min(BLOCK_RECORDS, count - begin)
+        nothing = [pa.nulls(size, pa.string())] * width
+        yield Block(nothing, pa.repeat(fault, size), pa.repeat(pa.scalar(b"", pa.binary()), size))
+
+
 def null_where(values: pa.Array, text: str) -> pa.Array:
     """The values, null where they are this text."""
     is_text = pc.equal(values, text)

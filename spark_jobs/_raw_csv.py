@@ -6,13 +6,18 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from itertools import chain, islice
 
 import pyarrow as pa
 import pyarrow.fs
 
 from spark_jobs._raw_block import Block, RawRecord, make_blocks
-from spark_jobs._raw_text import is_decoded, open_text, require_columns, skip_line
+from spark_jobs._raw_layout import Match, choose_layout
+from spark_jobs._raw_text import is_decoded, open_text, skip_line
 from spark_jobs.contract.shop import Limits, Source
+
+DELIMITERS = (",", ";", "\t", "|")
+FIRST_RECORDS = 100  # they say whether a delimiter ends every line
 
 
 class _LineTooLongError(Exception):
@@ -51,31 +56,65 @@ def read_header(line: str, source: Source) -> list[str]:
     return [name.strip() for name in next(csv.reader([line], delimiter=source.delimiter), [])]
 
 
+def likely_delimiter(header: list[str], source: Source) -> str:
+    """The delimiter of a file with this header: not the source's where that cuts nothing and another does."""
+    others = [delimiter for delimiter in DELIMITERS if len(header) == 1 and delimiter in header[0]]
+    return max(others, key=header[0].count) if others else source.delimiter
+
+
 def _read_records(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[RawRecord]:
+    """A file without the columns that it should have is read all the same: each of its records is refused."""
     csv.field_size_limit(source.limits.record_characters)
     with open_text(file_system, path, source, newline="") as text:
         header = read_header(text.readline(source.limits.record_characters), source)
-        require_columns(header, source)
-        records = csv.reader(_Lines(text, source.limits), delimiter=source.delimiter, strict=True)
-        places = [header.index(column) for column in source.raw_columns]
-        while (record := _next_csv_record(records, len(header), places)) is not None:
-            yield record
+        match, lines = choose_layout(header, source), _Lines(text, source.limits)
+        if match.fault:
+            yield from _refuse_records(lines, header, match, source)
+            return
+        records = _CsvRecords(lines, source.delimiter)
+        places = [match.found.get(column) for column in source.raw_columns]
+        first = list(islice(records, FIRST_RECORDS))
+        cut = [fields for fields in first if fields and isinstance(fields, list)]
+        surplus = int(bool(cut) and all(len(fields) == len(header) + 1 and not fields[-1] for fields in cut))
+        for fields in chain(first, records):
+            yield _take_values(fields, len(header), surplus, places)
 
 
-def _next_csv_record(lines: Iterator[list[str]], width: int, places: list[int]) -> RawRecord | None:
-    try:
-        fields = next(lines, None)
-    except _LineTooLongError as error:
-        return RawRecord(None, "record_too_long", str(error))
-    except csv.Error as error:
-        return RawRecord(None, "csv_malformed", str(error))
-    if fields is None:
-        return None
+def _refuse_records(lines: _Lines, header: list[str], match: Match, source: Source) -> Iterator[RawRecord]:
+    for fields in _CsvRecords(lines, likely_delimiter(header, source)):
+        if isinstance(fields, RawRecord):
+            yield RawRecord(None, match.fault, fields.text)
+        elif fields or header:  # a file of nothing but line ends holds no records
+            yield RawRecord(None, match.fault, json.dumps(fields))
+
+
+class _CsvRecords:
+    """The fields of each record; of one that is cut in no way, what is wrong with it."""
+
+    def __init__(self, lines: _Lines, delimiter: str):
+        self.records = csv.reader(lines, delimiter=delimiter, strict=True)
+
+    def __iter__(self) -> _CsvRecords:
+        return self
+
+    def __next__(self) -> list[str] | RawRecord:
+        try:
+            return next(self.records)
+        except _LineTooLongError as error:
+            return RawRecord(None, "record_too_long", str(error))
+        except csv.Error as error:
+            return RawRecord(None, "csv_malformed", str(error))
+
+
+def _take_values(fields: list[str] | RawRecord, width: int, surplus: int, places: list[int | None]) -> RawRecord:
+    """surplus: 1 where every line of the file ends in a delimiter."""
+    if isinstance(fields, RawRecord):
+        return fields
     if not fields:
         return RawRecord(None, "line_empty")
-    if len(fields) != width:
-        return RawRecord(None, "fields_missing" if len(fields) < width else "fields_surplus", json.dumps(fields))
-    values = [fields[place] or None for place in places]
+    if len(fields) != width + surplus or (surplus and fields[-1]):
+        is_short = len(fields) < width + surplus
+        return RawRecord(None, "fields_missing" if is_short else "fields_surplus", json.dumps(fields))
     if not is_decoded("".join(fields)):
         return RawRecord(None, "encoding_invalid", "\x1f".join(fields))
-    return RawRecord(values)
+    return RawRecord([None if place is None else fields[place] or None for place in places])

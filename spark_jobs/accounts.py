@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -150,8 +150,13 @@ def check_total(accounts: list[dict], records: int) -> None:
         raise AuditError(ACCOUNTS.name, "this run", [f"expected all {records} records that were read, found {total}"])
 
 
-def check_accounts(log: str, accounts: list[dict], max_quarantined_share: float, as_of: object) -> None:
-    """Raises AuditError where a file's records do not add up, or where too many of all records were rejected."""
+def check_accounts(
+    log: str, accounts: list[dict], max_quarantined_share: float, as_of: object, refusals: Sequence[str] = ()
+) -> None:
+    """Raises AuditError where a file's records do not add up, or where too many of all records were rejected.
+
+    refusals: what else stops the run, about files that are refused.
+    """
     findings = [
         f"{row['path']}: {row['lines_in']} records in, but {row['clean']} clean + {row['quarantined']} quarantined"
         f" + {row['duplicates']} duplicates + {row['elsewhere']} of other logs"
@@ -165,6 +170,7 @@ def check_accounts(log: str, accounts: list[dict], max_quarantined_share: float,
             f"{quarantined} of {lines_in} records ({quarantined / lines_in:.0%}) would be quarantined, more than"
             f" max_quarantined_share {max_quarantined_share:.0%}; see the reasons and mend shop.toml or the files"
         )
+    findings += refusals
     if findings:
         raise AuditError(log, as_of, findings)
 

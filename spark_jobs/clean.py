@@ -28,6 +28,7 @@ from spark_jobs import (
     _raw_carry,
     _raw_csv,
     _raw_json,
+    _raw_layout,
     _raw_text,
     browses,
     cleaning_plan,
@@ -42,6 +43,7 @@ from spark_jobs import (
     purchases,
     raw,
     records,
+    refusals,
     repeats,
     reviews,
     sentiment,
@@ -80,8 +82,9 @@ SHOWN_FILES = 10  # of those that a dry run would clean
 
 #: Everything that decides what a raw file becomes: a change of it cleans all files anew.
 CODE = (
-    _raw_block, _raw_carry, _raw_csv, _raw_json, _raw_text, browses, cleaning_plan, customer_ids, deliveries, drafting,
-    fast_path, hashing, judging, mapping, plausible, purchases, raw, records, repeats, reviews, sentiment,
+    _raw_block, _raw_carry, _raw_csv, _raw_json, _raw_layout, _raw_text, browses, cleaning_plan, customer_ids,
+    deliveries, drafting, fast_path, hashing, judging, mapping, plausible, purchases, raw, records, repeats, reviews,
+    sentiment,
 )  # fmt: skip
 
 
@@ -109,16 +112,28 @@ def plan_log(
         rates=repr(shop.rates), customer_ids=shop.customer_ids.rules, source=repr(shop.sources[log]),
         code=source_hash(*CODE, sys.modules[__name__]),
     )  # fmt: skip
-    planned = partial(make_plan, lake, EVENTS[log], registered, lake.arrow(ACCOUNTS, [log]).to_pylist(), as_of, rules)
-    plan = planned()
+    accounted = lake.arrow(ACCOUNTS, [log]).to_pylist()
+
+    def planned(changed: set[str], gone: set[str]) -> CleaningPlan:
+        there = [row for row in registered if row["delivery_id"] not in gone]
+        return make_plan(lake, EVENTS[log], there, accounted, as_of, rules, changed)
+
+    plan, intake = planned(set(), set()), deliveries.find_intake(shop, log, settings.home)
     # Only what would be read is looked at: a file of old nights may be anything by now.
-    changed = deliveries.find_changed(deliveries.find_intake(shop, log, settings.home), plan.deliveries, registered)
-    plan = planned(changed) if changed else plan
+    changed = deliveries.find_changed(intake, plan.deliveries, registered)
+    gone = find_withdrawn(intake, plan.deliveries, accounted)
+    plan = planned(changed, gone) if changed | gone else plan
     if plan.kept:
         paths = ", ".join(delivery["path"] for delivery in plan.kept[:SHOWN_FILES])
         print(f"{log}: warning: days stay as they were cleaned, for files with other content than then: {paths}"
               + ("" if len(plan.kept) <= SHOWN_FILES else f" and {len(plan.kept) - SHOWN_FILES:,} more"))  # fmt: skip
     return plan
+
+
+def find_withdrawn(intake: raw.Intake, planned: Sequence[Delivery], accounted: list[dict]) -> set[str]:
+    """The ids of deliveries that somebody took away before a record of them was used: a refused file, for one."""
+    used = {row["delivery_id"] for row in accounted}
+    return deliveries.find_gone(intake, [row for row in planned if row["delivery_id"] not in used])
 
 
 def preview(lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -> None:
@@ -147,7 +162,10 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, 
         for row in accounts:
             row["amount_sizes"] = plausible.to_text(outcome.sizes.get(row["delivery_id"]))
         report(log, outcome.tallies, accounts, as_of)
-        check_accounts(log, accounts, shop.sources[log].max_quarantined_share, as_of)
+        intake = deliveries.find_intake(shop, log, settings.home)
+        described = refusals.report_files(plan, intake, outcome.tallies, accounts)
+        stops = refusals.find_stops(outcome.tallies, shop.sources[log], described)
+        check_accounts(log, accounts, shop.sources[log].max_quarantined_share, as_of, stops)
         require_few(outcome.conflicts, sum_accounts(accounts)["lines_in"], shop.sources[log], as_of)
         remember_customers(shop, settings, outcome.customer_ids)
         publish(lake, plan, drafts, outcome, accounts)

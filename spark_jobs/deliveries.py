@@ -76,6 +76,14 @@ def find_changed(intake: Intake, chosen: Iterable[dict], registered: Iterable[di
     return changed
 
 
+def find_gone(intake: Intake, rows: Iterable[dict]) -> set[str]:
+    """The delivery_ids of those of these deliveries whose file is not there any more."""
+    source_files = [row for row in rows if not row["path"].startswith(FIXED)]
+    file_system, root = open_folder(intake.folder)
+    infos = file_system.get_file_info([f"{root}/{row['path']}" for row in source_files])
+    return {row["delivery_id"] for row, info in zip(source_files, infos, strict=True) if not info.is_file}
+
+
 def _stamp(row: dict) -> tuple:
     return row["path"], row["byte_count"], row["modified_at"]
 

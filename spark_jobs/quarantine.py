@@ -31,6 +31,7 @@ from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.tables import DELIVERIES, quarantine
 from spark_jobs.deliveries import find_changed, find_intake
 from spark_jobs.lake import Lake
+from spark_jobs.plain_console import PlainConsole, as_plain
 from spark_jobs.raw import FIXED, RawRecord, read_records
 
 PLACE = "_place"  # delivery and number of the record that a line mends
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = Settings.from_environment()
     lake = Lake(settings.lake(shop.name))
     if arguments.action == "show":
-        show(Console(highlight=False), lake, shop, settings, arguments)
+        show(PlainConsole(Console(highlight=False)), lake, shop, settings, arguments)
     elif arguments.log is None:
         raise ChurnError(f"{arguments.action} needs --log, one of {', '.join(shop.sources)}")
     elif arguments.action == "fix":
@@ -99,7 +100,7 @@ def _pick(shop: Shop, settings: Settings, log: str, path: str, numbers: set[int]
             return
 
 
-def show(console: Console, lake: Lake, shop: Shop, settings: Settings, arguments: argparse.Namespace) -> None:
+def show(console: PlainConsole, lake: Lake, shop: Shop, settings: Settings, arguments: argparse.Namespace) -> None:
     """Prints each reason with its count, what to do, and some records as they were delivered."""
     for log in [arguments.log] if arguments.log else shop.sources:
         rows = select(lake, log, arguments)
@@ -110,21 +111,23 @@ def show(console: Console, lake: Lake, shop: Shop, settings: Settings, arguments
                 chosen = [row for row in rows if code in row["reasons"]][: arguments.limit]
                 remedy = explain(code).remedy
                 sentence = f"\n{code}, {count:,}: {explain(code).meaning}. {remedy[:1].upper()}{remedy[1:]}."
-                console.print(sentence, markup=False)
+                console.print(sentence)
                 _show_records(console, shop, log, chosen, find_raw(lake, shop, settings, log, chosen))
 
 
-def _show_records(console: Console, shop: Shop, log: str, rows: list[dict], found: dict[tuple, tuple]) -> None:
+def _show_records(console: PlainConsole, shop: Shop, log: str, rows: list[dict], found: dict[tuple, tuple]) -> None:
     """A table of the records that have values, and a line for each of the others."""
-    table = Table("file", "record", *shop.sources[log].raw_columns)
+    table = Table("file", "record")
+    for column in shop.sources[log].raw_columns:
+        table.add_column(as_plain(column))
     for row in rows:
         path, record = found.get(
             (row["delivery_id"], row["record_number"]), ("a file that is gone or changed", RawRecord(None))
         )
         if record.values:
-            table.add_row(path, str(row["record_number"]), *(value or "" for value in record.values))
+            table.add_row(*map(as_plain, [path, str(row["record_number"]), *(value or "" for value in record.values)]))
         else:
-            console.print(f"  {path}, record {row['record_number']}: {record.text or record.fault or ''}", markup=False)
+            console.print(f"  {path}, record {row['record_number']}: {record.text or record.fault or ''}")
     if table.row_count:
         console.print(table)
 

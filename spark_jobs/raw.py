@@ -5,8 +5,11 @@ module needs a raw customer id only to tell it to the warehouse.
 
 What is not a fault: a byte-order mark, CRLF, no line feed at the end, columns in another order, further columns, blanks
 round a header name, numbers where text was and the other way round (the log's own rules judge the value), gzip under
-any name, several gzip members in one file, nested JSON (it is text to the mapping). What each fault means and what to
-do about it stands in contract/reasons.py; tests/spark_jobs/test_raw_kinds.py has a verdict for each kind of bad input.
+any name, several gzip members in one file, nested JSON (it is text to the mapping), column names in another spelling or
+of a listed layout (_raw_layout.py), a delimiter that ends every line, a file without records. Of a file that is refused
+as a whole every record is read and refused, so that the accounts weigh it by what it holds. What each fault means and
+what to do about it stands in contract/reasons.py; tests/spark_jobs/test_raw_kinds.py has a verdict for each kind of bad
+input.
 """
 
 from __future__ import annotations
@@ -21,11 +24,12 @@ import pyarrow.compute as pc
 import pyarrow.fs
 import pyarrow.parquet as pq
 
-from spark_jobs._raw_block import Block, RawRecord, make_block, null_where
+from spark_jobs._raw_block import Block, RawRecord, make_block, null_where, refuse_records
 from spark_jobs._raw_carry import carry_down
-from spark_jobs._raw_csv import read_csv, read_header
+from spark_jobs._raw_csv import read_csv
 from spark_jobs._raw_json import read_json_lines
-from spark_jobs._raw_text import FileRefusedError, open_text, require_columns
+from spark_jobs._raw_layout import choose_layout
+from spark_jobs._raw_text import FileRefusedError
 from spark_jobs.contract.shop import Source
 from spark_jobs.hashing import Hasher, hash_customers, remember_hashes
 
@@ -46,7 +50,8 @@ RECORD_SCHEMA = pa.schema(
 FIXED = "fixed:"
 #: Faults that speak of the whole file: none of its records is used.
 FILE_FAULTS = (
-    "file_unreadable", "file_columns_missing", "file_columns_repeated", "file_too_large", "file_ratio_exceeded",
+    "file_unreadable", "file_columns_missing", "file_columns_repeated", "file_json_array", "file_too_large",
+    "file_ratio_exceeded",
 )  # fmt: skip
 
 
@@ -109,21 +114,6 @@ def read_records(intake: Intake, path: str) -> Iterator[RawRecord]:
     """The records of one delivery, the first is number 1."""
     for block in _read_blocks(*intake.locate(path)):
         yield from block.records()
-
-
-def column_names(intake: Intake, path: str) -> list[str]:
-    """The columns that a file says it has; none where it cannot be read. Of JSON lines, those of the first object."""
-    source, folder, name = intake.locate(path)
-    file_system, root = open_folder(folder)
-    try:
-        if source.format == "parquet":
-            with file_system.open_input_file(f"{root}/{name}") as stream:
-                return list(pq.ParquetFile(stream).schema_arrow.names)
-        with open_text(file_system, f"{root}/{name}", source, newline="") as text:
-            line = text.readline(source.limits.record_characters)
-            return read_header(line, source) if source.format == "csv" else list(json.loads(line))
-    except (OSError, EOFError, ValueError, TypeError, pa.ArrowException, csv.Error):
-        return []
 
 
 def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hasher: Hasher) -> Iterator[pa.RecordBatch]:
@@ -201,15 +191,34 @@ def _read_blocks(source: Source, folder: str, path: str) -> Iterator[Block]:
 
 
 def _read_parquet(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[Block]:
+    width = len(source.raw_columns)
     with file_system.open_input_file(path) as stream:
+        if not stream.size():
+            return
         file = pq.ParquetFile(stream)
-        require_columns(file.schema_arrow.names, source)
+        match, rows = choose_layout(file.schema_arrow.names, source), file.metadata.num_rows
+        if match.fault:
+            yield from refuse_records(rows, match.fault, width)
+            return
         if sum(group.total_byte_size for group in map(file.metadata.row_group, range(file.num_row_groups))) > (
             source.limits.file_bytes
         ):
-            raise FileRefusedError("file_too_large", f"more than {source.limits.file_bytes} bytes")
-        for batch in file.iter_batches(columns=list(source.raw_columns)):
-            columns = [null_where(batch.column(name).cast(pa.string()), "") for name in source.raw_columns]
-            for column in columns:
-                column.validate(full=True)  # Arrow reads text without a look at its bytes
-            yield Block(columns, pa.nulls(len(batch), pa.string()), pa.nulls(len(batch), pa.binary()))
+            yield from refuse_records(rows, "file_too_large", width)
+            return
+        names = [match.present[match.found[raw]] if raw in match.found else None for raw in source.raw_columns]
+        try:
+            for batch in file.iter_batches(columns=list(dict.fromkeys(filter(None, names)))):
+                yield _take_batch(batch, names)
+                rows -= len(batch)
+        except (OSError, pa.ArrowException):
+            if not rows:
+                raise
+            yield from refuse_records(rows, "file_unreadable", width)
+
+
+def _take_batch(batch: pa.RecordBatch, names: list[str | None]) -> Block:
+    absent = pa.nulls(len(batch), pa.string())
+    texts = [absent if name is None else null_where(batch.column(name).cast(pa.string()), "") for name in names]
+    for column in texts:
+        column.validate(full=True)  # Arrow reads text without a look at its bytes
+    return Block(texts, absent, pa.nulls(len(batch), pa.binary()))

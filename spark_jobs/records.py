@@ -164,5 +164,6 @@ def gather_days(judged: DataFrame, plan: CleaningPlan, source: Source) -> DataFr
 
 
 def find_broken(tallies: list[Tally]) -> list[str]:
-    """The deliveries whose file could not be read to its end or has not the columns it should have."""
-    return sorted({tally.delivery_id for tally in tallies if set(tally.reasons) & set(raw.FILE_FAULTS)})
+    """The deliveries whose file could not be read to its end, and of which other records were taken before."""
+    refused = {tally.delivery_id for tally in tallies if set(tally.reasons) & set(raw.FILE_FAULTS)}
+    return sorted(refused & {tally.delivery_id for tally in tallies if not set(tally.reasons) & set(raw.FILE_FAULTS)})

@@ -10,7 +10,6 @@ code 1 where something has to be mended.
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spark_jobs.accounts import Tally, count_reasons, make_accounts, sum_accounts, take_tallies
+from spark_jobs.check_files import FILE_REASONS, find_swapped_lag, say_problems, show_files
 from spark_jobs.check_horizons import Rhythm, judge_horizons
 from spark_jobs.check_identity import LogCustomers, Met, count_changed, gather_customers, judge_customers
 from spark_jobs.check_orders import find_order_columns, sample_records
@@ -38,14 +38,15 @@ from spark_jobs.contract.shop import CANONICAL, Shop, Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.contract.windows import activity_window, history_needed_days, label_window
 from spark_jobs.deliveries import find_intake, list_files
-from spark_jobs.raw import Intake, RawRecord, column_names, read_records
+from spark_jobs.file_columns import FileColumns, look_at_files
+from spark_jobs.plain_console import PlainConsole, as_plain
+from spark_jobs.raw import Intake, RawRecord, read_records
 from spark_jobs.repeats import count_conflicts
 from spark_jobs.undone import leave_out_undone
 from spark_jobs.value_checks import find_remedy, is_worth_a_word
 
 FIRST_RECORDS = 3
 EXAMPLES = 3
-DELIMITERS = (",", ";", "\t", "|")
 #: A fault that only this share of the records has needs no mending of shop.toml.
 SHARE_TO_MEND = 0.02
 #: Zones whose day may name a file, tried in this order where events are ahead of theirs; and the shares of events from
@@ -75,6 +76,7 @@ class Looked:
     files: list[dict]
     judged: DataFrame
     tallies: list[Tally]
+    columns: list[FileColumns]
 
     @property
     def source(self) -> Source:
@@ -92,7 +94,7 @@ def check_shop(
 
     judge: clean.judge_records, so that a check can never see other things than a run.
     """
-    findings = Findings()
+    findings, console = Findings(), PlainConsole(console)
     console.print(f"{shop.title}: {shop.path}", style="bold")
     activity, customers = None, []
     for log in shop.sources:
@@ -109,7 +111,7 @@ def check_shop(
         customers += check_contacts(console, shop, shop.contact.log, settings, findings)
     check_customers(console, shop, customers, findings)
     for number, sentence in enumerate(findings.sentences, 1):
-        console.print(f"  {number}. {sentence}", style="yellow", markup=False)
+        console.print(f"  {number}. {sentence}", style="yellow")
     if findings.sentences:
         raise ChurnError(f"{shop.name}: {len(findings.sentences)} to mend, see above")
     console.print(f"{shop.name} is ready: make nightly SHOP={shop.path} AS_OF=…", style="green")
@@ -123,12 +125,13 @@ def look_at_log(open_spark, shop: Shop, log: str, settings: Settings, most_files
     except ChurnError as error:
         findings.add(str(error))
         return None
-    if missing := check_columns(intake, files[0]["path"]):
-        findings.add(missing)
+    columns = look_at_files(intake, [file["path"] for file in files])
+    if all(file.problem for file in columns):
+        findings.add(f"{log}: {say_problems(columns)}")
         return None
     plan = CleaningPlan(EVENTS[log], "", tuple(files), tuple(files))
     judged = judge(open_spark(), plan, shop, settings).persist()
-    return Looked(intake, files, judged, take_tallies(judged))
+    return Looked(intake, files, judged, take_tallies(judged), columns)
 
 
 def _describe_files(intake: Intake, most_files: int) -> Iterator[dict]:
@@ -141,22 +144,7 @@ def _describe_files(intake: Intake, most_files: int) -> Iterator[dict]:
                       "log": source.log}  # fmt: skip
 
 
-def check_columns(intake: Intake, path: str) -> str | None:
-    """The sentence about mapped columns that a file lacks."""
-    source, present = intake.source, column_names(intake, path)
-    missing = [name for name in source.raw_columns if name not in present]
-    if not missing or not present:
-        return None
-    if source.format == "csv" and len(present) == 1:
-        likely = [d for d in DELIMITERS if d in present[0]]
-        if likely:
-            return f'{source.log}: {path} has one column {present[0]!r}: set delimiter = "{likely[0]}"'
-    close = difflib.get_close_matches(missing[0], present, n=1, cutoff=0.6)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{source.log}: {path} has no column {missing[0]!r}, it has {', '.join(map(repr, present))}{hint}"
-
-
-def show_log(console: Console, shop: Shop, looked: Looked, findings: Findings) -> None:
+def show_log(console: PlainConsole, shop: Shop, looked: Looked, findings: Findings) -> None:
     """One log on the screen."""
     log, accounts = looked.source.log, make_accounts(looked.tallies, tuple(looked.files))
     totals = sum_accounts(accounts)
@@ -165,6 +153,8 @@ def show_log(console: Console, shop: Shop, looked: Looked, findings: Findings) -
         findings.add(f"{log}: the files hold no records")
         return
     show_first_records(console, shop, looked)
+    for sentence in show_files(console, looked.source, looked.files, looked.tallies, looked.columns):
+        findings.add(sentence)
     show_reasons(console, shop, looked, totals, findings)
     if not totals["clean"]:
         findings.add(f"{log}: no record is clean")
@@ -187,20 +177,22 @@ def check_orders(looked: Looked, findings: Findings) -> None:
                      f"{lines:,} further lines of those looked at lack them: carry_down = [{names}]")  # fmt: skip
 
 
-def show_first_records(console: Console, shop: Shop, looked: Looked) -> None:
-    """The first records of the first file, what shop.toml takes from them, and what they become."""
-    log, first = looked.source.log, looked.files[0]
+def show_first_records(console: PlainConsole, shop: Shop, looked: Looked) -> None:
+    """The first records of the first file that has some, what shop.toml takes from them, and what they become."""
+    log, held = looked.source.log, {tally.delivery_id for tally in looked.tallies}
+    first = next(file for file in looked.files if file["delivery_id"] in held)
     is_first = (F.col("delivery_id") == first["delivery_id"]) & (F.col("record_number") <= FIRST_RECORDS)
     rows = {row["record_number"]: row.asDict() for row in looked.judged.where(is_first).collect()}
-    table = Table("column", *(f"record {number}" for number in sorted(rows)), title=first["path"], show_lines=False)
+    table = Table(
+        "column", *(f"record {number}" for number in sorted(rows)), title=as_plain(first["path"]), show_lines=False
+    )
     raw = dict(zip(range(1, FIRST_RECORDS + 1), read_records(looked.intake, first["path"]), strict=False))
     for name in CANONICAL[log]:
         if mapping := looked.source.columns.get(name):
-            table.add_row(
-                f"{mapping.column or 'constant'}", *(_raw_value(looked.source, raw[n], name) for n in sorted(rows))
-            )
+            cells = (_raw_value(looked.source, raw[n], name) for n in sorted(rows))
+            table.add_row(as_plain(mapping.column or "constant"), *map(as_plain, cells))
             becomes = (str(rows[n].get(name, "")) if rows[n]["verdict"] == "clean" else "" for n in sorted(rows))
-            table.add_row(f"  → {name}", *becomes, style="dim")
+            table.add_row(f"  → {name}", *map(as_plain, becomes), style="dim")
     table.add_row("verdict", *(" ".join([rows[n]["verdict"], *rows[n]["reasons"]]) for n in sorted(rows)), style="bold")
     console.print(table)
 
@@ -214,7 +206,7 @@ def _raw_value(source: Source, record: RawRecord, name: str) -> str:
     return record.values[source.raw_columns.index(mapping.column)] or ""
 
 
-def show_reasons(console: Console, shop: Shop, looked: Looked, totals: dict[str, int], findings: Findings) -> None:
+def show_reasons(console: PlainConsole, shop: Shop, looked: Looked, totals: dict[str, int], findings: Findings) -> None:
     """Each reason with its share and examples; those that speak of a mistake in shop.toml go to the findings."""
     log, lines_in = looked.source.log, totals["lines_in"] - totals["elsewhere"]
     console.print(
@@ -225,8 +217,8 @@ def show_reasons(console: Console, shop: Shop, looked: Looked, totals: dict[str,
     for code, count in count_reasons(looked.tallies).most_common():
         reason, examples = explain(code), find_examples(looked, code)
         shown = f", e.g. {', '.join(map(repr, examples))}" if examples else ""
-        console.print(f"  {count / lines_in:6.1%}  {code}: {reason.meaning}{shown}", markup=False)
-        is_much = count / lines_in > SHARE_TO_MEND and code in REASONS and code not in EXPECTED
+        console.print(f"  {count / lines_in:6.1%}  {code}: {reason.meaning}{shown}")
+        is_much = count / lines_in > SHARE_TO_MEND and code in REASONS and code not in EXPECTED | FILE_REASONS
         if is_much or is_worth_a_word(code, looked.source):
             remedy = _suggest_times(looked, shop) if code == "event_at_invalid" else ""
             remedy = remedy or find_remedy(code, shop, looked.source, examples)
@@ -264,23 +256,24 @@ def find_examples(looked: Looked, code: str) -> list[str]:
     return list(values)
 
 
-def check_events(console: Console, looked: Looked, clean: int, findings: Findings) -> None:
+def check_events(console: PlainConsole, looked: Looked, clean: int, findings: Findings) -> None:
     """The range of days, the customers, and whether both are plausible."""
     log, events = looked.source.log, looked.judged.where(F.col("verdict") == "clean")
     told = events.agg(
         F.min("event_day").alias("first"), F.max("event_day").alias("last"),
-        F.percentile_approx(F.date_diff("delivery_day", "event_day"), 0.5).alias("lag"),
         F.count_distinct("customer_id").alias("customers"),
     ).first()  # fmt: skip
     console.print(f"events of {told['first']} to {told['last']}, {told['customers']:,} customers")
-    if looked.source.delivery_day and told["lag"] > 7:
-        findings.add(f"{log}: half of the events are more than {told['lag']} days older than their file: check whether "
-                     "day and month are swapped in the format of event_at, and delivery_day")  # fmt: skip
+    if looked.source.delivery_day and (lag := find_swapped_lag(events)):
+        findings.add(f"{log}: half of the files hold events of {lag} days before, which would be of the file's week "
+                     "with day and month swapped: check the format of event_at, and delivery_day")  # fmt: skip
     if looked.source.delivery_day and not looked.source.delivery_day.zone:
         check_ahead(console, looked, events, clean, findings)
 
 
-def check_repeats(console: Console, shop: Shop, looked: Looked, totals: dict[str, int], findings: Findings) -> None:
+def check_repeats(
+    console: PlainConsole, shop: Shop, looked: Looked, totals: dict[str, int], findings: Findings
+) -> None:
     """Whether duplicates say again what counts, and what is said again has not changed."""
     source, conflicts = looked.source, count_conflicts(looked.judged, looked.source)
     if conflicts.records:
@@ -288,7 +281,7 @@ def check_repeats(console: Console, shop: Shop, looked: Looked, totals: dict[str
         if conflicts.records / totals["lines_in"] > (source.max_conflicting_share or 0):
             findings.add(sentence)
         else:
-            console.print(f"  {sentence}", markup=False)
+            console.print(f"  {sentence}")
         return
     can_change = totals["duplicates"] and "event_id" not in source.columns
     if can_change and (changed := count_changed(looked.judged, shop.time_zone)):
@@ -296,17 +289,17 @@ def check_repeats(console: Console, shop: Shop, looked: Looked, totals: dict[str
                      f" map the number that a record keeps to event_id under sources.{source.log}.columns")  # fmt: skip
 
 
-def check_customers(console: Console, shop: Shop, customers: list[LogCustomers], findings: Findings) -> None:
+def check_customers(console: PlainConsole, shop: Shop, customers: list[LogCustomers], findings: Findings) -> None:
     """Whether the ids mean customers, and the same ones in all logs."""
     console.rule("customers")
     told = judge_customers(customers, shop.needed_log, shop.customer_ids)
     for note in told.notes:
-        console.print(f"  {note}", markup=False)
+        console.print(f"  {note}")
     for finding in told.findings:
         findings.add(finding)
 
 
-def check_ahead(console: Console, looked: Looked, events: DataFrame, clean: int, findings: Findings) -> None:
+def check_ahead(console: PlainConsole, looked: Looked, events: DataFrame, clean: int, findings: Findings) -> None:
     """How many events are of a later day than their file's, and the setting that says why."""
     log, named = looked.source.log, looked.source.delivery_day
     next_day = F.date_add("delivery_day", named.lag_days + 1).cast("timestamp")
@@ -327,7 +320,7 @@ def check_ahead(console: Console, looked: Looked, events: DataFrame, clean: int,
                  f"delivery_day = {{ pattern = '{named.pattern}', {setting} }}")  # fmt: skip
 
 
-def check_history(console: Console, shop: Shop, looked: Looked, findings: Findings) -> None:
+def check_history(console: PlainConsole, shop: Shop, looked: Looked, findings: Findings) -> None:
     """The churn rate per horizon at the last day that shows it, and whether there is enough to train on."""
     console.rule("churn")
     events = looked.judged.where(F.col("verdict") == "clean")
@@ -347,7 +340,7 @@ def check_history(console: Console, shop: Shop, looked: Looked, findings: Findin
         told = f"{rate:.0%} of {count:,} customers churned" if count else "nobody was active in as many days before"
         console.print(f"  {horizon} days: {told}, as of {as_of}")
     for note in judge_horizons(churned, measure_rhythm(active), shop.churn.activity):
-        console.print(f"  {note}", style="yellow", markup=False)
+        console.print(f"  {note}", style="yellow")
     active.unpersist()
     days, needed = (last - first).days + 1, history_needed_days(shop.churn)
     console.print(f"history: {days} days; a training needs {needed}")
@@ -357,7 +350,7 @@ def check_history(console: Console, shop: Shop, looked: Looked, findings: Findin
 
 
 def check_contacts(
-    console: Console, shop: Shop, log: Source, settings: Settings, findings: Findings
+    console: PlainConsole, shop: Shop, log: Source, settings: Settings, findings: Findings
 ) -> list[LogCustomers]:
     """Whether the files of contact.log can be read, and what they say; gives the customers in them."""
     console.rule("contacts")

@@ -32,9 +32,16 @@ REASONS: dict[str, Reason] = {
         "the file ends early or is not what its name says", "deliver the file again, whole, or mend format and encoding"
     ),
     "file_columns_missing": Reason(
-        "the file lacks columns that shop.toml maps", "mend the names under columns, or delimiter, or the file"
+        "the file lacks columns that shop.toml maps",
+        "mend the names under columns, delimiter or the file, or list its layout under [[sources.….layouts]]",
     ),
-    "file_columns_repeated": Reason("the header names a mapped column twice", "rename one of the two"),
+    "file_columns_repeated": Reason(
+        "the header has a mapped column twice, or two that may be it",
+        "rename one of the two, or name it as it is spelt",
+    ),
+    "file_json_array": Reason(
+        "the file is one JSON array", "write one object a line, e.g. jq -c '.[]' orders.json > orders.jsonl"
+    ),
     "file_too_large": Reason("a file larger than limits allow", "split it, or raise limits.file_bytes"),
     "file_ratio_exceeded": Reason(
         "a file that grows beyond reason when it is unpacked",

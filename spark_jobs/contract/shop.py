@@ -114,6 +114,18 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """What some files of a source call its raw columns.
+
+    names   (name that the mapping knows, name in these files) pairs, where the two differ
+    absent  raw columns that these files do not have: every record lacks the value
+    """
+
+    names: tuple[tuple[str, str], ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Source:
     """One log's raw files and their mapping.
 
@@ -131,6 +143,8 @@ class Source:
     max_events_per_hour  a customer with more in any hour of one delivery is a bot
     plausible_amount  purchases: the most that a line may be worth; None: what follows from the shop's own lines
     rating_range      the lowest and the highest rating that the shop allows
+    layouts           other layouts of files; a file has the first whose columns it all has, the source's own before
+    max_refused_share of the records of a delivery day, more in files that are refused stop the run; 1: never
     """
 
     log: str
@@ -155,6 +169,8 @@ class Source:
     plausible_amount: Decimal | None = None
     rating_range: tuple[float, float] = (1.0, 5.0)
     limits: Limits = Limits()
+    layouts: tuple[Layout, ...] = ()
+    max_refused_share: float = 0.2
 
     def folder(self, home: Path) -> str:
         """The folder of the raw files, a path or a URL."""
@@ -165,6 +181,12 @@ class Source:
         """The raw columns in which the lines of an order agree; none where the shop does not say."""
         event_id = self.columns.get("event_id")
         return self.event_key or ((event_id.column,) if event_id and event_id.column else ())
+
+    @property
+    def needed_columns(self) -> set[str]:
+        """The raw columns without which no record counts."""
+        names = ("customer_id", "event_at", *(ALTERNATIVES["purchases"][0] if self.log == "purchases" else ()))
+        return {self.columns[name].column for name in names if name in self.columns} - {None}
 
     @cached_property
     def raw_columns(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from spark_jobs.contract.shop import (
     ColumnMapping,
     Condition,
     DeliveryDay,
+    Layout,
     Limits,
     Rejection,
     Source,
@@ -64,6 +65,7 @@ def _files_of(source: Source) -> tuple[str, str]:
 
 
 def _read_source(section: Section, log: str, folder: Path) -> Source:
+    most_quarantined = section.share("max_quarantined_share", Source.max_quarantined_share)
     source = Source(
         log=log,
         location=read_location(section, folder),
@@ -74,7 +76,8 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         event_key=tuple(section.take("event_key", "a list of raw column names", is_texts, [])),
         carry_down=tuple(section.take("carry_down", "a list of raw column names", is_texts, [])),
         exact_duplicates=section.choice("exact_duplicates", ("keep", "drop"), "keep"),
-        max_quarantined_share=section.share("max_quarantined_share", Source.max_quarantined_share),
+        max_quarantined_share=most_quarantined,
+        max_refused_share=section.share("max_refused_share", most_quarantined),
         max_conflicting_share=section.share("max_conflicting_share", None),
         delimiter=_read_delimiter(section),
         encoding=_read_encoding(section),
@@ -88,8 +91,26 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
     )
     if source.carry_down and not source.order_columns:
         section.fault("carry_down", "event_key, the columns that say which lines are of one order, beside it")
+    layouts = tuple(_read_layout(one, source) for one in section.sections("layouts"))
     section.done()
-    return source
+    return replace(source, layouts=layouts)
+
+
+def _read_layout(section: Section, source: Source) -> Layout:
+    """names and absent speak of raw columns that the mapping looks at; what no event can lack is never absent."""
+    names = section.take("names", 'a table like { price = "Preis" }',
+                         lambda v: isinstance(v, dict) and is_texts(list(v.values())), {})  # fmt: skip
+    absent = section.take("absent", "a list of raw column names", is_texts, [])
+    for key, columns in (("names", names), ("absent", absent)):
+        for column in columns:
+            if column not in source.raw_columns:
+                section.faults.add(section.name_of(key), "raw columns that this source maps or tests", column,
+                                   nearest(column, source.raw_columns))  # fmt: skip
+    for column in absent:
+        if column in source.needed_columns or column in names:
+            section.faults.add(section.name_of("absent"), "columns without which a record still counts", column)
+    section.done()
+    return Layout(tuple(names.items()), tuple(absent))
 
 
 def _read_delivery_day(section: Section) -> DeliveryDay | None:

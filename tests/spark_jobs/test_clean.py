@@ -195,6 +195,32 @@ def test_a_broken_file_is_quarantined_whole_and_the_others_load(make_shop):
     assert clean == 0
 
 
+def test_a_refused_file_is_counted_by_its_records_and_stops_its_day_unless_that_is_allowed(make_shop, capsys):
+    shop = make_shop()
+    shop.deliver("2011-03-01.csv", *(line(f"c{n}") for n in range(40)))
+    shop.put("2011-03-02.csv", HEADER.replace("price", "net prices"), *[line(at="2011-03-02 10:00")] * 3)
+    said = (
+        r"3 of the 3 records of delivery day 2011-03-02 are in files that are refused: 2011-03-02.csv \(3 records\) has"
+    )
+    with pytest.raises(AuditError, match=said + " no column 'price', it has .*; did you mean 'net prices'"):
+        shop.clean(DAY[2])
+    assert shop.rows(PURCHASES) == []
+    (shop.raw / "2011-03-02.csv").rename(shop.raw.parent / "taken_away")
+    (shop.raw / "2011-03-02-closed.csv").write_bytes(b"")
+    shop.run_night(DAY[2])  # neither the file that is gone nor the one without records stops it
+    assert shop.accounts() == {"2011-03-01.csv": (40, 40, 0, 0), "2011-03-02-closed.csv": (0, 0, 0, 0)}
+    assert "warning: without records: 2011-03-02-closed.csv" in capsys.readouterr().out
+    shop_file = shop.shop.path
+    shop_file.write_text(shop_file.read_text().replace("= 0.5", "= 0.5\nmax_refused_share = 1"))
+    allowed = SmallShop(shop.open_spark(), shop_file.parent, shop.settings.warehouse_url, text=shop_file.read_text())
+    (shop.raw.parent / "taken_away").rename(shop.raw / "2011-03-03.csv")
+    allowed.deliver("2011-03-03-more.csv", *(line(f"c{n}", at="2011-03-03 10:00") for n in range(40)))
+    allowed.clean(DAY[3])
+    assert allowed.accounts()["2011-03-03.csv"] == (3, 0, 3, 0)
+    assert {tuple(row["reasons"]) for row in allowed.rows(QUARANTINE)} == {("file_columns_missing",)}
+    assert "REFUSED 2011-03-03.csv (3 records)" in capsys.readouterr().out
+
+
 def test_too_much_quarantined_publishes_nothing_and_says_why(make_shop):
     shop = make_shop()
     shop.deliver("2011-03-01.csv", line("a"), line(""), line("b", price="x"))

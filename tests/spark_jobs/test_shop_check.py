@@ -7,10 +7,12 @@ import pytest
 from rich.console import Console
 
 from spark_jobs import clean, shop_check
+from spark_jobs.check_files import find_swapped_lag
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.reasons import REASONS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.plain_console import PlainConsole
 from tests.conftest import ROOT
 from tests.spark_jobs.shops import CONTACT
 
@@ -31,6 +33,7 @@ customer_id = "customer"
 event_at = { column = "at", format = "dd/MM/yyyy HH:mm" }
 quantity = "quantity"
 unit_price = "price"
+product_id = "product"
 returns = []
 [sources.browses]
 location = "raw"
@@ -56,11 +59,18 @@ def folder(tmp_path_factory):
     for n in range(DAYS):
         day, month = n % 28 + 1, n // 28 + 1
         name = f"2024-{month:02}-{day:02}"
-        bought = [f"c{(n * 7 + k) % 30},{day:02}/{month:02}/2024 1{k}:00,{-1 if k == 3 else 2},1.50" for k in range(6)]
-        (folder / "raw" / f"{name}.csv").write_text("\n".join(["customer,at,quantity,price", *bought]) + "\n")
+        bought = [
+            f"c{(n * 7 + k) % 30},{day:02}/{month:02}/2024 1{k}:00,{-1 if k == 3 else 2},1.50,Tee [/Aktion]"
+            for k in range(6)
+        ]
+        header = "customer,at,quantity,price,product"
+        header = header.title() if n == 5 else header
+        (folder / "raw" / f"{name}.csv").write_text("\n".join([header, *bought]) + "\n")
         ms = 1_704_067_200_000 + 86_400_000 * (n + (3 if month == 2 else 0)) + 36_000_000
         seen = [{"visitor": f"c{(n * 5 + k) % 30}", "ts": ms + k, "type": "cart" if k else "look"} for k in range(3)]
         (folder / "raw" / f"{name}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in seen))
+    (folder / "raw" / "2024-02-14.csv").write_bytes(b"")
+    (folder / "raw" / "2024-01-15.tsv").write_text("customer,at,qty\nc1,15/01/2024 10:00,[/2]\n" * 2)
     return folder
 
 
@@ -85,12 +95,20 @@ def test_a_good_file_is_ready_and_shows_what_it_means(spark, folder):
     assert "events of 2024-01-01 to 2024-02-12, 30 customers" in shown
     assert "01/01/2024 10:00" in shown
     assert "→ event_at │ 2024-01-01 10:00:00" in shown
+    assert "Tee [/Aktion]" in shown
+    assert "taken though spelt otherwise, in 2024-01-06.csv: 'At', 'Customer', 'Price', 'Product', 'Quantity'" in shown
     assert "3 contacts of 2024-02-01 to 2024-02-05, 2 customers" in shown
     assert "history: 43 days; a training needs 27" in shown
     assert not (folder / "home").exists()  # it only looks
 
 
 MISTAKES = {
+    "a file with other columns": (
+        'files = "*.csv"',
+        'files = "*.[ct]sv"',
+        "1 of 42 files, with 3 records, are refused: 2024-01-15.tsv (3 records) has no column 'price', 'product',"
+        " 'quantity', it has 'customer', 'at', 'qty'",
+    ),
     "a misspelt column": ('"customer"', '"custommer"', "has no column 'custommer', it has 'customer'"),
     "the nearest column": ('"quantity"\nunit', '"quantty"\nunit', "did you mean 'quantity'?"),
     "a wrong time format": ("dd/MM/yyyy HH:mm", "yyyy-MM-dd", 'format = "dd/MM/yyyy HH:mm" } would read them'),
@@ -127,7 +145,7 @@ MISTAKES = {
 
 #: Mistakes that do not hide each other, as those in different logs do not: all are told at once.
 AT_ONCE = [
-    ("too long horizons", "a kind that is not named", "contacts without a time"),
+    ("too long horizons", "a kind that is not named", "contacts without a time", "a file with other columns"),
     ("the nearest column", "the wrong unit of time"),
     ("the wrong column", "returns that no rule names"),
 ]
@@ -143,6 +161,35 @@ def test_planted_mistakes_are_found_with_a_sentence_each(spark, folder, names):
     shown, ending = look(spark, folder, text)
     assert [name for name in names if MISTAKES[name][2] not in shown] == []
     assert "to mend, see above" in ending
+
+
+@pytest.mark.parametrize(
+    ("files", "lag"),
+    [
+        ({"2024-05-03": ["2024-03-05"] * 3, "2024-05-07": ["2024-05-07"], "2024-06-02": ["2024-02-06"]}, 59),
+        ({"2024-05-03": ["2024-03-05"] * 9, "2024-05-04": ["2024-05-04"], "2024-05-05": ["2024-05-05"]}, None),
+        (
+            {
+                "2024-05-03": ["2024-01-05", "2024-02-09", "2024-03-11"],
+                "2024-05-04": ["2024-01-05", "2024-02-09", "2024-03-11"],
+            },
+            None,
+        ),
+        ({"2024-05-30": ["2024-05-29"]}, None),
+    ],
+    ids=["swapped", "history in the first file", "the whole history in each file", "no day that may be a month"],
+)
+def test_day_and_month_are_called_swapped_only_where_that_explains_how_old_events_are(spark, files, lag):
+    rows = [(day, day, event) for day, events in files.items() for event in events]
+    events = spark.createDataFrame(rows, "delivery_id string, delivery_day string, event_day string")
+    days = {name: events[name].cast("date") for name in ("delivery_day", "event_day")}
+    assert find_swapped_lag(events.withColumns(days)) == lag
+
+
+def test_what_stands_in_a_file_is_no_command_of_the_screen():
+    out = io.StringIO()
+    PlainConsole(Console(file=out, width=80)).print("Tee [/Aktion] [red] :smile: \x1b[31m\x00", style="bold")
+    assert out.getvalue() == "Tee [/Aktion] [red] :smile: \ufffd[31m\ufffd\n"
 
 
 def test_every_reason_that_the_code_gives_is_explained():
