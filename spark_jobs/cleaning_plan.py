@@ -74,7 +74,10 @@ def make_plan(
     cleaned_days = {date.fromisoformat(text) for text in lake.partitions(table)}
     due_days = {d["delivery_day"] for d in registered if d["delivery_day"] and d["delivery_day"] <= as_of}
     days = sorted(cleaned_days | due_days)
-    all_stale = sorted(map(date.fromisoformat, lake.unpublished(table, empty.run_keys(table, days))))
+    unpublished = set(map(date.fromisoformat, lake.unpublished(table, empty.run_keys(table, days))))
+    # A run that dies after its events are published and before its accounts are leaves files without an account.
+    unaccounted = {d["delivery_day"] for d in readable if d["delivery_id"] not in accounted} & due_days
+    all_stale = sorted(unpublished | unaccounted)
     stale = [day for day in all_stale if kept_until is None or day > kept_until]
     new_dumps = [d for d in readable if d["delivery_day"] is None and d["delivery_id"] not in accounted]
     if kept:

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from spark_jobs import customer_day, lake
+from spark_jobs import clean, customer_day, lake
 from spark_jobs.accounts import check_accounts, check_total, make_accounts, take_tallies
 from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import AuditError, ChurnError
@@ -158,6 +158,23 @@ def test_a_job_whose_days_another_run_has_published_meanwhile_plans_anew(make_sh
     assert "planning anew: customer_day" in said
     assert "1 rows of 1 delivery days up to 2011-03-02" in said  # the other one is done
     assert [row["event_day"] for row in shop.rows(CUSTOMER_DAY)] == [DAY[1], DAY[2]]
+
+
+def test_a_run_that_dies_between_events_and_accounts_is_accounted_for_by_the_next(make_shop, monkeypatch):
+    shop = make_shop("dies")
+    shop.deliver("2011-03-01.csv", line("a"), line("b", price="free"))
+
+    def die(current, accounts):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(clean, "with_accounts", die)
+        shop.run_night(DAY[1])
+    assert shop.accounts() == {}
+    version = shop.lake.version(PURCHASES)
+    shop.run_night(DAY[1])
+    assert shop.accounts() == {"2011-03-01.csv": (2, 1, 1, 0)}
+    assert shop.lake.version(PURCHASES) == version  # its events were published already
 
 
 def test_a_first_dump_belongs_to_each_events_own_day(make_shop):
