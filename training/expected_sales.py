@@ -3,8 +3,9 @@
     python -m training.expected_sales --shop SHOP.toml --as-of 2011-09-06
 
 Grain: (as_of, horizon_days), in the warehouse. Inputs: customer_series of the day, and spend.json of the model that
-scores the day. Everybody eligible counts, leavers with the little that leavers spend; customers who are not there yet
-do not. `python -m training.spend_backtest` tells how far such sums were off, and how often their interval held.
+scores the day. Money is sales less refunds. Everybody eligible counts, leavers with the little that leavers spend;
+customers who are not there yet do not. `python -m training.spend_backtest` tells how far such sums were off, and how
+often their interval held.
 """
 
 from __future__ import annotations
@@ -25,17 +26,22 @@ from spark_jobs.restatement import find_known_as_of
 from spark_jobs.warehouse import Warehouse
 from training.bundle import load_spend
 from training.dataset import Series, TensorSpec
-from training.grid import read_rows
-from training.spend import SpendLine, SpendModel, find_daily_rate
+from training.money import limit_days, read_money
+from training.spend import FEWEST_ERRORS, SpendLine, SpendModel, find_daily_rate
+
+NO_INTERVAL = f"too few past errors to give an interval: fewer than {FEWEST_ERRORS}"
 
 
-def add_up(series: Series, spec: TensorSpec, lines: Mapping[int, SpendLine]) -> tuple[int, dict[int, float]]:
+def add_up(
+    series: Series, spec: TensorSpec, lines: Mapping[int, SpendLine], limits: Mapping[str, float]
+) -> tuple[int, dict[int, float]]:
     """The number of customers, and by horizon the sum of what each is expected to spend."""
     count, sums = 0, dict.fromkeys(lines, 0.0)
     for chunk in series.chunks():
+        chunk, _ = limit_days(chunk, limits)
         tensors = spec.build(chunk, series.as_of)
         inputs = tensors.last(tensors.inputs).astype(float)
-        daily_rate = find_daily_rate(read_rows(chunk, ("spend",)), series.as_of)
+        daily_rate = find_daily_rate(read_money(chunk), series.as_of)
         count += len(inputs)
         for horizon, line in lines.items():
             sums[horizon] += float(line.predict(inputs, daily_rate * horizon).sum())
@@ -69,7 +75,7 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[dict]
     if not lines:
         return []
     series = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
-    count, sums = add_up(series, spec, lines)
+    count, sums = add_up(series, spec, lines, model.limits)
     is_hindsight = is_too_late or find_known_as_of(lake, as_of) is not None
     facts = {"as_of": as_of, "model_version": record.version, "is_hindsight": is_hindsight}
     rows = list_rows(count, sums, model, facts)
@@ -85,8 +91,10 @@ def main(argv: list[str] | None = None) -> None:
     for as_of in sorted(arguments.as_of):
         rows = run(lake, warehouse, shop, as_of)
         for row in rows:
-            bounds = f", 95 % {row['low']:,.2f} to {row['high']:,.2f}" if row["low"] is not None else ""
-            print(f"expected_sales {as_of}, {row['horizon_days']} days: {row['expected']:,.2f} {shop.currency}{bounds}")
+            bounds = f"95 % {row['low']:,.2f} to {row['high']:,.2f}" if row["low"] is not None else NO_INTERVAL
+            print(
+                f"expected_sales {as_of}, {row['horizon_days']} days: {row['expected']:,.2f} {shop.currency}, {bounds}"
+            )
         if not rows:
             print(f"expected_sales {as_of}: the model has learned nothing about spend, train a new one")
 

@@ -40,9 +40,12 @@ from training.evaluate import measure_method
 from training.fit import Progress
 from training.grid import SeriesRows
 from training.label_delay import read_label_delay
+from training.money import count_cents
 from training.progress import show_progress
 
 FINAL_AFTER_DAYS = 7
+#: Refunds of sales from so long before a horizon are counted against them.
+PAID_SINCE_DAYS = 365
 #: The latest day that a date32 can hold.
 MOST_DAY = np.iinfo(np.int32).max
 
@@ -96,13 +99,17 @@ def read_activity(lake: Lake, shop: Shop, first: date, known: date) -> pa.Table:
     return days.append_column("activity", days[ACTIVITY_MEASURES[shop.churn.activity]])
 
 
-def _find_undone(days: pa.Table, shop: Shop) -> pa.Array:
-    """(days,) undone_on of days that are ordered by customer."""
+def _as_rows(days: pa.Table) -> SeriesRows:
+    """Days that are ordered by customer and day, with RULE_MEASURES; nothing is said of anybody's first day."""
     row = days["customer_id"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
     day = days["event_day"].combine_chunks().view(pa.int32()).to_numpy().astype(np.int64)
     measures = {name: days[name].cast(pa.float64()).to_numpy() for name in RULE_MEASURES}
-    customers = int(row.max(initial=-1)) + 1
-    undone = find_undone_days(SeriesRows(np.zeros(customers, np.int64), row, day, measures), shop.churn)
+    return SeriesRows(np.zeros(int(row.max(initial=-1)) + 1, np.int64), row, day, measures)
+
+
+def _find_undone(days: pa.Table, shop: Shop) -> pa.Array:
+    """(days,) undone_on of days that are ordered by customer."""
+    undone = find_undone_days(_as_rows(days), shop.churn)
     return pa.array(undone.clip(max=MOST_DAY).astype(np.int32), pa.int32(), mask=undone > MOST_DAY).view(pa.date32())
 
 
@@ -131,10 +138,15 @@ def who_was_active(customer_id: pa.ChunkedArray, activity: pa.Table, window: Win
 
 
 def sum_spend(customer_id: pa.ChunkedArray, activity: pa.Table, window: Window) -> pa.ChunkedArray:
-    """(customers,) the exact money of the window; zero where there is none."""
-    sums = _within(activity, window).group_by("customer_id").aggregate([("spend", "sum")])
+    """(customers,) the exact net money of the window, zero where there is none; refunds count up to what was paid since
+    PAID_SINCE_DAYS before it (training/money.py)."""
+    first = window.first - timedelta(days=PAID_SINCE_DAYS)
+    days = _within(activity, Window(first, window.last)).combine_chunks()
+    days = days.append_column("cents", pa.array(count_cents(_as_rows(days))))
+    sums = _within(days, window).group_by("customer_id").aggregate([("cents", "sum")])
     place = pc.index_in(customer_id, value_set=sums["customer_id"])
-    return pc.fill_null(sums["spend_sum"].take(place), Decimal(0))
+    cents = pc.fill_null(sums["cents_sum"].take(place), 0)
+    return pc.multiply(cents.cast(pa.decimal128(19, 0)), pa.scalar(Decimal("0.01"))).cast(pa.decimal128(18, 2))
 
 
 def _within(activity: pa.Table, window: Window) -> pa.Table:
@@ -207,7 +219,8 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, progress: Pro
     due = find_due(warehouse.published(shop), judged, shop.churn.horizons_days, known, delay_days)
     if not due:
         return []
-    first = due[0].run.as_of - timedelta(days=max(shop.churn.horizons_days))
+    longest = max(PAID_SINCE_DAYS, *shop.churn.horizons_days)
+    first = due[0].run.as_of - timedelta(days=longest)
     activity = read_activity(lake, shop, first, known)
     rows = []
     for number, one in enumerate(due):

@@ -21,7 +21,7 @@ from spark_jobs.contract.tables import REASON_COLUMNS, churn_risk, probability_c
 from training.bundle import LoadedBundle, load_bundle
 from training.dataset import Tensors
 from training.explain import Look, find_reasons
-from training.grid import read_rows
+from training.money import limit_days, read_money
 from training.reason_texts import write_texts
 from training.spend import expect_spend, find_daily_rate
 
@@ -100,12 +100,16 @@ class Scorer:
 
     def _expect_spend(self, batch: pa.RecordBatch, tensors: Tensors, as_of: date, horizon_days: int) -> np.ndarray:
         """(customers,) the spend of the horizon if the customer stays; by the own rate where the bundle cannot tell."""
-        rows = read_rows(batch, ("spend",))
-        line = self.bundle.spend and self.bundle.spend.stays
+        model = self.bundle.spend
+        limited, is_limited = limit_days(batch, model.limits if model else {})
+        rows, line = read_money(limited), model and model.stays
         if line is None:
             return expect_spend(rows, as_of, horizon_days)
-        own = find_daily_rate(rows, as_of) * horizon_days
-        return np.round(line.predict(tensors.last(tensors.inputs).astype(float), own), 2)
+        inputs = tensors.last(tensors.inputs).astype(float)
+        if is_limited.any():
+            own_tensors = self.candidate.spec.build(limited.filter(pa.array(is_limited)), as_of)
+            inputs[is_limited] = own_tensors.last(own_tensors.inputs)
+        return np.round(line.predict(inputs, find_daily_rate(rows, as_of) * horizon_days), 2)
 
 
 def schema(horizons_days: tuple[int, ...]) -> pa.Schema:

@@ -33,9 +33,9 @@ class ProfitCurve:
 def expect_spend_at(series: Series, cutoff: date, shop: Shop, spec: TensorSpec) -> np.ndarray:
     """(N,) what those eligible at the cut-off would spend in the primary horizon if they stay, by what was known then;
     in the order of the series, as Predictions are."""
-    then = take_snapshot(series, cutoff, shop, spec)
-    own = then.daily_rate * shop.churn.primary_horizon_days
-    line = fit_spend(series, cutoff, shop, spec).stays
+    model = fit_spend(series, cutoff, shop, spec)
+    then = take_snapshot(series, cutoff, shop, spec, model.limits)
+    own, line = then.daily_rate * shop.churn.primary_horizon_days, model.stays
     return own if line is None else line.predict(then.inputs, own)
 
 

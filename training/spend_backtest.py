@@ -14,8 +14,10 @@ stays:
 | regression | what scores: the same over all model inputs beside it |
 | boosting | gradient-boosted trees over all of these |
 
-The deviance is the Tweedie deviance of power 1.5, the lower the better. Its difference to the regression's has a paired
-95 % interval over customers. Then the sales of all eligible, by horizon: expected, interval, and what came.
+Spend is net of refunds and as it came, whatever line it came from; below zero it counts as zero in the deviance. The
+deviance is the Tweedie deviance of power 1.5, the lower the better. Its difference to the regression's has a paired
+95 % interval over customers. Then expected over come by tenths of the regression's expected spend, and the sales of all
+eligible, by horizon: expected, interval, and what came.
 """
 
 from __future__ import annotations
@@ -43,8 +45,11 @@ from training.spend import (
     FEWEST_ROWS,
     LEAST_SHARE,
     POWER,
+    TENTHS,
     Snapshot,
     SpendLine,
+    SpendModel,
+    find_limits,
     gather,
     learn_spend,
     take_snapshot,
@@ -74,14 +79,14 @@ def fit_method(method: str, inputs: np.ndarray, own: np.ndarray, spend: np.ndarr
     if method == "regression":
         return SpendLine.fit(inputs, own, spend).predict
     trees = xgboost.train(
-        BOOSTING | {"base_score": mean}, xgboost.DMatrix(np.column_stack([own, inputs]), spend), ROUNDS
+        BOOSTING | {"base_score": mean}, xgboost.DMatrix(np.column_stack([own, inputs]), np.maximum(spend, 0)), ROUNDS
     )
     return lambda inputs, own: trees.inplace_predict(np.column_stack([own, inputs])).astype(float)
 
 
 def deviances(spend: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """(N,) the unit Tweedie deviances of power p: 2 (y^(2-p)/((1-p)(2-p)) - y m^(1-p)/(1-p) + m^(2-p)/(2-p))."""
-    p, m, y = POWER, expected, spend
+    p, m, y = POWER, expected, np.maximum(spend, 0.0)
     return 2 * (y ** (2 - p) / ((1 - p) * (2 - p)) - y * m ** (1 - p) / (1 - p) + m ** (2 - p) / (2 - p))
 
 
@@ -92,8 +97,11 @@ def compare(candidate: np.ndarray, contender: np.ndarray) -> tuple[float, float]
     return float(low), float(high)
 
 
-def judge_methods(snapshots: list[Snapshot], judged: Snapshot, shop: Shop) -> list[list[str]]:
-    """Rows for people: method, customers, deviance, its difference, expected over come, mean absolute error."""
+def judge_methods(
+    snapshots: list[Snapshot], judged: Snapshot, shop: Shop
+) -> tuple[list[list[str]], tuple[np.ndarray, np.ndarray]]:
+    """Rows for people: method, customers, deviance, its difference, expected over come, mean absolute error. Then what
+    the regression expected, and what came."""
     horizon = shop.churn.primary_horizon_days
     index = shop.churn.horizons_days.index(horizon)
     past = gather(snapshots, judged.day, index, horizon, of_stayers=True)
@@ -109,12 +117,18 @@ def judge_methods(snapshots: list[Snapshot], judged: Snapshot, shop: Shop) -> li
         shown = "–" if method == "regression" else f"{low:+.2f} to {high:+.2f}"
         rows.append([str(judged.day), method, f"{stayed.sum():,}", f"{losses[method].mean():.2f}", shown,
                      f"{values.sum() / spend.sum():.2f}", f"{np.abs(values - spend).mean():,.1f}"])  # fmt: skip
-    return rows
+    return rows, (expected["regression"], spend)
 
 
-def judge_sales(snapshots: list[Snapshot], judged: Snapshot, shop: Shop, known: date) -> list[list[str]]:
+def list_tenths(expected: np.ndarray, came: np.ndarray) -> list[str]:
+    """Expected over come by tenths of what was expected, the least first."""
+    tenths = np.array_split(np.argsort(expected, kind="stable"), TENTHS)
+    return [f"{expected[rows].sum() / came[rows].sum():.2f}" if came[rows].sum() > 0 else "–" for rows in tenths]
+
+
+def judge_sales(model: SpendModel, judged: Snapshot, shop: Shop, known: date) -> list[list[str]]:
     """Rows for people: day, horizon, expected, interval, came, held."""
-    model, rows = learn_spend(snapshots, judged.day, shop), []
+    rows = []
     for index, horizon in enumerate(shop.churn.horizons_days):
         line = model.sales[horizon]
         if line is None or judged.day + timedelta(days=horizon) > known:
@@ -133,17 +147,27 @@ def backtest(series: Series, shop: Shop, cutoffs: list[date] | None, console: Co
     newest = series.closed_until - timedelta(days=shop.churn.primary_horizon_days)
     methods = Table("day", "method", "customers", "deviance", "less the regression's", "expected/came", "mean error")
     sales = Table("day", "horizon", "expected sales", "95 % interval", "came", "off by", "held")
-    held = []
+    tenths = Table(
+        "day", *map(str, range(1, TENTHS + 1)), title="expected/came of those who stayed, by tenths of expected"
+    )
+    held, together = [], []
     for cutoff in cutoffs or [newest - timedelta(days=30 * n) for n in range(CUTOFFS)]:
         console.print(f"learning as of {cutoff}")
-        snapshots = take_snapshots(series.truncated(cutoff), shop, spec)
-        judged = take_snapshot(series, cutoff, shop, spec)
-        for row in judge_methods(snapshots, judged, shop):
+        known = series.truncated(cutoff)
+        limits = find_limits(known)
+        snapshots = take_snapshots(known, shop, spec, limits)
+        judged = take_snapshot(series, cutoff, shop, spec, limits, is_judged=True)
+        rows, came = judge_methods(snapshots, judged, shop)
+        together.append(came)
+        tenths.add_row(str(cutoff), *list_tenths(*came))
+        for row in rows:
             methods.add_row(*row)
-        for row in judge_sales(snapshots, judged, shop, series.closed_until):
+        for row in judge_sales(learn_spend(snapshots, cutoff, shop, limits), judged, shop, series.closed_until):
             sales.add_row(*row)
             held += [row[-1] == "yes"] if row[-1] != "–" else []
     console.print(methods)
+    tenths.add_row("all", *list_tenths(*map(np.concatenate, zip(*together, strict=True))))
+    console.print(tenths)
     console.print(sales)
     console.print(f"{sum(held)} of {len(held)} intervals held")
 

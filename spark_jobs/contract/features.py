@@ -36,7 +36,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("item_quantity", "purchases", f"coalesce(sum(quantity) filter (where {SALE}), 0)", "decimal(18,3)",
             "items", "items bought"),
     Measure("spend", "purchases", f"coalesce(sum(amount) filter (where {SALE}), 0)", "decimal(18,2)",
-            "shop currency", "money spent, returns not subtracted"),
+            "shop currency", "money spent, before refunds"),
     Measure("return_count", "purchases", f"count_if({RETURN})", "bigint", "lines", "returned lines"),
     Measure("refund", "purchases", f"coalesce(sum(amount) filter (where {RETURN}), 0)", "decimal(18,2)",
             "shop currency", "money given back for returns"),

@@ -40,7 +40,12 @@ CUSTOMER_OUTCOMES = Table(
         _CUSTOMER,
         _HORIZON,
         Column("churned", "boolean", "whether there was no qualifying activity in the horizon"),
-        Column("spend", "decimal(18,2)", "money spent in the horizon, returns not subtracted", "shop currency"),
+        Column(
+            "spend",
+            "decimal(18,2)",
+            "sales of the horizon less refunds in it, which count up to what the customer had paid",
+            "shop currency",
+        ),
     ),
     key=("as_of", "customer_id"),
     partition="as_of",
@@ -114,9 +119,9 @@ EXPECTED_SALES = Table(
         _SCORED_DAY,
         _HORIZON,
         Column("customers", "bigint", "eligible customers, those who will leave included", "customers"),
-        Column("expected", "decimal(18,2)", "the sum of what each is expected to spend", "shop currency"),
+        Column("expected", "decimal(18,2)", "the sum of what each is expected to spend, less refunds", "shop currency"),
         Column("low", "decimal(18,2)", "lower end of the 95 % interval, from how far such sums were off before; null: "
-               "too few past days can tell", "shop currency", nullable=True),
+               "too few past errors, fewer than four, to give an interval", "shop currency", nullable=True),
         Column("high", "decimal(18,2)", "upper end of the 95 % interval", "shop currency", nullable=True),
         Column("model_version", "string", "the model it comes from"),
         Column("is_hindsight", "boolean", "whether the model learned from days after as_of, or the night was restated"),
@@ -175,7 +180,7 @@ CONTACT_LIFT = Table(
         *_of_arms("churn_rate", "double", "share that churned of", "0..1"),
         *_with_interval("lift", "share kept by the plan: churn rate of the control group less that of the contacted",
                         "0..1"),
-        *_with_interval("spend_lift", "mean spend in the horizon of those to be contacted less that of the control "
+        *_with_interval("spend_lift", "mean net spend in the horizon of those to be contacted less that of the control "
                         "group", "shop currency"),
         *_of_arms("reached", "double", "share really contacted within the horizon, by contacts, of those whose horizon "
                   "began no sooner than this log; of", "0..1"),

@@ -195,7 +195,7 @@ def churn_risk(horizons_days: Iterable[int]) -> Table:
             _CUSTOMER,
             *probabilities,
             Column("expected_spend", "decimal(18,2)",
-                   "spend to expect in the primary horizon if the customer stays", "shop currency"),
+                   "spend less refunds to expect in the primary horizon if the customer stays", "shop currency"),
             Column("spend_at_risk", "decimal(18,2)",
                    "expected_spend times the churn probability of the primary horizon", "shop currency"),
             Column("band", "string", "high, medium or low, by the primary horizon's probability"),

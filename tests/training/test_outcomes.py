@@ -74,10 +74,13 @@ def test_first_honest_run_is_judged_by_those_active_before_and_what_they_did_sin
 
 def test_a_sale_undone_after_the_scored_day_counted_then_and_keeps_nobody(world):
     lake, warehouse, shop = world
-    record_days(lake, after(9), ("a", after(2), "-5"), ("c", after(3), "6"), ("c", after(9), "-6"))
+    record_days(lake, after(9), ("a", after(2), "-5"), ("c", after(3), "6"), ("c", after(9), "-60"))
     publish_night(lake, after(10))
     (row,) = outcomes.run(lake, warehouse, shop, after(10))
     assert (row["n"], row["churn_rate"]) == (3, pytest.approx(2 / 3))  # a counts by what was known, c left again
+    money = "SELECT spend FROM customer_outcomes WHERE customer_id IN ('a', 'c') ORDER BY customer_id"
+    # a paid 5 before, gave 5 back, then paid 8.25; c gave back more than he ever paid: only the 5 of before and 6 count
+    assert select(warehouse, shop, money) == [(Decimal("3.25"),), (Decimal("-5.00"),)]
 
 
 def test_late_deliveries_count_for_a_week_and_the_same_run_judges_nothing_again(world):

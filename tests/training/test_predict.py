@@ -23,8 +23,8 @@ from tests.training.series import PURCHASE, day, draw_shop_series, make_series, 
 from training.bundle import LoadedBundle
 from training.config import ModelSettings
 from training.explain import learn_evidence
-from training.grid import read_rows
 from training.members import KINDS, LSTM
+from training.money import read_money
 from training.predict import Scorer, expect_spend, load_scorer
 
 SHOP = make_shop()
@@ -115,14 +115,15 @@ def test_expected_spend_by_hand():
     series = make_series(
         {
             "long with us": {0: {"sale_count": 1, "spend": 1000.0}, 19: {"sale_count": 1, "spend": 7.0},
-                             20: {"sale_count": 1, "spend": 90.0}, 100: {"sale_count": 1, "spend": 270.0}},
+                             20: {"sale_count": 1, "spend": 95.0}, 30: {"refund": 5.0},
+                             100: {"sale_count": 1, "spend": 270.0}},
             "hundred days": {100: {"sale_count": 1, "spend": 50.0}},
             "new": {199: {"sale_count": 1, "spend": 30.0}},
             "only returns": {150: {"return_count": 1, "refund": 9.0}},
         },
         AS_OF,
     )  # fmt: skip
-    spend = expect_spend(read_rows(series, ("spend",)), AS_OF, 60)
+    spend = expect_spend(read_money(series), AS_OF, 60)
     # 180 days back from day 199 is day 20; the first day is day 100 of 100 days; a new customer counts as 30 days
     assert spend.tolist() == [round(360 / 180 * 60, 2), round(50 / 100 * 60, 2), round(30 / 30 * 60, 2), 0.0]
 

@@ -10,7 +10,7 @@ from tests.training.series import day, draw_shop_series, make_shop
 from training.config import ModelSettings
 from training.dataset import Series, TensorSpec, truncate
 from training.evaluate import take_outcomes
-from training.grid import read_rows
+from training.money import read_money
 from training.profit import expect_spend_at, trace_profit
 from training.spend import expect_spend
 
@@ -30,6 +30,6 @@ def test_too_few_to_learn_from_are_expected_to_go_on_as_they_did():
     shop = make_shop()
     expected = expect_spend_at(Series(table, day(199)), cutoff, shop, TensorSpec.of(shop, ModelSettings()))
     eligible = take_outcomes(table, cutoff, shop).eligible
-    rows = read_rows(truncate(table.filter(eligible), cutoff), ("spend",))
+    rows = read_money(truncate(table.filter(eligible), cutoff))
     assert np.round(expected, 2) == pytest.approx(expect_spend(rows, cutoff, shop.churn.primary_horizon_days))
     assert len(set(expected)) > 10
