@@ -6,7 +6,8 @@ volume   records of the day by log, beside the same weekdays before, each as far
          all logs are low and their files whole, it warns of a holiday instead of blocking; of a
          log that is delivered days later, the newest day that should be there; customers to score, beside those of the
          night before
-values   money per line, items per line, time per page, ratings: medians, beside the four weeks before
+values   money per line, items per line, time per page, ratings: medians, beside the four weeks before; the largest
+         purchases and refund of one customer; refunds beyond all that customers ever paid
 inputs   what the model sees tonight, beside what it learned from; inputs that grow with the calendar are not compared
 scores   tonight's probabilities, beside the model's first night, and whether they tell customers apart; before the
          scoring job there are none to look at
@@ -54,7 +55,9 @@ from training.config import ModelSettings
 from training.dataset import Series, TensorSpec, fold_of
 from training.drift_checks import BLOCK, OK, USUAL_WEEKS, Finding
 from training.evaluate import take_outcomes
+from training.grid import read_rows
 from training.members import CONSTANT
+from training.money import MEASURES, find_excess
 
 #: The measures that count a log's records.
 COUNTS = {"purchases": ("sale_count", "return_count"), "browses": ("browse_count",), "reviews": ("review_count",)}
@@ -65,6 +68,8 @@ VALUES = {
     "seconds per visit event": ("dwell_seconds", "browse_count"),
     "rating": ("rating_sum", "rated_count"),
 }
+#: What one customer's day may have too much of.
+LARGEST = {"spend": "largest purchases of a customer", "refund": "largest refund of a customer"}
 #: What the codes of reasons begin with that speak of a whole file.
 FILE_REASONS = "file_"
 #: So many customers, chosen by their hash, show how an input is spread.
@@ -125,6 +130,34 @@ def _look_at_volumes(days: pd.DataFrame, shop: Shop, as_of: date, known: date | 
         in_time = of_log[of_log["late"] <= delay + ((known or as_of) - as_of).days]
         by_day = in_time.groupby("event_day").agg(records=("records", "sum"), customers=("records", "count"))
         yield checks.check_volume(by_day, log, shop, as_of - timedelta(days=delay))
+
+
+def look_at_largest(lake: Lake, shop: Shop, as_of: date, known: date | None) -> list[Finding]:
+    """The largest purchases and the largest refund of one customer that day, beside those of the weeks before."""
+    deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= (known or as_of).isoformat()]
+    first = as_of - timedelta(weeks=USUAL_WEEKS)
+    is_inside = (pc.field("event_day") >= pa.scalar(first)) & (pc.field("event_day") <= pa.scalar(as_of))
+    columns = ["customer_id", "event_day", *LARGEST]
+    rows = lake.dataset(CUSTOMER_DAY, deliveries).to_table(columns=columns, filter=is_inside)
+    days = rows.group_by(["customer_id", "event_day"]).aggregate([(name, "sum") for name in LARGEST])
+    is_today = pc.equal(days["event_day"], pa.scalar(as_of))
+    today, before = days.filter(is_today), days.filter(pc.invert(is_today))
+    findings = []
+    for name, subject in LARGEST.items():
+        values = today[f"{name}_sum"].cast(pa.float64()).to_numpy()
+        customer = today["customer_id"][int(values.argmax())].as_py() if len(values) else None
+        usual = before[f"{name}_sum"].cast(pa.float64()).to_numpy().max(initial=0.0)
+        largest = values.max(initial=0.0)
+        findings.append(checks.check_largest(subject, customer, largest, usual, as_of, shop.currency))
+    return findings
+
+
+def look_at_refunds(lake: Lake, shop: Shop, as_of: date) -> Finding:
+    """By how much the refunds of tonight's customers exceed what they ever paid."""
+    series = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
+    found = [find_excess(read_rows(chunk, MEASURES)) for chunk in series.chunks()]
+    customers, excess, paid = map(sum, zip(*found, strict=True)) if found else (0, 0.0, 0.0)
+    return checks.check_refunds(customers, excess, paid, shop.currency)
 
 
 def look_at_customers(lake: Lake, as_of: date) -> Finding:
@@ -199,6 +232,8 @@ def look(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[Find
         look_at_customers(lake, as_of),
         *look_at_days(days, shop, as_of, known, find_whole_logs(lake, shop, as_of)),
     ]
+    if "purchases" in shop.sources:
+        findings += [*look_at_largest(lake, shop, as_of, known), look_at_refunds(lake, shop, as_of)]
     if found := warehouse.model_for(shop, as_of):
         findings += look_at_inputs(lake, shop, as_of, found[0])
         findings += look_at_scores(lake, warehouse, shop, as_of, found[0])

@@ -36,6 +36,8 @@ class Thresholds:
     volume_holiday: float = 0.3
     values_block: float = 10.0
     values_warn: float = 3.0
+    largest_warn: float = 10.0
+    refunds_warn: float = 0.01
     eligible_block: float = 0.5
     eligible_warn: float = 0.8
     psi_warn: float = 0.25  # the usual rule: below 0.1 nothing, above 0.25 another population
@@ -148,6 +150,28 @@ def check_values(medians: pd.DataFrame, subject: str, as_of: date) -> Finding:
     action = BLOCK if apart > LIMITS.values_block else WARN if apart > LIMITS.values_warn else OK
     text = f"median {value:,.2f}, before it was {expected:,.2f}"
     return Finding("values", subject, value, expected, ratio, action, text)
+
+
+def check_largest(
+    subject: str, customer: str | None, value: float, before: float, as_of: date, currency: str
+) -> Finding:
+    """The largest amount of one customer that day, beside the largest of the weeks before; medians never see it."""
+    if customer is None or before <= 0:
+        return Finding("values", subject, None, None, None, OK, "nothing to compare")
+    ratio = value / before
+    text = f"{value:,.2f} {currency} of customer {customer} on {as_of}, the weeks before had at most {before:,.2f}"
+    action = WARN if ratio > LIMITS.largest_warn else OK
+    return Finding("values", subject, value, before, ratio, action, text)
+
+
+def check_refunds(customers: int, excess: float, paid: float, currency: str) -> Finding:
+    """What customers got back beyond all that they ever paid: no sum of money counts it."""
+    share = excess / paid if paid > 0 else 0.0
+    text = (
+        f"refunds of {customers:,} customers exceed all that they ever paid, by {excess:,.2f} {currency}: not counted"
+    )
+    action = WARN if share > LIMITS.refunds_warn else OK
+    return Finding("values", "refunds beyond sales", excess, paid, share, action, text)
 
 
 def check_eligible(count: int, before: int | None) -> Finding:

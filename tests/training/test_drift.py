@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -12,13 +13,13 @@ import pytest
 
 from infra.bench.drift import DEFECTS, close, halve_purchases, judge
 from spark_jobs.contract.shop import DeliveryDay
-from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES, quarantine
+from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_DAY, DELIVERIES, quarantine
 from spark_jobs.lake import Lake
 from tests.training.series import draw_shop_series, make_shop
 from training import drift_checks as checks
 from training.config import ModelSettings
 from training.dataset import Series, TensorSpec, truncate
-from training.drift import find_whole_logs, list_blocking, look_at_days, take_inputs
+from training.drift import find_whole_logs, list_blocking, look_at_days, look_at_largest, take_inputs
 
 NIGHT = date(2024, 6, 30)
 SHOP = make_shop(is_whole=True)
@@ -231,3 +232,26 @@ def test_few_customers_with_many_records_each_may_all_stay_away_for_a_day():
 
     assert checks.check_volume(usual(7), "purchases", SHOP, NIGHT).action == "ok"
     assert checks.check_volume(usual(30), "purchases", SHOP, NIGHT).action == "block"
+
+
+def test_the_largest_day_of_a_customer_is_named_where_no_median_sees_it(tmp_path):
+    lake, empty = Lake(tmp_path), {c.name: [] if c.type.startswith("array") else 0 for c in CUSTOMER_DAY.columns}
+    for ago in range(20):
+        day = NIGHT - timedelta(days=ago)
+        spend = [Decimal(100 + n) * (1000 if (ago, n) == (0, 3) else 1) for n in range(9)]
+        rows = [empty | {"customer_id": f"c{n}", "event_day": day, "delivery_day": day, "sale_count": 1, "spend": money}
+                for n, money in enumerate(spend)]  # fmt: skip
+        lake.update(CUSTOMER_DAY, day.isoformat(), lambda before, r=rows: pa.Table.from_pylist(r, before.schema))
+    spend, refund = look_at_largest(lake, SHOP, NIGHT, None)
+    assert (spend.action, refund.action, spend.value) == ("warn", "ok", 103_000)
+    assert "103,000.00 EUR of customer c3 on 2024-06-30, the weeks before had at most 108.00" in spend.finding
+    assert look_at_largest(lake, SHOP, NIGHT - timedelta(days=1), None)[0].action == "ok"
+
+
+def test_refunds_beyond_sales_are_told_and_warn_where_they_are_many():
+    some = checks.check_refunds(2, 19.0, 20_000.0, "EUR")
+    assert (some.action, some.finding) == (
+        "ok", "refunds of 2 customers exceed all that they ever paid, by 19.00 EUR: not counted"
+    )  # fmt: skip
+    assert checks.check_refunds(2, 300.0, 20_000.0, "EUR").action == "warn"
+    assert checks.check_refunds(0, 0.0, 0.0, "EUR").action == "ok"
