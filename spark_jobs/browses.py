@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.shop import Shop
-from spark_jobs.mapping import mapped_text, parse_number
+from spark_jobs.mapping import mapped_number, mapped_text
 
 SECONDS = "decimal(18,3)"
 MOST_SECONDS = Decimal(10) ** 9  # so that a million events of a customer's day add up within the type
@@ -21,7 +21,7 @@ def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
         "*",
         mapped_text(source, "category").alias("category"),
         mapped_text(source, "session_id").alias("session_id"),
-        parse_number(mapped_text(source, "dwell_seconds"), SECONDS).alias("dwell_seconds"),
+        mapped_number(source, "dwell_seconds", SECONDS).alias("dwell_seconds"),
     )
 
 

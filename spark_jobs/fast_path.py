@@ -110,6 +110,8 @@ class FastPath:
             and all(map(_is_known, conditions))
             and (event_at.format in EPOCHS or event_at.format in TIMES)
             and "amount" not in source.columns
+            and source.numbers is None
+            and all(mapping.scale is None for mapping in source.columns.values())
             and source.max_events_per_hour is None
         )
 

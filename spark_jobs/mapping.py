@@ -11,7 +11,7 @@ import re
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from spark_jobs.contract.shop import KINDS, ColumnMapping, Condition, Source
+from spark_jobs.contract.shop import KINDS, NUMBERS, ColumnMapping, Condition, Source
 from spark_jobs.contract.time_patterns import EPOCH_UNITS_US
 from spark_jobs.raw import NOTHING, SEPARATOR, raw_column
 
@@ -70,6 +70,31 @@ def parse_number(text: Column, type_name: str) -> Column:
     return text.try_cast(type_name)
 
 
+def mapped_number(source: Source, name: str, type_name: str) -> Column:
+    """The decimal of a canonical column, as the source spells and scales it; null where it is none or too large."""
+    mapping, text = source.columns.get(name), spell_plainly(mapped_text(source, name), source.numbers)
+    if mapping is None or mapping.scale is None:
+        return parse_number(text, type_name)
+    scale = F.lit(str(mapping.scale)).cast("decimal(18,8)")
+    return (parse_number(text, "decimal(18,6)") * scale).try_cast(type_name)
+
+
+def spell_plainly(text: Column, numbers: str | None) -> Column:
+    """A number in one of the spellings NUMBERS like -1234.56; null where it is not spelt so. None: as it is.
+
+    What may stand beside the digits: blanks, apostrophes, signs and letters of a currency at its ends, brackets or a
+    minus behind for what is negative.
+    """
+    if numbers is None:
+        return text
+    thousands, point = (re.escape(mark) for mark in NUMBERS[numbers])
+    steps = ((r"[\s\p{Zs}\p{Sc}'’]", ""), ("−", "-"), (r"^\p{L}+|\p{L}+$", ""), (r"^(?:\((.+)\)|([\d.,]+)-)$", "-$1$2"))
+    for pattern, replacement in steps:
+        text = F.regexp_replace(text, pattern, replacement)
+    is_spelt_so = text.rlike(rf"^-?(?:\d+|\d{{1,3}}(?:{thousands}\d{{3}})+)(?:{point}\d+)?$")
+    return F.when(is_spelt_so, F.regexp_replace(F.regexp_replace(text, thousands, ""), point, "."))
+
+
 def parse_instant(text: Column, mapping: ColumnMapping, shop_zone: str) -> Column:
     """The UTC timestamp of this text.
 
@@ -111,7 +136,7 @@ def meets(source: Source, condition: Condition) -> Column:
     text, value = raw_text(source, condition.column), condition.value
     if condition.test == "is_empty":
         return text.isNull() if value else text.isNotNull()
-    number = text.try_cast("decimal(38,6)")
+    number = spell_plainly(text, source.numbers).try_cast("decimal(38,6)")
     tests = {
         "equals": lambda: text == value,
         "in": lambda: text.isin(*value),

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.shop import Shop, Source
-from spark_jobs.mapping import mapped_text, parse_number
+from spark_jobs.mapping import mapped_number, mapped_text
 from spark_jobs.plausible import IMPLAUSIBLE
 
 QUANTITY, PRICE, RATE, AMOUNT = "decimal(18,3)", "decimal(18,6)", "decimal(18,8)", "decimal(18,2)"
@@ -33,8 +33,8 @@ def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
 
 
 def _parse_columns(shop: Shop, source: Source) -> list[Column]:
-    quantity = parse_number(mapped_text(source, "quantity"), QUANTITY) if _maps(source, "quantity") else F.lit(1)
-    price = parse_number(mapped_text(source, "unit_price" if _maps(source, "unit_price") else "amount"), PRICE)
+    quantity = mapped_number(source, "quantity", QUANTITY) if _maps(source, "quantity") else F.lit(1)
+    price = mapped_number(source, "unit_price" if _maps(source, "unit_price") else "amount", PRICE)
     return [
         mapped_text(source, "category").alias("category"),
         quantity.cast(QUANTITY).alias("quantity"),

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from spark_jobs.contract.shop import Shop
-from spark_jobs.mapping import mapped_text, parse_number
+from spark_jobs.mapping import mapped_number, mapped_text
 from spark_jobs.sentiment import score_reviews
 
 GIVEN, RATING = "decimal(18,6)", "decimal(5,3)"
@@ -23,7 +23,7 @@ def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
     lowest, highest = map(str, source.rating_range)
     return dated.select(
         "*",
-        parse_number(mapped_text(source, "rating"), GIVEN).alias("given_rating"),
+        mapped_number(source, "rating", GIVEN).alias("given_rating"),
         mapped_text(source, "text").alias("text"),
     ).withColumn("rating", _rescale(F.col("given_rating"), lowest, highest))
 

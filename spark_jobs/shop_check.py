@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import islice
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -43,10 +44,11 @@ from spark_jobs.plain_console import PlainConsole, as_plain
 from spark_jobs.raw import Intake, RawRecord, read_records
 from spark_jobs.repeats import count_conflicts
 from spark_jobs.undone import leave_out_undone
-from spark_jobs.value_checks import find_remedy, is_worth_a_word
+from spark_jobs.value_checks import NUMERIC, find_number_doubts, find_remedy, is_worth_a_word
 
 FIRST_RECORDS = 3
 EXAMPLES = 3
+LOOKED_FILES, LOOKED_RECORDS = 20, 1000  # for how numbers are spelt
 #: A fault that only this share of the records has needs no mending of shop.toml.
 SHARE_TO_MEND = 0.02
 #: Zones whose day may name a file, tried in this order where events are ahead of theirs; and the shares of events from
@@ -156,6 +158,7 @@ def show_log(console: PlainConsole, shop: Shop, looked: Looked, findings: Findin
     for sentence in show_files(console, looked.source, looked.files, looked.tallies, looked.columns):
         findings.add(sentence)
     show_reasons(console, shop, looked, totals, findings)
+    check_numbers(shop, looked, findings)
     if not totals["clean"]:
         findings.add(f"{log}: no record is clean")
         return
@@ -235,6 +238,21 @@ def _suggest_times(looked: Looked, shop: Shop) -> str:
     texts = sample_times(looked.intake, sorted(looked.paths.values()))
     mapping = looked.source.columns["event_at"]
     return suggest_time_format(looked.judged.sparkSession, mapping, shop.time_zone, texts)
+
+
+def check_numbers(shop: Shop, looked: Looked, findings: Findings) -> None:
+    """Whether the numbers of the first records may mean others than they are taken for."""
+    source, paths = looked.source, sorted(looked.paths.values())
+    names = [name for name in NUMERIC if name in source.columns and source.columns[name].column]
+    texts: dict[str, list[str]] = {name: [] for name in names}
+    for path in paths[:: -(-len(paths) // LOOKED_FILES)]:
+        for record in islice(read_records(looked.intake, path), LOOKED_RECORDS):
+            for name in names if record.values else ():
+                if text := _raw_value(source, record, name).strip():
+                    texts[name].append(text)
+    for name in names:
+        if sentence := find_number_doubts(source, name, texts[name], shop.currency):
+            findings.add(sentence)
 
 
 def find_examples(looked: Looked, code: str) -> list[str]:

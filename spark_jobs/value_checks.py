@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from statistics import median
 
 from spark_jobs.contract.reasons import explain, say_returns
 from spark_jobs.contract.shop import Shop, Source
 
 #: A record or two of these are worth a word: the one slip that is left may be worth more than all others together.
 RARE = {"quantity_too_large", "amount_too_large", "amount_implausible"}
+#: The canonical columns that are numbers.
+NUMERIC = ("quantity", "unit_price", "amount", "dwell_seconds", "rating")
+#: How digits look that are not a plain number, tried in this order.
+SPELLINGS = (
+    ("1,234.56", r"\d{1,3}(,\d{3})+(\.\d+)?"), ("1.234,56", r"(\d+|\d{1,3}(\.\d{3})+),\d+"),
+    ("1.234,56", r"\d{1,3}(\.\d{3}){2,}"), ("1 234,56", r"\d{1,3}(\s\d{3})+(,\d+)?"),
+)  # fmt: skip
+FEWEST_ODD, FEWEST_POINTED, FEWEST_PRICES = 3, 10, 50
+LARGE_PRICE = 1000
+#: Currencies whose prices have no decimals, by ISO 4217 or by custom.
+WITHOUT_CENTS = {
+    "BIF", "CLP", "COP", "CRC", "DJF", "GNF", "HUF", "IDR", "IQD", "IRR", "ISK", "JPY", "KHR", "KMF",
+    "KRW", "LAK", "LBP", "MGA", "MMK", "NGN", "PKR", "PYG", "RSD", "RUB", "RWF", "THB", "TWD", "TZS",
+    "UGX", "UZS", "VND", "VUV", "XAF", "XOF", "XPF",
+}  # fmt: skip
 SIGNS = {"quantity_negative": ("quantity",), "price_negative": ("unit_price", "amount")}
 
 
@@ -27,4 +46,57 @@ def find_remedy(code: str, shop: Shop, source: Source, examples: Sequence[str]) 
     if code == "currency_unknown" and examples:
         lines = "\n".join(f'{currency} = "…"' for currency in dict.fromkeys(map(str.upper, examples)))
         return f"say at the end of shop.toml what one of each is worth in {shop.currency}:\n[rates]\n{lines}"
+    if code.endswith("_invalid") and explain(code).column in NUMERIC and (proposed := propose_numbers(examples)):
+        return say_numbers(source.log, proposed)
     return explain(code).remedy
+
+
+def propose_numbers(texts: Iterable[str]) -> str | None:
+    """The spelling, one of NUMBERS, that most of those texts have that are no plain numbers."""
+    found = Counter(filter(None, map(_spelling_of, texts)))
+    return found.most_common(1)[0][0] if found else None
+
+
+def _spelling_of(text: str) -> str | None:
+    """The spelling of a number that is not plain; 1,234 is taken for 1234. None: a plain one, or no number."""
+    sign, digits, mark = re.fullmatch(r"([^\d.,]*)(.*?)([^\d.,]*)", text, re.DOTALL).groups()
+    for spelling, pattern in SPELLINGS:
+        if re.fullmatch(pattern, digits):
+            return spelling
+    has_currency = re.fullmatch(r"[+-]?\s*|.*[$€£¥₹]\s*|.*[A-Z]{2,3}\s*", sign + mark) and (sign + mark).strip("+- ")
+    return "1,234.56" if has_currency and re.fullmatch(r"\d+(\.\d+)?", digits) else None
+
+
+def find_number_doubts(source: Source, name: str, texts: Sequence[str], currency: str) -> str | None:
+    """The sentence about numbers of a canonical column that may mean others than they are taken for; None: nothing.
+
+    texts: raw ones that are given. Without a declared spelling 4.995 is taken for nearly 5: where every point of a
+    column stands before three digits it may be a thousands mark. Whole prices in the thousands may be cents.
+    """
+    column, log = source.columns[name].column, source.log
+    if source.numbers is None:
+        odd = [text for text in texts if _spelling_of(text)]
+        if len(odd) >= max(FEWEST_ODD, len(texts) // 100):
+            proposed, shown = propose_numbers(odd), odd[0]
+            return f"{log}: {column} has numbers like {shown!r}: {say_numbers(log, proposed)}"
+        pointed = [text for text in texts if "." in text]
+        is_doubtful = all(re.fullmatch(r"-?[1-9]\d{0,2}(\.\d{3})+", text) for text in pointed)
+        if len(pointed) >= FEWEST_POINTED and is_doubtful and not all(text.endswith(".000") for text in pointed):
+            return (
+                f"{log}: {column} has numbers like {pointed[0]!r}, always three digits behind the point. If the point"
+                f' stands between thousands, {say_numbers(log, "1.234,56")}; if before decimals, numbers = "1,234.56"'
+            )
+    is_price = name in ("unit_price", "amount") and source.columns[name].scale is None
+    if is_price and currency not in WITHOUT_CENTS and len(texts) >= FEWEST_PRICES:
+        wholes = [int(text) for text in texts if re.fullmatch(r"-?\d{1,15}", text)]
+        if len(wholes) == len(texts) and (middle := median(map(abs, wholes))) >= LARGE_PRICE:
+            raw = json.dumps(column, ensure_ascii=False)
+            return (
+                f"{log}: {column} has whole numbers only, half of them from {middle:,.0f} on. If these are cents, say"
+                f' {name} = {{ column = {raw}, scale = "0.01" }}; if not, scale = "1"'
+            )
+    return None
+
+
+def say_numbers(log: str, spelling: str) -> str:
+    return f'say under [sources.{log}] numbers = "{spelling}"'

@@ -33,6 +33,9 @@ ALTERNATIVES = {
     "reviews": (("rating", "text"), "rating, text or both", 2),
 }
 KINDS = {"purchases": ("sale", "return"), "browses": ("view", "search", "cart_add", "cart_remove")}
+#: How a source spells its numbers: the mark between thousands and the one before decimals.
+NUMBERS = {"1,234.56": (",", "."), "1.234,56": (".", ","), "1 234,56": (" ", ",")}
+SCALED = ("quantity", "unit_price", "amount", "dwell_seconds")
 FORMATS = ("csv", "jsonl", "parquet")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 TESTS = ("equals", "in", "starts_with", "matches", "below", "above", "is_empty")
@@ -61,6 +64,7 @@ class ColumnMapping:
 
     format  for event_at only: see contract/time_patterns.py; None parses ISO 8601
     zone    for event_at only: the zone of times without an offset; None is the shop's
+    scale   for SCALED only: what one of the given units is worth, like 0.01 for cents
     values  for kind only: (raw value, one of KINDS) pairs; empty: the raw values are those, in any case
     """
 
@@ -69,6 +73,7 @@ class ColumnMapping:
     format: str | None = None
     zone: str | None = None
     values: tuple[tuple[str, str], ...] = ()
+    scale: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,7 @@ class Source:
     others            of a file that several logs read, the tests by which the logs after this one choose theirs
     leaves_rest       whether an earlier log reads the same files, and sees to records that nobody chooses
     max_events_per_hour  a customer with more in any hour of one delivery is a bot
+    numbers           one of NUMBERS; None: plain ones like 1234.56
     plausible_amount  purchases: the most that a line may be worth; None: what follows from the shop's own lines
     rating_range      the lowest and the highest rating that the shop allows
     layouts           other layouts of files; a file has the first whose columns it all has, the source's own before
@@ -167,6 +173,7 @@ class Source:
     leaves_rest: bool = False
     max_events_per_hour: int | None = None
     plausible_amount: Decimal | None = None
+    numbers: str | None = None
     rating_range: tuple[float, float] = (1.0, 5.0)
     limits: Limits = Limits()
     layouts: tuple[Layout, ...] = ()

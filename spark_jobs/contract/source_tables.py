@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, replace
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from spark_jobs.contract.shop import (
@@ -12,6 +12,8 @@ from spark_jobs.contract.shop import (
     CANONICAL,
     FORMATS,
     KINDS,
+    NUMBERS,
+    SCALED,
     TESTS,
     ColumnMapping,
     Condition,
@@ -86,6 +88,7 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         only=tuple(_read_condition(c) for c in section.sections("only")),
         max_events_per_hour=_read_bots(section.section("bots")),
         limits=_read_limits(section.section("limits")),
+        numbers=section.take("numbers", "one of " + ", ".join(map(repr, NUMBERS)), NUMBERS.__contains__, None),
         plausible_amount=_read_plausible_amount(section) if log == "purchases" else None,
         rating_range=_read_rating_range(section) if log == "reviews" else Source.rating_range,
     )
@@ -237,10 +240,20 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
     if name == "event_at":
         zone = _read_zone(inner)
         mapping = ColumnMapping(column, constant, _read_time_format(inner), zone)
+    if name in SCALED:
+        scale = inner.take("scale", 'a positive number, e.g. "0.01"', _is_scale, None)
+        mapping = ColumnMapping(column, constant, scale=None if scale is None else Decimal(str(scale)))
     if name == "kind":
         mapping = ColumnMapping(column, constant, values=_read_values(inner.section("values"), KINDS[log]))
     inner.done()
     return mapping
+
+
+def _is_scale(value: object) -> bool:
+    try:
+        return isinstance(value, str | int | float) and Decimal("1e-8") <= Decimal(str(value)) < 10**9
+    except InvalidOperation:
+        return False
 
 
 def _read_time_format(section: Section) -> str | None:

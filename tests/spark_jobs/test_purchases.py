@@ -201,6 +201,31 @@ def test_money_is_exact_in_the_shops_currency(spark, quantity, price, currency, 
     assert (row["reasons"], row["unit_price"], row["amount"]) == ([], Decimal(unit_price), Decimal(amount))
 
 
+@pytest.mark.parametrize(
+    ("numbers", "texts", "read"),
+    [
+        ("1.234,56", ["1.234,56 €", "EUR 6,90", "4.995", "−3", "7,5-", "(2,00)", "1234,5"],
+         ["1234.56", "6.9", "4995", "-3", "-7.5", "-2", "1234.5"]),
+        ("1.234,56", ["12.50", "1,234.56", "1.23.456", "1e3", "€", "1,2,3"], [None] * 6),
+        ("1,234.56", ["$1,234.56", "-12.5", "1'234", "12,50"], ["1234.56", "-12.5", "1234", None]),
+        ("1 234,56", ["1\u202f234,56", "1 234", "12,5 kr", "1.5"], ["1234.56", "1234", "12.5", None]),
+        (None, ["1.234", "1,5", "1e3"], ["1.234", None, "1000"]),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_as_the_source_spells_them(spark, numbers, texts, read):
+    shop = make_shop(numbers=numbers)
+    rows = judge(spark, shop, *({**BASE, "price": text} for text in texts))
+    assert [row["price"] for row in rows] == [text and Decimal(text) for text in read]
+
+
+def test_a_scale_turns_cents_into_money_and_rules_look_at_spelt_numbers(spark):
+    columns = {**AMOUNTS, "amount": ColumnMapping("price", scale=Decimal("0.01"))}
+    shop = make_shop(columns=columns, numbers="1.234,56", returns=(Condition("price", "below", 0),))
+    sale, refund = judge(spark, shop, {**BASE, "price": "4.995"}, {**BASE, "price": "-1.380 €"})
+    assert (sale["kind"], sale["amount"]) == ("sale", Decimal("49.95"))
+    assert (refund["kind"], refund["amount"], refund["reasons"]) == ("return", Decimal("13.80"), [])
+
+
 def test_the_shops_own_rules_reject_under_their_codes(spark):
     shop = make_shop(
         rejections=(

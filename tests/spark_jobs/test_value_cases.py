@@ -78,3 +78,25 @@ def test_a_currency_is_known_in_small_letters_and_another_is_named(spark, tmp_pa
     assert look.reasons == {"customer_id_missing": 249, "failed": 135}
     abroad = Look(spark, tmp_path, "a20_stripe_charges", change=('currency = "EUR"', 'currency = "GBP"'))
     assert "what one of each is worth in GBP:\n[rates]\nEUR = " in abroad.said
+
+
+GERMAN = ("[sources.purchases]\n", '[sources.purchases]\nnumbers = "1.234,56"\n')
+
+
+@pytest.mark.parametrize(
+    ("case", "remedy", "change", "count", "money"),
+    [
+        ("a02_german_excel", 'numbers = "1.234,56"', GERMAN, 4439, "1524055.75"),
+        ("a02b_thousands_points", 'numbers = "1.234,56"', GERMAN, 4439, "152405575.00"),
+        ("a20b_stripe_cents_no_currency", 'amount = { column = "amount", scale = "0.01" }',
+         ('amount = "amount"', 'amount = { column = "amount", scale = "0.01" }'), 2177, None),
+    ],
+)  # fmt: skip
+def test_numbers_are_doubted_until_they_are_declared(spark, tmp_path, case, remedy, change, count, money):
+    found = Look(spark, tmp_path, case)
+    assert (remedy in found.said, found.is_ready) == (True, False)
+    read = Look(spark, tmp_path, case, change=change)
+    assert read.is_ready
+    sold = read.money["sale"]
+    assert sold[0] == count
+    assert sold[1] == (Decimal(money) if money else found.money["sale"][1] / 100)
