@@ -28,6 +28,8 @@ SEMANTICS = {
     "spark.io.encryption.enabled": "true",
     # What is cached is read a few times within seconds: packing it costs more than it saves.
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
+    # Where nothing was read, the plan would be dropped as it runs, and with it the count of what was read.
+    "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",
     # To tell the JVM which line of Python built each expression takes as many calls as all the rest.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
