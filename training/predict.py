@@ -22,8 +22,8 @@ from training.bundle import LoadedBundle, load_bundle
 from training.dataset import Tensors
 from training.explain import Look, find_reasons
 from training.money import limit_days, read_money
-from training.reason_texts import write_texts
 from training.spend import expect_spend, find_daily_rate
+from training.telling import tell_reasons
 
 MONEY = pa.decimal128(18, 2)
 #: One Spark task is one core; TensorFlow would take all of them. Read when TensorFlow starts.
@@ -87,8 +87,8 @@ class Scorer:
     ) -> dict[str, pa.Array]:
         """The reason columns; null where nobody needs to act, for a reason costs more than a score."""
         reasons = find_reasons(self.candidate, looked, at_risk)
-        texts = write_texts(reasons, batch.take(pa.array(at_risk)), self.candidate.spec.measures, as_of, shop,
-                            looked.present[at_risk])  # fmt: skip
+        reasons, texts = tell_reasons(reasons, batch.take(pa.array(at_risk)), self.candidate.spec.measures, as_of,
+                                      shop, looked.present[at_risk])  # fmt: skip
         place = np.full(batch.num_rows, -1)
         place[at_risk] = np.arange(len(at_risk))
         rows = pa.array(place, mask=place < 0)

@@ -1,9 +1,9 @@
 """What is said of a reason? The words of contract/risk_reasons.py with numbers of the customer's own series.
 
 A change compares the last weeks with as many before them; where nothing happened in them, it tells what was usual in
-the half year before. Whatever the model thinks, the sentence is true. A fact that is no bad news by itself, an amount
-or a rise, is told with what makes it such: that there was only one day with a purchase, that one day was most of all,
-or since when the customer has been silent.
+the half year before. Whatever the model thinks, the sentence is true, and it is bad news. A fact that is none by
+itself, an amount or a rise, is told with what makes it such: that there was only one day with a purchase, that one day
+was most of all, or a silence that is longer than the customer's usual gap. Where nothing does, there is no sentence.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
+from spark_jobs.contract.features import ACTIVITY_MEASURES
 from spark_jobs.contract.risk_reasons import (
     BAD_NEWS,
     BASE_RATE,
@@ -40,12 +41,14 @@ ONE_OFF_SHARE = 0.5
 ONE_OFF_DAYS = 3
 #: From so many times the usual gap on, silence is told by it.
 LONG_GAP = 1.5
+#: Whoever is active only once in this share of the primary horizon may well miss it though nothing is wrong.
+RARE_SHARE = 0.5
 
 
 def write_texts(
     reasons: Reasons, batch: pa.RecordBatch, measures: tuple[str, ...], as_of: date, shop: Shop, present: np.ndarray
 ) -> np.ndarray:
-    """(B, MOST_REASONS) object: a sentence for every reason, None where there is none.
+    """(B, MOST_REASONS) object: a sentence for every reason, None where there is none or it is no bad news.
 
     present: (B,) the primary probability, of which BASE_RATE tells.
     """
@@ -71,13 +74,15 @@ class _Series:
         self.days_with_us = self.today - self.rows.first_day + 1
         self.ends = np.searchsorted(self.rows.row, np.arange(self.rows.count + 1))
         self.activity = "purchase" if "sale_count" in measures else "visit"
+        self.silent_measures = ("sale_count", *ORDER_SIZES) if self.activity == "purchase" else ("browse_count",)
+        self._look_at_activity()
 
-    def tell(self, group: ReasonGroup, row: np.ndarray, weeks: np.ndarray) -> list[str]:
-        """A sentence for each of the rows."""
+    def tell(self, group: ReasonGroup, row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
+        """A sentence for each of the rows; None where what there is to say is no bad news."""
         tellers = {"change": self._tell_changes, "mean": self._tell_means, "total": self._tell_totals,
                    "recency": self._tell_gaps, "tenure": self._tell_tenures}  # fmt: skip
         measures = tuple(name for name in group.measures if name in self.rows.measures)
-        return [start(text) for text in tellers[group.told](measures, row, weeks)]
+        return [text and start(text) for text in tellers[group.told](measures, row, weeks)]
 
     def tell_base_rate(self, present: np.ndarray) -> list[str]:
         """What becomes of customers like these; percents are rounded down, so that none is certain."""
@@ -87,7 +92,7 @@ class _Series:
             for p in present.tolist()
         ]
 
-    def _tell_changes(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
+    def _tell_changes(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
         """Fell, rose or none at all; an amount where nothing moved or there is nothing to compare with."""
         measure = measures[0]
         sums, span = self._sum_weeks(measure), np.where(weeks > 0, weeks, self._level_weeks(row))
@@ -101,13 +106,17 @@ class _Series:
         facts = zip(*(values.tolist() for values in (row, span, now, monthly * (weeks > 0), percent)), strict=True)
         return [self._tell_change(measure, *of) for of in facts]
 
-    def _tell_change(self, measure: str, row: int, weeks: int, now: float, monthly: float, percent: float) -> str:
-        """Bad news as it is; else with what makes it such."""
+    def _tell_change(
+        self, measure: str, row: int, weeks: int, now: float, monthly: float, percent: float
+    ) -> str | None:
+        """Bad news as it is; else with what makes it such. No activity is silence, which may be nothing unusual."""
         is_less = now <= 0 or percent <= -SMALLEST_PERCENT
         text = self._state_change(measure, weeks, now, monthly, percent)
-        if is_less != (measure in BAD_NEWS):
-            return text
-        return self._tell_order(measure, row) or self._add_silence(text, row)
+        if measure in BAD_NEWS:
+            return None if is_less else text
+        if now <= 0 and measure in self.silent_measures:
+            return text if self.is_silent[row] else self._tell_rarity(row)
+        return text if is_less else self._tell_order(measure, row) or self._add_silence(text, row)
 
     def _tell_order(self, measure: str, row: int) -> str:
         """That all, or most, of what somebody bought was bought on one day; empty where that is not so."""
@@ -134,16 +143,35 @@ class _Series:
         is_active = self.rows.measures[measure][own] > 0
         return self.rows.day[own][is_active], self.rows.measures[size][own][is_active]
 
-    def _add_silence(self, text: str, row: int) -> str:
-        """The fact, and how long ago the customer was active last."""
-        measure = {"purchase": "sale_count", "visit": "browse_count"}[self.activity]
-        if measure not in self.rows.measures:
-            return text
-        active, _ = self._active_days(row, measure, measure)
-        if not len(active):
-            return f"{text}, {self.words.no_purchase}" if self.activity == "purchase" else text
+    def _add_silence(self, text: str, row: int) -> str | None:
+        """The fact, and how long ago the customer was active last; None where that is not unusual for him."""
+        if not self.count[row]:
+            return f"{text}, {self.words.no_purchase}" if self.activity == "purchase" else None
+        if not self.is_silent[row]:
+            return self._tell_rarity(row)
         activity = self.words.activities[self.activity]
-        return self.words.last.format(fact=text, activity=activity, ago=self._ago(self.today - active[-1]))
+        return self.words.last.format(fact=text, activity=activity, ago=self._ago(self.silence[row]))
+
+    def _tell_rarity(self, row: int) -> str | None:
+        """That the customer is seldom active; None where that is not so."""
+        if self.gap[row] < RARE_SHARE * self.churn.primary_horizon_days:
+            return None
+        activity = self.words.activities[self.activity]
+        gap, ago = self._days(round(self.gap[row])), self._ago(self.silence[row])
+        return self.words.rare.format(activity=activity, gap=gap, ago=ago)
+
+    def _look_at_activity(self) -> None:
+        """By customer: days with activity, days since the last, the mean gap between them; and whether the silence is
+        unusual. It is where there was only one such day, or none."""
+        happened = self.rows.measures[ACTIVITY_MEASURES[self.activity]] > 0
+        of, day = self.rows.row[happened], self.rows.day[happened]
+        self.count = np.bincount(of, minlength=self.rows.count)
+        first, last = np.full(self.rows.count, self.today), self.rows.first_day.copy()
+        np.minimum.at(first, of, day)
+        np.maximum.at(last, of, day)
+        self.silence = self.today - last
+        self.gap = np.maximum(last - first, 0) / np.maximum(self.count - 1, 1)
+        self.is_silent = (self.count < 2) | (self.silence > self.gap)
 
     def _state_change(self, measure: str, weeks: int, now: float, monthly: float, percent: float) -> str:
         words, (noun, _) = self.words, self.words.nouns[measure]
@@ -155,7 +183,7 @@ class _Series:
         change = words.fell if percent < 0 else words.rose
         return change.format(noun=noun, percent=f"{abs(percent):.0f}", weeks=self._weeks(weeks))
 
-    def _tell_means(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
+    def _tell_means(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
         """The mean over the weeks; where there was nothing to take it of, how many there were that have none."""
         span = np.where(weeks > 0, weeks, self._level_weeks(row))
         sums = (self._sum_weeks(name)[row, span].tolist() for name in measures)
@@ -164,7 +192,7 @@ class _Series:
 
     def _tell_mean(
         self, measures: tuple[str, ...], row: int, weeks: int, value: float, count: float, there: float
-    ) -> str:
+    ) -> str | None:
         measure, _, counted = measures
         if not count:
             return self._tell_change(counted, row, weeks, there, monthly=0.0, percent=0.0)
@@ -172,7 +200,7 @@ class _Series:
         text = self.words.amount.format(noun=noun, weeks=self._weeks(weeks), amount=amount)
         return text if value < 0 else self._add_silence(text, row)
 
-    def _tell_totals(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
+    def _tell_totals(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
         measure = measures[0]
         noun = self.words.nouns[measure][0]
         totals = np.bincount(self.rows.row, self.rows.measures[measure], minlength=self.rows.count)[row].tolist()
@@ -181,28 +209,23 @@ class _Series:
             for of, value in zip(row.tolist(), totals, strict=True)
         ]
 
-    def _tell_gaps(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
-        """The silence beside the customer's own usual gap, as Feature.op gap_ratio has it."""
-        happened = self.rows.measures[measures[0]] > 0
-        of, day = self.rows.row[happened], self.rows.day[happened]
-        counts = np.bincount(of, minlength=self.rows.count)
-        first, last = np.full(self.rows.count, self.today), np.full(self.rows.count, 0)
-        np.minimum.at(first, of, day)
-        np.maximum.at(last, of, day)
-        gaps = (last - first + 1) / np.maximum(counts, 1)
-        return [self._tell_gap(*facts) for facts in zip(
-            (self.today - last)[row].tolist(), gaps[row].tolist(), counts[row].tolist(), strict=True)]  # fmt: skip
+    def _tell_gaps(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
+        """The silence beside the customer's own usual gap."""
+        return [self._tell_gap(of) for of in row.tolist()]
 
-    def _tell_gap(self, days: int, gap: float, count: int) -> str:
-        if count == 0:
+    def _tell_gap(self, row: int) -> str | None:
+        if self.count[row] == 0:
             return self.words.no_purchase
-        if count == 1:
+        days, gap = int(self.silence[row]), self.gap[row]
+        if self.count[row] == 1:
             return self.words.one_purchase.format(ago=self._ago(days))
         if days >= LONG_GAP * gap:
             return self.words.long_gap.format(days=self._days(days), ratio=f"{days / gap:.1f}")
-        return self.words.usual_gap.format(ago=self._ago(days), gap=self._days(round(gap)))
+        if days > gap:
+            return self.words.usual_gap.format(ago=self._ago(days), gap=self._days(round(gap)))
+        return self._tell_rarity(row)
 
-    def _tell_tenures(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str]:
+    def _tell_tenures(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
         return [
             self._add_silence(self.words.tenure.format(ago=self._ago(days)), of)
             for of, days in zip(row.tolist(), (self.days_with_us[row] - 1).tolist(), strict=True)

@@ -59,7 +59,7 @@ from training.markdown import write_table
 from training.members import NetworkMembers
 from training.predict import find_bands
 from training.progress import show_progress
-from training.reason_texts import write_texts
+from training.telling import tell_reasons
 from training.train import Training, prepare_reasons
 
 COLUMNS = ("kind", "at risk", "explained", "named", "same weeks", "fidelity", "anywhere", "best of all",
@@ -199,7 +199,7 @@ def time_reasons(at_risk: AtRisk, shop: Shop) -> float:
     def score_and_explain() -> None:
         looked = look_at(candidate, candidate.spec.build(batch, as_of))
         reasons = find_reasons(candidate, looked, np.arange(len(looked.present)))
-        write_texts(reasons, batch, candidate.spec.measures, as_of, shop, looked.present)
+        tell_reasons(reasons, batch, candidate.spec.measures, as_of, shop, looked.present)
 
     return float(np.median([time_once(score_and_explain) / time_once(score) - 1 for _ in range(TRIES)]))
 

@@ -51,6 +51,7 @@ class Language:
 
     activities  churn.activity -> what it is called
     last        the clause that makes a fact a risk: how long the customer has been silent
+    rare        what makes a risk of him who has been silent no longer than usual: that he is seldom active
     """
 
     nouns: Mapping[str, tuple[str, str]]
@@ -69,6 +70,7 @@ class Language:
     total: str
     long_gap: str
     usual_gap: str
+    rare: str
     one_purchase: str
     no_purchase: str
     tenure: str
@@ -107,6 +109,7 @@ LANGUAGES: dict[str, Language] = {
         total="{noun} so far: {amount}",
         long_gap="no purchase for {days}, {ratio} times the usual gap",
         usual_gap="last purchase {ago}, the usual gap is {gap}",
+        rare="a {activity} only every {gap}, the last one {ago}",
         one_purchase="only one day with a purchase, {ago}",
         no_purchase="no purchase so far",
         tenure="first seen {ago}",
@@ -143,6 +146,7 @@ LANGUAGES: dict[str, Language] = {
         total="至今{noun}:{amount}",
         long_gap="已 {days}没有购买,是平常间隔的 {ratio} 倍",
         usual_gap="上次购买在 {ago},平常间隔 {gap}",
+        rare="平均每隔 {gap}才有一次{activity},上次在 {ago}",
         one_purchase="只在 {ago}购买过一天",
         no_purchase="至今没有购买",
         tenure="首次出现在 {ago}",

@@ -29,6 +29,7 @@ from training.fit import Candidate, fit_candidates
 from training.lean import LeanNetwork
 from training.members import BLEND, LSTM, NetworkMembers
 from training.reason_texts import write_texts
+from training.telling import tell_reasons
 
 SHOP = make_shop()
 AS_OF = day(199)
@@ -118,10 +119,11 @@ def test_everybody_has_a_reason_however_wrong_the_guesses_are(kind, seed):
     for group in range(len(list_groups(candidate.spec))):
         assert (look.measure(candidate, bare, np.full(len(bare), group), np.zeros(len(bare), int)) < 1e-4).all()
     for language in ("en", "zh"):
-        texts = write_texts(
+        told, texts = tell_reasons(
             reasons, series, candidate.spec.measures, AS_OF, replace(SHOP, language=language), look.present
         )
-        assert ((texts == None) == (reasons.group == None)).all()  # noqa: E711
+        assert ((texts == None) == (told.group == None)).all()  # noqa: E711
+        assert all(group is not None for group in told.group[:, 0])
         percent = [int(re.search(r"(\d+) ?%", text)[1]) for text in texts[bare, 0]]
         assert percent == np.floor(100 * look.present[bare]).astype(int).tolist()
         if language == "en":
@@ -133,16 +135,24 @@ def check_sentences(sentences: list[str], days: list[date]) -> None:
     """What they say of a customer who bought on these days only, recomputed."""
     for text in sentences:
         silent, known = ((AS_OF - of).days for of in (days[-1], days[0]))
-        for pattern, expected in ((r"last purchase (\d+) days? ago", silent), (r"no purchase for (\d+) days?", silent),
-                                  (r"first seen (\d+) days? ago", known)):  # fmt: skip
+        facts = (("last (?:purchase|one) {} ago", silent), ("no purchase for {}", silent), ("first seen {} ago", known))
+        for words, expected in facts:
+            pattern = words.format(r"(\d+) days?")
             assert [int(found) for found in re.findall(pattern, text, re.IGNORECASE)] in ([], [expected]), text
         if "Only one day with a purchase" in text:
             assert len(days) == 1
         assert "no purchase so far" not in text.lower()
         is_bad_news = re.search(
-            r"fell|^No |No purchase for|Only one day|last purchase|on one day|Nothing stands out", text, re.IGNORECASE
-        )
+            r"fell|^No |No purchase for|Only one day|last purchase|only every|on one day|Nothing stands out", text,
+            re.IGNORECASE,
+        )  # fmt: skip
         assert is_bad_news, text
+        gap = (days[-1] - days[0]).days / max(len(days) - 1, 1)
+        if re.search(r"^no (purchases|items|spending)|no purchase for|last purchase", text, re.IGNORECASE):
+            assert len(days) == 1 or silent > gap, text
+        if found := re.search(r"only every (\d+) day", text):
+            assert abs(int(found[1]) - gap) <= 0.5, text
+            assert gap >= 30, text
 
 
 def test_other_weights_give_other_reasons():
@@ -171,6 +181,12 @@ def test_nobody_who_is_typical_has_a_reason_of_his_own(explained):
 
 VISITS = {day_number: {"browse_count": 10} for day_number in range(100, 180, 2)}
 CUSTOMERS = {
+    "often": {number: PURCHASE for number in range(0, 200, 12)},
+    "lapsed": {0: PURCHASE, 60: PURCHASE, 120: PURCHASE},
+    "late": {
+        **{number: {**PURCHASE, "spend": 1} for number in range(133, 173, 13)},
+        **{number: {**PURCHASE, "spend": 2.5} for number in (177, 181)},
+    },
     "fades": {0: PURCHASE, 50: PURCHASE, 100: PURCHASE, **VISITS, 185: {"browse_count": 21}, 155: PURCHASE},
     "new": {195: {**PURCHASE, "return_count": 1}},
     "today": {199: PURCHASE},
@@ -196,12 +212,14 @@ CUSTOMERS = {
         ("fades", "browsing", 3, "Browsing fell by 81 % in the last 3 weeks", "最近 3 周浏览减少了 81%"),
         ("fades", "browsing", 1, "No browsing in the last week, 70.4 events a month before",
          "最近 1 周没有浏览,之前每月 70.4 次"),
-        ("fades", "recency", 0, "Last purchase 44 days ago, the usual gap is 52 days",
-         "上次购买在 44 天前,平常间隔 52 天"),
-        ("fades", "frequency", 1, "No purchases in the last week, 0.3 a month before",
+        ("fades", "recency", 0, "A purchase only every 78 days, the last one 44 days ago",
+         "平均每隔 78 天才有一次购买,上次在 44 天前"),
+        ("lapsed", "frequency", 1, "No purchases in the last week, 0.3 a month before",
          "最近 1 周没有购买,之前每月 0.3 次"),
-        ("fades", "frequency", 0, "Purchases in the last 26 weeks: 2, last purchase 44 days ago",
-         "最近 26 周购买:2 次,上次购买在 44 天前"),
+        ("lapsed", "frequency", 0, "Purchases in the last 26 weeks: 2, last purchase 79 days ago",
+         "最近 26 周购买:2 次,上次购买在 79 天前"),
+        ("lapsed", "recency", 0, "Last purchase 79 days ago, the usual gap is 60 days",
+         "上次购买在 79 天前,平常间隔 60 天"),
         ("fades", "reviews", 13, "No reviews in the last 13 weeks", "最近 13 周没有评论"),
         ("new", "recency", 0, "Only one day with a purchase, 4 days ago", "只在 4 天前购买过一天"),
         ("looks around", "recency", 0, "No purchase so far", "至今没有购买"),
@@ -222,10 +240,17 @@ CUSTOMERS = {
         ("new", "returns", 2, "Returns in the last 2 weeks: 1", "最近 2 周退货:1 次"),
         ("reviews", "reviews", 4, "Mean review sentiment in the last 4 weeks: -0.7 (-1 bad, 1 good)",
          "最近 4 周评论平均情感:-0.7(-1 差,1 好)"),
-        ("reviews", "breadth", 0, "Categories bought so far: 2, last purchase 9 days ago",
-         "至今购买过的品类:2 个,上次购买在 9 天前"),
-        ("reviews", "spend", 13, "Spending rose by 100 % in the last 13 weeks, last purchase 9 days ago",
-         "最近 13 周消费增加了 100%,上次购买在 9 天前"),
+        ("reviews", "breadth", 0, "A purchase only every 63 days, the last one 9 days ago",
+         "平均每隔 63 天才有一次购买,上次在 9 天前"),
+        ("lapsed", "breadth", 0, "Categories bought so far: 0, last purchase 79 days ago",
+         "至今购买过的品类:0 个,上次购买在 79 天前"),
+        ("late", "spend", 4, "Spending rose by 200 % in the last 4 weeks, last purchase 18 days ago",
+         "最近 4 周消费增加了 200%,上次购买在 18 天前"),
+        # no bad news, whatever the model makes of it: silent no longer than usual, and often there
+        *((customer, group, weeks, None, None) for customer, group, weeks in (
+            ("often", "recency", 0), ("often", "frequency", 1), ("often", "frequency", 0), ("often", "spend", 1),
+            ("often", "tenure", 0), ("often", "breadth", 0), ("often", "returns", 8), ("fades", "returns", 8),
+        )),
     ],
 )  # fmt: skip
 def test_a_sentence_is_true(customer, group, weeks, english, chinese):
@@ -236,3 +261,19 @@ def test_a_sentence_is_true(customer, group, weeks, english, chinese):
     for language, sentence in (("en", english), ("zh", chinese)):
         texts = write_texts(reasons, series, measures, AS_OF, replace(SHOP, language=language), np.array([0.5]))
         assert texts.tolist() == [[sentence]]
+
+
+def test_only_bad_news_is_told_and_each_once():
+    """Of three reasons the second is none and the third says what the first does; who has none left gets the rate."""
+    series = make_series({"of rare": CUSTOMERS["fades"], "regular": CUSTOMERS["often"]}, AS_OF)
+    measures = tuple(measure.name for measure in SERIES_MEASURES)
+    group = np.array([["returns", "recency", "tenure"], ["recency", "tenure", None]], object)
+    reasons = Reasons(group, np.zeros((2, 3), int), np.array([[0.3, 0.2, 0.1], [0.2, 0.1, np.nan]]))
+    told, texts = tell_reasons(reasons, series, measures, AS_OF, SHOP, np.array([0.5, 0.456]))
+    assert told.group.tolist() == [["recency", None, None], [BASE_RATE, None, None]]
+    assert np.array_equal(told.effect, [[0.2, np.nan, np.nan], [np.nan] * 3], equal_nan=True)
+    assert texts[:, 0].tolist() == [
+        "A purchase only every 78 days, the last one 44 days ago",
+        "Nothing stands out: of customers like this one 45 % make no purchase within 60 days",
+    ]
+    assert (texts[:, 1:] == None).all()  # noqa: E711
