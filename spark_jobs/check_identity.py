@@ -20,14 +20,29 @@ from spark_jobs.contract.customer_ids import AS_GIVEN, CASE_INSENSITIVE, NUMERIC
 EXAMPLES = 3
 #: Words that may be somebody's id, but mostly are nobody's.
 MAYBE_NOBODY = {
-    "0", "-1", "guest", "guests", "guest user", "gast", "invite", "anonymous", "anon", "anonym", "unknown", "unbekannt",
-    "nobody", "noone", "no customer", "na", "n.a.", "nil", "no", "missing", "empty", "blank", "default", "dummy",
-    "test", "cash", "cash sale", "walk-in", "walkin", "customer", "visitor", "user", "deleted", "removed", "noreply",
-    "no-reply", "false", "tbd", "xx", "xxx",
+    "0", "-1", "guest", "guests", "guest user", "gast", "invite", "anonymous", "anon", "anonym", "unknown",
+    "unbekannt", "nobody", "noone", "no customer", "na", "n.a.", "nil", "no", "missing", "empty", "blank",
+    "default", "dummy", "test", "cash", "cash sale", "walk-in", "walkin", "customer", "visitor", "user", "deleted",
+    "removed", "noreply", "no-reply", "false", "tbd", "xx", "xxx", "noemail", "nomail", "no email", "none", "nul",
+    "not set", "not registered", "unregistered", "not available", "not provided", "walk-in customer", "walk in",
+    "cash customer", "guest customer", "various", "pos", "temp", "kein", "keine", "keiner", "kein kunde",
+    "niemand", "leer", "kunde", "barverkauf", "laufkunde", "laufkundschaft", "diverse", "nicht angemeldet",
+    "inconnu", "inconnue", "anonyme", "invité", "visiteur", "aucun", "client", "client de passage", "vide",
+    "invitado", "anonimo", "anónimo", "desconocido", "ninguno", "nadie", "sin cliente", "visitante", "cliente",
+    "vacio", "vacío", "ospite", "sconosciuto", "nessuno", "vuoto", "convidado", "desconhecido", "nenhum", "klant",
+    "onbekend", "anoniem", "geen", "gæst", "gjest", "gäst", "okänd", "ukendt", "ukjent", "vieras", "host",
+    "neznámý", "gość", "nieznany", "brak", "puste", "misafir", "гость", "аноним", "неизвестно", "нет", "匿名", "游客",
+    "访客", "未知", "无", "ゲスト", "不明", "非会員", "게스트", "비회원", "없음",
 }  # fmt: skip
 _PLACEHOLDER = re.compile(r"-?0+|-?9{4,}|0[0-]+0")  # 000, 9999999, a UUID of zeros
 _EXPONENT = re.compile(r"-?[0-9]+(\.[0-9]+)?[eE]\+?[0-9]+")
+_MARKS_AROUND = re.compile(r"^(?:mailto:|tel:|[\W_])+|[\W_]+$", re.IGNORECASE)
+_WITH_THOUSANDS = re.compile(r"[0-9]{1,3}(?:[.,'’ ][0-9]{3})+")
 
+#: Where so many customers have ids of one kind (numbers, also after a few letters, or addresses), a word among them is
+#: hardly a customer.
+NEARLY_ALL = 0.98
+KINDS = (re.compile(r"^\D{0,5}[0-9][0-9.,' -]*$"), re.compile("@"))
 FEWEST_EVENTS, FEWEST_CUSTOMERS = 200, 20  # below, a share says little
 LARGE_SHARE, HUGE_SHARE = 0.05, 0.2
 TIMES_THE_LARGE, TIMES_THE_LARGE_EVERY_DAY = 20, 5
@@ -105,16 +120,27 @@ def find_maybe_nobody(customers: Mapping[str, Met], ids: CustomerIds) -> dict[st
         has_neighbour = number is not None and {str(number - 1), str(number + 1)} & customers.keys()
         return bool(has_neighbour) and customers[customer].events <= usual
 
-    found = {customer: met.events for customer, met in customers.items()
-             if looks_like_nobody(ids.caseless(customer)) and not is_one_of_many(customer)}  # fmt: skip
+    nobody = {one for one in customers if looks_like_nobody(ids.caseless(one)) and not is_one_of_many(one)}
+    found = {one: customers[one].events for one in nobody | find_words_among_numbers(customers)}
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
 def looks_like_nobody(caseless: str) -> bool:
     """A word of MAYBE_NOBODY, also as the name in an e-mail address; a placeholder; no letter or digit at all."""
     name = caseless.partition("@")[0] if "@" in caseless[1:] else caseless
-    is_word = name in MAYBE_NOBODY and (name == caseless or len(name) > 2)
-    return is_word or bool(_PLACEHOLDER.fullmatch(caseless)) or not any(map(str.isalnum, caseless))
+    is_word = {name, name.strip("()[]<>*#_. ")} & MAYBE_NOBODY and (name == caseless or len(name) > 2)
+    return bool(is_word) or bool(_PLACEHOLDER.fullmatch(caseless)) or not any(map(str.isalnum, caseless))
+
+
+def find_words_among_numbers(customers: Collection[str]) -> set[str]:
+    """The ids without a digit where nearly all are numbers or e-mail addresses: in any language such a word is rather a
+    kind of sale than a customer."""
+    words = {customer for customer in customers if "@" not in customer and not any(map(str.isdigit, customer))}
+    are_few = len(customers) >= FEWEST_CUSTOMERS and len(words) <= (1 - NEARLY_ALL) * len(customers)
+    has_kind = are_few and any(
+        sum(bool(kind.search(customer)) for customer in customers) >= NEARLY_ALL * len(customers) for kind in KINDS
+    )
+    return words if has_kind else set()
 
 
 def high_usual(events: Iterable[int]) -> int:
@@ -167,10 +193,24 @@ def find_same(customers: Collection[str], form: Callable[[str], str]) -> list[li
     return [group for group in groups.values() if len(group) > 1]
 
 
+def merge_settings(customer: str) -> str:
+    """One form for all ids that some setting makes one."""
+    return canonical_id(canonical_id(customer, CASE_INSENSITIVE), NUMERIC)
+
+
+def strip_marks(customer: str) -> str:
+    """Without the marks round it and, of a number, those between thousands, as spreadsheets add them: '00123, 10,011,
+    ="10011", #10011, {3F2A…}."""
+    bare = re.sub(r"(?<=[0-9]),00?$", "", _MARKS_AROUND.sub("", customer))
+    return merge_settings(re.sub("[^0-9]", "", bare) if _WITH_THOUSANDS.fullmatch(bare) else bare)
+
+
+MARKS = "form without marks"
 #: Other forms of an id; the settings first.
 FORMS: dict[str, Callable[[str], str]] = {
     NUMERIC: lambda customer: canonical_id(customer, NUMERIC),
     CASE_INSENSITIVE: lambda customer: canonical_id(customer, CASE_INSENSITIVE),
+    MARKS: strip_marks,
     "digits": lambda customer: re.sub("[^0-9]", "", customer).lstrip("0"),
     "letters and digits": lambda customer: re.sub(r"[\W_]", "", canonical_id(customer, CASE_INSENSITIVE)),
 }
@@ -229,6 +269,7 @@ def judge_customers(logs: list[LogCustomers], needed_log: str, ids: CustomerIds)
     for spelling in (NUMERIC, CASE_INSENSITIVE):
         if spelling not in {*named, ids.spelling}:
             tell_spelling(told, everybody, spelling, ids)
+    tell_marks(told, everybody, ids)
     return told
 
 
@@ -315,4 +356,22 @@ def tell_spelling(told: Told, everybody: Collection[str], spelling: str, ids: Cu
         (is_address or share >= SPELT_TWICE) and not ids.is_chosen,
         f"{sum(map(len, groups)):,} of {len(everybody):,} customers differ from another one by {difference} only, so"
         f" one person may be several customers ({examples}): {remedy}",
+    )
+
+
+def tell_marks(told: Told, everybody: Collection[str], ids: CustomerIds) -> None:
+    """Ids that differ by marks which no setting drops."""
+    groups = find_same({merge_settings(customer) for customer in everybody}, strip_marks)
+    if not groups:
+        return
+    count, examples = (
+        sum(map(len, groups)),
+        "; ".join(" and ".join(map(repr, group[:2])) for group in groups[:EXAMPLES]),
+    )
+    says_so = ids.is_chosen and ids.spelling == AS_GIVEN
+    told.add(
+        count / len(everybody) >= SPELT_TWICE and not says_so,
+        f"{count:,} of {len(everybody):,} customers differ from another one by marks round or between their digits"
+        f" only, so one person may be several customers ({examples}): have the ids exported alike, as plain text; if"
+        f' they are different customers, customer_ids = "{AS_GIVEN}" at the top of shop.toml says so',
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter, defaultdict
 from datetime import date, datetime, timedelta
+from hashlib import md5
 
 import pytest
 
@@ -91,6 +92,11 @@ def test_words_for_nobody_are_named_and_programs_words_are_no_customers(case, fo
         "Anonymous",
         "guest@shop.example",
         "00000000-0000-0000-0000-000000000000",
+        "Inconnu",
+        "(leer)",
+        "匿名",
+        "noemail@noemail.com",
+        "Wochenmarkt",
     ],
 )
 def test_a_single_record_of_a_word_for_nobody_is_a_finding_until_the_shop_has_said_what_it_means(word):
@@ -150,6 +156,28 @@ def test_a_setting_that_the_shop_has_chosen_is_no_finding():
     (finding,) = judge(log("purchases", *ids)).findings
     assert 'customer_ids = "case-insensitive"' in finding
     assert judge(log("purchases", *ids), is_chosen=True).findings == []
+
+
+def test_a_word_is_nobody_only_where_nearly_all_other_ids_are_of_another_kind():
+    names = [
+        f"{first} {last}" for first in ("Anna", "Bo", "Cem", "Dorte") for last in ("Mas", "Noll", "Ode", "Paz", "Ruf")
+    ]
+    assert judge(log("purchases", *names, "Wochenmarkt")).findings == []
+    assert judge(log("purchases", *PEOPLE, *names)).findings == []
+    keys = [md5(one.encode()).hexdigest()[:8] for one in PEOPLE]
+    assert judge(log("purchases", *keys, "deadbeef")).findings == []
+    assert judge(
+        log("purchases", *(f"{a}.{b}@c.example" for a in "abcdefgh" for b in "abcdefgh"), "Wochenmarkt")
+    ).findings
+
+
+@pytest.mark.parametrize("spelt", ["'{}", '="{}"', "#{}", '"{}"', "{:,}", "{:.2f}"], ids=str)
+def test_ids_that_differ_by_marks_only_are_named_unless_the_shop_says_that_they_are_different_customers(spelt):
+    marked = [spelt.format(int(one)).replace(".00", ",00") for one in PEOPLE[:150]]
+    (finding,) = judge(log("purchases", *PEOPLE, *marked)).findings
+    assert "300 of 350 customers differ from another one by marks" in finding
+    assert judge(log("purchases", *PEOPLE, *marked), is_chosen=True).findings == []
+    assert judge(log("purchases", *PEOPLE, marked[0])).findings == []
 
 
 def test_a_night_warns_of_one_who_was_met_at_an_implausible_share_of_the_newest_moments(spark):
