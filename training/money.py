@@ -20,6 +20,8 @@ LIMITED = ("item_quantity", "refund", "spend")
 #: The share of a shop's days that says how far its amounts reach, and how many days at least lie beyond it.
 HIGH, FEWEST_BEYOND = 0.99, 4
 FEWEST_DAYS = 20
+#: An amount that so many of its days reach, and this share of them, is the shop's own and no slip.
+REACHED_BY, REACHED_SHARE = 20, 0.002
 
 
 def read_money(batch: pa.RecordBatch | pa.Table) -> SeriesRows:
@@ -83,7 +85,9 @@ def find_day_limit(money: np.ndarray) -> float:
     """The most that a customer's day counts for, by the shop's own days (N,): one line must not move a shop.
 
     Amounts are spread about log-normally. From the median and a high quantile, which a few wrong lines move by nothing,
-    follows the amount that of so many days one is expected to exceed. Infinite where too few days can tell.
+    follows the amount that of so many days one is expected to exceed. Where few orders are of another kind, as yearly
+    ones beside monthly ones, the spread does not show them: what enough days reach counts as it is. Infinite where too
+    few days can tell.
     """
     amounts = np.sort(money[money > 0])
     count = len(amounts)
@@ -92,4 +96,5 @@ def find_day_limit(money: np.ndarray) -> float:
     share = min(HIGH, 1 - FEWEST_BEYOND / count)
     middle, high = np.log(np.quantile(amounts, [0.5, share], method="lower"))
     spread = (high - middle) / norm.ppf(share)
-    return float(np.exp(max(middle + spread * norm.isf(1 / count), high)))
+    reached = amounts[-max(REACHED_BY, int(REACHED_SHARE * count))]
+    return float(max(np.exp(max(middle + spread * norm.isf(1 / count), high)), reached))
