@@ -72,12 +72,30 @@ def _read_records(file_system: pa.fs.FileSystem, path: str, source: Source) -> I
             yield from _refuse_records(lines, header, match, source)
             return
         records = _CsvRecords(lines, source.delimiter)
-        places = [match.found.get(column) for column in source.raw_columns]
         first = list(islice(records, FIRST_RECORDS))
         cut = [fields for fields in first if fields and isinstance(fields, list)]
         surplus = int(bool(cut) and all(len(fields) == len(header) + 1 and not fields[-1] for fields in cut))
-        for fields in chain(first, records):
-            yield _take_values(fields, len(header), surplus, places)
+        yield from _take_records(chain(first, records), header, match, surplus, source)
+
+
+def _take_records(
+    records: Iterator[list[str] | RawRecord], header: list[str], match: Match, surplus: int, source: Source
+) -> Iterator[RawRecord]:
+    """Files that are put together have further headers, maybe in another order: each holds for the records behind it,
+    and is a record itself, which no log takes."""
+    width, places, names = len(header), _places(match, source), set(header)
+    told_by = min((place for place in places if place is not None), default=0)
+    for fields in records:
+        yield _take_values(fields, width, surplus, places)
+        if isinstance(fields, list) and len(fields) > told_by and fields[told_by] in names:
+            further = choose_layout([name.strip() for name in fields], source)
+            if not further.fault:
+                width, places = len(further.present), _places(further, source)
+                told_by = min(place for place in places if place is not None)
+
+
+def _places(match: Match, source: Source) -> list[int | None]:
+    return [match.found.get(column) for column in source.raw_columns]
 
 
 def _refuse_records(lines: _Lines, header: list[str], match: Match, source: Source) -> Iterator[RawRecord]:

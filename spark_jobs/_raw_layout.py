@@ -135,9 +135,13 @@ class ObjectColumns:
         return [present[best.found[raw]] if raw in best.found else None for raw in self.source.raw_columns]
 
 
+def has_no_header(match: Match) -> bool:
+    return not match.found and any(map(LIKE_A_VALUE.search, match.present))
+
+
 def describe_refusal(match: Match) -> str:
     """What is wrong with the columns of a file, what it has instead, and what is probably meant."""
-    if not match.found and any(map(LIKE_A_VALUE.search, match.present)):
+    if has_no_header(match):
         return f"has no header that names {_list(match.missing)}: its first line looks like a record"
     if match.missing:
         names = {name: nearest_name(name, match.free) or nearest_name(name, match.present) for name in match.missing}
@@ -151,13 +155,21 @@ def describe_refusal(match: Match) -> str:
 def suggest_layout(match: Match, source: Source) -> str:
     """The line of shop.toml that takes a file like this one in."""
     missing = {raw: nearest_name(name, match.free) for raw, name in match.names.items() if not match.places[raw]}
-    absent = [raw for raw, near in missing.items() if near is None and raw not in source.needed_columns]
+    absent = [raw for raw, near in missing.items() if near is None and raw not in _hardly_absent(match, source)]
     names = {raw: name for raw, name in match.names.items() if raw not in missing and name != raw}
     names |= {raw: near or "…" for raw, near in missing.items() if raw not in absent}
     pairs = ", ".join(f"{_quote(raw)} = {_quote(name)}" for raw, name in names.items())
     parts = [f"names = {{ {pairs} }}"] if pairs else []
     parts += [f"absent = [{', '.join(map(_quote, absent))}]"] if absent else []
     return f"layouts = [{{ {', '.join(parts)} }}] under [sources.{source.log}]"
+
+
+def _hardly_absent(match: Match, source: Source) -> set[str | None]:
+    """The raw columns without which every record is rejected; and those of rules, where a column that is left in the
+    file may be them: without the rule records would be taken for others."""
+    rules = (*source.returns, *source.only, *source.others, *(rule.condition for rule in source.rejections))
+    judged = {source.columns[name].column for name in ("quantity", "kind") if name in source.columns}
+    return source.needed_columns | judged | {rule.column for rule in rules if match.free}
 
 
 def _quote(name: str) -> str:

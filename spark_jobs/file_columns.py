@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from spark_jobs._raw_csv import likely_delimiter, read_header
 from spark_jobs._raw_json import is_json_array, lacks_needed_keys, list_keys
-from spark_jobs._raw_layout import Match, choose_layout, describe_refusal, nearest_name, suggest_layout
+from spark_jobs._raw_layout import Match, choose_layout, describe_refusal, has_no_header, nearest_name, suggest_layout
 from spark_jobs._raw_text import HEAD_BYTES, FileRefusedError, name_binary, open_text, read_lines
 from spark_jobs.contract.reasons import REASONS
 from spark_jobs.contract.shop import Source
@@ -104,23 +104,34 @@ def _judge(path: str, match: Match, source: Source) -> FileColumns:
     if match.fault is None:
         return FileColumns(path, match)
     remedy = f"; mend columns, or add: {suggest_layout(match, source)}" if match.missing else "; rename one of them"
+    if has_no_header(match):
+        remedy = "; deliver it with a first line that names the columns"
     return FileColumns(path, match, describe_refusal(match) + remedy)
 
 
 def find_other_keys(looks: Iterable[FileColumns]) -> list[str]:
-    """A sentence for each key that the objects of a file that is taken seem to have under another name: they may lack
-    keys, but hardly one that the other files have while they have one that no other file has."""
+    """A sentence for each key that the objects of files that are taken seem to have under another name: they may lack
+    keys, but hardly one that the other files have while half of them have one that no other file has."""
     matches = {look.path: look.match for look in looks if look.match and not look.problem}
-    seen = {name for match in matches.values() for name in match.names.values() if name not in match.missing}
-    files = Counter(key for match in matches.values() for key in match.present)
-    sentences = []
+    lacking: dict[str, list[str]] = {}
     for path, match in matches.items():
-        near = {name: nearest_name(name, match.free) for name in match.missing}
-        own = [key for key in match.free if files[key] < min(2, len(matches))]
         for name in match.missing:
-            if near[name] or (name in seen and own):
-                meant = near[name] or own[0]
-                sentences.append(f"no object of {path} has the key {name!r}, did you mean {meant!r}?")
-            elif name not in seen:
-                sentences.append(f"no object has the key {name!r}: mend it under columns, or leave it out")
-    return list(dict.fromkeys(sentences))
+            lacking.setdefault(name, []).append(path)
+    return [sentence for name, paths in lacking.items() for sentence in _say_other_keys(name, paths, matches)]
+
+
+def _say_other_keys(name: str, paths: list[str], matches: Mapping[str, Match]) -> Iterator[str]:
+    """paths: the files that lack the name."""
+    having = [match for path, match in matches.items() if path not in paths]
+    known = {key for match in having for key in match.present}
+    own = {path: [key for key in matches[path].free if key not in known] for path in paths}
+    counts, fewest = Counter(key for keys in own.values() for key in keys), len(paths) / 2 if having else len(paths) + 1
+    meant: dict[str, list[str]] = {}
+    for path, keys in own.items():
+        if key := nearest_name(name, keys) or next((key for key in keys if counts[key] >= fewest), None):
+            meant.setdefault(key, []).append(path)
+    for key, where in meant.items():
+        more = f" and {len(where) - 1:,} more files" if len(where) > 1 else ""
+        yield f"no object of {where[0]}{more} has the key {name!r}, did you mean {key!r}?"
+    if not having and sum(map(len, meant.values())) < len(paths):
+        yield f"no object has the key {name!r}: mend it under columns, or leave it out"

@@ -152,7 +152,9 @@ def test_objects_of_one_file_may_be_of_several_layouts_and_lack_keys():
          '; mend columns, or add: layouts = [{ names = { "Größe" = "Groesse" } }] under [sources.purchases]'),
         ("a.csv", "Größe,Client\n".encode(), "csv",
          'names = { "customer_no" = "Client", "price" = "…" }, absent = ["state"] }] under [sources.purchases]'),
-        ("a.csv", b"1,4007622,2026-06-01,x\n", "csv", "its first line looks like a record"),
+        ("a.csv", "Größe,Client,Net,zustand\n".encode(), "csv", '"price" = "Net", "state" = "…" } }] under'),
+        ("a.csv", b"1,4007622,2026-06-01,x\n", "csv",
+         "its first line looks like a record; deliver it with a first line that names the columns"),
         ("a.csv", "Größe;customer_no;price;state\n".encode(), "csv", 'set delimiter = ";"'),
         ("a.csv", "Größe,customer_no,price,state\n".encode("utf-16"), "csv", 'set encoding = "utf-16"'),
         ("a.csv", b"\x00\x01\x02", "csv", "is no text"),
@@ -252,7 +254,26 @@ def test_objects_that_lack_a_key_are_told_where_another_key_takes_its_place(tmp_
         (tmp_path / name).write_text(json.dumps(value) + "\n")
     looks = look_at_files(raw.Intake(make_source("jsonl", layouts=()), str(tmp_path), ""), files)
     assert find_other_keys(looks) == [
+        "no object of 4.jsonl has the key 'state', did you mean 'state_of'?",
         "no object has the key 'state': mend it under columns, or leave it out",
         "no object of 3.jsonl has the key 'customer_no', did you mean 'kunde'?",
-        "no object of 4.jsonl has the key 'state', did you mean 'state_of'?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("later", "told"),
+    [
+        ({"Größe": 1, "customer_no": 2, "price": 3, "zustand": 4}, ["no object of 3.jsonl and 2 more files has the key "
+                                                                    "'state', did you mean 'zustand'?"]),
+        ({"Größe": 1, "customer_no": 2, "price": 3, "state_tax": 4}, []),
+        ({"Größe": 1, "customer_no": 2, "price": 3}, []),
+    ],
+    ids=["another name from some file on", "a name like it that stands beside it in other files", "left out"],
+)  # fmt: skip
+def test_a_key_that_many_files_lack_is_told_where_they_have_another_one(tmp_path, later, told):
+    early = {"Größe": 1, "customer_no": 2, "price": 3, "state": "x", "state_tax": 4}
+    files = {"1.jsonl": early, "2.jsonl": early, "3.jsonl": later, "4.jsonl": later, "5.jsonl": later}
+    for name, value in files.items():
+        (tmp_path / name).write_text(json.dumps(value) + "\n")
+    looks = look_at_files(raw.Intake(make_source("jsonl", layouts=()), str(tmp_path), ""), files)
+    assert find_other_keys(looks) == told

@@ -38,6 +38,16 @@ def test_csv_in_another_encoding_and_with_another_delimiter(tmp_path):
     assert found == [(1, None, ["now", "Zoë", "1"])]
 
 
+def test_a_file_put_together_of_several_has_further_headers_each_for_the_records_behind_it(tmp_path):
+    files = [b"id,at,price\n1,now,2\n", b"price,id,at\n4,3,then\n", b"id,vat,at,price\n5,9,late,6\n"]
+    headers_and_records = read(tmp_path, "a.csv", b"".join(files) + files[1] * 2000)
+    assert [values for _, fault, values in headers_and_records if fault is None][:4] == [
+        ["now", "1", "2"], ["id", "price", "at"], ["then", "3", "4"], ["late", "5", "6"],
+    ]  # fmt: skip
+    assert headers_and_records[-1] == (4005, None, ["then", "3", "4"])
+    assert [fault for _, fault, _ in headers_and_records if fault] == ["fields_surplus", "fields_missing"]
+
+
 def test_gzip_reads_the_same_and_a_cut_one_says_so(tmp_path):
     content = HEAD + b"".join(b"%d,now,1\n" % n for n in range(50_000))
     packed = gzip.compress(content)
