@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -22,6 +22,7 @@ from spark_jobs.contract.tables import ACCOUNTS
 
 #: What a record can become; the columns of ACCOUNTS that add up to lines_in.
 PARTS = ("clean", "quarantined", "duplicates", "elsewhere")
+EMPTY_LINE = "line_empty"  # a reason, but nothing is lost with such a line
 CODE_SEPARATOR = " "  # no reason code has one
 
 
@@ -139,6 +140,19 @@ def count_reasons(tallies: list[Tally]) -> Counter[str]:
     return counts
 
 
+def find_rejected_days(tallies: Iterable[Tally], most_share: float) -> dict[date, float]:
+    """The share of its records that a delivery day would have quarantined, of the days where this is more than so much.
+
+    Empty lines and records of other logs do not count.
+    """
+    rejected, records = Counter(), Counter()
+    for tally in tallies:
+        if tally.verdict != "elsewhere" and EMPTY_LINE not in tally.reasons:
+            records[tally.delivery_day] += tally.records
+            rejected[tally.delivery_day] += tally.records if tally.verdict == "quarantined" else 0
+    return {day: rejected[day] / records[day] for day in sorted(records) if rejected[day] > most_share * records[day]}
+
+
 def sum_accounts(accounts: list[dict]) -> dict[str, int]:
     """The records of all these files together."""
     return {name: sum(row[name] for row in accounts) for name in ("lines_in", *PARTS)}
@@ -151,11 +165,16 @@ def check_total(accounts: list[dict], records: int) -> None:
 
 
 def check_accounts(
-    log: str, accounts: list[dict], max_quarantined_share: float, as_of: object, refusals: Sequence[str] = ()
+    log: str,
+    accounts: list[dict],
+    max_quarantined_share: float,
+    as_of: object,
+    refusals: Sequence[str] = (),
+    empty_lines: int = 0,
 ) -> None:
     """Raises AuditError where a file's records do not add up, or where too many of all records were rejected.
 
-    refusals: what else stops the run, about files that are refused.
+    refusals: what else stops the run, about files that are refused. empty_lines: that many of the quarantined records.
     """
     findings = [
         f"{row['path']}: {row['lines_in']} records in, but {row['clean']} clean + {row['quarantined']} quarantined"
@@ -164,7 +183,8 @@ def check_accounts(
         if row["lines_in"] != sum(row[part] for part in PARTS)
     ]
     totals = sum_accounts(accounts)
-    lines_in, quarantined = totals["lines_in"] - totals["elsewhere"], totals["quarantined"]
+    lines_in = totals["lines_in"] - totals["elsewhere"] - empty_lines
+    quarantined = totals["quarantined"] - empty_lines
     if lines_in and quarantined / lines_in > max_quarantined_share:
         findings.append(
             f"{quarantined} of {lines_in} records ({quarantined / lines_in:.0%}) would be quarantined, more than"

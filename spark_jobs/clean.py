@@ -50,6 +50,7 @@ from spark_jobs import (
     shop_check,
 )
 from spark_jobs.accounts import (
+    EMPTY_LINE,
     Tally,
     check_accounts,
     check_total,
@@ -165,7 +166,8 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, 
         intake = deliveries.find_intake(shop, log, settings.home)
         described = refusals.report_files(plan, intake, outcome.tallies, accounts)
         stops = refusals.find_stops(outcome.tallies, shop.sources[log], described)
-        check_accounts(log, accounts, shop.sources[log].max_quarantined_share, as_of, stops)
+        empty_lines = count_reasons(outcome.tallies)[EMPTY_LINE]
+        check_accounts(log, accounts, shop.sources[log].max_quarantined_share, as_of, stops, empty_lines)
         require_few(outcome.conflicts, sum_accounts(accounts)["lines_in"], shop.sources[log], as_of)
         remember_customers(shop, settings, outcome.customer_ids)
         publish(lake, plan, drafts, outcome, accounts)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,7 +23,15 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table
 
-from spark_jobs.accounts import Tally, count_reasons, make_accounts, sum_accounts, take_tallies
+from spark_jobs.accounts import (
+    EMPTY_LINE,
+    Tally,
+    count_reasons,
+    find_rejected_days,
+    make_accounts,
+    sum_accounts,
+    take_tallies,
+)
 from spark_jobs.check_files import FILE_REASONS, find_swapped_lag, say_problems, show_files
 from spark_jobs.check_horizons import Rhythm, judge_horizons
 from spark_jobs.check_identity import LogCustomers, Met, count_changed, gather_customers, judge_customers
@@ -227,10 +236,19 @@ def show_reasons(console: PlainConsole, shop: Shop, looked: Looked, totals: dict
             remedy = remedy or find_remedy(code, shop, looked.source, examples)
             share = f"{count / lines_in:.0%}" if is_much else f"{count:,} of {lines_in:,}"
             findings.add(f"{log}: {share} have {reason.meaning}{shown}: {remedy}")
-    if (share := totals["quarantined"] / lines_in) > looked.source.max_quarantined_share:
+    limit, empty_lines = looked.source.max_quarantined_share, count_reasons(looked.tallies)[EMPTY_LINE]
+    if (totals["quarantined"] - empty_lines) / max(1, lines_in - empty_lines) > limit:
+        share = totals["quarantined"] / lines_in
         findings.add(
             f"{log}: {share:.0%} would be quarantined, more than max_quarantined_share"
-            f" {looked.source.max_quarantined_share:.0%}: a run would stop; mend the reasons above or raise it"
+            f" {limit:.0%}: a run would stop; mend the reasons above or raise it"
+        )
+    elif looked.source.delivery_day and (days := find_rejected_days(looked.tallies, limit)):
+        worst, share = max(days.items(), key=lambda day: day[1])
+        findings.add(
+            f"{log}: {len(days):,} days have more than max_quarantined_share {limit:.0%} quarantined, {worst} has"
+            f" {share:.0%}: a night would stop there; mend the reasons above, or say under [sources.{log}]"
+            f" max_quarantined_share = {min(1.0, (math.floor(share * 20) + 2) / 20):.2f}"
         )
 
 

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from spark_jobs import clean, customer_day, lake
-from spark_jobs.accounts import check_accounts, check_total, make_accounts, take_tallies
+from spark_jobs.accounts import Tally, check_accounts, check_total, find_rejected_days, make_accounts, take_tallies
 from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import AuditError, ChurnError
 from spark_jobs.contract.tables import (
@@ -245,6 +245,17 @@ def test_too_much_quarantined_publishes_nothing_and_says_why(make_shop):
     with pytest.raises(AuditError, match=r"2 of 3 records \(67%\) would be quarantined"):
         shop.clean(DAY[1])
     assert shop.rows(PURCHASES) == []
+
+
+def test_empty_lines_alone_stop_no_night_and_a_day_of_rejects_is_found_beside_good_ones():
+    tallies = [Tally("a", DAY[1], "clean", (), 90, 90), Tally("b", DAY[2], "quarantined", ("line_empty",), 9, 9),
+               Tally("c", DAY[3], "quarantined", ("price_invalid",), 3, 3), Tally("c", DAY[3], "clean", (), 7, 10),
+               Tally("c", DAY[3], "elsewhere", (), 50, 60)]  # fmt: skip
+    assert find_rejected_days(tallies, 0.2) == {DAY[3]: 0.3}
+    paths = tuple({"delivery_id": name, "path": name, "log": "purchases"} for name in "abc")
+    check_accounts("purchases", make_accounts(tallies[1:2], paths[1:2]), 0.2, DAY[2], empty_lines=9)
+    with pytest.raises(AuditError, match="9 of 9"):
+        check_accounts("purchases", make_accounts(tallies[1:2], paths[1:2]), 0.2, DAY[2])
 
 
 def test_a_lost_a_doubled_and_a_last_record_are_missed(spark):
