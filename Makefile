@@ -18,7 +18,7 @@ JOBS := .venv/bin/python -m
 AIRFLOW := .venv-airflow/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo nightly train backtest status sql airflow stop check test test-airflow faults bench ablate
+.PHONY: help setup demo nightly train backtest status sql airflow stop check test test-cases test-airflow faults bench ablate
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ check: setup ## style, import rules, commands: seconds
 
 test: setup ## every test that needs no cluster
 	@$(JOBS) infra.local.run_tests
+
+test-cases: setup ## exports as shops really have them, and fuzzed ones, checked and counted; minutes
+	@$(JOBS) pytest tests/cases
 
 test-airflow: setup ## the product in a live Airflow, its pages in Chromium; minutes; SCREENSHOTS= (a folder)
 	@$(AIRFLOW) pytest tests/airflow --confcutdir=tests/airflow --timeout=1500 --screenshots="$$SCREENSHOTS"
