@@ -27,7 +27,8 @@ OK, WARN, RETRAIN, BLOCK = "ok", "warn", "retrain", "block"
 @dataclass(frozen=True)
 class Thresholds:
     """Ratios are to what is usual, and of volume_block to the lowest of the usual weekdays. A volume that asks for
-    an action also lies volume_spreads away: to block, of chance alone; to warn, of the usual weekdays too."""
+    an action also lies volume_spreads away: to block, of chance alone; to warn, of the usual weekdays too. A value that
+    does lies values_spreads away, of what moved the days before."""
 
     volume_block: float = 0.5
     volume_warn: float = 0.75
@@ -36,6 +37,7 @@ class Thresholds:
     volume_holiday: float = 0.3
     values_block: float = 10.0
     values_warn: float = 3.0
+    values_spreads: float = 4.0
     largest_warn: float = 10.0
     refunds_warn: float = 0.01
     eligible_block: float = 0.5
@@ -54,8 +56,10 @@ FEWEST_WEEKS = 4
 USUAL_DAYS = 28
 #: A log that is delivered later than so many days after the events has a volume that nothing tells in time.
 LONGEST_DELAY = 7
-#: Fewer customers than this have no median worth comparing.
+#: Fewer customers than this have no median and no number of records worth comparing.
 FEWEST_CUSTOMERS = 8
+#: The lines of one customer scatter about as much as their mean, which doubles the variance of a day's records.
+LINES_SCATTER = 2**0.5
 #: In so many nights of a shop in which nothing changes one may warn, by whatever check.
 NIGHTS_PER_FALSE_ALARM = 90
 #: Who shares that: records and values of the day, inputs, scores, labels.
@@ -109,10 +113,10 @@ def check_volume(by_day: pd.DataFrame, log: str, shop: Shop, as_of: date) -> Fin
     if shop.is_closed(as_of) or len(usual) < FEWEST_WEEKS or not (expected := float(np.median(usual))):
         return Finding("volume", log, value, None, None, OK, f"{value:,.0f} records, nothing to compare with")
     chance = expected * max(float(np.median(people)), 1.0) ** -0.5
-    spread = max(1.4826 * float(np.median(np.abs(usual - expected))), chance)
+    spread = max(1.4826 * float(np.median(np.abs(usual - expected))), LINES_SCATTER * chance)
     ratio, apart = value / expected, abs(value - expected)
     is_broken = value < LIMITS.volume_block * usual.min() and apart > LIMITS.volume_spreads * chance
-    is_unusual = ratio < LIMITS.volume_warn or ratio > LIMITS.volume_high_warn
+    is_unusual = np.median(people) >= FEWEST_CUSTOMERS and not LIMITS.volume_warn <= ratio <= LIMITS.volume_high_warn
     action = BLOCK if is_broken else WARN if is_unusual and apart > LIMITS.volume_spreads * spread else OK
     text = f"{value:,.0f} records, usual for the weekday are {expected:,.0f}"
     return Finding("volume", log, value, expected, ratio, action, text)
@@ -137,19 +141,29 @@ def excuse_quiet_day(findings: list[Finding], whole_logs: Collection[str]) -> li
 
 
 def check_values(medians: pd.DataFrame, subject: str, as_of: date) -> Finding:
-    """medians: by event day, `median` over the customers of the day and their `count`."""
+    """medians: by event day, `median` over the customers of the day and their `count`. Chance is what moved the
+    logarithm of the median on the days before."""
     before = medians[(medians.index < as_of) & (medians.index >= as_of - timedelta(days=USUAL_DAYS))]
-    before = before[before["count"] >= FEWEST_CUSTOMERS]["median"]
+    days = before[before["count"] >= FEWEST_CUSTOMERS]
     count = medians["count"].get(as_of, 0)
-    expected = float(before.median()) if len(before) else 0.0
+    expected = float(days["median"].median()) if len(days) else 0.0
     if count < FEWEST_CUSTOMERS or expected <= 0:
         return Finding("values", subject, None, None, None, OK, "too few customers to compare")
     value = float(medians["median"][as_of])
     ratio = value / expected
     apart = max(ratio, 1 / ratio) if ratio > 0 else np.inf
-    action = BLOCK if apart > LIMITS.values_block else WARN if apart > LIMITS.values_warn else OK
+    is_chance = apart <= np.exp(LIMITS.values_spreads * _measure_scatter(days, count))
+    action = OK if is_chance else BLOCK if apart > LIMITS.values_block else WARN if apart > LIMITS.values_warn else OK
     text = f"median {value:,.2f}, before it was {expected:,.2f}"
     return Finding("values", subject, value, expected, ratio, action, text)
+
+
+def _measure_scatter(days: pd.DataFrame, count: float) -> float:
+    """How far chance moves the logarithm of the median of so many customers; days as in check_values."""
+    paid = days[days["median"] > 0]
+    logs = np.log(paid["median"].to_numpy())
+    spread = 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
+    return spread * float(np.sqrt(max(1.0, paid["count"].median() / count)))
 
 
 def check_largest(

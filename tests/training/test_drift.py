@@ -234,6 +234,24 @@ def test_few_customers_with_many_records_each_may_all_stay_away_for_a_day():
     assert checks.check_volume(usual(30), "purchases", SHOP, NIGHT).action == "block"
 
 
+def test_quiet_days_of_few_customers_whose_orders_differ_much_hardly_ever_warn():
+    """Volume and values share a quarter of one warning in 90 nights: two in these 600."""
+    generator = np.random.default_rng(0)
+    found = []
+    for customers in (4, 12) * 300:
+        people = np.maximum(generator.poisson(customers, 29), 1)
+        lines = people + generator.negative_binomial(people, 0.3)
+        ago = [timedelta(weeks=n) for n in range(9)]
+        weeks = pd.DataFrame({"records": lines[:9], "customers": people[:9]}, [NIGHT - back for back in ago])
+        found.append(checks.check_volume(weeks, "purchases", SHOP, NIGHT).action)
+        medians = [np.median(generator.lognormal(3, 1.6, count)) for count in people]
+        days = [NIGHT - timedelta(days=n) for n in range(29)]
+        found.append(checks.check_values(pd.DataFrame({"median": medians, "count": people}, days), "x", NIGHT).action)
+    assert found.count("ok") >= len(found) - 4
+    hundredfold = pd.DataFrame({"median": [100 * medians[0], *medians[1:]], "count": people}, days)
+    assert checks.check_values(hundredfold, "x", NIGHT).action == "block"
+
+
 def test_the_largest_day_of_a_customer_is_named_where_no_median_sees_it(tmp_path):
     lake, empty = Lake(tmp_path), {c.name: [] if c.type.startswith("array") else 0 for c in CUSTOMER_DAY.columns}
     for ago in range(20):
