@@ -43,6 +43,7 @@ from training.label_delay import read_label_delay
 from training.money import count_cents
 from training.progress import show_progress
 
+#: An outcome is judged again for so many days, and as long as a sale of its window may still be undone.
 FINAL_AFTER_DAYS = 7
 #: Refunds of sales from so long before a horizon are counted against them.
 PAID_SINCE_DAYS = 365
@@ -64,11 +65,13 @@ def find_due(
     horizons_days: Iterable[int],
     known: date,
     delay_days: int = 0,
+    undone_within_days: int = 0,
 ) -> list[Due]:
     """What a run that knows the world up to `known` has to judge, by day. judged: (as_of, horizon) -> known_as_of."""
+    open_days = delay_days + max(FINAL_AFTER_DAYS, undone_within_days)
 
     def is_due(as_of: date, horizon_days: int) -> bool:
-        final = as_of + timedelta(days=horizon_days + delay_days + FINAL_AFTER_DAYS)
+        final = as_of + timedelta(days=horizon_days + open_days)
         judged_at = judged.get((as_of, horizon_days), date.min)
         return is_closed(as_of, horizon_days, known, delay_days) and judged_at < min(known, final)
 
@@ -216,7 +219,8 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, progress: Pro
     found = warehouse.fetch(shop, "SELECT as_of, horizon_days, known_as_of FROM outcomes").to_pylist()
     judged = {(row["as_of"], row["horizon_days"]): row["known_as_of"] for row in found}
     delay_days = read_label_delay(lake, shop, known)
-    due = find_due(warehouse.published(shop), judged, shop.churn.horizons_days, known, delay_days)
+    due = find_due(warehouse.published(shop), judged, shop.churn.horizons_days, known, delay_days,
+                   shop.churn.undone_within_days)  # fmt: skip
     if not due:
         return []
     longest = max(PAID_SINCE_DAYS, *shop.churn.horizons_days)
