@@ -166,8 +166,11 @@ def show_log(console: PlainConsole, shop: Shop, looked: Looked, findings: Findin
     show_first_records(console, shop, looked)
     for sentence in show_files(console, looked.source, looked.files, looked.tallies, looked.columns):
         findings.add(sentence)
-    show_reasons(console, shop, looked, totals, findings)
-    check_numbers(shop, looked, findings)
+    numbers = sample_numbers(looked)
+    show_reasons(console, shop, looked, totals, numbers, findings)
+    for name, texts in numbers.items():
+        if sentence := find_number_doubts(looked.source, name, texts, shop.currency):
+            findings.add(sentence)
     if not totals["clean"]:
         findings.add(f"{log}: no record is clean")
         return
@@ -218,7 +221,14 @@ def _raw_value(source: Source, record: RawRecord, name: str) -> str:
     return record.values[source.raw_columns.index(mapping.column)] or ""
 
 
-def show_reasons(console: PlainConsole, shop: Shop, looked: Looked, totals: dict[str, int], findings: Findings) -> None:
+def show_reasons(
+    console: PlainConsole,
+    shop: Shop,
+    looked: Looked,
+    totals: dict[str, int],
+    numbers: dict[str, list[str]],
+    findings: Findings,
+) -> None:
     """Each reason with its share and examples; those that speak of a mistake in shop.toml go to the findings."""
     log, lines_in = looked.source.log, totals["lines_in"] - totals["elsewhere"]
     console.print(
@@ -233,7 +243,7 @@ def show_reasons(console: PlainConsole, shop: Shop, looked: Looked, totals: dict
         is_much = count / lines_in > SHARE_TO_MEND and code in REASONS and code not in EXPECTED | FILE_REASONS
         if is_much or is_worth_a_word(code, looked.source):
             remedy = _suggest_times(looked, shop) if code == "event_at_invalid" else ""
-            remedy = remedy or find_remedy(code, shop, looked.source, examples)
+            remedy = remedy or find_remedy(code, shop, looked.source, examples, numbers)
             share = f"{count / lines_in:.0%}" if is_much else f"{count:,} of {lines_in:,}"
             findings.add(f"{log}: {share} have {reason.meaning}{shown}: {remedy}")
     limit, empty_lines = looked.source.max_quarantined_share, count_reasons(looked.tallies)[EMPTY_LINE]
@@ -258,8 +268,8 @@ def _suggest_times(looked: Looked, shop: Shop) -> str:
     return suggest_time_format(looked.judged.sparkSession, mapping, shop.time_zone, texts)
 
 
-def check_numbers(shop: Shop, looked: Looked, findings: Findings) -> None:
-    """Whether the numbers of the first records may mean others than they are taken for."""
+def sample_numbers(looked: Looked) -> dict[str, list[str]]:
+    """The numbers of the first records as they are written, by canonical column."""
     source, paths = looked.source, sorted(looked.paths.values())
     names = [name for name in NUMERIC if name in source.columns and source.columns[name].column]
     texts: dict[str, list[str]] = {name: [] for name in names}
@@ -268,9 +278,7 @@ def check_numbers(shop: Shop, looked: Looked, findings: Findings) -> None:
             for name in names if record.values else ():
                 if text := _raw_value(source, record, name).strip():
                     texts[name].append(text)
-    for name in names:
-        if sentence := find_number_doubts(source, name, texts[name], shop.currency):
-            findings.add(sentence)
+    return texts
 
 
 def find_examples(looked: Looked, code: str) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from spark_jobs.contract.reasons import explain, say_returns
-from spark_jobs.contract.shop import Shop, Source
+from spark_jobs.contract.shop import KINDS, NUMBERS, Shop, Source
 
 #: A record or two of these are worth a word: the one slip that is left may be worth more than all others together.
 RARE = {"quantity_too_large", "amount_too_large", "amount_implausible"}
@@ -20,6 +20,7 @@ SPELLINGS = (
     ("1,234.56", r"\d{1,3}(,\d{3})+(\.\d+)?"), ("1.234,56", r"(\d+|\d{1,3}(\.\d{3})+),\d+"),
     ("1.234,56", r"\d{1,3}(\.\d{3}){2,}"), ("1 234,56", r"\d{1,3}(\s\d{3})+(,\d+)?"),
 )  # fmt: skip
+NEARLY_ALL = 0.98  # of the texts: what a spelling has to read
 FEWEST_ODD, FEWEST_POINTED, FEWEST_PRICES = 3, 10, 50
 LARGE_PRICE = 1000
 #: Currencies whose prices have no decimals, by ISO 4217 or by custom.
@@ -38,17 +39,63 @@ def is_worth_a_word(code: str, source: Source) -> bool:
     return code in RARE or (code in SIGNS and not knows_returns)
 
 
-def find_remedy(code: str, shop: Shop, source: Source, examples: Sequence[str]) -> str:
-    """What to do about a reason, in the names of the shop's own columns. examples: raw values that have it."""
+def find_remedy(
+    code: str, shop: Shop, source: Source, examples: Sequence[str], texts: Mapping[str, Sequence[str]]
+) -> str:
+    """What to do about a reason, in the names of the shop's own columns.
+
+    examples: raw values that have it. texts: by canonical column, raw numbers of the first records.
+    """
     if code in SIGNS:
         column = next(source.columns[name].column for name in SIGNS[code] if name in source.columns)
         return say_returns(column) if column else explain(code).remedy
     if code == "currency_unknown" and examples:
         lines = "\n".join(f'{currency} = "…"' for currency in dict.fromkeys(map(str.upper, examples)))
         return f"say at the end of shop.toml what one of each is worth in {shop.currency}:\n[rates]\n{lines}"
-    if code.endswith("_invalid") and explain(code).column in NUMERIC and (proposed := propose_numbers(examples)):
-        return say_numbers(source.log, proposed)
+    column = explain(code).column
+    if code == "kind_unknown" and examples and (mapped := source.columns["kind"].column):
+        known = source.columns["kind"].values or [(kind, kind) for kind in KINDS[source.log]]
+        pairs = ", ".join(
+            f"{_quote(word)} = {_quote(kind)}" for word, kind in [*known, *((one, "…") for one in examples)]
+        )
+        return (f"say what each word of the column means, as it is spelt: kind = {{ column = {_quote(mapped)}, "
+                f"values = {{ {pairs} }} }}")  # fmt: skip
+    if code.endswith("_invalid") and column in NUMERIC and any(map(is_number, examples)):
+        column = "amount" if column == "unit_price" and "amount" in source.columns else column
+        return say_spelling(source.log, texts.get(column) or examples, examples[0])
     return explain(code).remedy
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def is_number(text: str) -> bool:
+    """Whether it is a number in some spelling."""
+    return any(can_read(spelling, text) for spelling in NUMBERS)
+
+
+def can_read(spelling: str, text: str) -> bool:
+    """Whether the text is a number in this spelling, as mapping.spell_plainly reads it."""
+    thousands, point = map(re.escape, NUMBERS[spelling])
+    digits = re.sub(r"[\s'’]", "", re.fullmatch(r"[^\d.,]*(.*?)[^\d.,]*", text, re.DOTALL)[1])
+    return bool(re.fullmatch(rf"(?:\d+|\d{{1,3}}(?:{thousands}\d{{3}})+)(?:{point}\d+)?", digits))
+
+
+def say_spelling(log: str, texts: Sequence[str], example: str) -> str:
+    """The setting that reads nearly all of these texts; or that there is none, since they are spelt in several ways."""
+    likely = propose_numbers(texts)
+    reads = {one: sum(can_read(one, text) for text in texts) for one in sorted(NUMBERS, key=lambda one: one != likely)}
+    best = max(reads, key=reads.get)
+    if reads[best] >= NEARLY_ALL * len(texts):
+        return say_numbers(log, best)
+    other = next((text for text in texts if can_read(best, text) and not can_read_alike(text, example)), texts[0])
+    return f"numbers are spelt in several ways, like {example!r} and {other!r}: deliver one"
+
+
+def can_read_alike(text: str, other: str) -> bool:
+    """Whether some spelling reads both."""
+    return any(can_read(spelling, text) and can_read(spelling, other) for spelling in NUMBERS)
 
 
 def propose_numbers(texts: Iterable[str]) -> str | None:
@@ -64,7 +111,8 @@ def _spelling_of(text: str) -> str | None:
         if re.fullmatch(pattern, digits):
             return spelling
     has_currency = re.fullmatch(r"[+-]?\s*|.*[$€£¥₹]\s*|.*[A-Z]{2,3}\s*", sign + mark) and (sign + mark).strip("+- ")
-    return "1,234.56" if has_currency and re.fullmatch(r"\d+(\.\d+)?", digits) else None
+    has_sign = set(mark) & set("-−)") or "−" in sign
+    return "1,234.56" if (has_currency or has_sign) and re.fullmatch(r"\d+(\.\d+)?", digits) else None
 
 
 def find_number_doubts(source: Source, name: str, texts: Sequence[str], currency: str) -> str | None:
@@ -77,8 +125,7 @@ def find_number_doubts(source: Source, name: str, texts: Sequence[str], currency
     if source.numbers is None:
         odd = [text for text in texts if _spelling_of(text)]
         if len(odd) >= max(FEWEST_ODD, len(texts) // 100):
-            proposed, shown = propose_numbers(odd), odd[0]
-            return f"{log}: {column} has numbers like {shown!r}: {say_numbers(log, proposed)}"
+            return f"{log}: {column} has numbers like {odd[0]!r}: {say_spelling(log, texts, odd[0])}"
         pointed = [text for text in texts if "." in text]
         is_doubtful = all(re.fullmatch(r"-?[1-9]\d{0,2}(\.\d{3})+", text) for text in pointed)
         if len(pointed) >= FEWEST_POINTED and is_doubtful and not all(text.endswith(".000") for text in pointed):

@@ -3,7 +3,7 @@
 import pytest
 
 from spark_jobs.contract.shop import ColumnMapping, Source
-from spark_jobs.value_checks import find_number_doubts, propose_numbers
+from spark_jobs.value_checks import find_number_doubts, find_remedy, propose_numbers
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,9 @@ from spark_jobs.value_checks import find_number_doubts, propose_numbers
         (["$12.50", "$3"], "1,234.56"),
         (["1\u202f234,56", "5"], "1 234,56"),
         (["1.234.567"], "1.234,56"),
+        (["12.50-", "3"], "1,234.56"),
+        (["−12.50", "3"], "1,234.56"),
+        (["(12.50)"], "1,234.56"),
         (["12.50", "-3", "1e3", ".5", "12.", "x", "", "-"], None),
     ],
 )
@@ -29,7 +32,8 @@ def test_a_spelling_is_proposed(texts, spelling):
         (["0.690", "4.995"] * 20, None),  # no thousands begin with 0
         (["1.000", "2.000"] * 20, None),
         (["12.50", "4.995"] * 20, None),
-        (["12,50", "4.99"] * 20, 'numbers = "1.234,56"'),
+        (["12,50", "4,99"] * 20, 'numbers = "1.234,56"'),
+        (["12.50"] * 90 + ["4,99"] * 10, "spelt in several ways, like '4,99' and '12.50': deliver one"),
         (["12.50"] * 200 + ["12,50"], None),  # that one is rejected
         (["4995", "1380"] * 50, 'unit_price = { column = "Preis", scale = "0.01" }'),
         (["49", "13"] * 50, None),
@@ -47,3 +51,20 @@ def test_whole_prices_are_usual_in_yen_and_where_a_scale_is_said():
     for currency, mapping in (("JPY", ColumnMapping("p")), ("EUR", ColumnMapping("p", scale=1))):
         source = Source("purchases", "", "*", "csv", {"amount": mapping})
         assert find_number_doubts(source, "amount", whole, currency) is None
+
+
+def remedy(code, examples, texts, numbers=None, **columns):
+    mapped = {name: ColumnMapping("Preis") for name in ("customer_id", "unit_price")} | columns
+    return find_remedy(code, None, Source("purchases", "", "*", "csv", mapped, numbers=numbers), examples, texts)
+
+
+def test_the_remedy_for_a_price_is_a_spelling_that_reads_nearly_all_prices():
+    assert 'numbers = "1,234.56"' in remedy("price_invalid", ["3.50-"], {"unit_price": ["3.50"] * 90 + ["3.50-"] * 9})
+    assert 'numbers = "1,234.56"' in remedy("price_invalid", ["3.50"], {"unit_price": ["3.50"] * 90}, "1.234,56")
+    assert "deliver one" in remedy("price_invalid", ["3.50"], {"unit_price": ["3.50", "3,50"] * 45}, "1.234,56")
+    assert "map the right column" in remedy("price_invalid", ["cheap"], {"unit_price": ["cheap"] * 90})
+
+
+def test_the_remedy_for_an_unknown_kind_keeps_the_known_words():
+    said = remedy("kind_unknown", ["refund"], {}, kind=ColumnMapping("art"))
+    assert 'kind = { column = "art", values = { "sale" = "sale", "return" = "return", "refund" = "…" } }' in said
