@@ -19,7 +19,7 @@ from decimal import Decimal
 from functools import partial
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 
@@ -64,7 +64,7 @@ from spark_jobs.check_identity import find_dominant_key
 from spark_jobs.cleaning_plan import CleaningPlan, Delivery, make_plan
 from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.contract import customer_ids
-from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.errors import AuditError, ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.shop_file import load_shop
@@ -72,13 +72,24 @@ from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES, EVENTS, quarantine
 from spark_jobs.drafting import Outcome, drop_repeats, write_drafts
 from spark_jobs.hashing import Hasher, make_hasher
 from spark_jobs.lake import Draft, Lake, make_run_key, planned_anew, source_hash
-from spark_jobs.records import find_broken, gather_days, judge_records, open_fast_path, read_records
+from spark_jobs.records import (
+    DeliveryFacts,
+    find_broken,
+    find_mixed,
+    gather_days,
+    judge_records,
+    open_fast_path,
+    read_records,
+)
 from spark_jobs.repeats import find_identities, find_repeats, mark_repeats, require_few
 from spark_jobs.session import SparkOpener, open_session
 from spark_jobs.warehouse import Warehouse
 
 PAIRS_AT_ONCE = 1 << 16
 SHOWN_FILES = 10  # of those that a dry run would clean
+#: The first reading finds all broken and all mixed deliveries. The second, judged by them, gives the final sizes of
+#: lines, which depend on no limits; so the limits that follow from them, by which the third judges, are final.
+MOST_READINGS = 3
 
 
 #: Everything that decides what a raw file becomes: a change of it cleans all files anew.
@@ -202,26 +213,36 @@ def judge_files(
     drafts: dict[str, Draft],
     known_sizes: Mapping[str, plausible.Sizes],
 ) -> Outcome:
-    """What the planned files become, but for duplicates; a broken file or an implausible line costs a second reading.
+    """What the planned files become, but for duplicates; facts about deliveries, see DeliveryFacts, cost new readings.
 
     known_sizes: of the deliveries that were cleaned before.
     """
     intake = deliveries.find_intake(shop, plan.log, settings.home)
     hasher = make_hasher(settings, shop)
-    broken: list[str] = []
-    limits: dict[str, Decimal] = {}
-    while True:
-        counter, quick = Observation(), open_fast_path(spark, plan, shop, {*broken, *limits})
+    facts = DeliveryFacts()
+    for _ in range(MOST_READINGS):
+        counter, quick = Observation(), open_fast_path(spark, plan, shop, facts.deliveries)
         found = read_records(spark, plan, intake, hasher, quick, drafts["clean"])
         records = F.when(F.col("told").isNull(), 1).otherwise(F.col("record_number"))
         counted = found.observe(counter, F.coalesce(F.sum(records), F.lit(0)).alias("records"))
-        judged = gather_days(judge_records(counted, plan, shop, broken, limits), plan, intake.source)
+        judged = gather_days(judge_records(counted, plan, shop, facts), plan, intake.source)
         outcome = write_drafts(judged, drafts, hasher)
         check_total(make_accounts(outcome.tallies, plan.deliveries), counter.get["records"])
-        judged_by = broken, limits
-        broken, limits = find_broken(outcome.tallies), find_limits(plan, shop, {**known_sizes, **outcome.sizes})
-        if (broken, limits) == judged_by:
+        judged_by, facts = facts, learn_facts(facts, plan, shop, outcome, known_sizes)
+        if facts == judged_by:
             return outcome
+    raise AuditError(plan.log, "this run", [f"the verdicts still changed after {MOST_READINGS} readings of the files"])
+
+
+def learn_facts(
+    before: DeliveryFacts, plan: CleaningPlan, shop: Shop, outcome: Outcome, known_sizes: Mapping[str, plausible.Sizes]
+) -> DeliveryFacts:
+    """What a reading has shown; what was found broken or mixed before stays so, though its records now say less."""
+    return DeliveryFacts(
+        before.broken | find_broken(outcome.tallies),
+        before.mixed | find_mixed(outcome.tallies),
+        find_limits(plan, shop, {**known_sizes, **outcome.sizes}),
+    )
 
 
 def find_limits(plan: CleaningPlan, shop: Shop, sizes: Mapping[str, plausible.Sizes]) -> dict[str, Decimal]:
@@ -270,13 +291,23 @@ def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: 
     """The judged records of files that nobody has registered, under a key that is no secret: for looking only."""
     intake = deliveries.find_intake(shop, plan.log, settings.home)
     found = read_records(spark, plan, intake, Hasher(b"only a look", shop.name, shop.customer_ids)).persist()
-    broken = [row["delivery_id"] for row in found.where(F.col("fault").isin(*raw.FILE_FAULTS)).distinct().collect()]
-    judged = judge_records(found, plan, shop, broken).persist()
+    facts = DeliveryFacts(broken=find_deliveries(found, F.col("fault").isin(*raw.FILE_FAULTS)))
+    judged = judge_records(found, plan, shop, facts).persist()
+    if mixed := find_deliveries(judged, F.array_contains("reasons", judging.COMMA)):
+        judged.unpersist()
+        facts = replace(facts, mixed=mixed)
+        judged = judge_records(found, plan, shop, facts).persist()
     if plan.log == "purchases" and (limits := find_limits(plan, shop, plausible.collect_sizes(judged))):
         judged.unpersist()
-        judged = judge_records(found, plan, shop, broken, limits).persist()
+        judged = judge_records(found, plan, shop, replace(facts, limits=limits)).persist()
     events = judged.where("verdict = 'clean'")
     return mark_repeats(judged, find_repeats(events, None, find_identities(events, None), intake.source))
+
+
+def find_deliveries(records: DataFrame, condition: Column) -> frozenset[str]:
+    """The ids of the deliveries of which any record meets the condition."""
+    rows = records.where(condition).select("delivery_id").distinct().collect()
+    return frozenset(row["delivery_id"] for row in rows)
 
 
 def report(log: str, tallies: list[Tally], accounts: list[dict], as_of: date) -> None:

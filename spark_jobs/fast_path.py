@@ -31,7 +31,7 @@ RULED_OUT = {
     "customer_id_missing", "customer_id_invalid", "value_invalid", "event_at_missing", "event_at_invalid",
     "kind_unknown", "dwell_invalid", "dwell_negative", "dwell_too_large",
     "quantity_invalid", "quantity_zero", "quantity_negative", "quantity_too_large", "price_invalid", "price_negative",
-    "amount_too_large", "amount_implausible", "currency_unknown",
+    "amount_too_large", "amount_implausible", "currency_unknown", "decimal_comma",
 }  # fmt: skip
 LOGS = ("purchases", "browses")  # reviews have a text to be understood
 COMPARED = 38, 6  # precision and scale of numbers in conditions

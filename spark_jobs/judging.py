@@ -11,8 +11,10 @@ from pyspark.sql import functions as F
 from spark_jobs import browses, purchases, reviews
 from spark_jobs.contract.shop import KINDS, Shop, Source
 from spark_jobs.mapping import (
+    DECIMAL_COMMA,
     KEPT_TEXTS,
     any_of,
+    is_any_number_like,
     is_unstorable,
     list_reasons,
     mapped_kind,
@@ -23,6 +25,7 @@ from spark_jobs.mapping import (
 
 LOGS = {"purchases": purchases, "browses": browses, "reviews": reviews}
 BOT = "bot_rate"
+COMMA = "decimal_comma"  # beside the reason that the value gets for being no number
 HOUR_S = 3600
 
 
@@ -85,6 +88,8 @@ def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
     if source.log in KINDS:
         shared["kind_unknown"] = ~F.coalesce(F.col("kind").isin(*KINDS[source.log]), F.lit(False))
     conditions = {**shared, **faults}
+    if source.numbers is None:
+        conditions[COMMA] = is_any_number_like(source, DECIMAL_COMMA)
     for rule in source.rejections:  # several may share a code, one of the above too
         conditions[rule.reason] = conditions.get(rule.reason, F.lit(False)) | meets(source, rule.condition)
     return conditions

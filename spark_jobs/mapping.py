@@ -11,7 +11,7 @@ import re
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from spark_jobs.contract.shop import KINDS, NUMBERS, ColumnMapping, Condition, Source
+from spark_jobs.contract.shop import KINDS, NUMBERS, NUMERIC, ColumnMapping, Condition, Source
 from spark_jobs.contract.time_patterns import EPOCH_UNITS_US
 from spark_jobs.raw import NOTHING, SEPARATOR, raw_column
 
@@ -21,6 +21,14 @@ FIRST_INSTANT_S, LAST_INSTANT_S = 631_152_000, 4_102_444_800
 #: no customer id of 2,704, and its canonical spelling may have three times as many as the raw one.
 KEPT_TEXTS = {"customer_id": 512, "event_id": 4096, "product_id": 4096, "category": 4096, "session_id": 4096}
 NUL = "\x00"  # no text of a database has one
+_ENDS = r"[^\d.,\[\]{}]*"  # a sign, a currency, blanks
+#: A number that plainly has a decimal comma, or points between its thousands; 1,234 may be either.
+DECIMAL_COMMA = (
+    rf"^{_ENDS}(?:(?![1-9]\d{{0,2}},\d{{3}}(?!\d))(?:\d+|\d{{1,3}}(?:[. '’\u00a0\u202f]\d{{3}})+),\d+"
+    rf"|\d{{1,3}}(?:\.\d{{3}}){{2,}}){_ENDS}$"
+)
+#: A number whose point may stand before decimals or between thousands, which never begin with 0.
+EITHER_POINT = r"^[\x00- ]*[+-]?[1-9]\d{0,2}(?:\.\d{3})+[\x00- ]*$"
 STARTS_WITH_A_DAY = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
 #: Anything but the clock time and its fraction: Spark knows offsets and zones in many spellings (+1:00, UTC, EST).
 NAMES_ITS_ZONE = STARTS_WITH_A_DAY + r"[ T][\d:. \p{Cntrl}]*[^\d:. \p{Cntrl}]"
@@ -77,6 +85,12 @@ def mapped_number(source: Source, name: str, type_name: str) -> Column:
         return parse_number(text, type_name)
     scale = F.lit(str(mapping.scale)).cast("decimal(18,8)")
     return (parse_number(text, "decimal(18,6)") * scale).try_cast(type_name)
+
+
+def is_any_number_like(source: Source, pattern: str) -> Column:
+    """Whether the text of any canonical number looks like this; false where the source says how it spells numbers."""
+    names = [name for name in NUMERIC if name in source.columns and source.numbers is None]
+    return any_of([F.coalesce(mapped_text(source, name).rlike(pattern), F.lit(False)) for name in names])
 
 
 def spell_plainly(text: Column, numbers: str | None) -> Column:

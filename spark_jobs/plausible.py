@@ -3,7 +3,8 @@
 A slip of the scanner or of the unit can be worth more than a year of the shop. What is plausible follows from the
 shop's own lines: a line worth more than a thousand times what 99 of 100 stay below is not. Those 100 are of the
 delivery, of all deliveries of its day, and of those before, so the answer depends on nothing that came later, and on no
-order of runs. One line in a hundred may be a slip without moving the bound. Shops with few lines have no bound.
+order of runs. One line in a hundred may be a slip without moving the bound. Of fewer than 500 lines one in a hundred
+says little: there a line worth more than ten thousand times their median is implausible. Below 50 lines none is.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 IMPLAUSIBLE = "amount_implausible"
-FEWEST_LINES = 500
-SHARE = 0.99
-FACTOR_DECADES = 3  # a thousandfold; Online Retail's largest order, which is real, is 846 times its 99th percentile
+#: From so many lines on: the share of them that stay below what is multiplied, and by how many decades.
+#: Online Retail's largest order, which is real, is 846 times its 99th percentile.
+RULES = ((500, 0.99, 3), (50, 0.5, 4))
 STEPS = 10  # sizes to a decade
 LOWEST, HIGHEST = -2 * STEPS, 12 * STEPS  # 0.01 and 10^12
 
@@ -85,14 +86,13 @@ def _known_from(delivery: Delivery) -> date:
 
 
 def _largest_plausible(sizes: Sizes) -> int | None:
-    lines, below = sizes.total(), 0
-    if lines < FEWEST_LINES:
-        return None
-    for size in sorted(sizes):
-        below += sizes[size]
-        if below >= SHARE * lines:
-            return size + FACTOR_DECADES * STEPS
-    raise ValueError("counts of lines are not negative")
+    lines = sizes.total()
+    for fewest, share, decades in RULES:
+        if lines >= fewest:
+            ascending = sorted(sizes)
+            below = np.cumsum([sizes[size] for size in ascending])
+            return ascending[int(np.searchsorted(below, share * lines))] + decades * STEPS
+    return None
 
 
 def to_text(sizes: Sizes | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import accumulate
@@ -28,7 +29,26 @@ READ_TASK_BYTES = 8 << 20  # of raw, often compressed, files
 MIN_READ_TASKS = 8
 LATE = timedelta(7)  # events of so many days before their delivery may take the fast path
 BROKEN_FILE = "file_broken"  # nothing is wrong with the record itself
+AMBIGUOUS = "number_ambiguous"
 PLACEMENT_DDL = "delivery_id string, path string, delivered_on date, not_before date, seen_as_of date"
+
+
+@dataclass(frozen=True)
+class DeliveryFacts:
+    """What a record's verdict depends on beside the record: facts about its delivery, which only all records show.
+
+    broken  the deliveries of which no record is to be used, see find_broken
+    mixed   those that have decimal commas, see find_mixed: 1.234 may be 1234 there
+    limits  what a line may be worth at most, of those that have larger ones, see plausible.find_limits
+    """
+
+    broken: frozenset[str] = frozenset()
+    mixed: frozenset[str] = frozenset()
+    limits: Mapping[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def deliveries(self) -> frozenset[str]:
+        return self.broken.union(self.mixed, self.limits)
 
 
 def read_records(
@@ -113,22 +133,20 @@ def judge_records(
     records: DataFrame,
     plan: CleaningPlan,
     shop: Shop,
-    broken: Collection[str] = (),
-    limits: Mapping[str, Decimal] | None = None,
+    facts: DeliveryFacts = DeliveryFacts(),
 ) -> DataFrame:
     """Every record with its verdict and its reasons (empty: none); nothing is dropped.
 
     The verdict is clean, quarantined or elsewhere; which clean ones are duplicates shows only beside the others. An
     event without an id of the shop's gets the hash of its content.
-
-    broken: the deliveries of which no record is to be used, as find_broken gives them. limits: what a line may be worth
-    at most, of some deliveries, as plausible.find_limits gives them.
     """
     log = plan.log
     placed = place_records(judging.judge_events(records, shop, log), plan.registered, shop.sources[log].delivery_day)
-    is_of_broken_file = F.col("delivery_id").isin(*broken) & F.col("fault").isNull() & ~F.col("is_elsewhere")
+    is_ours = F.col("fault").isNull() & ~F.col("is_elsewhere")
+    is_of_broken_file = F.col("delivery_id").isin(*facts.broken) & is_ours
+    reasons = F.when(is_ours, _reasons_by(facts, shop.sources[log])).otherwise(F.col("all_reasons"))
     judged = placed.withColumn(
-        "reasons", F.when(is_of_broken_file, F.array(F.lit(BROKEN_FILE))).otherwise(_with_limits(limits or {}))
+        "reasons", F.when(is_of_broken_file, F.array(F.lit(BROKEN_FILE))).otherwise(reasons)
     ).withColumn("raw_customer_id", mapping.mapped_text(shop.sources[log], "customer_id"))
     good_or_not = judged.withColumn("is_good", (F.size("reasons") == 0) & ~F.col("is_elsewhere"))
     if log == "reviews":
@@ -143,16 +161,19 @@ def judge_records(
     )  # fmt: skip
 
 
-def _with_limits(limits: Mapping[str, Decimal]) -> Column:
-    """all_reasons, and that a line is worth more than its delivery's limit."""
-    reasons, by_limit = F.col("all_reasons"), defaultdict(list)
-    for delivery_id, limit in limits.items():
+def _reasons_by(facts: DeliveryFacts, source: Source) -> Column:
+    """all_reasons, and those that facts about the delivery give against a record of the log's own."""
+    if not (facts.mixed or facts.limits):
+        return F.col("all_reasons")
+    by_limit = defaultdict(list)
+    for delivery_id, limit in facts.limits.items():
         by_limit[limit].append(delivery_id)
+    delivery = F.col("delivery_id")
     is_beyond = mapping.any_of(
-        [F.col("delivery_id").isin(ids) & (F.col("amount") > F.lit(limit)) for limit, ids in sorted(by_limit.items())]
+        [delivery.isin(ids) & (F.col("amount") > F.lit(limit)) for limit, ids in sorted(by_limit.items())]
     )
-    is_ours = F.col("fault").isNull() & ~F.col("is_elsewhere")
-    return F.when(is_beyond & is_ours, F.concat(reasons, F.array(F.lit(IMPLAUSIBLE)))).otherwise(reasons)
+    is_ambiguous = delivery.isin(*facts.mixed) & mapping.is_any_number_like(source, mapping.EITHER_POINT)
+    return F.concat("all_reasons", mapping.list_reasons({AMBIGUOUS: is_ambiguous, IMPLAUSIBLE: is_beyond}))
 
 
 def gather_days(judged: DataFrame, plan: CleaningPlan, source: Source) -> DataFrame:
@@ -163,7 +184,13 @@ def gather_days(judged: DataFrame, plan: CleaningPlan, source: Source) -> DataFr
     return judged if is_together else judged.hint("rebalance", day).sortWithinPartitions(day)
 
 
-def find_broken(tallies: list[Tally]) -> list[str]:
+def find_broken(tallies: list[Tally]) -> frozenset[str]:
     """The deliveries whose file could not be read to its end, and of which other records were taken before."""
     refused = {tally.delivery_id for tally in tallies if set(tally.reasons) & set(raw.FILE_FAULTS)}
-    return sorted(refused & {tally.delivery_id for tally in tallies if not set(tally.reasons) & set(raw.FILE_FAULTS)})
+    taken = {tally.delivery_id for tally in tallies if not set(tally.reasons) & set(raw.FILE_FAULTS)}
+    return frozenset(refused & taken)
+
+
+def find_mixed(tallies: list[Tally]) -> frozenset[str]:
+    """The deliveries with a number that plainly has a decimal comma."""
+    return frozenset(tally.delivery_id for tally in tallies if judging.COMMA in tally.reasons)

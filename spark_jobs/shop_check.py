@@ -44,16 +44,17 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import MEASURES
 from spark_jobs.contract.reasons import REASONS, explain
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import CANONICAL, Shop, Source
+from spark_jobs.contract.shop import CANONICAL, NUMERIC, Shop, Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.contract.windows import activity_window, history_needed_days, label_window
 from spark_jobs.deliveries import find_intake, list_files
 from spark_jobs.file_columns import FileColumns, look_at_files
+from spark_jobs.judging import COMMA
 from spark_jobs.plain_console import PlainConsole, as_plain
 from spark_jobs.raw import Intake, RawRecord, read_records
 from spark_jobs.repeats import count_conflicts
 from spark_jobs.undone import leave_out_undone
-from spark_jobs.value_checks import NUMERIC, find_number_doubts, find_remedy, is_worth_a_word
+from spark_jobs.value_checks import find_number_doubts, find_remedy, is_worth_a_word
 
 FIRST_RECORDS = 3
 EXAMPLES = 3
@@ -66,6 +67,7 @@ TRIED_ZONES = ("UTC", "America/New_York", "America/Los_Angeles")
 SHARE_AHEAD, SHARE_OF_NEXT_DAY = 0.002, 0.3
 #: Reasons that are the shop's daily life, not a mistake in its file.
 EXPECTED = {"customer_id_missing", "quantity_zero", "bot_rate", "line_empty", "review_empty"}
+SAID_ELSEWHERE = {*FILE_REASONS, COMMA}  # file by file, or by the reason beside it
 
 
 @dataclass
@@ -240,7 +242,7 @@ def show_reasons(
         reason, examples = explain(code), find_examples(looked, code)
         shown = f", e.g. {', '.join(map(repr, examples))}" if examples else ""
         console.print(f"  {count / lines_in:6.1%}  {code}: {reason.meaning}{shown}")
-        is_much = count / lines_in > SHARE_TO_MEND and code in REASONS and code not in EXPECTED | FILE_REASONS
+        is_much = count / lines_in > SHARE_TO_MEND and code in REASONS and code not in EXPECTED | SAID_ELSEWHERE
         if is_much or is_worth_a_word(code, looked.source):
             remedy = _suggest_times(looked, shop) if code == "event_at_invalid" else ""
             remedy = remedy or find_remedy(code, shop, looked.source, examples, numbers)

@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from spark_jobs.contract.reasons import explain, say_returns
-from spark_jobs.contract.shop import KINDS, NUMBERS, Shop, Source
+from spark_jobs.contract.reasons import explain, say_point, say_returns
+from spark_jobs.contract.shop import KINDS, NUMBERS, NUMERIC, Shop, Source
+from spark_jobs.mapping import EITHER_POINT
 
 #: A record or two of these are worth a word: the one slip that is left may be worth more than all others together.
-RARE = {"quantity_too_large", "amount_too_large", "amount_implausible"}
-#: The canonical columns that are numbers.
-NUMERIC = ("quantity", "unit_price", "amount", "dwell_seconds", "rating")
+RARE = {"quantity_too_large", "amount_too_large", "amount_implausible", "number_ambiguous"}
 #: How digits look that are not a plain number, tried in this order.
 SPELLINGS = (
     ("1,234.56", r"\d{1,3}(,\d{3})+(\.\d+)?"), ("1.234,56", r"(\d+|\d{1,3}(\.\d{3})+),\d+"),
@@ -49,6 +48,8 @@ def find_remedy(
     if code in SIGNS:
         column = next(source.columns[name].column for name in SIGNS[code] if name in source.columns)
         return say_returns(column) if column else explain(code).remedy
+    if code == "number_ambiguous":
+        return say_point(source.log)
     if code == "currency_unknown" and examples:
         lines = "\n".join(f'{currency} = "…"' for currency in dict.fromkeys(map(str.upper, examples)))
         return f"say at the end of shop.toml what one of each is worth in {shop.currency}:\n[rates]\n{lines}"
@@ -127,7 +128,7 @@ def find_number_doubts(source: Source, name: str, texts: Sequence[str], currency
         if len(odd) >= max(FEWEST_ODD, len(texts) // 100):
             return f"{log}: {column} has numbers like {odd[0]!r}: {say_spelling(log, texts, odd[0])}"
         pointed = [text for text in texts if "." in text]
-        is_doubtful = all(re.fullmatch(r"-?[1-9]\d{0,2}(\.\d{3})+", text) for text in pointed)
+        is_doubtful = all(re.fullmatch(EITHER_POINT, text) for text in pointed)
         if len(pointed) >= FEWEST_POINTED and is_doubtful and not all(text.endswith(".000") for text in pointed):
             return (
                 f"{log}: {column} has numbers like {pointed[0]!r}, always three digits behind the point. If the point"

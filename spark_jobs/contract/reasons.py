@@ -26,6 +26,14 @@ def say_returns(column: str) -> str:
     )
 
 
+def say_point(log: str) -> str:
+    """The remedy for numbers like 1.234, to be pasted into the log's table of shop.toml."""
+    return (
+        f'say under [sources.{log}] what such a point means: numbers = "1.234,56" if 1.234 is 1234, '
+        'numbers = "1,234.56" if it is a bit more than 1'
+    )
+
+
 REASONS: dict[str, Reason] = {
     # the file
     "file_unreadable": Reason(
@@ -85,6 +93,12 @@ REASONS: dict[str, Reason] = {
         "event_at",
     ),
     "kind_unknown": Reason("a kind of event that is not known", "name it under values of kind", "kind"),
+    "decimal_comma": Reason(
+        "a number with a decimal comma", 'say under [sources.…] how numbers are spelt: numbers = "1.234,56"'
+    ),
+    "number_ambiguous": Reason(
+        "a number like 1.234 in a file that also has decimal commas: 1234, or 1.234", say_point("…")
+    ),
     "bot_rate": Reason("more events within an hour than people make", "raise max_events_per_hour if these are people"),
     # purchases
     "quantity_invalid": Reason("a quantity that is no number", "map the right column to quantity", "quantity"),
@@ -103,7 +117,8 @@ REASONS: dict[str, Reason] = {
         "unit_price",
     ),
     "amount_implausible": Reason(
-        "a line worth a thousand times more than 99 of 100 lines of this shop, or more than plausible_amount",
+        "a line worth a thousand times more than 99 of 100 lines of this shop (of fewer than 500 lines: ten thousand "
+        "times more than the median), or more than plausible_amount",
         "look at them: python -m spark_jobs.quarantine show; if such lines are real, say under [sources.purchases] how "
         'much one may be worth: plausible_amount = 1000000, or plausible_amount = "any"',
     ),

@@ -36,6 +36,8 @@ KINDS = {"purchases": ("sale", "return"), "browses": ("view", "search", "cart_ad
 #: How a source spells its numbers: the mark between thousands and the one before decimals.
 NUMBERS = {"1,234.56": (",", "."), "1.234,56": (".", ","), "1 234,56": (" ", ",")}
 SCALED = ("quantity", "unit_price", "amount", "dwell_seconds")
+#: The canonical columns that are numbers.
+NUMERIC = (*SCALED, "rating")
 FORMATS = ("csv", "jsonl", "parquet")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 TESTS = ("equals", "in", "starts_with", "matches", "below", "above", "is_empty")

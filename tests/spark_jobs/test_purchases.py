@@ -216,6 +216,8 @@ def test_numbers_are_read_as_the_source_spells_them(spark, numbers, texts, read)
     shop = make_shop(numbers=numbers)
     rows = judge(spark, shop, *({**BASE, "price": text} for text in texts))
     assert [row["price"] for row in rows] == [text and Decimal(text) for text in read]
+    comma = [] if numbers else ["decimal_comma"]  # of no weight where it is known how numbers are spelt
+    assert [row["reasons"] for row in rows if row["price"] is None] == [["price_invalid", *comma]] * read.count(None)
 
 
 def test_a_scale_turns_cents_into_money_and_rules_look_at_spelt_numbers(spark):

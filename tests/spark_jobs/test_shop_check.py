@@ -70,6 +70,8 @@ def folder(tmp_path_factory):
         seen = [{"visitor": f"c{(n * 5 + k) % 30}", "ts": ms + k, "type": "cart" if k else "look"} for k in range(3)]
         (folder / "raw" / f"{name}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in seen))
     (folder / "raw" / "2024-02-14.csv").write_bytes(b"")
+    mixed = ['c1,16/01/2024 10:00,1,"12,50",Tee', "c1,16/01/2024 10:00,1,1.234,Tee"]
+    (folder / "raw" / "2024-01-16.xsv").write_text("\n".join(["customer,at,quantity,price,product", *mixed]) + "\n")
     (folder / "raw" / "2024-01-15.tsv").write_text("customer,at,qty\nc1,15/01/2024 10:00,[/2]\n" * 2)
     return folder
 
@@ -108,6 +110,12 @@ MISTAKES = {
         'files = "*.[ct]sv"',
         "1 of 42 files, with 3 records, are refused: 2024-01-15.tsv (3 records) has no column 'price', 'product',"
         " 'quantity', it has 'customer', 'at', 'qty'",
+    ),
+    "points among decimal commas": (
+        'files = "*.csv"',
+        'files = "*.[cx]sv"',
+        "purchases: 1 of 242 have a number like 1.234 in a file that also has decimal commas: 1234, or 1.234:"
+        ' say under [sources.purchases] what such a point means: numbers = "1.234,56" if',
     ),
     "a misspelt column": ('"customer"', '"custommer"', "has no column 'custommer', it has 'customer'"),
     "the nearest column": ('"quantity"\nunit', '"quantty"\nunit', "did you mean 'quantity'?"),
@@ -148,6 +156,7 @@ AT_ONCE = [
     ("too long horizons", "a kind that is not named", "contacts without a time", "a file with other columns"),
     ("the nearest column", "the wrong unit of time"),
     ("the wrong column", "returns that no rule names"),
+    ("points among decimal commas", "customers nobody knows"),
 ]
 PLANTED = [*AT_ONCE, *((name,) for name in MISTAKES if name not in sum(AT_ONCE, ()))]
 
@@ -200,6 +209,7 @@ def test_every_reason_that_the_code_gives_is_explained():
     text = "".join((ROOT / "spark_jobs" / f"{module}.py").read_text() for module in modules)
     suffixes = (
         "missing|invalid|empty|surplus|malformed|object|unknown|negative|zero|delivery|rate|range|broken|unreadable"
+        "|comma|ambiguous"
     )
     codes = set(re.findall(rf'"((?:[a-z]+_)+(?:{suffixes}))"', text))
     assert len(codes) > 20

@@ -44,6 +44,8 @@ class Look:
         self.money = {row["kind"]: (row["n"], row["m"]) for row in rows.collect()}
         reasons = judged.select(F.explode("reasons").alias("code")).groupBy("code").count()
         self.reasons = {row["code"]: row["count"] for row in reasons.collect()}
+        rejected = judged.where("verdict = 'quarantined'").select("content").collect()
+        self.rejected = [row["content"] for row in rejected]
         judged.unpersist()
 
     @property
@@ -84,19 +86,21 @@ GERMAN = ("[sources.purchases]\n", '[sources.purchases]\nnumbers = "1.234,56"\n'
 
 
 @pytest.mark.parametrize(
-    ("case", "remedy", "change", "count", "money"),
+    ("case", "remedy", "change", "count", "money", "rejected"),
     [
-        ("a02_german_excel", 'numbers = "1.234,56"', GERMAN, 4439, "1524055.75"),
-        ("a02b_thousands_points", 'numbers = "1.234,56"', GERMAN, 4439, "152405575.00"),
+        ("a02_german_excel", 'numbers = "1.234,56"', GERMAN, 4439, "1524055.75", ["Summe"]),
+        ("a02b_thousands_points", 'numbers = "1.234,56"', GERMAN, 4439, "152405575.00", []),
         ("a20b_stripe_cents_no_currency", 'amount = { column = "amount", scale = "0.01" }',
-         ('amount = "amount"', 'amount = { column = "amount", scale = "0.01" }'), 2177, None),
+         ('amount = "amount"', 'amount = { column = "amount", scale = "0.01" }'), 2177, None, None),
     ],
 )  # fmt: skip
-def test_numbers_are_doubted_until_they_are_declared(spark, tmp_path, case, remedy, change, count, money):
+def test_numbers_are_doubted_until_they_are_declared(spark, tmp_path, case, remedy, change, count, money, rejected):
     found = Look(spark, tmp_path, case)
     assert (remedy in found.said, found.is_ready) == (True, False)
     read = Look(spark, tmp_path, case, change=change)
     assert read.is_ready
     sold = read.money["sale"]
     assert sold[0] == count
+    if rejected is not None:
+        assert [word in line for word, line in zip(rejected, read.rejected, strict=True)] == [True] * len(rejected)
     assert sold[1] == (Decimal(money) if money else found.money["sale"][1] / 100)

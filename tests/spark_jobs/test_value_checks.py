@@ -1,8 +1,14 @@
 """What a check says of numbers that may mean others than they are taken for."""
 
+import re
+from decimal import Decimal
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from spark_jobs.contract.shop import ColumnMapping, Source
+from spark_jobs.mapping import DECIMAL_COMMA, EITHER_POINT
 from spark_jobs.value_checks import find_number_doubts, find_remedy, propose_numbers
 
 
@@ -68,3 +74,38 @@ def test_the_remedy_for_a_price_is_a_spelling_that_reads_nearly_all_prices():
 def test_the_remedy_for_an_unknown_kind_keeps_the_known_words():
     said = remedy("kind_unknown", ["refund"], {}, kind=ColumnMapping("art"))
     assert 'kind = { column = "art", values = { "sale" = "sale", "return" = "return", "refund" = "…" } }' in said
+
+
+def is_like(pattern: str, text: str) -> bool:
+    return re.search(pattern, text, re.ASCII) is not None
+
+
+@given(st.decimals(-(10**9), 10**9, places=2), st.sampled_from(["", " €", "EUR", "-"]))
+@example(Decimal("1234.50"), " €")
+@example(Decimal("0.12"), "")
+def test_a_decimal_comma_is_known_and_a_decimal_point_is_none(number, mark):
+    pointed = f"{number:,}"
+    comma = pointed.translate(str.maketrans(",.", ".,"))
+    for spelt in (comma, comma.replace(".", ""), comma.replace(".", " "), comma.replace(".", "’")):
+        assert is_like(DECIMAL_COMMA, spelt + mark)
+    for spelt in (str(number), pointed):
+        assert not is_like(DECIMAL_COMMA, spelt + mark)
+
+
+@given(st.integers(1000, 10**12), st.sampled_from(["", "-", "+"]))
+@example(1234, "")
+def test_points_between_thousands_are_known_or_in_doubt(number, sign):
+    text = sign + f"{number:,}".replace(",", ".")
+    assert is_like(EITHER_POINT, text)
+    assert is_like(DECIMAL_COMMA, text) == (text.count(".") > 1)
+    assert not is_like(DECIMAL_COMMA, sign + f"{number:,}")  # 1,234 may be either
+
+
+@pytest.mark.parametrize("text", ["0.123", "1.23", "1.2345", "1234.567", "1.234e3", "012.345", "1.234,5", "", "x"])
+def test_some_points_stand_in_no_doubt(text):
+    assert not is_like(EITHER_POINT, text)
+
+
+@pytest.mark.parametrize("text", ["1,234", "12,", ",5", "1,2,3", "1,234,567.8", "[1,5]", '{"a": 1,5}', "", "12.50"])
+def test_some_commas_say_nothing(text):
+    assert not is_like(DECIMAL_COMMA, text)
