@@ -230,13 +230,13 @@ CUSTOMERS = {
         # one event in them after 400
         ("looks around", "browsing", 8, "Browsing fell by 99 % in the last 8 weeks", "最近 8 周浏览减少了 99%"),
         ("new", "tenure", 0, "First seen 4 days ago, last purchase 4 days ago", "首次出现在 4 天前,上次购买在 4 天前"),
-        ("new", "spend", 0, "Only one day with a purchase so far: 10.00 EUR, 4 days ago",
-         "至今只在一天购买过:10.00 EUR,4 天前"),
+        ("new", "spend", 0, "Only one day with a purchase so far, 4 days ago (spending: 10.00 EUR)",
+         "只在 4 天前购买过一天(消费:10.00 EUR)"),
         ("new", "frequency", 13, "Only one day with a purchase, 4 days ago", "只在 4 天前购买过一天"),
-        ("today", "recency", 0, "Only one day with a purchase, today", "只在 今天购买过一天"),
+        ("today", "recency", 0, "Only one day with a purchase, today", "只在今天购买过一天"),
         # 900 of 920; it rose, and is no bad news without the day
         ("one large order", "spend", 13, "Spending so far: 900.00 EUR of 920.00 EUR on one day, 40 days ago",
-         "至今消费 920.00 EUR 中有 900.00 EUR 在同一天,40 天前"),
+         "至今消费 920.00 EUR 中有 900.00 EUR 在 40 天前的同一天"),
         ("new", "returns", 2, "Returns in the last 2 weeks: 1", "最近 2 周退货:1 次"),
         ("reviews", "reviews", 4, "Mean review sentiment in the last 4 weeks: -0.7 (-1 bad, 1 good)",
          "最近 4 周评论平均情感:-0.7(-1 差,1 好)"),
