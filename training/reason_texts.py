@@ -128,7 +128,8 @@ class _Series:
         largest = int(size.argmax()) if len(size) else 0
         if len(day) == 1:
             return self.words.one_day_amount.format(
-                noun=self.words.nouns[measure][0], amount=self._amount(measure, size[0]),
+                noun=self.words.nouns[measure][0],
+                amount=self._amount(measure, size[0]),
                 ago=self._ago(self.today - day[0]),
             )
         if len(day) < ONE_OFF_DAYS or size[largest] < ONE_OFF_SHARE * size.sum():
