@@ -105,6 +105,9 @@ class Conflicts:
                     f" {named} does not number single records, as an order's number does not number its lines. Leave"
                     f' event_id out of sources.{source.log}.columns and set event_key = ["{column}"] under'
                     f" sources.{source.log}, or map the number of a line to event_id")  # fmt: skip
+        if self.columns[0] in ("customer_id", "event_at"):
+            return (f"{says}, and only the first of each counts: {named} is used again for other events. Leave event_id"
+                    f" out of sources.{source.log}.columns, or deliver an id that is never used again")  # fmt: skip
         return (f"{says}: they have changed since they were first delivered, and what came first counts. Deliver each"
                 " change as a record with an id of its own, like a return; or accept that changes are lost, by"
                 f" sources.{source.log}.max_conflicting_share")  # fmt: skip

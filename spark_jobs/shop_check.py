@@ -64,6 +64,7 @@ SHARE_TO_MEND = 0.02
 #: Zones whose day may name a file, tried in this order where events are ahead of theirs; and the shares of events from
 #: which on that asks for an answer, or is more than a zone explains.
 TRIED_ZONES = ("UTC", "America/New_York", "America/Los_Angeles")
+MOST_LAG_DAYS = 31
 SHARE_AHEAD, SHARE_OF_NEXT_DAY = 0.002, 0.3
 #: Reasons that are the shop's daily life, not a mistake in its file.
 EXPECTED = {"customer_id_missing", "quantity_zero", "bot_rate", "line_empty", "review_empty"}
@@ -348,6 +349,12 @@ def check_customers(console: PlainConsole, shop: Shop, customers: list[LogCustom
 def check_ahead(console: PlainConsole, looked: Looked, events: DataFrame, clean: int, findings: Findings) -> None:
     """How many events are of a later day than their file's, and the setting that says why."""
     log, named = looked.source.log, looked.source.delivery_day
+    days, count = measure_days_ahead(looked.judged)
+    if count > SHARE_TO_MEND * (clean + count) and days - named.lag_days <= MOST_LAG_DAYS:
+        setting = f"delivery_day = {{ pattern = '{named.pattern}', lag_days = {named.lag_days - days} }}"
+        findings.add(f"{log}: {count / (clean + count):.0%} of the events are up to {days} days later than their file's"
+                     f" day. Files that are named by the first of their days need {setting}")  # fmt: skip
+        return
     next_day = F.date_add("delivery_day", named.lag_days + 1).cast("timestamp")
     ahead = events.where(F.col("event_day") > F.col("delivery_day"))
     late = {zone: F.count_if(F.col("event_at") >= F.to_utc_timestamp(next_day, zone)) for zone in TRIED_ZONES}
@@ -364,6 +371,14 @@ def check_ahead(console: PlainConsole, looked: Looked, events: DataFrame, clean:
     setting = f'zone = "{zone}"' if is_other_zone else f"lag_days = {named.lag_days - 1}"
     findings.add(f"{log}: {share:.1%} of the events are of the day after their file's. Files that are {why}, need "
                  f"delivery_day = {{ pattern = '{named.pattern}', {setting} }}")  # fmt: skip
+
+
+def measure_days_ahead(judged: DataFrame) -> tuple[int, int]:
+    """By how many days at most nearly all events that are rejected for it are later than their file, and how many
+    events these are."""
+    rejected = judged.where(F.array_contains("reasons", "event_after_delivery"))
+    days = F.percentile_approx(F.date_diff("event_day", "delivery_day"), 0.99)
+    return rejected.agg(F.coalesce(days, F.lit(0)), F.count("*")).first()
 
 
 def check_history(console: PlainConsole, shop: Shop, looked: Looked, findings: Findings) -> None:

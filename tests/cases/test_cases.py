@@ -146,7 +146,11 @@ CASES = {
         {r"delivery_day = '(\d{4}-\d{2}-\d{2})'": r"delivery_day = { pattern = '(\d{4}-\d{2}-\d{2})', zone = 'UTC' }"},
         {"clean": 5511, "sales": Decimal("290542.70"), "quarantined": 0},
     ),
-    "t4_null_words": Case(right={"clean": 4284, "quarantined": 960, "customers": 374}),
+    "t4_null_words": Case(
+        ("87 days have more than max_quarantined_share 20% quarantined",),
+        {CSV: f"{CSV}\nmax_quarantined_share = 0.9"},
+        {"clean": 4284, "quarantined": 960, "customers": 374},
+    ),
     # Its folder of browses is not there; tests/spark_jobs/test_check_identity.py makes one.
     "t5_float_ids_in_another_log": Case(("browses: no folder",), right={"clean": 5550}),
     "t6_bar_code_as_quantity": Case(("look for a bar code in the quantity",), right={"clean": 1, "quarantined": 1}),

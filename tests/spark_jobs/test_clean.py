@@ -10,6 +10,7 @@ from spark_jobs import clean, customer_day, lake
 from spark_jobs.accounts import Tally, check_accounts, check_total, find_rejected_days, make_accounts, take_tallies
 from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import AuditError, ChurnError
+from spark_jobs.contract.shop import ColumnMapping, Source
 from spark_jobs.contract.tables import (
     ACCOUNTS,
     CUSTOMER_DAY,
@@ -18,6 +19,7 @@ from spark_jobs.contract.tables import (
     PURCHASES,
     quarantine,
 )
+from spark_jobs.repeats import Conflicts
 from tests.spark_jobs.shops import DATED, HEADER, SHOP, SmallShop
 
 DAY = {n: date(2011, 3, n) for n in range(1, 32)}
@@ -245,6 +247,12 @@ def test_too_much_quarantined_publishes_nothing_and_says_why(make_shop):
     with pytest.raises(AuditError, match=r"2 of 3 records \(67%\) would be quarantined"):
         shop.clean(DAY[1])
     assert shop.rows(PURCHASES) == []
+
+
+def test_numbers_that_are_used_again_for_other_customers_are_not_called_changes():
+    source = Source("purchases", "", "*", "csv", {"event_id": ColumnMapping("no")})
+    assert "'no' is used again for other events" in Conflicts(9, 0, ("customer_id", "amount")).describe(source)
+    assert "they have changed" in Conflicts(9, 0, ("amount", "customer_id")).describe(source)
 
 
 def test_empty_lines_alone_stop_no_night_and_a_day_of_rejects_is_found_beside_good_ones():

@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import date, timedelta
 
 import pytest
 from rich.console import Console
@@ -13,6 +14,7 @@ from spark_jobs.contract.reasons import REASONS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.plain_console import PlainConsole
+from spark_jobs.shop_check import measure_days_ahead
 from tests.conftest import ROOT
 from tests.spark_jobs.shops import CONTACT
 
@@ -193,6 +195,14 @@ def test_day_and_month_are_called_swapped_only_where_that_explains_how_old_event
     events = spark.createDataFrame(rows, "delivery_id string, delivery_day string, event_day string")
     days = {name: events[name].cast("date") for name in ("delivery_day", "event_day")}
     assert find_swapped_lag(events.withColumns(days)) == lag
+
+
+def test_it_is_measured_how_far_events_are_ahead_of_files_that_are_named_by_their_first_day(spark):
+    monday = date(2026, 6, 1)
+    rows = [(monday, monday + timedelta(n), ["event_after_delivery"] if n > 1 else []) for n in range(7)]
+    judged = spark.createDataFrame(rows, "delivery_day date, event_day date, reasons array<string>")
+    assert tuple(measure_days_ahead(judged)) == (6, 5)
+    assert tuple(measure_days_ahead(judged.where("size(reasons) = 0"))) == (0, 0)
 
 
 def test_what_stands_in_a_file_is_no_command_of_the_screen():
