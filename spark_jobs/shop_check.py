@@ -65,6 +65,7 @@ SHARE_TO_MEND = 0.02
 #: which on that asks for an answer, or is more than a zone explains.
 TRIED_ZONES = ("UTC", "America/New_York", "America/Los_Angeles")
 MOST_LAG_DAYS = 31
+SHARE_OF_DAYS = 0.05  # on which a night would stop: more are no single bad days
 SHARE_AHEAD, SHARE_OF_NEXT_DAY = 0.002, 0.3
 #: Reasons that are the shop's daily life, not a mistake in its file.
 EXPECTED = {"customer_id_missing", "quantity_zero", "bot_rate", "line_empty", "review_empty"}
@@ -258,11 +259,15 @@ def show_reasons(
         )
     elif looked.source.delivery_day and (days := find_rejected_days(looked.tallies, limit)):
         worst, share = max(days.items(), key=lambda day: day[1])
-        findings.add(
+        sentence = (
             f"{log}: {len(days):,} days have more than max_quarantined_share {limit:.0%} quarantined, {worst} has"
             f" {share:.0%}: a night would stop there; mend the reasons above, or say under [sources.{log}]"
             f" max_quarantined_share = {min(1.0, (math.floor(share * 20) + 2) / 20):.2f}"
         )
+        if len(days) > SHARE_OF_DAYS * len({tally.delivery_day for tally in looked.tallies}):
+            findings.add(sentence)
+        else:
+            console.print(f"  {sentence}")
 
 
 def _suggest_times(looked: Looked, shop: Shop) -> str:
