@@ -28,14 +28,6 @@ def spark(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def shared_cases() -> Path:
-    """Small shops with exports as shops really have them."""
-    if not SHARED_CASES.is_dir():
-        pytest.skip("needs ../shared/cases")
-    return SHARED_CASES
-
-
-@pytest.fixture(scope="session")
 def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("needs ../shared/data")

@@ -24,11 +24,13 @@ from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT
 
 AIRFLOWS, JOBS = ([str(python), "-m", "pytest"] for python in (AIRFLOW_PYTHON, JOBS_PYTHON))
 WITHOUT_SPARK = ("tests/dags", "tests/airflow", "tests/training")
-LONG = ("tests/end_to_end", "tests/faults", "tests/infra")
+LONG = (
+    "tests/end_to_end", "tests/faults", "tests/infra", "tests/onboarding", "tests/spark_jobs/test_three_logs.py",
+)  # fmt: skip
 #: Minutes of exports: `make test-cases`.
 APART = ("tests/cases",)
 #: The suite to look at while it runs, and those that run beside it, one after the other, and are shown at the end.
-SHOWN = {"all others": [*JOBS, "tests", *(f"--ignore={folder}" for folder in (*WITHOUT_SPARK, *LONG, *APART))]}
+SHOWN = {"all others": [*JOBS, "tests", *(f"--ignore={place}" for place in (*WITHOUT_SPARK, *LONG, *APART))]}
 BESIDE = {
     "dags": [*AIRFLOWS, "tests/dags", "--confcutdir=tests/dags"],
     "training": [*JOBS, "tests/training"],

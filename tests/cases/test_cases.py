@@ -19,9 +19,8 @@ from spark_jobs import clean, shop_check
 from spark_jobs.contract.errors import ChurnError, ShopFileError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop_file import load_shop
-from tests.conftest import ROOT
+from tests.conftest import SHARED_CASES as FOLDER
 
-FOLDER = ROOT.parent / "shared" / "cases"
 ALL_LINES = {"clean": 4439, "sales": Decimal("1524055.75"), "customers": 220}
 
 

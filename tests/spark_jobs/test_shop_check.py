@@ -224,18 +224,3 @@ def test_every_reason_that_the_code_gives_is_explained():
     codes = set(re.findall(rf'"((?:[a-z]+_)+(?:{suffixes}))"', text))
     assert len(codes) > 20
     assert codes <= set(REASONS)
-
-
-def test_files_named_by_another_zones_day_lose_nothing_and_are_told(spark, tmp_path, shared_cases):
-    """Named by the UTC day, in Berlin: what came after local midnight was event_after_delivery for ever."""
-    text = (shared_cases / "t3_file_named_by_utc_day" / "shop.toml").read_text().replace("CASE", "case")
-    (tmp_path / "case").symlink_to(shared_cases / "t3_file_named_by_utc_day")
-    shown, ending = look(spark, tmp_path, text)
-    remedy = "delivery_day = { pattern = '(\\d{4}-\\d{2}-\\d{2})', zone = \"UTC\" }"
-    assert remedy in shown
-    assert "1 to mend" in ending
-    assert "5,511 clean, 0 quarantined (0.0%)" in shown
-    mended = next(line for line in text.splitlines() if line.startswith("delivery_day"))
-    shown, ending = look(spark, tmp_path, text.replace(mended, remedy))
-    assert ending == "ready"
-    assert "5,511 clean" in shown
