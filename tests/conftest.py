@@ -23,6 +23,10 @@ def spark(tmp_path_factory):
 
     session = open_session("tests", Settings(tmp_path_factory.mktemp("home"), spark_master="local[2]"))
     session.conf.set("spark.sql.shuffle.partitions", "2")  # the tests' tables are tiny
+    # Code would be generated and compiled anew for each of hundreds of tiny queries: a quarter of the time. The
+    # end-to-end and the live tests start the jobs as users do, compiled.
+    session.conf.set("spark.sql.codegen.wholeStage", "false")
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
     yield session
     session.stop()
 
