@@ -240,7 +240,8 @@ def show_reasons(
         f" {totals['duplicates']:,} duplicates"
         + (f", {totals['elsewhere']:,} of other logs" if totals["elsewhere"] else "")
     )
-    for code, count in count_reasons(looked.tallies).most_common():
+    reasons = count_reasons(looked.tallies)
+    for code, count in reasons.most_common():
         reason, examples = explain(code), find_examples(looked, code)
         shown = f", e.g. {', '.join(map(repr, examples))}" if examples else ""
         console.print(f"  {count / lines_in:6.1%}  {code}: {reason.meaning}{shown}")
@@ -250,7 +251,7 @@ def show_reasons(
             remedy = remedy or find_remedy(code, shop, looked.source, examples, numbers)
             share = f"{count / lines_in:.0%}" if is_much else f"{count:,} of {lines_in:,}"
             findings.add(f"{log}: {share} have {reason.meaning}{shown}: {remedy}")
-    limit, empty_lines = looked.source.max_quarantined_share, count_reasons(looked.tallies)[EMPTY_LINE]
+    limit, empty_lines = looked.source.max_quarantined_share, reasons[EMPTY_LINE]
     if (totals["quarantined"] - empty_lines) / max(1, lines_in - empty_lines) > limit:
         share = totals["quarantined"] / lines_in
         findings.add(

@@ -21,6 +21,7 @@ from spark_jobs.contract.shop import Shop
 from spark_jobs.contract.windows import ChurnDefinition, Window, activity_window, is_closed, label_window
 from training.activity import find_undone_days, list_measures
 from training.calibration_tests import find_z, fit_slope
+from training.dataset import to_day_number
 from training.grid import read_rows
 from training.metrics import (
     CalibrationBins,
@@ -117,7 +118,11 @@ def take_outcomes(series: pa.Table, cutoff: date, shop: Shop, delay_days: int = 
     row, day, undone_day = _read_activity(series, churn)
 
     def has_activity(window: Window, known: date) -> np.ndarray:
-        inside = (day >= _number(window.first)) & (day <= _number(window.last)) & (undone_day > _number(known))
+        inside = (
+            (day >= to_day_number(window.first))
+            & (day <= to_day_number(window.last))
+            & (undone_day > to_day_number(known))
+        )
         return np.bincount(row[inside], minlength=series.num_rows) > 0
 
     eligible = has_activity(activity_window(cutoff, churn.eligible_within_days), cutoff)
@@ -142,11 +147,6 @@ def _read_activity(series: pa.Table, churn: ChurnDefinition) -> tuple[np.ndarray
     rows = read_rows(series, list_measures(churn))
     is_active = rows.measures[ACTIVITY_MEASURES[churn.activity]] > 0
     return rows.row[is_active], rows.day[is_active], find_undone_days(rows, churn)[is_active]
-
-
-def _number(day: date) -> int:
-    """Days since 1970-01-01, as SeriesRows has them."""
-    return (day - date(1970, 1, 1)).days
 
 
 def measure(predictions: Predictions) -> list[MetricRow]:

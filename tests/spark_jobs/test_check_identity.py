@@ -11,9 +11,8 @@ import pytest
 
 from spark_jobs.check_identity import LogCustomers, Met, count_changed, find_dominant_key, judge_customers
 from spark_jobs.contract.customer_ids import CustomerIds
-from tests.conftest import ROOT
+from tests.conftest import SHARED_CASES
 
-CASES = ROOT.parent / "shared" / "cases"
 PEOPLE = [f"400{n:04}" for n in range(200)]
 
 
@@ -28,10 +27,10 @@ def judge(*logs: LogCustomers, spelling="as given", nobody=None, is_chosen=False
 
 def read_case(name: str, folder: str, column: str) -> LogCustomers:
     """The ids of the CSV files in a folder of shared/cases, as they are written."""
-    if not CASES.is_dir():
+    if not SHARED_CASES.is_dir():
         pytest.skip("needs ../shared/cases")
     events, days = Counter(), defaultdict(set)
-    for path in sorted((CASES / name / folder).iterdir()):
+    for path in sorted((SHARED_CASES / name / folder).iterdir()):
         with path.open(encoding="utf-8", newline="") as lines:
             for row in csv.DictReader(lines):
                 events[row[column]] += 1

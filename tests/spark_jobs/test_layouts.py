@@ -22,10 +22,8 @@ from spark_jobs.contract.shop_file import load_shop
 from spark_jobs.deliveries import find_intake, list_files
 from spark_jobs.file_columns import find_other_keys, look_at_file, look_at_files
 from spark_jobs.hashing import Hasher
-from tests.conftest import ROOT
+from tests.conftest import SHARED_CASES
 from tests.spark_jobs.shops import DATED, SHOP
-
-SHARED_CASES = ROOT.parent / "shared" / "cases"
 
 COLUMNS = {name: ColumnMapping(raw_name) for name, raw_name in
            {"customer_id": "customer_no", "event_at": "Größe", "unit_price": "price"}.items()}  # fmt: skip
