@@ -46,14 +46,14 @@ status: setup ## one screen: newest day, complete or not, what is late or wrong,
 	@$(JOBS) infra.local.status --shop "$$SHOP"
 
 sql: setup ## a psql prompt on the warehouse; SHOP=
-	@$(JOBS) spark_jobs.warehouse psql --shop "$$SHOP"
+	@$(JOBS) spark_jobs.warehouse.connection psql --shop "$$SHOP"
 
 airflow: setup ## Airflow on localhost:8080, with a small shop that lives, or SHOP= (files, folders); Ctrl-C ends it
 	@$(AIRFLOW) infra.local.airflow --shops "$$GIVEN_SHOP"
 
 stop: setup ## stops what runs in the background: Airflow and the warehouse
 	@$(AIRFLOW) infra.local.airflow --stop
-	@$(JOBS) spark_jobs.warehouse stop
+	@$(JOBS) spark_jobs.warehouse.connection stop
 
 check: setup ## style, import rules, commands: seconds
 	@.venv/bin/ruff check .
@@ -71,7 +71,7 @@ test-airflow: setup ## the product in a live Airflow, its pages in Chromium; min
 	@$(AIRFLOW) pytest tests/airflow --confcutdir=tests/airflow --timeout=1500 --screenshots="$$SCREENSHOTS"
 
 faults: setup ## the long suites: writers and servers that die, a month of nights in any order; minutes
-	@$(JOBS) pytest -m "slow or not slow" tests/faults tests/spark_jobs/test_three_logs.py
+	@$(JOBS) pytest -m "slow or not slow" tests/faults tests/flows/test_three_logs.py
 
 bench: setup ## clean beside spark.read.json on a million records, and what a start of Spark costs; minutes
 	@$(JOBS) infra.bench.clean

@@ -17,8 +17,8 @@ from airflow.sdk import AsyncCallback, BaseNotifier, DeadlineAlert
 from airflow.sdk.definitions.deadline import BaseDeadlineReference
 
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.contract.shop.model import Shop
 
 _log = logging.getLogger(__name__)
 

@@ -36,7 +36,7 @@ from dags.common import SPARK_POOL, START, make_dag, make_series_asset, resolve_
 from dags.jobs import CommandOperator, SparkJobOperator
 from dags.lineage import lake, raw, warehouse
 from dags.shops import find_shops
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 
 PARAMS = {
     "as_of": forms.AS_OF,

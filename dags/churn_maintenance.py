@@ -24,7 +24,7 @@ from dags.common import every_sunday, make_dag, resolve_days
 from dags.jobs import CommandOperator
 from dags.lineage import lake, warehouse
 from dags.shops import find_shops
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 
 PARTS = {
     "compact": "Days of closed months that consist of several files become one file each.",

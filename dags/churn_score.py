@@ -28,7 +28,7 @@ from dags.common import SPARK_POOL, make_dag, make_scores_asset, make_series_ass
 from dags.jobs import CommandOperator, ReportOperator, SparkJobOperator
 from dags.lineage import lake, warehouse
 from dags.shops import find_shops
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 
 PARAMS = {
     "as_of": forms.AS_OF,
@@ -62,7 +62,7 @@ def build_score(shop: Shop) -> DAG:
             doc_md="Names the table versions that belong together.",
         )  # fmt: skip
         load = CommandOperator(
-            task_id="load", command=["spark_jobs.warehouse", "load"], shop=shop, days=days,
+            task_id="load", command=["spark_jobs.warehouse.connection", "load"], shop=shop, days=days,
             with_result=True, outlets=[make_scores_asset(shop)], reads=lake("churn_risk"),
             writes=warehouse("churn_risk", "published_runs"),
             doc_md="Copies the scores to the warehouse and makes them visible.",

@@ -39,7 +39,7 @@ from dags.common import GPU_POOL, SPARK_POOL, every_sunday, make_dag, resolve_da
 from dags.jobs import CommandOperator, ReportOperator, SparkJobOperator, link_report
 from dags.lineage import lake, warehouse
 from dags.shops import find_shops
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 
 SHOWN_METRICS = {"n": "customers", "churn_rate": "churned", "expected_rate": "expected", "auroc": "AUROC",
                  "log_loss": "log loss", "ece": "ECE"}  # fmt: skip
@@ -132,7 +132,7 @@ def add_approval(shop: Shop) -> ApprovalOperator:
 
 def add_promotion(shop: Shop) -> CommandOperator:
     promote = CommandOperator(
-        task_id="promote", command=["spark_jobs.warehouse", "promote"], shop=shop, days=[], with_result=True,
+        task_id="promote", command=["spark_jobs.warehouse.connection", "promote"], shop=shop, days=[], with_result=True,
         options=["--once", "--version={{ ti.xcom_pull('train')['version'] }}"],
         trigger_rule="none_failed_min_one_success",
         reads=[*lake("_runs"), *warehouse("models")], writes=warehouse("promotions"),

@@ -15,7 +15,7 @@ from dags import forms
 from dags.alerts import NOTIFY
 from spark_jobs.contract import settings
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 
 #: No run is ever due before this day; which nights run is decided by `catchup` and by backfills, not by it.
 START = datetime(2026, 1, 1)

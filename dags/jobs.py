@@ -32,7 +32,7 @@ from dags import leash
 from dags.lineage import make_lineage
 from spark_jobs.contract.errors import TRY_AGAIN
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 
 #: So many of a failed command's last lines go into the task's error, as the Spark provider does.
 TAIL_LINES = 20

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from spark_jobs.contract.settings import EMBEDDED_DATABASE, Settings
-from spark_jobs.contract.shop import Shop
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.contract.shop.model import Shop
 
 RAW, LAKE, WAREHOUSE = "raw", "lake", "warehouse"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.contract.shop.model import Shop
 
 
 def find_shops() -> list[Shop]:

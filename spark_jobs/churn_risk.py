@@ -21,21 +21,21 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pyspark.sql import DataFrame
 
-from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
-from spark_jobs.contract import risk_reasons
+from spark_jobs.contract import reason_words as risk_reasons
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
-from spark_jobs.lake import Lake, make_run_key, source_hash
-from spark_jobs.restatement import find_known_as_of
-from spark_jobs.session import SparkOpener, open_session
-from spark_jobs.warehouse import ModelRecord, Warehouse
+from spark_jobs.lake.restatement import find_known_as_of
+from spark_jobs.lake.store import Lake, make_run_key, source_hash
+from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
+from spark_jobs.runtime.session import SparkOpener, open_session
+from spark_jobs.warehouse.connection import ModelRecord, Warehouse
 
 #: A worker pays seconds to load the model: a small shop is scored by one of them.
 CUSTOMERS_PER_TASK = 20_000
 #: Named by path: the driver of this job needs no TensorFlow.
-SCORING_CODE = sorted(Path(__file__).parents[1].joinpath("training").glob("*.py"))
+SCORING_CODE = sorted(Path(__file__).parents[1].joinpath("training").rglob("*.py"))
 
 
 def batch_scorer(
@@ -44,7 +44,7 @@ def batch_scorer(
     """The function for mapInArrow: batches of customer_series in, batches of churn_risk out."""
 
     def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from training.predict import load_scorer
+        from training.serving.scorer import load_scorer
 
         scorer = load_scorer(model.location, model.bundle_hash)
         for batch in batches:

@@ -23,33 +23,26 @@ from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
 
-from spark_jobs import (
-    _raw_block,
-    _raw_carry,
-    _raw_csv,
-    _raw_json,
-    _raw_layout,
-    _raw_text,
+from spark_jobs.checking import findings as shop_check
+from spark_jobs.checking.identity import find_dominant_key
+from spark_jobs.cleaning import (
     browses,
-    cleaning_plan,
     deliveries,
     drafting,
     fast_path,
-    hashing,
     judging,
     mapping,
     merges,
     plausible,
     purchases,
-    raw,
     records,
     refusals,
     repeats,
     reviews,
     sentiment,
-    shop_check,
 )
-from spark_jobs.accounts import (
+from spark_jobs.cleaning import plan as cleaning_plan
+from spark_jobs.cleaning.accounts import (
     EMPTY_LINE,
     Tally,
     check_accounts,
@@ -60,19 +53,9 @@ from spark_jobs.accounts import (
     with_accounts,
     with_duplicates,
 )
-from spark_jobs.check_identity import find_dominant_key
-from spark_jobs.cleaning_plan import CleaningPlan, Delivery, make_plan
-from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
-from spark_jobs.contract import customer_ids
-from spark_jobs.contract.errors import AuditError, ChurnError
-from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
-from spark_jobs.contract.shop_file import load_shop
-from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES, EVENTS, quarantine
-from spark_jobs.drafting import Outcome, drop_repeats, write_drafts
-from spark_jobs.hashing import Hasher, make_hasher
-from spark_jobs.lake import Draft, Lake, make_run_key, planned_anew, source_hash
-from spark_jobs.records import (
+from spark_jobs.cleaning.drafting import Outcome, drop_repeats, write_drafts
+from spark_jobs.cleaning.plan import CleaningPlan, Delivery, make_plan
+from spark_jobs.cleaning.records import (
     DeliveryFacts,
     find_broken,
     find_mixed,
@@ -81,9 +64,26 @@ from spark_jobs.records import (
     open_fast_path,
     read_records,
 )
-from spark_jobs.repeats import find_identities, find_repeats, mark_repeats, require_few
-from spark_jobs.session import SparkOpener, open_session
-from spark_jobs.warehouse import Warehouse
+from spark_jobs.cleaning.repeats import find_identities, find_repeats, mark_repeats, require_few
+from spark_jobs.contract import customer_ids
+from spark_jobs.contract.errors import AuditError, ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES, EVENTS, quarantine
+from spark_jobs.lake.store import Draft, Lake, make_run_key, planned_anew, source_hash
+from spark_jobs.raw import block as _raw_block
+from spark_jobs.raw import carry as _raw_carry
+from spark_jobs.raw import csv_records as _raw_csv
+from spark_jobs.raw import hashing
+from spark_jobs.raw import json_lines as _raw_json
+from spark_jobs.raw import layout as _raw_layout
+from spark_jobs.raw import reader as raw
+from spark_jobs.raw import text as _raw_text
+from spark_jobs.raw.hashing import Hasher, make_hasher
+from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
+from spark_jobs.runtime.session import SparkOpener, open_session
+from spark_jobs.warehouse.connection import Warehouse
 
 PAIRS_AT_ONCE = 1 << 16
 SHOWN_FILES = 10  # of those that a dry run would clean

@@ -23,15 +23,15 @@ import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from spark_jobs import merges
-from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.cleaning import merges
 from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.contract.proof import CONTACT_PLAN
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Contact, Shop
+from spark_jobs.contract.shop.model import Contact, Shop
 from spark_jobs.contract.tables import probability_column
-from spark_jobs.lake import Lake
-from spark_jobs.warehouse import PublishedRun, Warehouse
+from spark_jobs.contract.warehouse_tables import CONTACT_PLAN
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import load_arguments, make_parser, run_command
+from spark_jobs.warehouse.connection import PublishedRun, Warehouse
 
 #: A plan that was replaced sooner is withdrawn: it was not on the list for one working day from morning to evening, so
 #: nobody could work through it. Nights made up in a row follow within minutes, those in time after a whole day.

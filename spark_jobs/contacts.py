@@ -18,18 +18,18 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from spark_jobs import merges
-from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.cleaning import merges
+from spark_jobs.cleaning.deliveries import list_files
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.proof import CONTACTS
-from spark_jobs.contract.reasons import explain
+from spark_jobs.contract.rejections import explain
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop, Source
-from spark_jobs.deliveries import list_files
-from spark_jobs.hashing import make_hasher
-from spark_jobs.lake import Lake
-from spark_jobs.raw import Intake, read_records
-from spark_jobs.warehouse import Warehouse
+from spark_jobs.contract.shop.model import Shop, Source
+from spark_jobs.contract.warehouse_tables import CONTACTS
+from spark_jobs.lake.store import Lake
+from spark_jobs.raw.hashing import make_hasher
+from spark_jobs.raw.reader import Intake, read_records
+from spark_jobs.runtime.command import load_arguments, make_parser, run_command
+from spark_jobs.warehouse.connection import Warehouse
 
 
 def read_contacts(source: Source, folder: str, shop: Shop) -> Iterator[tuple[str, date]]:

@@ -15,14 +15,14 @@ from functools import partial
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.contract import features
 from spark_jobs.contract.features import MEASURES, SESSION_GAP_MINUTES, SETS, Measure
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, EVENTS
-from spark_jobs.lake import Lake, make_run_key, planned_anew, source_hash
-from spark_jobs.session import SparkOpener, open_session
+from spark_jobs.lake.store import Lake, make_run_key, planned_anew, source_hash
+from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
+from spark_jobs.runtime.session import SparkOpener, open_session
 
 DAY_KEY = ("customer_id", "event_day", "delivery_day")
 SESSION_GAP_S = 60 * SESSION_GAP_MINUTES

@@ -17,8 +17,8 @@ from functools import partial
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from spark_jobs import merges, undone
-from spark_jobs.command import add_dry_run, day, load_arguments, make_parser, run_command
+from spark_jobs.cleaning import merges, undone
+from spark_jobs.cleaning.undone import leave_out_undone
 from spark_jobs.contract import features, windows
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.features import (
@@ -31,12 +31,12 @@ from spark_jobs.contract.features import (
     SETS,
 )
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES, Table
-from spark_jobs.lake import Lake, make_run_key, source_hash
-from spark_jobs.restatement import check_restatement
-from spark_jobs.session import SparkOpener, open_session
-from spark_jobs.undone import leave_out_undone
+from spark_jobs.lake.restatement import check_restatement
+from spark_jobs.lake.store import Lake, make_run_key, source_hash
+from spark_jobs.runtime.command import add_dry_run, day, load_arguments, make_parser, run_command
+from spark_jobs.runtime.session import SparkOpener, open_session
 
 
 def merge_customers(customer_day: DataFrame, merged: dict[str, str]) -> DataFrame:

@@ -12,10 +12,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from spark_jobs import _lake_upkeep as upkeep
-from spark_jobs.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import (
     ACCOUNTS,
     CUSTOMER_DAY,
@@ -29,8 +27,10 @@ from spark_jobs.contract.tables import (
     churn_risk,
     quarantine,
 )
-from spark_jobs.lake import Lake
-from spark_jobs.warehouse import Warehouse
+from spark_jobs.lake import upkeep
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
+from spark_jobs.warehouse.connection import Warehouse
 
 #: How many days of each kind of history are kept; every one can be built again from customer_day.
 KEPT_SERIES = {CUSTOMER_SERIES: 7, TRAINING_SERIES: 3}

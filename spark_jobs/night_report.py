@@ -14,14 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from spark_jobs.command import add_result, load_arguments, make_parser, run_command, write_result
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
-from spark_jobs.lake import Lake, Run
-from spark_jobs.restatement import find_known_as_of
-from spark_jobs.warehouse import ModelRecord, Warehouse
+from spark_jobs.lake.restatement import find_known_as_of
+from spark_jobs.lake.store import Lake, Run
+from spark_jobs.runtime.command import add_result, load_arguments, make_parser, run_command, write_result
+from spark_jobs.warehouse.connection import ModelRecord, Warehouse
 
 TOP = 20
 BANDS = ("high", "medium", "low")

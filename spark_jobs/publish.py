@@ -8,10 +8,9 @@ from __future__ import annotations
 import sys
 from datetime import UTC, date, datetime
 
-from spark_jobs.command import add_result, load_arguments, make_parser, run_command, write_result
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import (
     CUSTOMER_DAY,
     CUSTOMER_SERIES,
@@ -22,7 +21,8 @@ from spark_jobs.contract.tables import (
     churn_risk,
     quarantine,
 )
-from spark_jobs.lake import Lake, Run, make_run_key, product_hash
+from spark_jobs.lake.store import Lake, Run, make_run_key, product_hash
+from spark_jobs.runtime.command import add_result, load_arguments, make_parser, run_command, write_result
 
 PIPELINES = ("etl", "train", "score")
 

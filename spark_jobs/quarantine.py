@@ -23,16 +23,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from spark_jobs.command import day, load_arguments, make_parser, run_command
+from spark_jobs.cleaning.deliveries import find_changed, find_intake
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.reasons import explain
+from spark_jobs.contract.rejections import explain
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import DELIVERIES, quarantine
-from spark_jobs.deliveries import find_changed, find_intake
-from spark_jobs.lake import Lake
-from spark_jobs.plain_console import PlainConsole, as_plain
-from spark_jobs.raw import FIXED, RawRecord, read_records
+from spark_jobs.lake.store import Lake
+from spark_jobs.raw.reader import FIXED, RawRecord, read_records
+from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
+from spark_jobs.runtime.console import PlainConsole, as_plain
 
 PLACE = "_place"  # delivery and number of the record that a line mends
 REASONS = "_reasons"

@@ -19,7 +19,7 @@ def spark(tmp_path_factory):
     """A real local Spark on two cores."""
     os.environ.setdefault("SPARK_SUBMIT_OPTS", make_java_options())
     from spark_jobs.contract.settings import Settings
-    from spark_jobs.session import open_session
+    from spark_jobs.runtime.session import open_session
 
     session = open_session("tests", Settings(tmp_path_factory.mktemp("home"), spark_master="local[2]"))
     session.conf.set("spark.sql.shuffle.partitions", "2")  # the tests' tables are tiny
@@ -41,7 +41,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def warehouse_url(tmp_path_factory):
     """A real PostgreSQL for the whole session: the embedded one, in a folder of its own."""
-    from spark_jobs.embedded_postgres import EmbeddedPostgres
+    from spark_jobs.warehouse.embedded import EmbeddedPostgres
 
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
     yield server.start()

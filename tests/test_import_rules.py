@@ -61,7 +61,7 @@ def test_training_loads_neither_spark_nor_airflow():
     assert not loaded & {"pyspark", "airflow"}
 
 
-@pytest.mark.parametrize("module", ["spark_jobs.lake", "spark_jobs.warehouse"])
+@pytest.mark.parametrize("module", ["spark_jobs.lake.store", "spark_jobs.warehouse.connection"])
 def test_what_training_shares_with_the_jobs_loads_no_spark(module):
     assert not import_in_clean_interpreter([module]) & {"pyspark", "airflow", "training"}
 
@@ -74,4 +74,4 @@ def test_only_churn_risk_knows_a_model_and_only_where_it_scores():
             users[file.stem] = of_training
     assert set(users) == {"churn_risk"}
     assert all(inner for _, inner in users["churn_risk"]), "a top-level import would load TensorFlow in the driver"
-    assert all(name.startswith("training.predict") for name, _ in users["churn_risk"]), users
+    assert all(name.startswith("training.serving.scorer") for name, _ in users["churn_risk"]), users

@@ -24,7 +24,7 @@ def test_every_make_command_exists():
 
 
 def test_the_least_shop_file_is_valid_also_with_contacts(tmp_path):
-    from spark_jobs.contract.shop_file import load_shop
+    from spark_jobs.contract.shop.file import load_shop
 
     least, contact = blocks("toml")
     (tmp_path / "shop.toml").write_text(least)

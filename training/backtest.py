@@ -27,24 +27,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 
-from spark_jobs.command import day, load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.contract.windows import is_closed
-from spark_jobs.lake import Lake
-from training.backtest_results import PROMOTED, CutoffResult, show_results, write_results, write_summary
-from training.backtest_summary import summarise
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
 from training.config import ModelSettings
-from training.dataset import Series
-from training.evaluate import Predictions, measure, take_outcomes
-from training.fit import Progress, fit_candidates
-from training.gate import choose_best_validated, predict_cutoff, run_gate
-from training.label_delay import read_label_delay
-from training.metrics import Comparison, compare
-from training.progress import show_progress
-from training.verdict import Verdict
+from training.evaluation.metrics import Comparison, compare
+from training.evaluation.predictions import Predictions, measure, take_outcomes
+from training.reporting.backtest_results import PROMOTED, CutoffResult, show_results, write_results, write_summary
+from training.reporting.backtest_summary import summarise
+from training.reporting.progress import show_progress
+from training.selection.fit import Progress, fit_candidates
+from training.selection.gate import choose_best_validated, predict_cutoff, run_gate
+from training.selection.verdict import Verdict
+from training.tensors.dataset import Series
+from training.tensors.label_delay import read_label_delay
 
 
 def backtest_cutoff(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 
 from spark_jobs.contract.errors import ShopFileError
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 
 
 def _setting(default: int | float, low: float, high: float):

@@ -31,12 +31,10 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
-from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.features import available_measures
-from spark_jobs.contract.proof import DRIFT
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import (
     ACCOUNTS,
     CUSTOMER_DAY,
@@ -47,17 +45,19 @@ from spark_jobs.contract.tables import (
     probability_column,
     quarantine,
 )
-from spark_jobs.lake import Lake
-from spark_jobs.restatement import find_known_as_of
-from spark_jobs.warehouse import ModelRecord, Warehouse
-from training import drift_checks as checks
+from spark_jobs.contract.warehouse_tables import DRIFT
+from spark_jobs.lake.restatement import find_known_as_of
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import load_arguments, make_parser, run_command
+from spark_jobs.warehouse.connection import ModelRecord, Warehouse
 from training.config import ModelSettings
-from training.dataset import Series, TensorSpec, fold_of
-from training.drift_checks import BLOCK, OK, USUAL_WEEKS, Finding
-from training.evaluate import take_outcomes
-from training.grid import read_rows
-from training.members import CONSTANT
-from training.money import MEASURES, find_excess
+from training.evaluation.predictions import take_outcomes
+from training.models.members import CONSTANT
+from training.monitoring import checks
+from training.monitoring.checks import BLOCK, OK, USUAL_WEEKS, Finding
+from training.tensors.dataset import Series, TensorSpec, fold_of
+from training.tensors.grid import read_rows
+from training.tensors.money import MEASURES, find_excess
 
 #: The measures that count a log's records.
 COUNTS = {"purchases": ("sale_count", "return_count"), "browses": ("browse_count",), "reviews": ("review_count",)}

@@ -15,19 +15,19 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
-from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.contract.proof import EXPECTED_SALES
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES
-from spark_jobs.lake import Lake
-from spark_jobs.restatement import find_known_as_of
-from spark_jobs.warehouse import Warehouse
-from training.bundle import load_spend
-from training.dataset import Series, TensorSpec
-from training.money import limit_days, read_money
-from training.spend import FEWEST_ERRORS, SpendLine, SpendModel, find_daily_rate
+from spark_jobs.contract.warehouse_tables import EXPECTED_SALES
+from spark_jobs.lake.restatement import find_known_as_of
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import load_arguments, make_parser, run_command
+from spark_jobs.warehouse.connection import Warehouse
+from training.selection.spend import FEWEST_ERRORS, SpendLine, SpendModel, find_daily_rate
+from training.serving.bundle import load_spend
+from training.tensors.dataset import Series, TensorSpec
+from training.tensors.money import limit_days, read_money
 
 NO_INTERVAL = f"too few past errors to give an interval: fewer than {FEWEST_ERRORS}"
 

@@ -5,7 +5,7 @@
 Grain: (as_of, horizon_days) in `outcomes`, (as_of, customer_id) in `customer_outcomes`, both in the warehouse. Inputs:
 the published scores, and customer_day as it was known at the end of --as-of, or of the newest night before.
 
-A horizon is judged once its window has passed and late files have had their time (training/label_delay.py), and again
+A horizon is judged once its window has passed and late files have had their time (tensors/label_delay.py), and again
 by every run until a week later, for what is delivered later still; then its figures are final. The same run again
 writes nothing.
 """
@@ -24,24 +24,24 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from spark_jobs import merges
-from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.cleaning import merges
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.features import ACTIVITY_MEASURES
-from spark_jobs.contract.proof import CUSTOMER_OUTCOMES, OUTCOMES
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, probability_column
+from spark_jobs.contract.warehouse_tables import CUSTOMER_OUTCOMES, OUTCOMES
 from spark_jobs.contract.windows import Window, activity_window, is_closed, label_window
-from spark_jobs.lake import Lake
-from spark_jobs.warehouse import PublishedRun, Warehouse
-from training.activity import RULE_MEASURES, find_undone_days
-from training.evaluate import measure_method
-from training.fit import Progress
-from training.grid import SeriesRows
-from training.label_delay import read_label_delay
-from training.money import count_cents
-from training.progress import show_progress
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import load_arguments, make_parser, run_command
+from spark_jobs.warehouse.connection import PublishedRun, Warehouse
+from training.evaluation.predictions import measure_method
+from training.reporting.progress import show_progress
+from training.selection.fit import Progress
+from training.tensors.activity import RULE_MEASURES, find_undone_days
+from training.tensors.grid import SeriesRows
+from training.tensors.label_delay import read_label_delay
+from training.tensors.money import count_cents
 
 #: An outcome is judged again for so many days, and as long as a sale of its window may still be undone.
 FINAL_AFTER_DAYS = 7
@@ -87,7 +87,7 @@ def read_activity(lake: Lake, shop: Shop, first: date, known: date) -> pa.Table:
     """customer_id, event_day, activity, spend, refund and undone_on from `first` on, as known at the end of `known`:
     one row for each customer and day, merged customers under the id that goes on.
 
-    undone_on is the day from whose end on the day's sales are no activity (training/activity.py); null: they are.
+    undone_on is the day from whose end on the day's sales are no activity (tensors/activity.py); null: they are.
     """
     deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= known.isoformat()]
     is_inside = (pc.field("event_day") >= pa.scalar(first)) & (pc.field("event_day") <= pa.scalar(known))
@@ -142,7 +142,7 @@ def who_was_active(customer_id: pa.ChunkedArray, activity: pa.Table, window: Win
 
 def sum_spend(customer_id: pa.ChunkedArray, activity: pa.Table, window: Window) -> pa.ChunkedArray:
     """(customers,) the exact net money of the window, zero where there is none; refunds count up to what was paid since
-    PAID_SINCE_DAYS before it (training/money.py)."""
+    PAID_SINCE_DAYS before it (training/tensors/money.py)."""
     first = window.first - timedelta(days=PAID_SINCE_DAYS)
     days = _within(activity, Window(first, window.last)).combine_chunks()
     days = days.append_column("cents", pa.array(count_cents(_as_rows(days))))

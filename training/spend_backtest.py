@@ -31,17 +31,15 @@ import xgboost
 from rich.console import Console
 from rich.table import Table
 
-from spark_jobs.command import day, load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import TRAINING_SERIES
-from spark_jobs.lake import Lake
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
 from training.config import ModelSettings
-from training.dataset import Series, TensorSpec
-from training.label_delay import read_label_delay
-from training.metrics import DRAWS, SEED
-from training.spend import (
+from training.evaluation.metrics import DRAWS, SEED
+from training.selection.spend import (
     FEWEST_ROWS,
     LEAST_SHARE,
     POWER,
@@ -55,6 +53,8 @@ from training.spend import (
     take_snapshot,
     take_snapshots,
 )
+from training.tensors.dataset import Series, TensorSpec
+from training.tensors.label_delay import read_label_delay
 
 METHODS = ("mean", "rate", "line", "regression", "boosting")
 BOOSTING = {

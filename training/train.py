@@ -25,29 +25,29 @@ from rich.console import Console
 from rich.table import Table
 
 import training
-from spark_jobs.command import add_dry_run, add_result, load_arguments, make_parser, run_command, write_result
 from spark_jobs.contract import errors, features, windows
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import TRAINING_SERIES
-from spark_jobs.lake import Lake, make_run_key, source_hash
-from spark_jobs.warehouse import ModelRecord, Warehouse
-from training.ablation import read_ablation
-from training.bundle import Bundle, write_bundle
+from spark_jobs.lake.store import Lake, make_run_key, source_hash
+from spark_jobs.runtime.command import add_dry_run, add_result, load_arguments, make_parser, run_command, write_result
+from spark_jobs.warehouse.connection import ModelRecord, Warehouse
 from training.config import ModelSettings
-from training.dataset import Series, TensorSpec
-from training.explain import learn_evidence
-from training.fit import Candidate, fit_candidates
-from training.gate import GateResult, mean_losses, run_gate, validated_losses
-from training.label_delay import read_label_delay
-from training.profit import expect_spend_at
-from training.progress import show_progress
-from training.report import Findings, render_model_card, write_report
-from training.report_words import METHOD_NAMES
-from training.sealed import read_files
-from training.spend import fit_spend
-from training.tracking import log_training
-from training.verdict import Verdict
+from training.reporting.ablation import read_ablation
+from training.reporting.progress import show_progress
+from training.reporting.report import Findings, render_model_card, write_report
+from training.reporting.tracking import log_training
+from training.reporting.words import METHOD_NAMES
+from training.selection.fit import Candidate, fit_candidates
+from training.selection.gate import GateResult, mean_losses, run_gate, validated_losses
+from training.selection.profit import expect_spend_at
+from training.selection.spend import fit_spend
+from training.selection.verdict import Verdict
+from training.serving.bundle import Bundle, write_bundle
+from training.serving.explanation import learn_evidence
+from training.serving.integrity import read_files
+from training.tensors.dataset import Series, TensorSpec
+from training.tensors.label_delay import read_label_delay
 
 SHOWN_METRICS = {"auroc": "AUROC", "log_loss": "log loss", "ece": "ECE", "lift_10": "lift 10 %"}
 

@@ -30,13 +30,13 @@ from infra.bench.cells import Cell, Cells
 from infra.bench.search import find_best_settings
 from infra.bench.variants import Variant, let_lines_stand, list_variants
 from infra.local.backtest import prepare
-from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.settings import Settings
-from spark_jobs.lake import Lake
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 from training.backtest import read_series
 from training.config import ModelSettings
-from training.fit import Progress
-from training.progress import show_progress
+from training.reporting.progress import show_progress
+from training.selection.fit import Progress
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from infra.bench.variants import THE_MODEL
 from infra.demo.simulated import oracle
 from infra.demo.simulated.simulate import SHOP as SIMULATED
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.shop import Shop
-from training.ablation import RESULTS
-from training.markdown import write_table
-from training.metrics import Ranking, bootstrap_mean, log_losses
+from spark_jobs.contract.shop.model import Shop
+from training.evaluation.metrics import Ranking, bootstrap_mean, log_losses
+from training.reporting.ablation import RESULTS
+from training.reporting.markdown import write_table
 
 HEADING = ("variant", "days", "n", "AUROC", "log loss", "log loss − the model (95 %)", "skill", "CPU s")
 

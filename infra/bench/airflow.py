@@ -27,17 +27,17 @@ from infra.local.airflow_client import AirflowClient, wait_until
 from infra.local.airflow_server import AirflowServer
 from infra.local.environment import JOBS_PYTHON, ROOT, make_environment
 from infra.local.shops import find_last_day, land_raw_files, prepare_warehouse
-from spark_jobs.command import run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.runtime.command import run_command
 
 DEMO_SHOP = ROOT / "infra" / "demo" / "online_retail" / "shop.toml"
 HISTORIES = (["spark_jobs.clean"], ["spark_jobs.customer_day"], ["spark_jobs.customer_series"],
              ["spark_jobs.publish", "--pipeline", "etl"])  # fmt: skip
 SCORES = (["spark_jobs.churn_risk"], ["training.drift"], ["spark_jobs.publish", "--pipeline", "score"],
-          ["spark_jobs.warehouse", "load"], ["spark_jobs.night_report"])  # fmt: skip
+          ["spark_jobs.warehouse.connection", "load"], ["spark_jobs.night_report"])  # fmt: skip
 TRAINING = (["spark_jobs.customer_series", "--all"], ["spark_jobs.publish", "--pipeline", "train"],
             ["training.train", "--promote"])  # fmt: skip
 PATIENCE_SECONDS = 1800

@@ -21,11 +21,11 @@ import numpy as np
 from infra.bench.ablation_results import known_truth
 from infra.demo.simulated.simulate import SHOP as SIMULATED
 from infra.local.environment import ROOT
-from spark_jobs.command import run_command
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop_file import load_shop
-from training.markdown import write_table
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.runtime.command import run_command
+from training.reporting.markdown import write_table
 
 SHOPS = ("online_retail", "cdnow", "complete_journey", SIMULATED)
 RESULT = "backtest.json"

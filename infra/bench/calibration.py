@@ -33,19 +33,19 @@ from rich.table import Table
 
 from infra.local.backtest import DAYS_BEFORE_THE_LAST
 from infra.local.shops import find_last_day
-from spark_jobs.command import day, load_arguments, make_parser, run_command
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
-from spark_jobs.lake import Lake
-from training import fit
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
 from training.backtest import read_series
-from training.backtest_summary import rescaled_loss
-from training.calibration import Calibration, Told, calibrate, fit_lines
 from training.config import ModelSettings
-from training.dataset import Series, TensorSpec
-from training.gate import predict_cutoff
-from training.members import BLEND, BLENDS, LSTM, Members
-from training.metrics import log_losses
+from training.evaluation.metrics import log_losses
+from training.models.calibration import Calibration, Told, calibrate, fit_lines
+from training.models.members import BLEND, BLENDS, LSTM, Members
+from training.reporting.backtest_summary import rescaled_loss
+from training.selection import fit
+from training.selection.gate import predict_cutoff
+from training.tensors.dataset import Series, TensorSpec
 
 SHORT_ONES = "with short ones"
 WAYS = ("none", "level", "own trend", "shared trend", "trusted trend", SHORT_ONES, "bound")

@@ -14,12 +14,16 @@ import numpy as np
 from infra.bench import variants
 from infra.bench.variants import Variant
 from spark_jobs.contract.tables import TRAINING_SERIES
-from spark_jobs.lake import Lake, make_run_key, source_hash
-from training import baselines, calibration, config, dataset, fit, grid, hazards, members, trees
+from spark_jobs.lake.store import Lake, make_run_key, source_hash
+from training import config
 from training.backtest import take_later_outcomes
-from training.dataset import Series, TensorSpec
-from training.evaluate import Predictions
-from training.gate import predict_cutoff
+from training.evaluation.predictions import Predictions
+from training.models import baselines, calibration, members, trees
+from training.models.network import hazards
+from training.selection import fit
+from training.selection.gate import predict_cutoff
+from training.tensors import dataset, grid
+from training.tensors.dataset import Series, TensorSpec
 
 #: The code that a cell depends on, beside the network's, which is named by path: importing it starts TensorFlow.
 CODE = (baselines, calibration, config, dataset, fit, grid, hazards, members, trees, variants,

@@ -29,15 +29,15 @@ from rich.console import Console
 from rich.table import Table
 
 from spark_jobs import clean
-from spark_jobs.command import run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import ACCOUNTS
-from spark_jobs.embedded_postgres import EmbeddedPostgres
-from spark_jobs.lake import Lake
-from spark_jobs.session import open_session
-from spark_jobs.warehouse import Warehouse
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import run_command
+from spark_jobs.runtime.session import open_session
+from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.embedded import EmbeddedPostgres
 
 SHOP = """
 name = "bench"

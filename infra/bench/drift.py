@@ -19,14 +19,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY
-from spark_jobs.lake import Lake
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 from training.drift import COUNTS, look_at_days, read_days
-from training.drift_checks import BLOCK, FEWEST_WEEKS, OK, USUAL_WEEKS
+from training.monitoring.checks import BLOCK, FEWEST_WEEKS, OK, USUAL_WEEKS
 
 #: Of the records of a day so many are lost where a delivery is broken off.
 LOST = 0.7

@@ -35,23 +35,23 @@ import pyarrow as pa
 from infra.bench.serving import time_start
 from infra.local.setup import find_uv, install_uv
 from spark_jobs.churn_risk import CUSTOMERS_PER_TASK
-from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
-from spark_jobs.lake import Lake
-from spark_jobs.warehouse import Warehouse
-from training.architecture import FARTHEST_INPUT
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import load_arguments, make_parser, run_command
+from spark_jobs.warehouse.connection import Warehouse
 from training.backtest import read_series
-from training.blend import BlendMembers
-from training.bundle import load_bundle
-from training.dataset import Series, Tensors, TensorSpec, truncate
-from training.evaluate import take_outcomes
-from training.fit import Candidate
-from training.lean import LeanNetwork
-from training.markdown import write_table
-from training.members import LSTM, NetworkMembers
-from training.metrics import Ranking
+from training.evaluation.metrics import Ranking
+from training.evaluation.predictions import take_outcomes
+from training.models.blend import BlendMembers
+from training.models.members import LSTM, NetworkMembers
+from training.models.network.architecture import FARTHEST_INPUT
+from training.models.network.served import LeanNetwork
+from training.reporting.markdown import write_table
+from training.selection.fit import Candidate
+from training.serving.bundle import load_bundle
+from training.tensors.dataset import Series, Tensors, TensorSpec, truncate
 
 PACKAGES = ("onnx==1.23.2", "onnxruntime==1.32.0")
 #: The version of the operators that the graph is written in.
@@ -59,8 +59,8 @@ OPSET = 17
 COLUMNS = ("served by", "size, kB", "start, s", "µs", "task, s", "AUROC", "apart")
 TRIES = 9
 STARTS = {
-    "numpy": "import training.lean",
-    "ONNX Runtime": "import sys; sys.path.append({folder!r}); import training.lean, onnxruntime",
+    "numpy": "import training.models.network.served",
+    "ONNX Runtime": "import sys; sys.path.append({folder!r}); import training.models.network.served, onnxruntime",
 }
 
 Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -27,14 +27,14 @@ from rich.console import Console
 from infra.local.environment import AIRFLOW_PYTHON, ROOT, make_environment
 from infra.local.shops import find_last_day, land_raw_files
 from spark_jobs import contact_plan
-from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.proof import CONTACT_PLAN
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
-from spark_jobs.embedded_postgres import EmbeddedPostgres
-from spark_jobs.lake import Lake
-from spark_jobs.warehouse import Warehouse
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.warehouse_tables import CONTACT_PLAN
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import load_arguments, make_parser, run_command
+from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.embedded import EmbeddedPostgres
 from training import drift, outcomes
 
 NIGHTS, DRAWS = 5, 40

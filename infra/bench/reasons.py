@@ -35,16 +35,19 @@ import numpy as np
 import pyarrow as pa
 from rich.console import Console
 
-from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
-from spark_jobs.lake import Lake
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 from training.backtest import read_series
-from training.bundle import load_bundle, write_bundle
 from training.config import ModelSettings
-from training.dataset import Tensors
-from training.evaluate import take_outcomes
-from training.explain import (
+from training.evaluation.predictions import take_outcomes
+from training.models.members import NetworkMembers
+from training.reporting.markdown import write_table
+from training.reporting.progress import show_progress
+from training.selection.fit import Candidate, fit_candidates
+from training.serving.bundle import load_bundle, write_bundle
+from training.serving.explanation import (
     WINDOW_WEEKS,
     Look,
     Reasons,
@@ -54,12 +57,9 @@ from training.explain import (
     list_groups,
     remove_evidence,
 )
-from training.fit import Candidate, fit_candidates
-from training.markdown import write_table
-from training.members import NetworkMembers
-from training.predict import find_bands
-from training.progress import show_progress
-from training.telling import tell_reasons
+from training.serving.reason_choice import tell_reasons
+from training.serving.scorer import find_bands
+from training.tensors.dataset import Tensors
 from training.train import Training, prepare_reasons
 
 COLUMNS = ("kind", "at risk", "explained", "named", "same weeks", "fidelity", "anywhere", "best of all",

@@ -14,8 +14,8 @@ import optuna
 
 from infra.bench.variants import Variant
 from training.config import ModelSettings
-from training.dataset import Series
-from training.fit import Progress
+from training.selection.fit import Progress
+from training.tensors.dataset import Series
 
 SEARCHED = "settings of the search"
 #: As ModelSettings names them.

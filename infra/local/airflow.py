@@ -25,12 +25,12 @@ from infra.local.airflow_client import wait_until
 from infra.local.airflow_server import USER, AirflowServer, end_processes
 from infra.local.environment import ROOT, make_environment
 from infra.local.shops import land_raw_files, prepare_warehouse
-from spark_jobs.command import run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
-from spark_jobs.contract.shop_file import load_shop
-from spark_jobs.embedded_postgres import EmbeddedPostgres
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.runtime.command import run_command
+from spark_jobs.warehouse.embedded import EmbeddedPostgres
 
 LIVE_SHOP = ROOT / "infra" / "demo" / "live" / "shop.toml"
 LOOK_SECONDS = 30  # between two looks whether a day is over

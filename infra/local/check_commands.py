@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from infra.local.environment import ROOT
-from spark_jobs.command import run_command
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.runtime.command import run_command
 
 RULE = re.compile(r"^([a-z][\w-]*):(.*)$", re.MULTILINE)
 MODULE = re.compile(r"(?:\$\((?:JOBS|AIRFLOW)\)|python -m) ([\w.]+)")

@@ -23,7 +23,7 @@ from pyspark.sql import functions as F
 from infra.local.environment import make_environment
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.session import open_session
+from spark_jobs.runtime.session import open_session
 
 
 def main(path: str) -> None:

@@ -19,9 +19,9 @@ from rich.console import Console
 from infra.local.environment import AIRFLOW_PYTHON, ROOT, make_environment
 from infra.local.results import show_results
 from infra.local.shops import find_last_day, land_raw_files
-from spark_jobs.command import load_arguments, make_parser, run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
+from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import probability_column
-from spark_jobs.warehouse import ModelRecord, Warehouse
+from spark_jobs.warehouse.connection import ModelRecord, Warehouse
 
 TOP = 10
 METRICS = {

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, TextIO
 from infra.local.environment import make_environment
 from infra.local.progress import TaskProgress
 from infra.local.shops import prepare_warehouse
-from spark_jobs.command import check_as_of, day, run_command
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.runtime.command import check_as_of, day, run_command
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG

@@ -25,7 +25,7 @@ from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT
 AIRFLOWS, JOBS = ([str(python), "-m", "pytest"] for python in (AIRFLOW_PYTHON, JOBS_PYTHON))
 WITHOUT_SPARK = ("tests/dags", "tests/airflow", "tests/training")
 LONG = (
-    "tests/end_to_end", "tests/faults", "tests/infra", "tests/onboarding", "tests/spark_jobs/test_three_logs.py",
+    "tests/end_to_end", "tests/faults", "tests/infra", "tests/onboarding", "tests/flows/test_three_logs.py",
 )  # fmt: skip
 #: Minutes of exports: `make test-cases`.
 APART = ("tests/cases",)

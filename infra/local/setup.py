@@ -16,8 +16,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from infra.local.environment import AIRFLOW_ENVIRONMENT, JOBS_ENVIRONMENT, ROOT
-from spark_jobs.command import run_command
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.runtime.command import run_command
 
 UV_VERSION = "0.13.9"
 JAVA_VERSIONS = (17, 21)  # what Spark 4 runs on

@@ -11,7 +11,7 @@ from infra.local.environment import JOBS_PYTHON, ROOT
 from spark_jobs.contract.arrivals import find_delivery_day
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop, Source
+from spark_jobs.contract.shop.model import Shop, Source
 
 DEMO_SHOPS = ROOT / "infra" / "demo"
 

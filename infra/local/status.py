@@ -18,15 +18,15 @@ from rich.table import Table
 
 from infra.local.environment import DATABASE, LIVE_DATABASE
 from infra.local.run_dag import PIPELINES
-from spark_jobs.accounts import PARTS, sum_accounts
-from spark_jobs.command import load_arguments, make_parser, run_command
+from spark_jobs.cleaning.accounts import PARTS, sum_accounts
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_SERIES, DELIVERIES
-from spark_jobs.embedded_postgres import EmbeddedPostgres
-from spark_jobs.lake import Lake
-from spark_jobs.warehouse import PublishedRun, Warehouse
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import load_arguments, make_parser, run_command
+from spark_jobs.warehouse.connection import PublishedRun, Warehouse
+from spark_jobs.warehouse.embedded import EmbeddedPostgres
 
 MORNING_HOUR = 6  # from when on last night's scores should be there
 RUNS = "SELECT CAST(start_date AS text), dag_id, state FROM dag_run WHERE start_date IS NOT NULL ORDER BY start_date"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.shop import DeliveryDay, Shop, Source
+from spark_jobs.contract.shop.model import DeliveryDay, Shop, Source
 
 
 def is_due(shop: Shop, log: str, day: date) -> bool:

@@ -4,9 +4,10 @@ A measure is a column of customer_day and an array of customer_series. Its `sql`
 customer, event day and delivery day, so measures add up over deliveries and days. What does not add up is a daily set
 in customer_day, and customer_series counts from it once all deliveries of the day are united.
 
-A feature is one model input. On a grid of steps counted back from the chosen day, `training/dataset.py` computes
-`squash(op(measure))` at the end of every step from that day and the days before it only: causal by construction.
-To add a feature, add a row here and its known number in tests/training/test_dataset.py.
+A feature is one model input. On a grid of steps counted back from the chosen day, `training/tensors/dataset.py`
+computes `squash(op(measure))` at the end of every step from that day and the days before it only: causal by
+construction.
+To add a feature, add a row here and its known number in tests/training/tensors/test_dataset.py.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Window:
 class ChurnDefinition:
     """What a shop calls churn. All lengths in days; horizons ascend.
 
-    undone_within_days  sales whose money went back so soon are no activity, see training/activity.py; 0: the same day
+    undone_within_days  sales whose money went back so soon are no activity, see tensors/activity.py; 0: the same day
     """
 
     horizons_days: tuple[int, ...] = (30, 60, 90)

@@ -17,13 +17,14 @@ from hashlib import sha256
 import psycopg
 from psycopg.rows import dict_row
 
-from spark_jobs import _warehouse_command, churn_risk, clean, customer_day, customer_series, publish
+from spark_jobs import churn_risk, clean, customer_day, customer_series, publish
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, EVENTS, TRAINING_SERIES
-from spark_jobs.lake import Lake
-from spark_jobs.warehouse import Warehouse
+from spark_jobs.lake.store import Lake
+from spark_jobs.warehouse import __main__ as _warehouse_command
+from spark_jobs.warehouse.connection import Warehouse
 from training import train
 
 NAMES_THE_RUN = {"run_id", "model_version", "scored_at", "published_at"}

@@ -15,10 +15,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from rich.console import Console
 
-from spark_jobs import clean, shop_check
+from spark_jobs import clean
+from spark_jobs.checking import findings as shop_check
 from spark_jobs.contract.errors import ChurnError, ShopFileError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
 from tests.conftest import SHARED_CASES as FOLDER
 
 ALL_LINES = {"clean": 4439, "sales": Decimal("1524055.75"), "customers": 220}
@@ -150,7 +151,7 @@ CASES = {
         {CSV: f"{CSV}\nmax_quarantined_share = 0.9"},
         {"clean": 4284, "quarantined": 960, "customers": 374},
     ),
-    # Its folder of browses is not there; tests/spark_jobs/test_check_identity.py makes one.
+    # Its folder of browses is not there; tests/spark_jobs/checking/test_identity.py makes one.
     "t5_float_ids_in_another_log": Case(("browses: no folder",), right={"clean": 5550}),
     "t6_bar_code_as_quantity": Case(("look for a bar code in the quantity",), right={"clean": 1, "quarantined": 1}),
 }  # fmt: skip

@@ -7,10 +7,11 @@ import pytest
 from pyspark.sql import functions as F
 from rich.console import Console
 
-from spark_jobs import clean, shop_check
+from spark_jobs import clean
+from spark_jobs.checking import findings as shop_check
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
 from tests.conftest import SHARED_CASES
 
 

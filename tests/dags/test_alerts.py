@@ -13,7 +13,7 @@ from airflow.serialization.encoders import encode_deadline_alert
 
 from dags import alerts
 from dags.shops import find_shops
-from spark_jobs.contract.shop import Schedule
+from spark_jobs.contract.shop.model import Schedule
 from tests.inbox import RECEIVER, open_inbox
 
 SHOP = next(shop for shop in find_shops() if shop.name == "living")  # in New York

@@ -14,7 +14,7 @@ from dags import arrivals
 from dags.arrivals import DeliverySensor, DeliveryTrigger
 from dags.shops import find_shops
 from spark_jobs.contract.arrivals import has_arrived
-from spark_jobs.contract.shop import Schedule
+from spark_jobs.contract.shop.model import Schedule
 
 DAY = date(2025, 3, 20)
 SHOP = next(shop for shop in find_shops() if shop.name == "simulated")

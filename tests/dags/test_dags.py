@@ -24,7 +24,7 @@ from airflow.timetables.base import TimeRestriction
 
 from dags import churn_etl, churn_maintenance, churn_train, common, shops
 from infra.local.environment import ROOT
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
 from tests.dags.conftest import write_shop
 
 SHOPS = ("online_retail", "living", "simulated")

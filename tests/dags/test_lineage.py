@@ -10,7 +10,8 @@ import pytest
 from dags.jobs import CommandOperator, SparkJobOperator
 from dags.lineage import lake, locate, raw, warehouse
 from dags.shops import find_shops
-from spark_jobs.contract import proof, tables
+from spark_jobs.contract import tables
+from spark_jobs.contract import warehouse_tables as proof
 from spark_jobs.contract.settings import Settings
 
 SHOP = next(shop for shop in find_shops() if shop.name == "simulated")

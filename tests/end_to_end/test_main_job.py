@@ -23,8 +23,8 @@ from psycopg.rows import dict_row
 from infra.demo.online_retail.land import read_lines
 from infra.local.environment import AIRFLOW_PYTHON, ROOT
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop_file import load_shop
-from spark_jobs.warehouse import Warehouse
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.warehouse.connection import Warehouse
 
 pytestmark = pytest.mark.timeout(1500)
 

@@ -20,11 +20,12 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from spark_jobs import _delta, lake
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.tables import Column, Table
-from spark_jobs.lake import Lake, SupersededError
+from spark_jobs.lake import delta as _delta
+from spark_jobs.lake import store as lake
+from spark_jobs.lake.store import Lake, SupersededError
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = ("pinned", "written", "checked", "audited", "committed", "acknowledged")
@@ -312,7 +313,7 @@ def main(command: str, folder: Path) -> None:
     elif command.startswith("append:"):
         append_words(folder, command.removeprefix("append:"))
     else:
-        from spark_jobs.session import open_session
+        from spark_jobs.runtime.session import open_session
 
         spark = open_session("dying", Settings(folder, spark_master="local[2]"))
         die_in_children(folder, lambda a_lake: publish_all(a_lake, spark))

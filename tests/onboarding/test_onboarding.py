@@ -16,10 +16,10 @@ import pytest
 
 from spark_jobs import clean
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import ACCOUNTS, EVENTS, quarantine
-from spark_jobs.lake import Lake
-from spark_jobs.warehouse import Warehouse
+from spark_jobs.lake.store import Lake
+from spark_jobs.warehouse.connection import Warehouse
 from tests.conftest import SHARED_DATA
 
 HERE = Path(__file__).parent

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from spark_jobs import clean, customer_day, customer_series, merges, publish
+from spark_jobs import clean, customer_day, customer_series, publish
+from spark_jobs.cleaning import merges
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_SERIES
-from spark_jobs.lake import Lake
-from spark_jobs.warehouse import Warehouse
+from spark_jobs.lake.store import Lake
+from spark_jobs.warehouse.connection import Warehouse
 
 SHOP = """
 name = "{name}"

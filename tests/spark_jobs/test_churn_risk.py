@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from spark_jobs import _lake_upkeep, churn_risk
+from spark_jobs import churn_risk
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.tables import CUSTOMER_SERIES
-from spark_jobs.lake import Lake, Run
+from spark_jobs.lake import upkeep as _lake_upkeep
+from spark_jobs.lake.store import Lake, Run
 from tests.spark_jobs.test_maintain import fill
 
 DAY = date(2026, 10, 1)

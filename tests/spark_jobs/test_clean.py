@@ -6,11 +6,19 @@ from datetime import date
 
 import pytest
 
-from spark_jobs import clean, customer_day, lake
-from spark_jobs.accounts import Tally, check_accounts, check_total, find_rejected_days, make_accounts, take_tallies
+from spark_jobs import clean, customer_day
+from spark_jobs.cleaning.accounts import (
+    Tally,
+    check_accounts,
+    check_total,
+    find_rejected_days,
+    make_accounts,
+    take_tallies,
+)
+from spark_jobs.cleaning.repeats import Conflicts
 from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import AuditError, ChurnError
-from spark_jobs.contract.shop import ColumnMapping, Source
+from spark_jobs.contract.shop.model import ColumnMapping, Source
 from spark_jobs.contract.tables import (
     ACCOUNTS,
     CUSTOMER_DAY,
@@ -19,7 +27,7 @@ from spark_jobs.contract.tables import (
     PURCHASES,
     quarantine,
 )
-from spark_jobs.repeats import Conflicts
+from spark_jobs.lake import store as lake
 from tests.spark_jobs.shops import DATED, HEADER, SHOP, SmallShop
 
 DAY = {n: date(2011, 3, n) for n in range(1, 32)}

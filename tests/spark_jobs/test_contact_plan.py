@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spark_jobs import merges
+from spark_jobs.cleaning import merges
 from spark_jobs.contact_plan import find_visible, find_worth, is_control, run_day
 from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.contract.proof import CONTACT_PLAN, CONTACTS, CUSTOMER_OUTCOMES, MERGED_CUSTOMERS
-from spark_jobs.contract.shop import Contact
+from spark_jobs.contract.shop.model import Contact
 from spark_jobs.contract.tables import MERGES
-from spark_jobs.lake import Lake
-from spark_jobs.warehouse import Warehouse
-from tests.warehouse_support import DAY, make_pairs, make_rows, make_shop, publish, select
+from spark_jobs.contract.warehouse_tables import CONTACT_PLAN, CONTACTS, CUSTOMER_OUTCOMES, MERGED_CUSTOMERS
+from spark_jobs.lake.store import Lake
+from spark_jobs.warehouse.connection import Warehouse
+from tests.spark_jobs.warehouse.support import DAY, make_pairs, make_rows, make_shop, publish, select
 
 KEY = bytes(32)
 #: With p = 0.5 a contact earns 0.05 of expected_spend, 100.10, less the cost: 5.005 - 2.

@@ -11,11 +11,11 @@ import pytest
 from spark_jobs import contacts
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop_file import load_shop
-from spark_jobs.hashing import Hasher
-from spark_jobs.warehouse import Warehouse
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.raw.hashing import Hasher
+from spark_jobs.warehouse.connection import Warehouse
 from tests.spark_jobs.shops import CONTACT
-from tests.warehouse_support import make_pairs, select
+from tests.spark_jobs.warehouse.support import make_pairs, select
 
 SHOP = """
 name = "contacted"

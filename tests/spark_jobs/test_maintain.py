@@ -11,13 +11,15 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from spark_jobs import _delta, _run_folder, maintain
-from spark_jobs import _lake_upkeep as upkeep
+from spark_jobs import maintain
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, Table, churn_risk
-from spark_jobs.lake import Lake
-from spark_jobs.warehouse import Warehouse
-from tests.warehouse_support import DAY, make_shop, publish, select
+from spark_jobs.lake import delta as _delta
+from spark_jobs.lake import run_folder as _run_folder
+from spark_jobs.lake import upkeep
+from spark_jobs.lake.store import Lake
+from spark_jobs.warehouse.connection import Warehouse
+from tests.spark_jobs.warehouse.support import DAY, make_shop, publish, select
 
 DEFAULTS = {"string": "x", "date": date(2011, 1, 1), "boolean": False}
 

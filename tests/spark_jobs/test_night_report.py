@@ -10,9 +10,9 @@ import pytest
 from spark_jobs import night_report
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk
-from spark_jobs.lake import Lake, Run
-from spark_jobs.warehouse import Warehouse
-from tests.warehouse_support import DAY, make_model, make_rows, make_shop
+from spark_jobs.lake.store import Lake, Run
+from spark_jobs.warehouse.connection import Warehouse
+from tests.spark_jobs.warehouse.support import DAY, make_model, make_rows, make_shop
 
 SCORES = churn_risk((30, 60, 90))
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from spark_jobs.contract.shop import Shop
-from training.baselines import BASELINES
-from training.blend import BlendMembers
-from training.calibration import Calibration
+from spark_jobs.contract.shop.model import Shop
 from training.config import ModelSettings
-from training.dataset import TensorSpec
-from training.explain import WINDOW_WEEKS, list_groups
-from training.fit import Candidate
-from training.lesson import Lesson
-from training.members import BLENDS, LSTM, BaselineMembers, Members, NetworkMembers
+from training.models.baselines import BASELINES
+from training.models.blend import BlendMembers
+from training.models.calibration import Calibration
+from training.models.estimator import Lesson
+from training.models.members import BLENDS, LSTM, BaselineMembers, Members, NetworkMembers
+from training.selection.fit import Candidate
+from training.serving.explanation import WINDOW_WEEKS, list_groups
+from training.tensors.dataset import TensorSpec
 
 
 def draw_candidate(kind: str, shop: Shop, settings: ModelSettings, members: int = 2) -> Candidate:
@@ -41,7 +41,7 @@ def _draw_members(kind: str, spec: TensorSpec, settings: ModelSettings, members:
 
 
 def _draw_network(spec: TensorSpec, settings: ModelSettings, members: int) -> NetworkMembers:
-    from training.model import Architecture, ChurnNetwork
+    from training.models.network.network import Architecture, ChurnNetwork
 
     architecture = Architecture.of(spec, settings)
     return NetworkMembers(

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from spark_jobs.contract.features import SERIES_MEASURES
-from spark_jobs.contract.shop import CANONICAL, ColumnMapping, Shop, Source
+from spark_jobs.contract.shop.model import CANONICAL, ColumnMapping, Shop, Source
 from spark_jobs.contract.windows import ChurnDefinition
 
 START = date(2024, 1, 1)

@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from spark_jobs.command import run_command
 from spark_jobs.contract.errors import ChurnError, MissingInputError
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import TRAINING_SERIES
-from spark_jobs.lake import Lake
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import run_command
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training.backtest import (
     check_cutoffs,
@@ -25,10 +25,10 @@ from training.backtest import (
     read_series,
     take_later_outcomes,
 )
-from training.backtest_results import PROMOTED, CutoffResult, list_lines, show_results
-from training.dataset import Series, truncate
-from training.evaluate import Predictions, measure
-from training.members import KINDS
+from training.evaluation.predictions import Predictions, measure
+from training.models.members import KINDS
+from training.reporting.backtest_results import PROMOTED, CutoffResult, list_lines, show_results
+from training.tensors.dataset import Series, truncate
 
 SHOP_FILE = """
 name = "corner"

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pytest
 
 from infra.bench.drift import DEFECTS, close, halve_purchases, judge
-from spark_jobs.contract.shop import DeliveryDay
+from spark_jobs.contract.shop.model import DeliveryDay
 from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_DAY, DELIVERIES, quarantine
-from spark_jobs.lake import Lake
+from spark_jobs.lake.store import Lake
 from tests.training.series import draw_shop_series, make_shop
-from training import drift_checks as checks
 from training.config import ModelSettings
-from training.dataset import Series, TensorSpec, truncate
 from training.drift import find_whole_logs, list_blocking, look_at_days, look_at_largest, take_inputs
+from training.monitoring import checks
+from training.tensors.dataset import Series, TensorSpec, truncate
 
 NIGHT = date(2024, 6, 30)
 SHOP = make_shop(is_whole=True)

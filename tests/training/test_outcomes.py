@@ -8,14 +8,14 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from spark_jobs.cleaning.merges import ORIGIN
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.tables import CUSTOMER_DAY, MERGES
 from spark_jobs.contract.windows import ChurnDefinition
-from spark_jobs.lake import Lake, Run
-from spark_jobs.merges import ORIGIN
-from spark_jobs.warehouse import Warehouse
-from tests.warehouse_support import make_rows, publish, select
-from tests.warehouse_support import make_shop as make_warehouse_shop
+from spark_jobs.lake.store import Lake, Run
+from spark_jobs.warehouse.connection import Warehouse
+from tests.spark_jobs.warehouse.support import make_rows, publish, select
+from tests.spark_jobs.warehouse.support import make_shop as make_warehouse_shop
 from training import outcomes
 
 DAY = date(2024, 3, 1)

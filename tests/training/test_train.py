@@ -9,17 +9,17 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from spark_jobs.command import run_command
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import TRAINING_SERIES
-from spark_jobs.lake import Lake
-from spark_jobs.warehouse import Warehouse
+from spark_jobs.lake.store import Lake
+from spark_jobs.runtime.command import run_command
+from spark_jobs.warehouse.connection import Warehouse
 from tests.training.series import day, draw_shop_series
 from training import train
-from training.bundle import load_bundle
-from training.members import KINDS
-from training.predict import load_scorer
+from training.models.members import KINDS
+from training.serving.bundle import load_bundle
+from training.serving.scorer import load_scorer
 
 AS_OF = day(299)
 SHOP_FILE = """

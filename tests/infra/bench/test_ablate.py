@@ -15,11 +15,11 @@ from infra.bench.ablation_results import summarise, write_results
 from infra.bench.cells import Cells
 from infra.bench.variants import THE_MODEL, StraightLine, Variant, let_lines_stand, list_variants
 from spark_jobs.contract.tables import TRAINING_SERIES
-from spark_jobs.lake import Lake
+from spark_jobs.lake.store import Lake
 from tests.training.series import day, draw_shop_series, make_shop
-from training.baselines import BASELINES
 from training.config import ModelSettings
-from training.dataset import Series, truncate
+from training.models.baselines import BASELINES
+from training.tensors.dataset import Series, truncate
 
 SHOP, SETTINGS = make_shop(), ModelSettings(folds=2)
 CUTOFFS, LAST = [day(170), day(200)], day(299)

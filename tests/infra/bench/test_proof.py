@@ -7,10 +7,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 from infra.bench.proof import plan_with_keys
-from spark_jobs.contract.proof import CUSTOMER_OUTCOMES
-from spark_jobs.contract.shop import Contact
-from spark_jobs.warehouse import Warehouse
-from tests.warehouse_support import DAY, make_rows, make_shop, publish, select
+from spark_jobs.contract.shop.model import Contact
+from spark_jobs.contract.warehouse_tables import CUSTOMER_OUTCOMES
+from spark_jobs.warehouse.connection import Warehouse
+from tests.spark_jobs.warehouse.support import DAY, make_rows, make_shop, publish, select
 
 
 def test_every_replayed_night_keeps_its_plan(warehouse_url):

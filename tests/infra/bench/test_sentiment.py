@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from infra.bench import sentiment
-from spark_jobs.command import run_command
+from spark_jobs.runtime.command import run_command
 
 
 def test_without_the_data_one_line_says_what_is_missing(tmp_path, capsys):
@@ -36,4 +36,4 @@ def test_a_library_that_is_not_installed_is_named(capsys, monkeypatch):
     missing = set()
     sentiment.measure_libraries(["absent", sentiment.OWN], sentiment.read_written("en", ["en"]), missing)
     assert missing == {"absent"}
-    assert capsys.readouterr().out.startswith("spark_jobs.sentiment")
+    assert capsys.readouterr().out.startswith("spark_jobs.cleaning.sentiment")

@@ -16,12 +16,13 @@ from infra.demo.simulated.life import live, order_days, session_counts, survival
 from infra.demo.simulated.oracle import measure
 from infra.demo.simulated.parameters import AWAY, ENGAGED, FADING, RESTLESS, Parameters
 from infra.demo.simulated.simulate import line_maker, make_calendar, simulate
-from spark_jobs import clean, customer_day, customer_series, merges
+from spark_jobs import clean, customer_day, customer_series
+from spark_jobs.cleaning import merges
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_SERIES, EVENTS, quarantine
-from spark_jobs.lake import Lake
-from spark_jobs.warehouse import Warehouse
+from spark_jobs.lake.store import Lake
+from spark_jobs.warehouse.connection import Warehouse
 from tests.conftest import ROOT
 
 FIRST_DAY, DAYS, CUSTOMERS = date(2024, 1, 1), 60, 400

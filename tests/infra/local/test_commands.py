@@ -15,7 +15,7 @@ from infra.local import backtest, check_commands, demo, progress, run_dag, run_t
 from infra.local.environment import ROOT, make_environment
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop_file import load_shop
+from spark_jobs.contract.shop.file import load_shop
 
 
 @pytest.fixture
@@ -118,14 +118,14 @@ error: no raw files in /landing: give the shop's location
 CRASH = """Last spark-submit output:
 Traceback (most recent call last):
 File "clean.py", line 19, in <module>
-ModuleNotFoundError: No module named 'spark_jobs.lake'"""
+ModuleNotFoundError: No module named 'spark_jobs.lake.store'"""
 
 
 @pytest.mark.parametrize(
     ("error", "line"),
     [
         (SPARK_FAILURE, "no raw files in /landing: give the shop's location"),
-        (CRASH, "ModuleNotFoundError: No module named 'spark_jobs.lake'"),
+        (CRASH, "ModuleNotFoundError: No module named 'spark_jobs.lake.store'"),
         ("publish.py: error: the following arguments are required: --pipeline",
          "the following arguments are required: --pipeline"),
         ("ended with exit code -9", "ended with exit code -9"),

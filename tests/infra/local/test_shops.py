@@ -7,7 +7,7 @@ import pytest
 from infra.local import shops
 from infra.local.shops import land_raw_files
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop import Shop
+from spark_jobs.contract.shop.model import Shop
 
 LAND = "import pathlib, sys; pathlib.Path(sys.argv[2], 'landed').touch()"
 

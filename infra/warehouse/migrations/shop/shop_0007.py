@@ -1,4 +1,4 @@
-"""What the customers are expected to spend. Meanings and comments: spark_jobs/contract/proof.py."""
+"""What the customers are expected to spend. Meanings and comments: spark_jobs/contract/warehouse_tables.py."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Who was really contacted. Meanings and comments: spark_jobs/contract/proof.py."""
+"""Who was really contacted. Meanings and comments: spark_jobs/contract/warehouse_tables.py."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""When a night was planned. Meanings and comments: spark_jobs/contract/proof.py.
+"""When a night was planned. Meanings and comments: spark_jobs/contract/warehouse_tables.py.
 
 A plan made before was made right after its scores became visible; where that is no longer known, after its night.
 """

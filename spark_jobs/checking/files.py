@@ -1,0 +1,63 @@
+"""What `clean check` says of a log's files: which are refused, spelt otherwise or read with day and month swapped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spark_jobs.cleaning.accounts import Tally
+from spark_jobs.cleaning.records import BROKEN_FILE
+from spark_jobs.cleaning.refusals import count_refused, describe_refused, name_some, say_renamed
+from spark_jobs.contract.shop.model import Source
+from spark_jobs.raw.columns import FileColumns, find_other_keys
+from spark_jobs.raw.reader import FILE_FAULTS
+from spark_jobs.runtime.console import PlainConsole
+
+FILE_REASONS = {*FILE_FAULTS, BROKEN_FILE}  # show_files speaks of them, file by file
+NEAR_DAYS = 7  # most files hold events that are no older than this
+
+
+def say_problems(columns: list[FileColumns]) -> str:
+    """The problems of files that are all refused, each once."""
+    files: dict[str, list[str]] = {}
+    for file in columns:
+        files.setdefault(file.problem, []).append(file.path)
+    more = {problem: f" and {len(paths) - 1:,} more files:" for problem, paths in files.items() if len(paths) > 1}
+    return name_some([f"{paths[0]}{more.get(problem, '')} {problem}" for problem, paths in files.items()])
+
+
+def show_files(
+    console: PlainConsole, source: Source, files: list[dict], tallies: list[Tally], columns: list[FileColumns]
+) -> Iterator[str]:
+    """Prints which columns are taken though they are spelt otherwise; gives a sentence for what has to be mended: files
+    that are refused, and keys that JSON objects seem to have under another name."""
+    refused = count_refused(tallies)
+    paths = {file["delivery_id"]: file["path"] for file in files}
+    described = describe_refused(tallies, paths, {file.path: file for file in columns})
+    if described:
+        records = sum(refused.values())
+        yield (f"{source.log}: {len(described):,} of {len(files):,} files, with {records:,} records, are refused:"
+               f" {name_some(described)}")  # fmt: skip
+    if renamed := say_renamed(columns):
+        console.print(renamed)
+    yield from (f"{source.log}: {sentence}" for sentence in find_other_keys(columns))
+
+
+def find_swapped_lag(events: DataFrame) -> int | None:
+    """By how many days the events of most files are older than their file, where only swapping their day and month
+    would bring them near; None where it would not. A file of old events alone, or one that repeats them, says nothing.
+    """
+    month = F.least(F.day("event_day"), F.lit(12))  # Spark may look at days that are left out below
+    swapped = F.make_date(F.year("event_day"), month, F.month("event_day"))
+    lag, other_lag = F.date_diff("delivery_day", "event_day"), F.abs(F.date_diff("delivery_day", swapped))
+    may_be_swapped = events.where(F.day("event_day") <= 12).groupBy("delivery_id")
+    files = may_be_swapped.agg(
+        F.percentile_approx(lag, 0.5).alias("lag"), F.percentile_approx(other_lag, 0.5).alias("other_lag")
+    ).collect()
+    if not files or median(row["other_lag"] for row in files) > NEAR_DAYS:
+        return None
+    days = int(median(row["lag"] for row in files))
+    return days if days > NEAR_DAYS else None

@@ -1,0 +1,76 @@
+"""Which columns does a shop write on the first line of an order only? A rule on such a column misses the other lines.
+
+Exports of orders, one line an article, often give what belongs to the order (its status, its currency) once. Helper of
+shop_check.py. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from spark_jobs.contract.shop.model import Source
+from spark_jobs.raw.reader import Intake, read_records
+
+#: So many records, of so many files, show it.
+SAMPLED_FILES, SAMPLED_RECORDS = 8, 20_000
+#: A column is one of the order's where at least so many orders of several lines have it on the first alone, and hardly
+#: any other order has it anywhere else.
+FEWEST_ORDERS, NEARLY_ALL = 5, 0.98
+
+
+@dataclass
+class _Seen:
+    """What the orders of several lines show of one column."""
+
+    on_first_alone: int = 0
+    on_others: int = 0
+    missed_lines: int = 0
+
+    def add(self, column: Sequence[str | None]) -> None:
+        """column: its values on the lines of one order."""
+        first, *others = column
+        if any(others):
+            self.on_others += 1
+        elif first:
+            self.on_first_alone += 1
+            self.missed_lines += len(others)
+
+    @property
+    def is_of_order(self) -> bool:
+        seen = self.on_first_alone + self.on_others
+        return self.on_first_alone >= FEWEST_ORDERS and self.on_first_alone >= NEARLY_ALL * seen
+
+
+def find_order_columns(records: Iterable[Sequence[str | None]], source: Source) -> dict[str, int]:
+    """The mapped raw columns that stand on the first line of an order alone, and how many lines lack them.
+
+    records: the values of source.raw_columns, in the file's order. The lines of an order follow each other and agree in
+    source.order_columns; where there are none, nothing can be known.
+    """
+    keys = [source.raw_columns.index(name) for name in source.order_columns]
+    places = {name: n for n, name in enumerate(source.raw_columns) if n not in keys}
+    seen, order, last = {name: _Seen() for name in places}, [], None
+    for values in (*records, None):
+        key = values and tuple(values[n] for n in keys)
+        if order and key != last:
+            if len(order) > 1:
+                for name, n in places.items():
+                    seen[name].add([line[n] for line in order])
+            order = []
+        if values and keys and any(key):
+            order.append(values)
+        last = key
+    return {name: one.missed_lines for name, one in seen.items() if one.is_of_order}
+
+
+def sample_records(intake: Intake, paths: Sequence[str]) -> list[list[str | None]]:
+    """The values of the first records of some files, spread over all of them."""
+    chosen = paths[:: -(-len(paths) // SAMPLED_FILES)]
+    return [
+        record.values
+        for path in chosen
+        for record in islice(read_records(intake, path), SAMPLED_RECORDS // len(chosen))
+        if record.values
+    ]

@@ -1,0 +1,1 @@
+"""From raw records to clean events: plan, records, judging, drafting, accounts."""

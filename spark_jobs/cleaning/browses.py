@@ -1,0 +1,35 @@
+"""The browsing log's own columns and faults. Pure, no I/O."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from spark_jobs.cleaning.mapping import mapped_number, mapped_text
+from spark_jobs.contract.shop.model import Shop
+
+SECONDS = "decimal(18,3)"
+MOST_SECONDS = Decimal(10) ** 9  # so that a million events of a customer's day add up within the type
+
+
+def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
+    """Adds category, session_id and dwell_seconds."""
+    source = shop.sources["browses"]
+    return dated.select(
+        "*",
+        mapped_text(source, "category").alias("category"),
+        mapped_text(source, "session_id").alias("session_id"),
+        mapped_number(source, "dwell_seconds", SECONDS).alias("dwell_seconds"),
+    )
+
+
+def find_faults(shop: Shop) -> dict[str, Column]:
+    """The reason codes of this log and when each holds."""
+    is_given = mapped_text(shop.sources["browses"], "dwell_seconds").isNotNull()
+    return {
+        "dwell_invalid": is_given & F.col("dwell_seconds").isNull(),
+        "dwell_negative": F.col("dwell_seconds") < 0,
+        "dwell_too_large": F.col("dwell_seconds") >= F.lit(MOST_SECONDS),
+    }

@@ -1,0 +1,172 @@
+"""deliveries: which raw files have arrived, and from which day on each is known.
+
+Grain: one raw file, by path and content. Input: the source's folder. A row is written once and never changed: it is
+what makes a backfill, a retry and the night itself read the same records.
+
+The delivery day is the date in the file's path, less `lag_days` where shop.toml has them. A file that appears for a day
+that is published already belongs to the day of the run that first sees it. Where the path has no date, the file is a
+first dump: each event's own day counts. Mended records are delivered below CHURN_HOME and belong to the first day
+that is not published yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.fs
+
+from spark_jobs.contract.arrivals import belongs, find_delivery_day
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.tables import DELIVERIES
+from spark_jobs.lake.store import Lake
+from spark_jobs.raw.reader import FIXED, Intake, open_folder
+
+HASH_CHUNK_BYTES = 1 << 20
+
+
+def find_intake(shop: Shop, log: str, home: Path) -> Intake:
+    """Where the files of a log are: the source's folder, and below CHURN_HOME the records that somebody has mended."""
+    source = shop.sources[log]
+    return Intake(source, source.folder(home), str(home / "fixes" / shop.name / log))
+
+
+def register(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> list[dict]:
+    """Registers the files that nobody has registered yet; gives all deliveries of the log.
+
+    Raises MissingInputError where the source's folder is not there.
+    """
+    if rows := describe_new(lake, shop, log, as_of, home):
+        lake.update(DELIVERIES, log, lambda current: _with_new(current, rows))
+    return sorted(lake.arrow(DELIVERIES, [log]).to_pylist(), key=lambda row: (row["path"], row["sha256"]))
+
+
+def describe_new(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> list[dict]:
+    """The deliveries that `register` would add; nothing is written."""
+    intake = find_intake(shop, log, home)
+    known = lake.arrow(DELIVERIES, [log]).to_pylist()
+    found = list_files(intake) + _list_fixes(intake)
+    stamps = set(map(_stamp, known))
+    fresh = [file for file in found if _stamp(file) not in stamps]
+    newest_published = lake.newest_night() if fresh else None
+    return [_describe(file, intake, newest_published, as_of) for file in fresh]
+
+
+def find_changed(intake: Intake, chosen: Iterable[dict], registered: Iterable[dict] = ()) -> set[str]:
+    """The delivery_ids of those of the chosen deliveries whose file has other content now than when it was registered.
+    A file that is gone is none of them.
+
+    registered: deliveries whose content need not be read again to be known.
+    """
+    source_files = [row for row in chosen if not row["path"].startswith(FIXED)]  # mended records are never overwritten
+    file_system, root = open_folder(intake.folder)
+    infos = file_system.get_file_info([f"{root}/{row['path']}" for row in source_files])
+    contents = {_stamp(row): row["sha256"] for row in (*chosen, *registered)}
+    changed = set()
+    for row, info in zip(source_files, infos, strict=True):
+        now = (row["path"], info.size, _to_microseconds(info.mtime))
+        if info.is_file and now != _stamp(row):
+            contents[now] = contents.get(now) or _hash_file(intake.folder, row["path"])
+            if contents[now] != row["sha256"]:
+                changed.add(row["delivery_id"])
+    return changed
+
+
+def find_gone(intake: Intake, rows: Iterable[dict]) -> set[str]:
+    """The delivery_ids of those of these deliveries whose file is not there any more."""
+    source_files = [row for row in rows if not row["path"].startswith(FIXED)]
+    file_system, root = open_folder(intake.folder)
+    infos = file_system.get_file_info([f"{root}/{row['path']}" for row in source_files])
+    return {row["delivery_id"] for row, info in zip(source_files, infos, strict=True) if not info.is_file}
+
+
+def _stamp(row: dict) -> tuple:
+    return row["path"], row["byte_count"], row["modified_at"]
+
+
+def settle_delivery_day(path_day: date, newest_published: date | None, as_of: date) -> date:
+    """The delivery day of a file whose path says `path_day`, first seen by the run of `as_of`."""
+    if newest_published is None or path_day > newest_published:
+        return path_day
+    return first_open_day(newest_published, as_of)
+
+
+def first_open_day(newest_published: date, as_of: date) -> date:
+    """The day a file belongs to that comes after its own day was published."""
+    return max(as_of, newest_published + timedelta(days=1))
+
+
+def _list_fixes(intake: Intake) -> list[dict]:
+    files = sorted(Path(intake.fixes).glob("*.jsonl"))
+    return [
+        {"path": FIXED + file.name, "byte_count": file.stat().st_size,
+         "modified_at": datetime.fromtimestamp(int(file.stat().st_mtime), UTC)}
+        for file in files
+    ]  # fmt: skip
+
+
+def list_files(intake: Intake) -> list[dict]:
+    """path, byte_count and modified_at of the source's files. Raises MissingInputError where there are none."""
+    source, folder = intake.source, intake.folder
+    file_system, root = open_folder(folder)
+    try:
+        infos = file_system.get_file_info(pa.fs.FileSelector(root, recursive=True))
+    except OSError as error:
+        raise MissingInputError(f"{source.log}: no folder {folder} ({error}); mend location in shop.toml") from None
+    files = [info for info in infos if info.is_file and belongs(_below(root, info.path), source)]
+    if not files:
+        raise MissingInputError(f"{source.log}: no file {source.files!r} in {folder}; mend files in shop.toml")
+    return [
+        {"path": _below(root, info.path), "byte_count": info.size, "modified_at": _to_microseconds(info.mtime)}
+        for info in files
+    ]
+
+
+def _below(root: str, path: str) -> str:
+    return path[len(root) :].lstrip("/")
+
+
+def _to_microseconds(instant: datetime | None) -> datetime:
+    return datetime.fromtimestamp(0, UTC) if instant is None else instant.astimezone(UTC)
+
+
+def _describe(file: dict, intake: Intake, newest_published: date | None, as_of: date) -> dict:
+    source, folder, name = intake.locate(file["path"])
+    digest = _hash_file(folder, name)
+    identity = "\x1f".join((source.log, file["path"], digest))
+    delivery_day = not_before = None
+    if source.delivery_day:
+        is_fixed = file["path"].startswith(FIXED)
+        told_day = as_of if is_fixed else find_delivery_day(file["path"], source.delivery_day)
+        delivery_day = settle_delivery_day(told_day, newest_published, as_of)
+    elif newest_published:
+        not_before = first_open_day(newest_published, as_of)
+    return {
+        **file,
+        "delivery_id": sha256(identity.encode()).hexdigest()[:16],
+        "sha256": digest,
+        "delivery_day": delivery_day,
+        "not_before": not_before,
+        "seen_as_of": as_of,
+        "log": source.log,
+    }
+
+
+def _hash_file(folder: str, path: str) -> str:
+    file_system, root = open_folder(folder)
+    digest = sha256()
+    with file_system.open_input_stream(f"{root}/{path}", compression=None) as stream:
+        while chunk := stream.read(HASH_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _with_new(current: pa.Table, rows: list[dict]) -> pa.Table:
+    """The registered deliveries and those of `rows` that no other run has registered meanwhile."""
+    registered = set(current.column("delivery_id").to_pylist())
+    fresh = [row for row in rows if row["delivery_id"] not in registered]
+    return pa.concat_tables([current, pa.Table.from_pylist(fresh, schema=current.schema)])

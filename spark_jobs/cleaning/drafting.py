@@ -1,0 +1,209 @@
+"""From judged records to the files of both tables, not yet published: written in the same pass that judges them, and
+those that the fast path takes in the pass that reads them.
+
+What comes back from a task is one narrow row: its files, how many records became what, and whom it met. Repeats are
+found afterwards, by the columns that identify an event; only the files that hold some are written anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+
+from spark_jobs.cleaning import plausible
+from spark_jobs.cleaning.accounts import Tally, TallyCounter
+from spark_jobs.cleaning.fast_path import FastPath
+from spark_jobs.cleaning.plausible import Sizes
+from spark_jobs.cleaning.repeats import NO_CONFLICTS, PLACE, Conflicts, count_conflicts
+from spark_jobs.contract.shop.model import Source
+from spark_jobs.lake.run_folder import PartitionWriter, rewrite_file
+from spark_jobs.lake.store import Draft
+from spark_jobs.raw.hashing import Hasher
+from spark_jobs.raw.reader import Reader
+
+IDS = pa.schema([("customer_id", pa.string())])
+#: What a task has written: its files and tallies as JSON, and the raw ids of the customers in its clean records.
+TOLD = pa.schema([("told", pa.string()), ("customer_ids", pa.binary())])
+TOLD_DDL = "told string, customer_ids binary"
+#: Columns of clean records whose values hardly repeat.
+UNIQUE = ("event_id", "event_at", "record_number")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the tasks wrote: files by verdict, tallies, the raw ids of the customers who have clean records, and by
+    delivery the sizes of its lines, see plausible.py. Of the duplicates, how many conflict with the event that counts.
+    """
+
+    files: dict[str, list[str]]
+    tallies: list[Tally]
+    customer_ids: pa.Array
+    sizes: dict[str, Sizes]
+    conflicts: Conflicts = NO_CONFLICTS
+
+
+class _Drafter:
+    """What one task writes, and what it tells of it."""
+
+    def __init__(self, drafts: Mapping[str, Draft]):
+        self.drafts = drafts
+        self.writers = {
+            verdict: PartitionWriter(of.folder, of.table.partition, UNIQUE if verdict == "clean" else ())
+            for verdict, of in drafts.items()
+        }
+        self.counter, self.customer_ids = TallyCounter(), []
+        self.sizes: dict[str, Sizes] = defaultdict(Counter)
+
+    def write(self, verdict: str, rows: pa.RecordBatch) -> None:
+        """Rows of one verdict; has the columns of its table and, where they are clean, raw_customer_id."""
+        self.writers[verdict].write(rows.select(list(self.drafts[verdict].table.column_names)))
+        if verdict == "clean":
+            self.customer_ids.append(pc.unique(rows["raw_customer_id"]))
+
+    def add_sizes(self, sizes: Mapping[str, Sizes]) -> None:
+        for delivery_id, counts in sizes.items():
+            self.sizes[delivery_id].update(counts)
+
+    def tell(self) -> dict[str, object]:
+        """A row of TOLD."""
+        files = {verdict: writer.close() for verdict, writer in self.writers.items()}
+        tallies = [tally.to_json() for tally in self.counter.tallies()]
+        sizes = {delivery_id: plausible.to_text(counts) for delivery_id, counts in self.sizes.items()}
+        told = json.dumps({"files": files, "tallies": tallies, "sizes": sizes})
+        return {"told": told, "customer_ids": _pack(pc.unique(pa.chunked_array(self.customer_ids, pa.string())))}
+
+
+def draft_while_reading(read: Reader, fast_path: FastPath, draft: Draft) -> Reader:
+    """The reader, but for the records that the fast path takes: those it writes to the draft of clean records.
+
+    Gives raw.record_schema and TOLD: after a task's records a row that says what it has written, with the number of
+    those records as its record_number.
+    """
+
+    has_amounts = "amount" in draft.table.column_names
+
+    def read_on(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        drafter, taken, delivery_id = _Drafter({"clean": draft}), 0, None
+        for batch in read(batches):
+            is_taken, events = fast_path.take(batch)
+            if len(events):
+                drafter.write("clean", events)
+                drafter.counter.add_clean(events)
+                if has_amounts:
+                    drafter.add_sizes(plausible.count_clean(events))
+                taken, delivery_id = taken + len(events), events["delivery_id"][0].as_py()
+            yield with_told(batch.filter(pc.invert(is_taken)))
+            schema = batch.schema
+        if taken:
+            nothing = pa.RecordBatch.from_pylist([{"delivery_id": delivery_id, "record_number": taken}], schema)
+            yield with_told(nothing, drafter.tell())
+
+    return read_on
+
+
+def with_told(batch: pa.RecordBatch, told: Mapping[str, object] | None = None) -> pa.RecordBatch:
+    """The batch with the columns of TOLD: null, or those of its one row."""
+    columns = [pa.array([told[field.name]] if told else [None] * len(batch), field.type) for field in TOLD]
+    return pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=pa.schema([*batch.schema, *TOLD]))
+
+
+def write_drafts(judged: DataFrame, drafts: dict[str, Draft], hasher: Hasher) -> Outcome:
+    """Writes the records of each verdict that has a draft. judged: has the columns of both tables, verdict,
+    raw_customer_id, content and TOLD; where a delivery has more than one delivery day, sorted by it."""
+    needed = {name for draft in drafts.values() for name in draft.table.column_names}
+    narrow = judged.select(*sorted(needed), "verdict", "raw_customer_id", "content", *TOLD.names)
+    rows = narrow.mapInArrow(_make_writer(drafts, hasher), TOLD_DDL).collect()
+    counter, files = TallyCounter(), {verdict: [] for verdict in drafts}
+    sizes: dict[str, Sizes] = defaultdict(Counter)
+    for told in (json.loads(row["told"]) for row in rows):
+        for verdict, paths in told["files"].items():
+            files[verdict] += paths
+        for tally in told["tallies"]:
+            counter.add_tally(Tally.from_json(tally))
+        for delivery_id, text in told["sizes"].items():
+            sizes[delivery_id].update(plausible.from_text(text))
+    customer_ids = pc.unique(pa.chunked_array([_unpack(row["customer_ids"]) for row in rows], pa.string()))
+    return Outcome(files, counter.tallies(), customer_ids, dict(sizes))
+
+
+def _make_writer(drafts: dict[str, Draft], hasher: Hasher) -> Reader:
+    """The function for mapInArrow: judged records in, what became of them out; what is told passes through."""
+
+    has_amounts = "amount" in drafts["clean"].table.column_names
+
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        drafter, hash_record = _Drafter(drafts), hasher.of("record")
+        for batch in batches:
+            is_told = batch["told"].is_valid()
+            if is_told.true_count:
+                yield batch.filter(is_told).select(TOLD.names)
+            records = batch.filter(pc.invert(is_told))
+            drafter.counter.add(records)
+            if has_amounts:
+                drafter.add_sizes(plausible.count_sizes(records))
+            for verdict in drafts:
+                rows = records.filter(pc.equal(records["verdict"], verdict))
+                drafter.write(verdict, _with_hashes(rows, hash_record) if verdict == "quarantined" else rows)
+        yield pa.RecordBatch.from_pylist([drafter.tell()], TOLD)
+
+    return write
+
+
+def _with_hashes(rejected: pa.RecordBatch, hash_record: Callable[[str], str]) -> pa.RecordBatch:
+    """The rows with the record_hash of those that had none so far."""
+    pairs = zip(rejected["record_hash"].to_pylist(), rejected["content"].to_pylist(), strict=True)
+    hashes = pa.array([found or hash_record(content) for found, content in pairs], pa.string())
+    return rejected.set_column(rejected.schema.get_field_index("record_hash"), "record_hash", hashes)
+
+
+def _pack(ids: pa.Array) -> bytes:
+    """One value for all: row by row they would cost more than the events."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, IDS, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
+        stream.write_batch(pa.RecordBatch.from_arrays([ids.sort()], schema=IDS))
+    return sink.getvalue().to_pybytes()
+
+
+def _unpack(packed: bytes) -> pa.Array:
+    return pa.ipc.open_stream(packed).read_all().column(0).combine_chunks()
+
+
+def drop_repeats(
+    draft: Draft, paths: list[str], repeats: DataFrame, source: Source
+) -> tuple[list[str], dict[tuple[str, date], int], Conflicts]:
+    """The draft's files without the repeats, how many duplicates each delivery and delivery day had, and conflicts.
+
+    repeats: as repeats.find_repeats gives them of these files, with file_name.
+    """
+    by_name = {path.rpartition("/")[2]: path for path in paths}
+
+    def rewrite(told: pa.Table) -> pa.Table:
+        path = by_name[told["file_name"][0].as_py()]
+        changes = told.select([*PLACE, "new_id", "is_again"])
+        other = rewrite_file(draft.folder, path, lambda rows: _change(rows, changes))
+        return pa.table({"path": pa.array([path]), "other": pa.array([other], pa.string())})
+
+    repeats = repeats.persist()
+    counts = repeats.where("is_again").groupBy("delivery_id", "delivery_day").count().collect()
+    conflicts = count_conflicts(repeats, source)
+    changes = repeats.select("file_name", *PLACE, "new_id", "is_again").groupBy("file_name")
+    others = {row["path"]: row["other"] for row in changes.applyInArrow(rewrite, "path string, other string").collect()}
+    repeats.unpersist()
+    kept = [others.get(path, path) for path in paths]
+    duplicates = {(row["delivery_id"], row["delivery_day"]): row["count"] for row in counts}
+    return [path for path in kept if path], duplicates, conflicts
+
+
+def _change(rows: pa.Table, changes: pa.Table) -> pa.Table:
+    """The rows without those that are told again, and with their new ids."""
+    told = rows.join(changes, list(PLACE), join_type="left outer")
+    kept = told.filter(pc.invert(pc.fill_null(told["is_again"], False)))
+    ids = pc.coalesce(kept["new_id"], kept["event_id"])
+    return kept.set_column(kept.column_names.index("event_id"), "event_id", ids).select(rows.column_names)

@@ -1,0 +1,111 @@
+"""What is wrong with a record, whatever its log: raw records to typed events and reasons. Pure, no I/O.
+
+Each log's own columns and faults are in purchases.py, browses.py and reviews.py; what all of them share is here.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from spark_jobs.cleaning import browses, purchases, reviews
+from spark_jobs.cleaning.mapping import (
+    DECIMAL_COMMA,
+    KEPT_TEXTS,
+    any_of,
+    is_any_number_like,
+    is_unstorable,
+    list_reasons,
+    mapped_kind,
+    mapped_text,
+    meets,
+    parse_instant,
+)
+from spark_jobs.contract.shop.model import KINDS, Shop, Source
+
+LOGS = {"purchases": purchases, "browses": browses, "reviews": reviews}
+BOT = "bot_rate"
+COMMA = "decimal_comma"  # beside the reason that the value gets for being no number
+HOUR_S = 3600
+
+
+def judge_events(records: DataFrame, shop: Shop, log: str) -> DataFrame:
+    """Typed events, is_elsewhere, and the reason codes against each record; an empty list means it is clean.
+
+    records: raw.record_schema. Adds event_id (null: to be derived), event_at (UTC), event_day (shop's zone), kind
+    where the log has kinds, the log's own columns, is_elsewhere (another log of the same file takes it) and reasons.
+    """
+    source, rules = shop.sources[log], LOGS[log]
+    dated = records.select("*", *_shared_columns(source, shop)).withColumn(
+        "event_day", F.to_date(F.from_utc_timestamp("event_at", shop.time_zone))
+    )
+    typed = rules.type_events(dated, shop).withColumn("is_elsewhere", _is_elsewhere(source))
+    judged = typed.withColumn("reasons", _reasons(source, rules.find_faults(shop)))
+    return judged if source.max_events_per_hour is None else mark_bots(judged, source.max_events_per_hour)
+
+
+def _shared_columns(source: Source, shop: Shop) -> list[Column]:
+    event_at = parse_instant(mapped_text(source, "event_at"), source.columns["event_at"], shop.time_zone)
+    columns = [
+        mapped_text(source, "event_id").alias("event_id"),
+        event_at.alias("event_at"),
+        mapped_text(source, "product_id").alias("product_id"),
+    ]
+    return columns + ([mapped_kind(source).alias("kind")] if source.log in KINDS else [])
+
+
+def _is_elsewhere(source: Source) -> Column:
+    """A readable record that is not this log's, unless it is this log that sees to what nobody takes."""
+    if not source.only:
+        return F.lit(False)
+    is_taken = F.lit(True) if source.leaves_rest else any_of([meets(source, test) for test in source.others])
+    return F.col("fault").isNull() & ~any_of([meets(source, test) for test in source.only]) & is_taken
+
+
+def _reasons(source: Source, faults: dict[str, Column]) -> Column:
+    is_readable = F.col("fault").isNull()
+    is_ours = any_of([meets(source, test) for test in source.only]) if source.only else F.lit(True)
+    ours = F.when(is_ours, list_reasons(_conditions(source, faults))).otherwise(F.array(F.lit("log_unknown")))
+    judged = F.when(is_readable, ours).otherwise(F.array("fault"))
+    return F.when(F.col("is_elsewhere"), F.array().cast("array<string>")).otherwise(judged)
+
+
+def list_codes(shop: Shop, log: str) -> set[str]:
+    """The codes of all that a readable record of the log may be rejected for."""
+    return set(_conditions(shop.sources[log], LOGS[log].find_faults(shop)))
+
+
+def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
+    """When each reason against a readable record holds. faults: those of the log's own columns."""
+    texts = [name for name in KEPT_TEXTS if name in source.columns and name != "customer_id"]
+    shared = {
+        "customer_id_missing": F.col("customer_id").isNull(),
+        "customer_id_invalid": is_unstorable(source, "customer_id"),
+        "value_invalid": any_of([is_unstorable(source, name) for name in texts]),
+        "event_at_missing": mapped_text(source, "event_at").isNull(),
+        "event_at_invalid": mapped_text(source, "event_at").isNotNull() & F.col("event_at").isNull(),
+    }
+    if source.log in KINDS:
+        shared["kind_unknown"] = ~F.coalesce(F.col("kind").isin(*KINDS[source.log]), F.lit(False))
+    conditions = {**shared, **faults}
+    if source.numbers is None:
+        conditions[COMMA] = is_any_number_like(source, DECIMAL_COMMA)
+    for rule in source.rejections:  # several may share a code, one of the above too
+        conditions[rule.reason] = conditions.get(rule.reason, F.lit(False)) | meets(source, rule.condition)
+    return conditions
+
+
+def mark_bots(judged: DataFrame, max_events_per_hour: int) -> DataFrame:
+    """Adds the reason bot_rate to all good records of a customer who has more than so many within any 60 minutes.
+
+    Counted within one delivery, so that what a file gives does not depend on the files around it.
+    """
+    is_counted = (F.size("reasons") == 0) & ~F.col("is_elsewhere")
+    # Records that do not count are spread by their own number: nobody's would all gather in one task.
+    who = F.when(is_counted, F.col("customer_id")).otherwise(F.concat(F.lit("-"), "record_number"))
+    customer = Window.partitionBy("delivery_id", "counted_for")
+    hour_before = customer.orderBy(F.unix_timestamp("event_at")).rangeBetween(1 - HOUR_S, Window.currentRow)
+    counted = judged.withColumn("counted_for", who).withColumn("events_within_hour", F.count("*").over(hour_before))
+    is_bot = is_counted & (F.max("events_within_hour").over(customer) > max_events_per_hour)
+    reasons = F.when(is_bot, F.array(F.lit(BOT))).otherwise(F.col("reasons"))
+    return counted.withColumn("reasons", reasons).drop("counted_for", "events_within_hour")

@@ -1,0 +1,177 @@
+"""How a raw record becomes typed values: the Spark expressions behind shop.toml's mapping. Pure, no I/O.
+
+All of them look at the raw columns as the reader gives them. Whatever cannot be understood
+becomes null and is judged by the log's own rules; nothing here raises on bad data.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from spark_jobs.contract.shop.model import KINDS, NUMBERS, NUMERIC, ColumnMapping, Condition, Source
+from spark_jobs.contract.shop.time_patterns import EPOCH_UNITS_US
+from spark_jobs.raw.reader import NOTHING, SEPARATOR, raw_column
+
+#: 1990-01-01 and 2100-01-01: a time outside is a placeholder for none (year 1, 1970, 9999), or in the wrong unit.
+FIRST_INSTANT_S, LAST_INSTANT_S = 631_152_000, 4_102_444_800
+#: The texts that are kept as they are, and the most bytes of UTF-8 that they may have: an index of the warehouse takes
+#: no customer id of 2,704, and its canonical spelling may have three times as many as the raw one.
+KEPT_TEXTS = {"customer_id": 512, "event_id": 4096, "product_id": 4096, "category": 4096, "session_id": 4096}
+NUL = "\x00"  # no text of a database has one
+_ENDS = r"[^\d.,\[\]{}]*"  # a sign, a currency, blanks
+#: A number that plainly has a decimal comma, or points between its thousands; 1,234 may be either.
+DECIMAL_COMMA = (
+    rf"^{_ENDS}(?:(?![1-9]\d{{0,2}},\d{{3}}(?!\d))(?:\d+|\d{{1,3}}(?:[. '’\u00a0\u202f]\d{{3}})+),\d+"
+    rf"|\d{{1,3}}(?:\.\d{{3}}){{2,}}){_ENDS}$"
+)
+#: A number whose point may stand before decimals or between thousands, which never begin with 0.
+EITHER_POINT = r"^[\x00- ]*[+-]?[1-9]\d{0,2}(?:\.\d{3})+[\x00- ]*$"
+STARTS_WITH_A_DAY = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
+#: Anything but the clock time and its fraction: Spark knows offsets and zones in many spellings (+1:00, UTC, EST).
+NAMES_ITS_ZONE = STARTS_WITH_A_DAY + r"[ T][\d:. \p{Cntrl}]*[^\d:. \p{Cntrl}]"
+
+
+def raw_text(source: Source, column: str) -> Column:
+    """The raw value, trimmed; null where it is empty."""
+    return F.col(raw_column(source, column))
+
+
+def content(source: Source) -> Column:
+    """All raw values as one text, different for different values as far as those have no control characters."""
+    values = [F.coalesce(raw_text(source, column), F.lit(NOTHING)) for column in source.raw_columns]
+    return F.concat_ws(SEPARATOR, *values)
+
+
+def mapped_text(source: Source, name: str) -> Column:
+    """The raw text of a canonical column; null where the shop does not map it."""
+    mapping = source.columns.get(name)
+    if mapping is None:
+        return F.lit(None).cast("string")
+    return F.lit(mapping.constant) if mapping.column is None else raw_text(source, mapping.column)
+
+
+def is_unstorable(source: Source, name: str) -> Column:
+    """Whether a text of KEPT_TEXTS cannot be kept; null where there is none."""
+    text = mapped_text(source, name)
+    return F.contains(text, F.lit(NUL)) | (F.octet_length(text) > KEPT_TEXTS[name])
+
+
+def mapped_kind(source: Source) -> Column:
+    """What kind of event it is, in the words of KINDS where the raw value is known; unmapped, the log's first kind."""
+    mapping = source.columns.get("kind")
+    if mapping is None:
+        kind = F.lit(KINDS[source.log][0])
+    elif mapping.values:
+        raw_value, pairs = mapped_text(source, "kind"), [F.lit(word) for pair in mapping.values for word in pair]
+        kind = F.try_element_at(F.create_map(*pairs), raw_value)
+    else:
+        kind = F.lower(mapped_text(source, "kind"))
+    is_return = any_of([meets(source, condition) for condition in source.returns])
+    return F.when(is_return, F.lit("return")).otherwise(kind) if source.returns else kind
+
+
+def parse_number(text: Column, type_name: str) -> Column:
+    """The decimal of this text, rounded half up to the type's scale; null where it is none or too large."""
+    return text.try_cast(type_name)
+
+
+def mapped_number(source: Source, name: str, type_name: str) -> Column:
+    """The decimal of a canonical column, as the source spells and scales it; null where it is none or too large."""
+    mapping, text = source.columns.get(name), spell_plainly(mapped_text(source, name), source.numbers)
+    if mapping is None or mapping.scale is None:
+        return parse_number(text, type_name)
+    scale = F.lit(str(mapping.scale)).cast("decimal(18,8)")
+    return (parse_number(text, "decimal(18,6)") * scale).try_cast(type_name)
+
+
+def is_any_number_like(source: Source, pattern: str) -> Column:
+    """Whether the text of any canonical number looks like this; false where the source says how it spells numbers."""
+    names = [name for name in NUMERIC if name in source.columns and source.numbers is None]
+    return any_of([F.coalesce(mapped_text(source, name).rlike(pattern), F.lit(False)) for name in names])
+
+
+def spell_plainly(text: Column, numbers: str | None) -> Column:
+    """A number in one of the spellings NUMBERS like -1234.56; null where it is not spelt so. None: as it is.
+
+    What may stand beside the digits: blanks, apostrophes, signs and letters of a currency at its ends, brackets or a
+    minus behind for what is negative.
+    """
+    if numbers is None:
+        return text
+    thousands, point = (re.escape(mark) for mark in NUMBERS[numbers])
+    steps = ((r"[\s\p{Zs}\p{Sc}'’]", ""), ("−", "-"), (r"^\p{L}+|\p{L}+$", ""), (r"^(?:\((.+)\)|([\d.,]+)-)$", "-$1$2"))
+    for pattern, replacement in steps:
+        text = F.regexp_replace(text, pattern, replacement)
+    is_spelt_so = text.rlike(rf"^-?(?:\d+|\d{{1,3}}(?:{thousands}\d{{3}})+)(?:{point}\d+)?$")
+    return F.when(is_spelt_so, F.regexp_replace(F.regexp_replace(text, thousands, ""), point, "."))
+
+
+def parse_instant(text: Column, mapping: ColumnMapping, shop_zone: str) -> Column:
+    """The UTC timestamp of this text.
+
+    A time without an offset or a zone of its own is meant in the mapping's zone, else the shop's. Where a clock change
+    skips it, it moves on by the gap; where one repeats it, the first is meant. Null before FIRST_INSTANT_S and after
+    LAST_INSTANT_S.
+    """
+    if mapping.format in EPOCH_UNITS_US:
+        return _parse_epoch(text, *EPOCH_UNITS_US[mapping.format])
+    instant = _parse_time(text, mapping, mapping.zone or shop_zone)
+    first, last = (F.timestamp_seconds(F.lit(seconds)) for seconds in (FIRST_INSTANT_S, LAST_INSTANT_S))
+    return F.when(instant.between(first, last), instant)
+
+
+def _parse_epoch(text: Column, unit_us: int, parts: int) -> Column:
+    """unit_us / parts: the microseconds of a unit. Fractions of a unit count, down to the microsecond."""
+    count = text.try_cast("decimal(25,6)")
+    first, last = (F.lit(str(seconds * 1_000_000 * parts // unit_us)).cast("decimal(25,6)")
+                   for seconds in (FIRST_INSTANT_S, LAST_INSTANT_S))  # fmt: skip
+    microseconds = count / parts if parts > 1 else count * unit_us
+    return F.when(count.between(first, last), F.timestamp_micros(microseconds.cast("bigint")))
+
+
+def _parse_time(text: Column, mapping: ColumnMapping, zone: str) -> Column:
+    if mapping.format:
+        parsed = F.try_to_timestamp(text, F.lit(mapping.format))
+        return parsed if _has_offset(mapping.format) else F.to_utc_timestamp(parsed, zone)
+    # Spark completes a bare time with today's date: a day is required.
+    parsed = F.when(text.rlike(STARTS_WITH_A_DAY), text.try_cast("timestamp"))
+    return F.when(text.rlike(NAMES_ITS_ZONE), parsed).otherwise(F.to_utc_timestamp(parsed, zone))
+
+
+def _has_offset(pattern: str) -> bool:
+    return re.search("[XxZOVz]", re.sub("'[^']*'", "", pattern)) is not None
+
+
+def meets(source: Source, condition: Condition) -> Column:
+    """Whether a record meets the condition; never null."""
+    text, value = raw_text(source, condition.column), condition.value
+    if condition.test == "is_empty":
+        return text.isNull() if value else text.isNotNull()
+    number = spell_plainly(text, source.numbers).try_cast("decimal(38,6)")
+    tests = {
+        "equals": lambda: text == value,
+        "in": lambda: text.isin(*value),
+        "starts_with": lambda: text.startswith(value),
+        "matches": lambda: text.rlike(value),
+        "below": lambda: number < F.lit(value).cast("decimal(38,6)"),
+        "above": lambda: number > F.lit(value).cast("decimal(38,6)"),
+    }
+    return F.coalesce(tests[condition.test](), F.lit(False))
+
+
+def any_of(conditions: list[Column]) -> Column:
+    """Whether any of these holds; false where there are none."""
+    result = F.lit(False)
+    for condition in conditions:
+        result = result | condition
+    return result
+
+
+def list_reasons(reasons: dict[str, Column]) -> Column:
+    """The codes whose condition holds, in the order given."""
+    found = F.array_compact(F.array(*(F.when(condition, F.lit(code)) for code, condition in reasons.items())))
+    # Nearly no record has one: only theirs are gathered.
+    return F.when(any_of(list(reasons.values())), found).otherwise(F.array().cast("array<string>"))

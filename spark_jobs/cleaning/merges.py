@@ -1,0 +1,120 @@
+"""merges: which customer ids the shop has merged into which, and from which night on both count as one.
+
+Grain: one merged customer id. Input: the shop's file of merges, CSV with the columns customer_id, merged_into and
+since (a day). A row is written once and never changed, like a delivery: a merge that is told late counts from the
+first night that is not published yet. Events keep the id they came with; the series of both become one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date
+
+import pyarrow as pa
+
+from spark_jobs.cleaning.deliveries import settle_delivery_day
+from spark_jobs.contract.customer_ids import CustomerIds
+from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.settings import Settings, parse_day
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.tables import MERGES
+from spark_jobs.contract.warehouse_tables import MERGED_CUSTOMERS
+from spark_jobs.lake.store import Lake
+from spark_jobs.raw.hashing import make_hasher
+from spark_jobs.raw.reader import open_folder
+from spark_jobs.warehouse.connection import Warehouse
+
+COLUMNS = ["customer_id", "merged_into", "since"]
+ORIGIN = "merged_customers"
+
+
+def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
+    """Registers the merges that nobody has registered yet. A shop without such a file has none."""
+    if shop.merged_customers is None:
+        return
+    told = read_merges(shop.merged_customers.replace("{home}", str(settings.home)), shop.customer_ids)
+    key, hash_customer = settings.id_key(), make_hasher(settings, shop).of("customer")
+    newest_published = lake.newest_night()
+    known = set(lake.arrow(MERGES, [ORIGIN], columns=["customer_id"])["customer_id"].to_pylist())
+    rows, pairs = [], {}
+    for customer, merged_into, since in told:
+        merged_key, into_key = hash_customer(customer), hash_customer(merged_into)
+        if merged_key in known:
+            continue
+        if since > as_of:
+            continue  # a later night's business
+        known.add(merged_key)
+        pairs |= {merged_key: customer, into_key: merged_into}
+        rows.append({"customer_id": merged_key, "merged_into": into_key, "since": since,
+                     "known_from": settle_delivery_day(since, newest_published, as_of), "origin": ORIGIN})  # fmt: skip
+    if not rows:
+        return
+    resolve({**load_merges(lake, None), **{row["customer_id"]: row["merged_into"] for row in rows}})  # no circle
+    named = pa.table({"customer_key": list(pairs), "customer_id": list(pairs.values())})
+    Warehouse.connect(settings).remember_customers(shop, key.key_id, named.to_batches())
+    lake.update(MERGES, ORIGIN, lambda current: _with_new(current, rows))
+    print(f"merges: {len(rows):,} customer ids merged into others")
+
+
+def read_merges(path: str, customer_ids: CustomerIds) -> list[tuple[str, str, date]]:
+    """The file's merges, in canonical ids, but for those of two spellings that are one id anyway.
+
+    Raises MissingInputError where the file is not there, ChurnError with the first faulty line.
+    """
+    folder, _, name = path.rpartition("/")
+    file_system, root = open_folder(folder or ".")
+    try:
+        with file_system.open_input_stream(f"{root}/{name}") as stream:
+            lines = csv.reader(io.StringIO(stream.read().decode("utf-8-sig")))
+    except FileNotFoundError:
+        raise MissingInputError(f"no file {path}; mend merged_customers in shop.toml") from None
+    except UnicodeDecodeError:
+        raise ChurnError(f"{path}: expected UTF-8 text") from None
+    if next(lines, []) != COLUMNS:
+        raise ChurnError(f"{path}: expected the header {','.join(COLUMNS)}")
+    merges = [_read_merge(path, fields, number, customer_ids) for number, fields in enumerate(lines, 2) if fields]
+    return [merge for merge in merges if merge[0] != merge[1]]
+
+
+def _read_merge(path: str, fields: list[str], line: int, customer_ids: CustomerIds) -> tuple[str, str, date]:
+    texts = [field.strip() for field in fields]
+    ids = [*map(customer_ids.read, texts[:2])]
+    if len(texts) != len(COLUMNS) or not all(ids) or texts[0] == texts[1]:
+        raise ChurnError(f"{path}, line {line}: expected two different customer ids and a day")
+    return ids[0], ids[1], parse_day(texts[2])
+
+
+def load_merges(lake: Lake, as_of: date | None) -> dict[str, str]:
+    """Who is merged into whom as the pipeline knew it on this day (None: ever), one step each."""
+    rows = lake.arrow(MERGES, [ORIGIN]).to_pylist()
+    return {row["customer_id"]: row["merged_into"] for row in rows if as_of is None or row["known_from"] <= as_of}
+
+
+def publish(lake: Lake, warehouse: Warehouse, shop: Shop) -> None:
+    """Tells the warehouse of all merges known by now, for contacts and plans under former ids."""
+    ends = resolve(load_merges(lake, None))
+    rows = [{"customer_id": customer, "goes_on_as": end} for customer, end in sorted(ends.items())]
+    query = "SELECT customer_id, goes_on_as FROM merged_customers ORDER BY customer_id"
+    if warehouse.fetch(shop, query).to_pylist() != rows:
+        warehouse.replace(shop, MERGED_CUSTOMERS, rows)
+
+
+def resolve(merges: dict[str, str]) -> dict[str, str]:
+    """The same with every chain followed to its end. Raises ChurnError for a circle."""
+    ends: dict[str, str] = {}
+    for start in merges:
+        passed, customer = {start}, merges[start]
+        while customer in merges:
+            if customer in passed:
+                raise ChurnError("merged_customers: some customer ids are merged into each other in a circle: mend it")
+            passed.add(customer)
+            customer = merges[customer]
+        ends[start] = customer
+    return ends
+
+
+def _with_new(current: pa.Table, rows: list[dict]) -> pa.Table:
+    registered = set(current.column("customer_id").to_pylist())
+    fresh = [row for row in rows if row["customer_id"] not in registered]
+    return pa.concat_tables([current, pa.Table.from_pylist(fresh, schema=current.schema)])

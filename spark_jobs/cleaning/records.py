@@ -1,0 +1,197 @@
+"""From raw files to judged records: the frame that clean writes, and that its check looks at."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import accumulate
+
+import numpy as np
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_jobs.cleaning import judging, mapping, reviews
+from spark_jobs.cleaning.accounts import Tally
+from spark_jobs.cleaning.drafting import TOLD, TOLD_DDL, draft_while_reading
+from spark_jobs.cleaning.fast_path import GRACE_DAYS, Days, FastPath
+from spark_jobs.cleaning.plan import CleaningPlan, Delivery
+from spark_jobs.cleaning.plausible import IMPLAUSIBLE
+from spark_jobs.cleaning.repeats import mark_of
+from spark_jobs.contract.shop.model import DeliveryDay, Shop, Source
+from spark_jobs.contract.tables import EVENTS
+from spark_jobs.lake.store import Draft
+from spark_jobs.raw import reader as raw
+from spark_jobs.raw.hashing import Hasher
+
+READ_TASK_BYTES = 8 << 20  # of raw, often compressed, files
+MIN_READ_TASKS = 8
+LATE = timedelta(7)  # events of so many days before their delivery may take the fast path
+BROKEN_FILE = "file_broken"  # nothing is wrong with the record itself
+AMBIGUOUS = "number_ambiguous"
+PLACEMENT_DDL = "delivery_id string, path string, delivered_on date, not_before date, seen_as_of date"
+
+
+@dataclass(frozen=True)
+class DeliveryFacts:
+    """What a record's verdict depends on beside the record: facts about its delivery, which only all records show.
+
+    broken  the deliveries of which no record is to be used, see find_broken
+    mixed   those that have decimal commas, see find_mixed: 1.234 may be 1234 there
+    limits  what a line may be worth at most, of those that have larger ones, see plausible.find_limits
+    """
+
+    broken: frozenset[str] = frozenset()
+    mixed: frozenset[str] = frozenset()
+    limits: Mapping[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def deliveries(self) -> frozenset[str]:
+        return self.broken.union(self.mixed, self.limits)
+
+
+def read_records(
+    spark: SparkSession,
+    plan: CleaningPlan,
+    intake: raw.Intake,
+    hasher: Hasher,
+    fast_path: FastPath | None = None,
+    draft: Draft | None = None,
+) -> DataFrame:
+    """All records of the planned files: raw.record_schema and TOLD. A task reads files that follow each other in the
+    plan. What the fast path takes is written to the draft of clean records, and only told of: see
+    draft_while_reading.
+    """
+    sizes = [d["byte_count"] for d in plan.deliveries]
+    tasks = min(len(sizes), max(MIN_READ_TASKS, sum(sizes) // READ_TASK_BYTES))
+    places = [0, *accumulate(sizes)]
+    chosen: list[list[tuple[str, str]]] = [[] for _ in range(tasks)]
+    for place, delivery in zip(places, plan.deliveries, strict=False):
+        chosen[place * tasks // max(1, places[-1] + 1)].append((delivery["delivery_id"], delivery["path"]))
+    reader, ddl = raw.record_reader(intake, hasher, chosen), raw.record_ddl(intake.source)
+    numbers = spark.range(0, tasks, 1, tasks)
+    if fast_path is None:
+        nothing = {"told": F.lit(None).cast("string"), "customer_ids": F.lit(None).cast("binary")}
+        return numbers.mapInArrow(reader, ddl).withColumns(nothing)
+    return numbers.mapInArrow(draft_while_reading(reader, fast_path, draft), f"{ddl}, {TOLD_DDL}")
+
+
+def open_fast_path(
+    spark: SparkSession, plan: CleaningPlan, shop: Shop, broken: Collection[str] = ()
+) -> FastPath | None:
+    """The fast path for the planned files that have a day; None where the log has none."""
+    source = shop.sources[plan.log]
+    dated = {d["delivery_id"]: d["delivery_day"] for d in plan.deliveries if d["delivery_day"]}
+    delivered_on = {delivery_id: day for delivery_id, day in dated.items() if delivery_id not in broken}
+    if not delivered_on or not FastPath.can_take(source, judging.list_codes(shop, plan.log)):
+        return None
+    first, last = min(delivered_on.values()) - LATE, max(delivered_on.values()) + timedelta(1)
+    told_zone = source.columns["event_at"].zone or shop.time_zone
+    days = {zone: find_days(spark, zone, first, last) for zone in {shop.time_zone, told_zone}}
+    return FastPath(source, shop.currency, delivered_on, days[shop.time_zone], days[told_zone])
+
+
+def find_days(spark: SparkSession, zone: str, first: date, last: date) -> Days:
+    """The days of a zone, the last included; as Spark knows it: another library may know other clock changes."""
+    midnight = F.date_add(F.lit(first), F.col("id").cast("int")).cast("timestamp")
+    start_us = F.unix_micros(F.to_utc_timestamp(midnight, zone)).alias("start_us")
+    rows = spark.range(0, (last - first).days + 2, 1, 1).select(start_us).collect()
+    return Days(first, np.array([row["start_us"] for row in rows], np.int64))
+
+
+def place_records(judged: DataFrame, registered: tuple[Delivery, ...], named: DeliveryDay | None) -> DataFrame:
+    """Adds path and delivery_day, and the reasons that only the delivery shows.
+
+    A record of a dated file is known from the file's day on; one of a first dump from its own day on. An event of a
+    later day than its file's counts from its own day on: nobody reads a day before it has come.
+    """
+    rows = [(d["delivery_id"], d["path"], d["delivery_day"], d["not_before"], d["seen_as_of"]) for d in registered]
+    placements = judged.sparkSession.createDataFrame(rows, PLACEMENT_DDL)
+    own_day = F.greatest("event_day", "not_before")
+    is_too_late = F.coalesce(_is_after_delivery(named), F.lit(False)) if named else F.lit(False)
+    reasons = F.when(is_too_late, F.concat("reasons", F.array(F.lit("event_after_delivery")))).otherwise(
+        F.col("reasons")
+    )
+    return judged.join(F.broadcast(placements), "delivery_id", how="inner").select(
+        "*",
+        F.coalesce("delivered_on", own_day, "not_before", "seen_as_of").alias("delivery_day"),
+        reasons.alias("all_reasons"),
+    )
+
+
+def _is_after_delivery(named: DeliveryDay) -> Column:
+    """Whether the event is later than a file of its delivery day can say, see DeliveryDay."""
+    if named.zone is None:
+        return F.col("event_day") > F.date_add("delivered_on", GRACE_DAYS)
+    next_day = F.date_add("delivered_on", named.lag_days + 1).cast("timestamp")
+    has_ended = F.col("event_at") >= F.to_utc_timestamp(next_day, named.zone)
+    return has_ended & (F.col("event_day") > F.col("delivered_on"))
+
+
+def judge_records(
+    records: DataFrame,
+    plan: CleaningPlan,
+    shop: Shop,
+    facts: DeliveryFacts = DeliveryFacts(),
+) -> DataFrame:
+    """Every record with its verdict and its reasons (empty: none); nothing is dropped.
+
+    The verdict is clean, quarantined or elsewhere; which clean ones are duplicates shows only beside the others. An
+    event without an id of the shop's gets the hash of its content.
+    """
+    log = plan.log
+    placed = place_records(judging.judge_events(records, shop, log), plan.registered, shop.sources[log].delivery_day)
+    is_ours = F.col("fault").isNull() & ~F.col("is_elsewhere")
+    is_of_broken_file = F.col("delivery_id").isin(*facts.broken) & is_ours
+    reasons = F.when(is_ours, _reasons_by(facts, shop.sources[log])).otherwise(F.col("all_reasons"))
+    judged = placed.withColumn(
+        "reasons", F.when(is_of_broken_file, F.array(F.lit(BROKEN_FILE))).otherwise(reasons)
+    ).withColumn("raw_customer_id", mapping.mapped_text(shop.sources[log], "customer_id"))
+    good_or_not = judged.withColumn("is_good", (F.size("reasons") == 0) & ~F.col("is_elsewhere"))
+    if log == "reviews":
+        good_or_not = reviews.add_sentiment(good_or_not)
+    verdict = F.when(F.col("is_elsewhere"), F.lit("elsewhere")).when(~F.col("is_good"), F.lit("quarantined"))
+    own_id = F.concat(F.lit(mark_of(shop.sources[log])), "record_hash")
+    return good_or_not.withColumns(
+        {"verdict": verdict.otherwise(F.lit("clean")), "event_id": F.coalesce("event_id", own_id)}
+    ).select(
+        *EVENTS[log].column_names, "path", "reasons", "verdict", "record_hash", "raw_customer_id", *TOLD.names,
+        F.when(F.col("verdict") == "quarantined", mapping.content(shop.sources[log])).alias("content"),
+    )  # fmt: skip
+
+
+def _reasons_by(facts: DeliveryFacts, source: Source) -> Column:
+    """all_reasons, and those that facts about the delivery give against a record of the log's own."""
+    if not (facts.mixed or facts.limits):
+        return F.col("all_reasons")
+    by_limit = defaultdict(list)
+    for delivery_id, limit in facts.limits.items():
+        by_limit[limit].append(delivery_id)
+    delivery = F.col("delivery_id")
+    is_beyond = mapping.any_of(
+        [delivery.isin(ids) & (F.col("amount") > F.lit(limit)) for limit, ids in sorted(by_limit.items())]
+    )
+    is_ambiguous = delivery.isin(*facts.mixed) & mapping.is_any_number_like(source, mapping.EITHER_POINT)
+    return F.concat("all_reasons", mapping.list_reasons({AMBIGUOUS: is_ambiguous, IMPLAUSIBLE: is_beyond}))
+
+
+def gather_days(judged: DataFrame, plan: CleaningPlan, source: Source) -> DataFrame:
+    """The records of a delivery day together, for few files: as they are read they are, unless each has a day of its
+    own or somebody has shuffled them to count."""
+    is_together = source.max_events_per_hour is None and all(d["delivery_day"] for d in plan.deliveries)
+    day = plan.table.partition
+    return judged if is_together else judged.hint("rebalance", day).sortWithinPartitions(day)
+
+
+def find_broken(tallies: list[Tally]) -> frozenset[str]:
+    """The deliveries whose file could not be read to its end, and of which other records were taken before."""
+    refused = {tally.delivery_id for tally in tallies if set(tally.reasons) & set(raw.FILE_FAULTS)}
+    taken = {tally.delivery_id for tally in tallies if not set(tally.reasons) & set(raw.FILE_FAULTS)}
+    return frozenset(refused & taken)
+
+
+def find_mixed(tallies: list[Tally]) -> frozenset[str]:
+    """The deliveries with a number that plainly has a decimal comma."""
+    return frozenset(tally.delivery_id for tally in tallies if judging.COMMA in tally.reasons)

@@ -1,0 +1,157 @@
+"""Which clean records say again what is known? Pure, no I/O.
+
+The identity of an event is (event_id, event_day); the earliest (delivery_day, path, record) wins. A record without an
+id has the hash of its content for one, after a mark where other records of its log have ids of their own. Few records
+repeat another one, so those are searched by a hash of their identity alone, and only they are looked at in full.
+
+A duplicate that does not say what the record said whose id it has is in conflict with it: an order's number was taken
+for a line's, or the record has changed since. Such duplicates are lost, so there must be few of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from spark_jobs.contract.errors import AuditError
+from spark_jobs.contract.shop.model import Source
+from spark_jobs.contract.tables import EVENTS
+from spark_jobs.raw.hashing import HASH_HEX_DIGITS
+
+PLACE = ("delivery_id", "record_number")
+MARK = "#"
+#: The share of conflicts that stops a run, where the source has no max_conflicting_share.
+MAX_CONFLICTING_SHARE = 0.02
+#: So many conflicts stop no run: in a small shop two orders that have changed are a large share.
+FEW_CONFLICTS = 2
+MARKED = f"^{MARK}[0-9a-f]{{{HASH_HEX_DIGITS}}}$"
+
+
+def mark_of(source: Source) -> str:
+    """What comes before the hash of a record that has no id."""
+    return MARK if "event_id" in source.columns else ""
+
+
+def list_content(log: str) -> list[str]:
+    """The columns of an event that say what happened: neither its identity nor where it was delivered."""
+    table = EVENTS[log]
+    return [name for name in table.column_names if name not in (*table.key, *PLACE, table.partition)]
+
+
+def find_identities(events: DataFrame, known: DataFrame | None) -> DataFrame:
+    """The hash and the event_day of the identities that occur more than once; few, if any. Different ones may share a
+    hash.
+
+    events: clean. known: event_id and event_day of what earlier delivery days hold, unique; None for nothing.
+    """
+    told = events.select(_identity(), "event_day", F.lit(1).alias("is_new"))
+    if known is not None:
+        told = told.unionAll(known.select(_identity(), "event_day", F.lit(0).alias("is_new")))
+    counts = told.groupBy("identity", "event_day").agg(F.count("*").alias("times"), F.max("is_new").alias("is_new"))
+    return counts.where((F.col("times") > 1) & (F.col("is_new") == 1)).select("identity", "event_day")
+
+
+def _identity() -> Column:
+    return F.xxhash64("event_id", "event_day").alias("identity")
+
+
+def find_repeats(events: DataFrame, known: DataFrame | None, identities: DataFrame, source: Source) -> DataFrame:
+    """The events that are duplicates (is_again), or that need another id (new_id) beside their equals.
+
+    Of a duplicate also `differs`, the columns of its content in which the event differs that counts, and is_same_file,
+    whether that one is of the same file.
+
+    events: clean, with their content, place, path and delivery_day. known: as in find_identities, which gives
+    `identities`, with content.
+    """
+    questioned = events.withColumn("identity", _identity()).join(identities, "identity", how="left_semi")
+    named, content = _name_equals(questioned, source), list_content(source.log)
+    earliest = Window.partitionBy("new_id", "event_day").orderBy("delivery_day", "path", "record_number")
+    counting, is_again = F.first(F.struct("delivery_id", *content)).over(earliest), F.row_number().over(earliest) > 1
+    if known is not None:
+        before = F.struct("delivery_id", *content).alias("before")
+        marked = known.select(F.col("event_id").alias("new_id"), "event_day", before)
+        named = named.join(marked, ["new_id", "event_day"], how="left")
+        counting, is_again = F.coalesce("before", counting), is_again | F.col("before").isNotNull()
+    judged = named.withColumns({"is_again": is_again, "counting": counting})
+    differing = (F.when(~F.col(name).eqNullSafe(F.col("counting")[name]), F.lit(name)) for name in content)
+    return judged.where(F.col("is_again") | (F.col("new_id") != F.col("event_id"))).select(
+        *events.columns, "new_id", "is_again",
+        F.when(F.col("is_again"), F.array_compact(F.array(*differing))).alias("differs"),
+        (F.col("delivery_id") == F.col("counting.delivery_id")).alias("is_same_file"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Conflicts:
+    """How many duplicates differ from the event that counts, how many of them from one of their own file, and in which
+    columns, the most frequent first."""
+
+    records: int = 0
+    in_their_file: int = 0
+    columns: tuple[str, ...] = ()
+
+    def describe(self, source: Source) -> str:
+        """What is wrong, and what to do about it."""
+        mapping = source.columns.get("event_id")
+        column = (mapping and mapping.column) or ""
+        named = repr(column) if column else "event_id"
+        says = f"{self.records:,} records have the event_id of another one, but other {', '.join(self.columns)}"
+        if 2 * self.in_their_file > self.records:
+            return (f"{says}, {self.in_their_file:,} of them within one file, and only the first of each counts:"
+                    f" {named} does not number single records, as an order's number does not number its lines. Leave"
+                    f' event_id out of sources.{source.log}.columns and set event_key = ["{column}"] under'
+                    f" sources.{source.log}, or map the number of a line to event_id")  # fmt: skip
+        if self.columns[0] in ("customer_id", "event_at"):
+            return (f"{says}, and only the first of each counts: {named} is used again for other events. Leave event_id"
+                    f" out of sources.{source.log}.columns, or deliver an id that is never used again")  # fmt: skip
+        return (f"{says}: they have changed since they were first delivered, and what came first counts. Deliver each"
+                " change as a record with an id of its own, like a return; or accept that changes are lost, by"
+                f" sources.{source.log}.max_conflicting_share")  # fmt: skip
+
+
+NO_CONFLICTS = Conflicts()
+
+
+def count_conflicts(repeats: DataFrame, source: Source) -> Conflicts:
+    """repeats: as find_repeats gives them, or all records after mark_repeats."""
+    is_conflict = F.size("differs") > 0
+    times = {name: F.count_if(F.array_contains("differs", name)) for name in list_content(source.log)}
+    of_file = F.count_if(is_conflict & F.col("is_same_file"))
+    records, in_their_file, *counts = repeats.agg(F.count_if(is_conflict), of_file, *times.values()).first()
+    columns = [name for count, name in sorted(zip(counts, times, strict=True), key=lambda pair: -pair[0]) if count]
+    return Conflicts(records, in_their_file, tuple(columns))
+
+
+def require_few(conflicts: Conflicts, records: int, source: Source, as_of: date) -> None:
+    """Warns of conflicts among so many records; raises AuditError where they are more than the source allows."""
+    if not conflicts.records:
+        return
+    limit = MAX_CONFLICTING_SHARE if source.max_conflicting_share is None else source.max_conflicting_share
+    share = conflicts.records / records
+    if share > limit and conflicts.records > FEW_CONFLICTS:
+        found = f"{share:.0%} of {records:,} records would be lost, more than max_conflicting_share {limit:.0%}"
+        raise AuditError(source.log, as_of, [f"{found}: {conflicts.describe(source)}"])
+    print(f"{source.log}: warning: {conflicts.describe(source)}")
+
+
+def _name_equals(questioned: DataFrame, source: Source) -> DataFrame:
+    """Adds new_id: where equal records of one file are several events, it tells them apart by their occurrence."""
+    if source.exact_duplicates == "drop":
+        return questioned.withColumn("new_id", F.col("event_id"))
+    equals = Window.partitionBy("delivery_id", "event_id").orderBy("record_number")
+    occurrence = F.row_number().over(equals)
+    other_id = F.concat_ws("#", "event_id", occurrence)
+    has_own_id = ~F.col("event_id").rlike(MARKED) if mark_of(source) else F.lit(False)
+    is_itself = has_own_id | (occurrence == 1)
+    return questioned.withColumn("new_id", F.when(is_itself, F.col("event_id")).otherwise(other_id))
+
+
+def mark_repeats(judged: DataFrame, repeats: DataFrame) -> DataFrame:
+    """The judged records with the verdict duplicate where that is what they are; adds differs and is_same_file."""
+    marks = repeats.select(*PLACE, "is_again", "differs", "is_same_file")
+    verdict = F.when(F.col("is_again"), F.lit("duplicate")).otherwise(F.col("verdict"))
+    return judged.join(marks, list(PLACE), how="left").withColumn("verdict", verdict).drop("is_again")

@@ -1,0 +1,1 @@
+"""What a shop says of itself in shop.toml."""

@@ -1,0 +1,202 @@
+"""Reads and validates shop.toml, the one file that onboards a shop.
+
+A faulty file raises ShopFileError with all its faults at once, each with key, expected, found, and the nearest name
+where a name was probably misspelt.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from hashlib import sha256
+from pathlib import Path
+
+from spark_jobs.contract.customer_ids import AS_GIVEN, SPELLINGS, CustomerIds
+from spark_jobs.contract.errors import ShopFileError
+from spark_jobs.contract.features import ACTIVITY_MEASURES
+from spark_jobs.contract.reason_words import LANGUAGES
+from spark_jobs.contract.shop.model import WEEKDAYS, Bands, Contact, Rate, Schedule, Shop
+from spark_jobs.contract.shop.sources import read_contact_log, read_sources
+from spark_jobs.contract.shop.toml_section import (
+    MISSING,
+    Faults,
+    Section,
+    is_count,
+    is_day_count,
+    is_number,
+    is_text,
+    is_texts,
+    nearest,
+    read_location,
+    time_zones,
+)
+from spark_jobs.contract.windows import MOST_UNDONE_DAYS, ChurnDefinition
+
+
+def load_shop(path: str | Path) -> Shop:
+    """The shop of this file. Raises ShopFileError with every fault found."""
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ShopFileError(f"{path}: cannot be read ({error.strerror}); give SHOP=path/to/shop.toml") from None
+    try:
+        raw = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ShopFileError(f"{path}: not valid TOML: {error}") from None
+    faults = Faults()
+    shop = _read_shop(Section(raw, "", faults), path.resolve(), sha256(content).hexdigest())
+    if faults.lines:
+        count = f"{len(faults.lines)} fault" + ("s" if len(faults.lines) > 1 else "")
+        raise ShopFileError("\n  ".join([f"{path}: {count}", *faults.lines]))
+    return shop
+
+
+def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
+    name = top.take("name", "a name of a-z, 0-9 and _, starting with a letter, at most 40 long",
+                    lambda v: is_text(v) and re.fullmatch(r"[a-z][a-z0-9_]{0,39}", v) is not None)  # fmt: skip
+    time_zone = top.text("time_zone")
+    if time_zone and time_zone not in time_zones():
+        top.fault("time_zone", "a time zone like Europe/London", nearest(time_zone, time_zones()))
+    currency = top.take("currency", "a currency code like GBP",
+                        lambda v: is_text(v) and re.fullmatch("[A-Z]{3}", v) is not None)  # fmt: skip
+    shop = Shop(
+        name=name or "",
+        time_zone=time_zone or "UTC",
+        currency=currency or "",
+        title=top.text("title", name or ""),
+        language=top.choice("language", tuple(LANGUAGES), "en"),
+        end_date=top.take("end_date", "a day like 2011-09-06", lambda v: type(v) is date, None),
+        closed_days=tuple(_read_closed_days(top)),
+        rates=tuple(_read_rates(top.section("rates"))),
+        merged_customers=read_location(top, path.parent, "merged_customers", None),
+        customer_ids=_read_customer_ids(top),
+        churn=_read_churn(top.section("churn")),
+        bands=_read_bands(top.section("bands")),
+        model=dict(top.take("model", "a table of model settings", lambda v: isinstance(v, dict), {})),
+        schedule=_read_schedule(top.section("schedule")),
+        contact=_read_contact(top.section("contact"), path.parent) if "contact" in top.raw else None,
+        sources=read_sources(top.section("sources"), path.parent),
+        path=path,
+        content_hash=content_hash,
+    )
+    if shop.end_date and shop.schedule.first_night:
+        top.faults.add("schedule.first_night", "none, since end_date ends the nights", shop.schedule.first_night)
+    if shop.churn.activity == "visit" and "browses" not in shop.sources:
+        top.faults.add("churn.activity", "a source sources.browses, for visits to be seen", "none")
+    if shop.churn.activity == "purchase" and shop.sources and "purchases" not in shop.sources:
+        top.faults.add("churn.activity", "visit, since there is no sources.purchases", shop.churn.activity)
+    top.done()
+    return shop
+
+
+def _read_customer_ids(top: Section) -> CustomerIds:
+    spelling = top.choice("customer_ids", SPELLINGS, AS_GIVEN)
+    nobody = top.take("no_customer", 'a list of ids like ["guest", "0"]', is_texts, None)
+    return CustomerIds(spelling, None if nobody is None else tuple(nobody), "customer_ids" in top.raw)
+
+
+def _read_rates(section: Section) -> list[Rate]:
+    """A rate is a number or a list of tables with `from` and `rate`."""
+    rates = []
+    for currency, value in section.raw.items():
+        section.taken.add(currency)
+        if re.fullmatch("[A-Z]{3}", currency) is None:
+            section.fault(currency, "a currency code like EUR as the key")
+        if not isinstance(value, list):
+            rates.append(Rate(currency, _read_rate(section, currency)))
+            continue
+        for dated in section.sections(currency):
+            first_day = dated.take("from", "a day like 2011-09-06", lambda v: type(v) is date)
+            rates.append(Rate(currency, _read_rate(dated, "rate"), first_day))
+            dated.done()
+    return rates
+
+
+def _read_rate(section: Section, key: str) -> Decimal:
+    """Exact: a text, or a number as it is written."""
+    value = section.take(key, 'a positive number, e.g. "0.8512"', _is_positive_decimal, 1)
+    return Decimal(str(value))
+
+
+def _is_positive_decimal(value: object) -> bool:
+    try:
+        return not isinstance(value, bool) and 0 < Decimal(str(value)) < 10**9
+    except InvalidOperation:
+        return False
+
+
+def _read_closed_days(top: Section) -> list[str | date]:
+    expected = 'a list of weekdays like "sunday" and days like 2026-12-25'
+    days = top.take("closed_days", expected, lambda v: isinstance(v, list), [])
+    for day in days:
+        if type(day) is not date and day not in WEEKDAYS:
+            top.fault("closed_days", expected, nearest(day.lower(), WEEKDAYS) if isinstance(day, str) else "")
+    return days
+
+
+def _read_churn(section: Section) -> ChurnDefinition:
+    horizons = section.take(
+        "horizons_days", "a list of ascending day counts like [30, 60, 90]",
+        lambda v: isinstance(v, list) and v and all(map(is_day_count, v)) and sorted(set(v)) == v, [30, 60, 90],
+    )  # fmt: skip
+    default_primary = 60 if 60 in horizons else horizons[len(horizons) // 2]
+    primary = section.take("primary_horizon_days", f"one of {horizons}", lambda v: v in horizons, default_primary)
+    eligible = section.take("eligible_within_days", "a day count from 1 to 3650", is_day_count, max(horizons))
+    activity = section.choice("activity", tuple(ACTIVITY_MEASURES), "purchase")
+    undone = section.take("undone_within_days", f"a day count from 0 to {MOST_UNDONE_DAYS}", _is_undone_days,
+                          ChurnDefinition.undone_within_days)  # fmt: skip
+    section.done()
+    return ChurnDefinition(tuple(horizons), primary, eligible, activity, undone)
+
+
+def _is_undone_days(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MOST_UNDONE_DAYS
+
+
+def _read_bands(section: Section) -> Bands:
+    bands = Bands(section.share("high", Bands.high), section.share("medium", Bands.medium))
+    if bands.medium > bands.high:
+        section.fault("medium", f"at most high, {bands.high}")
+    section.done()
+    return bands
+
+
+def _read_schedule(section: Section) -> Schedule:
+    def positive(key: str) -> float:
+        return section.take(key, "a number above 0", lambda v: is_number(v) and v > 0, getattr(Schedule, key))
+
+    schedule = Schedule(
+        first_night=section.take("first_night", "a day like 2026-11-20", lambda v: type(v) is date, None),
+        wait_hours=positive("wait_hours"),
+        poll_seconds=positive("poll_seconds"),
+        due_hours=positive("due_hours"),
+        auto_promote=section.take("auto_promote", "true or false", lambda v: isinstance(v, bool), False),
+        approval_hours=positive("approval_hours"),
+    )
+    section.done()
+    return schedule
+
+
+def _read_contact(section: Section, folder: Path) -> Contact:
+    def amount(key: str) -> float:
+        return section.take(key, "a number from 0 on", lambda v: is_number(v) and v >= 0)
+
+    def part(key: str, default: object = MISSING) -> float:
+        return section.take(key, "a number from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, default)
+
+    log = section.section("log")
+    contact = Contact(
+        capacity_per_night=section.take("capacity_per_night", "a count from 1 on", is_count),
+        cost=amount("cost"),
+        success_rate=part("success_rate"),
+        margin=part("margin"),
+        control_share=part("control_share", Contact.control_share),
+        rest_days=section.take("rest_days", "a day count from 1 to 3650", is_day_count, None),
+        log_since=log.take("since", "a day like 2026-11-20", lambda v: type(v) is date, None),
+        log=read_contact_log(log, folder) if "log" in section.raw else None,
+    )
+    section.done()
+    return contact

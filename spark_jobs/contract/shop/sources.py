@@ -1,0 +1,313 @@
+"""The tables `sources.<log>` of shop.toml, and `contact.log`: where raw files are, and what their columns mean."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from spark_jobs.contract.shop.model import (
+    ALTERNATIVES,
+    CANONICAL,
+    FORMATS,
+    KINDS,
+    NUMBERS,
+    SCALED,
+    TESTS,
+    ColumnMapping,
+    Condition,
+    DeliveryDay,
+    Layout,
+    Limits,
+    Rejection,
+    Source,
+)
+from spark_jobs.contract.shop.time_patterns import EXPECTED as EXPECTED_FORMAT
+from spark_jobs.contract.shop.time_patterns import find_pattern_fault
+from spark_jobs.contract.shop.toml_section import (
+    MISSING,
+    Section,
+    is_count,
+    is_number,
+    is_text,
+    is_texts,
+    nearest,
+    read_location,
+    time_zones,
+)
+
+
+def read_sources(section: Section, folder: Path) -> dict[str, Source]:
+    sources = {}
+    for log in section.raw:
+        if log in CANONICAL:
+            sources[log] = _read_source(section.section(log), log, folder)
+    if not section.raw:
+        section.faults.add("sources", "at least a table sources.purchases", MISSING)
+    section.done(CANONICAL)
+    return _share_files(sources)
+
+
+def _share_files(sources: dict[str, Source]) -> dict[str, Source]:
+    """The sources, each with what it has to know of the others that read the same files."""
+    ordered = {log: sources[log] for log in CANONICAL if log in sources}
+    for log, source in ordered.items():
+        fellows = [s for s in ordered.values() if s is not source and _files_of(s) == _files_of(source)]
+        if fellows:
+            names = list(ordered)
+            is_first = all(names.index(log) < names.index(fellow.log) for fellow in fellows)
+            others = tuple(c for fellow in fellows for c in fellow.only) if is_first else ()
+            ordered[log] = replace(source, others=others, leaves_rest=not is_first)
+    return ordered
+
+
+def _files_of(source: Source) -> tuple[str, str]:
+    return source.location, source.files
+
+
+def _read_source(section: Section, log: str, folder: Path) -> Source:
+    most_quarantined = section.share("max_quarantined_share", Source.max_quarantined_share)
+    source = Source(
+        log=log,
+        location=read_location(section, folder),
+        files=section.text("files"),
+        format=section.choice("format", FORMATS),
+        columns=_read_columns(section.section("columns"), log),
+        delivery_day=_read_delivery_day(section),
+        event_key=tuple(section.take("event_key", "a list of raw column names", is_texts, [])),
+        carry_down=tuple(section.take("carry_down", "a list of raw column names", is_texts, [])),
+        exact_duplicates=section.choice("exact_duplicates", ("keep", "drop"), "keep"),
+        max_quarantined_share=most_quarantined,
+        max_refused_share=section.share("max_refused_share", most_quarantined),
+        max_conflicting_share=section.share("max_conflicting_share", None),
+        delimiter=_read_delimiter(section),
+        encoding=_read_encoding(section),
+        returns=tuple(_read_condition(c) for c in section.sections("returns")) if log == "purchases" else (),
+        rejections=tuple(_read_rejection(r) for r in section.sections("reject")),
+        only=tuple(_read_condition(c) for c in section.sections("only")),
+        max_events_per_hour=_read_bots(section.section("bots")),
+        limits=_read_limits(section.section("limits")),
+        numbers=section.take("numbers", "one of " + ", ".join(map(repr, NUMBERS)), NUMBERS.__contains__, None),
+        plausible_amount=_read_plausible_amount(section) if log == "purchases" else None,
+        rating_range=_read_rating_range(section) if log == "reviews" else Source.rating_range,
+    )
+    if source.carry_down and not source.order_columns:
+        section.fault("carry_down", "event_key, the columns that say which lines are of one order, beside it")
+    layouts = tuple(_read_layout(one, source) for one in section.sections("layouts"))
+    section.done()
+    return replace(source, layouts=layouts)
+
+
+def _read_layout(section: Section, source: Source) -> Layout:
+    """names and absent speak of raw columns that the mapping looks at; what no event can lack is never absent."""
+    names = section.take("names", 'a table like { price = "Preis" }',
+                         lambda v: isinstance(v, dict) and is_texts(list(v.values())), {})  # fmt: skip
+    absent = section.take("absent", "a list of raw column names", is_texts, [])
+    for key, columns in (("names", names), ("absent", absent)):
+        for column in columns:
+            if column not in source.raw_columns:
+                section.faults.add(section.name_of(key), "raw columns that this source maps or tests", column,
+                                   nearest(column, source.raw_columns))  # fmt: skip
+    for column in absent:
+        if column in source.needed_columns or column in names:
+            section.faults.add(section.name_of("absent"), "columns without which a record still counts", column)
+    section.done()
+    return Layout(tuple(names.items()), tuple(absent))
+
+
+def _read_delivery_day(section: Section) -> DeliveryDay | None:
+    """A regular expression, or a table with it as `pattern`, `zone` and `lag_days`."""
+    value = section.raw.get("delivery_day")
+    inner, key = section, "delivery_day"
+    if isinstance(value, dict):
+        inner, key = section.section("delivery_day"), "pattern"
+    pattern = inner.text(key, None if inner is section else MISSING)
+    if pattern is not None and not _has_one_group(pattern):
+        inner.fault(key, "a regular expression with one group, like (\\d{4}-\\d{2}-\\d{2})")
+    if inner is section:
+        return pattern and DeliveryDay(pattern)
+    lag_days = inner.take("lag_days", "a whole number from -31 to 31", _is_lag, 0)
+    zone = _read_zone(inner)
+    inner.done()
+    return DeliveryDay(pattern or "", zone, lag_days)
+
+
+def _is_lag(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 31
+
+
+def _read_zone(section: Section) -> str | None:
+    zone = section.text("zone", None)
+    if zone is not None and zone not in time_zones():
+        section.fault("zone", "a time zone like UTC", nearest(zone, time_zones()))
+    return zone
+
+
+def read_contact_log(section: Section, folder: Path) -> Source:
+    """Who was contacted, and when: read as the logs are, but it feeds no score, so it has fewer settings."""
+    columns = section.section("columns")
+    source = Source(
+        log="contacts",
+        location=read_location(section, folder),
+        files=section.text("files"),
+        format=section.choice("format", FORMATS),
+        columns={name: ColumnMapping(columns.text(name)) for name in ("customer_id", "contacted_at")},
+        delimiter=_read_delimiter(section),
+        encoding=_read_encoding(section),
+    )
+    columns.done()
+    section.done()
+    return source
+
+
+def _read_limits(section: Section) -> Limits:
+    names = [limit.name for limit in fields(Limits)]
+    chosen = {name: section.take(name, "a whole number above 0", is_count, getattr(Limits, name)) for name in names}
+    section.done()
+    return Limits(**chosen)
+
+
+def _read_bots(section: Section) -> int | None:
+    limit = section.take("max_events_per_hour", "a whole number above 0", is_count, None)
+    section.done()
+    return limit
+
+
+def _read_plausible_amount(section: Section) -> Decimal | None:
+    expected = 'an amount like 50000, or "any"'
+    most = 10**12
+    chosen = section.take("plausible_amount", expected,
+                          lambda v: v == "any" or (is_number(v) and 0 < v <= most), None)  # fmt: skip
+    return None if chosen is None else Decimal(str(most if chosen == "any" else chosen))
+
+
+def _read_rating_range(section: Section) -> tuple[float, float]:
+    lowest, highest = section.take(
+        "rating_range", "a list [lowest, highest]",
+        lambda v: isinstance(v, list) and len(v) == 2 and all(map(is_number, v)) and v[0] < v[1],
+        list(Source.rating_range),
+    )  # fmt: skip
+    return float(lowest), float(highest)
+
+
+def _read_delimiter(section: Section) -> str:
+    return section.take("delimiter", "one character", lambda v: is_text(v) and len(v) == 1, ",")
+
+
+def _read_encoding(section: Section) -> str:
+    encoding = section.text("encoding", "utf-8")
+    try:
+        "".encode(encoding)
+    except LookupError:
+        section.fault("encoding", "an encoding like utf-8 or cp1252")
+    return encoding
+
+
+def _has_one_group(pattern: str) -> bool:
+    try:
+        return re.compile(pattern).groups == 1
+    except re.error:
+        return False
+
+
+def _read_columns(section: Section, log: str) -> dict[str, ColumnMapping]:
+    known = CANONICAL[log]
+    columns = {name: _read_mapping(section, name, log) for name in known if name in section.raw}
+    for name, required in known.items():
+        if required and name not in section.raw:
+            section.fault(name, "a raw column name")
+    names, expected, most = ALTERNATIVES.get(log, ((), "", 0))
+    if names and not 1 <= len(set(names) & set(columns)) <= most:
+        section.fault(names[0], expected)
+    section.done(known)
+    return columns
+
+
+def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
+    section.taken.add(name)
+    value = section.raw[name]
+    if is_text(value):
+        return ColumnMapping(column=value)
+    if not isinstance(value, dict):
+        section.fault(name, "a raw column name or a table")
+        return ColumnMapping(constant="")
+    inner = Section(value, section.name_of(name), section.faults)
+    column, constant = inner.text("column", None), inner.text("constant", None)
+    if (column is None) == (constant is None):
+        section.fault(name, "either column or constant")
+    mapping = ColumnMapping(column, constant)
+    if name == "event_at":
+        zone = _read_zone(inner)
+        mapping = ColumnMapping(column, constant, _read_time_format(inner), zone)
+    if name in SCALED:
+        scale = inner.take("scale", 'a positive number, e.g. "0.01"', _is_scale, None)
+        mapping = ColumnMapping(column, constant, scale=None if scale is None else Decimal(str(scale)))
+    if name == "kind":
+        mapping = ColumnMapping(column, constant, values=_read_values(inner.section("values"), KINDS[log]))
+    inner.done()
+    return mapping
+
+
+def _is_scale(value: object) -> bool:
+    try:
+        return isinstance(value, str | int | float) and Decimal("1e-8") <= Decimal(str(value)) < 10**9
+    except InvalidOperation:
+        return False
+
+
+def _read_time_format(section: Section) -> str | None:
+    """The pattern of a time, without what Spark refuses in the midst of a job or takes for another day."""
+    pattern = section.text("format", None)
+    if pattern is not None and (fault := find_pattern_fault(pattern)):
+        section.fault("format", EXPECTED_FORMAT, f"; {fault}")
+    return pattern
+
+
+def _read_values(section: Section, kinds: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    for raw_value in section.raw:
+        section.choice(raw_value, kinds)
+    return tuple(section.raw.items())
+
+
+def _is_pattern(value: object) -> bool:
+    try:
+        return isinstance(value, str) and re.compile(value) is not None
+    except re.error:
+        return False
+
+
+def _is_comparable(value: object) -> bool:
+    """Whether Spark's decimal(38,6), in which records are compared, has room for it."""
+    return is_number(value) and abs(value) < 1e32
+
+
+#: By test what it takes, and in words; the others take a text.
+_EXPECTED = {
+    "in": (is_texts, "a list of texts"),
+    "below": (_is_comparable, "a number"),
+    "above": (_is_comparable, "a number"),
+    "is_empty": (lambda value: isinstance(value, bool), "true or false"),
+    "matches": (_is_pattern, "a regular expression"),
+}
+
+
+def _read_condition(section: Section) -> Condition:
+    column = section.text("column")
+    tests = [t for t in TESTS if t in section.raw]
+    section.taken.update(tests)
+    if len(tests) != 1:
+        section.faults.add(section.key, "exactly one of " + ", ".join(TESTS), tests)
+        tests = ["equals"]
+    test, value = tests[0], section.raw.get(tests[0], "")
+    fits, expected = _EXPECTED.get(test, (lambda v: isinstance(v, str), "a text"))
+    if not fits(value):
+        section.fault(test, expected)
+    section.done()
+    return Condition(column or "", test, tuple(value) if isinstance(value, list) else value)
+
+
+def _read_rejection(section: Section) -> Rejection:
+    reason = section.take("reason", "a code of a-z, 0-9 and _",
+                          lambda v: is_text(v) and re.fullmatch("[a-z][a-z0-9_]*", v) is not None)  # fmt: skip
+    return Rejection(reason or "", _read_condition(section))

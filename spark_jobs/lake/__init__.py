@@ -1,0 +1,1 @@
+"""The lake of Parquet under a Delta log: the only place that knows where data lies."""

@@ -1,0 +1,31 @@
+"""Which past nights were built again with what was delivered later, and when may one be?
+
+A night reads what was known at the end of its day. To restate it is to build it anew with what was known at the end of
+a later day: the same events up to as_of, those too that came late. Every row of it says so.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pyarrow.compute as pc
+
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.tables import CUSTOMER_SERIES
+from spark_jobs.lake.store import Lake
+
+
+def check_restatement(lake: Lake, as_of: date, known_as_of: date) -> None:
+    """Raises ChurnError unless the later day is published: what was delivered by then grows no more."""
+    if known_as_of <= as_of:
+        raise ChurnError(f"a night is restated with what a later day knew: give a day after {as_of}, not {known_as_of}")
+    newest = lake.newest_night()
+    if newest is None or known_as_of > newest:
+        raise ChurnError(f"{known_as_of} is not published yet, so more may be delivered for it: restate with a day up "
+                         f"to {newest or 'the first published one'}")  # fmt: skip
+
+
+def find_known_as_of(lake: Lake, as_of: date, version: int | None = None) -> date | None:
+    """The later day whose deliveries the histories of a restated night know; None for a night as it was."""
+    histories = lake.arrow(CUSTOMER_SERIES, [as_of.isoformat()], version, columns=["known_as_of"])
+    return pc.max(histories["known_as_of"]).as_py()

@@ -1,0 +1,1 @@
+"""Raw files as numbered records, whatever their format."""

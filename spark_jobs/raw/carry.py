@@ -1,0 +1,36 @@
+"""Values that a shop writes on the first line of an order only, carried down to its other lines. Helper of `raw.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from spark_jobs.contract.shop.model import Source
+from spark_jobs.raw.block import Block
+
+
+def carry_down(blocks: Iterator[Block], source: Source) -> Iterator[Block]:
+    """The blocks of one file with source.carry_down filled in: an empty value is that of the line before, as long as
+    the order is the same (source.order_columns). A faulty line belongs to no order."""
+    if not source.carry_down:
+        yield from blocks
+        return
+    keys = [source.raw_columns.index(name) for name in source.order_columns]
+    places = [source.raw_columns.index(name) for name in source.carry_down]
+    order: tuple | None = None
+    values: list[str | None] = []
+    for block in blocks:
+        columns = list(block.columns)
+        given = [columns[n].to_pylist() for n in places]
+        orders = zip(*(columns[n].to_pylist() for n in keys), strict=True)
+        for line, (key, fault) in enumerate(zip(orders, block.fault.to_pylist(), strict=True)):
+            if fault is not None or key != order or not any(key):
+                values = [None] * len(places)
+            order = None if fault is not None else key
+            values = [column[line] or value for column, value in zip(given, values, strict=True)]
+            for column, value in zip(given, values, strict=True):
+                column[line] = value if fault is None else column[line]
+        for n, column in zip(places, given, strict=True):
+            columns[n] = pa.array(column, pa.string())
+        yield block._replace(columns=columns)

@@ -1,0 +1,189 @@
+"""Which column of a file is which raw column of the mapping. Pure, no I/O. Helper of `raw.py`.
+
+A name that is written otherwise (case, blanks, underscores, a byte-order mark, composed or decomposed letters) is the
+same name where no other column of the file could be meant. A source may list further layouts; a file has the first
+whose columns it all has. In a file without a header each JSON object is looked at for itself, and may lack columns.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from spark_jobs.contract.shop.model import Layout, Source
+
+MOST_NAMES = 12  # of those that a message lists
+#: A number, a time or an address is no column's name, but somebody's.
+LIKE_A_VALUE = re.compile(r"^[-+]?[\d.,:/ -]*\d[\d.,:/ TZ+-]*$|@")
+KNOWN_OBJECTS = 1024  # kinds of JSON objects of which the columns are remembered
+
+
+def fold(name: str) -> str:
+    """What two spellings of a name have in common."""
+    composed = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).replace("\ufeff", "").casefold())
+    return re.sub(r"[\s_]+", " ", composed).strip()
+
+
+@dataclass(frozen=True)
+class Match:
+    """A file's columns under one layout. names: raw column -> the name the layout has for it (absent ones left out);
+    places: raw column -> where the file has it."""
+
+    present: Sequence[str]
+    names: Mapping[str, str]
+    places: Mapping[str, list[int]]
+
+    @cached_property
+    def found(self) -> dict[str, int]:
+        """The place of every raw column that is found once, and that no other name claims."""
+        places = {raw: places[0] for raw, places in self.places.items() if len(places) == 1}
+        claims = defaultdict(set)
+        for raw, place in places.items():
+            claims[place].add(self.names[raw])
+        return {raw: place for raw, place in places.items() if len(claims[place]) == 1}
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self.found) == len(self.names)
+
+    @property
+    def fault(self) -> str | None:
+        """What refuses a file with these columns; None where it has all."""
+        if self.is_whole:
+            return None
+        return "file_columns_missing" if self.missing else "file_columns_repeated"
+
+    @property
+    def missing(self) -> list[str]:
+        """The names of columns that the file has not at all."""
+        return [name for raw, name in self.names.items() if not self.places[raw]]
+
+    @property
+    def unclear(self) -> list[str]:
+        """The names of columns that more than one of the file's may be, or that are claimed twice."""
+        return [name for raw, name in self.names.items() if self.places[raw] and raw not in self.found]
+
+    @property
+    def free(self) -> list[str]:
+        """The file's columns that are none of the layout's."""
+        taken = {*self.names.values(), *(self.present[place] for place in self.found.values())}
+        return [name for name in self.present if name not in taken]
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """Name -> name in the file, where the two are not spelt alike."""
+        pairs = ((self.names[raw], self.present[place]) for raw, place in self.found.items())
+        return {name: spelt for name, spelt in pairs if name != spelt}
+
+
+def match_layouts(present: Sequence[str], source: Source) -> list[Match]:
+    """The file's columns under every layout that may be its own, the source's first."""
+    folded = defaultdict(list)
+    for place, name in enumerate(present):
+        folded[fold(name)].append(place)
+    matches = []
+    for layout in (Layout(), *source.layouts):
+        renamed = dict(layout.names)
+        names = {raw: renamed.get(raw, raw) for raw in source.raw_columns}
+        wanted = set(names.values())
+        places = {raw: _find(name, present, wanted, folded) for raw, name in names.items()}
+        if not any(places[raw] for raw in layout.absent):
+            kept = [raw for raw in names if raw not in layout.absent]
+            matches.append(Match(present, {raw: names[raw] for raw in kept}, {raw: places[raw] for raw in kept}))
+    return matches
+
+
+def _find(name: str, present: Sequence[str], wanted: set[str], folded: Mapping[str, list[int]]) -> list[int]:
+    """Where a column of this name may be: as it is spelt, else where it is spelt otherwise and nobody else's."""
+    places = folded.get(fold(name), ())
+    exact = [place for place in places if present[place] == name]
+    return exact or [place for place in places if present[place] not in wanted]
+
+
+def choose_layout(present: Sequence[str], source: Source) -> Match:
+    """The first layout that fits a file with these columns, as they are spelt before otherwise; else the nearest."""
+    matches = match_layouts(present, source)
+    whole = [match for match in matches if match.is_whole]
+    exact = [match for match in whole if not match.renamed]
+    return next(iter([*exact, *whole]), None) or max(matches, key=lambda match: len(match.found))
+
+
+class ObjectColumns:
+    """Under which key a JSON object has each raw column. It may lack those that have no value."""
+
+    def __init__(self, source: Source):
+        self.source, self.known = source, {}
+
+    def keys(self, present: Sequence[str]) -> list[str | None]:
+        """In the order of the raw columns; None: nowhere. present: the keys of one object."""
+        present = tuple(present)
+        if present not in self.known:
+            if len(self.known) == KNOWN_OBJECTS:
+                self.known.clear()
+            self.known[present] = self._choose(present)
+        return self.known[present]
+
+    def _choose(self, present: tuple[str, ...]) -> list[str | None]:
+        matches = match_layouts(present, self.source)
+        best = max(matches, key=lambda match: (len(match.found), -len(match.renamed)))
+        return [present[best.found[raw]] if raw in best.found else None for raw in self.source.raw_columns]
+
+
+def has_no_header(match: Match) -> bool:
+    return not match.found and any(map(LIKE_A_VALUE.search, match.present))
+
+
+def describe_refusal(match: Match) -> str:
+    """What is wrong with the columns of a file, what it has instead, and what is probably meant."""
+    if has_no_header(match):
+        return f"has no header that names {_list(match.missing)}: its first line looks like a record"
+    if match.missing:
+        names = {name: nearest_name(name, match.free) or nearest_name(name, match.present) for name in match.missing}
+        close = {name: near for name, near in names.items() if near}
+        hint = "; did you mean " + ", ".join(f"{near!r} for {name!r}" for name, near in close.items()) if close else ""
+        hint = f"; did you mean {next(iter(close.values()))!r}?" if len(match.missing) == len(close) == 1 else hint
+        return f"has no column {_list(match.missing)}, it has {_list(match.present)}{hint}"
+    return f"has more than one column that may be {_list(match.unclear)}: it has {_list(match.present)}"
+
+
+def suggest_layout(match: Match, source: Source) -> str:
+    """The line of shop.toml that takes a file like this one in."""
+    missing = {raw: nearest_name(name, match.free) for raw, name in match.names.items() if not match.places[raw]}
+    absent = [raw for raw, near in missing.items() if near is None and raw not in _hardly_absent(match, source)]
+    names = {raw: name for raw, name in match.names.items() if raw not in missing and name != raw}
+    names |= {raw: near or "…" for raw, near in missing.items() if raw not in absent}
+    pairs = ", ".join(f"{_quote(raw)} = {_quote(name)}" for raw, name in names.items())
+    parts = [f"names = {{ {pairs} }}"] if pairs else []
+    parts += [f"absent = [{', '.join(map(_quote, absent))}]"] if absent else []
+    return f"layouts = [{{ {', '.join(parts)} }}] under [sources.{source.log}]"
+
+
+def _hardly_absent(match: Match, source: Source) -> set[str | None]:
+    """The raw columns without which every record is rejected; and those of rules, where a column that is left in the
+    file may be them: without the rule records would be taken for others."""
+    rules = (*source.returns, *source.only, *source.others, *(rule.condition for rule in source.rejections))
+    judged = {source.columns[name].column for name in ("quantity", "kind") if name in source.columns}
+    return source.needed_columns | judged | {rule.column for rule in rules if match.free}
+
+
+def _quote(name: str) -> str:
+    """The name as TOML has it."""
+    return json.dumps(name, ensure_ascii=False)
+
+
+def nearest_name(name: str, names: Sequence[str]) -> str | None:
+    """The name that is most like this one; None where none is."""
+    spelt = {fold(other): other for other in names}
+    close = difflib.get_close_matches(fold(name), spelt, n=1, cutoff=0.6)
+    return spelt[close[0]] if close else None
+
+
+def _list(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(repr(name[:60]) for name in names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,224 @@
+"""Reads raw files as numbered records: every record of a file gets a number, whatever is wrong with it.
+
+A file is read front to back by one task, in constant memory. Keyed hashes are made here, so that what leaves this
+module needs a raw customer id only to tell it to the warehouse.
+
+What is not a fault: a byte-order mark, CRLF, no line feed at the end, columns in another order, further columns, blanks
+round a header name, numbers where text was and the other way round (the log's own rules judge the value), gzip under
+any name, several gzip members in one file, nested JSON (it is text to the mapping), column names in another spelling or
+of a listed layout (_raw_layout.py), a delimiter that ends every line, a file without records. Of a file that is refused
+as a whole every record is read and refused, so that the accounts weigh it by what it holds. What each fault means and
+what to do about it stands in contract/rejections.py; tests/spark_jobs/raw/test_kinds.py has a verdict for each kind of
+bad input.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs
+import pyarrow.parquet as pq
+
+from spark_jobs.contract.shop.model import Source
+from spark_jobs.raw.block import Block, RawRecord, make_block, null_where, refuse_records
+from spark_jobs.raw.carry import carry_down
+from spark_jobs.raw.csv_records import read_csv
+from spark_jobs.raw.hashing import Hasher, hash_customers, remember_hashes
+from spark_jobs.raw.json_lines import read_json_lines
+from spark_jobs.raw.layout import choose_layout
+from spark_jobs.raw.text import FileRefusedError
+
+SEPARATOR, NOTHING = "\x1f", "\x00"  # between the values of a record, and where it has none
+#: delivery_id, the record's number in its file, what makes it unreadable (null: nothing), the keyed hash of the
+#: customer id (null: none given) and the keyed hash of the record (null: not needed so far); then the raw values, see
+#: raw_column.
+RECORD_SCHEMA = pa.schema(
+    [
+        ("delivery_id", pa.string()),
+        ("record_number", pa.int64()),
+        ("fault", pa.string()),
+        ("customer_id", pa.string()),
+        ("record_hash", pa.string()),
+    ]
+)
+#: How the path of a file of mended records begins; see quarantine.py.
+FIXED = "fixed:"
+#: Faults that speak of the whole file: none of its records is used.
+FILE_FAULTS = (
+    "file_unreadable", "file_columns_missing", "file_columns_repeated", "file_json_array", "file_too_large",
+    "file_ratio_exceeded",
+)  # fmt: skip
+
+
+#: A function for mapInArrow.
+Reader = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
+
+def open_folder(folder: str) -> tuple[pa.fs.FileSystem, str]:
+    """The file system of a folder, given as path or URL, and the folder's path in it."""
+    return pa.fs.FileSystem.from_uri(folder) if "://" in folder else (pa.fs.LocalFileSystem(), folder)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Where the files of a log are: the source's folder, and the one of the records that somebody has mended."""
+
+    source: Source
+    folder: str
+    fixes: str
+
+    def locate(self, path: str) -> tuple[Source, str, str]:
+        """How to read a delivery: the source, the folder and the file below it."""
+        if not path.startswith(FIXED):
+            return self.source, self.folder, path
+        return replace(self.source, format="jsonl", encoding="utf-8"), self.fixes, path.removeprefix(FIXED)
+
+
+def raw_column(source: Source, column: str) -> str:
+    """What a raw column is called beside those of RECORD_SCHEMA, whatever its own name."""
+    return f"raw_{source.raw_columns.index(column)}"
+
+
+def record_schema(source: Source) -> pa.Schema:
+    """What the reader gives: raw values without spaces around, null where nothing is left."""
+    names = [raw_column(source, column) for column in source.raw_columns]
+    return pa.schema([*RECORD_SCHEMA, *((name, pa.string()) for name in names)])
+
+
+def record_ddl(source: Source) -> str:
+    """The same for Spark."""
+    names = {pa.string(): "string", pa.int64(): "bigint"}
+    return ", ".join(f"{field.name} {names[field.type]}" for field in record_schema(source))
+
+
+def record_reader(intake: Intake, hasher: Hasher, chosen: Sequence[Sequence[tuple[str, str]]]) -> Reader:
+    """The function for mapInArrow: numbers of tasks in, batches of record_schema out.
+
+    chosen: the (delivery_id, path) of the files that each task reads.
+    """
+
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for number in (number for batch in batches for number in batch["id"].to_pylist()):
+            for delivery_id, path in chosen[number]:
+                yield from read_delivery(*intake.locate(path), delivery_id, hasher)
+
+    return read
+
+
+def read_records(intake: Intake, path: str) -> Iterator[RawRecord]:
+    """The records of one delivery, the first is number 1."""
+    for block in _read_blocks(*intake.locate(path)):
+        yield from block.records()
+
+
+def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hasher: Hasher) -> Iterator[pa.RecordBatch]:
+    """All records of one file, in batches."""
+    schema, number = record_schema(source), 1
+    known_hashes, hash_record = remember_hashes(hasher), hasher.of("record")
+    for block in _read_blocks(source, folder, path):
+        size = len(block.fault)
+        raw_values = [_trim(column) for column in block.columns]
+        columns = [
+            pa.repeat(pa.scalar(delivery_id), size),
+            pa.array(range(number, number + size), pa.int64()),
+            block.fault,
+            hash_customers(_values_of(block.columns, source, "customer_id"), known_hashes),
+            _hash_records(block, _values_of(raw_values, source, "event_id").is_null(), hash_record),
+            *raw_values,
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+        number += size
+
+
+def _values_of(columns: list[pa.Array], source: Source, name: str) -> pa.Array:
+    """The values of a canonical column, as far as they are raw ones."""
+    mapping = source.columns.get(name)
+    if mapping is None or mapping.column is None:
+        return pa.nulls(len(columns[0]), pa.string())
+    return columns[source.raw_columns.index(mapping.column)]
+
+
+def _hash_records(block: Block, has_no_id: pa.Array, hash_record: Callable[[bytes], str]) -> pa.Array:
+    """The hashes of the records that need one: those that are faulty or have no id of the shop's own. Of the others
+    only those that will be rejected do, and that is not known yet."""
+    is_needed = pc.or_(block.fault.is_valid(), has_no_id)
+    hashes = pa.array(map(hash_record, _contents(block.filter(is_needed)).to_pylist()), pa.string())
+    return pc.replace_with_mask(pa.nulls(len(is_needed), pa.string()), is_needed, hashes)
+
+
+def _contents(block: Block) -> pa.Array:
+    """What is hashed of each record: one text for its values, different for different values, or the faulty text."""
+    joined = pc.binary_join_element_wise(*block.columns, SEPARATOR, null_handling="replace", null_replacement=NOTHING)
+    separators = (len(block.columns) - 1) * len(joined)
+    nothings = sum(column.null_count for column in block.columns)
+    if _count(joined, SEPARATOR) != separators or _count(joined, NOTHING) != nothings:
+        joined = pa.array([join_values(values) for values in zip(*(c.to_pylist() for c in block.columns), strict=True)])
+    return pc.if_else(block.fault.is_valid(), block.text, joined.cast(pa.binary()))
+
+
+def _count(texts: pa.Array, mark: str) -> int:
+    return pc.sum(pc.count_substring(texts, mark)).as_py() or 0
+
+
+def join_values(values: Sequence[str | None]) -> str:
+    """One text for a record's values, different for different values."""
+    joined = SEPARATOR.join([NOTHING if value is None else value for value in values])
+    if joined.count(SEPARATOR) == len(values) - 1 and joined.count(NOTHING) == values.count(None):
+        return joined
+    return json.dumps(values)
+
+
+def _trim(column: pa.Array) -> pa.Array:
+    return null_where(pc.ascii_trim(column, " "), "")
+
+
+def _read_blocks(source: Source, folder: str, path: str) -> Iterator[Block]:
+    """The file's records; a file that cannot be read on ends with one record that says so."""
+    reader = {"csv": read_csv, "jsonl": read_json_lines, "parquet": _read_parquet}[source.format]
+    file_system, root = open_folder(folder)
+    width = len(source.raw_columns)
+    try:
+        yield from carry_down(reader(file_system, f"{root}/{path}", source), source)
+    except FileRefusedError as refused:
+        yield make_block([RawRecord(None, refused.fault, str(refused))], width)
+    except (OSError, EOFError, UnicodeError, pa.ArrowException, csv.Error) as error:
+        yield make_block([RawRecord(None, "file_unreadable", str(error))], width)
+
+
+def _read_parquet(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[Block]:
+    width = len(source.raw_columns)
+    with file_system.open_input_file(path) as stream:
+        if not stream.size():
+            return
+        file = pq.ParquetFile(stream)
+        match, rows = choose_layout(file.schema_arrow.names, source), file.metadata.num_rows
+        if match.fault:
+            yield from refuse_records(rows, match.fault, width)
+            return
+        if sum(group.total_byte_size for group in map(file.metadata.row_group, range(file.num_row_groups))) > (
+            source.limits.file_bytes
+        ):
+            yield from refuse_records(rows, "file_too_large", width)
+            return
+        names = [match.present[match.found[raw]] if raw in match.found else None for raw in source.raw_columns]
+        try:
+            for batch in file.iter_batches(columns=list(dict.fromkeys(filter(None, names)))):
+                yield _take_batch(batch, names)
+                rows -= len(batch)
+        except (OSError, pa.ArrowException):
+            if not rows:
+                raise
+            yield from refuse_records(rows, "file_unreadable", width)
+
+
+def _take_batch(batch: pa.RecordBatch, names: list[str | None]) -> Block:
+    absent = pa.nulls(len(batch), pa.string())
+    texts = [absent if name is None else null_where(batch.column(name).cast(pa.string()), "") for name in names]
+    for column in texts:
+        column.validate(full=True)  # Arrow reads text without a look at its bytes
+    return Block(texts, absent, pa.nulls(len(batch), pa.binary()))

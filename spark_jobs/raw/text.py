@@ -1,0 +1,145 @@
+"""The decompressed text of a raw file, no longer than its source allows. Helper of `raw.py`."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.fs
+
+from spark_jobs.contract.shop.model import Limits, Source
+
+GZIP_MAGIC = b"\x1f\x8b"
+HEAD_BYTES = 512
+#: By its first bytes what a file is that no reader of text takes, and what to do about it.
+BINARIES = {
+    b"PK\x03\x04": "is a zip archive: unpack it, or gzip it",
+    b"PK\x05\x06": "is an empty zip archive: unpack it, or gzip it",
+    b"PAR1": 'is a Parquet file: set format = "parquet"',
+    b"\xd0\xcf\x11\xe0": "is an old Excel workbook: save it as CSV",
+    b"\x28\xb5\x2f\xfd": "is packed with zstd: unpack it, or gzip it",
+    b"\xfd7zXZ": "is packed with xz: unpack it, or gzip it",
+    b"BZh": "is packed with bzip2: unpack it, or gzip it",
+    b"7z\xbc\xaf": "is a 7-Zip archive: unpack it, or gzip it",
+    b"Rar!": "is a RAR archive: unpack it, or gzip it",
+    b"SQLite format 3": "is an SQLite database: export a table as CSV",
+    b"%PDF-": "is a PDF document: export the data as CSV",
+}
+READ_BYTES = 1 << 22
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class FileRefusedError(Exception):
+    """The whole file cannot be used; `fault` says why."""
+
+    def __init__(self, fault: str, found: str):
+        super().__init__(found)
+        self.fault = fault
+
+
+class _CappedStream(io.RawIOBase):
+    """Counts the bytes that are read, and stops where they are more than a file may have. head: the first of them."""
+
+    def __init__(self, stream: pa.NativeFile, head: bytes, delivered_bytes: int, limits: Limits):
+        self.stream, self.delivered_bytes, self.limits, self.read_bytes = stream, delivered_bytes, limits, 0
+        self.head = head
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        count = self._read_head(buffer)
+        count += self.stream.readinto(memoryview(buffer)[count:])
+        self.read_bytes += count
+        if self.read_bytes > self.limits.file_bytes:
+            raise FileRefusedError("file_too_large", f"more than {self.limits.file_bytes} bytes")
+        is_judged = self.read_bytes > self.limits.ratio_from_bytes
+        if is_judged and self.read_bytes > self.limits.decompression_ratio * self.delivered_bytes:
+            raise FileRefusedError("file_ratio_exceeded", f"{self.read_bytes} bytes from {self.delivered_bytes}")
+        return count
+
+    def _read_head(self, buffer) -> int:
+        count = min(len(buffer), len(self.head))
+        buffer[:count], self.head = self.head[:count], self.head[count:]
+        return count
+
+    def close(self) -> None:
+        self.stream.close()
+        super().close()
+
+
+def open_bytes(file_system: pa.fs.FileSystem, path: str, source: Source) -> io.BufferedReader:
+    """The decompressed bytes, gzip under any name."""
+    with file_system.open_input_file(path) as file:
+        delivered_bytes, is_gzip = file.size(), file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    stream = file_system.open_input_stream(path, compression="gzip" if is_gzip else None)
+    head = stream.read(HEAD_BYTES)  # no more: of a file that ends early, all records before its end are read
+    if named := name_binary(head):
+        stream.close()
+        raise FileRefusedError("file_unreadable", named)
+    return io.BufferedReader(_CappedStream(stream, head, delivered_bytes, source.limits), READ_BYTES)
+
+
+def name_binary(head: bytes) -> str | None:
+    """What a file is that begins like this and is no text, and what to do; None where nothing says that it is none."""
+    if head.startswith(b"PK") and (b"[Content_Types].xml" in head or b"xl/" in head):
+        return "is an Excel workbook: save it as CSV"
+    return next((what for magic, what in BINARIES.items() if head.startswith(magic)), None)
+
+
+def encoding_of(source: Source) -> str:
+    """The source's encoding; that of Unicode takes a byte-order mark off."""
+    return "utf-8-sig" if source.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else source.encoding
+
+
+def open_text(file_system: pa.fs.FileSystem, path: str, source: Source, newline: str) -> io.TextIOBase:
+    """The decompressed text; bytes that are not in the encoding arrive as surrogates, to be judged per record."""
+    buffered = open_bytes(file_system, path, source)
+    return io.TextIOWrapper(buffered, encoding=encoding_of(source), errors="surrogateescape", newline=newline)
+
+
+def read_lines(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[str]:
+    """The same text in blocks of whole lines, without the line feed of the last one. Only a line feed ends a line.
+
+    Of a line of `record_characters` or more, this gives at least so many and not much more: memory stays constant.
+    """
+    rest, longest, is_skipping = "", source.limits.record_characters, False
+    for chunk in decode_chunks(file_system, path, source):
+        if is_skipping:
+            _, ends, chunk = chunk.partition("\n")
+            is_skipping = not ends
+            if is_skipping:
+                continue
+        block = rest + chunk
+        end = block.rfind("\n")
+        if end >= 0:
+            yield block[:end]
+        rest = block[end + 1 :]
+        if is_skipping := len(rest) >= longest:
+            yield rest
+            rest = ""
+    if rest:
+        yield rest
+
+
+def decode_chunks(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[str]:
+    """The same text in pieces, wherever they end."""
+    decoder = codecs.getincrementaldecoder(encoding_of(source))("surrogateescape")
+    with open_bytes(file_system, path, source) as stream:
+        while chunk := stream.read1(READ_BYTES):
+            yield decoder.decode(chunk)
+        yield decoder.decode(b"", final=True)
+
+
+def is_decoded(text: str) -> bool:
+    """Whether all bytes were in the encoding."""
+    return text.isascii() or not _SURROGATE.search(text)
+
+
+def skip_line(text: io.TextIOBase) -> None:
+    """Reads on to the end of the line."""
+    while (rest := text.readline(READ_BYTES)) and not rest.endswith("\n"):
+        pass

@@ -1,0 +1,1 @@
+"""The warehouse: scores that people query, what became of them, and which model scores."""

@@ -1,0 +1,237 @@
+"""What do people and BI tools see of the scores, and which model scores which day? Alone talks to PostgreSQL.
+
+Every shop has a schema: the views current_churn_risk and churn_risk_history show one whole run a day, chosen by
+published_runs; promotions say which model scores from when. The schema identity, shared by all shops, resolves
+customer ids. Loading a run again changes nothing.
+
+python -m spark_jobs.warehouse --help runs the server and loads the lake's scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import adbc_driver_postgresql.dbapi as adbc
+import psycopg
+import pyarrow as pa
+import pyarrow.dataset as ds
+import sqlalchemy.exc
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import class_row, dict_row
+
+from spark_jobs.contract.errors import ChurnError, TransientError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.tables import Table, churn_risk
+from spark_jobs.warehouse.embedded import EmbeddedPostgres
+from spark_jobs.warehouse.models import ModelRecord, Promotion, add_model, add_promotion, find_model, find_scorer
+from spark_jobs.warehouse.schema import IDENTITY, prepare_schemas
+from spark_jobs.warehouse.scores import (
+    RunOrigin,
+    RunToPublish,
+    fetch_value,
+    publish_rows,
+    remove_invisible_rows,
+    remove_old_rows,
+    replace_rows,
+)
+
+_UNPREPARED = "; run `python -m spark_jobs.warehouse prepare --shop SHOP.toml`"
+_HINTS = {
+    **dict.fromkeys(("42P01", "42883", "3F000"), _UNPREPARED),  # no such table, function, schema
+    "55P03": "; somebody holds the tables: run again",
+    "42501": "; let their owner run it",
+}
+_PAIRS = pa.schema([("customer_key", pa.string()), ("customer_id", pa.string())])
+
+
+@dataclass(frozen=True)
+class PublishedRun:
+    """A run that is visible for its day or, where `superseded_at` is set, was."""
+
+    as_of: date
+    run_id: str
+    rows: int
+    published_at: datetime
+    superseded_at: datetime | None
+    lake_version: int
+    is_hindsight: bool
+    model_version: str | None
+    code: str | None
+    inputs: Mapping[str, int] | None
+    known_as_of: date | None
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """One PostgreSQL, 13 or newer. Every failure is a ChurnError of one line.
+
+    Each operation is a transaction on a connection of its own, so a server may be restarted between two.
+    """
+
+    url: str = field(repr=False)
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Warehouse:
+        """The server of CHURN_WAREHOUSE_URL, else the embedded one, which is started if it does not run."""
+        warehouse = cls(settings.warehouse_url or EmbeddedPostgres(settings.home).start())
+        with warehouse._open():
+            return warehouse
+
+    def prepare(self, shop: Shop) -> None:
+        """Makes or updates the schemas, tables, views, comments, roles and grants; idempotent."""
+        with _told_in_one_line(self.url):
+            prepare_schemas(self.url, shop)
+
+    def remember_customers(self, shop: Shop, key_id: str, pairs: Iterable[pa.RecordBatch]) -> int:
+        """Adds the pairs (customer_key, customer_id) that are new, and counts them.
+
+        Raises ChurnError, and adds none, if a key stands for another customer id than before.
+        """
+        batches = (batch.select(_PAIRS.names).cast(_PAIRS) for batch in pairs)
+        # In one order everywhere, so that of two writers none waits for the other in a circle.
+        addition = f"""WITH added AS (
+                           INSERT INTO {IDENTITY}.customers (shop, customer_key, customer_id, key_id)
+                           SELECT $1, customer_key, customer_id, $2 FROM pairs ORDER BY customer_key
+                           ON CONFLICT (shop, customer_key) DO NOTHING RETURNING 1
+                       ) SELECT count(*) FROM added"""
+        conflicts = f"""SELECT count(*) FROM pairs JOIN {IDENTITY}.customers AS known USING (customer_key)
+                        WHERE known.shop = $1 AND known.customer_id <> pairs.customer_id"""
+        with self._open_for_arrow() as cursor:
+            reader = pa.RecordBatchReader.from_batches(_PAIRS, batches)
+            cursor.adbc_ingest("pairs", reader, mode="create", temporary=True)
+            added = fetch_value(cursor, addition, shop.name, key_id)
+            if count := fetch_value(cursor, conflicts, shop.name):
+                raise ChurnError(f"{count} customer keys of {shop.name} stand for another customer id than before: "
+                                 "the id key has changed, or two ids collide; no customer was added")  # fmt: skip
+        return added
+
+    def publish_risk(
+        self,
+        shop: Shop,
+        as_of: date,
+        run_id: str,
+        rows: ds.Dataset | pa.Table,
+        lake_version: int,
+        is_hindsight: bool,
+        origin: RunOrigin | None = None,
+    ) -> bool:
+        """Makes `rows`, in the columns of contract.tables.churn_risk, what is visible for the day.
+
+        False: this run has been published before, and nothing was done. Raises AuditError if columns or types differ,
+        a customer occurs twice, or a row is of another day; what was visible then stays.
+        """
+        run = RunToPublish(shop.name, as_of, run_id, lake_version, is_hindsight, origin)
+        make_partition = sql.SQL("SELECT {}(%s)").format(sql.Identifier(shop.name, "ensure_month"))
+        with self._open() as connection:
+            connection.execute(make_partition, [as_of])
+        with self._open_for_arrow() as cursor:
+            is_new = publish_rows(cursor, run, churn_risk(shop.churn.horizons_days), rows)
+        with self._open() as connection:
+            remove_invisible_rows(connection, shop.name)
+        return is_new
+
+    def published(self, shop: Shop) -> list[PublishedRun]:
+        """Every run that is or was visible, by day and then by when it became so."""
+        query = sql.SQL("SELECT * FROM {} ORDER BY as_of, published_at")
+        with self._open() as connection, connection.cursor(row_factory=class_row(PublishedRun)) as cursor:
+            return cursor.execute(query.format(sql.Identifier(shop.name, "published_runs"))).fetchall()
+
+    def remove_scores_before(self, shop: Shop, day: date, is_dry_run: bool = False) -> int:
+        """Removes, or only counts, the scores of days before this one, and those that were never visible."""
+        with self._open() as connection:
+            removed = remove_old_rows(connection, shop.name, day) + remove_invisible_rows(connection, shop.name)
+            if is_dry_run:
+                connection.rollback()
+        return removed
+
+    def top_at_risk(self, shop: Shop, limit: int) -> list[dict[str, Any]]:
+        """The customers with the most money at risk on the newest published day, as rows of current_churn_risk."""
+        query = sql.SQL("SELECT * FROM {} ORDER BY spend_at_risk DESC, customer_id LIMIT %s")
+        with self._open() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(query.format(sql.Identifier(shop.name, "current_churn_risk")), [limit]).fetchall()
+
+    def fetch(self, shop: Shop, query: str, *values: object) -> pa.Table:
+        """The rows of a query over the shop's schema, whose placeholders are $1, $2."""
+        with self._open_for_arrow() as cursor:
+            cursor.execute(sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(shop.name)).as_string(None))
+            cursor.execute(query, values)
+            return cursor.fetch_arrow_table()
+
+    def replace(self, shop: Shop, table: Table, rows: pa.Table | list[dict], **where: object) -> None:
+        """Replaces those rows of a table of contract.proof that have these values, at once; without values, all."""
+        with self._open_for_arrow() as cursor:
+            replace_rows(cursor, shop.name, table, rows, where)
+
+    def register_model(self, shop: Shop, model: ModelRecord) -> None:
+        """Adds the model; the same again changes nothing. Raises ChurnError if its version means another bundle."""
+        with self._open() as connection:
+            add_model(connection, shop.name, model)
+        if self.model(shop, model.version).bundle_hash != model.bundle_hash:
+            raise ChurnError(f"model {model.version} of {shop.name} is registered with another bundle: name it anew")
+
+    def model(self, shop: Shop, version: str) -> ModelRecord:
+        """Raises ChurnError if the version was never registered."""
+        with self._open() as connection:
+            found = find_model(connection, shop.name, version)
+        if found is None:
+            raise ChurnError(f"{shop.name} has no model {version!r}: train one, or look in model_registry")
+        return found
+
+    def promote_model(
+        self, shop: Shop, version: str, effective_from: date | None = None, is_once: bool = False
+    ) -> Promotion:
+        """The model scores from this day on, until a newer promotion.
+
+        By default it is the last day that the model learned from, or the newest that has scores where this is later.
+        The same as the newest promotion changes nothing; nor, with is_once, any where the model has one.
+        """
+        model = self.model(shop, version)
+        with self._open() as connection:
+            return add_promotion(connection, shop.name, model, effective_from, is_once)
+
+    def model_for(self, shop: Shop, as_of: date) -> tuple[ModelRecord, bool] | None:
+        """The model that scores the day, and whether that is hindsight; None before the first promotion.
+
+        Of the promotions up to that day the newest decides; a day before all of them gets the first one's model, as
+        hindsight. It is hindsight too if the model learned from days after as_of.
+        """
+        with self._open() as connection:
+            return find_scorer(connection, shop.name, as_of)
+
+    @contextmanager
+    def _open(self) -> Iterator[psycopg.Connection]:
+        """One transaction: committed at the end, rolled back by an exception."""
+        with _told_in_one_line(self.url), psycopg.connect(self.url, connect_timeout=10) as connection:
+            yield connection
+
+    @contextmanager
+    def _open_for_arrow(self) -> Iterator[adbc.Cursor]:
+        """The same, for copying Arrow batches."""
+        with _told_in_one_line(self.url), adbc.connect(self.url) as connection:
+            with connection.cursor() as cursor:
+                yield cursor
+            connection.commit()
+
+
+@contextmanager
+def _told_in_one_line(url: str) -> Iterator[None]:
+    """Database errors as ChurnError: their first line, which holds no values, and never the password."""
+    try:
+        password = conninfo_to_dict(url).get("password")
+    except psycopg.ProgrammingError:  # its text would show the URL
+        raise ChurnError("CHURN_WAREHOUSE_URL is not like postgresql://user:password@host:5432/database") from None
+    try:
+        yield
+    except (psycopg.Error, adbc.Error, sqlalchemy.exc.SQLAlchemyError) as error:
+        error = getattr(error, "orig", None) or error  # SQLAlchemy wraps
+        text = str(error).strip().splitlines()[0]
+        text = text.replace(str(password), "***") if password else text
+        is_transient = isinstance(error, psycopg.OperationalError | adbc.OperationalError)
+        kind = TransientError if is_transient else ChurnError
+        raise kind(f"warehouse: {text}{_HINTS.get(getattr(error, 'sqlstate', None), '')}") from None

@@ -1,0 +1,180 @@
+"""How does a run of scores become visible as a whole? Helper of warehouse.py.
+
+In one transaction: a lock on the day, a look whether the run was published before, the copy of its rows, a check of
+what arrived, and the pointer in published_runs through which the views see rows. Killed anywhere, it leaves nothing;
+readers keep the run they see until the pointer has moved, and never wait.
+
+The copy goes through ADBC, Arrow to PostgreSQL's binary format without a Python object per value, so this transaction
+is on an ADBC cursor: placeholders are $1, $2.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import adbc_driver_postgresql.dbapi as adbc
+import psycopg
+import pyarrow as pa
+import pyarrow.dataset as ds
+from psycopg import sql
+
+from spark_jobs.contract.errors import AuditError
+from spark_jobs.contract.tables import Table
+from spark_jobs.lake import delta as _delta
+
+#: Sorted portions let the primary key grow in order: half the time of a copy in random order.
+_PORTION_ROWS = 1_000_000
+#: Rows of a run without a pointer may belong to a load in parts that is still going on.
+_INVISIBLE_FOR = "24 hours"
+
+
+@dataclass(frozen=True)
+class RunOrigin:
+    """What a run was made from.
+
+    model_version  the model that scored
+    code           hash of the product's source
+    inputs         lake table to version
+    known_as_of    the later day whose deliveries a restated night knows
+    """
+
+    model_version: str
+    code: str
+    inputs: Mapping[str, int]
+    known_as_of: date | None = None
+
+
+@dataclass(frozen=True)
+class RunToPublish:
+    """What the pointer says of a run; `schema` is the shop's."""
+
+    schema: str
+    as_of: date
+    run_id: str
+    lake_version: int
+    is_hindsight: bool
+    origin: RunOrigin | None
+
+
+def publish_rows(cursor: adbc.Cursor, run: RunToPublish, table: Table, rows: ds.Dataset | pa.Table) -> bool:
+    """Does all of it but the commit. False: the run was published before, and nothing is to be committed.
+
+    Raises AuditError if columns or types are not the table's, a customer occurs twice, or a row is of another day.
+    """
+    _require_none(run, _delta.find_mismatches(table, _delta.type_names(rows.schema)))
+    # IS NULL because the driver has no type for the function's void
+    lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) IS NULL"
+    fetch_value(cursor, lock, f"churn publish {run.schema} {run.as_of}")
+    if _count(cursor, run, "published_runs"):
+        return False
+    with _violations_as_findings(run):
+        _execute(cursor, run, "DELETE FROM {churn_risk} WHERE as_of = $1 AND run_id = $2", run.as_of, run.run_id)
+        schema = pa.schema([*_delta.arrow_schema(table), ("run_id", pa.string())])
+        reader = pa.RecordBatchReader.from_batches(schema, _make_batches(schema, rows, run.run_id))
+        given = cursor.adbc_ingest("churn_risk", reader, mode="append", db_schema_name=run.schema)
+    arrived = _count(cursor, run, "churn_risk")
+    _require_none(run, [f"{given - arrived} of {given} rows are of another day"] if arrived != given else [])
+    _move_pointer(cursor, run, arrived)
+    return True
+
+
+def fetch_value(cursor: adbc.Cursor, query: str, *values: object) -> Any:
+    """The first value of the first row."""
+    cursor.execute(query, values)
+    return cursor.fetchone()[0]
+
+
+def replace_rows(
+    cursor: adbc.Cursor, schema: str, table: Table, rows: pa.Table | list[dict], where: Mapping[str, object]
+) -> None:
+    """Replaces the rows that have the values of `where`; without any, all."""
+    wanted = _delta.arrow_schema(table)
+    given = pa.Table.from_pylist(rows, wanted) if isinstance(rows, list) else rows.select(wanted.names).cast(wanted)
+    conditions = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL(f"${n}")) for n, name in enumerate(where, 1)]
+    removal = sql.SQL("DELETE FROM {} WHERE {}")
+    removal = removal.format(sql.Identifier(schema, table.name), sql.SQL(" AND ").join([sql.SQL("true"), *conditions]))
+    cursor.execute(removal.as_string(None), tuple(where.values()))
+    cursor.adbc_ingest(table.name, given, mode="append", db_schema_name=schema)
+
+
+def remove_invisible_rows(connection: psycopg.Connection, schema: str) -> int:
+    """Removes rows, older than a day, of runs that were never visible; gives their number."""
+    # From run to run along the key's first columns, so that a table of hundreds of days is not read through.
+    query = """
+        WITH RECURSIVE run AS (
+            (SELECT as_of, run_id FROM {churn_risk} ORDER BY as_of, run_id LIMIT 1)
+            UNION ALL
+            SELECT following.as_of, following.run_id FROM run CROSS JOIN LATERAL (
+                SELECT as_of, run_id FROM {churn_risk} AS other
+                WHERE (other.as_of, other.run_id) > (run.as_of, run.run_id) ORDER BY as_of, run_id LIMIT 1
+            ) AS following
+        )
+        SELECT as_of, run_id FROM run EXCEPT SELECT as_of, run_id FROM {published_runs}"""
+    removal = "DELETE FROM {churn_risk} WHERE as_of = %s AND run_id = %s AND scored_at < now() - %s::interval"
+    invisible = connection.execute(_name_tables(query, schema)).fetchall()
+    removal = _name_tables(removal, schema)
+    return sum(connection.execute(removal, (*run, _INVISIBLE_FOR)).rowcount for run in invisible)
+
+
+def remove_old_rows(connection: psycopg.Connection, schema: str, day: date) -> int:
+    """Removes the scores of days before this one and their pointers; gives the number of scores."""
+    for table in ("published_runs", "customer_outcomes"):
+        connection.execute(_name_tables(f"DELETE FROM {{{table}}} WHERE as_of < %s", schema), [day])
+    return connection.execute(_name_tables("DELETE FROM {churn_risk} WHERE as_of < %s", schema), [day]).rowcount
+
+
+def _make_batches(schema: pa.Schema, rows: ds.Dataset | pa.Table, run_id: str) -> Iterator[pa.RecordBatch]:
+    """The rows in portions, sorted by customer, with the run as last column."""
+    source = ds.dataset(rows) if isinstance(rows, pa.Table) else rows
+    for batch in source.to_batches(columns=schema.names[:-1], batch_size=_PORTION_ROWS):
+        portion = batch.sort_by("customer_id").append_column("run_id", pa.repeat(run_id, batch.num_rows))
+        yield portion.cast(schema)
+
+
+def _move_pointer(cursor: adbc.Cursor, run: RunToPublish, row_count: int) -> None:
+    supersede = "UPDATE {published_runs} SET superseded_at = now() WHERE as_of = $1 AND superseded_at IS NULL"
+    point = """INSERT INTO {published_runs}
+               (as_of, run_id, rows, lake_version, is_hindsight, model_version, code, inputs, known_as_of)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::date)"""
+    _execute(cursor, run, supersede, run.as_of)
+    origin = run.origin
+    made_from = (None, None, None, None)
+    if origin:
+        made_from = (origin.model_version, origin.code, json.dumps(dict(origin.inputs)), origin.known_as_of)
+    _execute(cursor, run, point, run.as_of, run.run_id, row_count, run.lake_version, run.is_hindsight, *made_from)
+
+
+def _count(cursor: adbc.Cursor, run: RunToPublish, relation: str) -> int:
+    query = f"SELECT count(*) FROM {{{relation}}} WHERE as_of = $1 AND run_id = $2"
+    return fetch_value(cursor, _name_tables(query, run.schema), run.as_of, run.run_id)
+
+
+def _execute(cursor: adbc.Cursor, run: RunToPublish, statement: str, *values: object) -> None:
+    cursor.execute(_name_tables(statement, run.schema), values)
+
+
+def _name_tables(statement: str, schema: str) -> str:
+    """The statement with {churn_risk}, {published_runs} and {customer_outcomes} as quoted names in the schema."""
+    names = {name: sql.Identifier(schema, name) for name in ("churn_risk", "published_runs", "customer_outcomes")}
+    return sql.SQL(statement).format(**names).as_string(None)
+
+
+def _require_none(run: RunToPublish, findings: list[str]) -> None:
+    if findings:
+        raise AuditError("churn_risk", run.as_of, findings)
+
+
+@contextmanager
+def _violations_as_findings(run: RunToPublish) -> Iterator[None]:
+    """What the table's own constraints find: a null, a customer twice, a day of a month without partition."""
+    try:
+        yield
+    except adbc.Error as error:
+        if (error.sqlstate or "").startswith("23"):
+            raise AuditError("churn_risk", run.as_of, [str(error).splitlines()[0]]) from None
+        raise

@@ -1,0 +1,111 @@
+"""The views over what came of the scores. Helper of warehouse.py; columns and meanings: contract/warehouse_tables.py.
+
+{schema} is the shop's, {log_since} the first day of its contact log by shop.toml, or NULL.
+
+contact_lift counts each customer once, by the first plan that ever named him. Customers who were merged are one, also
+with the contacts and plans of before. Plans after it depend on what became of
+the first: whoever was kept by a contact is there to be planned again. So they are no fair draw any more, and their
+outcomes, alike for one customer, would make the intervals too short.
+
+Intervals of contact_lift are 95 %: of the churn rates' difference by Agresti and Caffo (The American Statistician 54,
+2000), which holds for small groups too; of the mean spends' difference by Welch's standard error.
+
+Being reached is chosen by nobody's draw, so those reached and those not cannot be compared. The draw can: it moved the
+share reached by so much and the churn rate by so much, and their ratio is what a contact did to those whom it reached
+because of the plan (Imbens and Angrist, Econometrica 62, 1994), with the standard error of two-stage least squares.
+"""
+
+from __future__ import annotations
+
+from spark_jobs.contract.tables import Table
+from spark_jobs.contract.warehouse_tables import CONTACT_LIFT, CONTACT_LIST
+
+_CONTACT_LIST = """
+    SELECT plan.as_of, plan.rank, plan.customer_id, plan.expected_profit, risk.band, risk.expected_spend,
+           risk.spend_at_risk, risk.reason_text, risk.reason_2_text
+    FROM {schema}.contact_plan AS plan
+    JOIN {schema}.churn_risk AS risk USING (as_of, run_id, customer_id)
+    WHERE NOT plan.is_control
+    AND plan.as_of = (SELECT max(as_of) FROM {schema}.published_runs WHERE superseded_at IS NULL)
+    ORDER BY plan.rank"""
+
+#: What is summed up of each arm; regr_… sees only those of whom it is known whether they were reached.
+_SUMS = {
+    "n": "count(*)",
+    "churned": "count(nullif(churned, false))",
+    "spend": "avg(spend)",
+    "variance": "var_samp(spend)",
+    "known": "regr_count(kept, reached)",
+    "kept": "regr_avgy(kept, reached)",
+    "reached": "regr_avgx(kept, reached)",
+    "kept_square": "regr_syy(kept, reached)",
+    "reached_square": "regr_sxx(kept, reached)",
+    "product": "regr_sxy(kept, reached)",
+}
+_ARMS = ", ".join(
+    f"{formula} FILTER (WHERE {is_of}) AS {name}_{arm}"
+    for arm, is_of in (("contacted", "NOT is_control"), ("control", "is_control"))
+    for name, formula in _SUMS.items()
+)
+
+_CONTACT_LIFT = (
+    """
+    WITH first_plans AS (
+        SELECT DISTINCT ON (person) coalesce(goes_on_as, customer_id) AS person, customer_id, as_of, is_control
+        FROM {schema}.contact_plan LEFT JOIN {schema}.merged_customers USING (customer_id)
+        ORDER BY person, as_of, rank
+    ), contacted AS (
+        SELECT coalesce(goes_on_as, customer_id) AS person, contacted_on
+        FROM {schema}.contacts LEFT JOIN {schema}.merged_customers USING (customer_id)
+    ), planned AS (
+        SELECT plan.as_of, horizon_days, is_control, churned, spend, 1 - churned::int AS kept,
+               CASE WHEN plan.as_of + 1 >= log_begins THEN EXISTS (
+                   SELECT FROM contacted WHERE contacted.person = plan.person
+                   AND contacted_on > plan.as_of AND contacted_on <= plan.as_of + horizon_days
+               )::int END AS reached
+        FROM first_plans AS plan JOIN {schema}.customer_outcomes USING (as_of, customer_id)
+        CROSS JOIN (SELECT coalesce({log_since}, min(contacted_on)) AS log_begins FROM {schema}.contacts) AS log
+    ), arms AS (
+        SELECT date_trunc('month', as_of)::date AS month, horizon_days, """
+    + _ARMS
+    + """
+        FROM planned GROUP BY horizon_days, ROLLUP (date_trunc('month', as_of))
+    ), rates AS (
+        SELECT *, churned_contacted::float8 / nullif(n_contacted, 0) AS churn_rate_contacted,
+               churned_control::float8 / nullif(n_control, 0) AS churn_rate_control,
+               (churned_contacted + 1.0) / (n_contacted + 2) AS p_contacted,
+               (churned_control + 1.0) / (n_control + 2) AS p_control,
+               CASE WHEN reached_contacted - reached_control > 1.96 * sqrt(
+                   reached_square_contacted / nullif(known_contacted, 0) ^ 2
+                   + reached_square_control / nullif(known_control, 0) ^ 2
+               ) THEN reached_contacted - reached_control END AS reached_more
+        FROM arms
+    ), effects AS (
+        SELECT *, spend_contacted - spend_control AS spend_lift,
+               (kept_contacted - kept_control) / reached_more AS lift_reached
+        FROM rates
+    ), halves AS (
+        SELECT *, 1.96 * sqrt(p_contacted * (1 - p_contacted) / (n_contacted + 2)
+                              + p_control * (1 - p_control) / (n_control + 2)) AS half,
+               1.96 * sqrt(variance_contacted / nullif(n_contacted, 0)
+                           + variance_control / nullif(n_control, 0)) AS spend_half,
+               1.96 / reached_more * sqrt(
+                   (kept_square_contacted - 2 * lift_reached * product_contacted
+                    + lift_reached ^ 2 * reached_square_contacted) / known_contacted ^ 2
+                   + (kept_square_control - 2 * lift_reached * product_control
+                      + lift_reached ^ 2 * reached_square_control) / known_control ^ 2) AS reached_half
+        FROM effects
+    )
+    SELECT month, horizon_days, n_contacted, n_control, churn_rate_contacted, churn_rate_control,
+           churn_rate_control - churn_rate_contacted AS lift,
+           (p_control - p_contacted - half)::float8 AS lift_low,
+           (p_control - p_contacted + half)::float8 AS lift_high,
+           spend_lift::float8 AS spend_lift,
+           (spend_lift - spend_half)::float8 AS spend_lift_low,
+           (spend_lift + spend_half)::float8 AS spend_lift_high,
+           reached_contacted, reached_control, lift_reached,
+           lift_reached - reached_half AS lift_reached_low, lift_reached + reached_half AS lift_reached_high
+    FROM halves"""
+)
+
+PROOF_VIEWS: tuple[tuple[Table, str], ...] = ((CONTACT_LIST, _CONTACT_LIST), (CONTACT_LIFT, _CONTACT_LIFT))

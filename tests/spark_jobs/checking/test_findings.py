@@ -1,0 +1,227 @@
+"""Every planted mistake in a shop.toml is found before any run, with a sentence that says what to mend."""
+
+import io
+import json
+from datetime import date, timedelta
+
+import pytest
+from rich.console import Console
+
+from spark_jobs import clean
+from spark_jobs.checking import findings as shop_check
+from spark_jobs.checking.files import find_swapped_lag
+from spark_jobs.checking.findings import measure_days_ahead
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.rejections import REASONS
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.runtime.console import PlainConsole
+from tests.conftest import ROOT
+from tests.spark_jobs.shops import CONTACT
+
+GOOD = """
+name = "planted"
+time_zone = "Europe/London"
+currency = "GBP"
+[churn]
+horizons_days = [5, 10]
+eligible_within_days = 10
+[sources.purchases]
+location = "raw"
+files = "*.csv"
+format = "csv"
+delivery_day = '(\\d{4}-\\d{2}-\\d{2})'
+[sources.purchases.columns]
+customer_id = "customer"
+event_at = { column = "at", format = "dd/MM/yyyy HH:mm" }
+quantity = "quantity"
+unit_price = "price"
+product_id = "product"
+returns = []
+[sources.browses]
+location = "raw"
+files = "*.jsonl"
+format = "jsonl"
+delivery_day = '(\\d{4}-\\d{2}-\\d{2})'
+[sources.browses.columns]
+customer_id = "visitor"
+event_at = { column = "ts", format = "epoch_ms" }
+kind = { column = "type", values = { look = "view", cart = "cart_add" } }
+""".replace("returns = []\n", '[[sources.purchases.returns]]\ncolumn = "quantity"\nbelow = 0\n')
+GOOD += CONTACT
+DAYS = 40
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Forty days of purchases with some returns, and of browsing."""
+    folder = tmp_path_factory.mktemp("planted")
+    (folder / "raw").mkdir()
+    (folder / "sent").mkdir()
+    (folder / "sent" / "all.csv").write_text("client,sent\nc1,2024-02-01\nc2,2024-02-03\nc1,2024-02-05\n")
+    for n in range(DAYS):
+        day, month = n % 28 + 1, n // 28 + 1
+        name = f"2024-{month:02}-{day:02}"
+        bought = [
+            f"c{(n * 7 + k) % 30},{day:02}/{month:02}/2024 1{k}:00,{-1 if k == 3 else 2},1.50,Tee [/Aktion]"
+            for k in range(6)
+        ]
+        header = "customer,at,quantity,price,product"
+        header = header.title() if n == 5 else header
+        (folder / "raw" / f"{name}.csv").write_text("\n".join([header, *bought]) + "\n")
+        ms = 1_704_067_200_000 + 86_400_000 * (n + (3 if month == 2 else 0)) + 36_000_000
+        seen = [{"visitor": f"c{(n * 5 + k) % 30}", "ts": ms + k, "type": "cart" if k else "look"} for k in range(3)]
+        (folder / "raw" / f"{name}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in seen))
+    (folder / "raw" / "2024-02-14.csv").write_bytes(b"")
+    mixed = ['c1,16/01/2024 10:00,1,"12,50",Tee', "c1,16/01/2024 10:00,1,1.234,Tee"]
+    (folder / "raw" / "2024-01-16.xsv").write_text("\n".join(["customer,at,quantity,price,product", *mixed]) + "\n")
+    (folder / "raw" / "2024-01-15.tsv").write_text("customer,at,qty\nc1,15/01/2024 10:00,[/2]\n" * 2)
+    return folder
+
+
+def look(spark, folder, text) -> tuple[str, str]:
+    """What the check prints, and how it ends."""
+    (folder / "shop.toml").write_text(text)
+    out = io.StringIO()
+    console = Console(file=out, width=300, highlight=False)
+    shop = load_shop(folder / "shop.toml")
+    try:
+        shop_check.check_shop(lambda: spark, shop, Settings(folder / "home"), console, 400, clean.judge_unseen)
+        ending = "ready"
+    except ChurnError as error:
+        ending = str(error)
+    return " ".join(out.getvalue().split()), ending
+
+
+def test_a_good_file_is_ready_and_shows_what_it_means(spark, folder):
+    shown, ending = look(spark, folder, GOOD)
+    assert ending == "ready", shown
+    assert "240 clean, 0 quarantined (0.0%), 0 duplicates" in shown
+    assert "events of 2024-01-01 to 2024-02-12, 30 customers" in shown
+    assert "01/01/2024 10:00" in shown
+    assert "→ event_at │ 2024-01-01 10:00:00" in shown
+    assert "Tee [/Aktion]" in shown
+    assert "taken though spelt otherwise, in 2024-01-06.csv: 'At', 'Customer', 'Price', 'Product', 'Quantity'" in shown
+    assert "3 contacts of 2024-02-01 to 2024-02-05, 2 customers" in shown
+    assert "history: 43 days; a training needs 27" in shown
+    assert not (folder / "home").exists()  # it only looks
+
+
+MISTAKES = {
+    "a file with other columns": (
+        'files = "*.csv"',
+        'files = "*.[ct]sv"',
+        "1 of 42 files, with 3 records, are refused: 2024-01-15.tsv (3 records) has no column 'price', 'product',"
+        " 'quantity', it has 'customer', 'at', 'qty'",
+    ),
+    "points among decimal commas": (
+        'files = "*.csv"',
+        'files = "*.[cx]sv"',
+        "purchases: 1 of 242 have a number like 1.234 in a file that also has decimal commas: 1234, or 1.234:"
+        ' say under [sources.purchases] what such a point means: numbers = "1.234,56" if',
+    ),
+    "a misspelt column": ('"customer"', '"custommer"', "has no column 'custommer', it has 'customer'"),
+    "the nearest column": ('"quantity"\nunit', '"quantty"\nunit', "did you mean 'quantity'?"),
+    "a wrong time format": ("dd/MM/yyyy HH:mm", "yyyy-MM-dd", 'format = "dd/MM/yyyy HH:mm" } would read them'),
+    "day and month swapped": (
+        "dd/MM/yyyy HH:mm",
+        "MM/dd/yyyy HH:mm",
+        "check time_zone and the zone of event_at",
+    ),
+    "the wrong unit of time": ("epoch_ms", "epoch_s", "epoch_ms"),
+    "a wrong delimiter": ('format = "csv"', 'format = "csv"\ndelimiter = ";"', 'set delimiter = ","'),
+    "a kind that is not named": (', cart = "cart_add"', "", "a kind of event that is not known, e.g. 'cart'"),
+    "returns that no rule names": (
+        "below = 0",
+        "below = -9",
+        "negative quantity that no rule calls a return, e.g. '-1'",
+    ),
+    "the wrong column": ('unit_price = "price"', 'unit_price = "customer"', "a price that is no number, e.g. 'c0'"),
+    "a folder that is not there": (
+        'location = "raw"\nfiles = "*.csv"',
+        'location = "row"\nfiles = "*.csv"',
+        "no folder",
+    ),
+    "a pattern without a day": ("(\\d{4}-\\d{2}-\\d{2})", "day=(\\d+)", "mend delivery_day"),
+    "a number of several records": (
+        'quantity = "quantity"\nunit',
+        'quantity = "quantity"\nevent_id = "price"\nunit',
+        'set event_key = ["price"]',
+    ),
+    "customers nobody knows": ('customer_id = "visitor"', 'customer_id = "ts"', "map customer_id in sources.browses"),
+    "contacts without a time": ('= "sent" }', '= "client" }', "found 'c1' and 'c1'"),
+    "too long horizons": ("[5, 10]", "[5, 30]", "the history is 24 days too short to train on"),
+}
+
+
+#: Mistakes that do not hide each other, as those in different logs do not: all are told at once.
+AT_ONCE = [
+    ("too long horizons", "a kind that is not named", "contacts without a time", "a file with other columns"),
+    ("the nearest column", "the wrong unit of time"),
+    ("the wrong column", "returns that no rule names"),
+    ("points among decimal commas", "customers nobody knows"),
+]
+PLANTED = [*AT_ONCE, *((name,) for name in MISTAKES if name not in sum(AT_ONCE, ()))]
+
+
+@pytest.mark.parametrize("names", PLANTED, ids=", ".join)
+def test_planted_mistakes_are_found_with_a_sentence_each(spark, folder, names):
+    text = GOOD
+    for right, wrong, _ in map(MISTAKES.get, names):
+        assert right in text
+        text = text.replace(right, wrong, 1)
+    shown, ending = look(spark, folder, text)
+    assert [name for name in names if MISTAKES[name][2] not in shown] == []
+    assert "to mend, see above" in ending
+
+
+@pytest.mark.parametrize(
+    ("files", "lag"),
+    [
+        ({"2024-05-03": ["2024-03-05"] * 3, "2024-05-07": ["2024-05-07"], "2024-06-02": ["2024-02-06"]}, 59),
+        ({"2024-05-03": ["2024-03-05"] * 9, "2024-05-04": ["2024-05-04"], "2024-05-05": ["2024-05-05"]}, None),
+        (
+            {
+                "2024-05-03": ["2024-01-05", "2024-02-09", "2024-03-11"],
+                "2024-05-04": ["2024-01-05", "2024-02-09", "2024-03-11"],
+            },
+            None,
+        ),
+        ({"2024-05-30": ["2024-05-29"]}, None),
+    ],
+    ids=["swapped", "history in the first file", "the whole history in each file", "no day that may be a month"],
+)
+def test_day_and_month_are_called_swapped_only_where_that_explains_how_old_events_are(spark, files, lag):
+    rows = [(day, day, event) for day, events in files.items() for event in events]
+    events = spark.createDataFrame(rows, "delivery_id string, delivery_day string, event_day string")
+    days = {name: events[name].cast("date") for name in ("delivery_day", "event_day")}
+    assert find_swapped_lag(events.withColumns(days)) == lag
+
+
+def test_it_is_measured_how_far_events_are_ahead_of_files_that_are_named_by_their_first_day(spark):
+    monday = date(2026, 6, 1)
+    rows = [(monday, monday + timedelta(n), ["event_after_delivery"] if n > 1 else []) for n in range(7)]
+    judged = spark.createDataFrame(rows, "delivery_day date, event_day date, reasons array<string>")
+    assert tuple(measure_days_ahead(judged)) == (6, 5)
+    assert tuple(measure_days_ahead(judged.where("size(reasons) = 0"))) == (0, 0)
+
+
+def test_what_stands_in_a_file_is_no_command_of_the_screen():
+    out = io.StringIO()
+    PlainConsole(Console(file=out, width=80)).print("Tee [/Aktion] [red] :smile: \x1b[31m\x00", style="bold")
+    assert out.getvalue() == "Tee [/Aktion] [red] :smile: \ufffd[31m\ufffd\n"
+
+
+def test_every_reason_that_the_code_gives_is_explained():
+    """Codes stand as keys or constants in these modules; each has a meaning and a remedy."""
+    import re
+
+    modules = ["raw", "_raw_csv", "_raw_json", "_raw_text", "judging", "purchases", "browses", "reviews", "records"]
+    text = "".join((ROOT / "spark_jobs" / f"{module}.py").read_text() for module in modules)
+    suffixes = (
+        "missing|invalid|empty|surplus|malformed|object|unknown|negative|zero|delivery|rate|range|broken|unreadable"
+        "|comma|ambiguous"
+    )
+    codes = set(re.findall(rf'"((?:[a-z]+_)+(?:{suffixes}))"', text))
+    assert len(codes) > 20
+    assert codes <= set(REASONS)

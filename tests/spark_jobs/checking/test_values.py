@@ -1,0 +1,111 @@
+"""What a check says of numbers that may mean others than they are taken for."""
+
+import re
+from decimal import Decimal
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from spark_jobs.checking.values import find_number_doubts, find_remedy, propose_numbers
+from spark_jobs.cleaning.mapping import DECIMAL_COMMA, EITHER_POINT
+from spark_jobs.contract.shop.model import ColumnMapping, Source
+
+
+@pytest.mark.parametrize(
+    ("texts", "spelling"),
+    [
+        (["6,90 €", "1.234,56 €"], "1.234,56"),
+        (["12,50", "3,5", "1,234"], "1.234,56"),
+        (["1,234.56", "12.50"], "1,234.56"),
+        (["$12.50", "$3"], "1,234.56"),
+        (["1\u202f234,56", "5"], "1 234,56"),
+        (["1.234.567"], "1.234,56"),
+        (["12.50-", "3"], "1,234.56"),
+        (["−12.50", "3"], "1,234.56"),
+        (["(12.50)"], "1,234.56"),
+        (["12.50", "-3", "1e3", ".5", "12.", "x", "", "-"], None),
+    ],
+)
+def test_a_spelling_is_proposed(texts, spelling):
+    assert propose_numbers(texts) == spelling
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["690", "4.995", "12.500"] * 20, 'numbers = "1.234,56"; if before decimals'),
+        (["0.690", "4.995"] * 20, None),  # no thousands begin with 0
+        (["1.000", "2.000"] * 20, None),
+        (["12.50", "4.995"] * 20, None),
+        (["12,50", "4,99"] * 20, 'numbers = "1.234,56"'),
+        (["12.50"] * 90 + ["4,99"] * 10, "spelt in several ways, like '4,99' and '12.50': deliver one"),
+        (["12.50"] * 200 + ["12,50"], None),  # that one is rejected
+        (["4995", "1380"] * 50, 'unit_price = { column = "Preis", scale = "0.01" }'),
+        (["49", "13"] * 50, None),
+        ([], None),
+    ],
+)
+def test_doubts_are_told(texts, said):
+    source = Source("purchases", "", "*", "csv", {"unit_price": ColumnMapping("Preis")})
+    sentence = find_number_doubts(source, "unit_price", texts, "EUR")
+    assert (said in sentence) if said else sentence is None
+
+
+def test_whole_prices_are_usual_in_yen_and_where_a_scale_is_said():
+    whole = ["4995", "1380"] * 50
+    for currency, mapping in (("JPY", ColumnMapping("p")), ("EUR", ColumnMapping("p", scale=1))):
+        source = Source("purchases", "", "*", "csv", {"amount": mapping})
+        assert find_number_doubts(source, "amount", whole, currency) is None
+
+
+def remedy(code, examples, texts, numbers=None, **columns):
+    mapped = {name: ColumnMapping("Preis") for name in ("customer_id", "unit_price")} | columns
+    return find_remedy(code, None, Source("purchases", "", "*", "csv", mapped, numbers=numbers), examples, texts)
+
+
+def test_the_remedy_for_a_price_is_a_spelling_that_reads_nearly_all_prices():
+    assert 'numbers = "1,234.56"' in remedy("price_invalid", ["3.50-"], {"unit_price": ["3.50"] * 90 + ["3.50-"] * 9})
+    assert 'numbers = "1,234.56"' in remedy("price_invalid", ["3.50"], {"unit_price": ["3.50"] * 90}, "1.234,56")
+    assert "deliver one" in remedy("price_invalid", ["3.50"], {"unit_price": ["3.50", "3,50"] * 45}, "1.234,56")
+    assert "map the right column" in remedy("price_invalid", ["cheap"], {"unit_price": ["cheap"] * 90})
+
+
+def test_the_remedy_for_an_unknown_kind_keeps_the_known_words():
+    said = remedy("kind_unknown", ["refund"], {}, kind=ColumnMapping("art"))
+    assert 'kind = { column = "art", values = { "sale" = "sale", "return" = "return", "refund" = "…" } }' in said
+
+
+def is_like(pattern: str, text: str) -> bool:
+    return re.search(pattern, text, re.ASCII) is not None
+
+
+@given(st.decimals(-(10**9), 10**9, places=2), st.sampled_from(["", " €", "EUR", "-"]))
+@example(Decimal("1234.50"), " €")
+@example(Decimal("0.12"), "")
+def test_a_decimal_comma_is_known_and_a_decimal_point_is_none(number, mark):
+    pointed = f"{number:,}"
+    comma = pointed.translate(str.maketrans(",.", ".,"))
+    for spelt in (comma, comma.replace(".", ""), comma.replace(".", " "), comma.replace(".", "’")):
+        assert is_like(DECIMAL_COMMA, spelt + mark)
+    for spelt in (str(number), pointed):
+        assert not is_like(DECIMAL_COMMA, spelt + mark)
+
+
+@given(st.integers(1000, 10**12), st.sampled_from(["", "-", "+"]))
+@example(1234, "")
+def test_points_between_thousands_are_known_or_in_doubt(number, sign):
+    text = sign + f"{number:,}".replace(",", ".")
+    assert is_like(EITHER_POINT, text)
+    assert is_like(DECIMAL_COMMA, text) == (text.count(".") > 1)
+    assert not is_like(DECIMAL_COMMA, sign + f"{number:,}")  # 1,234 may be either
+
+
+@pytest.mark.parametrize("text", ["0.123", "1.23", "1.2345", "1234.567", "1.234e3", "012.345", "1.234,5", "", "x"])
+def test_some_points_stand_in_no_doubt(text):
+    assert not is_like(EITHER_POINT, text)
+
+
+@pytest.mark.parametrize("text", ["1,234", "12,", ",5", "1,2,3", "1,234,567.8", "[1,5]", '{"a": 1,5}', "", "12.50"])
+def test_some_commas_say_nothing(text):
+    assert not is_like(DECIMAL_COMMA, text)

@@ -1,0 +1,59 @@
+"""Lines that are cut by their shape give what the strict decoder gives, whatever the line."""
+
+import json
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from spark_jobs.contract.shop.model import ColumnMapping, Limits, Source
+from spark_jobs.raw import json_lines as _raw_json
+
+SOURCE = Source(
+    "purchases", "", "*", "jsonl",
+    {"customer_id": ColumnMapping("id"), "event_at": ColumnMapping("at, when"), "unit_price": ColumnMapping("Preis €")},
+    limits=Limits(record_characters=200, nesting=2),
+)  # fmt: skip
+KEYS = ["id", "Preis €", "at.x", "at, when", ":", ", ", "a b", 'q"', "", "null"]
+#: What is hard about JSON, as text.
+SCRAPS = [
+    '"', "\\", "\\u00e9", "\\ud800", "{", "}", "[", "]", ",", ":", " ", "\t", "\r", "\x00", "\x1f", "\x7f", "\u2028",
+    "0", "-", "007", "1.50", "1e2", "+1", ".5", "NaN", "true", "null", '""', '"id": 1', ', "id": ', "x" * 200, "\udcff",
+    "é", "\U0001f600",
+]  # fmt: skip
+texts = st.lists(st.sampled_from([*SCRAPS, "a"]), max_size=4).map("".join)
+plain = st.text(st.sampled_from(" ,:{}[]'aé0\x7f\u2028\""), max_size=6)
+scalars = st.one_of(plain, st.integers(), st.floats(allow_nan=False), st.booleans(), st.none(), st.just({"a": [1]}))
+
+
+@st.composite
+def lines(draw):
+    """An object in one of few shapes, written in one of few ways, now and then spoilt."""
+    keys = draw(st.sampled_from([KEYS[:4], KEYS[:3], ["id", "Preis €"], KEYS, [":", ", ", "id"]]))
+    separators = draw(st.sampled_from([(", ", ": "), (",", ":"), (" , ", " : ")]))
+    line = json.dumps({key: draw(scalars) for key in keys}, ensure_ascii=draw(st.booleans()), separators=separators)
+    if draw(st.integers(0, 3)) == 0:
+        begin = draw(st.integers(0, len(line)))
+        line = line[:begin] + draw(texts) + line[begin + draw(st.integers(0, 3)) :]
+    return line.replace("\n", " ") + draw(st.sampled_from(["", "", "\r", " "]))
+
+
+@settings(deadline=None)
+@given(st.lists(lines(), min_size=1, max_size=30))
+@example([f'{{"id": {number}}}' for number in ("1", "007", "+1", "1.", ".5", "1e", "-0", "1E+2", "True", "nul", "- 1")])
+def test_both_ways_give_the_same(block):
+    found = _raw_json.read_block("\n".join(block), SOURCE, [])
+    assert list(found.records()) == [_raw_json.parse_line(line, SOURCE) for line in block]
+
+
+@pytest.mark.parametrize("separators", [(", ", ": "), (",", ":")])
+def test_lines_that_are_written_alike_are_cut_by_their_shapes(monkeypatch, separators):
+    views = [{"id": f"c{n}", "Preis €": n / 8, "more": None} for n in range(100)]
+    searches = [{"id": f"c{n}", "query": "blue, not red: {a}"} for n in range(100)]
+    block = "\n".join(json.dumps(value, separators=separators, ensure_ascii=False) for value in views + searches)
+    strictly_read = []
+    monkeypatch.setattr(_raw_json, "parse_line", lambda line, source: strictly_read.append(line))
+    records = _raw_json.read_block(block, SOURCE, shapes := []).records()
+    expected = [[str(n / 8), None, f"c{n}"] for n in range(100)] + [[None, None, f"c{n}"] for n in range(100)]
+    assert [record.values for record in records] == expected
+    assert (strictly_read, len(shapes)) == ([], 2)

@@ -1,0 +1,100 @@
+"""Does a warehouse that was made before keep what it holds when it is brought up to date?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import psycopg
+import pytest
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+
+from spark_jobs import churn_risk
+from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.warehouse import schema as _warehouse_schema
+from spark_jobs.warehouse.connection import Warehouse
+from tests.conftest import ROOT
+from tests.spark_jobs.warehouse.support import DAY, make_model, make_shop, publish, select
+
+
+def bring_back(warehouse: Warehouse, shop, revision: str) -> None:
+    """The layout of this revision of the shop's schema, so that the next prepare has something to do."""
+    migrations = _warehouse_schema._MIGRATIONS
+    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(warehouse.url))
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"SET LOCAL search_path TO {shop.name}")
+        config = Config(attributes={"connection": connection, "schema": shop.name})
+        for option, value in {"script_location": migrations, "version_locations": migrations / "shop"}.items():
+            config.set_main_option(option, str(value))
+        config.set_main_option("path_separator", "newline")
+        command.downgrade(config, revision)
+        connection.exec_driver_sql(f"COMMENT ON SCHEMA {shop.name} IS NULL")
+    engine.dispose()
+
+
+@pytest.fixture
+def warehouse(warehouse_url):
+    return Warehouse(warehouse_url)
+
+
+def test_promotions_of_before_leave_every_day_its_model(warehouse):
+    """Models b and c, for later days, were promoted before a: then their greater effective_from decided."""
+    shop = make_shop("migrated_models")
+    warehouse.prepare(shop)
+    bring_back(warehouse, shop, "shop_0009")
+    promoted = {
+        "a": (date(2011, 2, 1), 3),
+        "b": (date(2011, 3, 1), 1),
+        "c": (date(2011, 3, 1), 2),
+        "never": (None, None),
+    }
+    for version, (day, hour) in promoted.items():
+        at = hour and datetime(2011, 9, 7, hour, tzinfo=UTC)
+        insert = """INSERT INTO model_registry
+                    (version, kind, location, bundle_hash, trained_through, gate_passed, metrics, created_at,
+                     effective_from, promoted_at)
+                    VALUES (%s, 'lstm', %s, %s, '2011-01-31', true, '{}', '2011-09-07', %s, %s) RETURNING 1"""
+        select(warehouse, shop, insert, version, f"/m/{version}", f"hash {version}", day, at)
+    registry = """SELECT version, kind, location, bundle_hash, trained_through, effective_from, gate_passed, metrics,
+                         created_at, promoted_at FROM model_registry ORDER BY version"""
+    before = select(warehouse, shop, registry)
+    warehouse.prepare(shop)
+
+    assert select(warehouse, shop, registry) == before
+    scorers = {day: warehouse.model_for(shop, day) for day in (date(2011, 1, 31), date(2011, 2, 28), date(2011, 3, 1))}
+    assert [(model.version, is_hindsight) for model, is_hindsight in scorers.values()] == [
+        ("a", True), ("a", False), ("c", False),
+    ]  # fmt: skip
+    warehouse.register_model(shop, replace(make_model("new"), trained_through=DAY))
+    assert warehouse.promote_model(shop, "new").effective_from == DAY
+
+
+def test_the_first_night_after_an_update_finds_its_model(warehouse, tmp_path, monkeypatch):
+    file = ROOT / "infra" / "demo" / "cdnow" / "shop.toml"
+    shop = load_shop(file)
+    warehouse.prepare(shop)
+    bring_back(warehouse, shop, "shop_0009")
+    monkeypatch.setenv("CHURN_HOME", str(tmp_path))
+    monkeypatch.setenv("CHURN_WAREHOUSE_URL", warehouse.url)
+    with pytest.raises(MissingInputError):  # there are no histories
+        churn_risk.main(["--shop", str(file), "--as-of", "1997-09-30"])
+    assert warehouse.model_for(shop, DAY) is None
+
+
+def test_plans_of_before_were_made_when_their_scores_became_visible(warehouse):
+    shop = make_shop("migrated_plans")
+    warehouse.prepare(shop)
+    publish(warehouse, shop, "run-1")
+    bring_back(warehouse, shop, "shop_0009")
+    insert = "INSERT INTO contact_plan VALUES (%s, 'a', 1, 2, false, 'run-1') RETURNING 1"
+    for day in (DAY, DAY - timedelta(days=500)):  # the scores of the latter are removed
+        select(warehouse, shop, insert, day)
+    warehouse.prepare(shop)
+
+    query = """SELECT planned_at = published_at, planned_at::date - contact_plan.as_of FROM contact_plan
+               LEFT JOIN published_runs USING (as_of, run_id) ORDER BY contact_plan.as_of"""
+    (_, after_its_night), (as_published, _) = select(warehouse, shop, query)
+    assert (after_its_night, as_published) == (1, True)

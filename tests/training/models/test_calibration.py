@@ -1,0 +1,115 @@
+"""Rescaling finds what was done to probabilities, carries a trend on to today and believes no handful."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.models.calibration import (
+    LARGEST,
+    SMALLEST,
+    Calibration,
+    Told,
+    calibrate,
+    fit_lines,
+    logit,
+    make_terms,
+    sigmoid,
+    trust_trend,
+)
+
+
+def draw(slope: float, intercept: float, drift: float, count: int = 400_000):
+    """Probabilities that are off by this line, with the days before as_of at which they were made."""
+    generator = np.random.default_rng(0)
+    p = generator.uniform(0.05, 0.95, count)
+    days_ago = generator.integers(30, 300, count).astype(float)
+    truth = sigmoid(slope * logit(p) + intercept + drift * -days_ago / 90)
+    return p, (generator.uniform(size=count) < truth).astype(float), days_ago
+
+
+def fit_line(*told: np.ndarray) -> tuple[float, float, float]:
+    """(slope, intercept, drift) of one horizon."""
+    found = fit_lines([Told(*told)])
+    return found.slope[0], found.intercept[0], found.drift[0]
+
+
+@pytest.mark.parametrize("line", [(1.0, 0.0, 0.0), (0.6, 0.4, 0.0), (1.5, -0.3, 0.25), (0.8, 0.5, -0.2)])
+def test_the_line_is_found(line):
+    np.testing.assert_allclose(fit_line(*draw(*line)), line, atol=0.05)
+
+
+def test_a_trend_in_the_past_is_carried_on_to_today():
+    """Closed labels tell a churn rate that rises; today's probabilities are as high as the trend says."""
+    p, outcome, days_ago = draw(1.0, 0.3, 0.4)
+    slope, intercept, drift = fit_line(p, outcome, days_ago)
+    calibration = Calibration(*(np.array([v]) for v in (slope, intercept, drift)))
+    today = calibration.apply(np.full((1, 1), 0.5))[0, 0]
+    assert today == pytest.approx(sigmoid(0.3), abs=0.02)
+    assert today > outcome.mean() + 0.05
+
+
+def test_a_short_horizon_tells_a_long_one_what_has_changed_since():
+    """The long horizon's newest labels are from before the change; its probabilities of today know of it."""
+    generator = np.random.default_rng(0)
+
+    def tell(youngest: int) -> Told:
+        days_ago = generator.integers(youngest, 360, 50_000).astype(float)
+        truth = sigmoid(np.maximum(0, 180 - days_ago) / 90)  # churn has risen for half a year
+        return Told(np.full(50_000, 0.5), (generator.random(50_000) < truth).astype(float), days_ago)
+
+    long, both = fit_lines([tell(170)]), fit_lines([tell(20), tell(170)])
+    assert both.drift[0] == both.drift[1]
+    today = [c.apply(np.full((1, len(c.slope)), 0.5))[0, -1] for c in (long, both)]
+    assert today[0] < 0.6 < today[1] < sigmoid(2.0)
+
+
+@pytest.mark.parametrize(("ended", "trusted"), [(0, (0.8, 1.0)), (270, (0.0, 0.45))])
+def test_a_trend_counts_as_far_as_it_would_have_helped_before(ended, trusted):
+    """Churn rises all the time, or rose until three quarters ago."""
+    generator = np.random.default_rng(0)
+    days_ago = generator.integers(90, 450, 60_000).astype(float)
+    truth = sigmoid((450 - np.maximum(days_ago, ended)) / 180 - 1)
+    told = [Told(np.full(60_000, 0.5), (generator.random(60_000) < truth).astype(float), days_ago)]
+    trust = trust_trend(told, (90,))
+    assert trusted[0] <= trust <= trusted[1]
+    today, truth_today = calibrate(told, (90,)).apply(np.full((1, 1), 0.5))[0, 0], sigmoid((450 - ended) / 180 - 1)
+    worse = [fit_lines(told, has_drift).apply(np.full((1, 1), 0.5))[0, 0] for has_drift in (ended > 0,)]
+    assert abs(today - truth_today) < abs(worse[0] - truth_today)
+
+
+def test_too_short_a_past_leaves_the_trust_in_the_middle():
+    assert trust_trend([Told(*np.full((3, 100), 0.5))], (90,)) == 0.5
+
+
+def test_nothing_and_one_kind_of_outcome_stay_near_the_model():
+    np.testing.assert_allclose(fit_line(np.empty(0), np.empty(0), np.empty(0)), [1, 0, 0])
+    slope, intercept, _ = fit_line(np.full(3, 0.5), np.ones(3), np.full(3, 40.0))
+    assert 0.5 < sigmoid(slope * 0.0 + intercept) < 0.7  # three churners of three are no proof of a rate of 1
+
+
+def test_a_slope_is_never_turned_round():
+    p, outcome, days_ago = draw(1.0, 0.0, 0.0, 2000)
+    slope, _, _ = fit_line(p, 1 - outcome, days_ago)
+    assert slope > 0
+
+
+def test_calibrated_probabilities_never_rise_with_the_horizon():
+    calibration = Calibration(np.array([1.0, 1.0]), np.array([-2.0, 2.0]), np.zeros(2))
+    p = calibration.apply(np.array([[0.5, 0.4], [0.9, 0.1]]))
+    assert (np.diff(p, axis=1) <= 0).all()
+    assert p[0, 0] == pytest.approx(sigmoid(-2.0))
+
+
+def test_certain_probabilities_stay_finite():
+    terms = make_terms(np.array([0.0, 1.0]), np.zeros(2))
+    assert np.isfinite(terms).all()
+
+
+@pytest.mark.parametrize("p", [0.0, 1e-9, 0.5, 1 - 1e-12, 1.0])
+def test_nothing_is_certain(p):
+    """Whatever the model says and however steep the rescaling; and it never rises with the horizon."""
+    steep = Calibration(np.full(3, 10.0), np.array([10.0, 0.0, -10.0]), np.zeros(3))
+    told = steep.apply(np.full((1, 3), p))
+    assert ((told >= SMALLEST) & (told <= LARGEST)).all()
+    assert (np.diff(told) <= 0).all()

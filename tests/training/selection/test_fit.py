@@ -1,0 +1,222 @@
+"""The recipe: nothing later than as_of is learned, nobody is told by a model that saw him, ranks and curves hold."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.windows import ChurnDefinition
+from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
+from training.config import ModelSettings
+from training.models.baselines import BASELINES
+from training.models.calibration import Calibration, logit, sigmoid
+from training.models.estimator import Lesson
+from training.models.members import BLENDS, CONSTANT, KINDS, BaselineMembers
+from training.selection.fit import Cells, Recipe, collect_cells, fit_calibration, fit_candidates, log_losses, validate
+from training.tensors.dataset import Series, TensorSpec, fold_of, truncate
+
+SHOP = make_shop()
+SETTINGS = ModelSettings(lstm_units=4, epochs=3, folds=2)
+AS_OF = day(299)
+
+
+@pytest.fixture(scope="module")
+def series() -> pa.Table:
+    return draw_shop_series(300, 300)
+
+
+@pytest.fixture(scope="module")
+def candidates(series):
+    return fit_candidates(series, AS_OF, SHOP, SETTINGS)
+
+
+def test_every_kind_is_a_candidate_that_knows_something(candidates, series):
+    assert tuple(candidates) == KINDS
+    tensors = TensorSpec.of(SHOP, SETTINGS).build(series, AS_OF)
+    for kind, candidate in candidates.items():
+        p = candidate.predict(tensors.inputs, tensors.lengths)
+        assert p.shape == (300, 3)
+        assert p.dtype == np.float64
+        assert (np.diff(p, axis=1) <= 0).all(), kind
+        assert candidate.validation_log_loss.shape == (3,)
+        assert (candidate.validation_log_loss[1] < 0.63) == (kind != CONSTANT), kind  # a coin gives 0.69
+
+
+@pytest.mark.parametrize("kind", ["recency", "bgnbd"])
+@pytest.mark.parametrize(("activity", "measure"), [("purchase", "sale_count"), ("visit", "browse_count")])
+def test_a_method_of_one_activity_looks_at_that_of_the_labels(kind, activity, measure, series):
+    """Also when it is loaded again. Everybody here visits on the days on which he buys, so either can be learned."""
+    series = series.set_column(series.schema.get_field_index("browse_count"), "browse_count", series["sale_count"])
+    shop = make_shop(is_whole=True, churn=ChurnDefinition(activity=activity))
+    members = fit_candidates(series, AS_OF, shop, SETTINGS, (kind,))[kind].members
+    spec = TensorSpec.of(shop, SETTINGS)
+    tensors = spec.build(series, AS_OF)
+    inputs, lengths = tensors.inputs, tensors.lengths
+    is_own = np.array([feature.measure == measure or feature.op == "age" for feature in spec.features])
+    for told_by in (members, BaselineMembers.from_files(kind, members.count, members.to_files())):
+        p = told_by.predict_last(inputs, lengths)
+        assert np.array_equal(told_by.predict_last(np.where(is_own, inputs, 1), lengths), p)
+        assert not np.array_equal(told_by.predict_last(np.where(is_own, 1, inputs), lengths), p)
+
+
+@pytest.mark.parametrize("kind", ["recency", "bgnbd"])
+def test_a_method_of_one_activity_from_before_it_was_kept_still_says_the_same(kind, candidates, series):
+    tensors, files = TensorSpec.of(SHOP, SETTINGS).build(series, AS_OF), candidates[kind].members.to_files()
+    former = {name: json.loads(content) for name, content in files.items()}
+    assert {content.pop("activity") for content in former.values()} == {"purchase"}
+    loaded = BaselineMembers.from_files(kind, SETTINGS.folds, {n: json.dumps(c).encode() for n, c in former.items()})
+    told, before = (of.predict_last(tensors.inputs, tensors.lengths) for of in (loaded, candidates[kind].members))
+    assert np.array_equal(told, before)
+
+
+@pytest.mark.parametrize("kind", ["logistic", "lstm"])
+def test_days_after_as_of_teach_nothing(series, kind):
+    cutoff = day(220)
+    full, known = (
+        fit_candidates(source, cutoff, SHOP, SETTINGS, (kind,))[kind]
+        for source in (Series(series, AS_OF), truncate(series, cutoff))
+    )
+    assert full.members.to_files() == known.members.to_files()
+    assert full.calibration.intercept.tolist() == known.calibration.intercept.tolist()
+
+
+def test_a_member_never_saw_its_own_fold(series):
+    """Without the customers of fold 0 there is nothing that member 0 would miss."""
+    folds = fold_of(series["customer_id"].combine_chunks(), 2)
+    others = series.filter(pa.array(folds == 1))
+    for kind in ("logistic", "boosting"):
+        with_all = fit_candidates(series, AS_OF, SHOP, SETTINGS, (kind,))[kind].members.to_files()
+        recipe = Recipe.prepare(Series(others, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
+        alone = _fit_member_zero(recipe, kind)
+        assert {n: c for n, c in with_all.items() if n.startswith("member_0_")} == alone
+
+
+def _fit_member_zero(recipe: Recipe, kind: str) -> dict[str, bytes]:
+    rows, labels, taught = [], [], []
+    for tensors in recipe.tensors():
+        teaches = tensors.taught.any(axis=2)
+        rows.append(tensors.inputs[teaches])
+        labels.append(tensors.labels[teaches])
+        taught.append(tensors.taught[teaches])
+    model = BASELINES[kind]()
+    arrays = map(np.concatenate, (rows, labels, taught))
+    model.fit(Lesson(*arrays, recipe.spec.feature_names, recipe.spec.churn.horizons_days, SETTINGS.seed))
+    return {f"member_0_{name}": content for name, content in model.to_files().items()}
+
+
+def test_the_order_of_the_rows_changes_nothing(series, candidates):
+    backwards = series.take(pa.array(range(299, -1, -1)))
+    again = fit_candidates(backwards, AS_OF, SHOP, SETTINGS, ("logistic",))["logistic"]
+    assert again.members.to_files() == candidates["logistic"].members.to_files()
+
+
+def test_normalisation_is_of_the_valid_steps_of_the_other_folds(series):
+    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
+    mean, deviation = recipe.normalisation(without_fold=0)
+    tensors = recipe.spec.build(series, AS_OF)
+    kept = fold_of(tensors.customer_id, 2) == 1
+    steps = np.concatenate([tensors.inputs[row, : tensors.lengths[row]] for row in np.flatnonzero(kept)])
+    np.testing.assert_allclose(mean, steps.mean(axis=0, dtype=np.float64), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(deviation, steps.std(axis=0, dtype=np.float64), rtol=1e-4, atol=1e-4)
+
+
+def test_blends_are_what_their_parts_say_and_need_no_more_training(candidates, series):
+    tensors = TensorSpec.of(SHOP, SETTINGS).build(series, AS_OF)
+    for kind, parts in BLENDS.items():
+        members = candidates[kind].members
+        assert tuple(members.parts) == parts
+        told = [candidates[part].members.predict_last(tensors.inputs, tensors.lengths) for part in parts]
+        expected = sigmoid(np.einsum("ph,pnh->nh", members.weights, logit(np.stack(told))))
+        np.testing.assert_allclose(members.predict_last(tensors.inputs, tensors.lengths), expected, atol=1e-9)
+    assert np.ptp(candidates["average"].members.weights) == 0
+    alone = fit_candidates(series, AS_OF, SHOP, SETTINGS, ("average",))
+    assert list(alone) == ["average"]
+    assert alone["average"].members.to_files() == candidates["average"].members.to_files()
+
+
+def test_an_unknown_kind_is_refused(series):
+    with pytest.raises(ChurnError, match="no candidate kind 'forest'"):
+        fit_candidates(series, AS_OF, SHOP, SETTINGS, ("forest",))
+
+
+def test_cells_are_closed_steps_told_by_the_other_fold(series, candidates):
+    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
+    members = candidates["logistic"].members
+    cells = collect_cells(recipe, members)
+    tensors = recipe.spec.build(series.sort_by("customer_id"), AS_OF)
+    for h, horizon in enumerate((30, 60, 90)):
+        assert len(cells[h].outcome) == tensors.taught[..., h].sum()
+        assert cells[h].days_ago.min() >= horizon
+    folds = fold_of(tensors.customer_id, 2)
+    first = np.flatnonzero((folds == 0) & tensors.taught[..., 0].any(axis=1))[0]
+    teaches = tensors.taught[first, :, 0] > 0
+    own = members.estimators[0].predict(tensors.inputs[first, teaches])[:, 0]
+    np.testing.assert_array_equal(cells[0].probability[: len(own)], own)
+
+
+def test_calibrated_cells_fit_better_than_raw_ones(series, candidates):
+    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
+    cells = collect_cells(recipe, candidates["recency"].members)
+    calibration = fit_calibration(cells, (30, 60, 90))
+    all_days = validate(cells, calibration, 10_000)
+    for h, of in enumerate(cells):
+        raw = log_losses(of.outcome, of.probability)[of.is_active.astype(bool)].mean()
+        assert all_days[h] <= raw + 1e-3
+
+
+def test_the_constant_rate_is_that_of_those_whom_a_metric_counts(series, candidates):
+    """Within 30 days those who have just bought churn less than all who are eligible."""
+    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
+    candidate = candidates[CONSTANT]
+    cells = collect_cells(recipe, candidate.members)
+    p = candidate.calibration.apply(np.array([[of.probability.mean() for of in cells]]))[0]
+    counted, everybody = (
+        np.array([of.outcome[rows].mean() for of, rows in zip(cells, chosen, strict=True)])
+        for chosen in ([of.is_active.astype(bool) for of in cells], [slice(None)] * 3)
+    )
+    assert abs(p[0] - counted[0]) < abs(p[0] - everybody[0])
+
+
+def test_validation_counts_the_active_at_the_newest_closed_steps():
+    cells = [Cells(np.array([0.5, 0.9, 0.8]), np.array([1.0, 0.0, 1.0]), np.array([31.0, 31.0, 90.0]),
+                   np.array([True, False, True]))]  # fmt: skip
+    identity = Calibration(np.ones(1), np.zeros(1), np.zeros(1))
+    assert validate(cells, identity, 28)[0] == pytest.approx(np.log(2))
+    assert np.isnan(validate([Cells(*[np.empty(0)] * 4)], identity, 28)[0])
+
+
+def test_a_history_without_closed_outcomes_says_so():
+    series = make_series({"a": {0: PURCHASE}, "b": {3: PURCHASE}}, day(50))
+    with pytest.raises(ChurnError, match="teaches 60 days: train on a later day"):
+        fit_candidates(series, day(50), SHOP, SETTINGS, ("logistic",))
+    with pytest.raises(ChurnError, match="no customer has any event"):
+        fit_candidates(series.slice(0, 0), day(50), SHOP, SETTINGS, ("logistic",))
+    with pytest.raises(ChurnError, match="cannot tell what was known"):
+        fit_candidates(Series(series, day(50)), day(51), SHOP, SETTINGS, ("logistic",))
+
+
+def test_a_huge_shop_is_thinned_by_customer(series):
+    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), replace(SETTINGS, baseline_rows=2000))
+    ids = series["customer_id"].combine_chunks()
+    looked_at = recipe.is_looked_at(ids)
+    steps = recipe.moments[:, 0, 0].sum()
+    assert 0.5 * 2000 / steps < looked_at.mean() < 1.5 * 2000 / steps
+    assert recipe.is_looked_at(ids.take(pa.array([5, 4]))).tolist() == looked_at[[5, 4]].tolist()
+
+
+def test_progress_rises_to_the_end(series):
+    heard = []
+
+    def hear(share: float, text: str) -> None:
+        heard.append((share, text))
+
+    fit_candidates(series, AS_OF, SHOP, SETTINGS, ("recency", "logistic"), hear)
+    shares = [share for share, _ in heard]
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] <= 1
+    assert heard[0][1].startswith("recency: ")

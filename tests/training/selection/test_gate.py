@@ -1,0 +1,79 @@
+"""Which kind scores: the best validated that passes; the outcomes that judge can refuse but never prefer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.training.evaluation.test_predictions import draw_outcomes, make_predictions, spoil
+from training.selection.fit import Candidate
+from training.selection.gate import choose_scorer, validated_losses
+
+
+def validated(**losses: float | tuple[float, ...]) -> dict[str, np.ndarray]:
+    return {kind: np.atleast_1d(np.array(loss)) for kind, loss in losses.items()}
+
+
+def test_the_best_validated_scores_although_another_was_luckier():
+    outcome, p = draw_outcomes(1000)
+    predictions = make_predictions(outcome, {"logistic": p, "average": spoil(p, 0.05)})
+    verdict = choose_scorer(predictions, validated(logistic=0.51, average=0.50))
+    assert (verdict.promoted, verdict.passed, verdict.refused) == ("average", True, {})
+    assert choose_scorer(predictions, validated(logistic=0.50005, average=0.5)).promoted == "logistic"  # a tie
+
+
+def test_what_a_contender_beats_is_refused_and_the_next_best_validated_scores():
+    outcome, p = draw_outcomes(2000)
+    methods = {"lstm": spoil(p, 1.0), "boosting": p, "logistic": spoil(p, 0.3)}
+    verdict = choose_scorer(make_predictions(outcome, methods), validated(lstm=0.4, boosting=0.5, logistic=0.6))
+    assert (verdict.promoted, verdict.passed) == ("boosting", True)
+    assert list(verdict.refused) == ["lstm"]
+    assert "log loss of lstm is worse than that of" in verdict.refused["lstm"][0]
+
+
+def test_where_each_is_beaten_somewhere_the_best_validated_scores_and_the_gate_says_so():
+    outcome, p = draw_outcomes(2000)
+    predictions = make_predictions(outcome, {"lstm": p, "logistic": p}, horizons=(30, 60))
+    predictions.by_method["lstm"][:, 0] = spoil(p, 1.0)
+    predictions.by_method["logistic"][:, 1] = spoil(p, 1.0)
+    verdict = choose_scorer(predictions, validated(lstm=(0.4, 0.4), logistic=(0.5, 0.5)))
+    assert (verdict.promoted, verdict.passed) == ("lstm", False)
+    assert verdict.reasons
+    assert verdict.refused == {}
+
+
+def test_only_what_validation_would_put_in_its_place_can_refuse_a_kind():
+    """Of six others some is ahead by chance on the gate's own outcomes: those must not choose the contender."""
+    outcome, p = draw_outcomes(2000)
+    methods = {"blend": spoil(p, 0.5), "average": spoil(p, 0.5), "recency": p}
+    losses = validated(blend=0.50, average=0.51, recency=0.60)
+    assert choose_scorer(make_predictions(outcome, methods), losses).promoted == "blend"
+
+
+def test_a_calibrated_contender_that_is_clearly_worse_does_not_refuse_for_calibration():
+    outcome, p = draw_outcomes(2000)
+    tilted = 1 / (1 + np.exp(-1.6 * np.log(p / (1 - p))))
+    flat = np.full(2000, outcome.mean())
+    verdict = choose_scorer(
+        make_predictions(outcome, {"lstm": tilted, "recency": flat}), validated(lstm=0.4, recency=0.6)
+    )
+    (horizon,) = verdict.horizons
+    assert (horizon.calibration.ok, horizon.contender_calibration.ok) == (False, True)
+    assert (verdict.promoted, verdict.passed) == ("lstm", True)
+    assert any("calibration slope of lstm" in warning and "too extreme" in warning for warning in verdict.warnings)
+
+
+def test_where_too_few_churned_the_best_validated_is_offered_and_nothing_passes():
+    outcome = np.zeros(300)
+    outcome[:12] = 1.0
+    methods = {"lstm": np.full(300, 0.3), "logistic": np.full(300, 0.04)}
+    verdict = choose_scorer(make_predictions(outcome, methods), validated(lstm=0.4, logistic=0.5))
+    assert (verdict.promoted, verdict.passed, verdict.reasons, verdict.refused) == ("lstm", False, (), {})
+    assert "12 customers churned and 288 stayed" in verdict.unjudged[0]
+
+
+def test_a_kind_without_validation_comes_last():
+    def candidate(*losses: float) -> Candidate:
+        return Candidate("any", None, None, None, None, np.array(losses))
+
+    losses = validated_losses({"recency": candidate(0.6, 0.8), "lstm": candidate(0.5, np.nan)})
+    assert {kind: loss.tolist() for kind, loss in losses.items()} == {"recency": [0.6, 0.8], "lstm": [0.5, np.inf]}

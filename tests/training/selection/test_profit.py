@@ -1,0 +1,35 @@
+"""The money of a contact list: by hand, and told of the same customers as the predictions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spark_jobs.contract.shop.model import Contact
+from tests.training.series import day, draw_shop_series, make_shop
+from training.config import ModelSettings
+from training.evaluation.predictions import take_outcomes
+from training.selection.profit import expect_spend_at, trace_profit
+from training.selection.spend import expect_spend
+from training.tensors.dataset import Series, TensorSpec, truncate
+from training.tensors.money import read_money
+
+
+def test_the_profit_falls_with_every_contact_that_does_not_pay():
+    """Two keep 10 each and one of them leaves; the third would keep nothing worth its cost."""
+    contact = Contact(capacity_per_night=1, cost=1.0, success_rate=0.5, margin=0.2)
+    curve = trace_profit(np.array([0.0, 1.0, 0.0]), np.array([0.5, 0.8, 0.9]), np.array([100.0, 100.0, 1.0]), contact)
+    assert curve.depth == 2
+    assert curve.expected == pytest.approx([0, 7, 11, 10.09])
+    assert curve.came == pytest.approx([0, 9, 8, 7])
+    assert curve.share == pytest.approx([0, 1 / 3, 2 / 3, 1])
+
+
+def test_too_few_to_learn_from_are_expected_to_go_on_as_they_did():
+    table, cutoff = draw_shop_series(40, 200), day(140)
+    shop = make_shop()
+    expected = expect_spend_at(Series(table, day(199)), cutoff, shop, TensorSpec.of(shop, ModelSettings()))
+    eligible = take_outcomes(table, cutoff, shop).eligible
+    rows = read_money(truncate(table.filter(eligible), cutoff))
+    assert np.round(expected, 2) == pytest.approx(expect_spend(rows, cutoff, shop.churn.primary_horizon_days))
+    assert len(set(expected)) > 10

@@ -1,0 +1,142 @@
+"""Do labels wait for the files that are still to come, and do they lie where they do not?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_jobs.contract.tables import CUSTOMER_DAY
+from spark_jobs.lake.store import Lake
+from tests.training.candidates import draw_candidate
+from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
+from training import outcomes
+from training.config import ModelSettings
+from training.selection import gate
+from training.selection.gate import predict_cutoff
+from training.tensors.dataset import Series, TensorSpec, truncate
+from training.tensors.label_delay import LONGEST_DELAY_DAYS, find_label_delay, read_label_delay
+
+SHOP, LATE = make_shop(), 5
+SETTINGS = ModelSettings(folds=2, validation_days=28)
+
+
+@given(st.lists(st.tuples(st.integers(-2, 60), st.integers(1, 50)), min_size=1, max_size=8), st.integers(31, 90))
+def test_the_delay_is_the_fewest_days_after_which_a_window_lacks_next_to_nothing(facts, horizon):
+    late, records = (np.array(values) for values in zip(*facts, strict=True))
+    delay = find_label_delay(late, records, horizon)
+
+    def lacks(days: int) -> float:
+        """What a window lacks so many days after its end, day by day of it."""
+        missing = [records[np.minimum(late, LONGEST_DELAY_DAYS) > days + back].sum() for back in range(horizon)]
+        return sum(missing) / records.sum() / horizon
+
+    if records.sum() < 100:
+        assert delay == 0
+        return
+    assert lacks(delay) <= 0.005 + 1e-9
+    assert delay == 0 or lacks(delay - 1) > 0.005 - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("late", "records", "delay"),
+    [([0, -1], [900, 100], 0), ([0, 10], [990, 10], 0), ([0, 3], [900, 100], 2), ([3, 7], [500, 500], 7),
+     ([5], [500], 5), ([90], [500], LONGEST_DELAY_DAYS)],
+)  # fmt: skip
+def test_a_few_late_records_are_no_delay_and_late_files_are(late, records, delay):
+    assert find_label_delay(np.array(late), np.array(records), 30) == delay
+
+
+def test_the_lake_tells_the_delay_of_a_day_by_what_had_come_by_then(tmp_path):
+    lake, first = Lake(tmp_path), date(2026, 1, 1)
+    assert read_label_delay(lake, SHOP, first) == 0
+    empty = {c.name: [] if c.type.startswith("array") else 0 for c in CUSTOMER_DAY.columns}
+    for n in range(0, 80, 4):  # on time for 40 days, from then on three days late
+        event_day, delivered = first + timedelta(days=n), first + timedelta(days=n + (3 if n >= 40 else 0))
+        rows = [empty | {"customer_id": f"c{k}", "event_day": event_day, "sale_count": 2, "browse_count": 9,
+                         "delivery_day": delivered} for k in range(10)]  # fmt: skip
+        lake.update(CUSTOMER_DAY, str(delivered), lambda now, rows=rows: pa.Table.from_pylist(rows, now.schema))
+    delays = [read_label_delay(lake, SHOP, first + timedelta(days=n)) for n in (20, 60, 69, 70, 110)]
+    assert delays == [0, 0, 0, 2, 3]
+
+
+@pytest.fixture(scope="module")
+def truth() -> pa.Table:
+    """Customers who buy every sixty days by chance, in the course of a year and more, and leave after a while."""
+    generator = np.random.default_rng(3)
+    drawn = {}
+    for number in range(700):
+        at = float(generator.integers(0, 300))
+        left, days = at + generator.exponential(400), [int(at)]
+        while (at := at + generator.exponential(60)) < min(left, 420):
+            days.append(int(at))
+        drawn[f"c{number:04d}"] = dict.fromkeys(days, PURCHASE)
+    return make_series(drawn, day(419))
+
+
+@pytest.fixture(scope="module")
+def known(truth) -> pa.Table:
+    """The same as of day 299, when the files of its last days have not come."""
+    seen = truncate(truth, day(299 - LATE))
+    return seen.set_column(seen.column_names.index("as_of"), "as_of", pa.array([day(299)] * seen.num_rows))
+
+
+def measure_label_bias(known: pa.Table, truth: pa.Table, delay: int) -> np.ndarray:
+    """(H,) how much more often the labels of the newest day that teaches say churned than the truth does."""
+    spec, bias = TensorSpec.of(SHOP, replace(SETTINGS, step_days=1, history_steps=500)), []
+    told = spec.build(known, day(299), delay_days=delay)
+    right = spec.build(truth.filter(pc.is_in(truth["customer_id"], known["customer_id"])), day(419))
+    for h in range(3):
+        said = told.taught[..., h] > 0
+        said &= told.step_ends == told.step_ends[said].max()
+        rows, steps = np.nonzero(said)
+        steps_right = [int(np.flatnonzero(right.step_ends[row] == told.step_ends[row, step])[0])
+                       for row, step in zip(rows, steps, strict=True)]  # fmt: skip
+        bias.append(np.mean(told.labels[rows, steps, h] - right.labels[rows, steps_right, h]))
+    return np.array(bias)
+
+
+def test_labels_that_do_not_wait_for_late_files_say_too_often_that_somebody_left(known, truth):
+    assert measure_label_bias(known, truth, delay=0)[0] > 0.02
+    assert measure_label_bias(known, truth, delay=LATE).tolist() == [0, 0, 0]
+
+
+def test_the_gate_waits_as_well(monkeypatch):
+    series, candidate = Series(draw_shop_series(60, 300), day(299), 6), draw_candidate("logistic", SHOP, SETTINGS)
+
+    def find_unknown(cutoff: date) -> list[bool]:
+        outcome = predict_cutoff({"logistic": candidate}, series, cutoff, SHOP).outcome
+        return np.isnan(outcome).any(axis=0).tolist()
+
+    assert find_unknown(day(299 - 90 - 6)) == [False, False, False]
+    assert find_unknown(day(299 - 90 - 5)) == [False, False, True]
+    learned_until = []
+
+    def learn(known: Series, cutoff: date, *_, **__) -> dict:
+        learned_until.append(cutoff)
+        return {"logistic": candidate, "recency": draw_candidate("recency", SHOP, SETTINGS)}
+
+    monkeypatch.setattr(gate, "fit_candidates", learn)
+    assert gate.run_gate(series, day(299), SHOP, SETTINGS).cutoff == learned_until[0] == day(299 - 90 - 6)
+
+
+def test_a_horizon_is_judged_once_late_files_have_had_their_time():
+    run = outcomes.PublishedRun(**{f: None for f in outcomes.PublishedRun.__dataclass_fields__})
+    run = replace(run, as_of=day(0), published_at=1, is_hindsight=False)
+
+    def is_due(known: int, judged: dict | None = None, undone_within_days: int = 0) -> bool:
+        due = outcomes.find_due([run], judged or {}, [30], day(known), 4, undone_within_days)
+        return bool(due)
+
+    assert [is_due(n) for n in (33, 34)] == [False, True]
+    judged_early, judged_late = ({(day(0), 30): day(n)} for n in (40, 41))
+    assert is_due(60, judged_early)
+    assert not is_due(60, judged_late)
+    assert is_due(60, judged_late, 20)  # a sale of the last day may be undone until day 50 and told of four days later
+    assert not is_due(60, {(day(0), 30): day(54)}, 20)

@@ -1,0 +1,1 @@
+"""The contenders, what they are blended of and how they are calibrated."""

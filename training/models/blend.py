@@ -1,0 +1,97 @@
+"""What do several kinds say together? A blend of their members, fold by fold, behind the interface that each has.
+
+    logit P(churn) = sum over parts of weight * logit P(churn | part), per horizon
+
+An average has equal weights. A fitted blend has those with the highest likelihood on customers that no part has seen;
+none falls below zero and they add up to one. The parts share their folds, so what a blend's member says about its own
+fold is as unseen as what theirs say. Logits, since a mean of probabilities is less certain than the parts it is made of
+(R. Ranjan, T. Gneiting, "Combining probability forecasts", 2010).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.optimize import minimize
+
+from spark_jobs.contract.errors import ChurnError
+from training.models.calibration import logit, sigmoid
+from training.models.members import Members
+
+BLEND_FILE = "blend.json"
+#: Pull towards equal weights, in outcomes: a handful proves nothing.
+PRIOR_WEIGHT = 50.0
+
+
+class BlendMembers:
+    """parts: kind -> members, all over the same folds; weights (P, H), a row per part."""
+
+    def __init__(self, parts: Mapping[str, Members], weights: np.ndarray):
+        self.parts, self.weights = dict(parts), weights
+        self.count = next(iter(self.parts.values())).count
+
+    def predict_cells(self, member: int, inputs: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        return mix([part.predict_cells(member, inputs, chosen) for part in self.parts.values()], self.weights)
+
+    def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        return mix([part.predict_last(inputs, lengths) for part in self.parts.values()], self.weights)
+
+    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, list]:
+        told = [part.remember(inputs, lengths, spans) for part in self.parts.values()]
+        return mix([p for p, _ in told], self.weights), [memory for _, memory in told]
+
+    def predict_tails(
+        self, memory: list, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
+    ) -> np.ndarray:
+        parts = zip(self.parts.values(), memory, strict=True)
+        return mix([part.predict_tails(own, rows, tails, lengths, spans) for part, own in parts], self.weights)
+
+    def to_files(self) -> dict[str, bytes]:
+        weights = {kind: row.tolist() for kind, row in zip(self.parts, self.weights, strict=True)}
+        files = {BLEND_FILE: json.dumps({"weights": weights}, indent=1).encode()}
+        return files | {
+            f"{kind}_{name}": content for kind, part in self.parts.items() for name, content in part.to_files().items()
+        }
+
+
+def read_weights(files: Mapping[str, bytes], known_kinds: tuple[str, ...], horizons: int) -> dict[str, np.ndarray]:
+    """Part -> its weights (H,). Raises ChurnError where these are not weights of known kinds that add up to one."""
+    try:
+        weights = {kind: np.array(row, float) for kind, row in json.loads(files[BLEND_FILE])["weights"].items()}
+        rows = np.stack(list(weights.values()))
+        is_sound = rows.shape[1:] == (horizons,) and (rows >= 0).all() and np.allclose(rows.sum(axis=0), 1)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ChurnError(f"the model's file {BLEND_FILE} is damaged ({error}): train again") from None
+    if not is_sound or not set(weights) <= set(known_kinds):
+        raise ChurnError(f"the model's file {BLEND_FILE} holds no weights of {', '.join(known_kinds)}: train again")
+    return weights
+
+
+def files_of(kind: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files of one part, under the names that it gave them."""
+    return {name.removeprefix(f"{kind}_"): content for name, content in files.items() if name.startswith(f"{kind}_")}
+
+
+def mix(probabilities: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """(n, H) from each part's (n, H) and weights (P, H)."""
+    return sigmoid(sum(logit(p) * row for p, row in zip(probabilities, weights, strict=True)))
+
+
+def fit_weights(probabilities: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
+    """(P,) for one horizon's probabilities (P, n) of unseen customers and what happened to them (n,)."""
+    logits = logit(probabilities)
+    equal = np.full(len(logits), 1 / len(logits))
+    count = len(outcomes) + PRIOR_WEIGHT
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        score, pull = weights @ logits, PRIOR_WEIGHT * (weights - equal)
+        value = np.sum(np.logaddexp(0.0, score) - outcomes * score) + pull @ (weights - equal) / 2
+        return value / count, (logits @ (sigmoid(score) - outcomes) + pull) / count
+
+    is_share = {"type": "eq", "fun": lambda weights: weights.sum() - 1, "jac": lambda weights: np.ones(len(weights))}
+    bounds = [(0.0, 1.0)] * len(equal)
+    found = minimize(loss, equal, jac=True, method="SLSQP", bounds=bounds, constraints=is_share, options={"ftol": 1e-9})
+    weights = np.clip(found.x, 0, 1)
+    return weights / weights.sum()

@@ -1,0 +1,147 @@
+"""The models that a candidate is the mean of, one per fold, behind one interface whatever their kind.
+
+Everything is data: a member is written as JSON or as plain arrays and is rebuilt by code, never unpickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from spark_jobs.contract.errors import ChurnError
+from training.models.baselines import BASELINES
+from training.models.estimator import Estimator
+
+if TYPE_CHECKING:
+    from training.models.network.network import ChurnNetwork
+    from training.models.network.served import LeanNetwork
+
+CONSTANT, LSTM = "constant", "lstm"
+WEIGHTS_FILE = "weights.f32"
+#: Kinds that learn by themselves.
+LEARNING_KINDS = (*BASELINES, LSTM)
+#: Blends of several: equal weights, or weights fitted to customers that no part has seen (blend.py).
+AVERAGE, BLEND = "average", "blend"
+BLENDS: dict[str, tuple[str, ...]] = {
+    AVERAGE: ("logistic", "boosting", LSTM),
+    BLEND: ("bgnbd", "logistic", "boosting", LSTM),
+}
+#: Every kind of candidate, the simplest first.
+KINDS = (*LEARNING_KINDS, *BLENDS)
+
+
+class Members(Protocol):
+    """The K fold models of one candidate."""
+
+    count: int
+
+    def predict_cells(self, member: int, inputs: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """(n, H) float64 of one member at the n chosen (B, T) steps, in row order."""
+        ...
+
+    def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """(B, H) float64, the mean over the members at every customer's last step."""
+        ...
+
+    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, object]:
+        """What predict_last says, and what predict_tails needs to go on from so many steps before the end."""
+        ...
+
+    def predict_tails(
+        self, memory: object, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
+    ) -> np.ndarray:
+        """(P, H) what predict_last would say of remembered customers, rows (P,), whose last spans (P,) steps are those
+        of tails (P, S, F), whose lengths are (P,)."""
+        ...
+
+    def to_files(self) -> dict[str, bytes]: ...
+
+
+class BaselineMembers:
+    """Estimators that look at one step's inputs only."""
+
+    def __init__(self, estimators: list[Estimator]):
+        self.estimators, self.count = estimators, len(estimators)
+
+    def predict_cells(self, member: int, inputs: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        return self.estimators[member].predict(inputs[chosen])
+
+    def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        rows = inputs[np.arange(len(lengths)), lengths - 1]
+        return np.mean([estimator.predict(rows) for estimator in self.estimators], axis=0)
+
+    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, None]:
+        return self.predict_last(inputs, lengths), None
+
+    def predict_tails(
+        self, memory: None, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
+    ) -> np.ndarray:
+        return self.predict_last(tails, lengths)
+
+    def to_files(self) -> dict[str, bytes]:
+        return {
+            f"member_{number}_{name}": content
+            for number, estimator in enumerate(self.estimators)
+            for name, content in estimator.to_files().items()
+        }
+
+    @classmethod
+    def from_files(cls, kind: str, count: int, files: Mapping[str, bytes]) -> BaselineMembers:
+        own = [{name.removeprefix(f"member_{n}_"): content for name, content in files.items()
+                if name.startswith(f"member_{n}_")} for n in range(count)]  # fmt: skip
+        return cls([BASELINES[kind].from_files(of) for of in own])
+
+
+class NetworkMembers:
+    """Weight sets of one network, which carries each in turn: it is built and traced once for all of them.
+
+    weights (K, W) float32, a row per member, as ChurnNetwork.to_flat orders them.
+    """
+
+    def __init__(self, network: ChurnNetwork | LeanNetwork, weights: np.ndarray):
+        self.network, self.weights, self.count = network, weights, len(weights)
+
+    def predict_cells(self, member: int, inputs: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        self.network.load_flat(self.weights[member])
+        return self.network.predict_steps(inputs)[chosen]
+
+    def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        total = np.zeros((len(lengths), len(self.network.architecture.horizons_days)))
+        for weights in self.weights:
+            self.network.load_flat(weights)
+            total += self.network.predict_last(inputs, lengths)
+        return total / self.count
+
+    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, list]:
+        told = []
+        for weights in self.weights:
+            self.network.load_flat(weights)
+            told.append(self.network.remember(inputs, lengths, spans))
+        return sum(p for p, _ in told) / self.count, [memory for _, memory in told]
+
+    def predict_tails(
+        self, memory: list, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
+    ) -> np.ndarray:
+        told = []
+        for weights, own in zip(self.weights, memory, strict=True):
+            self.network.load_flat(weights)
+            told.append(self.network.predict_tails(own, rows, tails, lengths, spans))
+        return sum(told) / self.count
+
+    def to_files(self) -> dict[str, bytes]:
+        """Nothing but numbers: no header to trust, no archive to unpack, no code to run."""
+        return {WEIGHTS_FILE: self.weights.astype("<f4").tobytes()}
+
+    @classmethod
+    def from_files(cls, network: ChurnNetwork | LeanNetwork, count: int, files: Mapping[str, bytes]) -> NetworkMembers:
+        """Raises ChurnError where the weights are not this architecture's."""
+        content = files.get(WEIGHTS_FILE, b"")
+        width = 4 * network.size
+        if len(content) != count * width:
+            raise ChurnError(f"the model's {WEIGHTS_FILE} has {len(content)} bytes, not {count * width}: train again")
+        weights = np.frombuffer(content, "<f4").astype(np.float32).reshape(count, -1)
+        for member in weights:
+            network.load_flat(member)
+        return cls(network, weights)

@@ -1,0 +1,1 @@
+"""The LSTM: its architecture, its training, and its serving without TensorFlow."""

@@ -1,0 +1,160 @@
+"""The network: an LSTM over the steps whose every step says how the days after it will go, and so every horizon.
+
+Importing this file imports TensorFlow, so other files import it where they need it. There is no mask in the network:
+steps are padded on the right and an LSTM is causal, so padding cannot reach a step before it; the loss leaves padding
+out. That keeps the LSTM on cuDNN's path on a GPU, with the same code on a CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from spark_jobs.contract.errors import ChurnError
+from training.models.network.architecture import FARTHEST_INPUT, Architecture
+
+PREDICT_ROWS = 2048
+
+
+def _recurrent(layer: type[keras.layers.Layer]) -> Callable[[int, int], keras.layers.Layer]:
+    return lambda units, seed: layer(
+        units,
+        return_sequences=True,
+        kernel_initializer=keras.initializers.GlorotUniform(seed),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 1),
+    )
+
+
+def _convolution(units: int, seed: int) -> keras.layers.Layer:
+    """Two causal layers that see the last sixteen steps."""
+    return keras.Sequential([
+        keras.layers.Conv1D(units, 4, padding="causal", dilation_rate=dilation, activation="tanh",
+                            kernel_initializer=keras.initializers.GlorotUniform(seed + number))
+        for number, dilation in enumerate((1, 4))
+    ])  # fmt: skip
+
+
+def _dense(units: int, seed: int) -> keras.layers.Layer:
+    """Sees one step alone."""
+    return keras.layers.Dense(units, activation="tanh", kernel_initializer=keras.initializers.GlorotUniform(seed))
+
+
+#: By ModelSettings.cell: (units, seed) -> a causal layer (B, T, F) -> (B, T, units).
+CELLS: dict[str, Callable[[int, int], keras.layers.Layer]] = {
+    "lstm": _recurrent(keras.layers.LSTM),
+    "gru": _recurrent(keras.layers.GRU),
+    "rnn": _recurrent(keras.layers.SimpleRNN),
+    "cnn": _convolution,
+    "dense": _dense,
+}
+
+
+class ChurnNetwork(keras.layers.Layer):
+    """inputs (B, T, F) float32 -> logits (B, T, outputs), of what `Architecture.label` has the labels of.
+
+    The inputs are standardised inside, by constants that are weights. The head sees the cell's output beside its own
+    input. P(churn within H) never rises with H at any step: it is a product of (1 - hazard), and without hazards the
+    first logit is free and each further one is its predecessor minus softplus.
+    """
+
+    def __init__(self, architecture: Architecture, seed: int = 0):
+        super().__init__(name="churn")
+        self.architecture = architecture
+        self.cell = CELLS[architecture.cell](architecture.lstm_units, seed)
+        self.dropout = keras.layers.Dropout(architecture.dropout, seed=seed + 2)
+        self.head = keras.layers.Dense(
+            architecture.outputs, kernel_initializer=keras.initializers.GlorotUniform(seed + 3)
+        )
+        self.build((None, None, architecture.features))
+        steps, lengths = tf.TensorSpec((None, None, architecture.features)), tf.TensorSpec((None,), tf.int32)
+        self._at_steps = tf.function(self.log_churn, input_signature=[steps])
+        self._at_last = tf.function(
+            lambda inputs, lengths: tf.gather(self.log_churn(inputs), lengths - 1, batch_dims=1),
+            input_signature=[steps, lengths],
+        )
+
+    def build(self, input_shape):
+        features = input_shape[-1:]
+        self.mean = self.add_weight(shape=features, initializer="zeros", trainable=False, name="mean")
+        self.scale = self.add_weight(shape=features, initializer="ones", trainable=False, name="scale")
+        self.cell.build(input_shape)
+        self.head.build((*input_shape[:2], self.architecture.lstm_units + features[0]))
+
+    def call(self, inputs, training=False):
+        standard = self.standardise(inputs)
+        seen = ops.concatenate([self.cell(standard), standard], axis=-1)
+        free = self.head(self.dropout(seen, training=training))
+        if self.architecture.interval_ends:
+            return free
+        falls = ops.concatenate([free[..., :1], -ops.softplus(free[..., 1:])], axis=-1)
+        return ops.cumsum(falls, axis=-1)
+
+    def log_churn(self, inputs):
+        """(B, T, H) the logarithm of P(churn within H): exact where the probability is near 0 and near 1."""
+        logits, ends = self(inputs), self.architecture.interval_ends
+        if not ends:
+            return ops.log_sigmoid(logits)
+        quiet_so_far = ops.cumsum(ops.log_sigmoid(-logits), axis=-1)
+        return ops.take(quiet_so_far, [ends.index(days) for days in self.architecture.horizons_days], axis=-1)
+
+    def standardise(self, inputs):
+        return ops.clip((inputs - self.mean) / self.scale, -FARTHEST_INPUT, FARTHEST_INPUT)
+
+    def set_constants(self, mean: np.ndarray, deviation: np.ndarray) -> None:
+        """What inputs are standardised by; one that never varies is left at its distance from its mean."""
+        self.mean.assign(mean)
+        self.scale.assign(np.where(deviation > 1e-6, deviation, 1.0))
+
+    @property
+    def size(self) -> int:
+        """How many numbers to_flat has."""
+        return sum(int(np.prod(weight.shape)) for weight in self._kept_weights())
+
+    def to_flat(self) -> np.ndarray:
+        """All weights and constants as one float32 vector, in a fixed order."""
+        return np.concatenate([weight.numpy().reshape(-1) for weight in self._kept_weights()])
+
+    def load_flat(self, flat: np.ndarray) -> None:
+        """Raises ChurnError where these are not exactly this architecture's weights, or not all finite."""
+        weights = self._kept_weights()
+        sizes = [int(np.prod(weight.shape)) for weight in weights]
+        if flat.dtype != np.float32 or flat.shape != (sum(sizes),) or not np.isfinite(flat).all():
+            raise ChurnError(f"the model's weights must be {sum(sizes)} finite float32, found {flat.size}: train again")
+        for weight, part in zip(weights, np.split(flat, np.cumsum(sizes)[:-1]), strict=True):
+            weight.assign(part.reshape(weight.shape))
+
+    def _kept_weights(self) -> list:
+        return [self.mean, self.scale, *self.cell.weights, *self.head.weights]
+
+    def predict_steps(self, inputs: np.ndarray) -> np.ndarray:
+        """(B, T, H) float64 probabilities at every step."""
+        return self._in_parts(lambda part: self._at_steps(tf.constant(inputs[part])), len(inputs))
+
+    def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """(B, H) float64 probabilities at every customer's last step."""
+        return self._in_parts(
+            lambda part: self._at_last(tf.constant(inputs[part]), tf.constant(lengths[part])), len(inputs)
+        )
+
+    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, tuple]:
+        return self.predict_last(inputs, lengths), (inputs, lengths)
+
+    def predict_tails(
+        self, memory: tuple, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
+    ) -> np.ndarray:
+        """As Members.predict_tails, from the first step on: LeanNetwork goes on from what it has kept."""
+        whole, whole_lengths = memory[0][rows], memory[1][rows]
+        step = np.arange(tails.shape[1])
+        row, place = np.nonzero((step >= (lengths - spans)[:, None]) & (step < lengths[:, None]))
+        whole[row, place + (whole_lengths - lengths)[row]] = tails[row, place]
+        return self.predict_last(whole, whole_lengths)
+
+    def _in_parts(self, log_churn: Callable, count: int) -> np.ndarray:
+        parts = [slice(start, start + PREDICT_ROWS) for start in range(0, max(count, 1), PREDICT_ROWS)]
+        told = np.concatenate([log_churn(part).numpy() for part in parts]).astype(np.float64)
+        # TensorFlow's log_sigmoid may give neighbours of equal input another last bit on some processors.
+        return np.exp(np.minimum.accumulate(told, axis=-1))

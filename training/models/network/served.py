@@ -1,0 +1,130 @@
+"""How is the LSTM served? The same numbers as training.models.network.network.ChurnNetwork, in numpy.
+
+A worker that scores needs no TensorFlow: it starts seconds sooner and scores no slower (python -m infra.bench.serving).
+The weights are the bundle's own, so there is no second file to trust and none to keep in step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from spark_jobs.contract.errors import ChurnError
+from training.models.network.architecture import FARTHEST_INPUT, Architecture
+
+#: Few enough that a step's arrays stay in the processor's cache.
+ROWS_AT_ONCE = 1024
+#: Steps before the end -> the state then (B, 2, units): output and memory.
+Memory = dict[int, np.ndarray]
+
+
+class LeanNetwork:
+    """An LSTM network that only predicts. Weights as ChurnNetwork.to_flat orders them; gates as Keras: i, f, c, o."""
+
+    def __init__(self, architecture: Architecture):
+        self.architecture = architecture
+        features, units, outputs = architecture.features, architecture.lstm_units, architecture.outputs
+        self.shapes = ((features,), (features,), (features, 4 * units), (units, 4 * units), (4 * units,),
+                       (units + features, outputs), (outputs,))  # fmt: skip
+        self.size = sum(int(np.prod(shape)) for shape in self.shapes)
+
+    def load_flat(self, flat: np.ndarray) -> None:
+        """Raises ChurnError where these are not exactly this architecture's weights, or not all finite."""
+        if flat.dtype != np.float32 or flat.shape != (self.size,) or not np.isfinite(flat).all():
+            raise ChurnError(f"the model's weights must be {self.size} finite float32, found {flat.size}: train again")
+        parts = np.split(flat, np.cumsum([int(np.prod(shape)) for shape in self.shapes])[:-1])
+        parts = [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        self.mean, self.scale, self.kernel, self.recurrent, self.bias, self.head, self.head_bias = parts
+
+    def predict_steps(self, inputs: np.ndarray) -> np.ndarray:
+        """(B, T, H) float64 probabilities at every step."""
+
+        def tell(rows: np.ndarray) -> np.ndarray:
+            standard = self._standardise(inputs[rows]).swapaxes(0, 1)
+            outputs = [now[:, 0].copy() for _, now in self._walk(standard, np.full(len(rows), inputs.shape[1]))]
+            return self._tell(np.stack(outputs), standard).swapaxes(0, 1)
+
+        return _in_parts(tell, np.arange(len(inputs)))
+
+    def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """(B, H) float64 probabilities at every customer's last step."""
+        return self.remember(inputs, lengths, ())[0]
+
+    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, Memory]:
+        """What predict_last says, and every customer's state so many steps before the last one's end."""
+        memory = {span: np.zeros((len(inputs), 2, self.architecture.lstm_units), np.float32) for span in spans}
+
+        def tell(rows: np.ndarray) -> np.ndarray:
+            standard = self._align(inputs[rows], lengths[rows], int(lengths[rows].max(initial=1)))
+            for steps_left, now in self._walk(standard, lengths[rows]):
+                if steps_left in memory:
+                    memory[steps_left][rows] = now
+            return self._tell(now[:, 0], standard[-1])
+
+        return _in_parts(tell, np.argsort(-lengths)), memory
+
+    def predict_tails(
+        self, memory: Memory, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
+    ) -> np.ndarray:
+        """(P, H) what predict_last would say of remembered customers, rows (P,), whose last spans (P,) steps are those
+        of tails (P, S, F), whose lengths are (P,)."""
+        begun = np.zeros((len(rows), 2, self.architecture.lstm_units), np.float32)
+        for span, states in memory.items():
+            is_own = spans == span
+            begun[is_own] = states[rows[is_own]]
+
+        def tell(chosen: np.ndarray) -> np.ndarray:
+            going_on = np.minimum(spans, lengths)[chosen]
+            standard = self._align(tails[chosen], lengths[chosen], int(going_on.max(initial=1)))
+            *_, (_, now) = self._walk(standard, going_on, begun[chosen])
+            return self._tell(now[:, 0], standard[-1])
+
+        return _in_parts(tell, np.argsort(-np.minimum(spans, lengths)))
+
+    def _standardise(self, inputs: np.ndarray) -> np.ndarray:
+        return np.clip((inputs - self.mean) / self.scale, -FARTHEST_INPUT, FARTHEST_INPUT)
+
+    def _align(self, inputs: np.ndarray, lengths: np.ndarray, most: int) -> np.ndarray:
+        """(most, n, F) the standardised inputs of the last steps, everybody's last one at the end."""
+        steps = np.maximum(lengths + np.arange(-most, 0)[:, None], 0)
+        return self._standardise(inputs[np.arange(len(inputs)), steps])
+
+    def _walk(
+        self, standard: np.ndarray, spans: np.ndarray, now: np.ndarray | None = None
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Walks everybody's last `spans` (n,) steps, the longest first, so that no empty step is walked; after each
+        gives how many are left and `now` (n, 2, units), output and memory, which goes on changing."""
+        units, steps_left = self.architecture.lstm_units, len(standard)
+        now = np.zeros((len(spans), 2, units), np.float32) if now is None else now
+        for own in standard:
+            going = np.searchsorted(-spans, -steps_left, side="right")
+            gates = own[:going] @ self.kernel + self.bias + now[:going, 0] @ self.recurrent
+            taken, kept, shown = (_sigmoid(gates[:, n * units : (n + 1) * units]) for n in (0, 1, 3))
+            now[:going, 1] = memory = kept * now[:going, 1] + taken * np.tanh(gates[:, 2 * units : 3 * units])
+            now[:going, 0] = shown * np.tanh(memory)
+            steps_left -= 1
+            yield steps_left, now
+
+    def _tell(self, state: np.ndarray, standard: np.ndarray) -> np.ndarray:
+        """(…, H) float64, as ChurnNetwork.log_churn has it."""
+        logits = (np.concatenate([state, standard], axis=-1) @ self.head + self.head_bias).astype(np.float64)
+        ends = self.architecture.interval_ends
+        if ends:
+            quiet_so_far = np.cumsum(-np.logaddexp(0.0, logits), axis=-1)
+            return np.exp(quiet_so_far[..., [ends.index(days) for days in self.architecture.horizons_days]])
+        logits[..., 1:] = -np.logaddexp(0.0, logits[..., 1:])
+        return np.exp(np.minimum.accumulate(-np.logaddexp(0.0, -np.cumsum(logits, axis=-1)), axis=-1))
+
+
+def _in_parts(tell: Callable[[np.ndarray], np.ndarray], order: np.ndarray) -> np.ndarray:
+    """What `tell` says of all rows, a part in this order at a time."""
+    parts = [order[n : n + ROWS_AT_ONCE] for n in range(0, max(len(order), 1), ROWS_AT_ONCE)]
+    told = np.concatenate([tell(rows) for rows in parts])
+    ordered = np.empty_like(told)
+    ordered[order] = told
+    return ordered
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return 0.5 + 0.5 * np.tanh(0.5 * values)

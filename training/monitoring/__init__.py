@@ -1,0 +1,1 @@
+"""Is the world still the one that the model knows?"""

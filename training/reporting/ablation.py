@@ -1,0 +1,36 @@
+"""What has `make ablate` found for the shop? Read for the report of a training; infra/bench/ablate.py measures it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from training.reporting.drawing import draw_interval
+
+#: Below Settings.ablation.
+RESULTS = "ablation.json"
+
+
+def read_ablation(folder: Path) -> dict[str, object] | None:
+    """cutoffs, and rows as ablation_results.Row; None where nothing was measured, or is being written just now."""
+    try:
+        return json.loads((folder / RESULTS).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def describe_ablation(found: Mapping[str, object] | None, horizon_days: int) -> dict[str, object]:
+    """cutoffs and a line per variant at one horizon, its difference drawn on an axis that all share; empty: nothing
+    was measured there."""
+    rows = [row for row in (found or {}).get("rows", ()) if row["horizon_days"] == horizon_days]
+    reach = max((abs(end) for row in rows for end in row["interval"] or ()), default=0.0) or 1.0
+    lines = [row | {"drawn": _draw(row, reach)} for row in rows]
+    return {"cutoffs": found["cutoffs"], "lines": lines} if lines else {}
+
+
+def _draw(row: Mapping, reach: float) -> str:
+    if row["interval"] is None:
+        return ""
+    low, high = row["interval"]
+    return draw_interval(low, row["difference"], high, reach)

@@ -1,0 +1,195 @@
+"""What did a backtest find, for programs (JSON, CSV) and for people (a table on the screen or in Markdown)?"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from spark_jobs.contract.shop.model import Shop
+from training.evaluation.metrics import Comparison
+from training.evaluation.predictions import MetricRow, Predictions
+from training.reporting.markdown import write_table
+from training.selection.verdict import Verdict
+
+if TYPE_CHECKING:
+    from training.reporting.backtest_summary import Summary
+
+PROMOTED = "promoted"
+_SCREEN_WIDTH = 165
+COLUMNS = {
+    "auroc": "AUROC",
+    "pr_auc": "PR-AUC",
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "ece": "ECE",
+    "lift_10": "lift 10 %",
+    "expected_rate": "expected",
+    "z": "z",
+    "slope": "slope",
+}
+
+
+@dataclass(frozen=True)
+class CutoffResult:
+    """One cut-off: which kind would have scored and why, and what each method was worth.
+
+    verdict      of the gate on that evening; None where the history was too short for one
+    metrics      of the horizons whose outcome is closed
+    comparisons  (horizon in days, method) -> what was promoted against the method
+    """
+
+    promoted: str
+    verdict: Verdict | None
+    predictions: Predictions
+    metrics: list[MetricRow]
+    comparisons: dict[tuple[int, str], Comparison]
+    notes: tuple[str, ...]
+
+
+def describe_results(results: list[CutoffResult], summary: Summary | None, shop: Shop, data_until: date) -> dict:
+    """The content of backtest.json."""
+    churn = shop.churn
+    return {
+        "shop": shop.name,
+        "data_until": data_until.isoformat(),
+        "churned": f"no {churn.activity} in the H days after the cut-off",
+        "counted": f"customers with a {churn.activity} in the H days up to the cut-off",
+        "eligible_within_days": churn.eligible_within_days,
+        "summary": summary and asdict(summary),
+        "cutoffs": [_describe_result(result) for result in results],
+    }
+
+
+def _describe_result(result: CutoffResult) -> dict:
+    def describe_row(row: MetricRow) -> dict:
+        comparison = result.comparisons.get((row.horizon_days, row.method))
+        return asdict(row) | {"promoted_against": comparison and asdict(comparison)}
+
+    return {
+        "cutoff": result.predictions.cutoff.isoformat(),
+        "eligible": len(result.predictions.customer_id),
+        "promoted": result.promoted,
+        "gate": result.verdict and result.verdict.to_dict(),
+        "notes": list(result.notes),
+        "metrics": [describe_row(row) for row in result.metrics],
+    }
+
+
+def list_predictions(predictions: Predictions) -> pa.Table:
+    """Long form: a row for each customer, horizon and method."""
+    count = len(predictions.customer_id)
+    customers = pa.array(predictions.customer_id, pa.string())
+    parts = [
+        pa.table({
+            "customer_id": customers,
+            "cutoff": pa.array([predictions.cutoff] * count, pa.date32()),
+            "horizon": pa.array(np.full(count, days)),
+            "p": pa.array(p[:, index]),
+            "method": pa.array([method] * count, pa.string()),
+        })
+        for method, p in predictions.by_method.items()
+        for index, days in enumerate(predictions.horizons_days)
+    ]  # fmt: skip
+    return pa.concat_tables(parts)
+
+
+def list_lines(results: list[CutoffResult]) -> list[list[str]]:
+    """The table for people, heading first: a line for each cut-off, horizon and method."""
+    heading = ["cut-off", "days", "method", "n", "churn", *COLUMNS.values(), "log loss, promoted − method (95 %)"]
+    return [heading] + [_write_line(result, row) for result in results for row in result.metrics]
+
+
+def _write_line(result: CutoffResult, row: MetricRow) -> list[str]:
+    method = f"{PROMOTED} ({result.promoted})" if row.method == PROMOTED else row.method
+    numbers = [_write_number(getattr(row, name)) for name in COLUMNS]
+    cutoff = result.predictions.cutoff.isoformat()
+    churn_rate = _write_number(row.churn_rate)
+    return [cutoff, str(row.horizon_days), method, f"{row.n:,}", churn_rate, *numbers, _write_comparison(result, row)]
+
+
+def _write_number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _write_comparison(result: CutoffResult, row: MetricRow) -> str:
+    comparison = result.comparisons.get((row.horizon_days, row.method))
+    if comparison is None:
+        return "promoted" if row.method in (PROMOTED, result.promoted) else "–"
+    return _write_interval(comparison.log_loss_difference, comparison.log_loss_interval)
+
+
+def _write_interval(value: float, interval: tuple[float, float]) -> str:
+    return f"{value:+.4f} ({interval[0]:+.4f} to {interval[1]:+.4f})"
+
+
+def list_summary(summary: Summary) -> list[list[str]]:
+    """A line for each method over all tasks, heading first."""
+    heading = ["method", "mean rank", "log loss, promoted − method (95 %)", "AUROC, promoted − method (95 %)",
+               f"promoted better / worse, of {summary.tasks} tasks"]  # fmt: skip
+    lines = [
+        [row.method, f"{row.mean_rank:.2f}", _write_interval(row.log_loss_difference, row.log_loss_interval),
+         _write_interval(row.auroc_difference, row.auroc_interval), f"{row.better_tasks} / {row.worse_tasks}"]
+        for row in summary.methods
+    ]  # fmt: skip
+    return [heading, [PROMOTED, f"{summary.mean_rank:.2f}", "", "", ""], *lines]
+
+
+def write_summary(summary: Summary) -> str:
+    """What was promoted, in one sentence for each question."""
+    return (
+        f"Over {summary.tasks} tasks the promoted had a log loss of {summary.log_loss:.4f}, where a rescaling fitted "
+        f"on the outcomes themselves would have had {summary.bound:.4f}; expected less actual churn "
+        f"{summary.bias:+.3f}, {summary.absolute_bias:.3f} in size; AUROC {summary.auroc:.3f}; calibrated within "
+        f"chance in {summary.calibrated_tasks} tasks."
+    )
+
+
+def write_markdown(results: list[CutoffResult], summary: Summary | None) -> str:
+    """The summary and the table as Markdown, notes below it."""
+    over_all = [write_summary(summary), "", *write_table(list_summary(summary)), ""] if summary else []
+    notes = [f"- {result.predictions.cutoff}: {note}" for result in results for note in result.notes]
+    return "\n".join([*over_all, *write_table(list_lines(results), names=3), *(["", *notes] if notes else [])]) + "\n"
+
+
+def show_results(results: list[CutoffResult], console: Console) -> None:
+    """The same table on the screen; a narrow one wraps its lines rather than losing numbers."""
+    wide = Console(file=console.file, width=max(console.width, _SCREEN_WIDTH))
+    for result in results:
+        heading, *lines = list_lines([result])
+        cutoff = result.predictions.cutoff
+        screen = Table(title=f"{cutoff}, promoted: {result.promoted}", title_justify="left", box=box.SIMPLE_HEAD)
+        for number, name in enumerate(heading[1:]):
+            screen.add_column(name, justify="left" if number < 2 else "right", no_wrap=True)
+        for line, following in itertools.zip_longest(lines, lines[1:]):
+            screen.add_row(*line[1:], end_section=bool(following and following[1] != line[1]))
+        wide.print(screen)
+        for note in result.notes:
+            console.print(f"{cutoff}: {note}", highlight=False, soft_wrap=True, markup=False)
+
+
+def write_results(
+    results: list[CutoffResult],
+    summary: Summary | None,
+    shop: Shop,
+    data_until: date,
+    out: Path,
+    with_markdown: bool,
+) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    description = describe_results(results, summary, shop, data_until)
+    (out / "backtest.json").write_text(json.dumps(description, indent=1, allow_nan=False) + "\n")
+    predictions = pa.concat_tables(list_predictions(result.predictions) for result in results)
+    pacsv.write_csv(predictions, out / "predictions.csv", pacsv.WriteOptions(quoting_style="none"))
+    if with_markdown:
+        (out / "backtest.md").write_text(write_markdown(results, summary))

@@ -1,0 +1,163 @@
+"""What do all tasks of a backtest say together? A task is one cut-off and one horizon whose outcome is known.
+
+mean_rank     1 is the method with the lowest log loss of a task; what was promoted ranks as the kind that it was
+differences   promoted minus method, means over the tasks
+intervals     95 % bootstrap over customers, each drawn with all tasks that he is part of
+bias          what the probabilities of the promoted add up to, minus the churn rate that came
+bound         log loss after the slope and intercept that these very outcomes would have wished for: no method
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.stats import rankdata
+
+from training.evaluation.calibration_tests import measure_calibration
+from training.evaluation.metrics import DRAWS, SEED, Ranking, draw_weights, log_losses
+from training.models.calibration import logit, sigmoid
+from training.reporting.backtest_results import PROMOTED, CutoffResult
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class MethodSummary:
+    """worse_tasks, better_tasks: where promoted is significantly worse or better than the method, of one task each."""
+
+    method: str
+    mean_rank: float
+    log_loss_difference: float
+    log_loss_interval: Interval
+    auroc_difference: float
+    auroc_interval: Interval
+    worse_tasks: int
+    better_tasks: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    tasks: int
+    promoted: dict[str, str]
+    log_loss: float
+    bound: float
+    bias: float
+    absolute_bias: float
+    auroc: float
+    calibrated_tasks: int
+    mean_rank: float
+    methods: list[MethodSummary]
+
+
+@dataclass(frozen=True)
+class Task:
+    """customer (n,): the place among all customers; by_method has every kind and what was promoted."""
+
+    result: CutoffResult
+    horizon_days: int
+    customer: np.ndarray
+    outcome: np.ndarray
+    by_method: dict[str, np.ndarray]
+
+    @property
+    def promoted(self) -> np.ndarray:
+        return self.by_method[self.result.promoted]
+
+
+def summarise(results: Sequence[CutoffResult]) -> Summary | None:
+    """None where no outcome of both kinds is known."""
+    tasks, customers = list_tasks(results)
+    if not tasks:
+        return None
+    kinds = list(tasks[0].by_method)
+    losses = np.array([[log_losses(t.outcome, t.by_method[kind]).mean() for kind in kinds] for t in tasks])
+    ranks = rankdata(losses, axis=1)
+    chosen = [kinds.index(t.result.promoted) for t in tasks]
+    biases = np.array([t.promoted.mean() - t.outcome.mean() for t in tasks])
+    is_calibrated = [measure_calibration(t.outcome, t.promoted).ok for t in tasks]
+    drawn = _draw_differences(tasks, kinds, customers)
+    return Summary(
+        tasks=len(tasks),
+        promoted={result.predictions.cutoff.isoformat(): result.promoted for result in results},
+        log_loss=float(np.mean([row[k] for row, k in zip(losses, chosen, strict=True)])),
+        bound=float(np.mean([rescaled_loss(t.outcome, t.promoted) for t in tasks])),
+        bias=float(biases.mean()),
+        absolute_bias=float(np.abs(biases).mean()),
+        auroc=float(np.mean([_auroc(t.outcome, t.promoted) for t in tasks])),
+        calibrated_tasks=sum(is_calibrated),
+        mean_rank=float(np.mean([row[k] for row, k in zip(ranks, chosen, strict=True)])),
+        methods=[_summarise_method(tasks, kind, ranks[:, k].mean(), drawn[:, k]) for k, kind in enumerate(kinds)],
+    )
+
+
+def list_tasks(results: Sequence[CutoffResult]) -> tuple[list[Task], int]:
+    """The tasks with both outcomes, and how many customers there are in all."""
+    names = np.unique(np.concatenate([result.predictions.customer_id for result in results]))
+    tasks = []
+    for result in results:
+        of = result.predictions
+        place = np.searchsorted(names, of.customer_id)
+        for index, horizon_days in enumerate(of.horizons_days):
+            rows = of.is_measured(index)
+            outcome = of.outcome[rows, index]
+            if 0 < outcome.sum() < len(outcome):
+                told = {kind: p[rows, index] for kind, p in of.by_method.items() if kind != PROMOTED}
+                tasks.append(Task(result, horizon_days, place[rows], outcome, told))
+    return tasks, len(names)
+
+
+def rescaled_loss(outcome: np.ndarray, p: np.ndarray) -> float:
+    """Mean log loss of the slope and intercept on the logits of p that fit these outcomes best."""
+    terms = np.stack([logit(p), np.ones(len(p))], axis=1)
+
+    def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
+        score = terms @ line
+        return np.mean(np.logaddexp(0.0, score) - outcome * score), (sigmoid(score) - outcome) @ terms / len(p)
+
+    return float(minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B").fun)
+
+
+def _auroc(outcome: np.ndarray, p: np.ndarray) -> float:
+    return float(Ranking(outcome, p).auroc(np.ones((1, len(p))))[0])
+
+
+def _draw_differences(tasks: list[Task], kinds: list[str], customers: int) -> np.ndarray:
+    """(2, kinds, 1 + draws) of log loss and AUROC, promoted minus kind, means over tasks; the first is the truth."""
+    weights = chain([np.ones((1, customers))], draw_weights(customers, DRAWS, SEED))
+    return np.concatenate([_differ(tasks, kinds, drawn) for drawn in weights], axis=2)
+
+
+def _differ(tasks: list[Task], kinds: list[str], weights: np.ndarray) -> np.ndarray:
+    """(2, kinds, draws) for how often each customer was drawn (draws, customers)."""
+    totals = np.zeros((2, len(kinds), len(weights)))
+    for task in tasks:
+        own = weights[:, task.customer]
+        share = own / own.sum(axis=1, keepdims=True)
+        loss, auroc = log_losses(task.outcome, task.promoted), Ranking(task.outcome, task.promoted).auroc(own)
+        for k, kind in enumerate(kinds):
+            if kind != task.result.promoted:
+                p = task.by_method[kind]
+                totals[0, k] += share @ (loss - log_losses(task.outcome, p))
+                totals[1, k] += auroc - Ranking(task.outcome, p).auroc(own)
+    return totals / len(tasks)
+
+
+def _summarise_method(tasks: list[Task], kind: str, mean_rank: float, drawn: np.ndarray) -> MethodSummary:
+    """drawn (2, 1 + draws): see _draw_differences."""
+    compared = [task.result.comparisons.get((task.horizon_days, kind)) for task in tasks]
+    intervals = [comparison.log_loss_interval for comparison in compared if comparison]
+    low, high = np.nanpercentile(drawn[:, 1:], [2.5, 97.5], axis=1)
+    return MethodSummary(
+        method=kind,
+        mean_rank=float(mean_rank),
+        log_loss_difference=float(drawn[0, 0]),
+        log_loss_interval=(float(low[0]), float(high[0])),
+        auroc_difference=float(drawn[1, 0]),
+        auroc_interval=(float(low[1]), float(high[1])),
+        worse_tasks=sum(interval[0] > 0 for interval in intervals),
+        better_tasks=sum(interval[1] < 0 for interval in intervals),
+    )

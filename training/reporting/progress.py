@@ -1,0 +1,38 @@
+"""How far is the work? A moving bar for people, and now and then a line for logs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from training.selection.fit import Progress as Report
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+@contextmanager
+def show_progress(title: str, console: Console) -> Iterator[Report]:
+    """Gives what is to be called with the share done, 0 to 1, and what is going on."""
+    if console.is_terminal:
+        columns = (TextColumn(title), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task("starting", total=1.0)
+            yield lambda share, text: bar.update(task, completed=share, description=text)
+            bar.update(task, completed=1.0, description="done")
+    else:
+        yield _print_now_and_then(title, console)
+
+
+def _print_now_and_then(title: str, console: Console) -> Report:
+    last = [-SECONDS_BETWEEN_LINES]
+
+    def report(share: float, text: str) -> None:
+        if time.monotonic() - last[0] >= SECONDS_BETWEEN_LINES:
+            last[0] = time.monotonic()
+            console.print(f"{title} {share:4.0%} {text}", highlight=False, soft_wrap=True)
+
+    return report

@@ -1,0 +1,1 @@
+"""Which contender scores, and whether it may."""

@@ -1,0 +1,64 @@
+"""Are the probabilities right for the new and the old, for small spenders and large? By thirds of the customers.
+
+A third is off where its expected and its actual churn differ by more than chance explains: where the probabilities
+are right the difference has a known spread, sqrt(sum p (1 - p)) / n, and with so many thirds looked at, one in twenty
+trainings warns without cause (Bonferroni).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from training.evaluation.predictions import Predictions
+
+#: Trait -> the model input that it is read from, and what its thirds are called.
+TRAITS: dict[str, tuple[str, tuple[str, str, str]]] = {
+    "tenure": ("age", ("newest third", "middle third by tenure", "longest known third")),
+    "value": ("spend_total", ("third that spent least", "middle third by spend", "third that spent most")),
+}
+FALSE_ALARMS = 0.05
+
+
+@dataclass(frozen=True)
+class SegmentCheck:
+    """expected, churned: shares of the n customers of a third."""
+
+    horizon_days: int
+    segment: str
+    n: int
+    expected: float
+    churned: float
+    is_off: bool
+
+    def __str__(self) -> str:
+        return (
+            f"{self.horizon_days} days: of the {self.segment} {self.churned:.1%} of {self.n:,} churned, "
+            f"{self.expected:.1%} were expected: more than chance explains"
+        )
+
+
+def check_segments(predictions: Predictions, method: str) -> list[SegmentCheck]:
+    """Every third of every trait at every horizon; none where nobody's outcome is known."""
+    found = []
+    for index, horizon_days in enumerate(predictions.horizons_days):
+        outcome, p = predictions.of(method, index)
+        rows = predictions.is_measured(index)
+        for trait, values in predictions.traits.items():
+            third = np.searchsorted(np.quantile(values[rows], [1 / 3, 2 / 3]), values[rows]) if len(p) else p
+            for number, name in enumerate(TRAITS[trait][1]):
+                chosen = third == number
+                if chosen.any():
+                    found.append((horizon_days, name, outcome[chosen], p[chosen]))
+    limit = norm.isf(FALSE_ALARMS / 2 / max(1, len(found)))
+    return [_check(*segment, limit) for segment in found]
+
+
+def _check(horizon_days: int, segment: str, outcome: np.ndarray, p: np.ndarray, limit: float) -> SegmentCheck:
+    chance = np.sqrt((p * (1 - p)).sum()) / len(p)
+    expected, churned = float(p.mean()), float(outcome.mean())
+    return SegmentCheck(
+        horizon_days, segment, len(p), expected, churned, bool(abs(churned - expected) > limit * chance)
+    )

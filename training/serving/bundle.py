@@ -1,0 +1,234 @@
+"""How is a trained model kept, and why may it be trusted when it is loaded? A folder of data files and their hashes.
+
+    manifest.json   format, and the sha256 of every other file; the sha256 of this file is the bundle's hash
+    settings.json   everything that decides how inputs are made and what the weights mean
+    weights.f32     the network's numbers; or member_*.json of a baseline; or both for a blend, and its blend.json
+    evidence.f32    what the reasons are guessed with
+    spend.json      how much a customer will spend
+    metrics.json    what the gate measured
+    model_card.md   the same for people
+
+Loading compares every hash before it parses a file (sealed.py). It builds the architecture in code and
+never unpickles, evaluates or imports anything that a bundle names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.features import ACTIVITY_MEASURES, FEATURES
+from spark_jobs.contract.windows import MOST_UNDONE_DAYS, ChurnDefinition
+from training.config import ModelSettings
+from training.models.blend import BlendMembers, files_of, read_weights
+from training.models.calibration import Calibration
+from training.models.members import BLENDS, KINDS, LSTM, BaselineMembers, Members, NetworkMembers
+from training.models.network.architecture import Architecture
+from training.models.network.served import LeanNetwork
+from training.selection.fit import Candidate
+from training.selection.spend import SpendModel
+from training.serving.explanation import WINDOW_WEEKS, list_groups
+from training.serving.integrity import (
+    MANIFEST,
+    from_json,
+    hash_content,
+    make_manifest,
+    place_folder,
+    read_files,
+    to_json,
+)
+from training.tensors.dataset import TensorSpec
+
+SETTINGS, METRICS, MODEL_CARD = "settings.json", "metrics.json", "model_card.md"
+EVIDENCE = "evidence.f32"
+SPEND = "spend.json"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk. `hash` is what the registry keeps; `version` names the folder."""
+
+    folder: Path
+    version: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class LoadedBundle:
+    shop: str
+    trained_through: date
+    candidate: Candidate
+    spend: SpendModel | None = None
+
+
+def write_bundle(
+    models: Path,
+    shop_name: str,
+    trained_through: date,
+    candidate: Candidate,
+    settings: ModelSettings,
+    metrics: Mapping[str, object],
+    model_card: str,
+    spend: SpendModel | None = None,
+) -> Bundle:
+    """Keeps a candidate under `models`, whole or not at all; the same content again changes nothing."""
+    files = {
+        SETTINGS: to_json(_describe(shop_name, trained_through, candidate, settings)),
+        METRICS: to_json(metrics),
+        MODEL_CARD: model_card.encode(),
+        EVIDENCE: candidate.evidence.astype("<f4").tobytes(),
+        **({SPEND: spend.to_file()} if spend else {}),
+        **candidate.members.to_files(),
+    }
+    manifest = make_manifest(files)
+    bundle_hash = hash_content(manifest)
+    version = f"{trained_through}-{bundle_hash[:8]}"
+    bundle = Bundle(models / version, version, bundle_hash)
+    if not bundle.folder.exists():
+        place_folder(bundle.folder, {**files, MANIFEST: manifest})
+    read_files(bundle.folder, bundle_hash)
+    return bundle
+
+
+def load_bundle(folder: Path | str, expected_hash: str | None = None) -> LoadedBundle:
+    """The model of a folder. Raises ChurnError where it is damaged, foreign, or of inputs that have changed."""
+    folder = Path(folder)
+    files = read_files(folder, expected_hash)
+    try:
+        return _rebuild(from_json(folder / SETTINGS, files[SETTINGS]), files)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ChurnError(f"{folder / SETTINGS} does not describe a model ({error!r}): train again") from None
+
+
+def _describe(shop_name: str, trained_through: date, candidate: Candidate, settings: ModelSettings) -> dict:
+    spec, churn = candidate.spec, candidate.spec.churn
+    return {
+        "shop": shop_name,
+        "trained_through": trained_through.isoformat(),
+        "kind": candidate.kind,
+        "members": candidate.members.count,
+        "churn": {
+            "horizons_days": list(churn.horizons_days),
+            "primary_horizon_days": churn.primary_horizon_days,
+            "eligible_within_days": churn.eligible_within_days,
+            "activity": churn.activity,
+            "undone_within_days": churn.undone_within_days,
+        },
+        "features": {feature.name: feature.fingerprint for feature in spec.features},
+        "typical": candidate.typical.tolist(),
+        "calibration": {
+            "slope": candidate.calibration.slope.tolist(),
+            "intercept": candidate.calibration.intercept.tolist(),
+            "drift": candidate.calibration.drift.tolist(),
+        },
+        "validation_log_loss": [None if np.isnan(loss) else loss for loss in candidate.validation_log_loss.tolist()],
+        "settings": settings.as_dict(),
+    }
+
+
+def load_spend(folder: Path | str, expected_hash: str | None = None) -> tuple[TensorSpec, SpendModel | None]:
+    """The inputs and the model of spend of a bundle, without what tells churn. Raises ChurnError as load_bundle."""
+    folder = Path(folder)
+    files = read_files(folder, expected_hash)
+    try:
+        _, spec = _read_spec(from_json(folder / SETTINGS, files[SETTINGS]))
+        return spec, _read_spend(spec, files)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ChurnError(f"{folder / SPEND} does not describe spend ({error!r}): train again") from None
+
+
+def _read_spec(described: dict) -> tuple[ModelSettings, TensorSpec]:
+    settings, churn = ModelSettings.from_mapping(described["settings"], SETTINGS), _read_churn(described["churn"])
+    features = _find_features(described["features"])
+    return settings, TensorSpec(features, churn, settings.step_days, settings.history_steps)
+
+
+def _read_spend(spec: TensorSpec, files: Mapping[str, bytes]) -> SpendModel | None:
+    """None in a bundle from before there was one."""
+    return SpendModel.from_file(files[SPEND], len(spec.features), spec.churn.horizons_days) if SPEND in files else None
+
+
+def _rebuild(described: dict, files: Mapping[str, bytes]) -> LoadedBundle:
+    settings, spec = _read_spec(described)
+    churn = spec.churn
+    kind, count = described["kind"], described["members"]
+    if kind not in KINDS or not isinstance(count, int) or not 1 <= count <= 20:
+        raise ValueError(f"kind {kind!r} with {count!r} members")
+    lines = described["calibration"]
+    calibration = Calibration(
+        *(_read_numbers(lines[key], len(churn.horizons_days)) for key in ("slope", "intercept", "drift"))
+    )
+    if not (calibration.slope > 0).all():
+        raise ValueError("calibration slopes must be positive")
+    losses = [np.nan if loss is None else float(loss) for loss in described["validation_log_loss"]]
+    members = _rebuild_members(kind, count, spec, settings, files)
+    typical = _read_numbers(described["typical"], len(spec.features))
+    evidence = _read_evidence(files[EVIDENCE], spec)
+    candidate = Candidate(kind, spec, members, calibration, typical, np.array(losses), evidence)
+    trained_through = date.fromisoformat(described["trained_through"])
+    return LoadedBundle(str(described["shop"]), trained_through, candidate, _read_spend(spec, files))
+
+
+def _rebuild_members(
+    kind: str, count: int, spec: TensorSpec, settings: ModelSettings, files: Mapping[str, bytes]
+) -> Members:
+    if kind in BLENDS:
+        weights = read_weights(files, BLENDS[kind], len(spec.churn.horizons_days))
+        parts = {part: _rebuild_members(part, count, spec, settings, files_of(part, files)) for part in weights}
+        return BlendMembers(parts, np.stack(list(weights.values())))
+    if kind != LSTM:
+        return BaselineMembers.from_files(kind, count, files)
+    return NetworkMembers.from_files(_build_network(Architecture.of(spec, settings)), count, files)
+
+
+def _build_network(architecture: Architecture):
+    """The LSTM without TensorFlow; what stands in its place for an ablation with it."""
+    if architecture.cell == "lstm":
+        return LeanNetwork(architecture)
+    from training.models.network.network import ChurnNetwork
+
+    return ChurnNetwork(architecture)
+
+
+def _read_churn(values: dict) -> ChurnDefinition:
+    churn = ChurnDefinition(tuple(values["horizons_days"]), values["primary_horizon_days"],
+                            values["eligible_within_days"], values["activity"],
+                            values["undone_within_days"])  # fmt: skip
+    days = (*churn.horizons_days, churn.eligible_within_days)
+    if not all(type(d) is int and 1 <= d <= 3650 for d in days) or list(churn.horizons_days) != sorted(set(days[:-1])):
+        raise ValueError(f"horizons and eligibility {days}")
+    if type(churn.undone_within_days) is not int or not 0 <= churn.undone_within_days <= MOST_UNDONE_DAYS:
+        raise ValueError(f"undone_within_days {churn.undone_within_days!r}")
+    if churn.primary_horizon_days not in churn.horizons_days or churn.activity not in ACTIVITY_MEASURES:
+        raise ValueError(f"primary horizon {churn.primary_horizon_days!r}, activity {churn.activity!r}")
+    return churn
+
+
+def _find_features(fingerprints: dict[str, str]) -> tuple:
+    """The contract's features of these names. Raises ChurnError where one is gone or its formula is another."""
+    known = {feature.name: feature for feature in FEATURES}
+    changed = [n for n, was in fingerprints.items() if n not in known or known[n].fingerprint != was]
+    if changed or not fingerprints:
+        raise ChurnError(f"the model was trained on other inputs ({', '.join(changed) or 'none'}): train again")
+    return tuple(known[name] for name in fingerprints)
+
+
+def _read_numbers(values: list, count: int) -> np.ndarray:
+    numbers = np.array(values, dtype=float)
+    if numbers.shape != (count,) or not np.isfinite(numbers).all():
+        raise ValueError(f"expected {count} finite numbers, found {values!r:.80}")
+    return numbers
+
+
+def _read_evidence(content: bytes, spec: TensorSpec) -> np.ndarray:
+    """Candidate.evidence. Raises ValueError where it is not of this shape, or not finite."""
+    shape = (len(WINDOW_WEEKS), 3 + 2 * len(spec.features), len(list_groups(spec)))
+    evidence = np.frombuffer(content, "<f4").astype(np.float32).reshape(shape)
+    if not np.isfinite(evidence).all():
+        raise ValueError("evidence must be finite")
+    return evidence

@@ -1,0 +1,41 @@
+"""Which reasons does a person read? Those whose sentence is bad news, the strongest first, each once.
+
+A model may rest a risk on what nobody would call a reason, as a purchase seven days ago where two weeks are usual. Such
+evidence is left out. Whoever has no other gets the rate of customers like this one.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from spark_jobs.contract.reason_words import BASE_RATE
+from spark_jobs.contract.shop.model import Shop
+from training.serving.explanation import Reasons
+from training.serving.reason_texts import write_texts
+
+
+def tell_reasons(
+    reasons: Reasons, batch: pa.RecordBatch | pa.Table, measures: tuple[str, ...], as_of: date, shop: Shop,
+    present: np.ndarray,
+) -> tuple[Reasons, np.ndarray]:  # fmt: skip
+    """The reasons that are told, and their sentences (B, MOST_REASONS) object; both None where there is no further one.
+
+    present: (B,) the primary probability.
+    """
+    texts = write_texts(reasons, batch, measures, as_of, shop, present)
+    for rank in range(1, texts.shape[1]):
+        is_repeated = (texts[:, :rank] == texts[:, rank : rank + 1]).any(axis=1)
+        texts[is_repeated, rank] = None
+    is_told = texts != None  # noqa: E711, of each element
+    order = np.argsort(~is_told, axis=1, kind="stable")
+    told = Reasons(np.where(is_told, reasons.group, None), reasons.weeks, np.where(is_told, reasons.effect, np.nan))
+    texts = np.take_along_axis(texts, order, axis=1)
+    told = Reasons(*(np.take_along_axis(values, order, axis=1) for values in told))
+    bare = np.flatnonzero(~is_told.any(axis=1))
+    told.group[bare, 0], told.weeks[bare, 0] = BASE_RATE, 0
+    base_rate = Reasons(told.group[bare], told.weeks[bare], told.effect[bare])
+    texts[bare] = write_texts(base_rate, pa.table(batch).take(pa.array(bare)), measures, as_of, shop, present[bare])
+    return told, texts

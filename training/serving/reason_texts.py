@@ -1,0 +1,267 @@
+"""What is said of a reason? The words of contract/reason_words.py with numbers of the customer's own series.
+
+A change compares the last weeks with as many before them; where nothing happened in them, it tells what was usual in
+the half year before. Whatever the model thinks, the sentence is true, and it is bad news. A fact that is none by
+itself, an amount or a rise, is told with what makes it such: that there was only one day with a purchase, that one day
+was most of all, or a silence that is longer than the customer's usual gap. Where nothing does, there is no sentence.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from spark_jobs.contract.features import ACTIVITY_MEASURES
+from spark_jobs.contract.reason_words import (
+    BAD_NEWS,
+    BASE_RATE,
+    COUNTED_IN_DAYS,
+    LANGUAGES,
+    ORDER_SIZES,
+    REASON_GROUPS,
+    ReasonGroup,
+)
+from spark_jobs.contract.shop.model import Shop
+from training.serving.explanation import WINDOW_WEEKS, Reasons
+from training.tensors.activity import find_undone_days, leave_out
+from training.tensors.dataset import to_day_number
+from training.tensors.grid import read_rows
+
+#: How far back it is usual to look.
+WEEKS_BEFORE = 26
+WEEKS_PER_MONTH = 365.25 / 12 / 7
+#: A smaller change is told as an amount.
+SMALLEST_PERCENT = 10
+#: Where anything is left, it has not fallen by 100 %.
+MOST_FALLEN = -99
+#: One day with this share of all that a customer ever bought is told, from so many days with a purchase on.
+ONE_OFF_SHARE = 0.5
+ONE_OFF_DAYS = 3
+#: From so many times the usual gap on, silence is told by it.
+LONG_GAP = 1.5
+#: Whoever is active only once in this share of the primary horizon may well miss it though nothing is wrong.
+RARE_SHARE = 0.5
+
+
+def write_texts(
+    reasons: Reasons, batch: pa.RecordBatch, measures: tuple[str, ...], as_of: date, shop: Shop, present: np.ndarray
+) -> np.ndarray:
+    """(B, MOST_REASONS) object: a sentence for every reason, None where there is none or it is no bad news.
+
+    present: (B,) the primary probability, of which BASE_RATE tells.
+    """
+    told = _Series(batch, measures, as_of, shop)
+    texts = np.full(reasons.group.shape, None, dtype=object)
+    for name in {group for group in reasons.group.ravel() if group is not None}:
+        row, rank = np.nonzero(reasons.group == name)
+        if name == BASE_RATE:
+            texts[row, rank] = told.tell_base_rate(present[row])
+        else:
+            texts[row, rank] = told.tell(REASON_GROUPS[name], row, reasons.weeks[row, rank])
+    return texts
+
+
+class _Series:
+    """The facts of a batch of customers, and how they are told in the shop's language."""
+
+    def __init__(self, batch: pa.RecordBatch, measures: tuple[str, ...], as_of: date, shop: Shop):
+        self.today = to_day_number(as_of)
+        rows = read_rows(batch, measures)
+        self.rows = leave_out(rows, find_undone_days(rows, shop.churn) <= self.today)
+        self.words, self.currency, self.churn = LANGUAGES[shop.language], shop.currency, shop.churn
+        self.days_with_us = self.today - self.rows.first_day + 1
+        self.ends = np.searchsorted(self.rows.row, np.arange(self.rows.count + 1))
+        self.activity = "purchase" if "sale_count" in measures else "visit"
+        self.silent_measures = ("sale_count", *ORDER_SIZES) if self.activity == "purchase" else ("browse_count",)
+        self._look_at_activity()
+
+    def tell(self, group: ReasonGroup, row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
+        """A sentence for each of the rows; None where what there is to say is no bad news."""
+        tellers = {"change": self._tell_changes, "mean": self._tell_means, "total": self._tell_totals,
+                   "recency": self._tell_gaps, "tenure": self._tell_tenures}  # fmt: skip
+        measures = tuple(name for name in group.measures if name in self.rows.measures)
+        return [text and start(text) for text in tellers[group.told](measures, row, weeks)]
+
+    def tell_base_rate(self, present: np.ndarray) -> list[str]:
+        """What becomes of customers like these; percents are rounded down, so that none is certain."""
+        activity, days = self.words.activities[self.churn.activity], self._days(self.churn.primary_horizon_days)
+        return [
+            start(self.words.base_rate.format(percent=int(100 * p), activity=activity, days=days))
+            for p in present.tolist()
+        ]
+
+    def _tell_changes(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
+        """Fell, rose or none at all; an amount where nothing moved or there is nothing to compare with."""
+        measure = measures[0]
+        sums, span = self._sum_weeks(measure), np.where(weeks > 0, weeks, self._level_weeks(row))
+        now, since = sums[row, span], sums[row, weeks]
+        known_before = np.maximum(self.days_with_us[row] // 7 - weeks, 0)
+        compared, usual = np.minimum(known_before, weeks), np.minimum(known_before, WEEKS_BEFORE)
+        monthly = (sums[row, weeks + usual] - since) / np.maximum(usual, 1) * WEEKS_PER_MONTH
+        before = (sums[row, weeks + compared] - since) / np.maximum(compared, 1) * weeks
+        percent = np.round(100 * (now / np.where(before > 0, before, np.inf) - 1)).clip(min=MOST_FALLEN)
+        percent[before <= 0] = 0.0
+        facts = zip(*(values.tolist() for values in (row, span, now, monthly * (weeks > 0), percent)), strict=True)
+        return [self._tell_change(measure, *of) for of in facts]
+
+    def _tell_change(
+        self, measure: str, row: int, weeks: int, now: float, monthly: float, percent: float
+    ) -> str | None:
+        """Bad news as it is; else with what makes it such. No activity is silence, which may be nothing unusual."""
+        is_less = now <= 0 or percent <= -SMALLEST_PERCENT
+        text = self._state_change(measure, weeks, now, monthly, percent)
+        if measure in BAD_NEWS:
+            return None if is_less else text
+        if now <= 0 and measure in self.silent_measures:
+            return text if self.is_silent[row] else self._tell_rarity(row)
+        return text if is_less else self._tell_order(measure, row) or self._add_silence(text, row)
+
+    def _tell_order(self, measure: str, row: int) -> str:
+        """That all, or most, of what somebody bought was bought on one day; empty where that is not so."""
+        if measure not in (*ORDER_SIZES, "sale_count") or self.activity != "purchase":
+            return ""
+        day, size = self._active_days(row, "sale_count", measure)
+        if measure == "sale_count":
+            return self.words.one_purchase.format(ago=self._ago(self.today - day[0])) if len(day) == 1 else ""
+        largest = int(size.argmax()) if len(size) else 0
+        if len(day) == 1:
+            return self.words.one_day_amount.format(
+                noun=self.words.nouns[measure][0],
+                amount=self._amount(measure, size[0]),
+                ago=self._ago(self.today - day[0]),
+            )
+        if len(day) < ONE_OFF_DAYS or size[largest] < ONE_OFF_SHARE * size.sum():
+            return ""
+        return self.words.one_off.format(
+            noun=self.words.nouns[measure][0], amount=self._amount(measure, size[largest]),
+            total=self._amount(measure, size.sum()), ago=self._ago(self.today - day[largest]),
+        )  # fmt: skip
+
+    def _active_days(self, row: int, measure: str, size: str) -> tuple[np.ndarray, np.ndarray]:
+        """The customer's days on which the measure is above zero, and another measure of these days."""
+        own = slice(self.ends[row], self.ends[row + 1])
+        is_active = self.rows.measures[measure][own] > 0
+        return self.rows.day[own][is_active], self.rows.measures[size][own][is_active]
+
+    def _add_silence(self, text: str, row: int) -> str | None:
+        """The fact, and how long ago the customer was active last; None where that is not unusual for him."""
+        if not self.count[row]:
+            return f"{text}, {self.words.no_purchase}" if self.activity == "purchase" else None
+        if not self.is_silent[row]:
+            return self._tell_rarity(row)
+        activity = self.words.activities[self.activity]
+        return self.words.last.format(fact=text, activity=activity, ago=self._ago(self.silence[row]))
+
+    def _tell_rarity(self, row: int) -> str | None:
+        """That the customer is seldom active; None where that is not so."""
+        if self.gap[row] < RARE_SHARE * self.churn.primary_horizon_days:
+            return None
+        activity = self.words.activities[self.activity]
+        gap, ago = self._days(round(self.gap[row])), self._ago(self.silence[row])
+        return self.words.rare.format(activity=activity, gap=gap, ago=ago)
+
+    def _look_at_activity(self) -> None:
+        """By customer: days with activity, days since the last, the mean gap between them; and whether the silence is
+        unusual. It is where there was only one such day, or none."""
+        happened = self.rows.measures[ACTIVITY_MEASURES[self.activity]] > 0
+        of, day = self.rows.row[happened], self.rows.day[happened]
+        self.count = np.bincount(of, minlength=self.rows.count)
+        first, last = np.full(self.rows.count, self.today), self.rows.first_day.copy()
+        np.minimum.at(first, of, day)
+        np.maximum.at(last, of, day)
+        self.silence = self.today - last
+        self.gap = np.maximum(last - first, 0) / np.maximum(self.count - 1, 1)
+        self.is_silent = (self.count < 2) | (self.silence > self.gap)
+
+    def _state_change(self, measure: str, weeks: int, now: float, monthly: float, percent: float) -> str:
+        words, (noun, _) = self.words, self.words.nouns[measure]
+        if now <= 0:
+            none = words.none_after if monthly > 0 else words.none
+            return none.format(noun=noun, weeks=self._weeks(weeks), amount=self._amount(measure, monthly))
+        if abs(percent) < SMALLEST_PERCENT:
+            return words.amount.format(noun=noun, weeks=self._weeks(weeks), amount=self._amount(measure, now))
+        change = words.fell if percent < 0 else words.rose
+        return change.format(noun=noun, percent=f"{abs(percent):.0f}", weeks=self._weeks(weeks))
+
+    def _tell_means(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
+        """The mean over the weeks; where there was nothing to take it of, how many there were that have none."""
+        span = np.where(weeks > 0, weeks, self._level_weeks(row))
+        sums = (self._sum_weeks(name)[row, span].tolist() for name in measures)
+        facts = zip(row.tolist(), span.tolist(), *sums, strict=True)
+        return [self._tell_mean(measures, *of) for of in facts]
+
+    def _tell_mean(
+        self, measures: tuple[str, ...], row: int, weeks: int, value: float, count: float, there: float
+    ) -> str | None:
+        measure, _, counted = measures
+        if not count:
+            return self._tell_change(counted, row, weeks, there, monthly=0.0, percent=0.0)
+        noun, amount = self.words.nouns[measure][0], self._amount(measure, value / count)
+        text = self.words.amount.format(noun=noun, weeks=self._weeks(weeks), amount=amount)
+        return text if value < 0 else self._add_silence(text, row)
+
+    def _tell_totals(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
+        measure = measures[0]
+        noun = self.words.nouns[measure][0]
+        totals = np.bincount(self.rows.row, self.rows.measures[measure], minlength=self.rows.count)[row].tolist()
+        return [
+            self._add_silence(self.words.total.format(noun=noun, amount=self._amount(measure, value)), of)
+            for of, value in zip(row.tolist(), totals, strict=True)
+        ]
+
+    def _tell_gaps(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
+        """The silence beside the customer's own usual gap."""
+        return [self._tell_gap(of) for of in row.tolist()]
+
+    def _tell_gap(self, row: int) -> str | None:
+        if self.count[row] == 0:
+            return self.words.no_purchase
+        days, gap = int(self.silence[row]), self.gap[row]
+        if self.count[row] == 1:
+            return self.words.one_purchase.format(ago=self._ago(days))
+        if days >= LONG_GAP * gap:
+            return self.words.long_gap.format(days=self._days(days), ratio=f"{days / gap:.1f}")
+        if days > gap:
+            return self.words.usual_gap.format(ago=self._ago(days), gap=self._days(round(gap)))
+        return self._tell_rarity(row)
+
+    def _tell_tenures(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
+        return [
+            self._add_silence(self.words.tenure.format(ago=self._ago(days)), of)
+            for of, days in zip(row.tolist(), (self.days_with_us[row] - 1).tolist(), strict=True)
+        ]
+
+    def _level_weeks(self, row: np.ndarray) -> np.ndarray:
+        """The weeks that a level is told over: half a year, or all weeks of a newer customer."""
+        return np.minimum(WEEKS_BEFORE, -(-self.days_with_us[row] // 7))
+
+    def _sum_weeks(self, measure: str) -> np.ndarray:
+        """(customers, weeks + 1) what the last 0, 1, 2, … weeks add up to."""
+        values = self.rows.measures[measure]
+        values = (values > 0).astype(float) if measure in COUNTED_IN_DAYS else values
+        width = max(WINDOW_WEEKS) + WEEKS_BEFORE
+        week = (self.today - self.rows.day) // 7
+        is_near = week < width
+        cell = self.rows.row[is_near] * width + week[is_near]
+        weekly = np.bincount(cell, values[is_near], minlength=self.rows.count * width)
+        return np.pad(np.cumsum(weekly.reshape(-1, width), axis=1), ((0, 0), (1, 0)))
+
+    def _weeks(self, count: int) -> str:
+        return self.words.one_week if count == 1 else self.words.weeks.format(count=count)
+
+    def _days(self, count: int) -> str:
+        return self.words.one_day if count == 1 else self.words.days.format(count=count)
+
+    def _ago(self, days: int) -> str:
+        return self.words.ago.format(days=self._days(int(days))) if days else self.words.today
+
+    def _amount(self, measure: str, value: float) -> str:
+        number = f"{value:,.2f}" if measure == "spend" else f"{value:,.1f}" if value % 1 else f"{value:,.0f}"
+        return number + self.words.nouns[measure][1].format(currency=self.currency)
+
+
+def start(text: str) -> str:
+    """A sentence begins with a capital letter."""
+    return text[:1].upper() + text[1:]

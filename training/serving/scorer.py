@@ -1,0 +1,125 @@
+"""What is every customer's risk tonight? Scores batches of customer_series with a bundle, inside any worker process.
+
+The inputs come from training/tensors/dataset.py, the same code that training used. No kind that may score
+needs TensorFlow: the LSTM is served by training/models/network/served.py.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.features import available_features
+from spark_jobs.contract.shop.model import Bands, Shop
+from spark_jobs.contract.tables import REASON_COLUMNS, churn_risk, probability_column
+from training.selection.spend import expect_spend, find_daily_rate
+from training.serving.bundle import LoadedBundle, load_bundle
+from training.serving.explanation import Look, find_reasons
+from training.serving.reason_choice import tell_reasons
+from training.tensors.dataset import Tensors
+from training.tensors.money import limit_days, read_money
+
+MONEY = pa.decimal128(18, 2)
+#: One Spark task is one core; TensorFlow would take all of them. Read when TensorFlow starts.
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+
+
+@lru_cache(maxsize=4)
+def load_scorer(folder: Path | str, expected_hash: str | None = None) -> Scorer:
+    """The scorer of a bundle; a process loads each bundle once."""
+    for name, value in ONE_THREAD.items():
+        os.environ.setdefault(name, value)
+    return Scorer(load_bundle(folder, expected_hash))
+
+
+class Scorer:
+    """A loaded bundle that turns batches of customer_series into rows of churn_risk."""
+
+    def __init__(self, bundle: LoadedBundle):
+        self.bundle, self.candidate = bundle, bundle.candidate
+
+    def check(self, shop: Shop) -> None:
+        """Raises ChurnError where the model does not fit the shop as it is now."""
+        spec = self.candidate.spec
+        if self.bundle.shop != shop.name:
+            raise ChurnError(f"the model is of shop {self.bundle.shop}, not of {shop.name}: train one for {shop.name}")
+        if spec.churn != shop.churn:
+            raise ChurnError(f"shop.toml's [churn] is {shop.churn}, the model learned {spec.churn}: train again")
+        gone = [f.name for f in spec.features if f not in available_features(shop.mapped_columns)]
+        if gone:
+            raise ChurnError(f"shop.toml no longer maps what the model needs for {', '.join(gone)}: train again")
+
+    def score(
+        self, batch: pa.RecordBatch, as_of: date, shop: Shop, model_version: str, is_hindsight: bool
+    ) -> pa.RecordBatch:
+        """One row per customer of the batch, in its order, with the columns of contract.tables.churn_risk."""
+        self.check(shop)
+        horizons = shop.churn.horizons_days
+        if batch.num_rows == 0:
+            return pa.RecordBatch.from_pylist([], schema(horizons))
+        tensors = self.candidate.spec.build(batch, as_of)
+        looked = Look.at(self.candidate, tensors.inputs, tensors.lengths)
+        band = find_bands(shop.bands, looked.present)
+        spend = self._expect_spend(batch, tensors, as_of, shop.churn.primary_horizon_days)
+        count = batch.num_rows
+        columns = {
+            "customer_id": tensors.customer_id,
+            **{probability_column(h): pa.array(looked.p[:, n]) for n, h in enumerate(horizons)},
+            "expected_spend": pa.array(spend).cast(MONEY),
+            "spend_at_risk": pa.array(np.round(spend * looked.present, 2)).cast(MONEY),
+            "band": pa.array(band),
+            **self._explain(batch, looked, np.flatnonzero(band != "low"), as_of, shop),
+            "model_version": pa.repeat(pa.scalar(model_version), count),
+            "is_hindsight": pa.repeat(pa.scalar(is_hindsight), count),
+            "as_of": pa.repeat(pa.scalar(as_of, pa.date32()), count),
+        }
+        target = schema(horizons)
+        return pa.RecordBatch.from_arrays([columns[name] for name in target.names], schema=target)
+
+    def _explain(
+        self, batch: pa.RecordBatch, looked: Look, at_risk: np.ndarray, as_of: date, shop: Shop
+    ) -> dict[str, pa.Array]:
+        """The reason columns; null where nobody needs to act, for a reason costs more than a score."""
+        reasons = find_reasons(self.candidate, looked, at_risk)
+        reasons, texts = tell_reasons(reasons, batch.take(pa.array(at_risk)), self.candidate.spec.measures, as_of,
+                                      shop, looked.present[at_risk])  # fmt: skip
+        place = np.full(batch.num_rows, -1)
+        place[at_risk] = np.arange(len(at_risk))
+        rows = pa.array(place, mask=place < 0)
+        found = {"reason_effect": pa.array(reasons.effect[:, 0], from_pandas=True)}
+        for rank, name in enumerate(REASON_COLUMNS):
+            found |= {name: pa.array(reasons.group[:, rank], pa.string()),
+                      f"{name}_text": pa.array(texts[:, rank], pa.string())}  # fmt: skip
+        return {name: values.take(rows) for name, values in found.items()}
+
+    def _expect_spend(self, batch: pa.RecordBatch, tensors: Tensors, as_of: date, horizon_days: int) -> np.ndarray:
+        """(customers,) the spend of the horizon if the customer stays; by the own rate where the bundle cannot tell."""
+        model = self.bundle.spend
+        limited, is_limited = limit_days(batch, model.limits if model else {})
+        rows, line = read_money(limited), model and model.stays
+        if line is None:
+            return expect_spend(rows, as_of, horizon_days)
+        inputs = tensors.last(tensors.inputs).astype(float)
+        if is_limited.any():
+            own_tensors = self.candidate.spec.build(limited.filter(pa.array(is_limited)), as_of)
+            inputs[is_limited] = own_tensors.last(own_tensors.inputs)
+        return np.round(line.predict(inputs, find_daily_rate(rows, as_of) * horizon_days), 2)
+
+
+def schema(horizons_days: tuple[int, ...]) -> pa.Schema:
+    """The Arrow schema of contract.tables.churn_risk."""
+    types = {"string": pa.string(), "double": pa.float64(), "boolean": pa.bool_(), "date": pa.date32(),
+             "decimal(18,2)": MONEY}  # fmt: skip
+    columns = churn_risk(horizons_days).columns
+    return pa.schema([pa.field(c.name, types[c.type], nullable=c.nullable) for c in columns])
+
+
+def find_bands(bands: Bands, probability: np.ndarray) -> np.ndarray:
+    """(n,) the band of each probability, as Bands.of says."""
+    return np.select([probability >= bands.high, probability >= bands.medium], ["high", "medium"], "low")

@@ -1,0 +1,1 @@
+"""From histories to tensors: the one code that training and scoring share."""

@@ -1,0 +1,303 @@
+"""What does a model see, and what may it learn from? Turns customer_series into tensors; training and scoring alike.
+
+    Tensors.inputs      (customers, steps, features) float32, steps left-aligned and padded with zeros on the right
+    Tensors.lengths     (customers,) int32, steps that are not padding
+    Tensors.labels      (customers, steps, horizons) float32, 1 = no qualifying activity in (step's end, + horizon]
+    Tensors.taught      (customers, steps, horizons) float32, 1 = the label is closed and the customer was eligible
+    Tensors.quiet_days  (customers, steps) float32, days from the last qualifying activity to the step's end
+    Tensors.upcoming_days  (customers, steps) float32, days from the step's end to the next qualifying activity
+    Tensors.known_days  (customers, steps) float32, days after the step's end that teach: those up to as_of less the
+                        delay of late files, 0 where the customer was not eligible
+
+Scoring ignores the last five. No value depends on another customer of the batch: no skew by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+from pandas.util import hash_array
+
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.features import ACTIVITY_MEASURES, Feature, available_features
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.windows import ChurnDefinition
+from training.config import ModelSettings
+from training.tensors.activity import SeenGrid, find_undone_days, leave_out, list_measures
+from training.tensors.grid import NEVER, Grid, SeriesRows, compute_feature, read_rows
+
+STEPS_ROUNDED_TO = 8
+CHUNK_ROWS = 8192
+#: A series up to this many customers is held in memory, ordered by customer: its files' order then changes nothing.
+ROWS_IN_MEMORY = 1_000_000
+#: Stands for no qualifying activity at all in quiet_days, and for none that is known in upcoming_days.
+NEVER_DAYS = 1e6
+_EPOCH = date(1970, 1, 1)
+
+
+def to_day_number(day: date) -> int:
+    return (day - _EPOCH).days
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """See the top of this file. `end_day` is the day number of every customer's last step."""
+
+    customer_id: pa.Array
+    inputs: np.ndarray
+    lengths: np.ndarray
+    labels: np.ndarray
+    taught: np.ndarray
+    quiet_days: np.ndarray
+    upcoming_days: np.ndarray
+    known_days: np.ndarray
+    step_ends: np.ndarray  # (customers, steps) int32 day numbers; meaningless in the padding
+
+    def take(self, rows: np.ndarray) -> Tensors:
+        values = (getattr(self, field.name)[rows] for field in fields(self)[1:])
+        return Tensors(self.customer_id.take(pa.array(rows)), *values)
+
+    def last(self, values: np.ndarray) -> np.ndarray:
+        """(customers, …): what `values` (customers, steps, …) hold at every customer's last step."""
+        return values[np.arange(len(self.lengths)), self.lengths - 1]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Everything that decides what the tensors of a series are; a bundle keeps it."""
+
+    features: tuple[Feature, ...]
+    churn: ChurnDefinition
+    step_days: int
+    history_steps: int
+
+    @classmethod
+    def of(cls, shop: Shop, settings: ModelSettings) -> TensorSpec:
+        features = available_features(shop.mapped_columns)
+        return cls(features, shop.churn, settings.step_days, settings.history_steps)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        names = {name for f in self.features for name in f.measures} | set(list_measures(self.churn))
+        return tuple(sorted(names))
+
+    @property
+    def feature_names(self) -> list[str]:
+        return [f.name for f in self.features]
+
+    def steps_for(self, first_day: date, as_of: date) -> int:
+        """The padded number of steps of a series whose earliest customer came on this day."""
+        needed = (to_day_number(as_of) - to_day_number(first_day)) // self.step_days + 1
+        rounded = -(-max(needed, 1) // STEPS_ROUNDED_TO) * STEPS_ROUNDED_TO
+        return min(rounded, self.history_steps)
+
+    def build(
+        self,
+        batch: pa.RecordBatch | pa.Table,
+        as_of: date,
+        phase: int = 0,
+        steps: int | None = None,
+        delay_days: int = 0,
+    ) -> Tensors:
+        """The tensors of a batch known up to `as_of`, on a grid that ends `phase` days before it.
+
+        Labels look at the days up to `as_of`, inputs at those up to the grid's end. Customers who came after the
+        grid's end are left out (with phase 0 nobody is). `steps` pads to so many; None: as many as the batch needs.
+        delay_days: what the last so many days say of an outcome teaches nothing, since their files are still coming.
+        """
+        batch = pa.table(batch)
+        today = to_day_number(as_of)
+        if phase:
+            came = pc.less_equal(batch["first_day"], pa.scalar(as_of - timedelta(days=phase), pa.date32()))
+            batch = batch.filter(came)
+        rows = read_rows(batch, self.measures)
+        if max(rows.day.max(initial=NEVER), rows.first_day.max(initial=NEVER)) > today:
+            raise ChurnError(f"customer_series as of {as_of} holds later days: truncate it first")
+        undone_day = find_undone_days(rows, self.churn)
+        seen = SeenGrid.of(rows, undone_day, today - phase, self.step_days)
+        grid, happened = seen.grid, leave_out(rows, undone_day <= today)
+        lengths = np.minimum(grid.lengths, self.history_steps)
+        width = steps or max(int(lengths.max(initial=1)), 1)
+        align = _LeftAlign(lengths, grid.steps, width)
+        taught = {
+            name: align(values) for name, values in _teach(seen, happened, self.churn, today - delay_days).items()
+        }
+        return Tensors(
+            customer_id=batch["customer_id"].combine_chunks(),
+            inputs=align(seen.compute(self._compute_inputs)),
+            lengths=lengths.astype(np.int32),
+            **taught,
+            step_ends=align(np.broadcast_to(grid.step_ends.astype(np.int32), grid.shape)),
+        )
+
+    def _compute_inputs(self, grid: Grid) -> np.ndarray:
+        """(customers, grid steps, features) float32, aligned at the end."""
+        inputs = np.zeros((*grid.shape, len(self.features)), np.float32)
+        for number, feature in enumerate(self.features):
+            inputs[..., number] = compute_feature(grid, feature)
+        if not np.isfinite(inputs).all():
+            bad = [f.name for n, f in enumerate(self.features) if not np.isfinite(inputs[..., n]).all()]
+            raise ChurnError(f"customer_series gives no finite {', '.join(bad)}: look for negative sums in it")
+        return inputs
+
+
+class _LeftAlign:
+    """Moves (customers, grid steps, …) from the end to the start: the last `lengths` columns, then zeros."""
+
+    def __init__(self, lengths: np.ndarray, grid_steps: int, width: int):
+        self.row, self.column = np.nonzero(np.arange(width)[None, :] < lengths[:, None])
+        self.source = (grid_steps - lengths)[self.row] + self.column
+        self.shape = (len(lengths), width)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        aligned = np.zeros(self.shape + values.shape[2:], values.dtype)
+        aligned[self.row, self.column] = values[self.row, self.source]
+        return aligned
+
+
+def _teach(seen: SeenGrid, happened: SeriesRows, churn: ChurnDefinition, closed: int) -> dict[str, np.ndarray]:
+    """What Tensors says of time and outcome, by its names, still aligned at the end.
+
+    Who was eligible follows from the purchases that counted at the step's end, `seen`; the outcome from those that
+    count today, `happened`. A missing next activity is a label, 1, and never a mask: `taught` asks only whether the
+    window has passed (contract.windows.is_closed) and whether the customer was eligible at the step (activity_window).
+    closed: the last day that teaches.
+    """
+    activity, grid = ACTIVITY_MEASURES[churn.activity], seen.grid
+    quiet_days = grid.step_ends - seen.compute(lambda grid: grid.last_days(grid.rows.measures[activity] > 0))
+    upcoming_days = _next_days(grid, happened, activity) - grid.step_ends
+    known_days = np.where(quiet_days < churn.eligible_within_days, np.maximum(closed - grid.step_ends, 0), 0)
+    horizons = np.array(churn.horizons_days)
+    found = {
+        "labels": upcoming_days[..., None] > horizons,
+        "taught": known_days[..., None] >= horizons,
+        "quiet_days": np.minimum(quiet_days, NEVER_DAYS),
+        "upcoming_days": np.minimum(upcoming_days, NEVER_DAYS),
+        "known_days": known_days,
+    }
+    return {name: values.astype(np.float32) for name, values in found.items()}
+
+
+def _next_days(grid: Grid, rows: SeriesRows, activity: str) -> np.ndarray:
+    """(customers, steps) the first day of rows with activity after each step's end; -NEVER where there is none."""
+    beyond = np.full((grid.rows.count, 1), -NEVER)
+    is_beyond = (rows.day > grid.last_day) & (rows.measures[activity] > 0)
+    np.minimum.at(beyond[:, 0], rows.row[is_beyond], rows.day[is_beyond])
+    known = Grid(rows.up_to(grid.last_day), grid.last_day, grid.step_days)
+    within = known.first_days(known.rows.measures[activity] > 0)
+    from_step_on = np.concatenate([within, beyond], axis=1)[:, 1:]
+    return np.minimum.accumulate(from_step_on[:, ::-1], axis=1)[:, ::-1]
+
+
+def truncate(series: pa.Table | pa.RecordBatch, as_of: date) -> pa.Table:
+    """The series as it was at the end of `as_of`: later days cut from every list, later customers left out."""
+    table = pa.table(series)
+    columns = {name: table[name].combine_chunks() for name in table.column_names}
+    days = columns["days"]
+    is_known = pc.less_equal(days.flatten(), pa.scalar(as_of, pa.date32()))
+    row = np.repeat(np.arange(len(days)), np.diff(days.offsets.to_numpy()))
+    counts = np.bincount(row[is_known.to_numpy(zero_copy_only=False)], minlength=len(days))
+    offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
+    for name, column in columns.items():
+        if pa.types.is_list(column.type):
+            columns[name] = pa.ListArray.from_arrays(offsets, column.flatten().filter(is_known), type=column.type)
+    columns["as_of"] = pa.repeat(pa.scalar(as_of, pa.date32()), len(days))
+    return pa.table(columns).filter(pa.array(counts > 0))
+
+
+def fold_of(customer_id: pa.Array, folds: int) -> np.ndarray:
+    """(customers,) the fold of each, by a stable hash of the id: never by the order of rows."""
+    names = customer_id.to_numpy(zero_copy_only=False)
+    return (hash_array(names, categorize=False) % np.uint64(folds)).astype(np.int64)
+
+
+class Series:
+    """The customers of one training_series partition in bounded chunks, as known at the end of `as_of`.
+
+    A small series is held in memory, ordered by customer. A large one streams from its files, row group by row group,
+    in the order of their paths. delay_days: so long after its window a label is closed (tensors/label_delay.py).
+    """
+
+    def __init__(self, source: pa.Table | pads.Dataset, as_of: date, delay_days: int = 0):
+        if isinstance(source, pads.Dataset) and source.count_rows() <= ROWS_IN_MEMORY:
+            source = source.to_table()
+        if isinstance(source, pa.Table):
+            source = source.sort_by("customer_id").combine_chunks()
+        self.source, self.as_of, self.delay_days = source, as_of, delay_days
+
+    def truncated(self, as_of: date) -> Series:
+        """The same customers as they were known at an earlier day."""
+        if as_of > self.as_of:
+            raise ChurnError(f"the series ends at {self.as_of}: it cannot tell what was known at {as_of}")
+        earlier = Series.__new__(Series)
+        earlier.source, earlier.as_of, earlier.delay_days = self.source, as_of, self.delay_days
+        return earlier
+
+    @property
+    def closed_until(self) -> date:
+        """The last day whose outcomes teach: nearly everything of it is delivered."""
+        return self.as_of - timedelta(days=self.delay_days)
+
+    @property
+    def count(self) -> int:
+        """Customers in the source, later ones included."""
+        return self.source.num_rows if isinstance(self.source, pa.Table) else self.source.count_rows()
+
+    @property
+    def first_day(self) -> date:
+        """The day of the earliest customer. Raises ChurnError where nobody came up to as_of."""
+        days = [pc.min(batch["first_day"]).as_py() for batch in self._batches(None, ["first_day"])]
+        earliest = min((day for day in days if day is not None), default=None)
+        if earliest is None or earliest > self.as_of:
+            raise ChurnError(f"no customer has any event up to {self.as_of}: choose a later day")
+        return earliest
+
+    def chunks(self, seed: int | None = None) -> Iterator[pa.Table]:
+        """Every customer once, CHUNK_ROWS or fewer at a time; with a seed in an order that is drawn from it."""
+        for batch in self._batches(None if seed is None else np.random.default_rng(seed)):
+            known = truncate(batch, self.as_of)
+            if known.num_rows:
+                yield known
+
+    def _batches(self, generator: np.random.Generator | None, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        pieces = self._pieces()
+        order = range(len(pieces)) if generator is None else generator.permutation(len(pieces))
+        for number in order:
+            piece = pieces[number]
+            table = piece if isinstance(piece, pa.Table) else piece.to_table(columns=columns)
+            if generator is not None:
+                table = table.take(pa.array(generator.permutation(table.num_rows)))
+            for start in range(0, table.num_rows, CHUNK_ROWS):
+                yield table.slice(start, CHUNK_ROWS)
+
+    def _pieces(self) -> list:
+        if isinstance(self.source, pa.Table):
+            return [self.source.slice(start, CHUNK_ROWS) for start in range(0, self.source.num_rows, CHUNK_ROWS)]
+        fragments = sorted(self.source.get_fragments(), key=lambda fragment: fragment.path)
+        return [part for fragment in fragments for part in fragment.split_by_row_group()]
+
+
+Keep = Callable[[pa.Array], np.ndarray]
+
+
+def build_batches(
+    series: Series, spec: TensorSpec, batch_size: int, seed: int, keep: Keep, steps: int
+) -> Iterator[Tensors]:
+    """One pass over the customers that `keep` says, those who teach, in an order and on a phase drawn from `seed`."""
+    phase = int(np.random.default_rng(seed).integers(spec.step_days))
+    for chunk in series.chunks(seed):
+        chosen = chunk.filter(pa.array(keep(_ids(chunk))))
+        tensors = spec.build(chosen, series.as_of, phase, steps, series.delay_days)
+        teaching = np.flatnonzero(tensors.known_days.any(axis=1))
+        for start in range(0, len(teaching), batch_size):
+            yield tensors.take(teaching[start : start + batch_size])
+
+
+def _ids(chunk: pa.Table) -> pa.Array:
+    return chunk["customer_id"].combine_chunks()
