@@ -14,28 +14,25 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pyspark.sql import DataFrame
 
-from spark_jobs.contract import reason_words as risk_reasons
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
+from spark_jobs.lake.keys import make_run_key
 from spark_jobs.lake.restatement import find_known_as_of
-from spark_jobs.lake.store import Lake, make_run_key, source_hash
+from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
 from spark_jobs.warehouse.connection import ModelRecord, Warehouse
 
 #: A worker pays seconds to load the model: a small shop is scored by one of them.
 CUSTOMERS_PER_TASK = 20_000
-#: Named by path: the driver of this job needs no TensorFlow.
-SCORING_CODE = sorted(Path(__file__).parents[1].joinpath("training").rglob("*.py"))
 
 
 def batch_scorer(
@@ -123,8 +120,7 @@ def run(
     table, day = churn_risk(shop.churn.horizons_days), as_of.isoformat()
     inputs = lake.partitions(CUSTOMER_SERIES, series_version).get(day, ())
     key = make_run_key(table, day, inputs, model=model.version, bundle=model.bundle_hash, hindsight=is_hindsight,
-                       bands=repr(shop.bands), churn=repr(shop.churn), language=shop.language,
-                       code=source_hash(sys.modules[__name__], risk_reasons, *SCORING_CODE))  # fmt: skip
+                       bands=repr(shop.bands), churn=repr(shop.churn), language=shop.language)  # fmt: skip
     if lake.is_published(table, day, key):
         print(f"churn_risk: model {model.version} has scored {as_of} already")
         return

@@ -26,22 +26,12 @@ from rich.console import Console
 from spark_jobs.checking import findings as shop_check
 from spark_jobs.checking.identity import find_dominant_key
 from spark_jobs.cleaning import (
-    browses,
     deliveries,
-    drafting,
-    fast_path,
     judging,
-    mapping,
     merges,
     plausible,
-    purchases,
-    records,
     refusals,
-    repeats,
-    reviews,
-    sentiment,
 )
-from spark_jobs.cleaning import plan as cleaning_plan
 from spark_jobs.cleaning.accounts import (
     EMPTY_LINE,
     Tally,
@@ -65,21 +55,14 @@ from spark_jobs.cleaning.records import (
     read_records,
 )
 from spark_jobs.cleaning.repeats import find_identities, find_repeats, mark_repeats, require_few
-from spark_jobs.contract import customer_ids
 from spark_jobs.contract.errors import AuditError, ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES, EVENTS, quarantine
-from spark_jobs.lake.store import Draft, Lake, make_run_key, planned_anew, source_hash
-from spark_jobs.raw import block as _raw_block
-from spark_jobs.raw import carry as _raw_carry
-from spark_jobs.raw import csv_records as _raw_csv
-from spark_jobs.raw import hashing
-from spark_jobs.raw import json_lines as _raw_json
-from spark_jobs.raw import layout as _raw_layout
+from spark_jobs.lake.keys import make_run_key
+from spark_jobs.lake.store import Draft, Lake, planned_anew
 from spark_jobs.raw import reader as raw
-from spark_jobs.raw import text as _raw_text
 from spark_jobs.raw.hashing import Hasher, make_hasher
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
@@ -90,14 +73,6 @@ SHOWN_FILES = 10  # of those that a dry run would clean
 #: The first reading finds all broken and all mixed deliveries. The second, judged by them, gives the final sizes of
 #: lines, which depend on no limits; so the limits that follow from them, by which the third judges, are final.
 MOST_READINGS = 3
-
-
-#: Everything that decides what a raw file becomes: a change of it cleans all files anew.
-CODE = (
-    _raw_block, _raw_carry, _raw_csv, _raw_json, _raw_layout, _raw_text, browses, cleaning_plan, customer_ids,
-    deliveries, drafting, fast_path, hashing, judging, mapping, plausible, purchases, raw, records, repeats, reviews,
-    sentiment,
-)  # fmt: skip
 
 
 def known_before(spark: SparkSession, lake: Lake, plan: CleaningPlan) -> DataFrame | None:
@@ -122,7 +97,6 @@ def plan_log(
     rules = make_run_key(
         EVENTS[log], log, [], key_id=settings.id_key().key_id, zone=shop.time_zone, currency=shop.currency,
         rates=repr(shop.rates), customer_ids=shop.customer_ids.rules, source=repr(shop.sources[log]),
-        code=source_hash(*CODE, sys.modules[__name__]),
     )  # fmt: skip
     accounted = lake.arrow(ACCOUNTS, [log]).to_pylist()
 

@@ -15,12 +15,12 @@ from functools import partial
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from spark_jobs.contract import features
 from spark_jobs.contract.features import MEASURES, SESSION_GAP_MINUTES, SETS, Measure
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, EVENTS
-from spark_jobs.lake.store import Lake, make_run_key, planned_anew, source_hash
+from spark_jobs.lake.keys import make_run_key
+from spark_jobs.lake.store import Lake, planned_anew
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
 
@@ -94,9 +94,9 @@ def stale_days(lake: Lake, shop: Shop, as_of: date) -> dict[str, str]:
             if day <= as_of.isoformat():
                 files.setdefault(day, []).extend(found)
     has_sessions = "session_id" in shop.mapped_columns.get("browses", ())
-    code = source_hash(features, sys.modules[__name__])
+    measures = [measure.fingerprint for measure in (*MEASURES, *SETS)]
     keys = {
-        day: make_run_key(CUSTOMER_DAY, day, found, has_sessions=has_sessions, code=code)
+        day: make_run_key(CUSTOMER_DAY, day, found, has_sessions=has_sessions, measures=measures)
         for day, found in files.items()
     }
     return lake.unpublished(CUSTOMER_DAY, keys)

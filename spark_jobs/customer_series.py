@@ -17,9 +17,9 @@ from functools import partial
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from spark_jobs.cleaning import merges, undone
+from spark_jobs.cleaning import merges
 from spark_jobs.cleaning.undone import leave_out_undone
-from spark_jobs.contract import features, windows
+from spark_jobs.contract import windows
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.features import (
     ACTIVITY_MEASURES,
@@ -33,8 +33,9 @@ from spark_jobs.contract.features import (
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES, Table
+from spark_jobs.lake.keys import make_run_key
 from spark_jobs.lake.restatement import check_restatement
-from spark_jobs.lake.store import Lake, make_run_key, source_hash
+from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, day, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
 
@@ -122,8 +123,7 @@ def series_run_key(
     inputs = [file for day, files in lake.partitions(CUSTOMER_DAY).items() if day in known_days for file in files]
     return make_run_key(
         table, as_of.isoformat(), inputs, churn=repr(shop.churn), mapped=repr(shop.mapped_columns), restate=restate,
-        merged=repr(sorted(merged.items())),
-        code=source_hash(features, merges, undone, windows, sys.modules[__name__]),
+        merged=repr(sorted(merged.items())), measures=[measure.fingerprint for measure in SERIES_MEASURES],
     )  # fmt: skip
 
 

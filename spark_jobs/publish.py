@@ -21,7 +21,8 @@ from spark_jobs.contract.tables import (
     churn_risk,
     quarantine,
 )
-from spark_jobs.lake.store import Lake, Run, make_run_key, product_hash
+from spark_jobs.lake.keys import make_run_key, product_hash
+from spark_jobs.lake.store import Lake, Run
 from spark_jobs.runtime.command import add_result, load_arguments, make_parser, run_command, write_result
 
 PIPELINES = ("etl", "train", "score")

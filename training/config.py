@@ -13,6 +13,12 @@ from dataclasses import asdict, dataclass, field, fields
 from spark_jobs.contract.errors import ShopFileError
 from spark_jobs.contract.shop.model import Shop
 
+#: The packages whose code decides what a training gives and how it is judged, as in Table.code.
+MODEL_CODE = (
+    "training.config", "training.tensors", "training.models", "training.selection", "training.evaluation",
+    "spark_jobs.contract.windows",
+)  # fmt: skip
+
 
 def _setting(default: int | float, low: float, high: float):
     """A field with the range its value must lie in; an int default allows whole numbers only."""

@@ -24,15 +24,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-import training
-from spark_jobs.contract import errors, features, windows
+from spark_jobs.contract import errors
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import TRAINING_SERIES
-from spark_jobs.lake.store import Lake, make_run_key, source_hash
+from spark_jobs.lake.keys import code_hash, make_run_key
+from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, add_result, load_arguments, make_parser, run_command, write_result
 from spark_jobs.warehouse.connection import ModelRecord, Warehouse
-from training.config import ModelSettings
+from training.config import MODEL_CODE, ModelSettings
 from training.reporting.ablation import read_ablation
 from training.reporting.progress import show_progress
 from training.reporting.report import Findings, render_model_card, write_report
@@ -76,7 +76,7 @@ def plan_training(lake: Lake, shop: Shop, as_of: date, settings: ModelSettings) 
     run_key = make_run_key(
         TRAINING_SERIES, partition, published[partition], model=settings.as_dict(), churn=repr(shop.churn),
         features={feature.name: feature.fingerprint for feature in spec.features},
-        label_delay_days=delay_days, code=source_hash(training, features, windows),
+        label_delay_days=delay_days, code=code_hash(*MODEL_CODE),
     )  # fmt: skip
     series = Series(lake.dataset(TRAINING_SERIES, [partition], version), as_of, delay_days)
     return Training(shop, as_of, settings, series, run_key)

@@ -11,23 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from infra.bench import variants
 from infra.bench.variants import Variant
 from spark_jobs.contract.tables import TRAINING_SERIES
-from spark_jobs.lake.store import Lake, make_run_key, source_hash
-from training import config
+from spark_jobs.lake.keys import code_hash, make_run_key
+from spark_jobs.lake.store import Lake
 from training.backtest import take_later_outcomes
+from training.config import MODEL_CODE
 from training.evaluation.predictions import Predictions
-from training.models import baselines, calibration, members, trees
-from training.models.network import hazards
-from training.selection import fit
 from training.selection.gate import predict_cutoff
-from training.tensors import dataset, grid
 from training.tensors.dataset import Series, TensorSpec
-
-#: The code that a cell depends on, beside the network's, which is named by path: importing it starts TensorFlow.
-CODE = (baselines, calibration, config, dataset, fit, grid, hazards, members, trees, variants,
-        *(Path(fit.__file__).with_name(name) for name in ("model.py", "pretraining.py", "trainer.py")))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,7 +39,7 @@ class Cells:
     def __init__(self, folder: Path, lake: Lake, series: dict[date, Series]):
         self.folder, self.series, self.data_until = folder, series, max(series)
         self.files = lake.partitions(TRAINING_SERIES)
-        self.code = source_hash(*CODE)
+        self.code = code_hash(*MODEL_CODE, "infra.bench.variants")
 
     def find(self, variant: Variant, cutoff: date) -> Cell | None:
         path = self._path(variant, cutoff)

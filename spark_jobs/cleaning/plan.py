@@ -15,7 +15,8 @@ from datetime import date
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.tables import Table
-from spark_jobs.lake.store import Lake, make_run_key
+from spark_jobs.lake.keys import make_run_key
+from spark_jobs.lake.store import Lake
 
 Delivery = dict
 

@@ -28,6 +28,11 @@ class Measure:
     meaning: str
     needs: tuple[str, ...] = ()
 
+    @property
+    def fingerprint(self) -> str:
+        """What decides its values: days that another formula was summed by are due again."""
+        return f"{self.name} {self.type} {self.log}: {self.sql}"
+
 
 SALE = "kind = 'sale'"
 RETURN = "kind = 'return'"

@@ -23,13 +23,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """`key` identifies a row within one partition; `partition` is the one column that a publish replaces by."""
+    """`key` identifies a row within one partition; `partition` is the one column that a publish replaces by.
+
+    code: the packages and modules whose code decides its content, as in an import; a change of it is a new run key.
+    """
 
     name: str
     grain: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     partition: str
+    code: tuple[str, ...] = ()
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -43,6 +47,8 @@ class Table:
     def column(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)
 
+
+_CLEANING = ("spark_jobs.clean", "spark_jobs.cleaning", "spark_jobs.raw", "spark_jobs.contract.customer_ids")
 
 _CUSTOMER = Column("customer_id", "string", "keyed hash of the shop's customer id; identity.customers resolves it")
 _AS_OF = Column("as_of", "date", "the state of the world at the end of this day, in the shop's time zone")
@@ -72,6 +78,7 @@ def _events(log: str, grain: str, *columns: Column) -> Table:
         ),
         key=("event_id", "event_day"),
         partition="delivery_day",
+        code=_CLEANING,
     )
 
 
@@ -119,6 +126,7 @@ def quarantine(log: str) -> Table:
         ),
         key=("delivery_id", "record_number"),
         partition="delivery_day",
+        code=_CLEANING,
     )
 
 
@@ -134,6 +142,7 @@ CUSTOMER_DAY = Table(
     ),
     key=("customer_id", "event_day"),
     partition="delivery_day",
+    code=("spark_jobs.customer_day",),
 )
 
 #: Everybody who was ever eligible: training only on today's eligible ruins the probabilities.
@@ -149,7 +158,9 @@ TRAINING_SERIES = Table(
     ),
     key=("customer_id",),
     partition="as_of",
-)
+    code=("spark_jobs.customer_series", "spark_jobs.cleaning.merges", "spark_jobs.cleaning.undone",
+          "spark_jobs.contract.windows"),
+)  # fmt: skip
 
 CUSTOMER_SERIES = replace(
     TRAINING_SERIES,
@@ -209,6 +220,8 @@ def churn_risk(horizons_days: Iterable[int]) -> Table:
         ),
         key=("customer_id",),
         partition="as_of",
+        code=("spark_jobs.churn_risk", "spark_jobs.contract.reason_words", "training.config", "training.tensors",
+              "training.models", "training.selection", "training.serving"),
     )  # fmt: skip
 
 

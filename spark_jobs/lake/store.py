@@ -24,10 +24,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import wraps
-from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
-from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
@@ -40,6 +38,7 @@ from spark_jobs.contract.errors import AuditError, TransientError
 from spark_jobs.contract.tables import RUNS, Table
 from spark_jobs.lake import delta as _delta
 from spark_jobs.lake import run_folder as _run_folder
+from spark_jobs.lake.keys import hash_json
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -299,7 +298,7 @@ class Lake:
         """Steps 2 to 6."""
         table, partitions, root = pinned.table, pinned.run_keys, self._folder(pinned.table)
         # Never the given id alone: a second attempt must not meet the folder of a killed one.
-        prefix = re.sub(r"[^A-Za-z0-9_-]", "_", run_id or _hash_json(dict(pinned.run_keys))[:12])
+        prefix = re.sub(r"[^A-Za-z0-9_-]", "_", run_id or hash_json(dict(pinned.run_keys))[:12])
         run_id = f"{prefix}-{token_hex(4)}"
         folder = root / "data" / f"run={run_id}"
         with _run_folder.removed_on_failure(folder):
@@ -337,32 +336,6 @@ class Lake:
                 raise SupersededError(f"{table.name} {_say(keys)} was published by another run meanwhile")
             time.sleep(0.1 * attempt)
         raise TransientError(f"{table.name} {_say(keys)} could not be committed, run again: {failure}") from failure
-
-
-def make_run_key(table: Table, partition: str, inputs: Iterable[str], **settings: object) -> str:
-    """The identity of a partition's content: everything that it is made from. Settings are JSON values or days."""
-    return _hash_json({"table": table.name, "partition": partition, "inputs": sorted(inputs), "settings": settings})
-
-
-def source_hash(*sources: ModuleType | Path | str) -> str:
-    """The hash of the source of these modules, packages, files or folders: a change of code is a new run key."""
-    texts = []
-    for source in sources:
-        path = Path(str(source.__file__) if isinstance(source, ModuleType) else source)
-        folder = path.parent if path.name == "__init__.py" else path
-        texts += [file.read_text() for file in (sorted(folder.rglob("*.py")) if folder.is_dir() else [path])]
-    return _hash_json(texts)
-
-
-def product_hash() -> str:
-    """The version of the whole product's code: of all that cleans, builds, trains and scores."""
-    here = Path(__file__).parents[1]
-    return source_hash(here, here.with_name("training"))[:16]
-
-
-def _hash_json(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=date.isoformat)
-    return sha256(text.encode()).hexdigest()
 
 
 def _list_files(

@@ -24,8 +24,9 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk
+from spark_jobs.lake.keys import product_hash
 from spark_jobs.lake.restatement import find_known_as_of
-from spark_jobs.lake.store import Lake, product_hash
+from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_result, check_as_of, day, run_command, write_result
 from spark_jobs.warehouse.connection import PublishedRun, Warehouse
 from spark_jobs.warehouse.embedded import EmbeddedPostgres

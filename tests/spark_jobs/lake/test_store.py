@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-import spark_jobs.contract.tables as contract
+from spark_jobs.contract import tables as contract
 from spark_jobs.contract.errors import AuditError, ChurnError, MissingInputError
 from spark_jobs.contract.tables import RUNS, Column, Table
 from spark_jobs.lake import run_folder as _run_folder
 from spark_jobs.lake import store as lake_module
 from spark_jobs.lake.delta import arrow_schema
-from spark_jobs.lake.store import Lake, Run, make_run_key, source_hash
+from spark_jobs.lake.store import Lake, Run
 
 SAMPLE = Table(
     "sample",
@@ -422,35 +422,6 @@ def test_runs_are_appended_once_per_content_and_come_back_in_order(lake):
     assert lake.append_run(back_again) == back_again
     assert [r.run_id for r in lake.runs("etl")] == ["run 1", "run 2", "run 3", "run 5"]
     assert lake.runs("score") == []
-
-
-def test_a_run_key_tells_apart_what_makes_another_content(tmp_path):
-    key = make_run_key(SAMPLE, D1, ["f1", "f2"], model="m1", key_id="k", until=date(2011, 9, 6))
-    assert len(key) == 64
-    assert key == make_run_key(SAMPLE, D1, iter(["f2", "f1"]), until=date(2011, 9, 6), key_id="k", model="m1")
-    others = [
-        make_run_key(WORDS, D1, ["f1", "f2"], model="m1", key_id="k", until=date(2011, 9, 6)),
-        make_run_key(SAMPLE, D2, ["f1", "f2"], model="m1", key_id="k", until=date(2011, 9, 6)),
-        make_run_key(SAMPLE, D1, ["f1", "f2", "f3"], model="m1", key_id="k", until=date(2011, 9, 6)),
-        make_run_key(SAMPLE, D1, ["f1f2"], model="m1", key_id="k", until=date(2011, 9, 6)),
-        make_run_key(SAMPLE, D1, ["f1", "f2"], model="m2", key_id="k", until=date(2011, 9, 6)),
-        make_run_key(SAMPLE, D1, ["f1", "f2"], model="m1", key_id="k", until=date(2011, 9, 7)),
-    ]
-    assert len({key, *others}) == 7
-
-
-def test_a_source_hash_changes_with_any_source_below_it(tmp_path):
-    package = tmp_path / "package"
-    (package / "inner").mkdir(parents=True)
-    for path, text in (("__init__.py", ""), ("inner/one.py", "x = 1"), ("readme.txt", "no source")):
-        (package / path).write_text(text)
-    before = source_hash(package)
-    assert source_hash(package / "__init__.py") == before  # where a package's own __file__ leads
-    (package / "readme.txt").write_text("still none")
-    assert source_hash(package) == before
-    (package / "inner/one.py").write_text("x = 2")
-    assert source_hash(package) != before
-    assert source_hash(contract) == source_hash(contract.__file__) != source_hash(pytest)
 
 
 def test_of_a_draft_only_the_published_files_are_seen_and_nothing_else_stays(lake):
