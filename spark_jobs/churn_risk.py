@@ -25,6 +25,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
 from spark_jobs.lake.keys import make_run_key
+from spark_jobs.lake.ledger import list_runs
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
@@ -82,7 +83,7 @@ def find_series(lake: Lake, as_of: date) -> int:
 
     Raises MissingInputError where there is none, or where retention has dropped the day: its files may be gone.
     """
-    versions = [run.tables[CUSTOMER_SERIES.name] for run in lake.runs("etl") if run.as_of == as_of]
+    versions = [run.tables[CUSTOMER_SERIES.name] for run in list_runs(lake, "etl") if run.as_of == as_of]
     if not versions:
         raise MissingInputError(f"no published customer_series as of {as_of}: run the ETL of that day first")
     if as_of.isoformat() not in lake.partitions(CUSTOMER_SERIES):

@@ -56,12 +56,14 @@ from spark_jobs.cleaning.records import (
 )
 from spark_jobs.cleaning.repeats import find_identities, find_repeats, mark_repeats, require_few
 from spark_jobs.contract.errors import AuditError, ChurnError
+from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES, EVENTS, quarantine
+from spark_jobs.contract.tables import EVENTS, quarantine
 from spark_jobs.lake.keys import make_run_key
-from spark_jobs.lake.store import Draft, Lake, planned_anew
+from spark_jobs.lake.publishing import planned_anew
+from spark_jobs.lake.store import Draft, Lake
 from spark_jobs.raw import reader as raw
 from spark_jobs.raw.hashing import Hasher, make_hasher
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command

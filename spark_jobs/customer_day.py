@@ -20,7 +20,8 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, EVENTS
 from spark_jobs.lake.keys import make_run_key
-from spark_jobs.lake.store import Lake, planned_anew
+from spark_jobs.lake.publishing import planned_anew
+from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
 

@@ -32,7 +32,8 @@ from spark_jobs.contract.features import (
 )
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES, Table
+from spark_jobs.contract.table import Table
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES
 from spark_jobs.lake.keys import make_run_key
 from spark_jobs.lake.restatement import check_restatement
 from spark_jobs.lake.store import Lake

@@ -12,21 +12,11 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
+from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES, MERGES, RUNS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.contract.tables import (
-    ACCOUNTS,
-    CUSTOMER_DAY,
-    CUSTOMER_SERIES,
-    DELIVERIES,
-    EVENTS,
-    MERGES,
-    RUNS,
-    TRAINING_SERIES,
-    Table,
-    churn_risk,
-    quarantine,
-)
+from spark_jobs.contract.table import Table
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, EVENTS, TRAINING_SERIES, churn_risk, quarantine
 from spark_jobs.lake import upkeep
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command

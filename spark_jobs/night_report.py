@@ -18,8 +18,9 @@ from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
+from spark_jobs.lake.ledger import Run, list_runs
 from spark_jobs.lake.restatement import find_known_as_of
-from spark_jobs.lake.store import Lake, Run
+from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_result, load_arguments, make_parser, run_command, write_result
 from spark_jobs.warehouse.connection import ModelRecord, Warehouse
 
@@ -30,7 +31,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 def find_runs(lake: Lake, as_of: date) -> tuple[Run, Run | None]:
     """The newest scoring run of the day, and that of the newest scored day before it."""
-    newest = {run.as_of: run for run in lake.runs("score")}
+    newest = {run.as_of: run for run in list_runs(lake, "score")}
     if as_of not in newest:
         raise MissingInputError(f"no published scores as of {as_of}: score that day first")
     before = max((day for day in newest if day < as_of), default=None)

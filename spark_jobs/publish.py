@@ -9,20 +9,14 @@ import sys
 from datetime import UTC, date, datetime
 
 from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.ledger_tables import RUNS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.contract.tables import (
-    CUSTOMER_DAY,
-    CUSTOMER_SERIES,
-    EVENTS,
-    RUNS,
-    TRAINING_SERIES,
-    Table,
-    churn_risk,
-    quarantine,
-)
+from spark_jobs.contract.table import Table
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, EVENTS, TRAINING_SERIES, churn_risk, quarantine
 from spark_jobs.lake.keys import make_run_key, product_hash
-from spark_jobs.lake.store import Lake, Run
+from spark_jobs.lake.ledger import Run, append_run
+from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_result, load_arguments, make_parser, run_command, write_result
 
 PIPELINES = ("etl", "train", "score")
@@ -48,7 +42,7 @@ def publish_run(lake: Lake, shop: Shop, pipeline: str, as_of: date) -> Run:
         raise MissingInputError(f"{tables[-1].name} has nothing as of {as_of}: run the jobs of {pipeline} before")
     key = make_run_key(RUNS, pipeline, files, as_of=as_of.isoformat())
     run = Run(f"{pipeline}-{as_of}-{key[:8]}", key, versions, datetime.now(UTC), as_of, pipeline)
-    return lake.append_run(run)
+    return append_run(lake, run)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -25,10 +25,11 @@ from rich.table import Table
 
 from spark_jobs.cleaning.deliveries import find_changed, find_intake
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.ledger_tables import DELIVERIES
 from spark_jobs.contract.rejections import explain
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.contract.tables import DELIVERIES, quarantine
+from spark_jobs.contract.tables import quarantine
 from spark_jobs.lake.store import Lake
 from spark_jobs.raw.reader import FIXED, RawRecord, read_records
 from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command

@@ -33,13 +33,12 @@ from rich.table import Table
 
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.features import available_measures
+from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import (
-    ACCOUNTS,
     CUSTOMER_DAY,
     CUSTOMER_SERIES,
-    DELIVERIES,
     TRAINING_SERIES,
     churn_risk,
     probability_column,

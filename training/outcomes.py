@@ -32,6 +32,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, probability_column
 from spark_jobs.contract.warehouse_tables import CUSTOMER_OUTCOMES, OUTCOMES
 from spark_jobs.contract.windows import Window, activity_window, is_closed, label_window
+from spark_jobs.lake.ledger import list_runs
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 from spark_jobs.warehouse.connection import PublishedRun, Warehouse
@@ -118,7 +119,7 @@ def _find_undone(days: pa.Table, shop: Shop) -> pa.Array:
 
 def find_known(lake: Lake, as_of: date) -> date:
     """The day up to which the published nights know the world, at most as_of."""
-    nights = [min(run.as_of, as_of) for run in lake.runs("etl")]
+    nights = [min(run.as_of, as_of) for run in list_runs(lake, "etl")]
     if not nights:
         raise MissingInputError(f"no night is published up to {as_of}: run the ETL of that day first")
     return max(nights)

@@ -30,9 +30,9 @@ from rich.table import Table
 
 from spark_jobs import clean
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.ledger_tables import ACCOUNTS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
-from spark_jobs.contract.tables import ACCOUNTS
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import run_command
 from spark_jobs.runtime.session import open_session

@@ -20,9 +20,11 @@ from infra.local.environment import DATABASE, LIVE_DATABASE
 from infra.local.run_dag import PIPELINES
 from spark_jobs.cleaning.accounts import PARTS, sum_accounts
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_SERIES, DELIVERIES
+from spark_jobs.contract.tables import CUSTOMER_SERIES
+from spark_jobs.lake.ledger import list_runs
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 from spark_jobs.warehouse.connection import PublishedRun, Warehouse
@@ -58,7 +60,7 @@ def look(shop: Shop, settings: Settings, now: datetime) -> Iterator[Line]:
     yield Line(
         "warehouse", f"up ({address})" if warehouse else "down: python -m spark_jobs.warehouse start", not warehouse
     )
-    scored = [run.as_of for run in lake.runs("score")]
+    scored = [run.as_of for run in list_runs(lake, "score")]
     newest = max(scored, default=None)
     yield tell_newest(newest, expected_day(shop, now))
     if newest and warehouse:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
 from spark_jobs.contract.errors import AuditError
-from spark_jobs.contract.tables import ACCOUNTS
+from spark_jobs.contract.ledger_tables import ACCOUNTS
 
 #: What a record can become; the columns of ACCOUNTS that add up to lines_in.
 PARTS = ("clean", "quarantined", "duplicates", "elsewhere")

@@ -21,8 +21,9 @@ import pyarrow.fs
 
 from spark_jobs.contract.arrivals import belongs, find_delivery_day
 from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.ledger_tables import DELIVERIES
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.contract.tables import DELIVERIES
+from spark_jobs.lake.ledger import newest_night
 from spark_jobs.lake.store import Lake
 from spark_jobs.raw.reader import FIXED, Intake, open_folder
 
@@ -52,7 +53,7 @@ def describe_new(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> l
     found = list_files(intake) + _list_fixes(intake)
     stamps = set(map(_stamp, known))
     fresh = [file for file in found if _stamp(file) not in stamps]
-    newest_published = lake.newest_night() if fresh else None
+    newest_published = newest_night(lake) if fresh else None
     return [_describe(file, intake, newest_published, as_of) for file in fresh]
 
 

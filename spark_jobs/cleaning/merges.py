@@ -16,10 +16,11 @@ import pyarrow as pa
 from spark_jobs.cleaning.deliveries import settle_delivery_day
 from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.ledger_tables import MERGES
 from spark_jobs.contract.settings import Settings, parse_day
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.contract.tables import MERGES
 from spark_jobs.contract.warehouse_tables import MERGED_CUSTOMERS
+from spark_jobs.lake.ledger import newest_night
 from spark_jobs.lake.store import Lake
 from spark_jobs.raw.hashing import make_hasher
 from spark_jobs.raw.reader import open_folder
@@ -35,7 +36,7 @@ def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
         return
     told = read_merges(shop.merged_customers.replace("{home}", str(settings.home)), shop.customer_ids)
     key, hash_customer = settings.id_key(), make_hasher(settings, shop).of("customer")
-    newest_published = lake.newest_night()
+    newest_published = newest_night(lake)
     known = set(lake.arrow(MERGES, [ORIGIN], columns=["customer_id"])["customer_id"].to_pylist())
     rows, pairs = [], {}
     for customer, merged_into, since in told:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.tables import Table
+from spark_jobs.contract.table import Table
 from spark_jobs.lake.keys import make_run_key
+from spark_jobs.lake.ledger import newest_night
 from spark_jobs.lake.store import Lake
 
 Delivery = dict
@@ -69,7 +70,7 @@ def make_plan(
     accounted = {row["delivery_id"]: row for row in accounts}
     readable = [d for d in registered if d["delivery_id"] not in changed]
     lost = [d for d in registered if d["delivery_id"] in changed and _last_day(d, accounted)]
-    newest = lake.newest_night()
+    newest = newest_night(lake)
     kept = [d for d in lost if newest and accounted[d["delivery_id"]]["first_delivery_day"] <= newest]
     kept_until = _keep_until(kept, readable, accounted)
     cleaned_days = {date.fromisoformat(text) for text in lake.partitions(table)}

@@ -1,60 +1,22 @@
 """Every table: its grain, its columns with type, unit and meaning, and how it is partitioned.
 
-Types are written as in Spark SQL; `lake.py` and `warehouse.py` translate them. A job's last select is
+Types are written as in Spark SQL; `lake` and `warehouse` translate them. A job's last select is
 `table.column_names`, and the warehouse's column comments are the meanings below.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from spark_jobs.contract.features import MEASURES, SERIES_MEASURES, SETS
-
-
-@dataclass(frozen=True)
-class Column:
-    name: str
-    type: str
-    meaning: str
-    unit: str = ""
-    nullable: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """`key` identifies a row within one partition; `partition` is the one column that a publish replaces by.
-
-    code: the packages and modules whose code decides its content, as in an import; a change of it is a new run key.
-    """
-
-    name: str
-    grain: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
-    partition: str
-    code: tuple[str, ...] = ()
-
-    @property
-    def column_names(self) -> tuple[str, ...]:
-        return tuple(c.name for c in self.columns)
-
-    @property
-    def ddl(self) -> str:
-        """The Spark schema string."""
-        return ", ".join(f"`{c.name}` {c.type}" + ("" if c.nullable else " not null") for c in self.columns)
-
-    def column(self, name: str) -> Column:
-        return next(c for c in self.columns if c.name == name)
-
+from spark_jobs.contract.table import CUSTOMER, DELIVERY, Column, Table
 
 _CLEANING = ("spark_jobs.clean", "spark_jobs.cleaning", "spark_jobs.raw", "spark_jobs.contract.customer_ids")
 
-_CUSTOMER = Column("customer_id", "string", "keyed hash of the shop's customer id; identity.customers resolves it")
 _AS_OF = Column("as_of", "date", "the state of the world at the end of this day, in the shop's time zone")
 _EVENT_DAY = Column("event_day", "date", "the day of the event in the shop's time zone")
 _DELIVERY_DAY = Column("delivery_day", "date", "the day from which on the pipeline knows the record")
-_DELIVERY = Column("delivery_id", "string", "the delivered file, as in deliveries")
 _RECORD = Column("record_number", "bigint", "the record's place in its file, the first is 1")
 _PRODUCT = Column("product_id", "string", "the shop's product id", nullable=True)
 _CATEGORY = Column("category", "string", "the shop's product category", nullable=True)
@@ -67,12 +29,12 @@ def _events(log: str, grain: str, *columns: Column) -> Table:
         grain,
         (
             Column("event_id", "string", "the shop's own id, or a keyed hash of the content"),
-            _CUSTOMER,
+            CUSTOMER,
             Column("event_at", "timestamp", "when it happened", "UTC"),
             _EVENT_DAY,
             _PRODUCT,
             *columns,
-            _DELIVERY,
+            DELIVERY,
             _RECORD,
             _DELIVERY_DAY,
         ),
@@ -118,7 +80,7 @@ def quarantine(log: str) -> Table:
         f"{log}_quarantine",
         "one rejected record; never the record itself",
         (
-            _DELIVERY,
+            DELIVERY,
             _RECORD,
             Column("record_hash", "string", "keyed hash of the record, to find it again in the raw file"),
             Column("reasons", "array<string>", "codes of everything that is wrong with it"),
@@ -134,7 +96,7 @@ CUSTOMER_DAY = Table(
     "customer_day",
     "what a customer did on one day, as far as one delivery day told",
     (
-        _CUSTOMER,
+        CUSTOMER,
         _EVENT_DAY,
         *(Column(m.name, m.type, m.meaning, m.unit) for m in MEASURES),
         *(Column(s.name, s.type, s.meaning, s.unit) for s in SETS),
@@ -150,7 +112,7 @@ TRAINING_SERIES = Table(
     "training_series",
     "one ever-eligible customer's history up to the end of a day: facts only, no labels",
     (
-        _CUSTOMER,
+        CUSTOMER,
         Column("first_day", "date", "day of the customer's first event"),
         Column("days", "array<date>", "days with any event, ascending; the arrays below run parallel to it"),
         *(Column(m.name, "array<double>", m.meaning + ", per day", m.unit) for m in SERIES_MEASURES),
@@ -203,7 +165,7 @@ def churn_risk(horizons_days: Iterable[int]) -> Table:
         "churn_risk",
         "one eligible customer's churn risk at the end of a day",
         (
-            _CUSTOMER,
+            CUSTOMER,
             *probabilities,
             Column("expected_spend", "decimal(18,2)",
                    "spend less refunds to expect in the primary horizon if the customer stays", "shop currency"),
@@ -223,79 +185,3 @@ def churn_risk(horizons_days: Iterable[int]) -> Table:
         code=("spark_jobs.churn_risk", "spark_jobs.contract.reason_words", "training.config", "training.tensors",
               "training.models", "training.selection", "training.serving"),
     )  # fmt: skip
-
-
-DELIVERIES = Table(
-    "deliveries",
-    "one raw file, registered once and kept for ever",
-    (
-        _DELIVERY,
-        Column("path", "string", "the file, below the source's location"),
-        Column("sha256", "string", "hash of the file's bytes"),
-        Column("byte_count", "bigint", "size of the file", "bytes"),
-        Column("modified_at", "timestamp", "when the file was last written", "UTC"),
-        Column("delivery_day", "date", "the day in the path less lag_days, or the day of the run that first saw it "
-               "where that day was published already; null: each event's own day", nullable=True),
-        Column("not_before", "date", "for a first dump: none of its records was known before this day", nullable=True),
-        Column("seen_as_of", "date", "the day of the run that first saw it"),
-        Column("log", "string", "the log it is delivered for"),
-    ),
-    key=("delivery_id",),
-    partition="log",
-)  # fmt: skip
-
-ACCOUNTS = Table(
-    "accounts",
-    "what became of every record of one raw file",
-    (
-        _DELIVERY,
-        Column("path", "string", "the file, below the source's location"),
-        Column("lines_in", "bigint", "records in the file", "records"),
-        Column("clean", "bigint", "records that became events", "records"),
-        Column("quarantined", "bigint", "records rejected, each with its reasons", "records"),
-        Column("duplicates", "bigint", "records that say again what is known", "records"),
-        Column("elsewhere", "bigint", "records that belong to another log of the same file", "records"),
-        Column("first_delivery_day", "date", "the earliest delivery day of its records", nullable=True),
-        Column("last_delivery_day", "date", "the latest delivery day of its records", nullable=True),
-        Column(
-            "amount_sizes",
-            "string",
-            "JSON object: how many of its lines are worth up to 10^(n/10) and more than "
-            "10^((n-1)/10), by n; null: it has none",
-            "shop currency",
-            nullable=True,
-        ),
-        Column("log", "string", "the log it was delivered for"),
-    ),
-    key=("delivery_id",),
-    partition="log",
-)
-
-MERGES = Table(
-    "merges",
-    "one customer id that the shop has merged into another, written once and kept for ever",
-    (
-        _CUSTOMER,
-        Column("merged_into", "string", "keyed hash of the customer id that goes on"),
-        Column("since", "date", "the day from which on the shop says so"),
-        Column("known_from", "date", "the day from which on the pipeline counts both as one"),
-        Column("origin", "string", "where it was told"),
-    ),
-    key=("customer_id",),
-    partition="origin",
-)
-
-RUNS = Table(
-    "_runs",
-    "one published run: the table versions that belong together",
-    (
-        Column("run_id", "string", "the run"),
-        Column("run_key", "string", "hash of everything the run was made from; the same key, the same content"),
-        Column("tables", "string", "JSON object: table name to published version of the table"),
-        Column("published_at", "timestamp", "when it was published", "UTC"),
-        Column("as_of", "date", "the day the run is about"),
-        Column("pipeline", "string", "etl, score or train"),
-    ),
-    key=("run_id",),
-    partition="pipeline",
-)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spark_jobs.contract.tables import Column, Table
+from spark_jobs.contract.table import Column, Table
 
 _SCORED_DAY = Column("as_of", "date", "the day that was scored, in the shop's time zone")
 _HORIZON = Column("horizon_days", "int", "the horizon, from the day after as_of on", "days")

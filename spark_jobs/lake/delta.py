@@ -21,7 +21,7 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction
 
 from spark_jobs.contract.errors import ChurnError, MissingInputError
-from spark_jobs.contract.tables import Column, Table
+from spark_jobs.contract.table import Column, Table
 
 _ARROW_TYPES = {
     "string": pa.string(),

@@ -14,7 +14,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from spark_jobs.contract.tables import Table
+from spark_jobs.contract.table import Table
 
 _PROJECT = Path(__file__).resolve().parents[2]
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.tables import CUSTOMER_SERIES
+from spark_jobs.lake.ledger import newest_night
 from spark_jobs.lake.store import Lake
 
 
@@ -19,7 +20,7 @@ def check_restatement(lake: Lake, as_of: date, known_as_of: date) -> None:
     """Raises ChurnError unless the later day is published: what was delivered by then grows no more."""
     if known_as_of <= as_of:
         raise ChurnError(f"a night is restated with what a later day knew: give a day after {as_of}, not {known_as_of}")
-    newest = lake.newest_night()
+    newest = newest_night(lake)
     if newest is None or known_as_of > newest:
         raise ChurnError(f"{known_as_of} is not published yet, so more may be delivered for it: restate with a day up "
                          f"to {newest or 'the first published one'}")  # fmt: skip

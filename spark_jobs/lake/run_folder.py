@@ -29,7 +29,7 @@ from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.tables import Table
+from spark_jobs.contract.table import Table
 from spark_jobs.lake.delta import arrow_schema, find_mismatches, type_names
 
 if TYPE_CHECKING:

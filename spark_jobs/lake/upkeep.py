@@ -11,10 +11,11 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from spark_jobs.contract.tables import Table
+from spark_jobs.contract.table import Table
 from spark_jobs.lake import delta as _delta
 from spark_jobs.lake import run_folder as _run_folder
-from spark_jobs.lake.store import Lake, SupersededError
+from spark_jobs.lake.publishing import Pinned, SupersededError, publish
+from spark_jobs.lake.store import Lake
 
 KEEP_DAYS = 7  # of files that no version lists any more; longer than any read or write
 _DAY_SECONDS = 86_400
@@ -27,13 +28,13 @@ def find_scattered(lake: Lake, table: Table, before: str) -> list[str]:
 
 def compact(lake: Lake, table: Table, partition: str) -> bool:
     """Puts the partition's rows into one file, under the same run key. False: another run was faster."""
-    handle = lake._open(table)
+    handle = lake.open(table)
     key = _delta.read_fingerprint(handle, table, partition)
-    pinned = lake._pin(table, {partition: key})
+    pinned = Pinned.at(lake.folder(table), table, {partition: key})
     files = [(partition, path) for path in lake.partitions(table, pinned.handle.version()).get(partition, ())]
-    rows = _run_folder.make_dataset(lake._folder(table), table, files).to_table()
+    rows = _run_folder.make_dataset(lake.folder(table), table, files).to_table()
     try:
-        lake._publish(pinned, lambda folder: _run_folder.write_rows(folder, table, partition, rows))
+        publish(pinned, lambda folder: _run_folder.write_rows(folder, table, partition, rows))
     except SupersededError:
         return False
     return True
@@ -47,7 +48,7 @@ def clear(lake: Lake, table: Table, partitions: Collection[str]) -> None:
 
 def vacuum(lake: Lake, table: Table, is_dry_run: bool) -> list[str]:
     """Removes, or only lists, the files and run folders of a week ago that no version lists any more."""
-    handle = lake._open(table)
+    handle = lake.open(table)
     if handle is None:
         return []
     removed = handle.vacuum(KEEP_DAYS * 24, dry_run=is_dry_run, full=True)
@@ -55,7 +56,7 @@ def vacuum(lake: Lake, table: Table, is_dry_run: bool) -> list[str]:
         handle.create_checkpoint()
         if _delta.LOG_RETENTION in handle.metadata().configuration:  # a table made before would keep 30 days alone
             handle.cleanup_metadata()
-    return removed + _remove_empty_runs(lake._folder(table) / "data", is_dry_run)
+    return removed + _remove_empty_runs(lake.folder(table) / "data", is_dry_run)
 
 
 def _remove_empty_runs(data: Path, is_dry_run: bool) -> list[str]:

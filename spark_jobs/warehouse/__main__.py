@@ -25,6 +25,7 @@ from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk
 from spark_jobs.lake.keys import product_hash
+from spark_jobs.lake.ledger import list_runs
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_result, check_as_of, day, run_command, write_result
@@ -76,14 +77,14 @@ def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> Pu
     Raises MissingInputError where the day was not scored.
     """
     table = churn_risk(shop.churn.horizons_days)
-    runs = [run for run in lake.runs("score") if run.as_of == as_of]
+    runs = [run for run in list_runs(lake, "score") if run.as_of == as_of]
     if not runs:
         command = f"python -m spark_jobs.churn_risk --shop {shop.path} --as-of {as_of}"
         raise MissingInputError(f"no scores of {shop.name} for {as_of} yet: run `{command}`, and publish the run")
     run_id, version = runs[-1].run_id, runs[-1].tables[table.name]
     rows = lake.dataset(table, [as_of.isoformat()], version)
     of_all = rows.to_table(columns=["is_hindsight", "model_version"])
-    histories = [run.tables for run in lake.runs("etl") if run.as_of == as_of][-1:]
+    histories = [run.tables for run in list_runs(lake, "etl") if run.as_of == as_of][-1:]
     inputs = {name: number for tables in (*histories, runs[-1].tables) for name, number in tables.items()}
     origin = RunOrigin(
         model_version=", ".join(sorted(pc.unique(of_all["model_version"]).to_pylist())),
@@ -125,7 +126,7 @@ def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date
 
 def find_day_to_score_again(lake: Lake, effective_from: date) -> date | None:
     """The newest day with histories, if a model that scores from this day on scores it."""
-    return max((run.as_of for run in lake.runs("etl") if run.as_of >= effective_from), default=None)
+    return max((run.as_of for run in list_runs(lake, "etl") if run.as_of >= effective_from), default=None)
 
 
 def stop(settings: Settings) -> None:

@@ -27,7 +27,8 @@ from psycopg.rows import class_row, dict_row
 from spark_jobs.contract.errors import ChurnError, TransientError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.contract.tables import Table, churn_risk
+from spark_jobs.contract.table import Table
+from spark_jobs.contract.tables import churn_risk
 from spark_jobs.warehouse.embedded import EmbeddedPostgres
 from spark_jobs.warehouse.models import ModelRecord, Promotion, add_model, add_promotion, find_model, find_scorer
 from spark_jobs.warehouse.schema import IDENTITY, prepare_schemas

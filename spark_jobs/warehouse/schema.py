@@ -22,7 +22,8 @@ from psycopg import sql
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.contract.tables import Column, Table, churn_risk, probability_column
+from spark_jobs.contract.table import Column, Table
+from spark_jobs.contract.tables import churn_risk, probability_column
 from spark_jobs.contract.warehouse_tables import PROOF_TABLES
 from spark_jobs.warehouse.views import PROOF_VIEWS
 

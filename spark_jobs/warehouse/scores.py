@@ -24,7 +24,7 @@ import pyarrow.dataset as ds
 from psycopg import sql
 
 from spark_jobs.contract.errors import AuditError
-from spark_jobs.contract.tables import Table
+from spark_jobs.contract.table import Table
 from spark_jobs.lake import delta as _delta
 
 #: Sorted portions let the primary key grow in order: half the time of a copy in random order.

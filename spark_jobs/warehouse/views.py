@@ -17,7 +17,7 @@ because of the plan (Imbens and Angrist, Econometrica 62, 1994), with the standa
 
 from __future__ import annotations
 
-from spark_jobs.contract.tables import Table
+from spark_jobs.contract.table import Table
 from spark_jobs.contract.warehouse_tables import CONTACT_LIFT, CONTACT_LIST
 
 _CONTACT_LIST = """

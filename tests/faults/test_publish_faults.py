@@ -22,10 +22,11 @@ from deltalake import DeltaTable
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.tables import Column, Table
+from spark_jobs.contract.table import Column, Table
 from spark_jobs.lake import delta as _delta
-from spark_jobs.lake import store as lake
-from spark_jobs.lake.store import Lake, SupersededError
+from spark_jobs.lake import publishing as lake
+from spark_jobs.lake.publishing import SupersededError
+from spark_jobs.lake.store import Lake
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = ("pinned", "written", "checked", "audited", "committed", "acknowledged")

@@ -7,7 +7,8 @@ from datetime import date
 import pytest
 
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_SERIES, PURCHASES
+from spark_jobs.contract.ledger_tables import ACCOUNTS
+from spark_jobs.contract.tables import CUSTOMER_SERIES, PURCHASES
 from tests.spark_jobs.shops import DATED, SHOP, SmallShop
 
 DAY = {n: date(2011, 3, n) for n in range(1, 6)}

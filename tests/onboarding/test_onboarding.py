@@ -15,9 +15,10 @@ import pandas as pd
 import pytest
 
 from spark_jobs import clean
+from spark_jobs.contract.ledger_tables import ACCOUNTS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
-from spark_jobs.contract.tables import ACCOUNTS, EVENTS, quarantine
+from spark_jobs.contract.tables import EVENTS, quarantine
 from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.connection import Warehouse
 from tests.conftest import SHARED_DATA

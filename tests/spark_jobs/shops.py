@@ -7,9 +7,10 @@ from pathlib import Path
 
 from spark_jobs import clean, customer_day, customer_series, publish
 from spark_jobs.cleaning import merges
+from spark_jobs.contract.ledger_tables import ACCOUNTS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
-from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_SERIES
+from spark_jobs.contract.tables import CUSTOMER_SERIES
 from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.connection import Warehouse
 

@@ -10,7 +10,8 @@ from spark_jobs import churn_risk
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.tables import CUSTOMER_SERIES
 from spark_jobs.lake import upkeep as _lake_upkeep
-from spark_jobs.lake.store import Lake, Run
+from spark_jobs.lake.ledger import Run, append_run
+from spark_jobs.lake.store import Lake
 from tests.spark_jobs.test_maintain import fill
 
 DAY = date(2026, 10, 1)
@@ -20,7 +21,7 @@ def publish_night(lake: Lake, run_id: str) -> int:
     """The version of the histories that the new run names."""
     fill(lake, CUSTOMER_SERIES, DAY)
     version = lake.version(CUSTOMER_SERIES)
-    lake.append_run(Run(run_id, run_id, {CUSTOMER_SERIES.name: version}, datetime.now(UTC), DAY, "etl"))
+    append_run(lake, Run(run_id, run_id, {CUSTOMER_SERIES.name: version}, datetime.now(UTC), DAY, "etl"))
     return version
 
 

@@ -18,16 +18,11 @@ from spark_jobs.cleaning.accounts import (
 from spark_jobs.cleaning.repeats import Conflicts
 from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import AuditError, ChurnError
+from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.shop.model import ColumnMapping, Source
-from spark_jobs.contract.tables import (
-    ACCOUNTS,
-    CUSTOMER_DAY,
-    CUSTOMER_SERIES,
-    DELIVERIES,
-    PURCHASES,
-    quarantine,
-)
-from spark_jobs.lake import store as lake
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, PURCHASES, quarantine
+from spark_jobs.lake import publishing as lake
+from spark_jobs.lake.ledger import list_runs
 from tests.spark_jobs.shops import DATED, HEADER, SHOP, SmallShop
 
 DAY = {n: date(2011, 3, n) for n in range(1, 32)}
@@ -149,7 +144,7 @@ def test_repeating_a_run_commits_nothing(make_shop):
     versions = {table.name: shop.lake.version(table) for table in (PURCHASES, CUSTOMER_DAY, CUSTOMER_SERIES)}
     shop.run_night(DAY[1])
     assert versions == {table.name: shop.lake.version(table) for table in (PURCHASES, CUSTOMER_DAY, CUSTOMER_SERIES)}
-    assert len(shop.lake.runs("etl")) == 1
+    assert len(list_runs(shop.lake, "etl")) == 1
 
 
 def test_a_job_whose_days_another_run_has_published_meanwhile_plans_anew(make_shop, monkeypatch, capsys):

@@ -14,8 +14,8 @@ import pytest
 from spark_jobs.cleaning import merges
 from spark_jobs.contact_plan import find_visible, find_worth, is_control, run_day
 from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.ledger_tables import MERGES
 from spark_jobs.contract.shop.model import Contact
-from spark_jobs.contract.tables import MERGES
 from spark_jobs.contract.warehouse_tables import CONTACT_PLAN, CONTACTS, CUSTOMER_OUTCOMES, MERGED_CUSTOMERS
 from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.connection import Warehouse

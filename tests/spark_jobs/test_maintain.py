@@ -13,10 +13,13 @@ import pytest
 
 from spark_jobs import maintain
 from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, Table, churn_risk
+from spark_jobs.contract.table import Table
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, churn_risk
 from spark_jobs.lake import delta as _delta
 from spark_jobs.lake import run_folder as _run_folder
 from spark_jobs.lake import upkeep
+from spark_jobs.lake.publishing import Pinned
+from spark_jobs.lake.publishing import publish as publish_pinned
 from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.connection import Warehouse
 from tests.spark_jobs.warehouse.support import DAY, make_shop, publish, select
@@ -36,13 +39,13 @@ def make_table(table: Table, customers: str, **given) -> pa.Table:
 
 def publish_files(lake: Lake, table: Table, partition: str, *files: pa.Table) -> None:
     """Publishes a partition under the key `key` in as many files."""
-    pinned = lake._pin(table, {partition: "key"})
+    pinned = Pinned.at(lake.folder(table), table, {partition: "key"})
 
     def write(folder):
         paths = [p for rows in files for p in _run_folder._write_batches(folder, table.partition, rows.to_batches())]
         _run_folder.finish(folder, paths)
 
-    lake._publish(pinned, write)
+    publish_pinned(pinned, write)
 
 
 def fill(lake: Lake, table: Table, *days: date) -> None:
@@ -105,7 +108,7 @@ def test_the_newest_histories_and_400_days_of_scores_stay(lake, tmp_path, wareho
 
 def test_vacuum_takes_what_nobody_lists_any_more_and_never_what_is_being_written(lake):
     fill(lake, CUSTOMER_SERIES, DAY)
-    data = lake._folder(CUSTOMER_SERIES) / "data"
+    data = lake.folder(CUSTOMER_SERIES) / "data"
     for name, days in (("run=killed", 8), ("run=at-work", 0.1)):
         _run_folder.write_rows(data / name, CUSTOMER_SERIES, str(DAY), make_table(CUSTOMER_SERIES, "x", as_of=DAY))
         age(data / name, days)
@@ -114,7 +117,7 @@ def test_vacuum_takes_what_nobody_lists_any_more_and_never_what_is_being_written
     listed = lake.partitions(CUSTOMER_SERIES)
     for files in listed.values():
         for file in files:
-            age(lake._folder(CUSTOMER_SERIES) / file, 30)  # old and listed: to stay
+            age(lake.folder(CUSTOMER_SERIES) / file, 30)  # old and listed: to stay
 
     assert len(upkeep.vacuum(lake, CUSTOMER_SERIES, is_dry_run=True)) >= 2
     assert (data / "run=killed").exists()
@@ -132,7 +135,7 @@ def test_a_version_can_be_opened_as_long_as_scores_may_name_it(lake, days, can_b
     assert _delta.LOG_DAYS >= maintain.KEPT_SCORE_DAYS
     for n in range(3):
         fill(lake, CUSTOMER_SERIES, DAY - timedelta(days=n))
-    for entry in (lake._folder(CUSTOMER_SERIES) / "_delta_log").glob("*.json"):
+    for entry in (lake.folder(CUSTOMER_SERIES) / "_delta_log").glob("*.json"):
         made = int(1000 * (time.time() - days * 86_400))
         lines = [json.loads(line) for line in entry.read_text().splitlines()]
         for line in lines:

@@ -10,7 +10,8 @@ import pytest
 from spark_jobs import night_report
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk
-from spark_jobs.lake.store import Lake, Run
+from spark_jobs.lake.ledger import Run, append_run
+from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.connection import Warehouse
 from tests.spark_jobs.warehouse.support import DAY, make_model, make_rows, make_shop
 
@@ -27,7 +28,7 @@ def publish_night(lake: Lake, day: date, customers: str, **changes) -> None:
     version = lake.update(SCORES, day.isoformat(), lambda _: rows)
     histories = lake.update(CUSTOMER_SERIES, day.isoformat(), lambda rows: rows)
     tables = {CUSTOMER_SERIES.name: histories, SCORES.name: version}
-    lake.append_run(Run(f"score-{day}", f"key {day} {customers}", tables, datetime.now(UTC), day, "score"))
+    append_run(lake, Run(f"score-{day}", f"key {day} {customers}", tables, datetime.now(UTC), day, "score"))
 
 
 def test_the_page_has_bands_moves_the_top_and_what_it_is_made_from(lake, tmp_path, warehouse_url):

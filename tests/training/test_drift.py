@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 from infra.bench.drift import DEFECTS, close, halve_purchases, judge
+from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.shop.model import DeliveryDay
-from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_DAY, DELIVERIES, quarantine
+from spark_jobs.contract.tables import CUSTOMER_DAY, quarantine
 from spark_jobs.lake.store import Lake
 from tests.training.series import draw_shop_series, make_shop
 from training.config import ModelSettings

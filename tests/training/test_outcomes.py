@@ -10,9 +10,11 @@ import pytest
 
 from spark_jobs.cleaning.merges import ORIGIN
 from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.contract.tables import CUSTOMER_DAY, MERGES
+from spark_jobs.contract.ledger_tables import MERGES
+from spark_jobs.contract.tables import CUSTOMER_DAY
 from spark_jobs.contract.windows import ChurnDefinition
-from spark_jobs.lake.store import Lake, Run
+from spark_jobs.lake.ledger import Run, append_run
+from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.connection import Warehouse
 from tests.spark_jobs.warehouse.support import make_rows, publish, select
 from tests.spark_jobs.warehouse.support import make_shop as make_warehouse_shop
@@ -39,7 +41,7 @@ def record_days(lake: Lake, delivered: date, *facts: tuple[str, date, str]) -> N
 
 
 def publish_night(lake: Lake, as_of: date) -> None:
-    lake.append_run(Run(f"etl-{as_of}", str(as_of), {}, datetime.now(UTC), as_of, "etl"))
+    append_run(lake, Run(f"etl-{as_of}", str(as_of), {}, datetime.now(UTC), as_of, "etl"))
 
 
 @pytest.fixture

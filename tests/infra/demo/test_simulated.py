@@ -18,9 +18,10 @@ from infra.demo.simulated.parameters import AWAY, ENGAGED, FADING, RESTLESS, Par
 from infra.demo.simulated.simulate import line_maker, make_calendar, simulate
 from spark_jobs import clean, customer_day, customer_series
 from spark_jobs.cleaning import merges
+from spark_jobs.contract.ledger_tables import ACCOUNTS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
-from spark_jobs.contract.tables import ACCOUNTS, CUSTOMER_SERIES, EVENTS, quarantine
+from spark_jobs.contract.tables import CUSTOMER_SERIES, EVENTS, quarantine
 from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.connection import Warehouse
 from tests.conftest import ROOT

@@ -10,9 +10,9 @@ import pytest
 
 from infra.local.environment import LIVE_DATABASE
 from infra.local.status import tell_failures, tell_files, tell_records
+from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import ColumnMapping, DeliveryDay, Shop, Source
-from spark_jobs.contract.tables import ACCOUNTS, DELIVERIES
 from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.embedded import EmbeddedPostgres
 

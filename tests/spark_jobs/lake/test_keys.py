@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from spark_jobs.contract.ledger_tables import ACCOUNTS
 from spark_jobs.contract.tables import (
-    ACCOUNTS,
     CUSTOMER_DAY,
     CUSTOMER_SERIES,
     EVENTS,

@@ -15,11 +15,13 @@ from deltalake import DeltaTable
 
 from spark_jobs.contract import tables as contract
 from spark_jobs.contract.errors import AuditError, ChurnError, MissingInputError
-from spark_jobs.contract.tables import RUNS, Column, Table
+from spark_jobs.contract.ledger_tables import RUNS
+from spark_jobs.contract.table import Column, Table
+from spark_jobs.lake import publishing as lake_module
 from spark_jobs.lake import run_folder as _run_folder
-from spark_jobs.lake import store as lake_module
 from spark_jobs.lake.delta import arrow_schema
-from spark_jobs.lake.store import Lake, Run
+from spark_jobs.lake.ledger import Run, append_run, list_runs
+from spark_jobs.lake.store import Lake
 
 SAMPLE = Table(
     "sample",
@@ -410,18 +412,18 @@ def run_of(number: int, key: str, as_of: date = date(2011, 9, 6)) -> Run:
 
 def test_runs_are_appended_once_per_content_and_come_back_in_order(lake):
     first, next_day, second = run_of(1, "a"), run_of(2, "a", date(2011, 9, 7)), run_of(3, "b")
-    assert lake.runs("etl") == []
-    assert lake.append_run(second) == second
-    assert lake.append_run(next_day) == next_day
-    assert lake.append_run(first) == second  # `second` is newer, so it is the one that stands for its day
-    assert lake.runs("etl") == [first, next_day, second]
+    assert list_runs(lake, "etl") == []
+    assert append_run(lake, second) == second
+    assert append_run(lake, next_day) == next_day
+    assert append_run(lake, first) == second  # `second` is newer, so it is the one that stands for its day
+    assert list_runs(lake, "etl") == [first, next_day, second]
     version = lake.version(RUNS)
-    assert lake.append_run(run_of(4, "b")) == second
+    assert append_run(lake, run_of(4, "b")) == second
     assert lake.version(RUNS) == version
     back_again = run_of(5, "a")
-    assert lake.append_run(back_again) == back_again
-    assert [r.run_id for r in lake.runs("etl")] == ["run 1", "run 2", "run 3", "run 5"]
-    assert lake.runs("score") == []
+    assert append_run(lake, back_again) == back_again
+    assert [r.run_id for r in list_runs(lake, "etl")] == ["run 1", "run 2", "run 3", "run 5"]
+    assert list_runs(lake, "score") == []
 
 
 def test_of_a_draft_only_the_published_files_are_seen_and_nothing_else_stays(lake):

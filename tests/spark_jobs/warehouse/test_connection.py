@@ -25,7 +25,8 @@ from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.contract.warehouse_tables import CONTACT_PLAN, CUSTOMER_OUTCOMES, DRIFT, EXPECTED_SALES, OUTCOMES
 from spark_jobs.contract.windows import ChurnDefinition
-from spark_jobs.lake.store import Lake, Run, product_hash
+from spark_jobs.lake.ledger import Run, append_run
+from spark_jobs.lake.store import Lake, product_hash
 from spark_jobs.warehouse.__main__ import find_day_to_score_again, load_scores, main, promote
 from spark_jobs.warehouse.connection import Warehouse
 from tests.spark_jobs.warehouse.support import (
@@ -431,9 +432,9 @@ def test_load_takes_the_version_that_the_days_scoring_run_names(warehouse, shop,
         load_scores(warehouse, lake, shop, DAY)
     named = lake.update(table, DAY.isoformat(), lambda _: make_rows("abc", is_hindsight=True))
     lake.update(table, DAY.isoformat(), lambda _: make_rows("abcdef"))  # not published as a run yet
-    lake.append_run(Run("score-1", "key", {table.name: named}, datetime.now(UTC), DAY, "score"))
+    append_run(lake, Run("score-1", "key", {table.name: named}, datetime.now(UTC), DAY, "score"))
 
-    lake.append_run(Run("etl-1", "key", {"purchases": 4, table.name: 0}, datetime.now(UTC), DAY, "etl"))
+    append_run(lake, Run("etl-1", "key", {"purchases": 4, table.name: 0}, datetime.now(UTC), DAY, "etl"))
     loaded = load_scores(warehouse, lake, shop, DAY)
     assert (loaded.model_version, loaded.inputs) == ("lstm-1", {"purchases": 4, table.name: named})
     assert loaded.code == product_hash()
@@ -479,6 +480,6 @@ def test_a_person_may_promote_what_passed_no_gate_and_is_told(warehouse, shop, k
 def test_the_newest_day_with_histories_is_scored_again_if_the_model_scores_it(tmp_path):
     lake = Lake(tmp_path)
     for day in (date(2011, 9, 5), DAY):
-        lake.append_run(Run(f"etl-{day}", f"key {day}", {}, datetime.now(UTC), day, "etl"))
+        append_run(lake, Run(f"etl-{day}", f"key {day}", {}, datetime.now(UTC), day, "etl"))
     assert find_day_to_score_again(lake, date(2011, 9, 1)) == DAY
     assert find_day_to_score_again(lake, DAY + timedelta(days=1)) is None

@@ -1,0 +1,83 @@
+"""The ledgers: what was delivered, what became of it, who was merged, and which nights were published.
+
+Nothing can make them again, so they are kept for ever and every row stays as it was written.
+"""
+
+from __future__ import annotations
+
+from spark_jobs.contract.table import CUSTOMER, DELIVERY, Column, Table
+
+DELIVERIES = Table(
+    "deliveries",
+    "one raw file, registered once and kept for ever",
+    (
+        DELIVERY,
+        Column("path", "string", "the file, below the source's location"),
+        Column("sha256", "string", "hash of the file's bytes"),
+        Column("byte_count", "bigint", "size of the file", "bytes"),
+        Column("modified_at", "timestamp", "when the file was last written", "UTC"),
+        Column("delivery_day", "date", "the day in the path less lag_days, or the day of the run that first saw it "
+               "where that day was published already; null: each event's own day", nullable=True),
+        Column("not_before", "date", "for a first dump: none of its records was known before this day", nullable=True),
+        Column("seen_as_of", "date", "the day of the run that first saw it"),
+        Column("log", "string", "the log it is delivered for"),
+    ),
+    key=("delivery_id",),
+    partition="log",
+)  # fmt: skip
+
+ACCOUNTS = Table(
+    "accounts",
+    "what became of every record of one raw file",
+    (
+        DELIVERY,
+        Column("path", "string", "the file, below the source's location"),
+        Column("lines_in", "bigint", "records in the file", "records"),
+        Column("clean", "bigint", "records that became events", "records"),
+        Column("quarantined", "bigint", "records rejected, each with its reasons", "records"),
+        Column("duplicates", "bigint", "records that say again what is known", "records"),
+        Column("elsewhere", "bigint", "records that belong to another log of the same file", "records"),
+        Column("first_delivery_day", "date", "the earliest delivery day of its records", nullable=True),
+        Column("last_delivery_day", "date", "the latest delivery day of its records", nullable=True),
+        Column(
+            "amount_sizes",
+            "string",
+            "JSON object: how many of its lines are worth up to 10^(n/10) and more than "
+            "10^((n-1)/10), by n; null: it has none",
+            "shop currency",
+            nullable=True,
+        ),
+        Column("log", "string", "the log it was delivered for"),
+    ),
+    key=("delivery_id",),
+    partition="log",
+)
+
+MERGES = Table(
+    "merges",
+    "one customer id that the shop has merged into another, written once and kept for ever",
+    (
+        CUSTOMER,
+        Column("merged_into", "string", "keyed hash of the customer id that goes on"),
+        Column("since", "date", "the day from which on the shop says so"),
+        Column("known_from", "date", "the day from which on the pipeline counts both as one"),
+        Column("origin", "string", "where it was told"),
+    ),
+    key=("customer_id",),
+    partition="origin",
+)
+
+RUNS = Table(
+    "_runs",
+    "one published run: the table versions that belong together",
+    (
+        Column("run_id", "string", "the run"),
+        Column("run_key", "string", "hash of everything the run was made from; the same key, the same content"),
+        Column("tables", "string", "JSON object: table name to published version of the table"),
+        Column("published_at", "timestamp", "when it was published", "UTC"),
+        Column("as_of", "date", "the day the run is about"),
+        Column("pipeline", "string", "etl, score or train"),
+    ),
+    key=("run_id",),
+    partition="pipeline",
+)

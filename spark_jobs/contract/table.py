@@ -1,0 +1,49 @@
+"""What a table is: its grain, its columns with type, unit and meaning, and how it is partitioned.
+
+Types are written as in Spark SQL; `lake` and `warehouse` translate them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    meaning: str
+    unit: str = ""
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """`key` identifies a row within one partition; `partition` is the one column that a publish replaces by.
+
+    code: the packages and modules whose code decides its content, as in an import; a change of it is a new run key.
+    """
+
+    name: str
+    grain: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    partition: str
+    code: tuple[str, ...] = ()
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns)
+
+    @property
+    def ddl(self) -> str:
+        """The Spark schema string."""
+        return ", ".join(f"`{c.name}` {c.type}" + ("" if c.nullable else " not null") for c in self.columns)
+
+    def column(self, name: str) -> Column:
+        return next(c for c in self.columns if c.name == name)
+
+
+#: Columns that many tables share.
+CUSTOMER = Column("customer_id", "string", "keyed hash of the shop's customer id; identity.customers resolves it")
+DELIVERY = Column("delivery_id", "string", "the delivered file, as in deliveries")

@@ -1,0 +1,183 @@
+"""How does a run replace partitions of a table? The publish protocol; one publish is one log entry.
+
+1. pinned        the table's version and the generation of every partition to be published are read
+2. written       plain Parquet lies in a fresh run folder, written by Spark's tasks, or beforehand into a draft
+3. checked       by the footers of that folder alone: finished, partitions and columns as agreed
+4. audited       nulls, keys, and the caller's own audit; a finding leaves nothing visible
+5. committed     one log entry from the pinned version; every partition is one generation on
+6. acknowledged  the entry was found in the log, whatever answer the commit itself gave
+
+A killed run leaves at most a folder that nobody lists. Recovery: run again.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from secrets import token_hex
+from typing import TypeVar
+
+import pyarrow.dataset as ds
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from spark_jobs.contract.errors import AuditError, TransientError
+from spark_jobs.contract.table import Table
+from spark_jobs.lake import delta as _delta
+from spark_jobs.lake import run_folder as _run_folder
+from spark_jobs.lake.keys import hash_json
+
+T = TypeVar("T")
+
+_COMMIT_ATTEMPTS = 5
+_PLANS = 3
+
+
+def _ignore_step(step: str) -> None:
+    """What normally happens at a step of the protocol."""
+
+
+#: Called with the name of every step of the protocol as it is done; the fault tests die in it.
+on_step: Callable[[str], None] = _ignore_step
+
+
+class SupersededError(TransientError):
+    """Another run published the same partition meanwhile: what this one made may be out of date."""
+
+
+def planned_anew(job: Callable[..., T]) -> Callable[..., T]:
+    """A job that begins again, from its plan, where another run was faster: often little is left to do."""
+
+    @wraps(job)
+    def run(*arguments, **options) -> T:
+        for _ in range(_PLANS - 1):
+            try:
+                return job(*arguments, **options)
+            except SupersededError as error:
+                print(f"planning anew: {error}")
+        return job(*arguments, **options)
+
+    return run
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a publish led to: the version that holds the rows, and how many each partition has.
+
+    `is_new` is false where these rows had been published before under the same keys.
+    """
+
+    table: str
+    version: int
+    row_counts: Mapping[str, int]
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """What a publish starts from and what it replaces. `root` is the table's folder."""
+
+    root: Path
+    table: Table
+    handle: DeltaTable
+    run_keys: Mapping[str, str | int]
+    generations: Mapping[str, int]
+
+    @classmethod
+    def at(cls, root: Path, table: Table, run_keys: Mapping[str, str | int]) -> Pinned:
+        """Step 1; makes the table where there is none."""
+        for value in run_keys:
+            _delta.check_partition(table, value)
+        handle = _delta.open_or_create_table(root, table)
+        pinned = cls(root, table, handle, run_keys, _delta.read_generations(handle, table, run_keys))
+        on_step("pinned")
+        return pinned
+
+    def find_publication(self) -> Publication | None:
+        """What stands already, where all partitions hold what their keys say."""
+        return _find_publication(self.handle, self.table, self.run_keys)
+
+
+def publish(
+    pinned: Pinned,
+    write: Callable[[Path], None],
+    run_id: str | None = None,
+    audit: Callable[[ds.Dataset], list[str]] | None = None,
+    metadata: Mapping[str, object] | None = None,
+) -> Publication:
+    """Steps 2 to 6, for what `write` puts into a run folder, whose name begins with `run_id`.
+
+    Raises AuditError with all findings, SupersededError where another run published other content meanwhile.
+    """
+    table, partitions, root = pinned.table, pinned.run_keys, pinned.root
+    # Never the given id alone: a second attempt must not meet the folder of a killed one.
+    prefix = re.sub(r"[^A-Za-z0-9_-]", "_", run_id or hash_json(dict(pinned.run_keys))[:12])
+    run_id = f"{prefix}-{token_hex(4)}"
+    folder = root / "data" / f"run={run_id}"
+    with _run_folder.removed_on_failure(folder):
+        write(folder)
+        on_step("written")
+        files = _run_folder.read_footers(root, folder)
+        require_none(table, partitions, _run_folder.find_structure_faults(table, partitions, files))
+        on_step("checked")
+        findings = _run_folder.find_content_faults(root, table, files)
+        if audit:
+            findings += audit(_run_folder.make_dataset(root, table, [(f.partition, f.path) for f in files]))
+        require_none(table, partitions, findings)
+        on_step("audited")
+    return _commit(pinned, files, {"run_id": run_id, "run_keys": dict(pinned.run_keys), "metadata": metadata})
+
+
+def _commit(pinned: Pinned, files: list[_run_folder.WrittenFile], entry: dict) -> Publication:
+    """Commits, and believes only the log about the outcome."""
+    table, keys, handle = pinned.table, pinned.run_keys, pinned.handle
+    adds = [_run_folder.make_add_action(table, file) for file in files]
+    failure: Exception | None = None
+    for attempt in range(_COMMIT_ATTEMPTS):
+        try:
+            _delta.replace_partitions(handle, table, keys, pinned.generations, adds, entry)
+            on_step("committed")
+        except (DeltaError, OSError) as error:
+            failure = error
+        handle = _delta.open_or_create_table(pinned.root, table)
+        version = _delta.find_entry(handle, entry["run_id"], after=pinned.handle.version())
+        if version is not None:
+            on_step("acknowledged")
+            return Publication(table.name, version, _count_rows(keys, files), is_new=True)
+        if standing := _find_publication(handle, table, keys):
+            return standing
+        if _delta.read_generations(handle, table, keys) != pinned.generations:
+            raise SupersededError(f"{table.name} {_say(keys)} was published by another run meanwhile")
+        time.sleep(0.1 * attempt)
+    raise TransientError(f"{table.name} {_say(keys)} could not be committed, run again: {failure}") from failure
+
+
+def require_none(table: Table, partitions: Collection[str], findings: list[str]) -> None:
+    """Raises AuditError where there are findings."""
+    if findings:
+        raise AuditError(table.name, _say(partitions), findings)
+
+
+def _find_publication(handle: DeltaTable, table: Table, run_keys: Mapping[str, str | int]) -> Publication | None:
+    if _delta.select_unpublished(handle, table, run_keys):
+        return None
+    counts = _count_rows(run_keys, _delta.list_files(handle, table))
+    return Publication(table.name, handle.version(), counts, is_new=False)
+
+
+def _count_rows(
+    partitions: Iterable[str], files: Iterable[_delta.VisibleFile | _run_folder.WrittenFile]
+) -> dict[str, int]:
+    counts = dict.fromkeys(partitions, 0)
+    for file in files:
+        if file.partition in counts:
+            counts[file.partition] += file.row_count
+    return counts
+
+
+def _say(partitions: Collection[str]) -> str:
+    return min(partitions) if len(partitions) == 1 else f"{min(partitions)} to {max(partitions)}"
