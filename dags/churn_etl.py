@@ -4,9 +4,9 @@
 **Makes** the clean purchases, browses and reviews, `customer_day`, and one history per customer who can still be kept
 (`customer_series`), each audited before it becomes visible.
 
-**When** every night at 02:00 in the shop's time zone, at 03:00 where clocks change at two, for the day that has just
-ended. With `schedule.first_night` in the shop's file every night since then is owed, and missed ones are made up in
-their order; without it only the newest. A shop with an `end_date` runs only by hand.
+**When** every night at `schedule.night_at` on the shop's clock, by default at 02:00, or at 03:00 where clocks change at
+two, for the day that has just ended. With `schedule.first_night` in the shop's file every night since then is owed, and
+missed ones are made up in their order; without it only the newest. A shop with an `end_date` runs only by hand.
 
 **From** the raw files of the shop's `shop.toml`: every delivery up to that day that is not cleaned yet. Each log's file
 of the day is waited for until `schedule.wait_hours` after the day's end, except on `closed_days`.
@@ -24,15 +24,13 @@ with half of its files keeps saying what was known then; to see what it would ha
 """
 
 from datetime import datetime, timedelta
-from functools import cache
-from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, CronPartitionTimetable
 
 from dags import forms
 from dags.alerts import scores_are_due
 from dags.arrivals import DeliverySensor
-from dags.common import SPARK_POOL, START, make_dag, make_series_asset, resolve_days
+from dags.common import SPARK_POOL, START, find_night, make_dag, make_series_asset, resolve_days
 from dags.jobs import CommandOperator, SparkJobOperator
 from dags.lineage import lake, raw, warehouse
 from dags.shops import find_shops
@@ -52,22 +50,9 @@ def nightly(shop: Shop) -> CronPartitionTimetable | None:
     """For the day before, which names the partition; never for a shop whose data has ended."""
     if shop.end_date:
         return None
-    cron = f"0 {find_night_hour(shop.zone)} * * *"
+    at = find_night(shop)
+    cron = f"{at.minute} {at.hour} * * *"
     return CronPartitionTimetable(cron, timezone=shop.time_zone, run_offset=-1, key_format="%Y-%m-%d")
-
-
-@cache
-def find_night_hour(zone: ZoneInfo) -> int:
-    """The first hour from two on that comes once on every day.
-
-    On a day that skips the hour the timetable would give the run that very day instead of the one before.
-    """
-    days = [START + timedelta(days=n) for n in range(2 * 366)]
-    return next(hour for hour in range(2, 24) if all(_comes_once(day.replace(hour=hour, tzinfo=zone)) for day in days))
-
-
-def _comes_once(time: datetime) -> bool:
-    return time.utcoffset() == time.replace(fold=1).utcoffset()
 
 
 def first_run(shop: Shop) -> datetime:

@@ -6,7 +6,8 @@
 files into one file each, drops histories that only a rebuild would read (the newest 7 nights and 3 trainings stay),
 scores and pages older than 400 days, rows of loads that were never visible, and files that no table lists any more.
 
-**When** every Sunday at 04:00 in the shop's time zone, and by hand. A shop with an `end_date` runs only by hand.
+**When** every Sunday two hours after the night began, usually at 04:00, and by hand. A shop with an `end_date` runs
+only by hand.
 
 **From** the lake's own logs and the warehouse. Files younger than a week are never touched, so that no read and no
 write loses one.
@@ -38,7 +39,7 @@ PARAMS = {"as_of": forms.AS_OF, "dry_run": forms.DRY_RUN}
 
 def build_maintenance(shop: Shop) -> DAG:
     description = "Compaction, retention, vacuum, weekly"
-    with make_dag("maintenance", shop, __doc__, description, every_sunday(shop, hour=4), PARAMS) as dag:
+    with make_dag("maintenance", shop, __doc__, description, every_sunday(shop, 2), PARAMS) as dag:
         days = resolve_days(shop.time_zone, list(PARAMS))
         days >> CommandOperator(
             task_id="outcomes", command=["training.outcomes"], shop=shop, days=days, last_only=True,

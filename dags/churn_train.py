@@ -5,7 +5,8 @@
 metrics beside the baselines, a model card and a report. Once a person has approved it, the model scores from then on,
 and the newest day is scored anew.
 
-**When** every Sunday at 05:00 in the shop's time zone, and by hand. A shop with an `end_date` runs only by hand.
+**When** every Sunday three hours after the night began, usually at 05:00, and by hand. A shop with an `end_date` runs
+only by hand.
 
 **From** the same tables as the nightly scores, up to the day that the run is about.
 
@@ -88,7 +89,7 @@ def build_train(shop: Shop) -> DAG:
         "register_only": forms.REGISTER_ONLY,
         "dry_run": forms.DRY_RUN,
     }
-    with make_dag("train", shop, __doc__, "A new model, weekly or by hand", every_sunday(shop, hour=5), params) as dag:
+    with make_dag("train", shop, __doc__, "A new model, weekly or by hand", every_sunday(shop, 3), params) as dag:
         train = add_training(shop, resolve_days(shop.time_zone, list(params)))
         decide = gate(train.output)
         promote = add_promotion(shop)

@@ -6,7 +6,7 @@ connection `spark_default`.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, task
 from airflow.sdk.exceptions import AirflowFailException
@@ -16,6 +16,7 @@ from dags.alerts import NOTIFY
 from spark_jobs.contract import settings
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.night import USUAL_NIGHT, find_night_time
 
 #: No run is ever due before this day; which nights run is decided by `catchup` and by backfills, not by it.
 START = datetime(2026, 1, 1)
@@ -49,9 +50,17 @@ def make_dag(
     return DAG(dag_id, schedule=schedule, params=params, **texts, **{**defaults, **options})
 
 
-def every_sunday(shop: Shop, hour: int) -> CronTriggerTimetable | None:
-    """At that hour of the shop's time; never for a shop whose data has ended."""
-    return None if shop.end_date else CronTriggerTimetable(f"0 {hour} * * 0", timezone=shop.time_zone)
+def find_night(shop: Shop) -> time:
+    """When the shop's night begins, on its clock."""
+    return shop.schedule.night_at or find_night_time(shop.zone)
+
+
+def every_sunday(shop: Shop, hours_later: int) -> CronTriggerTimetable | None:
+    """So long after the night of Sunday began; never for a shop whose data has ended."""
+    night = shop.schedule.night_at or USUAL_NIGHT
+    days, hour = divmod(night.hour + hours_later, 24)
+    cron = f"{night.minute} {hour} * * {days}"
+    return None if shop.end_date else CronTriggerTimetable(cron, timezone=shop.time_zone)
 
 
 def make_series_asset(shop: Shop) -> Asset:

@@ -8,6 +8,7 @@ what breaks down, or says that a later try may succeed, is tried again.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import socket
 import sys
@@ -15,14 +16,12 @@ import tempfile
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from signal import SIGTERM
-from subprocess import PIPE, STDOUT, Popen, TimeoutExpired
+from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
 
 from airflow.configuration import conf
-from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
@@ -41,6 +40,8 @@ ERROR_MARK = "error: "
 WHY_KEY = "why"
 #: Where Airflow's plugin serves the pages below CHURN_HOME/reports.
 REPORTS = "churn-reports"
+#: Airflow calls it instead of spark-submit, which it starts on a leash.
+SPARK_SUBMIT = Path(leash.__file__).with_name("leashed-spark-submit")
 END_SECONDS = leash.GRACE_SECONDS + 5
 
 
@@ -63,12 +64,11 @@ class _Job:
         days = [word for day in chosen for word in ("--as-of", day)]
         return ["--shop", self.shop_file, *days, *filter(None, self.options)]
 
-    def make_leash(self, context) -> list[str]:
-        """The words before a command that put it on a leash; one lock per task of a run, whatever the try."""
+    def find_lock(self, context) -> Path:
+        """The lock of the leash: one per task of a run, whatever the try."""
         ti = context["ti"]
         name = sha256(f"{ti.dag_id} {ti.run_id} {ti.task_id} {ti.map_index}".encode()).hexdigest()[:16]
-        folder = Settings.from_environment().home / "running"
-        return [sys.executable, leash.__file__, str(folder / f"{socket.gethostname()}_{name}.lock")]
+        return Settings.from_environment().home / "running" / f"{socket.gethostname()}_{name}.lock"
 
     def fail(self, context, lines: Iterable[str], otherwise: str) -> Exception:
         """The exception that a failed job deserves, by what it said last."""
@@ -85,36 +85,35 @@ class SparkJobOperator(_Job, SparkSubmitOperator):
 
     template_fields = (*SparkSubmitOperator.template_fields, "days", "options")
 
+    lock: Path | None = None
+
     def __init__(self, *, job: str, shop: Shop, days: object, options: Sequence[str] = (), last_only: bool = False,
                  reads: Sequence[str] = (), writes: Sequence[str] = (), **kwargs):  # fmt: skip
         application = str(Path(spark_jobs.__file__).with_name(f"{job}.py"))
-        super().__init__(name=f"{job}__{shop.name}", application=application, **kwargs)
+        super().__init__(name=f"{job}__{shop.name}", application=application, spark_binary=str(SPARK_SUBMIT), **kwargs)
         self.shop_file, self.days, self.options, self.last_only = str(shop.path), days, list(options), last_only
         self.reads, self.writes = list(reads), list(writes)
 
     def execute(self, context) -> None:
         self.application_args = self.make_arguments()
-        self._leash = self.make_leash(context)
+        self.lock = self.find_lock(context)
+        told = {
+            leash.LOCK_VARIABLE: self.lock,
+            leash.ASKER_VARIABLE: os.getpid(),
+            leash.PYTHON_VARIABLE: sys.executable,
+        }
+        self.env_vars = {name: str(value) for name, value in told.items()}
         try:
             super().execute(context)
-        except AirflowException as error:
-            raise self.fail(context, self._hook._last_submit_log_lines, str(error)) from None
+        except AirflowException as error:  # with the last lines of what was said
+            raise self.fail(context, str(error).splitlines(), str(error)) from None
         except BaseException:  # a time limit or Ctrl-C: the job must not go on alone
             self.on_kill()
             raise
 
-    def _get_hook(self) -> SparkSubmitHook:
-        """The provider's hook, its spark-submit on the leash."""
-        hook = super()._get_hook()
-        binary = hook._get_spark_binary_path()
-        hook._get_spark_binary_path = lambda: [*self._leash, *binary]
-        hook.submit = partial(hook.submit, stdin=PIPE)
-        return hook
-
     def on_kill(self) -> None:
-        hook = self._hook
-        if hook is not None and hook._submit_sp is not None:
-            _end(hook._submit_sp)
+        if self.lock:
+            leash.end_holder(self.lock)
         super().on_kill()
 
 
@@ -156,8 +155,8 @@ class CommandOperator(_Job, BaseOperator):
         command = [Settings.from_environment().jobs_python, "-m", *arguments]
         tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.log.info("%s", shlex.join(command))
-        self.process = Popen([*self.make_leash(context), *command], stdin=PIPE, stdout=PIPE, stderr=STDOUT, text=True,
-                             errors="replace")  # fmt: skip
+        leashed = [sys.executable, leash.__file__, str(os.getpid()), str(self.find_lock(context)), *command]
+        self.process = Popen(leashed, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, text=True, errors="replace")
         try:
             for line in self.process.stdout:
                 self.log.info("%s", line.rstrip())

@@ -1,10 +1,12 @@
-"""Runs a command that never outlives whoever asked for it: `python leash.py LOCK COMMAND …`.
+"""Runs a command that never outlives whoever asked for it: `python leash.py ASKER LOCK COMMAND …`.
 
-The command, and all that it starts, ends as soon as the leash's standard input does: that happens however the asker
-ends, by -9 as well. While it runs, the lock file is locked and names it, so that a second leash with the same lock, the
-next try of the same task, ends the first command where even this leash was killed, and only then starts its own.
+The asker is the process that started this one. The command, and all that it starts, ends as soon as the asker has,
+however that happened, by -9 as well. While it runs, the lock file is locked and names it, so that a second leash with
+the same lock, the next try of the same task, ends the first command where even this leash was killed, and only then
+starts its own.
 
-Standard library only: it runs by path, without the environment of anybody.
+Standard library only: it runs by path, without the environment of anybody. `leashed-spark-submit` beside it is
+spark-submit on a leash, for Airflow to call as its Spark binary; LOCK_VARIABLE and ASKER_VARIABLE tell it the rest.
 """
 
 from __future__ import annotations
@@ -22,9 +24,12 @@ from pathlib import Path
 
 #: A command that is asked to end has so long, then it is ended.
 GRACE_SECONDS = 10.0
+POLL_SECONDS = 0.2
+#: What leashed-spark-submit reads: the lock, the asker's process id, and the Python that runs this file.
+LOCK_VARIABLE, ASKER_VARIABLE, PYTHON_VARIABLE = "CHURN_LEASH_LOCK", "CHURN_LEASH_ASKER", "CHURN_LEASH_PYTHON"
 
 
-def main(lock_path: str, *command: str) -> int:
+def main(asker: str, lock_path: str, *command: str) -> int:
     lock = take_lock(Path(lock_path))
     # The command inherits the lock: it is free again when all of them have ended.
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[lock])
@@ -32,7 +37,7 @@ def main(lock_path: str, *command: str) -> int:
     # In threads: the waiting below has to go on, for a group ends only when its leader has been waited for.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: _start(end_group, process.pid))
-    _start(end_with_input, process.pid)
+    _start(end_without, process.pid, int(asker))
     code = process.wait()
     end_group(process.pid, grace_seconds=0)  # what it left behind
     Path(lock_path).unlink(missing_ok=True)
@@ -55,8 +60,14 @@ def take_lock(path: Path) -> int:
     return lock
 
 
-def _start(function: Callable[[int], None], pid: int) -> None:
-    threading.Thread(target=function, args=[pid], daemon=True).start()
+def end_holder(path: Path) -> None:
+    """Ends the command that runs under this lock, if any does; gives when it has ended."""
+    if path.exists():
+        os.close(take_lock(path))
+
+
+def _start(function: Callable[..., None], *arguments: int) -> None:
+    threading.Thread(target=function, args=arguments, daemon=True).start()
 
 
 def _try_lock(lock: int) -> bool:
@@ -67,10 +78,10 @@ def _try_lock(lock: int) -> bool:
     return True
 
 
-def end_with_input(pid: int) -> None:
-    """Waits for the end of the input and ends the group."""
-    while os.read(0, 1024):
-        pass
+def end_without(pid: int, asker: int) -> None:
+    """Waits for the end of the asker, after which this process has another parent, and ends the group."""
+    while os.getppid() == asker:
+        time.sleep(POLL_SECONDS)
     end_group(pid)
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from copy import copy
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from airflow.timetables.base import TimeRestriction
 from dags import churn_etl, churn_maintenance, churn_train, common, shops
 from infra.local.environment import ROOT
 from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.contract.shop.model import Schedule
 from tests.dags.conftest import write_shop
 
 SHOPS = ("online_retail", "living", "simulated")
@@ -208,8 +210,9 @@ def test_the_nightly_run_is_due_at_three_in_new_york_and_owns_the_day_before(dag
     "UTC", "Europe/Berlin", "America/New_York", "Europe/London", "Europe/Athens", "Australia/Lord_Howe",
     "America/Santiago", "Asia/Beirut", "Antarctica/Troll", "Asia/Kolkata",
 ])  # fmt: skip
-def test_every_night_of_two_years_has_its_own_run_wherever_clocks_change(zone):
-    shop = SimpleNamespace(end_date=None, time_zone=zone, zone=ZoneInfo(zone))
+@pytest.mark.parametrize("night_at", [None, clock(23, 45)])
+def test_every_night_of_two_years_has_its_own_run_wherever_clocks_change(zone, night_at):
+    shop = SimpleNamespace(end_date=None, time_zone=zone, zone=ZoneInfo(zone), schedule=Schedule(night_at=night_at))
     timetable, info = coerce_to_core_timetable(churn_etl.nightly(shop)), None
     restriction = TimeRestriction(earliest=datetime(2026, 1, 1, 12, tzinfo=UTC), latest=None, catchup=True)
     found = []
@@ -219,6 +222,14 @@ def test_every_night_of_two_years_has_its_own_run_wherever_clocks_change(zone):
         assert info.partition_key == str(run_day - timedelta(days=1)), run_day
         found.append(date.fromisoformat(info.partition_key))
     assert {(later - earlier).days for earlier, later in pairwise(found)} == {1}
+
+
+def test_the_training_follows_the_night_into_the_next_day():
+    late = SimpleNamespace(end_date=None, time_zone="UTC", schedule=Schedule(night_at=clock(22, 30)))
+    restriction = TimeRestriction(earliest=datetime(2026, 11, 20, tzinfo=UTC), latest=None, catchup=True)
+    timetable = coerce_to_core_timetable(common.every_sunday(late, 3))
+    run = timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
+    assert run.run_after == datetime(2026, 11, 23, 1, 30, tzinfo=UTC)
 
 
 def test_training_is_due_on_sundays(dags):

@@ -111,8 +111,8 @@ ENDLESS = (
 
 
 def start_leashed(lock: Path, code: str = ENDLESS) -> tuple[subprocess.Popen, list[int]]:
-    command = [sys.executable, leash.__file__, str(lock), sys.executable, "-c", code]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, leash.__file__, str(os.getpid()), str(lock), sys.executable, "-c", code]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     line = process.stdout.readline()
     while not line.split()[0].isdigit():  # it tells whom it has ended
         line = process.stdout.readline()
@@ -131,8 +131,8 @@ def wait_for_end(pids: list[int], seconds: float = 20) -> list[int]:
 
 def test_a_command_ends_with_whoever_asked_for_it_even_by_kill_9(tmp_path):
     asker_code = (
-        f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, {leash.__file__!r}, "
-        f"{str(tmp_path / 'lock')!r}, sys.executable, '-c', {ENDLESS!r}], stdin=subprocess.PIPE); time.sleep(600)"
+        f"import os, subprocess, sys, time; p = subprocess.Popen([sys.executable, {leash.__file__!r}, "
+        f"str(os.getpid()), {str(tmp_path / 'lock')!r}, sys.executable, '-c', {ENDLESS!r}]); time.sleep(600)"
     )
     asker = subprocess.Popen([sys.executable, "-c", asker_code], stdout=subprocess.PIPE, text=True)
     pids = [int(word) for word in asker.stdout.readline().split()]

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import re
 import tomllib
-from datetime import date
+from datetime import date, time
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from spark_jobs.contract.customer_ids import AS_GIVEN, SPELLINGS, CustomerIds
 from spark_jobs.contract.errors import ShopFileError
 from spark_jobs.contract.features import ACTIVITY_MEASURES
 from spark_jobs.contract.reason_words import LANGUAGES
 from spark_jobs.contract.shop.model import WEEKDAYS, Bands, Contact, Rate, Schedule, Shop
+from spark_jobs.contract.shop.night import DUE_HOURS, USUAL_NIGHT, WAIT_HOURS, comes_once, to_hours
 from spark_jobs.contract.shop.sources import read_contact_log, read_sources
 from spark_jobs.contract.shop.toml_section import (
     MISSING,
     Faults,
     Section,
+    is_clock_time,
     is_count,
     is_day_count,
     is_number,
@@ -76,7 +79,7 @@ def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
         churn=_read_churn(top.section("churn")),
         bands=_read_bands(top.section("bands")),
         model=dict(top.take("model", "a table of model settings", lambda v: isinstance(v, dict), {})),
-        schedule=_read_schedule(top.section("schedule")),
+        schedule=_read_schedule(top.section("schedule"), time_zone),
         contact=_read_contact(top.section("contact"), path.parent) if "contact" in top.raw else None,
         sources=read_sources(top.section("sources"), path.parent),
         path=path,
@@ -164,20 +167,35 @@ def _read_bands(section: Section) -> Bands:
     return bands
 
 
-def _read_schedule(section: Section) -> Schedule:
-    def positive(key: str) -> float:
-        return section.take(key, "a number above 0", lambda v: is_number(v) and v > 0, getattr(Schedule, key))
+def _read_schedule(section: Section, time_zone: str | None) -> Schedule:
+    night_at = _read_night(section, time_zone)
+    begin = to_hours(night_at or USUAL_NIGHT)
+
+    def positive(key: str, default: float | None = None) -> float:
+        default = getattr(Schedule, key) if default is None else default
+        return section.take(key, "a number above 0", lambda v: is_number(v) and v > 0, default)
 
     schedule = Schedule(
+        night_at=night_at,
         first_night=section.take("first_night", "a day like 2026-11-20", lambda v: type(v) is date, None),
-        wait_hours=positive("wait_hours"),
+        wait_hours=positive("wait_hours", begin + WAIT_HOURS),
         poll_seconds=positive("poll_seconds"),
-        due_hours=positive("due_hours"),
+        due_hours=positive("due_hours", begin + DUE_HOURS),
         auto_promote=section.take("auto_promote", "true or false", lambda v: isinstance(v, bool), False),
         approval_hours=positive("approval_hours"),
     )
+    if night_at and schedule.due_hours <= begin:
+        section.fault("due_hours", f"more hours than the {begin:g} from the day's end to night_at")
     section.done()
     return schedule
+
+
+def _read_night(section: Section, time_zone: str | None) -> time | None:
+    text = section.take("night_at", 'a time like "04:30"', is_clock_time, None)
+    night_at = time.fromisoformat(text) if text else None
+    if night_at and time_zone in time_zones() and not comes_once(night_at, ZoneInfo(time_zone)):
+        section.fault("night_at", f"a time that no day of {time_zone} skips or repeats")
+    return night_at
 
 
 def _read_contact(section: Section, folder: Path) -> Contact:

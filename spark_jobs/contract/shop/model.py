@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -222,14 +222,16 @@ class Bands:
 class Schedule:
     """How Airflow runs the shop's nights and trainings. Hours of a night count from the end of its day.
 
+    night_at        when the night begins, on the shop's clock; None: at two, or at three where clocks change at two
     first_night     from this day on every night is owed, so missed ones are made up; None: only the newest is due
-    wait_hours      so long the day's files are waited for
+    wait_hours      so long the day's files are waited for; by default two hours of the night
     poll_seconds    how often somebody looks for them
-    due_hours       by then the scores are to be in the warehouse, or an alert is sent
+    due_hours       by then the scores are to be in the warehouse, or an alert is sent; by default four hours later
     auto_promote    a model that the gate lets pass scores without a person's approval
     approval_hours  so long a person may think about a model; then it is rejected
     """
 
+    night_at: time | None = None
     first_night: date | None = None
     wait_hours: float = 4
     poll_seconds: float = 60

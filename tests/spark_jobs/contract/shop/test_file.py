@@ -1,6 +1,6 @@
 """shop.toml: a good one is read whole, a bad one shows all its faults at once."""
 
-from datetime import date
+from datetime import date, time
 
 import pytest
 
@@ -236,6 +236,29 @@ def test_a_schedule_is_read_whole_and_its_faults_are_told(tmp_path):
         "schedule.auto_promote: expected true or false, found 'yes'",
         "schedule.first_night: expected none, since end_date ends the nights, found datetime.date(2026, 11, 1)",
     ]
+
+
+def test_the_night_moves_with_what_follows_it(tmp_path):
+    shop = load_shop(write(tmp_path, GOOD + '[schedule]\nnight_at = "07:30"\n'))
+    assert shop.schedule == Schedule(night_at=time(7, 30), wait_hours=9.5, due_hours=11.5)
+    assert load_shop(write(tmp_path, GOOD + "[schedule]\nwait_hours = 3\n")).schedule.due_hours == 6
+
+
+@pytest.mark.parametrize(
+    ("night_at", "fault"),
+    [
+        ('"4:30"', "expected a time like \"04:30\", found '4:30'"),
+        ("430", 'expected a time like "04:30", found 430'),
+        ('"02:30"', "expected a time that no day of Europe/Berlin skips or repeats, found '02:30'"),
+    ],
+)
+def test_a_night_begins_at_a_time_that_comes_once_a_day(tmp_path, night_at, fault):
+    assert faults_of(tmp_path, GOOD + f"[schedule]\nnight_at = {night_at}\n") == [f"schedule.night_at: {fault}"]
+
+
+def test_scores_cannot_be_due_before_the_night(tmp_path):
+    [fault] = faults_of(tmp_path, f'{GOOD}[schedule]\nnight_at = "05:00"\ndue_hours = 5\n')
+    assert fault == "schedule.due_hours: expected more hours than the 5 from the day's end to night_at, found 5"
 
 
 def test_contact_is_optional_and_all_its_faults_are_told(tmp_path):
