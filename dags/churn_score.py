@@ -62,7 +62,7 @@ def build_score(shop: Shop) -> DAG:
             doc_md="Names the table versions that belong together.",
         )  # fmt: skip
         load = CommandOperator(
-            task_id="load", command=["spark_jobs.warehouse.connection", "load"], shop=shop, days=days,
+            task_id="load", command=["spark_jobs.warehouse", "load"], shop=shop, days=days,
             with_result=True, outlets=[make_scores_asset(shop)], reads=lake("churn_risk"),
             writes=warehouse("churn_risk", "published_runs"),
             doc_md="Copies the scores to the warehouse and makes them visible.",

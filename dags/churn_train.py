@@ -133,7 +133,7 @@ def add_approval(shop: Shop) -> ApprovalOperator:
 
 def add_promotion(shop: Shop) -> CommandOperator:
     promote = CommandOperator(
-        task_id="promote", command=["spark_jobs.warehouse.connection", "promote"], shop=shop, days=[], with_result=True,
+        task_id="promote", command=["spark_jobs.warehouse", "promote"], shop=shop, days=[], with_result=True,
         options=["--once", "--version={{ ti.xcom_pull('train')['version'] }}"],
         trigger_rule="none_failed_min_one_success",
         reads=[*lake("_runs"), *warehouse("models")], writes=warehouse("promotions"),

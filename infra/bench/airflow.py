@@ -37,7 +37,7 @@ DEMO_SHOP = ROOT / "infra" / "demo" / "online_retail" / "shop.toml"
 HISTORIES = (["spark_jobs.clean"], ["spark_jobs.customer_day"], ["spark_jobs.customer_series"],
              ["spark_jobs.publish", "--pipeline", "etl"])  # fmt: skip
 SCORES = (["spark_jobs.churn_risk"], ["training.drift"], ["spark_jobs.publish", "--pipeline", "score"],
-          ["spark_jobs.warehouse.connection", "load"], ["spark_jobs.night_report"])  # fmt: skip
+          ["spark_jobs.warehouse", "load"], ["spark_jobs.night_report"])  # fmt: skip
 TRAINING = (["spark_jobs.customer_series", "--all"], ["spark_jobs.publish", "--pipeline", "train"],
             ["training.train", "--promote"])  # fmt: skip
 PATIENCE_SECONDS = 1800

@@ -1,4 +1,4 @@
-"""Is every make target documented, and does every module that the Makefile starts exist?"""
+"""Is every make target documented, and is every module that the Makefile starts a command?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 from infra.local.environment import ROOT
 from spark_jobs.contract.errors import ChurnError
@@ -31,14 +32,17 @@ def find_faults(makefile: str) -> list[str]:
               if "## " not in rest]  # fmt: skip
     faults += [f"{target} is not in .PHONY" for target in rules if target not in phony]
     faults += [f".PHONY names {target}, which has no rule" for target in sorted(phony - set(rules))]
-    return faults + [f"there is no module {module}" for module in MODULE.findall(makefile) if not _exists(module)]
+    return faults + [f"{module} is no command" for module in MODULE.findall(makefile) if not is_command(module)]
 
 
-def _exists(module: str) -> bool:
+def is_command(module: str) -> bool:
+    """Whether `python -m module` does anything: the module, or its __main__, ends by running itself."""
     try:
-        return find_spec(module) is not None
+        spec = find_spec(module)
+        spec = find_spec(f"{module}.__main__") if spec and spec.submodule_search_locations else spec
     except ModuleNotFoundError:
         return False
+    return bool(spec and spec.origin) and 'if __name__ == "__main__"' in Path(spec.origin).read_text()
 
 
 if __name__ == "__main__":

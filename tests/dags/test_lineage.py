@@ -10,6 +10,7 @@ import pytest
 from dags.jobs import CommandOperator, SparkJobOperator
 from dags.lineage import lake, locate, raw, warehouse
 from dags.shops import find_shops
+from infra.local.check_commands import is_command
 from spark_jobs.contract import tables
 from spark_jobs.contract import warehouse_tables as proof
 from spark_jobs.contract.settings import Settings
@@ -30,6 +31,12 @@ def test_every_job_names_tables_that_there_are(dags):
     for job in jobs:
         assert {*job.reads, *job.writes} <= KNOWN, job
         assert bool(job.reads or job.writes) is (job.task_id not in UPKEEP), job
+
+
+def test_every_command_of_a_job_is_one(dags):
+    jobs = [task for dag in dags.values() for task in dag.tasks if isinstance(task, CommandOperator)]
+    assert len(jobs) > 10
+    assert [job.command for job in jobs if not is_command(job.command[0])] == []
 
 
 def test_every_table_that_a_night_reads_is_written_before(dags):

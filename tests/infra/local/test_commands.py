@@ -36,7 +36,9 @@ def test_every_command_of_the_makefile_is_documented_and_alive():
         (".PHONY: demo\ndemo: setup\n", "demo has no ## description"),
         ("demo: setup ## the demo\n", "demo is not in .PHONY"),
         (".PHONY: demo fly\ndemo: ## the demo\n", ".PHONY names fly, which has no rule"),
-        (".PHONY: demo\ndemo: ## the demo\n\t@$(JOBS) infra.local.fly\n", "there is no module infra.local.fly"),
+        (".PHONY: demo\ndemo: ## the demo\n\t@$(JOBS) infra.local.fly\n", "infra.local.fly is no command"),
+        (".PHONY: demo\ndemo: ## the demo\n\t@$(JOBS) spark_jobs.contract\n", "spark_jobs.contract is no command"),
+        (".PHONY: demo\ndemo: ## the demo\n\t@$(JOBS) infra.local.shops\n", "infra.local.shops is no command"),
     ],
 )
 def test_a_dead_or_undocumented_command_is_found(makefile, fault):

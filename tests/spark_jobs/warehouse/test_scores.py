@@ -116,8 +116,8 @@ def test_rows_that_break_the_contract_leave_the_earlier_run_visible(warehouse, s
 KILLED_LOADER = """
 import os
 import tests.spark_jobs.warehouse.support as t
-import spark_jobs._warehouse_publish as publishing
-from spark_jobs.warehouse import Warehouse
+import spark_jobs.warehouse.scores as publishing
+from spark_jobs.warehouse.connection import Warehouse
 
 original = getattr(publishing, step)
 
