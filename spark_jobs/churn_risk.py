@@ -30,7 +30,9 @@ from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
-from spark_jobs.warehouse.connection import ModelRecord, Warehouse
+from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.protocol import Warehouse
+from spark_jobs.warehouse.records import ModelRecord
 
 #: A worker pays seconds to load the model: a small shop is scored by one of them.
 CUSTOMERS_PER_TASK = 20_000
@@ -143,7 +145,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--model-version", metavar="VERSION", help="as in model_registry; by default the promoted one")
     arguments, shop = load_arguments(parser, argv)
     settings = Settings.from_environment()
-    lake, warehouse = Lake(settings.lake(shop.name)), Warehouse.connect(settings)
+    lake, warehouse = Lake(settings.lake(shop.name)), connect(settings)
     if not arguments.dry_run:
         warehouse.prepare(shop)  # the first job of a night that asks it, maybe of a newer product
     open_spark = partial(open_session, "churn_risk", settings)

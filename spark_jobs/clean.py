@@ -68,7 +68,7 @@ from spark_jobs.raw import reader as raw
 from spark_jobs.raw.hashing import Hasher, make_hasher
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
 
 PAIRS_AT_ONCE = 1 << 16
 SHOWN_FILES = 10  # of those that a dry run would clean
@@ -178,7 +178,7 @@ def remember_customers(shop: Shop, settings: Settings, raw_ids: pa.Array) -> Non
         return pa.RecordBatch.from_pydict({"customer_key": [*map(hash_customer, ids)], "customer_id": ids})
 
     pairs = (pair(ids[start : start + PAIRS_AT_ONCE]) for start in range(0, len(ids), PAIRS_AT_ONCE))
-    Warehouse.connect(settings).remember_customers(shop, settings.id_key().key_id, pairs)
+    connect(settings).remember_customers(shop, settings.id_key().key_id, pairs)
 
 
 def judge_files(

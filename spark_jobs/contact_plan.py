@@ -27,41 +27,16 @@ from spark_jobs.cleaning import merges
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Contact, Shop
-from spark_jobs.contract.tables import probability_column
 from spark_jobs.contract.warehouse_tables import CONTACT_PLAN
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
-from spark_jobs.warehouse.connection import PublishedRun, Warehouse
+from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.protocol import Warehouse
+from spark_jobs.warehouse.records import PublishedRun
 
 #: A plan that was replaced sooner is withdrawn: it was not on the list for one working day from morning to evening, so
 #: nobody could work through it. Nights made up in a row follow within minutes, those in time after a whole day.
 WORKABLE_AFTER = timedelta(hours=12)
-
-#: A newer night whose scores people had seen by then, or that has a plan.
-NEWER = """
-    SELECT 1 FROM published_runs WHERE as_of > $1 AND published_at <= $2
-    UNION ALL SELECT 1 FROM contact_plan WHERE as_of > $1 LIMIT 1"""
-
-WITHDRAW = "DELETE FROM contact_plan WHERE as_of < $1 AND planned_at > $2 RETURNING customer_id"
-
-#: Everybody worth a contact who has rested, the most profitable first.
-WORTH_IT = """
-    WITH worth AS (
-        SELECT risk.customer_id, coalesce(known.customer_id, risk.customer_id) AS shop_customer_id,
-               coalesce(merged.goes_on_as, risk.customer_id) AS person,
-               round((risk.{p} * risk.expected_spend::float8 * $1 * $2 - $3)::numeric, 2) AS profit
-        FROM churn_risk AS risk
-        LEFT JOIN identity.customers AS known ON known.shop = $4 AND known.customer_key = risk.customer_id
-        LEFT JOIN merged_customers AS merged ON merged.customer_id = risk.customer_id
-        WHERE risk.as_of = $5 AND risk.run_id = $6
-    ), planned AS (
-        SELECT coalesce(goes_on_as, customer_id) AS person
-        FROM contact_plan LEFT JOIN merged_customers USING (customer_id)
-        WHERE as_of > $5 - $7::int AND as_of < $5 + $7::int
-    )
-    SELECT customer_id, shop_customer_id, profit::text FROM worth
-    WHERE profit > 0 AND person NOT IN (SELECT person FROM planned)
-    ORDER BY profit DESC, customer_id"""
 
 
 def is_control(secret: bytes, shop_name: str, customer_id: str, share: float) -> bool:
@@ -81,10 +56,12 @@ def find_visible(warehouse: Warehouse, shop: Shop, as_of: date) -> PublishedRun:
 def find_worth(warehouse: Warehouse, shop: Shop, contact: Contact, run: PublishedRun) -> list[dict]:
     """customer_id, shop_customer_id and profit."""
     primary = shop.churn.primary_horizon_days
-    query = WORTH_IT.replace("{p}", probability_column(primary))
-    money = (float(contact.success_rate), float(contact.margin), float(contact.cost))
-    rest_days = contact.rest_days or primary
-    return warehouse.fetch(shop, query, *money, shop.name, run.as_of, run.run_id, rest_days).to_pylist()
+    found = warehouse.read(
+        shop, "worth_contacting", as_of=run.as_of, run_id=run.run_id, horizons_days=[primary],
+        rest_days=contact.rest_days or primary, success_rate=float(contact.success_rate),
+        margin=float(contact.margin), cost=float(contact.cost),
+    )  # fmt: skip
+    return found.to_pylist()
 
 
 def plan(
@@ -113,7 +90,7 @@ def run_day(
         print(f"contact_plan: {as_of} {reason}")
         return
     # Before planning, so that those withdrawn need no rest; and what dies in between is done by the next try.
-    withdrawn = warehouse.fetch(shop, WITHDRAW, as_of, now - WORKABLE_AFTER).num_rows
+    withdrawn = warehouse.withdraw_plans(shop, before=as_of, planned_after=now - WORKABLE_AFTER)
     if withdrawn:
         print(f"contact_plan: {withdrawn:,} of earlier nights, whose lists nobody could work through, are withdrawn")
     worth = find_worth(warehouse, shop, contact, visible)
@@ -128,11 +105,11 @@ def run_day(
 
 def find_hindrance(warehouse: Warehouse, shop: Shop, visible: PublishedRun, now: datetime) -> str | None:
     """Why the night gets no plan now; None: it gets one."""
-    if warehouse.fetch(shop, "SELECT 1 FROM contact_plan WHERE as_of = $1 LIMIT 1", visible.as_of).num_rows:
+    if warehouse.read(shop, "planned", as_of=visible.as_of).num_rows:
         return "is planned already"
     if visible.is_hindsight:
         return "is scored in hindsight, nobody could have been contacted"
-    if warehouse.fetch(shop, NEWER, visible.as_of, now).num_rows:
+    if warehouse.read(shop, "newer_nights", as_of=visible.as_of, seen_by=now).num_rows:
         return "gets no plan: the list is that of a newer night"
     return None
 
@@ -143,7 +120,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"contact_plan: {shop.name} has no [contact] in {shop.path.name}, so nobody is planned")
         return
     settings = Settings.from_environment()
-    warehouse = Warehouse.connect(settings)
+    warehouse = connect(settings)
     warehouse.prepare(shop)
     merges.publish(Lake(settings.lake(shop.name)), warehouse, shop)
     for as_of in sorted(arguments.as_of):

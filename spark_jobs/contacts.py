@@ -29,7 +29,8 @@ from spark_jobs.lake.store import Lake
 from spark_jobs.raw.hashing import make_hasher
 from spark_jobs.raw.reader import Intake, read_records
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.protocol import Warehouse
 
 
 def read_contacts(source: Source, folder: str, shop: Shop) -> Iterator[tuple[str, date]]:
@@ -70,8 +71,7 @@ def run(warehouse: Warehouse, shop: Shop, source: Source, settings: Settings) ->
     told = read_contacts(source, source.folder(settings.home), shop)
     contacts = sorted({(hash_customer(customer), day) for customer, day in told})
     customers = {customer for customer, _ in contacts}
-    query = "SELECT customer_key FROM identity.customers WHERE shop = $1"
-    known = customers.intersection(warehouse.fetch(shop, query, shop.name)["customer_key"].to_pylist())
+    known = customers.intersection(warehouse.read(shop, "known_customers")["customer_key"].to_pylist())
     if customers and not known:
         raise ChurnError(f"contacts: {shop.name} knows none of the {len(customers):,} customers in {source.files}: "
                          "contact.log.columns.customer_id must be the id that the purchases have")  # fmt: skip
@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"contacts: {shop.name} has no [contact.log] in {shop.path.name}, so nobody tells who was contacted")
         return
     settings = Settings.from_environment()
-    warehouse = Warehouse.connect(settings)
+    warehouse = connect(settings)
     warehouse.prepare(shop)
     merges.publish(Lake(settings.lake(shop.name)), warehouse, shop)
     run(warehouse, shop, shop.contact.log, settings)

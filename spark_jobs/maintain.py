@@ -20,7 +20,8 @@ from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, EVENTS, TR
 from spark_jobs.lake import upkeep
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.protocol import Warehouse
 
 #: How many days of each kind of history are kept; every one can be built again from customer_day.
 KEPT_SERIES = {CUSTOMER_SERIES: 7, TRAINING_SERIES: 3}
@@ -76,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.part == "compact":
         compact(lake, arguments.as_of, is_dry_run)
     elif arguments.part == "retain":
-        warehouse = Warehouse.connect(settings)
+        warehouse = connect(settings)
         retain(lake, warehouse, shop, settings.reports(shop.name), arguments.as_of, is_dry_run)
     else:
         vacuum(lake, shop, is_dry_run)

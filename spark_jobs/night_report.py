@@ -22,7 +22,9 @@ from spark_jobs.lake.ledger import Run, list_runs
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_result, load_arguments, make_parser, run_command, write_result
-from spark_jobs.warehouse.connection import ModelRecord, Warehouse
+from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.protocol import Warehouse
+from spark_jobs.warehouse.records import ModelRecord
 
 TOP = 20
 BANDS = ("high", "medium", "low")
@@ -126,7 +128,7 @@ def write_page(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, folder
 def main(argv: list[str] | None = None) -> None:
     arguments, shop = load_arguments(add_result(make_parser(__doc__, many_days=True)), argv)
     settings = Settings.from_environment()
-    lake, warehouse, folder = Lake(settings.lake(shop.name)), Warehouse.connect(settings), settings.reports(shop.name)
+    lake, warehouse, folder = Lake(settings.lake(shop.name)), connect(settings), settings.reports(shop.name)
     pages = [write_page(lake, warehouse, shop, as_of, folder) for as_of in sorted(set(arguments.as_of))]
     for page in pages:
         print(f"report: {page}")

@@ -48,7 +48,9 @@ from spark_jobs.contract.warehouse_tables import DRIFT
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
-from spark_jobs.warehouse.connection import ModelRecord, Warehouse
+from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.protocol import Warehouse
+from spark_jobs.warehouse.records import ModelRecord
 from training.config import ModelSettings
 from training.evaluation.predictions import take_outcomes
 from training.models.members import CONSTANT
@@ -207,9 +209,8 @@ def look_at_scores(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, mo
         return []
     tonight = lake.arrow(table, [as_of.isoformat()], columns=[column, "band"])
     current, bands = tonight[column].to_numpy(), tonight["band"].to_numpy()
-    query = f"""SELECT {column} FROM churn_risk_history WHERE model_version = $1 AND as_of =
-                (SELECT min(as_of) FROM churn_risk_history WHERE model_version = $1 AND as_of < $2)"""
-    reference = warehouse.fetch(shop, query, model.version, as_of)[column].to_numpy()
+    first = warehouse.read(shop, "first_scores", model_version=model.version, before=as_of, horizons_days=[horizon])
+    reference = first[column].to_numpy()
     reference = reference if len(reference) else None
     scores = checks.check_scores(current, reference, horizon, is_constant=model.kind == CONSTANT)
     return [scores, *([checks.check_bands(current, bands)] if len(current) else [])]
@@ -217,9 +218,7 @@ def look_at_scores(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, mo
 
 def look_at_labels(warehouse: Warehouse, shop: Shop, as_of: date) -> list[Finding]:
     """The newest outcomes of every horizon that were known on the day."""
-    query = """SELECT DISTINCT ON (horizon_days) * FROM outcomes WHERE known_as_of <= $1
-               ORDER BY horizon_days, as_of DESC"""
-    rows = warehouse.fetch(shop, query, as_of).to_pylist()
+    rows = warehouse.read(shop, "newest_outcomes", known=as_of).to_pylist()
     return [checks.check_labels(row, len(rows)) for row in rows]
 
 
@@ -262,7 +261,7 @@ def list_blocking(findings: list[Finding], as_of: date) -> list[str]:
 def main(argv: list[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__, many_days=True), argv)
     settings, console = Settings.from_environment(), Console(highlight=False)
-    lake, warehouse = Lake(settings.lake(shop.name)), Warehouse.connect(settings)
+    lake, warehouse = Lake(settings.lake(shop.name)), connect(settings)
     warehouse.prepare(shop)
     blocking = []
     for as_of in arguments.as_of:

@@ -23,7 +23,8 @@ from spark_jobs.contract.warehouse_tables import EXPECTED_SALES
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.protocol import Warehouse
 from training.selection.spend import FEWEST_ERRORS, SpendLine, SpendModel, find_daily_rate
 from training.serving.bundle import load_spend
 from training.tensors.dataset import Series, TensorSpec
@@ -86,7 +87,7 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[dict]
 def main(argv: list[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__, many_days=True), argv)
     settings = Settings.from_environment()
-    lake, warehouse = Lake(settings.lake(shop.name)), Warehouse.connect(settings)
+    lake, warehouse = Lake(settings.lake(shop.name)), connect(settings)
     warehouse.prepare(shop)
     for as_of in sorted(arguments.as_of):
         rows = run(lake, warehouse, shop, as_of)

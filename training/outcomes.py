@@ -35,7 +35,9 @@ from spark_jobs.contract.windows import Window, activity_window, is_closed, labe
 from spark_jobs.lake.ledger import list_runs
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
-from spark_jobs.warehouse.connection import PublishedRun, Warehouse
+from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.protocol import Warehouse
+from spark_jobs.warehouse.records import PublishedRun
 from training.evaluation.predictions import measure_method
 from training.reporting.progress import show_progress
 from training.selection.fit import Progress
@@ -198,10 +200,10 @@ def list_customers(scores: pa.Table, activity: pa.Table, as_of: date, horizon_da
 def record(lake: Lake, warehouse: Warehouse, shop: Shop, activity: pa.Table, due: Due, known: date) -> list[dict]:
     """Judges and keeps one scored day; gives its rows of outcomes. A killed run is repeated by the next one."""
     run, kept = due.run, []
-    columns = ", ".join(["customer_id AS scored_id", "model_version", *map(probability_column, due.horizons_days)])
-    query = f"SELECT {columns} FROM churn_risk WHERE as_of = $1 AND run_id = $2 ORDER BY customer_id"
-    scores = warehouse.fetch(shop, query, run.as_of, run.run_id)
-    scores = scores.append_column("customer_id", follow_merges(scores["scored_id"], lake, known))
+    scores = warehouse.read(shop, "scores", as_of=run.as_of, run_id=run.run_id, horizons_days=due.horizons_days)
+    scored_id = scores["customer_id"]
+    scores = scores.drop_columns("customer_id").append_column("scored_id", scored_id)
+    scores = scores.append_column("customer_id", follow_merges(scored_id, lake, known))
     for horizon in due.horizons_days:
         row = judge(scores, activity, run, horizon, known)
         if row is None:
@@ -217,7 +219,7 @@ def record(lake: Lake, warehouse: Warehouse, shop: Shop, activity: pa.Table, due
 def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, progress: Progress | None = None) -> list[dict]:
     """Judges everything that is due at the end of as_of, or of the newest night; gives the new rows of outcomes."""
     known = find_known(lake, as_of)
-    found = warehouse.fetch(shop, "SELECT as_of, horizon_days, known_as_of FROM outcomes").to_pylist()
+    found = warehouse.read(shop, "outcomes").to_pylist()
     judged = {(row["as_of"], row["horizon_days"]): row["known_as_of"] for row in found}
     delay_days = read_label_delay(lake, shop, known)
     due = find_due(warehouse.published(shop), judged, shop.churn.horizons_days, known, delay_days,
@@ -250,7 +252,7 @@ def show(rows: list[dict], console: Console) -> None:
 def main(argv: list[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__), argv)
     settings, console = Settings.from_environment(), Console(highlight=False)
-    lake, warehouse = Lake(settings.lake(shop.name)), Warehouse.connect(settings)
+    lake, warehouse = Lake(settings.lake(shop.name)), connect(settings)
     warehouse.prepare(shop)
     with show_progress("outcomes", console) as progress:
         rows = run(lake, warehouse, shop, arguments.as_of, progress)

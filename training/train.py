@@ -31,7 +31,8 @@ from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake.keys import code_hash, make_run_key
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, add_result, load_arguments, make_parser, run_command, write_result
-from spark_jobs.warehouse.connection import ModelRecord, Warehouse
+from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.records import ModelRecord
 from training.config import MODEL_CODE, ModelSettings
 from training.reporting.ablation import read_ablation
 from training.reporting.progress import show_progress
@@ -261,7 +262,7 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.dry_run:
         preview(lake, shop, arguments.as_of, settings, models, console)
         return
-    warehouse = Warehouse.connect(home)
+    warehouse = connect(home)
     warehouse.prepare(shop)
     plan = plan_training(lake, shop, arguments.as_of, settings)
     record = find_record(models, plan.run_key)

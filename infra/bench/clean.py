@@ -36,7 +36,7 @@ from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import run_command
 from spark_jobs.runtime.session import open_session
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.embedded import EmbeddedPostgres
 
 SHOP = """
@@ -146,7 +146,7 @@ def _make_lines(day: date, is_bad: list[bool], first: int, chance: random.Random
 def measure(spark: SparkSession, folder: Path, settings: Settings, runs: int, tell: Callable[[str], None]):
     """(Seconds by the clock, CPU seconds) of every run by method, and the accounts of the last clean."""
     shop = load_shop(folder / "shop.toml")
-    Warehouse.connect(settings).prepare(shop)
+    connect(settings).prepare(shop)
     raw, out = str(folder / "raw"), folder / "out"
 
     def run_clean() -> None:

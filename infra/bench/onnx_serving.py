@@ -40,7 +40,8 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.protocol import Warehouse
 from training.backtest import read_series
 from training.evaluation.metrics import Ranking
 from training.evaluation.predictions import take_outcomes
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = Settings.from_environment()
     folder = settings.home / "downloads" / "onnx"
     fetch_packages(folder)
-    candidate = find_network(Warehouse.connect(settings), shop, arguments.as_of)
+    candidate = find_network(connect(settings), shop, arguments.as_of)
     series = read_series(Lake(settings.lake(shop.name)), shop, [arguments.as_of])[arguments.as_of]
     primary = shop.churn.horizons_days.index(shop.churn.primary_horizon_days)
     tensors, outcome, counts = take_customers(series, candidate.spec, shop, primary)

@@ -33,14 +33,12 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.warehouse_tables import CONTACT_PLAN
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.embedded import EmbeddedPostgres
+from spark_jobs.warehouse.protocol import Warehouse
 from training import drift, outcomes
 
 NIGHTS, DRAWS = 5, 40
-LIFT = """SELECT n_control, lift, 0 BETWEEN lift_low AND lift_high AS holds,
-                 0 BETWEEN spend_lift_low AND spend_lift_high AS spend_holds
-          FROM contact_lift WHERE month IS NULL AND least(n_contacted, n_control) > 1"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -60,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         nights = list_nights(shop, last_day, arguments.nights)
         replay(shop, nights, last_day)
-        warehouse, console = Warehouse.connect(settings), Console(highlight=False)
+        warehouse, console = connect(settings), Console(highlight=False)
         show(Lake(settings.lake(shop.name)), warehouse, shop, last_day, console)
         if shop.contact:
             console.print(plan_with_keys(warehouse, shop, nights, arguments.draws))
@@ -86,7 +84,7 @@ def replay(shop: Shop, nights: Sequence[date], last_day: date) -> None:
 def show(lake: Lake, warehouse: Warehouse, shop: Shop, last_day: date, console: Console) -> None:
     outcomes.run(lake, warehouse, shop, last_day)
     console.rule("outcomes")
-    outcomes.show(warehouse.fetch(shop, "SELECT * FROM outcomes ORDER BY as_of, horizon_days").to_pylist(), console)
+    outcomes.show(warehouse.read(shop, "outcomes").to_pylist(), console)
     console.rule(f"drift, as of {last_day}")
     drift.show(drift.look(lake, warehouse, shop, last_day), console)
 
@@ -101,13 +99,19 @@ def plan_with_keys(warehouse: Warehouse, shop: Shop, nights: Sequence[date], dra
                 morning = datetime.combine(night + timedelta(days=1), time(6), shop.zone)
                 key = sha256(b"%d" % number).digest()
                 contact_plan.run_day(warehouse, shop, shop.contact, night, key, morning)
-        found += warehouse.fetch(shop, LIFT).to_pylist()
+        found += [
+            lift for lift in warehouse.read(shop, "contact_lift").to_pylist()
+            if lift["month"] is None and min(lift["n_contacted"], lift["n_control"]) > 1
+        ]  # fmt: skip
     if not found:
         return "too few customers are worth a contact to measure a lift"
-    mean = {name: float(np.mean([row[name] for row in found])) for name in found[0]}
+    mean = {name: float(np.mean([row[name] for row in found])) for name in ("n_control", "lift")}
+    holds, spend_holds = (
+        np.mean([row[f"{name}_low"] <= 0 <= row[f"{name}_high"] for row in found]) for name in ("lift", "spend_lift")
+    )
     return (
         f"{len(found)} draws of {mean['n_control']:.0f} control customers: the lift is {mean['lift']:+.3f} on average,"
-        f" zero lies in {mean['holds']:.0%} of its intervals and in {mean['spend_holds']:.0%} of those of the spend"
+        f" zero lies in {holds:.0%} of its intervals and in {spend_holds:.0%} of those of the spend"
     )
 
 

@@ -13,7 +13,8 @@ from rich.table import Table
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import probability_column
-from spark_jobs.warehouse.connection import ModelRecord, Warehouse
+from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.records import ModelRecord
 
 TOP = 10
 METRICS = {
@@ -28,7 +29,7 @@ METRICS = {
 
 def show_results(console: Console, settings: Settings, shop: Shop, as_of: date) -> None:
     """Prints the newest scores, the metrics of the model behind them, and the next steps."""
-    warehouse = Warehouse.connect(settings)
+    warehouse = connect(settings)
     console.print(make_risk_table(warehouse.top_at_risk(shop, TOP), shop))
     model, _ = warehouse.model_for(shop, as_of)
     console.print(make_metrics_table(read_gate(model), model))

@@ -5,18 +5,15 @@ Only looks: starts nothing, changes nothing.
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from infra.local.environment import DATABASE, LIVE_DATABASE
+from infra.local.airflow_runs import read_runs
 from infra.local.run_dag import PIPELINES
 from spark_jobs.cleaning.accounts import PARTS, sum_accounts
 from spark_jobs.contract.errors import ChurnError
@@ -27,11 +24,12 @@ from spark_jobs.contract.tables import CUSTOMER_SERIES
 from spark_jobs.lake.ledger import list_runs
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
-from spark_jobs.warehouse.connection import PublishedRun, Warehouse
+from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.embedded import EmbeddedPostgres
+from spark_jobs.warehouse.protocol import Warehouse
+from spark_jobs.warehouse.records import PublishedRun
 
 MORNING_HOUR = 6  # from when on last night's scores should be there
-RUNS = "SELECT CAST(start_date AS text), dag_id, state FROM dag_run WHERE start_date IS NOT NULL ORDER BY start_date"
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def find_warehouse(settings: Settings) -> Warehouse | None:
     if settings.warehouse_url is None and not EmbeddedPostgres(settings.home).is_answering():
         return None
     try:
-        return Warehouse.connect(settings)
+        return connect(settings)
     except ChurnError:
         return None
 
@@ -118,8 +116,7 @@ def tell_model(shop: Shop, warehouse: Warehouse, as_of: date) -> Line:
 
 def tell_drift(shop: Shop, warehouse: Warehouse) -> Line:
     """What the newest look at the world asked for."""
-    query = "SELECT * FROM drift WHERE as_of = (SELECT max(as_of) FROM drift) ORDER BY kind, subject"
-    found = warehouse.fetch(shop, query).to_pylist()
+    found = warehouse.read(shop, "newest_drift").to_pylist()
     if not found:
         return Line("drift", "nobody has looked yet: python -m training.drift --shop … --as-of …")
     asking = [f"{row['action']}: {row['subject']}, {row['finding']}" for row in found if row["action"] != "ok"]
@@ -166,17 +163,6 @@ def tell_failures(shop: Shop, settings: Settings) -> Line:
     if not failed:
         return Line("runs", "no DAG's newest run failed")
     return Line("runs", f"failed: {', '.join(failed)}; why is in {settings.home / 'logs'}", True)
-
-
-def read_runs(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Start, DAG and state of every run: those without a scheduler, and those of `make airflow`, unless it is down."""
-    file, server = settings.home / "airflow" / DATABASE, EmbeddedPostgres(settings.home)
-    if file.exists():
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-            yield from database.execute(RUNS)
-    if server.is_answering() and server.has_database(LIVE_DATABASE):
-        with psycopg.connect(server.locate(LIVE_DATABASE)) as database, suppress(psycopg.errors.UndefinedTable):
-            yield from database.execute(RUNS)
 
 
 def show(lines: Sequence[Line], shop: Shop) -> None:

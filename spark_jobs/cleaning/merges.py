@@ -24,7 +24,8 @@ from spark_jobs.lake.ledger import newest_night
 from spark_jobs.lake.store import Lake
 from spark_jobs.raw.hashing import make_hasher
 from spark_jobs.raw.reader import open_folder
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.protocol import Warehouse
 
 COLUMNS = ["customer_id", "merged_into", "since"]
 ORIGIN = "merged_customers"
@@ -53,7 +54,7 @@ def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
         return
     resolve({**load_merges(lake, None), **{row["customer_id"]: row["merged_into"] for row in rows}})  # no circle
     named = pa.table({"customer_key": list(pairs), "customer_id": list(pairs.values())})
-    Warehouse.connect(settings).remember_customers(shop, key.key_id, named.to_batches())
+    connect(settings).remember_customers(shop, key.key_id, named.to_batches())
     lake.update(MERGES, ORIGIN, lambda current: _with_new(current, rows))
     print(f"merges: {len(rows):,} customer ids merged into others")
 
@@ -96,8 +97,7 @@ def publish(lake: Lake, warehouse: Warehouse, shop: Shop) -> None:
     """Tells the warehouse of all merges known by now, for contacts and plans under former ids."""
     ends = resolve(load_merges(lake, None))
     rows = [{"customer_id": customer, "goes_on_as": end} for customer, end in sorted(ends.items())]
-    query = "SELECT customer_id, goes_on_as FROM merged_customers ORDER BY customer_id"
-    if warehouse.fetch(shop, query).to_pylist() != rows:
+    if warehouse.read(shop, "merged_customers").to_pylist() != rows:
         warehouse.replace(shop, MERGED_CUSTOMERS, rows)
 
 

@@ -29,11 +29,12 @@ from spark_jobs.lake.ledger import list_runs
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_result, check_as_of, day, run_command, write_result
-from spark_jobs.warehouse.connection import PublishedRun, Warehouse
+from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.embedded import EmbeddedPostgres
-from spark_jobs.warehouse.models import UNJUDGED
+from spark_jobs.warehouse.postgres import PostgresWarehouse
 from spark_jobs.warehouse.programs import find_psql
-from spark_jobs.warehouse.scores import RunOrigin
+from spark_jobs.warehouse.protocol import Warehouse
+from spark_jobs.warehouse.records import UNJUDGED, PublishedRun, RunOrigin
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -46,24 +47,24 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.command == "stop":
         stop(settings)
     elif arguments.command == "start":
-        print(f"the warehouse is up: {_say_address(Warehouse.connect(settings))}")
+        print(f"the warehouse is up: {_say_address(connect(settings))}")
     elif arguments.command == "url":
         show_url(settings)
     elif arguments.command == "psql":
-        open_psql(Warehouse.connect(settings), shop, others)
+        open_psql(connect(settings), shop, others)
     elif arguments.command == "prepare":
-        Warehouse.connect(settings).prepare(shop)
+        connect(settings).prepare(shop)
         print(f"schema {shop.name} is ready")
     elif arguments.command == "load":
         for as_of in arguments.as_of:
             check_as_of(shop, as_of)
-        warehouse, lake = Warehouse.connect(settings), Lake(settings.lake(shop.name))
+        warehouse, lake = connect(settings), Lake(settings.lake(shop.name))
         loaded = [load_scores(warehouse, lake, shop, as_of) for as_of in sorted(set(arguments.as_of))]
         newest = loaded[-1]
         told = {"model": newest.model_version, "code": newest.code, "tables": newest.inputs}
         write_result(arguments.result, {"runs": [run.run_id for run in loaded], **told})
     else:
-        warehouse = Warehouse.connect(settings)
+        warehouse = connect(settings)
         warehouse.prepare(shop)
         effective_from = promote(warehouse, shop, arguments.version, arguments.effective_from, arguments.once)
         again = find_day_to_score_again(Lake(settings.lake(shop.name)), effective_from)
@@ -94,7 +95,7 @@ def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> Pu
     )
     is_hindsight = bool(pc.any(of_all["is_hindsight"]).as_py())
     warehouse.prepare(shop)
-    is_new = warehouse.publish_risk(shop, as_of, run_id, rows, version, is_hindsight, origin)
+    is_new = warehouse.publish_scores(shop, as_of, run_id, rows, version, is_hindsight, origin)
     print(f"{shop.name} {as_of}: " + (f"{rows.count_rows()} scores visible" if is_new else "was loaded before"), run_id)
     return next(run for run in warehouse.published(shop) if (run.as_of, run.run_id) == (as_of, run_id))
 
@@ -138,12 +139,12 @@ def stop(settings: Settings) -> None:
 
 def show_url(settings: Settings) -> None:
     server = EmbeddedPostgres(settings.home)
-    print(_say_address(Warehouse(settings.warehouse_url or server.url)))
+    print(_say_address(PostgresWarehouse(settings.warehouse_url or server.url)))
     if not settings.warehouse_url:
         print(f"its password is in {server.password_file}", file=sys.stderr)
 
 
-def open_psql(warehouse: Warehouse, shop: Shop | None, arguments: list[str]) -> None:
+def open_psql(warehouse: PostgresWarehouse, shop: Shop | None, arguments: list[str]) -> None:
     """Becomes psql. The password goes by the environment: a command line is visible to everybody."""
     server = conninfo_to_dict(warehouse.url)
     environment = {**os.environ, "PGPASSWORD": str(server.pop("password", "") or os.environ.get("PGPASSWORD", ""))}
@@ -154,7 +155,7 @@ def open_psql(warehouse: Warehouse, shop: Shop | None, arguments: list[str]) -> 
     os.execve(psql, [psql, *arguments, "-d", make_conninfo("", **server)], environment)
 
 
-def _say_address(warehouse: Warehouse) -> str:
+def _say_address(warehouse: PostgresWarehouse) -> str:
     server = conninfo_to_dict(warehouse.url)
     place = f"{server.get('host', 'localhost')}:{server.get('port', 5432)}"
     return f"postgresql://{server.get('user', '')}@{place}/{server.get('dbname', '')}"

@@ -1,4 +1,4 @@
-"""Which models are there, and which of them scores which day? Helper of warehouse.py.
+"""Which models are there, and which of them scores which day? Helper of postgres.py.
 
 A promotion says that a model scores from a day on. Promotions are added and never changed: of those up to a day the
 newest says which model scores it. So going back to an older model is one promotion more, and the days before it keep
@@ -7,45 +7,15 @@ the model that scored them; and a promotion planned for a day to come gives way 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import date, datetime
-from typing import Any
+from dataclasses import fields
+from datetime import date
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-#: What is said of a model whose gate_passed is false for want of evidence.
-UNJUDGED = "too few customers had churned or stayed to judge it"
-
-
-@dataclass(frozen=True)
-class ModelRecord:
-    """A trained model as the warehouse knows it. `location` is the folder of its bundle."""
-
-    version: str
-    kind: str
-    location: str
-    bundle_hash: str
-    trained_through: date
-    gate_passed: bool
-    metrics: Mapping[str, Any]
-    created_at: datetime
-
-    @property
-    def gate_words(self) -> str:
-        """What a sentence about the model that scores says of its gate."""
-        if self.gate_passed:
-            return "passed the gate"
-        return "scores although no kind passed the gate" if self.is_judged else f"scores although {UNJUDGED}"
-
-    @property
-    def is_judged(self) -> bool:
-        """Whether the gate of its training had outcomes enough at every horizon."""
-        of_horizons = [metrics for metrics in self.metrics.values() if isinstance(metrics, Mapping)]
-        return all(metrics.get("is_judged", True) for metrics in of_horizons)
+from spark_jobs.warehouse.records import ModelRecord, Promotion
 
 
 def add_model(connection: psycopg.Connection, schema: str, model: ModelRecord) -> None:
@@ -61,15 +31,6 @@ def add_model(connection: psycopg.Connection, schema: str, model: ModelRecord) -
 
 def find_model(connection: psycopg.Connection, schema: str, version: str) -> ModelRecord | None:
     return _find_first(connection, schema, "WHERE version = %s", version)
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """From which day a model scores, whether that is new, and what had been promoted for later days, if anything."""
-
-    effective_from: date
-    is_new: bool
-    replaced: tuple[str, date] | None = None
 
 
 def add_promotion(

@@ -1,4 +1,4 @@
-"""What does the warehouse consist of? Helper of warehouse.py.
+"""What does the warehouse consist of? Helper of postgres.py.
 
 Tables come from the versioned migrations in infra/warehouse/migrations. What follows from the contract and the shop's
 file is made here: probability columns, views, comments and grants.

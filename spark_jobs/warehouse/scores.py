@@ -1,4 +1,4 @@
-"""How does a run of scores become visible as a whole? Helper of warehouse.py.
+"""How does a run of scores become visible as a whole? Helper of postgres.py.
 
 In one transaction: a lock on the day, a look whether the run was published before, the copy of its rows, a check of
 what arrived, and the pointer in published_runs through which the views see rows. Killed anywhere, it leaves nothing;
@@ -26,27 +26,12 @@ from psycopg import sql
 from spark_jobs.contract.errors import AuditError
 from spark_jobs.contract.table import Table
 from spark_jobs.lake import delta as _delta
+from spark_jobs.warehouse.records import RunOrigin
 
 #: Sorted portions let the primary key grow in order: half the time of a copy in random order.
 _PORTION_ROWS = 1_000_000
 #: Rows of a run without a pointer may belong to a load in parts that is still going on.
 _INVISIBLE_FOR = "24 hours"
-
-
-@dataclass(frozen=True)
-class RunOrigin:
-    """What a run was made from.
-
-    model_version  the model that scored
-    code           hash of the product's source
-    inputs         lake table to version
-    known_as_of    the later day whose deliveries a restated night knows
-    """
-
-    model_version: str
-    code: str
-    inputs: Mapping[str, int]
-    known_as_of: date | None = None
 
 
 @dataclass(frozen=True)

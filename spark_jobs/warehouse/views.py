@@ -1,4 +1,4 @@
-"""The views over what came of the scores. Helper of warehouse.py; columns and meanings: contract/warehouse_tables.py.
+"""The views over what came of the scores. Helper of postgres.py; columns and meanings: contract/warehouse_tables.py.
 
 {schema} is the shop's, {log_since} the first day of its contact log by shop.toml, or NULL.
 

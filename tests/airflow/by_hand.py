@@ -24,7 +24,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, EVENTS, TRAINING_SERIES
 from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse import __main__ as _warehouse_command
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
 from training import train
 
 NAMES_THE_RUN = {"run_id", "model_version", "scored_at", "published_at"}
@@ -54,7 +54,7 @@ def words(shop: Shop, as_of: str) -> list[str]:
 
 def content(shop: Shop, settings: Settings) -> dict[str, dict[str, str]]:
     lake = Lake(settings.lake(shop.name))
-    with psycopg.connect(Warehouse.connect(settings).url, row_factory=dict_row) as connection:
+    with psycopg.connect(connect(settings).url, row_factory=dict_row) as connection:
         scores = connection.execute(f"SELECT * FROM {shop.name}.churn_risk_history").fetchall()
     rows = {"churn_risk": scores}
     rows |= {table.name: lake.arrow(table).to_pylist() for table in (CUSTOMER_SERIES, TRAINING_SERIES)}
@@ -81,7 +81,7 @@ def main() -> None:
     if arguments.command == "content":
         print(json.dumps(content(shop, settings)))
         return
-    Warehouse.connect(settings).prepare(shop)
+    connect(settings).prepare(shop)
     build(shop, arguments.train, arguments.nights)
 
 

@@ -24,7 +24,7 @@ from infra.demo.online_retail.land import read_lines
 from infra.local.environment import AIRFLOW_PYTHON, ROOT
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -80,7 +80,7 @@ def night(settings, shop):
 
 @pytest.fixture(scope="module")
 def scores(settings, shop, night) -> list[dict]:
-    with psycopg.connect(Warehouse.connect(settings).url, row_factory=dict_row) as connection:
+    with psycopg.connect(connect(settings).url, row_factory=dict_row) as connection:
         return connection.execute("SELECT * FROM little.current_churn_risk").fetchall()
 
 
@@ -126,14 +126,14 @@ def test_risks_are_probabilities_that_never_rise_with_the_horizon(scores):
 
 
 def test_no_score_knew_the_future(settings, shop, scores):
-    model, is_hindsight = Warehouse.connect(settings).model_for(shop, DAY)
+    model, is_hindsight = connect(settings).model_for(shop, DAY)
     assert not is_hindsight
     assert model.trained_through == DAY
     assert {(row["model_version"], row["is_hindsight"]) for row in scores} == {(model.version, False)}
 
 
 def test_the_raw_customer_id_is_in_the_identity_schema_and_nowhere_in_the_lake(settings, shop, scores):
-    with psycopg.connect(Warehouse.connect(settings).url) as connection:
+    with psycopg.connect(connect(settings).url) as connection:
         pairs = dict(connection.execute("SELECT customer_key, customer_id FROM identity.customers").fetchall())
     assert {row["customer_id"] for row in scores} <= set(pairs)
     names = set(read_lines(None, CUSTOMERS)["CustomerID"].drop_null().to_pylist())
@@ -156,7 +156,7 @@ def test_publishing_announces_the_day(settings, night):
 
 def test_a_published_day_says_what_it_was_made_from(settings, shop, scores):
     """In the warehouse, and on the event that announces it."""
-    (run,) = Warehouse.connect(settings).published(shop)
+    (run,) = connect(settings).published(shop)
     assert run.model_version == scores[0]["model_version"]
     assert {"purchases", "customer_day", "customer_series", "churn_risk"} <= set(run.inputs)
     with closing(sqlite3.connect(settings.home / "airflow" / "airflow.db")) as database:
@@ -174,7 +174,7 @@ def test_lineage_goes_where_the_configuration_says(settings, night):
 
 def test_lineage_names_the_tables_from_the_raw_files_to_the_warehouse(settings, shop, night):
     events = [json.loads(line) for line in (settings.home / "lineage").read_text().splitlines()]
-    (run,) = Warehouse.connect(settings).published(shop)
+    (run,) = connect(settings).published(shop)
     jobs = {
         event["job"]["name"].partition("__little.")[2]: {
             way: {table["name"].rpartition("/")[2]: table.get("facets", {}) for table in event[way]}
@@ -195,7 +195,7 @@ def test_lineage_names_the_tables_from_the_raw_files_to_the_warehouse(settings, 
 
 def test_scoring_again_changes_nothing(settings, shop, night):
     assert night.stdout.count(f"score {DAY} … churn_risk ok") == 2
-    (run,) = Warehouse.connect(settings).published(shop)
+    (run,) = connect(settings).published(shop)
     assert run.superseded_at is None
 
 

@@ -20,7 +20,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import EVENTS, quarantine
 from spark_jobs.lake.store import Lake
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
 from tests.conftest import SHARED_DATA
 
 HERE = Path(__file__).parent
@@ -57,7 +57,7 @@ class Onboarded:
         shutil.copy(HERE / f"{name}.toml", folder / "shop.toml")
         self.shop = load_shop(folder / "shop.toml")
         settings = Settings(folder / "home", warehouse_url=warehouse_url, id_key_hex="5a" * 32)
-        Warehouse.connect(settings).prepare(self.shop)
+        connect(settings).prepare(self.shop)
         self.lake = Lake(settings.lake(name))
         for log in self.shop.sources:
             clean.run(lambda: spark, self.lake, self.shop, log, AS_OF, settings)

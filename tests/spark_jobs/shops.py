@@ -12,7 +12,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES
 from spark_jobs.lake.store import Lake
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
 
 SHOP = """
 name = "{name}"
@@ -68,7 +68,7 @@ class SmallShop:
         self.open_spark, self.raw = lambda: spark, folder / "raw"
         self.shop = load_shop(folder / "shop.toml")
         self.settings = Settings(folder / "home", warehouse_url=warehouse_url, id_key_hex="5a" * 32)
-        Warehouse.connect(self.settings).prepare(self.shop)
+        connect(self.settings).prepare(self.shop)
         self.lake = Lake(self.settings.lake(self.shop.name))
 
     def deliver(self, name: str, *lines: str) -> None:

@@ -18,7 +18,7 @@ from spark_jobs.contract.ledger_tables import MERGES
 from spark_jobs.contract.shop.model import Contact
 from spark_jobs.contract.warehouse_tables import CONTACT_PLAN, CONTACTS, CUSTOMER_OUTCOMES, MERGED_CUSTOMERS
 from spark_jobs.lake.store import Lake
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.postgres import PostgresWarehouse
 from tests.spark_jobs.warehouse.support import DAY, make_pairs, make_rows, make_shop, publish, select
 
 KEY = bytes(32)
@@ -30,7 +30,7 @@ NUMBERS = itertools.count(1)
 
 @pytest.fixture
 def warehouse(warehouse_url):
-    return Warehouse(warehouse_url)
+    return PostgresWarehouse(warehouse_url)
 
 
 @pytest.fixture

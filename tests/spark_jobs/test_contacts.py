@@ -13,7 +13,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.raw.hashing import Hasher
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.postgres import PostgresWarehouse
 from tests.spark_jobs.shops import CONTACT
 from tests.spark_jobs.warehouse.support import make_pairs, select
 
@@ -42,7 +42,7 @@ def world(tmp_path, warehouse_url):
         gzip.compress(b"sent,client\n2026-03-03 09:30, Ann\n2026-03-03,Ann\n")
     )
     shop, settings = load_shop(tmp_path / "shop.toml"), Settings(tmp_path / "home")
-    warehouse = Warehouse(warehouse_url)
+    warehouse = PostgresWarehouse(warehouse_url)
     warehouse.prepare(shop)
     hashed = Hasher(settings.id_key().secret, shop.name).of("customer")
     warehouse.remember_customers(shop, "k1", [make_pairs(**{hashed("Ann"): "Ann"})])

@@ -21,7 +21,7 @@ from spark_jobs.lake import upkeep
 from spark_jobs.lake.publishing import Pinned
 from spark_jobs.lake.publishing import publish as publish_pinned
 from spark_jobs.lake.store import Lake
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.postgres import PostgresWarehouse
 from tests.spark_jobs.warehouse.support import DAY, make_shop, publish, select
 
 DEFAULTS = {"string": "x", "date": date(2011, 1, 1), "boolean": False}
@@ -84,7 +84,7 @@ def test_days_of_closed_months_become_one_file_and_stay_what_they_are(lake, caps
 
 
 def test_the_newest_histories_and_400_days_of_scores_stay(lake, tmp_path, warehouse_url):
-    shop, warehouse = make_shop("retained"), Warehouse(warehouse_url)
+    shop, warehouse = make_shop("retained"), PostgresWarehouse(warehouse_url)
     warehouse.prepare(shop)
     scores, old, edge = churn_risk(shop.churn.horizons_days), DAY - timedelta(days=401), DAY - timedelta(days=400)
     fill(lake, CUSTOMER_SERIES, *(DAY - timedelta(days=n) for n in range(9)))

@@ -12,7 +12,7 @@ from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk
 from spark_jobs.lake.ledger import Run, append_run
 from spark_jobs.lake.store import Lake
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.postgres import PostgresWarehouse
 from tests.spark_jobs.warehouse.support import DAY, make_model, make_rows, make_shop
 
 SCORES = churn_risk((30, 60, 90))
@@ -32,7 +32,7 @@ def publish_night(lake: Lake, day: date, customers: str, **changes) -> None:
 
 
 def test_the_page_has_bands_moves_the_top_and_what_it_is_made_from(lake, tmp_path, warehouse_url):
-    shop, warehouse = make_shop("reported"), Warehouse(warehouse_url)
+    shop, warehouse = make_shop("reported"), PostgresWarehouse(warehouse_url)
     warehouse.prepare(shop)
     warehouse.register_model(shop, make_model("lstm-1"))
     publish_night(lake, DAY - timedelta(days=2), "bcd", p_churn_60d=0.25, band="low")  # a day was missed between

@@ -15,7 +15,7 @@ from spark_jobs.contract.tables import CUSTOMER_DAY
 from spark_jobs.contract.windows import ChurnDefinition
 from spark_jobs.lake.ledger import Run, append_run
 from spark_jobs.lake.store import Lake
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.postgres import PostgresWarehouse
 from tests.spark_jobs.warehouse.support import make_rows, publish, select
 from tests.spark_jobs.warehouse.support import make_shop as make_warehouse_shop
 from training import outcomes
@@ -47,7 +47,7 @@ def publish_night(lake: Lake, as_of: date) -> None:
 @pytest.fixture
 def world(tmp_path, warehouse_url, request):
     """Four customers scored on DAY: a bought soon, b late, c never again; d was not active within ten days before."""
-    lake, warehouse = Lake(tmp_path), Warehouse(warehouse_url)
+    lake, warehouse = Lake(tmp_path), PostgresWarehouse(warehouse_url)
     shop = make_warehouse_shop(f"outcomes_{abs(hash(request.node.name)) % 10**8}", CHURN.horizons_days)
     shop = type(shop)(**{**vars(shop), "churn": CHURN})
     warehouse.prepare(shop)

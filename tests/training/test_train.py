@@ -14,7 +14,7 @@ from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import run_command
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
 from tests.training.series import day, draw_shop_series
 from training import train
 from training.models.members import KINDS
@@ -76,7 +76,7 @@ def test_a_training_gives_a_model_that_scores_a_report_and_a_tracked_run(run, ho
     assert run("--promote", "--report", str(home / "report")) == 0
     printed = capsys.readouterr().out
     [folder] = read_models(home)
-    shop, warehouse = load_shop(home / "shop.toml"), Warehouse.connect(Settings(home, warehouse_url))
+    shop, warehouse = load_shop(home / "shop.toml"), connect(Settings(home, warehouse_url))
     record, is_hindsight = warehouse.model_for(shop, AS_OF)
     assert (record.version, record.location, is_hindsight) == (folder.name, str(folder), False)
     assert record.metrics["60d"]["n"] > 50

@@ -9,12 +9,12 @@ from decimal import Decimal
 from infra.bench.proof import plan_with_keys
 from spark_jobs.contract.shop.model import Contact
 from spark_jobs.contract.warehouse_tables import CUSTOMER_OUTCOMES
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.postgres import PostgresWarehouse
 from tests.spark_jobs.warehouse.support import DAY, make_rows, make_shop, publish, select
 
 
 def test_every_replayed_night_keeps_its_plan(warehouse_url):
-    warehouse = Warehouse(warehouse_url)
+    warehouse = PostgresWarehouse(warehouse_url)
     contact = Contact(capacity_per_night=2, cost=2, success_rate=0.2, margin=0.5, control_share=0.5)
     shop = replace(make_shop("replayed"), contact=contact)
     warehouse.prepare(shop)

@@ -23,7 +23,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, EVENTS, quarantine
 from spark_jobs.lake.store import Lake
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
 from tests.conftest import ROOT
 
 FIRST_DAY, DAYS, CUSTOMERS = date(2024, 1, 1), 60, 400
@@ -83,7 +83,7 @@ def test_clean_finds_what_was_planted_and_nothing_else(spark, home, warehouse_ur
     text = (ROOT / "infra" / "demo" / "simulated" / "shop.toml").read_text()
     shop_file.write_text(text.replace('name = "simulated"', 'name = "simulated_small"'))
     shop, settings = load_shop(shop_file), Settings(home, warehouse_url=warehouse_url, id_key_hex="5a" * 32)
-    Warehouse.connect(settings).prepare(shop)
+    connect(settings).prepare(shop)
     lake, as_of = Lake(settings.lake(shop.name)), FIRST_DAY + timedelta(days=DAYS - 1)
     merges.register(lake, shop, as_of, settings)
     for log, planted in planted_in(home).items():

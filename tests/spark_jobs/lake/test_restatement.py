@@ -12,9 +12,9 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.tables import CUSTOMER_SERIES
 from spark_jobs.contract.tables import churn_risk as scores_of
 from spark_jobs.warehouse import __main__ as _warehouse_command
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
 from tests.spark_jobs.shops import SmallShop
-from tests.spark_jobs.warehouse.support import make_model, make_rows
+from tests.spark_jobs.warehouse.support import make_model, make_rows, select
 
 NIGHT, LATER, NEVER = date(2011, 3, 2), date(2011, 3, 3), date(2011, 3, 4)
 
@@ -87,7 +87,7 @@ def play_scorer(shop, as_of, model, is_hindsight):
 
 def test_the_warehouse_flags_every_row_of_it_until_the_night_is_made_again(shop, monkeypatch):
     monkeypatch.setattr(churn_risk, "batch_scorer", play_scorer)
-    warehouse = Warehouse.connect(shop.settings)
+    warehouse = connect(shop.settings)
     warehouse.register_model(shop.shop, make_model("m-restated", NIGHT))
     warehouse.promote_model(shop.shop, "m-restated", NIGHT)
     for with_what in (None, LATER, None):
@@ -96,6 +96,6 @@ def test_the_warehouse_flags_every_row_of_it_until_the_night_is_made_again(shop,
         publish.publish_run(shop.lake, shop.shop, "score", NIGHT)
         run = _warehouse_command.load_scores(warehouse, shop.lake, shop.shop, NIGHT)
         assert (run.is_hindsight, run.known_as_of, run.superseded_at) == (with_what is not None, with_what, None)
-        visible = warehouse.fetch(shop.shop, "SELECT is_hindsight FROM churn_risk_history WHERE as_of = $1", NIGHT)
-        assert visible["is_hindsight"].to_pylist() == ([True, True] if with_what else [False])
+        visible = select(warehouse, shop.shop, "SELECT is_hindsight FROM churn_risk_history WHERE as_of = %s", NIGHT)
+        assert visible == ([(True,), (True,)] if with_what else [(False,)])
     assert len(shop.rows(scores_of(shop.shop.churn.horizons_days), str(NIGHT))) == 1

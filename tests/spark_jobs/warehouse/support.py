@@ -13,7 +13,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.contract.windows import ChurnDefinition
 from spark_jobs.lake import delta as _delta
-from spark_jobs.warehouse.connection import ModelRecord
+from spark_jobs.warehouse.records import ModelRecord
 
 DAY = date(2011, 9, 6)
 
@@ -49,7 +49,7 @@ def make_model(version: str, trained_through: date = date(2011, 1, 31), gate_pas
 
 def publish(warehouse, shop, run_id, rows=None, as_of=DAY, lake_version=7, is_hindsight=False) -> bool:
     rows = make_rows(as_of=as_of) if rows is None else rows
-    return warehouse.publish_risk(shop, as_of, run_id, rows, lake_version, is_hindsight)
+    return warehouse.publish_scores(shop, as_of, run_id, rows, lake_version, is_hindsight)
 
 
 def select(warehouse, shop, query, *values, url=None):

@@ -15,12 +15,12 @@ from spark_jobs import churn_risk
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.warehouse import schema as _warehouse_schema
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.postgres import PostgresWarehouse
 from tests.conftest import ROOT
 from tests.spark_jobs.warehouse.support import DAY, make_model, make_shop, publish, select
 
 
-def bring_back(warehouse: Warehouse, shop, revision: str) -> None:
+def bring_back(warehouse: PostgresWarehouse, shop, revision: str) -> None:
     """The layout of this revision of the shop's schema, so that the next prepare has something to do."""
     migrations = _warehouse_schema._MIGRATIONS
     engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(warehouse.url))
@@ -37,7 +37,7 @@ def bring_back(warehouse: Warehouse, shop, revision: str) -> None:
 
 @pytest.fixture
 def warehouse(warehouse_url):
-    return Warehouse(warehouse_url)
+    return PostgresWarehouse(warehouse_url)
 
 
 def test_promotions_of_before_leave_every_day_its_model(warehouse):

@@ -17,7 +17,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from spark_jobs.contract.errors import AuditError
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.postgres import PostgresWarehouse
 from spark_jobs.warehouse.scores import remove_invisible_rows
 from tests.spark_jobs.warehouse.support import DAY, make_rows, make_shop, publish, select
 
@@ -27,7 +27,7 @@ NUMBERS = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def warehouse(warehouse_url):
-    return Warehouse(warehouse_url)
+    return PostgresWarehouse(warehouse_url)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ KILLED_LOADER = """
 import os
 import tests.spark_jobs.warehouse.support as t
 import spark_jobs.warehouse.scores as publishing
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.postgres import PostgresWarehouse
 
 original = getattr(publishing, step)
 
@@ -130,7 +130,7 @@ def die_after(*arguments):
     os._exit(9)
 
 setattr(publishing, step, die_amid_rows if step == "_make_batches" else die_after)
-t.publish(Warehouse(os.environ["URL"]), t.make_shop(shop_name), "run-2", t.make_rows("abcde"))
+t.publish(PostgresWarehouse(os.environ["URL"]), t.make_shop(shop_name), "run-2", t.make_rows("abcde"))
 """
 
 

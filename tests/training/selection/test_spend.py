@@ -14,7 +14,7 @@ import pytest
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.tables import CUSTOMER_SERIES
 from spark_jobs.lake.store import Lake
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.postgres import PostgresWarehouse
 from tests.spark_jobs.warehouse.support import make_model, select
 from tests.training.candidates import draw_candidate
 from tests.training.series import day, draw_shop_series, make_series, make_shop
@@ -127,7 +127,8 @@ def test_damaged_model_is_told(model, was, is_now):
 
 def test_expected_sales_are_the_sums_of_the_nights_customers(tmp_path, warehouse_url, series, model):
     shop = replace(SHOP, name=f"sales_{next(NUMBERS)}")
-    lake, warehouse, bundle = Lake(tmp_path / "lake"), Warehouse(warehouse_url), keep_bundle(tmp_path / "m", model)
+    lake, bundle = Lake(tmp_path / "lake"), keep_bundle(tmp_path / "m", model)
+    warehouse = PostgresWarehouse(warehouse_url)
     warehouse.prepare(shop)
     with pytest.raises(ChurnError, match="run the ETL"):
         expected_sales.run(lake, warehouse, shop, day(299))

@@ -25,10 +25,12 @@ from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.contract.warehouse_tables import CONTACT_PLAN, CUSTOMER_OUTCOMES, DRIFT, EXPECTED_SALES, OUTCOMES
 from spark_jobs.contract.windows import ChurnDefinition
+from spark_jobs.lake.keys import product_hash
 from spark_jobs.lake.ledger import Run, append_run
-from spark_jobs.lake.store import Lake, product_hash
+from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.__main__ import find_day_to_score_again, load_scores, main, promote
-from spark_jobs.warehouse.connection import Warehouse
+from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.postgres import PostgresWarehouse
 from tests.spark_jobs.warehouse.support import (
     DAY,
     login_url,
@@ -46,7 +48,7 @@ NUMBERS = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def warehouse(warehouse_url):
-    return Warehouse(warehouse_url)
+    return PostgresWarehouse(warehouse_url)
 
 
 @pytest.fixture
@@ -312,7 +314,7 @@ def test_resolver_reads_customer_ids_only(warehouse, shop):
 
 
 def test_loader_does_a_nights_work_and_can_drop_nothing(warehouse, shop):
-    loader = Warehouse(login_url(warehouse, "churn_loader"))
+    loader = PostgresWarehouse(login_url(warehouse, "churn_loader"))
 
     loader.prepare(shop)  # nothing to do, so nothing is needed
     assert publish(loader, shop, "run-1", as_of=date(2013, 3, 31)) is True
@@ -331,7 +333,7 @@ def test_owner_without_the_right_to_make_roles_is_warned_and_goes_on(warehouse, 
         connection.execute("CREATE ROLE plain LOGIN PASSWORD 'secret'")
         connection.execute("CREATE DATABASE foreign_one OWNER plain")
         connection.execute("ALTER ROLE churn_reader RENAME TO hidden_for_a_while")
-    owner = Warehouse(make_conninfo(warehouse.url, user="plain", password="secret", dbname="foreign_one"))
+    owner = PostgresWarehouse(make_conninfo(warehouse.url, user="plain", password="secret", dbname="foreign_one"))
     shop = make_shop("no_roles")
     try:
         with caplog.at_level(logging.WARNING):
@@ -416,7 +418,7 @@ def test_error_that_quotes_the_password_is_masked(warehouse):
 ])  # fmt: skip
 def test_unreachable_or_mistyped_url_is_told_in_one_line_without_the_password(url):
     with pytest.raises(ChurnError) as failure:
-        Warehouse.connect(Settings(home=Path("unused"), warehouse_url=url))
+        connect(Settings(home=Path("unused"), warehouse_url=url))
     assert "s3cret" not in str(failure.value)
     assert "\n" not in str(failure.value)
 

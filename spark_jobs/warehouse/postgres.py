@@ -1,0 +1,197 @@
+"""The warehouse in PostgreSQL, 13 or newer: what protocol.py asks for, in one schema per shop.
+
+The views current_churn_risk and churn_risk_history show one whole run a day, chosen by published_runs; promotions say
+which model scores from when. The schema identity, shared by all shops, resolves customer ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import adbc_driver_postgresql.dbapi as adbc
+import psycopg
+import pyarrow as pa
+import pyarrow.dataset as ds
+import sqlalchemy.exc
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import class_row, dict_row
+
+from spark_jobs.contract.errors import ChurnError, TransientError
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.table import Table
+from spark_jobs.contract.tables import churn_risk
+from spark_jobs.contract.warehouse_tables import CONTACT_PLAN
+from spark_jobs.warehouse.models import add_model, add_promotion, find_model, find_scorer
+from spark_jobs.warehouse.protocol import Reading
+from spark_jobs.warehouse.queries import write_query
+from spark_jobs.warehouse.records import ModelRecord, Promotion, PublishedRun, RunOrigin
+from spark_jobs.warehouse.schema import IDENTITY, prepare_schemas
+from spark_jobs.warehouse.scores import (
+    RunToPublish,
+    fetch_value,
+    publish_rows,
+    remove_invisible_rows,
+    remove_old_rows,
+    replace_rows,
+)
+
+_UNPREPARED = "; run `python -m spark_jobs.warehouse prepare --shop SHOP.toml`"
+_HINTS = {
+    **dict.fromkeys(("42P01", "42883", "3F000"), _UNPREPARED),  # no such table, function, schema
+    "55P03": "; somebody holds the tables: run again",
+    "42501": "; let their owner run it",
+}
+_PAIRS = pa.schema([("customer_key", pa.string()), ("customer_id", pa.string())])
+
+
+@dataclass(frozen=True)
+class PostgresWarehouse:
+    """One server's database. What the methods do, and raise, stands in protocol.py.
+
+    Each operation is a transaction on a connection of its own, so a server may be restarted between two.
+    """
+
+    url: str = field(repr=False)
+
+    def require_answer(self) -> None:
+        """Raises ChurnError where the server does not answer."""
+        with self._open():
+            pass
+
+    def prepare(self, shop: Shop) -> None:
+        with _errors_in_one_line(self.url):
+            prepare_schemas(self.url, shop)
+
+    def remember_customers(self, shop: Shop, key_id: str, pairs: Iterable[pa.RecordBatch]) -> int:
+        batches = (batch.select(_PAIRS.names).cast(_PAIRS) for batch in pairs)
+        # In one order everywhere, so that of two writers none waits for the other in a circle.
+        addition = f"""WITH added AS (
+                           INSERT INTO {IDENTITY}.customers (shop, customer_key, customer_id, key_id)
+                           SELECT $1, customer_key, customer_id, $2 FROM pairs ORDER BY customer_key
+                           ON CONFLICT (shop, customer_key) DO NOTHING RETURNING 1
+                       ) SELECT count(*) FROM added"""
+        conflicts = f"""SELECT count(*) FROM pairs JOIN {IDENTITY}.customers AS known USING (customer_key)
+                        WHERE known.shop = $1 AND known.customer_id <> pairs.customer_id"""
+        with self._open_for_arrow() as cursor:
+            reader = pa.RecordBatchReader.from_batches(_PAIRS, batches)
+            cursor.adbc_ingest("pairs", reader, mode="create", temporary=True)
+            added = fetch_value(cursor, addition, shop.name, key_id)
+            if count := fetch_value(cursor, conflicts, shop.name):
+                raise ChurnError(f"{count} customer keys of {shop.name} stand for another customer id than before: "
+                                 "the id key has changed, or two ids collide; no customer was added")  # fmt: skip
+        return added
+
+    def publish_scores(
+        self,
+        shop: Shop,
+        as_of: date,
+        run_id: str,
+        rows: ds.Dataset | pa.Table,
+        lake_version: int,
+        is_hindsight: bool,
+        origin: RunOrigin | None = None,
+    ) -> bool:
+        run = RunToPublish(shop.name, as_of, run_id, lake_version, is_hindsight, origin)
+        make_partition = sql.SQL("SELECT {}(%s)").format(sql.Identifier(shop.name, "ensure_month"))
+        with self._open() as connection:
+            connection.execute(make_partition, [as_of])
+        with self._open_for_arrow() as cursor:
+            is_new = publish_rows(cursor, run, churn_risk(shop.churn.horizons_days), rows)
+        with self._open() as connection:
+            remove_invisible_rows(connection, shop.name)
+        return is_new
+
+    def published(self, shop: Shop) -> list[PublishedRun]:
+        query = sql.SQL("SELECT * FROM {} ORDER BY as_of, published_at")
+        with self._open() as connection, connection.cursor(row_factory=class_row(PublishedRun)) as cursor:
+            return cursor.execute(query.format(sql.Identifier(shop.name, "published_runs"))).fetchall()
+
+    def remove_scores_before(self, shop: Shop, day: date, is_dry_run: bool = False) -> int:
+        with self._open() as connection:
+            removed = remove_old_rows(connection, shop.name, day) + remove_invisible_rows(connection, shop.name)
+            if is_dry_run:
+                connection.rollback()
+        return removed
+
+    def top_at_risk(self, shop: Shop, limit: int) -> list[dict[str, Any]]:
+        query = sql.SQL("SELECT * FROM {} ORDER BY spend_at_risk DESC, customer_id LIMIT %s")
+        with self._open() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(query.format(sql.Identifier(shop.name, "current_churn_risk")), [limit]).fetchall()
+
+    def read(self, shop: Shop, name: Reading, **parameters: object) -> pa.Table:
+        query, values = write_query(name, shop.name, parameters)
+        with self._open_for_arrow() as cursor:
+            cursor.execute(sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(shop.name)).as_string(None))
+            cursor.execute(query, values)
+            return cursor.fetch_arrow_table()
+
+    def replace(self, shop: Shop, table: Table, rows: pa.Table | list[dict], **where: object) -> None:
+        with self._open_for_arrow() as cursor:
+            replace_rows(cursor, shop.name, table, rows, where)
+
+    def withdraw_plans(self, shop: Shop, before: date, planned_after: datetime) -> int:
+        removal = sql.SQL("DELETE FROM {} WHERE as_of < %s AND planned_at > %s")
+        with self._open() as connection:
+            place = sql.Identifier(shop.name, CONTACT_PLAN.name)
+            return connection.execute(removal.format(place), [before, planned_after]).rowcount
+
+    def register_model(self, shop: Shop, model: ModelRecord) -> None:
+        with self._open() as connection:
+            add_model(connection, shop.name, model)
+        if self.model(shop, model.version).bundle_hash != model.bundle_hash:
+            raise ChurnError(f"model {model.version} of {shop.name} is registered with another bundle: name it anew")
+
+    def model(self, shop: Shop, version: str) -> ModelRecord:
+        with self._open() as connection:
+            found = find_model(connection, shop.name, version)
+        if found is None:
+            raise ChurnError(f"{shop.name} has no model {version!r}: train one, or look in model_registry")
+        return found
+
+    def promote_model(
+        self, shop: Shop, version: str, effective_from: date | None = None, is_once: bool = False
+    ) -> Promotion:
+        model = self.model(shop, version)
+        with self._open() as connection:
+            return add_promotion(connection, shop.name, model, effective_from, is_once)
+
+    def model_for(self, shop: Shop, as_of: date) -> tuple[ModelRecord, bool] | None:
+        with self._open() as connection:
+            return find_scorer(connection, shop.name, as_of)
+
+    @contextmanager
+    def _open(self) -> Iterator[psycopg.Connection]:
+        """One transaction: committed at the end, rolled back by an exception."""
+        with _errors_in_one_line(self.url), psycopg.connect(self.url, connect_timeout=10) as connection:
+            yield connection
+
+    @contextmanager
+    def _open_for_arrow(self) -> Iterator[adbc.Cursor]:
+        """The same, for copying Arrow batches."""
+        with _errors_in_one_line(self.url), adbc.connect(self.url) as connection:
+            with connection.cursor() as cursor:
+                yield cursor
+            connection.commit()
+
+
+@contextmanager
+def _errors_in_one_line(url: str) -> Iterator[None]:
+    """Database errors as ChurnError: their first line, which holds no values, and never the password."""
+    try:
+        password = conninfo_to_dict(url).get("password")
+    except psycopg.ProgrammingError:  # its text would show the URL
+        raise ChurnError("CHURN_WAREHOUSE_URL is not like postgresql://user:password@host:5432/database") from None
+    try:
+        yield
+    except (psycopg.Error, adbc.Error, sqlalchemy.exc.SQLAlchemyError) as error:
+        error = getattr(error, "orig", None) or error  # SQLAlchemy wraps
+        text = str(error).strip().splitlines()[0]
+        text = text.replace(str(password), "***") if password else text
+        is_transient = isinstance(error, psycopg.OperationalError | adbc.OperationalError)
+        kind = TransientError if is_transient else ChurnError
+        raise kind(f"warehouse: {text}{_HINTS.get(getattr(error, 'sqlstate', None), '')}") from None

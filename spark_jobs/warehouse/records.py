@@ -1,0 +1,80 @@
+"""What a warehouse keeps of runs and models, as its callers see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+#: What is said of a model whose gate_passed is false for want of evidence.
+UNJUDGED = "too few customers had churned or stayed to judge it"
+
+
+@dataclass(frozen=True)
+class RunOrigin:
+    """What a run was made from.
+
+    model_version  the model that scored
+    code           hash of the product's source
+    inputs         lake table to version
+    known_as_of    the later day whose deliveries a restated night knows
+    """
+
+    model_version: str
+    code: str
+    inputs: Mapping[str, int]
+    known_as_of: date | None = None
+
+
+@dataclass(frozen=True)
+class PublishedRun:
+    """A run that is visible for its day or, where `superseded_at` is set, was."""
+
+    as_of: date
+    run_id: str
+    rows: int
+    published_at: datetime
+    superseded_at: datetime | None
+    lake_version: int
+    is_hindsight: bool
+    model_version: str | None
+    code: str | None
+    inputs: Mapping[str, int] | None
+    known_as_of: date | None
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """A trained model as the warehouse knows it. `location` is the folder of its bundle."""
+
+    version: str
+    kind: str
+    location: str
+    bundle_hash: str
+    trained_through: date
+    gate_passed: bool
+    metrics: Mapping[str, Any]
+    created_at: datetime
+
+    @property
+    def gate_words(self) -> str:
+        """What a sentence about the model that scores says of its gate."""
+        if self.gate_passed:
+            return "passed the gate"
+        return "scores although no kind passed the gate" if self.is_judged else f"scores although {UNJUDGED}"
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the gate of its training had outcomes enough at every horizon."""
+        of_horizons = [metrics for metrics in self.metrics.values() if isinstance(metrics, Mapping)]
+        return all(metrics.get("is_judged", True) for metrics in of_horizons)
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """From which day a model scores, whether that is new, and what had been promoted for later days, if anything."""
+
+    effective_from: date
+    is_new: bool
+    replaced: tuple[str, date] | None = None
