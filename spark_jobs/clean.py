@@ -11,76 +11,46 @@ nothing is. Elsewhere are the records of another log in a file that two logs rea
 
 from __future__ import annotations
 
+import runpy
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal
 from functools import partial
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
-from pyspark.sql import functions as F
-from rich.console import Console
 
-from spark_jobs.checking import findings as shop_check
-from spark_jobs.checking.identity import find_dominant_key
-from spark_jobs.cleaning import (
-    deliveries,
-    judging,
-    merges,
-    plausible,
-    refusals,
-)
+from spark_jobs.cleaning import deliveries, merges, plausible, refusals
 from spark_jobs.cleaning.accounts import (
     EMPTY_LINE,
     Tally,
     check_accounts,
-    check_total,
     count_reasons,
     make_accounts,
     sum_accounts,
     with_accounts,
-    with_duplicates,
 )
-from spark_jobs.cleaning.drafting import Outcome, drop_repeats, write_drafts
+from spark_jobs.cleaning.deduplication import settle
+from spark_jobs.cleaning.dominant import warn_of_dominant
+from spark_jobs.cleaning.drafting import Outcome
 from spark_jobs.cleaning.plan import CleaningPlan, Delivery, make_plan
-from spark_jobs.cleaning.records import (
-    DeliveryFacts,
-    find_broken,
-    find_mixed,
-    gather_days,
-    judge_records,
-    open_fast_path,
-    read_records,
-)
-from spark_jobs.cleaning.repeats import find_identities, find_repeats, mark_repeats, require_few
-from spark_jobs.contract.errors import AuditError, ChurnError
+from spark_jobs.cleaning.readings import judge_files
+from spark_jobs.cleaning.repeats import require_few
+from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import EVENTS, quarantine
 from spark_jobs.lake.keys import make_run_key
 from spark_jobs.lake.publishing import planned_anew
 from spark_jobs.lake.store import Draft, Lake
 from spark_jobs.raw import reader as raw
-from spark_jobs.raw.hashing import Hasher, make_hasher
+from spark_jobs.raw.hashing import make_hasher
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
 from spark_jobs.warehouse.connection import connect
 
 PAIRS_AT_ONCE = 1 << 16
 SHOWN_FILES = 10  # of those that a dry run would clean
-#: The first reading finds all broken and all mixed deliveries. The second, judged by them, gives the final sizes of
-#: lines, which depend on no limits; so the limits that follow from them, by which the third judges, are final.
-MOST_READINGS = 3
-
-
-def known_before(spark: SparkSession, lake: Lake, plan: CleaningPlan) -> DataFrame | None:
-    """The events of the delivery days before those that the plan replaces."""
-    earlier = [day for day in lake.partitions(plan.table) if plan.first_day and day < plan.first_day.isoformat()]
-    return lake.read(spark, plan.table, earlier) if earlier else None
 
 
 def publish(lake: Lake, plan: CleaningPlan, drafts: dict[str, Draft], outcome: Outcome, accounts: list[dict]) -> None:
@@ -181,111 +151,6 @@ def remember_customers(shop: Shop, settings: Settings, raw_ids: pa.Array) -> Non
     connect(settings).remember_customers(shop, settings.id_key().key_id, pairs)
 
 
-def judge_files(
-    spark: SparkSession,
-    plan: CleaningPlan,
-    shop: Shop,
-    settings: Settings,
-    drafts: dict[str, Draft],
-    known_sizes: Mapping[str, plausible.Sizes],
-) -> Outcome:
-    """What the planned files become, but for duplicates; facts about deliveries, see DeliveryFacts, cost new readings.
-
-    known_sizes: of the deliveries that were cleaned before.
-    """
-    intake = deliveries.find_intake(shop, plan.log, settings.home)
-    hasher = make_hasher(settings, shop)
-    facts = DeliveryFacts()
-    for _ in range(MOST_READINGS):
-        counter, quick = Observation(), open_fast_path(spark, plan, shop, facts.deliveries)
-        found = read_records(spark, plan, intake, hasher, quick, drafts["clean"])
-        records = F.when(F.col("told").isNull(), 1).otherwise(F.col("record_number"))
-        counted = found.observe(counter, F.coalesce(F.sum(records), F.lit(0)).alias("records"))
-        judged = gather_days(judge_records(counted, plan, shop, facts), plan, intake.source)
-        outcome = write_drafts(judged, drafts, hasher)
-        check_total(make_accounts(outcome.tallies, plan.deliveries), counter.get["records"])
-        judged_by, facts = facts, learn_facts(facts, plan, shop, outcome, known_sizes)
-        if facts == judged_by:
-            return outcome
-    raise AuditError(plan.log, "this run", [f"the verdicts still changed after {MOST_READINGS} readings of the files"])
-
-
-def learn_facts(
-    before: DeliveryFacts, plan: CleaningPlan, shop: Shop, outcome: Outcome, known_sizes: Mapping[str, plausible.Sizes]
-) -> DeliveryFacts:
-    """What a reading has shown; what was found broken or mixed before stays so, though its records now say less."""
-    return DeliveryFacts(
-        before.broken | find_broken(outcome.tallies),
-        before.mixed | find_mixed(outcome.tallies),
-        find_limits(plan, shop, {**known_sizes, **outcome.sizes}),
-    )
-
-
-def find_limits(plan: CleaningPlan, shop: Shop, sizes: Mapping[str, plausible.Sizes]) -> dict[str, Decimal]:
-    """What a line of some deliveries may be worth at most, unless shop.toml says it. sizes: by delivery."""
-    is_said = shop.sources[plan.log].plausible_amount is not None
-    return {} if is_said else plausible.find_limits(plan.registered, sizes)
-
-
-def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outcome: Outcome, draft: Draft) -> Outcome:
-    """The outcome after the duplicates among the clean records were dropped, and equal ones told apart."""
-    paths = outcome.files["clean"]
-    if not paths:
-        return outcome
-    place = spark.createDataFrame(
-        [(d["delivery_id"], d["path"]) for d in plan.deliveries], "delivery_id string, path string"
-    )
-    source, columns = shop.sources[plan.log], (*plan.table.column_names, "file_name")
-    events = draft.read(spark, paths).select(*columns)
-    placed = events.join(F.broadcast(place), "delivery_id", how="inner")
-    known = known_before(spark, lake, plan)
-    identities = find_identities(events, known).persist()
-    first, last = identities.agg(F.min("event_day"), F.max("event_day")).first()
-    if first is not None:
-        if known is not None:
-            known = known.where(F.col("event_day").between(first, last))  # the rest need not be read in full
-        repeats = find_repeats(placed, known, identities, source)
-        kept, duplicates, conflicts = drop_repeats(draft, paths, repeats, source)
-        files, tallies = {**outcome.files, "clean": kept}, with_duplicates(outcome.tallies, duplicates)
-        outcome = replace(outcome, files=files, tallies=tallies, conflicts=conflicts)
-    identities.unpersist()
-    return outcome
-
-
-def warn_of_dominant(spark: SparkSession, outcome: Outcome, draft: Draft) -> None:
-    """Says whose key has so many of the newest events that the id behind it may stand for nobody."""
-    if not outcome.files["clean"]:
-        return
-    newest = max(tally.delivery_day for tally in outcome.tallies if tally.verdict == "clean")
-    if found := find_dominant_key(draft.read(spark, outcome.files["clean"]), newest):
-        key, share = found
-        print(f"{draft.table.name}: warning: customer {key} has {share:.0%} of the newest events, far more than others:"
-              " see in identity.customers whose id it is; if it is nobody's, name it under no_customer")  # fmt: skip
-
-
-def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: Settings) -> DataFrame:
-    """The judged records of files that nobody has registered, under a key that is no secret: for looking only."""
-    intake = deliveries.find_intake(shop, plan.log, settings.home)
-    found = read_records(spark, plan, intake, Hasher(b"only a look", shop.name, shop.customer_ids)).persist()
-    facts = DeliveryFacts(broken=find_deliveries(found, F.col("fault").isin(*raw.FILE_FAULTS)))
-    judged = judge_records(found, plan, shop, facts).persist()
-    if mixed := find_deliveries(judged, F.array_contains("reasons", judging.COMMA)):
-        judged.unpersist()
-        facts = replace(facts, mixed=mixed)
-        judged = judge_records(found, plan, shop, facts).persist()
-    if plan.log == "purchases" and (limits := find_limits(plan, shop, plausible.collect_sizes(judged))):
-        judged.unpersist()
-        judged = judge_records(found, plan, shop, replace(facts, limits=limits)).persist()
-    events = judged.where("verdict = 'clean'")
-    return mark_repeats(judged, find_repeats(events, None, find_identities(events, None), intake.source))
-
-
-def find_deliveries(records: DataFrame, condition: Column) -> frozenset[str]:
-    """The ids of the deliveries of which any record meets the condition."""
-    rows = records.where(condition).select("delivery_id").distinct().collect()
-    return frozenset(row["delivery_id"] for row in rows)
-
-
 def report(log: str, tallies: list[Tally], accounts: list[dict], as_of: date) -> None:
     """Prints what became of the records, and why they were rejected."""
     totals = sum_accounts(accounts)
@@ -306,19 +171,11 @@ def select_logs(shop: Shop, chosen: Sequence[str] | None) -> list[str]:
     return [log for log in EVENTS if log in (chosen or shop.sources)]
 
 
-def check(argv: Sequence[str]) -> None:
-    """clean check SHOP.toml"""
-    arguments = shop_check.make_check_parser().parse_args(argv)
-    shop, settings = load_shop(arguments.shop), Settings.from_environment()
-    opener = partial(open_session, "check", settings)
-    shop_check.check_shop(opener, shop, settings, Console(highlight=False), arguments.files, judge_unseen)
-
-
 def main(argv: list[str] | None = None) -> None:
     words = sys.argv[1:] if argv is None else argv
-    if words[:1] == ["check"]:
-        check(words[1:])
-        return
+    if words[:1] == ["check"]:  # as the job of its own was called at first
+        sys.argv = ["spark_jobs.check", *words[1:]]
+        runpy.run_module("spark_jobs.check", run_name="__main__")
     parser = make_parser(__doc__)
     parser.add_argument("--log", action="append", choices=list(EVENTS), help="only this log; may be repeated")
     arguments, shop = load_arguments(add_dry_run(parser), argv)

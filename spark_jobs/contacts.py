@@ -12,58 +12,20 @@ No score depends on it. contact_lift tells by it how many of a plan were reached
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
 from spark_jobs.cleaning import merges
-from spark_jobs.cleaning.deliveries import list_files
+from spark_jobs.cleaning.contact_log import read_contacts
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.rejections import explain
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop, Source
 from spark_jobs.contract.warehouse_tables import CONTACTS
 from spark_jobs.lake.store import Lake
 from spark_jobs.raw.hashing import make_hasher
-from spark_jobs.raw.reader import Intake, read_records
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
-
-
-def read_contacts(source: Source, folder: str, shop: Shop) -> Iterator[tuple[str, date]]:
-    """The customer id as given and the day of every record that names a customer.
-
-    Raises ChurnError for the first that has not both.
-    """
-    intake = Intake(source, folder, fixes="")
-    places = [source.raw_columns.index(source.columns[name].column) for name in ("customer_id", "contacted_at")]
-    for path in sorted(file["path"] for file in list_files(intake)):
-        for number, record in enumerate(read_records(intake, path), start=1):
-            if record.fault == "line_empty":
-                continue
-            if record.fault:
-                reason = explain(record.fault)
-                raise ChurnError(f"contacts: {path}, record {number}: {reason.meaning}, {record.text!r:.80};"
-                                 f" {reason.remedy}")  # fmt: skip
-            customer, at = ((record.values[place] or "").strip() for place in places)
-            day = find_day(at, shop.zone)
-            if not customer or day is None:
-                raise ChurnError(f"contacts: {path}, record {number}: expected a customer id and a time like 2026-11-20"
-                                 f" or 2026-11-20T09:30:00Z, found {customer!r} and {at!r}; mend it")  # fmt: skip
-            if shop.customer_ids.read(customer):
-                yield customer, day
-
-
-def find_day(text: str, zone: ZoneInfo) -> date | None:
-    """The day of a time in ISO 8601, which is meant in the zone where it has none of its own; None: it is no time."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (at.astimezone(zone) if at.tzinfo else at).date()
 
 
 def run(warehouse: Warehouse, shop: Shop, source: Source, settings: Settings) -> None:

@@ -1,12 +1,8 @@
-"""What `clean check` says of a log's files: which are refused, spelt otherwise or read with day and month swapped."""
+"""What `check` says of a log's files: which are refused, spelt otherwise or read with day and month swapped."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import median
-
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from spark_jobs.cleaning.accounts import Tally
 from spark_jobs.cleaning.records import BROKEN_FILE
@@ -17,7 +13,6 @@ from spark_jobs.raw.reader import FILE_FAULTS
 from spark_jobs.runtime.console import PlainConsole
 
 FILE_REASONS = {*FILE_FAULTS, BROKEN_FILE}  # show_files speaks of them, file by file
-NEAR_DAYS = 7  # most files hold events that are no older than this
 
 
 def say_problems(columns: list[FileColumns]) -> str:
@@ -44,20 +39,3 @@ def show_files(
     if renamed := say_renamed(columns):
         console.print(renamed)
     yield from (f"{source.log}: {sentence}" for sentence in find_other_keys(columns))
-
-
-def find_swapped_lag(events: DataFrame) -> int | None:
-    """By how many days the events of most files are older than their file, where only swapping their day and month
-    would bring them near; None where it would not. A file of old events alone, or one that repeats them, says nothing.
-    """
-    month = F.least(F.day("event_day"), F.lit(12))  # Spark may look at days that are left out below
-    swapped = F.make_date(F.year("event_day"), month, F.month("event_day"))
-    lag, other_lag = F.date_diff("delivery_day", "event_day"), F.abs(F.date_diff("delivery_day", swapped))
-    may_be_swapped = events.where(F.day("event_day") <= 12).groupBy("delivery_id")
-    files = may_be_swapped.agg(
-        F.percentile_approx(lag, 0.5).alias("lag"), F.percentile_approx(other_lag, 0.5).alias("other_lag")
-    ).collect()
-    if not files or median(row["other_lag"] for row in files) > NEAR_DAYS:
-        return None
-    days = int(median(row["lag"] for row in files))
-    return days if days > NEAR_DAYS else None

@@ -1,4 +1,4 @@
-"""Do the shop's horizons suit how often its customers come back? Notes of `clean check`, without Spark.
+"""Do the shop's horizons suit how often its customers come back? Notes of `check`, without Spark.
 
 At a horizon within which nearly nobody comes back, or nearly everybody, all customers look alike and no model can tell
 them apart. The usual gap between two days of activity says which horizons would.

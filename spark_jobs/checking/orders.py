@@ -6,10 +6,13 @@ shop_check.py. Pure.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from spark_jobs.checking.findings import Findings
+from spark_jobs.checking.judged_log import JudgedLog
 from spark_jobs.contract.shop.model import Source
 from spark_jobs.raw.reader import Intake, read_records
 
@@ -74,3 +77,16 @@ def sample_records(intake: Intake, paths: Sequence[str]) -> list[list[str | None
         for record in islice(read_records(intake, path), SAMPLED_RECORDS // len(chosen))
         if record.values
     ]
+
+
+def check_orders(judged: JudgedLog, findings: Findings) -> None:
+    """Whether a mapped column stands on the first line of each order only."""
+    records = sample_records(judged.intake, sorted(judged.paths.values()))
+    columns = find_order_columns(records, judged.source)
+    if missing := [name for name in columns if name not in judged.source.carry_down]:
+        lines = max(columns[name] for name in missing)
+        names = ", ".join(
+            json.dumps(name, ensure_ascii=False) for name in sorted({*missing, *judged.source.carry_down})
+        )
+        findings.add(f"{judged.source.log}: {', '.join(map(repr, missing))} stand on the first line of an order only, "
+                     f"{lines:,} further lines of those judged at lack them: carry_down = [{names}]")  # fmt: skip

@@ -11,7 +11,6 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,9 +20,8 @@ from spark_jobs.cleaning import plausible
 from spark_jobs.cleaning.accounts import Tally, TallyCounter
 from spark_jobs.cleaning.fast_path import FastPath
 from spark_jobs.cleaning.plausible import Sizes
-from spark_jobs.cleaning.repeats import NO_CONFLICTS, PLACE, Conflicts, count_conflicts
-from spark_jobs.contract.shop.model import Source
-from spark_jobs.lake.run_folder import PartitionWriter, rewrite_file
+from spark_jobs.cleaning.repeats import NO_CONFLICTS, Conflicts
+from spark_jobs.lake.run_folder import PartitionWriter
 from spark_jobs.lake.store import Draft
 from spark_jobs.raw.hashing import Hasher
 from spark_jobs.raw.reader import Reader
@@ -173,37 +171,3 @@ def _pack(ids: pa.Array) -> bytes:
 
 def _unpack(packed: bytes) -> pa.Array:
     return pa.ipc.open_stream(packed).read_all().column(0).combine_chunks()
-
-
-def drop_repeats(
-    draft: Draft, paths: list[str], repeats: DataFrame, source: Source
-) -> tuple[list[str], dict[tuple[str, date], int], Conflicts]:
-    """The draft's files without the repeats, how many duplicates each delivery and delivery day had, and conflicts.
-
-    repeats: as repeats.find_repeats gives them of these files, with file_name.
-    """
-    by_name = {path.rpartition("/")[2]: path for path in paths}
-
-    def rewrite(told: pa.Table) -> pa.Table:
-        path = by_name[told["file_name"][0].as_py()]
-        changes = told.select([*PLACE, "new_id", "is_again"])
-        other = rewrite_file(draft.folder, path, lambda rows: _change(rows, changes))
-        return pa.table({"path": pa.array([path]), "other": pa.array([other], pa.string())})
-
-    repeats = repeats.persist()
-    counts = repeats.where("is_again").groupBy("delivery_id", "delivery_day").count().collect()
-    conflicts = count_conflicts(repeats, source)
-    changes = repeats.select("file_name", *PLACE, "new_id", "is_again").groupBy("file_name")
-    others = {row["path"]: row["other"] for row in changes.applyInArrow(rewrite, "path string, other string").collect()}
-    repeats.unpersist()
-    kept = [others.get(path, path) for path in paths]
-    duplicates = {(row["delivery_id"], row["delivery_day"]): row["count"] for row in counts}
-    return [path for path in kept if path], duplicates, conflicts
-
-
-def _change(rows: pa.Table, changes: pa.Table) -> pa.Table:
-    """The rows without those that are told again, and with their new ids."""
-    told = rows.join(changes, list(PLACE), join_type="left outer")
-    kept = told.filter(pc.invert(pc.fill_null(told["is_again"], False)))
-    ids = pc.coalesce(kept["new_id"], kept["event_id"])
-    return kept.set_column(kept.column_names.index("event_id"), "event_id", ids).select(rows.column_names)

@@ -1,4 +1,4 @@
-"""Exports as shops really have them: `clean check` calls none ready that is not, and one setting brings each in right.
+"""Exports as shops really have them: `check` calls none ready that is not, and one setting brings each in right.
 
 The folders lie in ../shared/cases; their README says where each was seen. `make test-cases` runs this.
 """
@@ -9,14 +9,16 @@ import io
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from rich.console import Console
 
-from spark_jobs import clean
-from spark_jobs.checking import findings as shop_check
+from spark_jobs.check import check_shop
+from spark_jobs.checking import judged_log
+from spark_jobs.cleaning.readings import judge_unseen
 from spark_jobs.contract.errors import ChurnError, ShopFileError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
@@ -27,7 +29,7 @@ ALL_LINES = {"clean": 4439, "sales": Decimal("1524055.75"), "customers": 220}
 
 @dataclass(frozen=True)
 class Case:
-    """findings: what `clean check` says of shop.toml as a user would first write it; none: it is ready.
+    """findings: what `check` says of shop.toml as a user would first write it; none: it is ready.
 
     edits: what has to be written into shop.toml, old text -> new text ('' -> a line at its top); right: what comes in
     then, of the purchases, as `measure` counts them.
@@ -178,18 +180,17 @@ def write_shop(name: str, folder: Path, edits: dict[str, str]) -> Path:
 
 
 def check(spark, path: Path) -> tuple[str, list[DataFrame]]:
-    """What `clean check` says, a sentence a line, and the judged records of the purchases."""
+    """What `check` says, a sentence a line, and the judged records of the purchases."""
     out, judged = io.StringIO(), []
 
     def judge(*arguments):
-        judged.append(clean.judge_unseen(*arguments))
+        judged.append(judge_unseen(*arguments))
         return judged[-1]
 
     try:
         shop = load_shop(path)
-        shop_check.check_shop(
-            lambda: spark, shop, Settings(path.parent / "home"), Console(file=out, width=400), 400, judge
-        )
+        with patch.object(judged_log, "judge_unseen", judge):
+            check_shop(lambda: spark, shop, Settings(path.parent / "home"), Console(file=out, width=400), 400)
     except ShopFileError as faults:
         return str(faults), judged
     except ChurnError as error:

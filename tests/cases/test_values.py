@@ -2,13 +2,15 @@
 
 import io
 from decimal import Decimal
+from unittest.mock import patch
 
 import pytest
 from pyspark.sql import functions as F
 from rich.console import Console
 
-from spark_jobs import clean
-from spark_jobs.checking import findings as shop_check
+from spark_jobs.check import check_shop
+from spark_jobs.checking import judged_log
+from spark_jobs.cleaning.readings import judge_unseen
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
@@ -27,14 +29,15 @@ class Look:
         (folder / "shop.toml").write_text(text)
 
         def judge(*arguments):
-            frames.append(clean.judge_unseen(*arguments).persist())
+            frames.append(judge_unseen(*arguments).persist())
             return frames[-1]
 
         self.out = io.StringIO()
         console = Console(file=self.out, width=300, highlight=False)
         try:
             shop = load_shop(folder / "shop.toml")
-            shop_check.check_shop(lambda: spark, shop, Settings(folder / "home"), console, 400, judge)
+            with patch.object(judged_log, "judge_unseen", judge):
+                check_shop(lambda: spark, shop, Settings(folder / "home"), console, 400)
             self.is_ready = True
         except ChurnError:
             self.is_ready = False

@@ -248,7 +248,7 @@ def check_bands(current: np.ndarray, bands: np.ndarray) -> Finding:
         low, high = np.quantile(current, [0.05, 0.95])
         text += (f", nine tenths of the probabilities lie between {low:.3f} and {high:.3f}: these scores hardly tell "
                  f"customers apart (AUROC {auroc:.2f} at best), so use them to count, not to choose; "
-                 "python -m spark_jobs.clean check says which horizons would")  # fmt: skip
+                 "python -m spark_jobs.check says which horizons would")  # fmt: skip
     return Finding("scores", "bands", share, None, auroc, WARN if is_flat else OK, text)
 
 

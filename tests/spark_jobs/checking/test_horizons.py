@@ -1,4 +1,4 @@
-"""Does clean check say which horizons suit a shop, and keep quiet where they do?"""
+"""Does the check say which horizons suit a shop, and keep quiet where they do?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from spark_jobs.checking.findings import measure_rhythm
+from spark_jobs.checking.history import measure_rhythm
 from spark_jobs.checking.horizons import Rhythm, judge_horizons, suggest_horizons
 
 

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from spark_jobs import clean
+from spark_jobs.cleaning import readings
 from spark_jobs.cleaning.fast_path import FastPath
 from spark_jobs.cleaning.plan import CleaningPlan
 from spark_jobs.cleaning.records import judge_records, open_fast_path, read_records
@@ -144,7 +144,7 @@ def test_the_lake_is_the_same_without_the_path(spark, tmp_path, warehouse_url, m
             lines = [f"c{n % 7},2011-03-0{day} 1{n % 9}:00,p{n},c,{n % 3 - 1 or 2},2.00" for n in range(50)]
             shop.deliver(f"2011-03-0{day}.csv", *lines, *DEFECTS)
         shop.clean(date(2011, 3, 3))
-        monkeypatch.setattr(clean, "open_fast_path", lambda *_: None)
+        monkeypatch.setattr(readings, "open_fast_path", lambda *_: None)
     for table in (PURCHASES, quarantine("purchases")):
         assert shops[0].rows(table) == shops[1].rows(table) != []
     assert shops[0].accounts() == shops[1].accounts()

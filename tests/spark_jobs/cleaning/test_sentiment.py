@@ -170,7 +170,7 @@ def test_mixed_scripts_go_by_what_carries_the_text(text, language):
 
 def test_only_word_lists_are_loaded_and_only_when_needed():
     code = (
-        "import sys; from spark_jobs import sentiment\n"
+        "import sys; from spark_jobs.cleaning import sentiment\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"
         "sentiment.score_reviews(['this is a good thing', '质量很好'], [None, None])\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"

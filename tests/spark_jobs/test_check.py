@@ -2,21 +2,16 @@
 
 import io
 import json
-from datetime import date, timedelta
+import sys
 
 import pytest
 from rich.console import Console
 
 from spark_jobs import clean
-from spark_jobs.checking import findings as shop_check
-from spark_jobs.checking.files import find_swapped_lag
-from spark_jobs.checking.findings import measure_days_ahead
+from spark_jobs.check import check_shop
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.rejections import REASONS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
-from spark_jobs.runtime.console import PlainConsole
-from tests.conftest import ROOT
 from tests.spark_jobs.shops import CONTACT
 
 GOOD = """
@@ -86,7 +81,7 @@ def look(spark, folder, text) -> tuple[str, str]:
     console = Console(file=out, width=300, highlight=False)
     shop = load_shop(folder / "shop.toml")
     try:
-        shop_check.check_shop(lambda: spark, shop, Settings(folder / "home"), console, 400, clean.judge_unseen)
+        check_shop(lambda: spark, shop, Settings(folder / "home"), console, 400)
         ending = "ready"
     except ChurnError as error:
         ending = str(error)
@@ -175,53 +170,9 @@ def test_planted_mistakes_are_found_with_a_sentence_each(spark, folder, names):
     assert "to mend, see above" in ending
 
 
-@pytest.mark.parametrize(
-    ("files", "lag"),
-    [
-        ({"2024-05-03": ["2024-03-05"] * 3, "2024-05-07": ["2024-05-07"], "2024-06-02": ["2024-02-06"]}, 59),
-        ({"2024-05-03": ["2024-03-05"] * 9, "2024-05-04": ["2024-05-04"], "2024-05-05": ["2024-05-05"]}, None),
-        (
-            {
-                "2024-05-03": ["2024-01-05", "2024-02-09", "2024-03-11"],
-                "2024-05-04": ["2024-01-05", "2024-02-09", "2024-03-11"],
-            },
-            None,
-        ),
-        ({"2024-05-30": ["2024-05-29"]}, None),
-    ],
-    ids=["swapped", "history in the first file", "the whole history in each file", "no day that may be a month"],
-)
-def test_day_and_month_are_called_swapped_only_where_that_explains_how_old_events_are(spark, files, lag):
-    rows = [(day, day, event) for day, events in files.items() for event in events]
-    events = spark.createDataFrame(rows, "delivery_id string, delivery_day string, event_day string")
-    days = {name: events[name].cast("date") for name in ("delivery_day", "event_day")}
-    assert find_swapped_lag(events.withColumns(days)) == lag
-
-
-def test_it_is_measured_how_far_events_are_ahead_of_files_that_are_named_by_their_first_day(spark):
-    monday = date(2026, 6, 1)
-    rows = [(monday, monday + timedelta(n), ["event_after_delivery"] if n > 1 else []) for n in range(7)]
-    judged = spark.createDataFrame(rows, "delivery_day date, event_day date, reasons array<string>")
-    assert tuple(measure_days_ahead(judged)) == (6, 5)
-    assert tuple(measure_days_ahead(judged.where("size(reasons) = 0"))) == (0, 0)
-
-
-def test_what_stands_in_a_file_is_no_command_of_the_screen():
-    out = io.StringIO()
-    PlainConsole(Console(file=out, width=80)).print("Tee [/Aktion] [red] :smile: \x1b[31m\x00", style="bold")
-    assert out.getvalue() == "Tee [/Aktion] [red] :smile: \ufffd[31m\ufffd\n"
-
-
-def test_every_reason_that_the_code_gives_is_explained():
-    """Codes stand as keys or constants in these modules; each has a meaning and a remedy."""
-    import re
-
-    modules = ["raw", "_raw_csv", "_raw_json", "_raw_text", "judging", "purchases", "browses", "reviews", "records"]
-    text = "".join((ROOT / "spark_jobs" / f"{module}.py").read_text() for module in modules)
-    suffixes = (
-        "missing|invalid|empty|surplus|malformed|object|unknown|negative|zero|delivery|rate|range|broken|unreadable"
-        "|comma|ambiguous"
-    )
-    codes = set(re.findall(rf'"((?:[a-z]+_)+(?:{suffixes}))"', text))
-    assert len(codes) > 20
-    assert codes <= set(REASONS)
+def test_clean_check_still_works_as_the_old_name_of_the_job(monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, "spark_jobs.check")  # as it is in a process that starts clean
+    with pytest.raises(SystemExit) as ending:
+        clean.main(["check", "--help"])
+    assert ending.value.code == 0
+    assert "usage: python -m spark_jobs.check" in capsys.readouterr().out

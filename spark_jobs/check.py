@@ -1,0 +1,71 @@
+"""Does a shop.toml say what the shop means? Looks at the raw files as clean would, writes nothing, names what to mend.
+
+    python -m spark_jobs.check SHOP.toml [--files 400]
+
+For every log: the first records beside what becomes of them, what share would be rejected and why, the range of days,
+how many customers. For the shop: its churn rate per horizon, and whether the history is long enough to train on. Exit
+code 1 where something has to be mended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+
+from rich.console import Console
+
+from spark_jobs.checking.contacts import check_contacts
+from spark_jobs.checking.customers import gather_customers
+from spark_jobs.checking.findings import Findings
+from spark_jobs.checking.history import check_history
+from spark_jobs.checking.identity import check_customers
+from spark_jobs.checking.judged_log import judge_log
+from spark_jobs.checking.log_report import show_log
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.runtime.command import run_command
+from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.session import SparkOpener, open_session
+
+
+def check_shop(open_spark: SparkOpener, shop: Shop, settings: Settings, console: Console, most_files: int) -> None:
+    """Prints what was found. Raises ChurnError with the number of things to mend."""
+    findings, console = Findings(), PlainConsole(console)
+    console.print(f"{shop.title}: {shop.path}", style="bold")
+    activity, customers = None, []
+    for log in shop.sources:
+        judged = judge_log(open_spark, shop, log, settings, most_files, findings)
+        if judged is None:
+            continue
+        show_log(console, shop, judged, findings)
+        customers.append(gather_customers(log, judged.records))
+        if log == ("purchases" if shop.churn.activity == "purchase" else "browses"):
+            activity = judged
+    if activity:
+        check_history(console, shop, activity, findings)
+    if shop.contact and shop.contact.log:
+        customers += check_contacts(console, shop, shop.contact.log, settings, findings)
+    check_customers(console, shop, customers, findings)
+    for number, sentence in enumerate(findings.to_mend, 1):
+        console.print(f"  {number}. {sentence}", style="yellow")
+    if findings.to_mend:
+        raise ChurnError(f"{shop.name}: {len(findings.to_mend)} to mend, see above")
+    console.print(f"{shop.name} is ready: make nightly SHOP={shop.path} AS_OF=…", style="green")
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m spark_jobs.check", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("shop", metavar="SHOP.toml", help="the shop's file")
+    parser.add_argument("--files", type=int, default=400, help="look at no more files of each log, spread over time")
+    arguments = parser.parse_args(argv)
+    shop, settings = load_shop(arguments.shop), Settings.from_environment()
+    opener = partial(open_session, "check", settings)
+    check_shop(opener, shop, settings, Console(highlight=False), arguments.files)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

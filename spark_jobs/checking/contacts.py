@@ -1,0 +1,32 @@
+"""Can the files of [contact.log] be read, and what do they say?"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from spark_jobs.checking.customers import LogCustomers, Met
+from spark_jobs.checking.findings import Findings
+from spark_jobs.cleaning.contact_log import read_contacts
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop.model import Shop, Source
+from spark_jobs.runtime.console import PlainConsole
+
+
+def check_contacts(
+    console: PlainConsole, shop: Shop, log: Source, settings: Settings, findings: Findings
+) -> list[LogCustomers]:
+    """Whether the files of contact.log can be read, and what they say; gives the customers in them."""
+    console.rule("contacts")
+    try:
+        told = list(read_contacts(log, log.folder(settings.home), shop))
+    except ChurnError as error:
+        findings.add(str(error))
+        return []
+    if not told:
+        findings.add("contacts: the files hold no records")
+        return []
+    customers, days = zip(*told, strict=True)
+    console.print(f"{len(days):,} contacts of {min(days)} to {max(days)}, {len(set(customers)):,} customers")
+    met = {customer: Met(count, 1) for customer, count in Counter(customers).items()}
+    return [LogCustomers("contacts", met, (max(days) - min(days)).days + 1)]

@@ -1,0 +1,55 @@
+"""The customers whom a log names, by the ids that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spark_jobs.contract.customer_ids import CustomerIds
+
+
+@dataclass(frozen=True)
+class Met:
+    """How often an id occurs in a log, and on how many different days."""
+
+    events: int
+    days: int
+
+
+@dataclass(frozen=True)
+class LogCustomers:
+    """The ids that a log gives, as they are written; day_count: from its first to its last day."""
+
+    log: str
+    met: Mapping[str, Met]
+    day_count: int = 1
+
+    def by_customer(self, ids: CustomerIds) -> dict[str, Met]:
+        """The same by canonical id, without those that stand for nobody."""
+        found: dict[str, Met] = {}
+        for raw_id, one in self.met.items():
+            if customer := ids.read(raw_id):
+                other = found.get(customer, Met(0, 0))
+                found[customer] = Met(one.events + other.events, max(one.days, other.days))
+        return found
+
+
+def gather_customers(log: str, judged: DataFrame) -> LogCustomers:
+    """Who is named in the records that nothing else is wrong with. judged: as records.judge_records gives it."""
+    is_fine = (F.col("verdict") == "clean") | (F.col("reasons") == F.array(F.lit("customer_id_missing")))
+    named = judged.where(is_fine & F.col("raw_customer_id").isNotNull())
+    rows = (
+        named.groupBy("raw_customer_id")
+        .agg(F.count("*").alias("events"), F.count_distinct("event_day").alias("days"),
+             F.min("event_day").alias("first"), F.max("event_day").alias("last"))
+        .toArrow().to_pylist()
+    )  # fmt: skip
+    met = {row["raw_customer_id"]: Met(row["events"], row["days"]) for row in rows}
+    first, last = (
+        pick((row[name] for row in rows), default=date.min) for pick, name in ((min, "first"), (max, "last"))
+    )
+    return LogCustomers(log, met, (last - first).days + 1)

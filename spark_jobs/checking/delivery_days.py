@@ -1,0 +1,86 @@
+"""Do a log's events lie near the days of their files? Where they do not, the setting that says why."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spark_jobs.checking.findings import SHARE_TO_MEND, Findings
+from spark_jobs.checking.judged_log import JudgedLog
+from spark_jobs.runtime.console import PlainConsole
+
+#: Zones whose day may name a file, tried in this order where events are ahead of theirs; and the shares of events from
+#: which on that asks for an answer, or is more than a zone explains.
+TRIED_ZONES = ("UTC", "America/New_York", "America/Los_Angeles")
+MOST_LAG_DAYS = 31
+SHARE_AHEAD, SHARE_OF_NEXT_DAY = 0.002, 0.3
+
+
+def check_delivery_days(
+    console: PlainConsole, judged: JudgedLog, events: DataFrame, clean: int, findings: Findings
+) -> None:
+    """Whether events are far behind the day of their file, or ahead of it. events: the clean ones, so many."""
+    named = judged.source.delivery_day
+    if named and (lag := find_swapped_lag(events)):
+        findings.add(f"{judged.source.log}: half of the files hold events of {lag} days before, which would be of"
+                     " the file's week with day and month swapped: check the format of event_at, and"
+                     " delivery_day")  # fmt: skip
+    if named and not named.zone:
+        check_ahead(console, judged, events, clean, findings)
+
+
+def check_ahead(console: PlainConsole, judged: JudgedLog, events: DataFrame, clean: int, findings: Findings) -> None:
+    """How many events are of a later day than their file's, and the setting that says why."""
+    log, named = judged.source.log, judged.source.delivery_day
+    days, count = measure_days_ahead(judged.records)
+    if count > SHARE_TO_MEND * (clean + count) and days - named.lag_days <= MOST_LAG_DAYS:
+        setting = f"delivery_day = {{ pattern = '{named.pattern}', lag_days = {named.lag_days - days} }}"
+        findings.add(f"{log}: {count / (clean + count):.0%} of the events are up to {days} days later than their file's"
+                     f" day. Files that are named by the first of their days need {setting}")  # fmt: skip
+        return
+    next_day = F.date_add("delivery_day", named.lag_days + 1).cast("timestamp")
+    ahead = events.where(F.col("event_day") > F.col("delivery_day"))
+    late = {zone: F.count_if(F.col("event_at") >= F.to_utc_timestamp(next_day, zone)) for zone in TRIED_ZONES}
+    found = ahead.agg(F.count("*").alias("count"), *(count.alias(zone) for zone, count in late.items())).first()
+    share = found["count"] / clean
+    if not found["count"]:
+        return
+    console.print(f"{share:.1%} of the events are of the day after their file's: each counts from its own day on")
+    if share <= SHARE_AHEAD:
+        return
+    zone = next((zone for zone in TRIED_ZONES if found[zone] <= SHARE_AHEAD * found["count"]), None)
+    is_other_zone = zone and share < SHARE_OF_NEXT_DAY
+    why = f"named by the day of another zone, like {zone}" if is_other_zone else "made in the course of the next day"
+    setting = f'zone = "{zone}"' if is_other_zone else f"lag_days = {named.lag_days - 1}"
+    findings.add(f"{log}: {share:.1%} of the events are of the day after their file's. Files that are {why}, need "
+                 f"delivery_day = {{ pattern = '{named.pattern}', {setting} }}")  # fmt: skip
+
+
+def measure_days_ahead(judged: DataFrame) -> tuple[int, int]:
+    """By how many days at most nearly all events that are rejected for it are later than their file, and how many
+    events these are."""
+    rejected = judged.where(F.array_contains("reasons", "event_after_delivery"))
+    days = F.percentile_approx(F.date_diff("event_day", "delivery_day"), 0.99)
+    return rejected.agg(F.coalesce(days, F.lit(0)), F.count("*")).first()
+
+
+NEAR_DAYS = 7  # most files hold events that are no older than this
+
+
+def find_swapped_lag(events: DataFrame) -> int | None:
+    """By how many days the events of most files are older than their file, where only swapping their day and month
+    would bring them near; None where it would not. A file of old events alone, or one that repeats them, says nothing.
+    """
+    month = F.least(F.day("event_day"), F.lit(12))  # Spark may look at days that are left out below
+    swapped = F.make_date(F.year("event_day"), month, F.month("event_day"))
+    lag, other_lag = F.date_diff("delivery_day", "event_day"), F.abs(F.date_diff("delivery_day", swapped))
+    may_be_swapped = events.where(F.day("event_day") <= 12).groupBy("delivery_id")
+    files = may_be_swapped.agg(
+        F.percentile_approx(lag, 0.5).alias("lag"), F.percentile_approx(other_lag, 0.5).alias("other_lag")
+    ).collect()
+    if not files or median(row["other_lag"] for row in files) > NEAR_DAYS:
+        return None
+    days = int(median(row["lag"] for row in files))
+    return days if days > NEAR_DAYS else None

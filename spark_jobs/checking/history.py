@@ -1,0 +1,68 @@
+"""What share of the shop's customers churns at each horizon, and is its history long enough to train on?"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spark_jobs.checking.findings import Findings
+from spark_jobs.checking.horizons import Rhythm, judge_horizons
+from spark_jobs.checking.judged_log import JudgedLog
+from spark_jobs.cleaning.undone import leave_out_undone
+from spark_jobs.contract.features import MEASURES
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.windows import activity_window, history_needed_days, label_window
+from spark_jobs.runtime.console import PlainConsole
+
+
+def check_history(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Findings) -> None:
+    """The churn rate per horizon at the last day that shows it, and whether there is enough to train on."""
+    console.rule("churn")
+    events = judged.records.where(F.col("verdict") == "clean")
+    if judged.source.log == "purchases":
+        sums = [F.expr(m.sql).alias(m.name) for m in MEASURES if m.name in ("sale_count", "spend", "refund")]
+        days = events.groupBy("customer_id", "event_day").agg(*sums)
+        events = leave_out_undone(days, shop.churn.undone_within_days).where("sale_count > 0")
+    active = events.select("customer_id", "event_day").distinct().persist()
+    first, last = active.agg(F.min("event_day"), F.max("event_day")).first()
+    if first is None:
+        findings.add(f"no {shop.churn.activity} by anybody: nobody can be eligible")
+        return
+    churned = {}
+    for horizon in shop.churn.horizons_days:
+        as_of = last - timedelta(days=horizon)
+        churned[horizon] = rate, count = measure_churn(active, as_of, horizon)
+        told = f"{rate:.0%} of {count:,} customers churned" if count else "nobody was active in as many days before"
+        console.print(f"  {horizon} days: {told}, as of {as_of}")
+    for note in judge_horizons(churned, measure_rhythm(active), shop.churn.activity):
+        console.print(f"  {note}", style="yellow")
+    active.unpersist()
+    days, needed = (last - first).days + 1, history_needed_days(shop.churn)
+    console.print(f"history: {days} days; a training needs {needed}")
+    if days < needed:
+        findings.add(f"the history is {needed - days} days too short to train on: load older files, wait, or shorten "
+                     f"churn.horizons_days, of which the longest is {shop.churn.horizons_days[-1]}")  # fmt: skip
+
+
+def measure_churn(active: DataFrame, as_of: date, horizon: int) -> tuple[float, int]:
+    """Of those active in the horizon up to as_of, the share who were not in the one after it; and how many they are."""
+    before, after = activity_window(as_of, horizon), label_window(as_of, horizon)
+
+    def inside(window) -> DataFrame:
+        return active.where(F.col("event_day").between(window.first, window.last)).select("customer_id").distinct()
+
+    customers = inside(before).count()
+    stayed = inside(before).join(inside(after), "customer_id", how="left_semi").count()
+    return 1 - stayed / customers if customers else 0.0, customers
+
+
+def measure_rhythm(active: DataFrame) -> Rhythm:
+    """How often customers come back. active: one row for each customer and day with activity."""
+    first, last, count = F.min("event_day"), F.max("event_day"), F.count("*")
+    gap = F.when(count > 1, F.date_diff(last, first) / (count - 1)).alias("gap")
+    found = active.groupBy("customer_id").agg(gap).agg(
+        F.avg(F.col("gap").isNull().cast("double")).alias("once"), F.percentile_approx("gap", 0.5).alias("gap")
+    ).first()  # fmt: skip
+    return Rhythm(found["once"], found["gap"])

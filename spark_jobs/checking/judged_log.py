@@ -1,0 +1,98 @@
+"""One log's files, read and judged as a run of clean would judge them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice
+
+from pyspark.sql import DataFrame
+
+from spark_jobs.checking.files import say_problems
+from spark_jobs.checking.findings import Findings
+from spark_jobs.cleaning.accounts import Tally, take_tallies
+from spark_jobs.cleaning.deliveries import find_intake, list_files
+from spark_jobs.cleaning.plan import CleaningPlan
+from spark_jobs.cleaning.readings import judge_unseen
+from spark_jobs.contract.arrivals import find_delivery_day
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop.model import NUMERIC, Shop, Source
+from spark_jobs.contract.tables import EVENTS
+from spark_jobs.raw.columns import FileColumns, look_at_files
+from spark_jobs.raw.reader import Intake, RawRecord, read_records
+from spark_jobs.runtime.session import SparkOpener
+
+SAMPLED_FILES, SAMPLED_RECORDS = 20, 1000  # for how numbers are spelt
+
+
+@dataclass(frozen=True)
+class JudgedLog:
+    """One log's files as clean would see them."""
+
+    intake: Intake
+    files: list[dict]
+    records: DataFrame
+    tallies: list[Tally]
+    columns: list[FileColumns]
+
+    @property
+    def source(self) -> Source:
+        return self.intake.source
+
+    @property
+    def paths(self) -> dict[str, str]:
+        return {file["delivery_id"]: file["path"] for file in self.files}
+
+
+def judge_log(
+    open_spark: SparkOpener, shop: Shop, log: str, settings: Settings, most_files: int, findings: Findings
+) -> JudgedLog | None:
+    """The log's records, judged; None where there is nothing to judge, and the findings say why."""
+    intake = find_intake(shop, log, settings.home)
+    try:
+        files = list(_describe_files(intake, most_files))
+    except ChurnError as error:
+        findings.add(str(error))
+        return None
+    columns = look_at_files(intake, [file["path"] for file in files])
+    if all(file.problem for file in columns):
+        findings.add(f"{log}: {say_problems(columns)}")
+        return None
+    plan = CleaningPlan(EVENTS[log], "", tuple(files), tuple(files))
+    records = judge_unseen(open_spark(), plan, shop, settings).persist()
+    return JudgedLog(intake, files, records, take_tallies(records), columns)
+
+
+def _describe_files(intake: Intake, most_files: int) -> Iterator[dict]:
+    """The files as deliveries would have them, spread over time where there are many."""
+    source = intake.source
+    files = sorted(list_files(intake), key=lambda file: file["path"])
+    for file in files[:: -(-len(files) // most_files)]:
+        day = find_delivery_day(file["path"], source.delivery_day) if source.delivery_day else None
+        yield file | {"delivery_id": file["path"], "delivery_day": day, "not_before": None, "seen_as_of": date.max,
+                      "log": source.log}  # fmt: skip
+
+
+def raw_value(source: Source, record: RawRecord, name: str) -> str:
+    """What a record has for a canonical column, as it is written; of one that cannot be read its text or its fault."""
+    mapping = source.columns.get(name)
+    if mapping is None or mapping.column is None:
+        return (mapping.constant if mapping else "") or ""
+    if record.values is None:
+        return record.text[:40] or record.fault or ""
+    return record.values[source.raw_columns.index(mapping.column)] or ""
+
+
+def sample_numbers(judged: JudgedLog) -> dict[str, list[str]]:
+    """The numbers of the first records as they are written, by canonical column."""
+    source, paths = judged.source, sorted(judged.paths.values())
+    names = [name for name in NUMERIC if name in source.columns and source.columns[name].column]
+    texts: dict[str, list[str]] = {name: [] for name in names}
+    for path in paths[:: -(-len(paths) // SAMPLED_FILES)]:
+        for record in islice(read_records(judged.intake, path), SAMPLED_RECORDS):
+            for name in names if record.values else ():
+                if text := raw_value(source, record, name).strip():
+                    texts[name].append(text)
+    return texts

@@ -1,0 +1,76 @@
+"""One log on the screen: its first records, what becomes of all of them, and what of it has to be mended."""
+
+from __future__ import annotations
+
+from pyspark.sql import functions as F
+from rich.table import Table
+
+from spark_jobs.checking.delivery_days import check_delivery_days
+from spark_jobs.checking.files import show_files
+from spark_jobs.checking.findings import Findings
+from spark_jobs.checking.judged_log import JudgedLog, raw_value, sample_numbers
+from spark_jobs.checking.orders import check_orders
+from spark_jobs.checking.reasons import show_reasons
+from spark_jobs.checking.repeats import check_repeats
+from spark_jobs.checking.values import find_number_doubts
+from spark_jobs.cleaning.accounts import make_accounts, sum_accounts
+from spark_jobs.contract.shop.model import CANONICAL, Shop
+from spark_jobs.raw.reader import read_records
+from spark_jobs.runtime.console import PlainConsole, as_plain
+
+FIRST_RECORDS = 3
+
+
+def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Findings) -> None:
+    """One log on the screen."""
+    log, accounts = judged.source.log, make_accounts(judged.tallies, tuple(judged.files))
+    totals = sum_accounts(accounts)
+    console.rule(f"{log}: {len(judged.files):,} files, {totals['lines_in']:,} records")
+    if not totals["lines_in"]:
+        findings.add(f"{log}: the files hold no records")
+        return
+    show_first_records(console, shop, judged)
+    for sentence in show_files(console, judged.source, judged.files, judged.tallies, judged.columns):
+        findings.add(sentence)
+    numbers = sample_numbers(judged)
+    show_reasons(console, shop, judged, totals, numbers, findings)
+    for name, texts in numbers.items():
+        if sentence := find_number_doubts(judged.source, name, texts, shop.currency):
+            findings.add(sentence)
+    if not totals["clean"]:
+        findings.add(f"{log}: no record is clean")
+        return
+    check_events(console, judged, totals["clean"], findings)
+    check_repeats(console, shop, judged, totals, findings)
+    check_orders(judged, findings)
+
+
+def show_first_records(console: PlainConsole, shop: Shop, judged: JudgedLog) -> None:
+    """The first records of the first file that has some, what shop.toml takes from them, and what they become."""
+    log, held = judged.source.log, {tally.delivery_id for tally in judged.tallies}
+    first = next(file for file in judged.files if file["delivery_id"] in held)
+    is_first = (F.col("delivery_id") == first["delivery_id"]) & (F.col("record_number") <= FIRST_RECORDS)
+    rows = {row["record_number"]: row.asDict() for row in judged.records.where(is_first).collect()}
+    table = Table(
+        "column", *(f"record {number}" for number in sorted(rows)), title=as_plain(first["path"]), show_lines=False
+    )
+    raw = dict(zip(range(1, FIRST_RECORDS + 1), read_records(judged.intake, first["path"]), strict=False))
+    for name in CANONICAL[log]:
+        if mapping := judged.source.columns.get(name):
+            cells = (raw_value(judged.source, raw[n], name) for n in sorted(rows))
+            table.add_row(as_plain(mapping.column or "constant"), *map(as_plain, cells))
+            becomes = (str(rows[n].get(name, "")) if rows[n]["verdict"] == "clean" else "" for n in sorted(rows))
+            table.add_row(f"  → {name}", *map(as_plain, becomes), style="dim")
+    table.add_row("verdict", *(" ".join([rows[n]["verdict"], *rows[n]["reasons"]]) for n in sorted(rows)), style="bold")
+    console.print(table)
+
+
+def check_events(console: PlainConsole, judged: JudgedLog, clean: int, findings: Findings) -> None:
+    """The range of days, the customers, and whether both are plausible."""
+    events = judged.records.where(F.col("verdict") == "clean")
+    span = events.agg(
+        F.min("event_day").alias("first"), F.max("event_day").alias("last"),
+        F.count_distinct("customer_id").alias("customers"),
+    ).first()  # fmt: skip
+    console.print(f"events of {span['first']} to {span['last']}, {span['customers']:,} customers")
+    check_delivery_days(console, judged, events, clean, findings)

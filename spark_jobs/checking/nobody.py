@@ -1,0 +1,85 @@
+"""Which ids stand for nobody? Words like guest, placeholders, and one id with an implausible share of all events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from spark_jobs.checking.customers import Met
+from spark_jobs.cleaning.dominant import FEWEST_EVENTS, LARGE_SHARE, TIMES_THE_LARGE, high_usual
+from spark_jobs.contract.customer_ids import CustomerIds
+
+#: Words that may be somebody's id, but mostly are nobody's.
+MAYBE_NOBODY = {
+    "0", "-1", "guest", "guests", "guest user", "gast", "invite", "anonymous", "anon", "anonym", "unknown",
+    "unbekannt", "nobody", "noone", "no customer", "na", "n.a.", "nil", "no", "missing", "empty", "blank",
+    "default", "dummy", "test", "cash", "cash sale", "walk-in", "walkin", "customer", "visitor", "user", "deleted",
+    "removed", "noreply", "no-reply", "false", "tbd", "xx", "xxx", "noemail", "nomail", "no email", "none", "nul",
+    "not set", "not registered", "unregistered", "not available", "not provided", "walk-in customer", "walk in",
+    "cash customer", "guest customer", "various", "pos", "temp", "kein", "keine", "keiner", "kein kunde",
+    "niemand", "leer", "kunde", "barverkauf", "laufkunde", "laufkundschaft", "diverse", "nicht angemeldet",
+    "inconnu", "inconnue", "anonyme", "invité", "visiteur", "aucun", "client", "client de passage", "vide",
+    "invitado", "anonimo", "anónimo", "desconocido", "ninguno", "nadie", "sin cliente", "visitante", "cliente",
+    "vacio", "vacío", "ospite", "sconosciuto", "nessuno", "vuoto", "convidado", "desconhecido", "nenhum", "klant",
+    "onbekend", "anoniem", "geen", "gæst", "gjest", "gäst", "okänd", "ukendt", "ukjent", "vieras", "host",
+    "neznámý", "gość", "nieznany", "brak", "puste", "misafir", "гость", "аноним", "неизвестно", "нет", "匿名", "游客",
+    "访客", "未知", "无", "ゲスト", "不明", "非会員", "게스트", "비회원", "없음",
+}  # fmt: skip
+_PLACEHOLDER = re.compile(r"-?0+|-?9{4,}|0[0-]+0")  # 000, 9999999, a UUID of zeros
+#: Where so many customers have ids of one kind (numbers, also after a few letters, or addresses), a word among them is
+#: hardly a customer.
+NEARLY_ALL = 0.98
+KINDS = (re.compile(r"^\D{0,5}[0-9][0-9.,' -]*$"), re.compile("@"))
+FEWEST_CUSTOMERS = 20  # below, a share says little
+HUGE_SHARE = 0.2
+TIMES_THE_LARGE_EVERY_DAY = 5
+EVERY_DAY = 0.8
+
+
+def find_maybe_nobody(customers: Mapping[str, Met], ids: CustomerIds) -> dict[str, int]:
+    """The ids that look as if they stood for nobody, with their events; a number among its neighbours does not."""
+    usual = high_usual(met.events for met in customers.values())
+
+    def is_one_of_many(customer: str) -> bool:
+        number = int(customer) if re.fullmatch("-?[0-9]{1,18}", customer) else None
+        has_neighbour = number is not None and {str(number - 1), str(number + 1)} & customers.keys()
+        return bool(has_neighbour) and customers[customer].events <= usual
+
+    nobody = {one for one in customers if looks_like_nobody(ids.caseless(one)) and not is_one_of_many(one)}
+    found = {one: customers[one].events for one in nobody | find_words_among_numbers(customers)}
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def looks_like_nobody(caseless: str) -> bool:
+    """A word of MAYBE_NOBODY, also as the name in an e-mail address; a placeholder; no letter or digit at all."""
+    name = caseless.partition("@")[0] if "@" in caseless[1:] else caseless
+    is_word = {name, name.strip("()[]<>*#_. ")} & MAYBE_NOBODY and (name == caseless or len(name) > 2)
+    return bool(is_word) or bool(_PLACEHOLDER.fullmatch(caseless)) or not any(map(str.isalnum, caseless))
+
+
+def find_words_among_numbers(customers: Collection[str]) -> set[str]:
+    """The ids without a digit where nearly all are numbers or e-mail addresses: in any language such a word is rather a
+    kind of sale than a customer."""
+    words = {customer for customer in customers if "@" not in customer and not any(map(str.isdigit, customer))}
+    are_few = len(customers) >= FEWEST_CUSTOMERS and len(words) <= (1 - NEARLY_ALL) * len(customers)
+    has_kind = are_few and any(
+        sum(bool(kind.search(customer)) for customer in customers) >= NEARLY_ALL * len(customers) for kind in KINDS
+    )
+    return words if has_kind else set()
+
+
+def find_dominant(customers: Mapping[str, Met], day_count: int) -> tuple[str, float] | None:
+    """The customer who has more of all events than the shop's others make plausible, and his share.
+
+    A wholesaler may have a large share. An id that stands for nobody has one too, but it is met on nearly every day, or
+    has a multiple of what large customers have.
+    """
+    total = sum(met.events for met in customers.values())
+    if total < FEWEST_EVENTS:
+        return None
+    largest = max(customers, key=lambda customer: customers[customer].events)
+    met, usual = customers[largest], high_usual(one.events for name, one in customers.items() if name != largest)
+    share, is_met_daily = met.events / total, met.days >= EVERY_DAY * day_count and day_count > 1
+    times = TIMES_THE_LARGE_EVERY_DAY if is_met_daily else TIMES_THE_LARGE
+    is_huge = share > HUGE_SHARE and met.events > 2 * usual
+    return (largest, share) if is_huge or (share > LARGE_SHARE and met.events > times * usual) else None

@@ -1,0 +1,96 @@
+"""Why are records rejected? Each reason with its share, examples and, where shop.toml is at fault, the remedy."""
+
+from __future__ import annotations
+
+import math
+
+from pyspark.sql import functions as F
+
+from spark_jobs.checking.files import FILE_REASONS
+from spark_jobs.checking.findings import SHARE_TO_MEND, Findings
+from spark_jobs.checking.judged_log import JudgedLog, raw_value
+from spark_jobs.checking.times import sample_times, suggest_time_format
+from spark_jobs.checking.values import find_remedy, is_worth_a_word
+from spark_jobs.cleaning.accounts import EMPTY_LINE, count_reasons, find_rejected_days
+from spark_jobs.cleaning.judging import COMMA
+from spark_jobs.contract.rejections import REASONS, explain
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.raw.reader import read_records
+from spark_jobs.runtime.console import PlainConsole
+
+EXAMPLES = 3
+SHARE_OF_DAYS = 0.05  # on which a night would stop: more are no single bad days
+#: Reasons that are the shop's daily life, not a mistake in its file.
+EXPECTED = {"customer_id_missing", "quantity_zero", "bot_rate", "line_empty", "review_empty"}
+SAID_ELSEWHERE = {*FILE_REASONS, COMMA}  # file by file, or by the reason beside it
+
+
+def show_reasons(
+    console: PlainConsole,
+    shop: Shop,
+    judged: JudgedLog,
+    totals: dict[str, int],
+    numbers: dict[str, list[str]],
+    findings: Findings,
+) -> None:
+    """Each reason with its share and examples; those that speak of a mistake in shop.toml go to the findings."""
+    log, lines_in = judged.source.log, totals["lines_in"] - totals["elsewhere"]
+    console.print(
+        f"{totals['clean']:,} clean, {totals['quarantined']:,} quarantined ({totals['quarantined'] / lines_in:.1%}),"
+        f" {totals['duplicates']:,} duplicates"
+        + (f", {totals['elsewhere']:,} of other logs" if totals["elsewhere"] else "")
+    )
+    reasons = count_reasons(judged.tallies)
+    for code, count in reasons.most_common():
+        reason, examples = explain(code), find_examples(judged, code)
+        shown = f", e.g. {', '.join(map(repr, examples))}" if examples else ""
+        console.print(f"  {count / lines_in:6.1%}  {code}: {reason.meaning}{shown}")
+        is_much = count / lines_in > SHARE_TO_MEND and code in REASONS and code not in EXPECTED | SAID_ELSEWHERE
+        if is_much or is_worth_a_word(code, judged.source):
+            remedy = _suggest_times(judged, shop) if code == "event_at_invalid" else ""
+            remedy = remedy or find_remedy(code, shop, judged.source, examples, numbers)
+            share = f"{count / lines_in:.0%}" if is_much else f"{count:,} of {lines_in:,}"
+            findings.add(f"{log}: {share} have {reason.meaning}{shown}: {remedy}")
+    limit, empty_lines = judged.source.max_quarantined_share, reasons[EMPTY_LINE]
+    if (totals["quarantined"] - empty_lines) / max(1, lines_in - empty_lines) > limit:
+        share = totals["quarantined"] / lines_in
+        findings.add(
+            f"{log}: {share:.0%} would be quarantined, more than max_quarantined_share"
+            f" {limit:.0%}: a run would stop; mend the reasons above or raise it"
+        )
+    elif judged.source.delivery_day and (days := find_rejected_days(judged.tallies, limit)):
+        worst, share = max(days.items(), key=lambda day: day[1])
+        sentence = (
+            f"{log}: {len(days):,} days have more than max_quarantined_share {limit:.0%} quarantined, {worst} has"
+            f" {share:.0%}: a night would stop there; mend the reasons above, or say under [sources.{log}]"
+            f" max_quarantined_share = {min(1.0, (math.floor(share * 20) + 2) / 20):.2f}"
+        )
+        if len(days) > SHARE_OF_DAYS * len({tally.delivery_day for tally in judged.tallies}):
+            findings.add(sentence)
+        else:
+            console.print(f"  {sentence}")
+
+
+def _suggest_times(judged: JudgedLog, shop: Shop) -> str:
+    texts = sample_times(judged.intake, sorted(judged.paths.values()))
+    mapping = judged.source.columns["event_at"]
+    return suggest_time_format(judged.records.sparkSession, mapping, shop.time_zone, texts)
+
+
+def find_examples(judged: JudgedLog, code: str) -> list[str]:
+    """Some different raw values of the column that a reason speaks of, from the first places where it occurs."""
+    column = explain(code).column
+    column = "amount" if column == "unit_price" and "amount" in judged.source.columns else column
+    if column is None or code.endswith("_missing") or column not in judged.source.columns:
+        return []
+    rejected = judged.records.where(F.array_contains("reasons", code)).select("delivery_id", "record_number")
+    places = rejected.orderBy("delivery_id", "record_number").limit(20 * EXAMPLES).collect()
+    wanted = {(row["delivery_id"], row["record_number"]) for row in places}
+    values: dict[str, None] = {}
+    for delivery_id in dict.fromkeys(row["delivery_id"] for row in places):
+        for number, record in enumerate(read_records(judged.intake, judged.paths[delivery_id]), 1):
+            if (delivery_id, number) in wanted and record.values:
+                values[raw_value(judged.source, record, column)] = None
+            if len(values) == EXAMPLES:
+                return list(values)
+    return list(values)

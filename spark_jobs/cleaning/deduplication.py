@@ -1,0 +1,87 @@
+"""Duplicates are dropped from a draft of clean events, and equal events that are several get an id each.
+
+Only the files that hold repeats are written anew. Which records repeat another one: see repeats.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_jobs.cleaning.accounts import with_duplicates
+from spark_jobs.cleaning.drafting import Outcome
+from spark_jobs.cleaning.plan import CleaningPlan
+from spark_jobs.cleaning.repeats import PLACE, Conflicts, count_conflicts, find_identities, find_repeats
+from spark_jobs.contract.shop.model import Shop, Source
+from spark_jobs.lake.run_folder import rewrite_file
+from spark_jobs.lake.store import Draft, Lake
+
+
+def known_before(spark: SparkSession, lake: Lake, plan: CleaningPlan) -> DataFrame | None:
+    """The events of the delivery days before those that the plan replaces."""
+    earlier = [day for day in lake.partitions(plan.table) if plan.first_day and day < plan.first_day.isoformat()]
+    return lake.read(spark, plan.table, earlier) if earlier else None
+
+
+def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outcome: Outcome, draft: Draft) -> Outcome:
+    """The outcome after the duplicates among the clean records were dropped, and equal ones told apart."""
+    paths = outcome.files["clean"]
+    if not paths:
+        return outcome
+    place = spark.createDataFrame(
+        [(d["delivery_id"], d["path"]) for d in plan.deliveries], "delivery_id string, path string"
+    )
+    source, columns = shop.sources[plan.log], (*plan.table.column_names, "file_name")
+    events = draft.read(spark, paths).select(*columns)
+    placed = events.join(F.broadcast(place), "delivery_id", how="inner")
+    known = known_before(spark, lake, plan)
+    identities = find_identities(events, known).persist()
+    first, last = identities.agg(F.min("event_day"), F.max("event_day")).first()
+    if first is not None:
+        if known is not None:
+            known = known.where(F.col("event_day").between(first, last))  # the rest need not be read in full
+        repeats = find_repeats(placed, known, identities, source)
+        kept, duplicates, conflicts = drop_repeats(draft, paths, repeats, source)
+        files, tallies = {**outcome.files, "clean": kept}, with_duplicates(outcome.tallies, duplicates)
+        outcome = replace(outcome, files=files, tallies=tallies, conflicts=conflicts)
+    identities.unpersist()
+    return outcome
+
+
+def drop_repeats(
+    draft: Draft, paths: list[str], repeats: DataFrame, source: Source
+) -> tuple[list[str], dict[tuple[str, date], int], Conflicts]:
+    """The draft's files without the repeats, how many duplicates each delivery and delivery day had, and conflicts.
+
+    repeats: as repeats.find_repeats gives them of these files, with file_name.
+    """
+    by_name = {path.rpartition("/")[2]: path for path in paths}
+
+    def rewrite(told: pa.Table) -> pa.Table:
+        path = by_name[told["file_name"][0].as_py()]
+        changes = told.select([*PLACE, "new_id", "is_again"])
+        other = rewrite_file(draft.folder, path, lambda rows: _change(rows, changes))
+        return pa.table({"path": pa.array([path]), "other": pa.array([other], pa.string())})
+
+    repeats = repeats.persist()
+    counts = repeats.where("is_again").groupBy("delivery_id", "delivery_day").count().collect()
+    conflicts = count_conflicts(repeats, source)
+    changes = repeats.select("file_name", *PLACE, "new_id", "is_again").groupBy("file_name")
+    others = {row["path"]: row["other"] for row in changes.applyInArrow(rewrite, "path string, other string").collect()}
+    repeats.unpersist()
+    kept = [others.get(path, path) for path in paths]
+    duplicates = {(row["delivery_id"], row["delivery_day"]): row["count"] for row in counts}
+    return [path for path in kept if path], duplicates, conflicts
+
+
+def _change(rows: pa.Table, changes: pa.Table) -> pa.Table:
+    """The rows without those that are told again, and with their new ids."""
+    told = rows.join(changes, list(PLACE), join_type="left outer")
+    kept = told.filter(pc.invert(pc.fill_null(told["is_again"], False)))
+    ids = pc.coalesce(kept["new_id"], kept["event_id"])
+    return kept.set_column(kept.column_names.index("event_id"), "event_id", ids).select(rows.column_names)

@@ -1,0 +1,52 @@
+"""One customer with far more events than all others: the id behind him may stand for nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_jobs.cleaning.drafting import Outcome
+from spark_jobs.lake.store import Draft
+
+FEWEST_EVENTS = 200  # below, a share says little
+LARGE_SHARE = 0.05
+TIMES_THE_LARGE = 20
+RECENT_DAYS = 28
+
+
+def high_usual(events: Iterable[int]) -> int:
+    """The 99th percentile of the numbers of events that customers have; 0 where there are none."""
+    ordered = sorted(events)
+    return ordered[-(-99 * len(ordered) // 100) - 1] if ordered else 0
+
+
+def find_dominant_key(events: DataFrame, newest: date) -> tuple[str, float] | None:
+    """The key of the customer who was met at an implausible share of all moments of the newest days, and that share.
+
+    Moments and not records: one large order has many lines. events: clean ones up to the delivery day `newest`.
+    """
+    recent = events.where(F.col("delivery_day") > newest - timedelta(days=RECENT_DAYS))
+    moments = recent.groupBy("customer_id").agg(F.count_distinct("event_at").alias("moments"))
+    alike = moments.groupBy("moments").agg(F.count("*").alias("customers"), F.min("customer_id").alias("key")).collect()
+    if not alike:
+        return None
+    *others, largest = sorted(alike, key=lambda row: row["moments"])
+    usual = high_usual(row["moments"] for row in others for _ in range(row["customers"]))
+    total = sum(row["moments"] * row["customers"] for row in alike)
+    is_alone = largest["customers"] == 1 and largest["moments"] > TIMES_THE_LARGE * usual
+    share = largest["moments"] / total
+    return (largest["key"], share) if is_alone and total >= FEWEST_EVENTS and share > LARGE_SHARE else None
+
+
+def warn_of_dominant(spark: SparkSession, outcome: Outcome, draft: Draft) -> None:
+    """Says whose key has so many of the newest events that the id behind it may stand for nobody."""
+    if not outcome.files["clean"]:
+        return
+    newest = max(tally.delivery_day for tally in outcome.tallies if tally.verdict == "clean")
+    if found := find_dominant_key(draft.read(spark, outcome.files["clean"]), newest):
+        key, share = found
+        print(f"{draft.table.name}: warning: customer {key} has {share:.0%} of the newest events, far more than others:"
+              " see in identity.customers whose id it is; if it is nobody's, name it under no_customer")  # fmt: skip

@@ -1,0 +1,108 @@
+"""From planned files to drafts, or to judged records to look at: files are read until their verdicts stand.
+
+A verdict may depend on facts about its delivery that only all of its records show, see DeliveryFacts: what one reading
+has shown, the next one judges by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from spark_jobs.cleaning import deliveries, judging, plausible
+from spark_jobs.cleaning.accounts import check_total, make_accounts
+from spark_jobs.cleaning.drafting import Outcome, write_drafts
+from spark_jobs.cleaning.plan import CleaningPlan
+from spark_jobs.cleaning.records import (
+    DeliveryFacts,
+    find_broken,
+    find_mixed,
+    gather_days,
+    judge_records,
+    open_fast_path,
+    read_records,
+)
+from spark_jobs.cleaning.repeats import find_identities, find_repeats, mark_repeats
+from spark_jobs.contract.errors import AuditError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.lake.store import Draft
+from spark_jobs.raw import reader as raw
+from spark_jobs.raw.hashing import Hasher, make_hasher
+
+#: The first reading finds all broken and all mixed deliveries. The second, judged by them, gives the final sizes of
+#: lines, which depend on no limits; so the limits that follow from them, by which the third judges, are final.
+MOST_READINGS = 3
+
+
+def judge_files(
+    spark: SparkSession,
+    plan: CleaningPlan,
+    shop: Shop,
+    settings: Settings,
+    drafts: dict[str, Draft],
+    known_sizes: Mapping[str, plausible.Sizes],
+) -> Outcome:
+    """What the planned files become, but for duplicates; facts about deliveries, see DeliveryFacts, cost new readings.
+
+    known_sizes: of the deliveries that were cleaned before.
+    """
+    intake = deliveries.find_intake(shop, plan.log, settings.home)
+    hasher = make_hasher(settings, shop)
+    facts = DeliveryFacts()
+    for _ in range(MOST_READINGS):
+        counter, quick = Observation(), open_fast_path(spark, plan, shop, facts.deliveries)
+        found = read_records(spark, plan, intake, hasher, quick, drafts["clean"])
+        records = F.when(F.col("told").isNull(), 1).otherwise(F.col("record_number"))
+        counted = found.observe(counter, F.coalesce(F.sum(records), F.lit(0)).alias("records"))
+        judged = gather_days(judge_records(counted, plan, shop, facts), plan, intake.source)
+        outcome = write_drafts(judged, drafts, hasher)
+        check_total(make_accounts(outcome.tallies, plan.deliveries), counter.get["records"])
+        judged_by, facts = facts, learn_facts(facts, plan, shop, outcome, known_sizes)
+        if facts == judged_by:
+            return outcome
+    raise AuditError(plan.log, "this run", [f"the verdicts still changed after {MOST_READINGS} readings of the files"])
+
+
+def learn_facts(
+    before: DeliveryFacts, plan: CleaningPlan, shop: Shop, outcome: Outcome, known_sizes: Mapping[str, plausible.Sizes]
+) -> DeliveryFacts:
+    """What a reading has shown; what was found broken or mixed before stays so, though its records now say less."""
+    return DeliveryFacts(
+        before.broken | find_broken(outcome.tallies),
+        before.mixed | find_mixed(outcome.tallies),
+        find_limits(plan, shop, {**known_sizes, **outcome.sizes}),
+    )
+
+
+def find_limits(plan: CleaningPlan, shop: Shop, sizes: Mapping[str, plausible.Sizes]) -> dict[str, Decimal]:
+    """What a line of some deliveries may be worth at most, unless shop.toml says it. sizes: by delivery."""
+    is_said = shop.sources[plan.log].plausible_amount is not None
+    return {} if is_said else plausible.find_limits(plan.registered, sizes)
+
+
+def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: Settings) -> DataFrame:
+    """The judged records of files that nobody has registered, under a key that is no secret: for looking only."""
+    intake = deliveries.find_intake(shop, plan.log, settings.home)
+    found = read_records(spark, plan, intake, Hasher(b"only a look", shop.name, shop.customer_ids)).persist()
+    facts = DeliveryFacts(broken=find_deliveries(found, F.col("fault").isin(*raw.FILE_FAULTS)))
+    judged = judge_records(found, plan, shop, facts).persist()
+    if mixed := find_deliveries(judged, F.array_contains("reasons", judging.COMMA)):
+        judged.unpersist()
+        facts = replace(facts, mixed=mixed)
+        judged = judge_records(found, plan, shop, facts).persist()
+    if plan.log == "purchases" and (limits := find_limits(plan, shop, plausible.collect_sizes(judged))):
+        judged.unpersist()
+        judged = judge_records(found, plan, shop, replace(facts, limits=limits)).persist()
+    events = judged.where("verdict = 'clean'")
+    return mark_repeats(judged, find_repeats(events, None, find_identities(events, None), intake.source))
+
+
+def find_deliveries(records: DataFrame, condition: Column) -> frozenset[str]:
+    """The ids of the deliveries of which any record meets the condition."""
+    rows = records.where(condition).select("delivery_id").distinct().collect()
+    return frozenset(row["delivery_id"] for row in rows)
