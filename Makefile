@@ -46,14 +46,14 @@ status: setup ## one screen: newest day, complete or not, what is late or wrong,
 	@$(JOBS) infra.local.status --shop "$$SHOP"
 
 sql: setup ## a psql prompt on the warehouse; SHOP=
-	@$(JOBS) spark_jobs.warehouse psql --shop "$$SHOP"
+	@$(JOBS) infra.local.warehouse psql --shop "$$SHOP"
 
 airflow: setup ## Airflow on localhost:8080, with a small shop that lives, or SHOP= (files, folders); Ctrl-C ends it
 	@$(AIRFLOW) infra.local.airflow --shops "$$GIVEN_SHOP"
 
 stop: setup ## stops what runs in the background: Airflow and the warehouse
 	@$(AIRFLOW) infra.local.airflow --stop
-	@$(JOBS) spark_jobs.warehouse stop
+	@$(JOBS) infra.local.warehouse stop
 
 check: setup ## style, import rules, commands: seconds
 	@.venv/bin/ruff check .

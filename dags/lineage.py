@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from spark_jobs.contract.settings import EMBEDDED_DATABASE, Settings
+from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
 
@@ -50,7 +50,7 @@ def locate(table: str, shop: Shop, settings: Settings) -> tuple[str, str]:
         return _locate_folder(shop.sources[name].folder(settings.home))
     if place == LAKE:
         return _locate_folder(str(settings.lake(shop.name) / name))
-    server = urlsplit(settings.warehouse_url or _find_embedded(settings))
+    server = urlsplit(settings.locate_warehouse())
     qualified = name if "." in name else f"{shop.name}.{name}"
     return f"postgres://{server.hostname}:{server.port or 5432}", f"{server.path.strip('/')}.{qualified}"
 
@@ -58,8 +58,3 @@ def locate(table: str, shop: Shop, settings: Settings) -> tuple[str, str]:
 def _locate_folder(folder: str) -> tuple[str, str]:
     url = urlsplit(folder)
     return (f"{url.scheme}://{url.netloc}", url.path.strip("/")) if url.netloc else ("file", url.path)
-
-
-def _find_embedded(settings: Settings) -> str:
-    port = settings.warehouse_port_file.read_text().strip()
-    return f"postgresql://localhost:{port}/{EMBEDDED_DATABASE}"

@@ -185,6 +185,7 @@ def main(argv: list[str] | None = None) -> None:
         for log in select_logs(shop, arguments.log):
             preview(lake, shop, log, arguments.as_of, settings)
         return
+    connect(settings)  # so that a warehouse that is away ends the job before its work, not after it
     merges.register(lake, shop, arguments.as_of, settings)
     for log in select_logs(shop, arguments.log):
         run(partial(open_session, "clean", settings), lake, shop, log, arguments.as_of, settings)

@@ -41,7 +41,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def warehouse_url(tmp_path_factory):
     """A real PostgreSQL for the whole session: the embedded one, in a folder of its own."""
-    from spark_jobs.warehouse.embedded import EmbeddedPostgres
+    from infra.local.embedded import EmbeddedPostgres
 
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
     yield server.start()

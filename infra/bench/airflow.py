@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             show(console, measure(server, shop, find_last_day(shop, settings), arguments.rounds, console))
         finally:
             server.stop()
-            subprocess.run([JOBS_PYTHON, "-m", "spark_jobs.warehouse", "stop"], cwd=ROOT)
+            subprocess.run([JOBS_PYTHON, "-m", "infra.local.warehouse", "stop"], cwd=ROOT)
 
 
 def measure(

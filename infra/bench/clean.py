@@ -28,16 +28,17 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table
 
+from infra.local import warehouse
+from infra.local.embedded import EmbeddedPostgres
 from spark_jobs import clean
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.ledger_tables import ACCOUNTS
-from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.settings import EMBEDDED, Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import run_command
 from spark_jobs.runtime.session import open_session
 from spark_jobs.warehouse.connection import connect
-from spark_jobs.warehouse.embedded import EmbeddedPostgres
 
 SHOP = """
 name = "bench"
@@ -107,7 +108,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = Path(name)
         write_files(folder / "raw", arguments.valid, arguments.bad)
         (folder / "shop.toml").write_text(SHOP + GENERAL * arguments.general)
-        settings = Settings(folder / "home", id_key_hex="5a" * 32)
+        settings = Settings(folder / "home", warehouse_url=EMBEDDED, id_key_hex="5a" * 32)
+        warehouse.start(settings)
         spark = open_session("bench", settings)
         try:
             seconds, accounts = measure(spark, folder, settings, arguments.runs, status.update)

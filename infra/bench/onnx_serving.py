@@ -33,10 +33,10 @@ import numpy as np
 import pyarrow as pa
 
 from infra.bench.serving import time_start
+from infra.local.environment import read_settings
 from infra.local.setup import find_uv, install_uv
 from spark_jobs.churn_risk import CUSTOMERS_PER_TASK
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
@@ -69,7 +69,7 @@ Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__), argv)
-    settings = Settings.from_environment()
+    settings = read_settings()
     folder = settings.home / "downloads" / "onnx"
     fetch_packages(folder)
     candidate = find_network(connect(settings), shop, arguments.as_of)

@@ -24,17 +24,17 @@ from hashlib import sha256
 import numpy as np
 from rich.console import Console
 
-from infra.local.environment import AIRFLOW_PYTHON, ROOT, make_environment
+from infra.local.embedded import EmbeddedPostgres
+from infra.local.environment import AIRFLOW_PYTHON, ROOT, make_environment, read_settings
 from infra.local.shops import find_last_day, land_raw_files
 from spark_jobs import contact_plan
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.settings import EMBEDDED, Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.warehouse_tables import CONTACT_PLAN
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 from spark_jobs.warehouse.connection import connect
-from spark_jobs.warehouse.embedded import EmbeddedPostgres
 from spark_jobs.warehouse.protocol import Warehouse
 from training import drift, outcomes
 
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--nights", type=int, default=NIGHTS, metavar="N", help="so many, a week apart")
     parser.add_argument("--draws", type=int, default=DRAWS, metavar="N", help="so many keys of the control group")
     arguments, shop = load_arguments(parser, argv)
-    if os.environ.get("CHURN_WAREHOUSE_URL"):
+    if read_settings().warehouse_url != EMBEDDED:
         raise ChurnError(
             "proof needs the embedded warehouse, so that nobody sees past nights: unset CHURN_WAREHOUSE_URL"
         )

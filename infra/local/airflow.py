@@ -23,6 +23,7 @@ from rich.console import Console
 
 from infra.local.airflow_client import wait_until
 from infra.local.airflow_server import USER, AirflowServer, end_processes
+from infra.local.embedded import EmbeddedPostgres
 from infra.local.environment import ROOT, make_environment
 from infra.local.shops import land_raw_files, prepare_warehouse
 from spark_jobs.contract.errors import ChurnError
@@ -30,7 +31,6 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.runtime.command import run_command
-from spark_jobs.warehouse.embedded import EmbeddedPostgres
 
 LIVE_SHOP = ROOT / "infra" / "demo" / "live" / "shop.toml"
 LOOK_SECONDS = 30  # between two looks whether a day is over
@@ -52,8 +52,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = Settings.from_environment()
     if arguments.stop:
         print("Airflow is stopped" if end_processes(settings.home) else "Airflow was not running")
-        if settings.warehouse_url:  # else `make stop` stops the embedded one next
-            EmbeddedPostgres(settings.home).stop()
         return
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # also where a shell starts this in the background

@@ -8,9 +8,9 @@ from contextlib import closing, suppress
 
 import psycopg
 
+from infra.local.embedded import EmbeddedPostgres
 from infra.local.environment import DATABASE, LIVE_DATABASE
 from spark_jobs.contract.settings import Settings
-from spark_jobs.warehouse.embedded import EmbeddedPostgres
 
 RUNS = "SELECT CAST(start_date AS text), dag_id, state FROM dag_run WHERE start_date IS NOT NULL ORDER BY start_date"
 

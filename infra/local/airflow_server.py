@@ -18,11 +18,11 @@ import httpx
 import psutil
 
 from infra.local.airflow_client import AirflowClient
+from infra.local.embedded import EmbeddedPostgres
 from infra.local.environment import AIRFLOW_PYTHON, LIVE_DATABASE, ROOT, make_server_environment
+from infra.local.ports import is_free
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.warehouse.embedded import EmbeddedPostgres
-from spark_jobs.warehouse.ports import is_free
 
 POOLS = ROOT / "infra" / "airflow" / "pools.json"
 MARK = "CHURN_AIRFLOW_HOME"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.settings import EMBEDDED, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS_ENVIRONMENT = ROOT / ".venv"
@@ -25,13 +25,22 @@ LOCAL_SPARK = ROOT / "infra" / "spark" / "local"
 DATABASE, LIVE_DATABASE = "airflow.db", "airflow"
 
 
+def read_settings() -> Settings:
+    """The settings of the local commands: where nobody names a warehouse, it is the embedded one."""
+    return Settings.from_environment(name_warehouse(os.environ))
+
+
+def name_warehouse(base: Mapping[str, str]) -> dict[str, str]:
+    return {**base, "CHURN_WAREHOUSE_URL": base.get("CHURN_WAREHOUSE_URL") or EMBEDDED}
+
+
 def make_environment(shops: Iterable[Path] = (), base: Mapping[str, str] | None = None) -> dict[str, str]:
     """`base` (by default this process's environment) and all that Airflow and the jobs need beside it."""
     base = dict(os.environ if base is None else base)
     home = Settings.from_environment(base).home
     shop_files = os.pathsep.join(str(Path(shop).resolve()) for shop in shops)
     return {
-        **base,
+        **name_warehouse(base),
         "CHURN_HOME": str(home),
         "CHURN_SHOPS": shop_files or base.get("CHURN_SHOPS", ""),
         "CHURN_JOBS_PYTHON": str(JOBS_PYTHON),

@@ -7,6 +7,7 @@ import subprocess
 from datetime import date
 from pathlib import Path
 
+from infra.local import warehouse
 from infra.local.environment import JOBS_PYTHON, ROOT
 from spark_jobs.contract.arrivals import find_delivery_day
 from spark_jobs.contract.errors import ChurnError, MissingInputError
@@ -30,6 +31,7 @@ def land_raw_files(shop: Shop, settings: Settings) -> None:
 
 def prepare_warehouse(shop: Shop) -> None:
     """Starts the embedded warehouse where it is the one, and makes the shop's schema."""
+    warehouse.start(Settings.from_environment())
     command = [JOBS_PYTHON, "-m", "spark_jobs.warehouse", "prepare", "--shop", shop.path]
     if subprocess.run(command, cwd=ROOT).returncode != 0:
         raise ChurnError("the warehouse could not be prepared: see its message above")

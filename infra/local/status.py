@@ -14,18 +14,18 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.local.airflow_runs import read_runs
+from infra.local.environment import read_settings
 from infra.local.run_dag import PIPELINES
 from spark_jobs.cleaning.accounts import PARTS, sum_accounts
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
-from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.settings import EMBEDDED, Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES
 from spark_jobs.lake.ledger import list_runs
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 from spark_jobs.warehouse.connection import connect
-from spark_jobs.warehouse.embedded import EmbeddedPostgres
 from spark_jobs.warehouse.protocol import Warehouse
 from spark_jobs.warehouse.records import PublishedRun
 
@@ -43,7 +43,7 @@ class Line:
 
 def main(argv: Sequence[str] | None = None) -> None:
     _, shop = load_arguments(make_parser(__doc__, with_as_of=False), argv)
-    settings = Settings.from_environment()
+    settings = read_settings()
     lines = list(look(shop, settings, datetime.now(shop.zone)))
     show(lines, shop)
     if wrong := [line.topic for line in lines if line.is_wrong]:
@@ -54,9 +54,9 @@ def look(shop: Shop, settings: Settings, now: datetime) -> Iterator[Line]:
     """Every line of the screen, from what is published now."""
     lake = Lake(settings.lake(shop.name))
     warehouse = find_warehouse(settings)
-    address = "yours, CHURN_WAREHOUSE_URL" if settings.warehouse_url else "embedded"
+    address = EMBEDDED if settings.warehouse_url == EMBEDDED else "yours, CHURN_WAREHOUSE_URL"
     yield Line(
-        "warehouse", f"up ({address})" if warehouse else "down: python -m spark_jobs.warehouse start", not warehouse
+        "warehouse", f"up ({address})" if warehouse else "down: python -m infra.local.warehouse start", not warehouse
     )
     scored = [run.as_of for run in list_runs(lake, "score")]
     newest = max(scored, default=None)
@@ -72,9 +72,7 @@ def look(shop: Shop, settings: Settings, now: datetime) -> Iterator[Line]:
 
 
 def find_warehouse(settings: Settings) -> Warehouse | None:
-    """The warehouse if it answers; the embedded one is not started for a look."""
-    if settings.warehouse_url is None and not EmbeddedPostgres(settings.home).is_answering():
-        return None
+    """The warehouse if it answers."""
     try:
         return connect(settings)
     except ChurnError:

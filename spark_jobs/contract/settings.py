@@ -3,7 +3,7 @@
 | variable | meaning | default |
 |---|---|---|
 | CHURN_HOME | the folder that holds all state | ./.churn |
-| CHURN_WAREHOUSE_URL | a PostgreSQL of your own, postgresql://user:password@host/db | the embedded one |
+| CHURN_WAREHOUSE_URL | postgresql://user:password@host/db, or `embedded`: the one that local commands start | none |
 | CHURN_ID_KEY | the key of the customer hash, 64 hex digits | made once, kept in CHURN_HOME/secrets |
 | CHURN_CONTROL_KEY | the key that draws the control group, 64 hex digits; never change it | like CHURN_ID_KEY |
 | CHURN_MLFLOW_URI | an MLflow server | SQLite in CHURN_HOME |
@@ -28,8 +28,9 @@ from zoneinfo import ZoneInfo
 
 from spark_jobs.contract.errors import ChurnError
 
-#: The embedded PostgreSQL's database.
-EMBEDDED_DATABASE = "churn"
+#: The CHURN_WAREHOUSE_URL that means the PostgreSQL which the local commands start, below CHURN_HOME.
+EMBEDDED = "embedded"
+EMBEDDED_USER, EMBEDDED_DATABASE = "churn", "churn"
 #: So many days one run may be about; more are a backfill, whose days can be repeated one by one.
 MOST_DAYS = 100
 
@@ -99,14 +100,40 @@ class Settings:
         return self.home / "ablation" / shop_name
 
     @property
-    def warehouse(self) -> Path:
-        """The embedded PostgreSQL's folder."""
+    def embedded_folder(self) -> Path:
+        """The embedded PostgreSQL's."""
         return self.home / "warehouse"
 
     @property
-    def warehouse_port_file(self) -> Path:
+    def embedded_port_file(self) -> Path:
         """The port of the embedded PostgreSQL, chosen by its first start for ever."""
-        return self.warehouse / "port"
+        return self.embedded_folder / "port"
+
+    @property
+    def embedded_password_file(self) -> Path:
+        return self.home / "secrets" / "warehouse_password"
+
+    def locate_warehouse(self) -> str:
+        """The warehouse's URL with its password: for connecting, never for printing.
+
+        Raises ChurnError where none is named, or the embedded one has never been started.
+        """
+        if self.warehouse_url is None:
+            raise ChurnError("no warehouse: set CHURN_WAREHOUSE_URL to postgresql://user:password@host/database, or to "
+                             f"{EMBEDDED} for the one that `make demo` and the other local commands start")  # fmt: skip
+        return self.locate_embedded() if self.warehouse_url == EMBEDDED else self.warehouse_url
+
+    def locate_embedded(self, database: str = EMBEDDED_DATABASE) -> str:
+        """The URL of one of the embedded PostgreSQL's databases, with its password."""
+        try:
+            port, password = (
+                self.embedded_port_file.read_text().strip(),
+                self.embedded_password_file.read_text().strip(),
+            )
+        except OSError as error:
+            raise ChurnError(f"{error.filename} cannot be read ({error.strerror}): start the embedded warehouse with "
+                             "`python -m infra.local.warehouse start`, or restore the file") from None  # fmt: skip
+        return f"postgresql://{EMBEDDED_USER}:{password}@127.0.0.1:{port}/{database}"
 
     @property
     def mlflow_tracking_uri(self) -> str:

@@ -1,25 +1,21 @@
-"""Runs the warehouse from the command line: `python -m spark_jobs.warehouse COMMAND`.
+"""What is done to the warehouse from the command line: `python -m spark_jobs.warehouse COMMAND`.
 
-start     starts the embedded PostgreSQL unless it runs, and leaves it running (CHURN_WAREHOUSE_URL names your own)
-stop      ends it
-url       prints where it is, without the password
-psql      a prompt on it; everything after the command goes to psql, e.g. -c 'SELECT 1'; --shop sets the search path
 prepare   makes or updates a shop's schema
 load      copies the scores that the lake published for a day, and makes them visible
 promote   lets a registered model score from a day on
+
+`python -m infra.local.warehouse` starts and ends the embedded one.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from datetime import date, timedelta
 
 import pyarrow.compute as pc
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
@@ -30,44 +26,28 @@ from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_result, check_as_of, day, run_command, write_result
 from spark_jobs.warehouse.connection import connect
-from spark_jobs.warehouse.embedded import EmbeddedPostgres
-from spark_jobs.warehouse.postgres import PostgresWarehouse
-from spark_jobs.warehouse.programs import find_psql
 from spark_jobs.warehouse.protocol import Warehouse
 from spark_jobs.warehouse.records import UNJUDGED, PublishedRun, RunOrigin
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = _make_parser()
-    arguments, others = parser.parse_known_args(argv)
-    if others and arguments.command != "psql":
-        parser.error(f"unknown arguments: {' '.join(others)}")
-    settings = Settings.from_environment()
-    shop = load_shop(arguments.shop) if getattr(arguments, "shop", None) else None
-    if arguments.command == "stop":
-        stop(settings)
-    elif arguments.command == "start":
-        print(f"the warehouse is up: {_say_address(connect(settings))}")
-    elif arguments.command == "url":
-        show_url(settings)
-    elif arguments.command == "psql":
-        open_psql(connect(settings), shop, others)
-    elif arguments.command == "prepare":
-        connect(settings).prepare(shop)
+    arguments = _make_parser().parse_args(argv)
+    settings, shop = Settings.from_environment(), load_shop(arguments.shop)
+    warehouse, lake = connect(settings), Lake(settings.lake(shop.name))
+    if arguments.command == "prepare":
+        warehouse.prepare(shop)
         print(f"schema {shop.name} is ready")
     elif arguments.command == "load":
         for as_of in arguments.as_of:
             check_as_of(shop, as_of)
-        warehouse, lake = connect(settings), Lake(settings.lake(shop.name))
         loaded = [load_scores(warehouse, lake, shop, as_of) for as_of in sorted(set(arguments.as_of))]
         newest = loaded[-1]
         told = {"model": newest.model_version, "code": newest.code, "tables": newest.inputs}
         write_result(arguments.result, {"runs": [run.run_id for run in loaded], **told})
     else:
-        warehouse = connect(settings)
         warehouse.prepare(shop)
         effective_from = promote(warehouse, shop, arguments.version, arguments.effective_from, arguments.once)
-        again = find_day_to_score_again(Lake(settings.lake(shop.name)), effective_from)
+        again = find_day_to_score_again(lake, effective_from)
         told = {"version": arguments.version, "effective_from": effective_from, "score_again": again}
         write_result(arguments.result, told)
 
@@ -130,45 +110,11 @@ def find_day_to_score_again(lake: Lake, effective_from: date) -> date | None:
     return max((run.as_of for run in list_runs(lake, "etl") if run.as_of >= effective_from), default=None)
 
 
-def stop(settings: Settings) -> None:
-    if settings.warehouse_url:
-        raise ChurnError("the warehouse is that of CHURN_WAREHOUSE_URL: stop it where it runs")
-    was_running = EmbeddedPostgres(settings.home).stop()
-    print("the warehouse is stopped" if was_running else "the warehouse was not running")
-
-
-def show_url(settings: Settings) -> None:
-    server = EmbeddedPostgres(settings.home)
-    print(_say_address(PostgresWarehouse(settings.warehouse_url or server.url)))
-    if not settings.warehouse_url:
-        print(f"its password is in {server.password_file}", file=sys.stderr)
-
-
-def open_psql(warehouse: PostgresWarehouse, shop: Shop | None, arguments: list[str]) -> None:
-    """Becomes psql. The password goes by the environment: a command line is visible to everybody."""
-    server = conninfo_to_dict(warehouse.url)
-    environment = {**os.environ, "PGPASSWORD": str(server.pop("password", "") or os.environ.get("PGPASSWORD", ""))}
-    if shop:
-        environment["PGOPTIONS"] = f"-c search_path={shop.name}"
-    psql = find_psql()
-    sys.stdout.flush()
-    os.execve(psql, [psql, *arguments, "-d", make_conninfo("", **server)], environment)
-
-
-def _say_address(warehouse: PostgresWarehouse) -> str:
-    server = conninfo_to_dict(warehouse.url)
-    place = f"{server.get('host', 'localhost')}:{server.get('port', 5432)}"
-    return f"postgresql://{server.get('user', '')}@{place}/{server.get('dbname', '')}"
-
-
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m spark_jobs.warehouse", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in ("start", "stop", "url"):
-        commands.add_parser(name)
-    commands.add_parser("psql").add_argument("--shop", metavar="SHOP.toml")
     for name in ("prepare", "load", "promote"):
         commands.add_parser(name).add_argument("--shop", required=True, metavar="SHOP.toml")
     commands.choices["load"].add_argument("--as-of", required=True, type=day, metavar="DAY", action="append",

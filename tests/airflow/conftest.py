@@ -55,7 +55,9 @@ class HandMade:
         }
 
     def warehouse(self, command: str) -> None:
-        subprocess.run([JOBS_PYTHON, "-m", "spark_jobs.warehouse", command], env=self.environment, cwd=ROOT, check=True)
+        subprocess.run(
+            [JOBS_PYTHON, "-m", "infra.local.warehouse", command], env=self.environment, cwd=ROOT, check=True
+        )
 
 
 @cache

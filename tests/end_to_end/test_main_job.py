@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 
 from infra.demo.online_retail.land import read_lines
 from infra.local.environment import AIRFLOW_PYTHON, ROOT
-from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.settings import EMBEDDED, Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.warehouse.connection import connect
 
@@ -38,8 +38,8 @@ QUICK_MODEL = "\n[model]\nepochs = 1\nfolds = 2\nlstm_units = 8\n"
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
-    yield Settings(home)
-    subprocess.run([sys.executable, "-m", "spark_jobs.warehouse", "stop"], env=environment(home), cwd=ROOT, check=True)
+    yield Settings(home, warehouse_url=EMBEDDED)
+    subprocess.run([sys.executable, "-m", "infra.local.warehouse", "stop"], env=environment(home), cwd=ROOT, check=True)
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ import psycopg
 import pyarrow as pa
 import pytest
 
+from infra.local.embedded import EmbeddedPostgres
 from infra.local.environment import LIVE_DATABASE
 from infra.local.status import tell_failures, tell_files, tell_records
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import ColumnMapping, DeliveryDay, Shop, Source
 from spark_jobs.lake.store import Lake
-from spark_jobs.warehouse.embedded import EmbeddedPostgres
 
 FIRST = date(2026, 11, 2)  # a Monday
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import re
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,16 +17,13 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from spark_jobs.contract.errors import ChurnError, MissingInputError
-from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.contract.warehouse_tables import CONTACT_PLAN, CUSTOMER_OUTCOMES, DRIFT, EXPECTED_SALES, OUTCOMES
 from spark_jobs.contract.windows import ChurnDefinition
 from spark_jobs.lake.keys import product_hash
 from spark_jobs.lake.ledger import Run, append_run
 from spark_jobs.lake.store import Lake
-from spark_jobs.warehouse.__main__ import find_day_to_score_again, load_scores, main, promote
-from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.__main__ import find_day_to_score_again, load_scores, promote
 from spark_jobs.warehouse.postgres import PostgresWarehouse
 from tests.spark_jobs.warehouse.support import (
     DAY,
@@ -394,33 +388,11 @@ def test_example_queries_run_and_answer(warehouse, shop):
 # --- secrets and commands
 
 
-def test_password_is_in_no_text(warehouse, monkeypatch, capfd):
-    monkeypatch.setenv("CHURN_WAREHOUSE_URL", warehouse.url)
-    for command in ("start", "url"):
-        main([command])
-    shown = "".join(capfd.readouterr())
-    assert shown.count("postgresql://churn@127.0.0.1:") == 2
-    assert conninfo_to_dict(warehouse.url)["password"] not in shown + repr(warehouse)
-
-
 def test_error_that_quotes_the_password_is_masked(warehouse):
     password = conninfo_to_dict(warehouse.url)["password"]
     with pytest.raises(ChurnError, match=r'"\*\*\*"') as failure, warehouse._open() as connection:
         connection.execute("SELECT %s::text::integer", [password])
     assert password not in str(failure.value)
-
-
-@pytest.mark.parametrize("url", [
-    "postgresql://churn:s3cret@127.0.0.1:1/churn",
-    "postgresql://churn:s3cret@127.0.0.1:notaport/churn",
-    "postgres//churn:s3cret@127.0.0.1/churn",
-    "s3cret",
-])  # fmt: skip
-def test_unreachable_or_mistyped_url_is_told_in_one_line_without_the_password(url):
-    with pytest.raises(ChurnError) as failure:
-        connect(Settings(home=Path("unused"), warehouse_url=url))
-    assert "s3cret" not in str(failure.value)
-    assert "\n" not in str(failure.value)
 
 
 def test_unprepared_shop_is_told_what_to_run(warehouse):
@@ -443,15 +415,6 @@ def test_load_takes_the_version_that_the_days_scoring_run_names(warehouse, shop,
     assert load_scores(warehouse, lake, shop, DAY) == loaded
     (run,) = warehouse.published(shop)
     assert (run.run_id, run.rows, run.lake_version, run.is_hindsight) == ("score-1", 3, named, True)
-
-
-def test_psql_passes_arguments_through_and_sets_the_shops_search_path(warehouse):
-    file = ROOT / "infra" / "demo" / "cdnow" / "shop.toml"
-    warehouse.prepare(load_shop(file))
-    command = [sys.executable, "-m", "spark_jobs.warehouse", "psql", "--shop", file, "-At", "-c", "SHOW search_path"]
-    environment = {**os.environ, "CHURN_WAREHOUSE_URL": warehouse.url}
-    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert (ran.stdout, ran.stderr, ran.returncode) == ("cdnow\n", "", 0)
 
 
 def test_an_older_training_that_is_repeated_does_not_take_over_and_a_person_may_let_it(warehouse, shop):

@@ -1,4 +1,4 @@
-"""As whom, and from where, do the programs of the embedded PostgreSQL run? Helper of embedded_postgres.py.
+"""As whom, and from where, do the programs of the embedded PostgreSQL run? Helper of embedded.py.
 
 They run as the owner of the cluster's files. PostgreSQL refuses to run as root, so what root makes is given to the
 system account `churn`, which is made when missing.

@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from infra.local.embedded import EmbeddedPostgres
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.warehouse.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -40,7 +40,7 @@ def server(home):
 def test_server_survives_its_starter_and_the_starters_process_group(home, server):
     server.stop()
     code = (
-        "import os, time; from spark_jobs.warehouse.embedded import *; "
+        "import os, time; from infra.local.embedded import *; "
         f"EmbeddedPostgres(Path({str(home)!r})).start(); print('up', flush=True); time.sleep(60)"
     )
     starter = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
@@ -103,7 +103,7 @@ def test_server_comes_back_after_kill_9(server, reused_by):
 
 def test_of_many_concurrent_starts_all_get_the_one_server(home, server):
     server.stop()
-    code = f"from spark_jobs.warehouse.embedded import *; EmbeddedPostgres(Path({str(home)!r})).start()"
+    code = f"from infra.local.embedded import *; EmbeddedPostgres(Path({str(home)!r})).start()"
     starters = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE) for _ in range(3)]
 
     assert [(s.communicate()[1], s.returncode) for s in starters] == [(b"", 0)] * 3

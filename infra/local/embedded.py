@@ -8,7 +8,7 @@ server ends itself within a minute of its folder being deleted.
 Whether it runs is told by one lock, on warehouse/lock: a starter takes it and hands it down to the server, whose
 processes hold it as long as any of them lives, however they end. No process id is ever trusted.
 
-Root may start it too: _postgres_programs.py says how.
+Root may start it too: programs.py says how.
 """
 
 from __future__ import annotations
@@ -27,12 +27,11 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from infra.local.ports import is_free
+from infra.local.programs import give_to_owner, name_for_program, run_program
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.settings import EMBEDDED_DATABASE, Settings
-from spark_jobs.warehouse.ports import is_free
-from spark_jobs.warehouse.programs import give_to_owner, name_for_program, run_program
+from spark_jobs.contract.settings import EMBEDDED_DATABASE, EMBEDDED_USER, Settings
 
-USER = "churn"
 START_SECONDS = 120
 
 SERVER_SETTINGS = {
@@ -51,30 +50,25 @@ class EmbeddedPostgres:
     """The server of one CHURN_HOME. Every failure is a ChurnError of one line."""
 
     def __init__(self, home: Path):
-        settings = Settings(home.resolve())
-        self.folder = settings.warehouse
+        self._settings = Settings(home.resolve())
+        self.folder = self._settings.embedded_folder
         self.data = self.folder / "data"
         self.log = self.data / "server.log"
-        self._port_file = settings.warehouse_port_file
-        self.password_file = home.resolve() / "secrets" / "warehouse_password"
+        self._port_file = self._settings.embedded_port_file
+        self.password_file = self._settings.embedded_password_file
 
     @property
     def url(self) -> str:
         """The warehouse's, with the password: for connecting, never for printing."""
-        return self.locate(EMBEDDED_DATABASE)
+        return self._settings.locate_embedded()
 
     def locate(self, database: str) -> str:
         """The URL of one of its databases, with the password."""
-        try:
-            port, password = self._port_file.read_text().strip(), self.password_file.read_text().strip()
-        except OSError as error:
-            raise ChurnError(f"{error.filename} cannot be read ({error.strerror}): start the warehouse, or restore "
-                             "the file") from None  # fmt: skip
-        return f"postgresql://{USER}:{password}@127.0.0.1:{port}/{database}"
+        return self._settings.locate_embedded(database)
 
     def start(self) -> str:
         """Starts the server unless it runs, and gives its URL. Of several callers at once, one starts it."""
-        with _told_in_one_line(f"the warehouse in {self.folder} cannot be started"):
+        with _errors_in_one_line(f"the warehouse in {self.folder} cannot be started"):
             self.folder.mkdir(parents=True, exist_ok=True)
             deadline = time.monotonic() + START_SECONDS
             while not self.is_answering():
@@ -101,7 +95,7 @@ class EmbeddedPostgres:
 
     def stop(self) -> bool:
         """Ends the server cleanly, open queries included. False: it was not running."""
-        with _told_in_one_line(f"the warehouse in {self.folder} cannot be stopped"):
+        with _errors_in_one_line(f"the warehouse in {self.folder} cannot be stopped"):
             if not self.data.exists():
                 return False
             stopped, deadline = False, time.monotonic() + START_SECONDS
@@ -165,7 +159,7 @@ class EmbeddedPostgres:
         give_to_owner(fresh)
         where = ("-D", name_for_program(fresh))
         locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-        access = ("--username", USER, "--auth=scram-sha-256", "--pwfile=/dev/stdin")
+        access = ("--username", EMBEDDED_USER, "--auth=scram-sha-256", "--pwfile=/dev/stdin")
         run_program("initdb", *where, *access, *locale, folder=fresh, stdin=self._keep_password())
         run_program(
             "postgres", "--single", *where, "postgres", folder=fresh, stdin=f"CREATE DATABASE {EMBEDDED_DATABASE}\n"
@@ -230,7 +224,7 @@ def _take_lock(descriptor: int) -> bool:
 
 
 @contextmanager
-def _told_in_one_line(what: str) -> Iterator[None]:
+def _errors_in_one_line(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
