@@ -11,12 +11,15 @@ from dags.jobs import CommandOperator, SparkJobOperator
 from dags.lineage import lake, locate, raw, warehouse
 from dags.shops import find_shops
 from infra.local.check_commands import is_command
-from spark_jobs.contract import tables
+from spark_jobs.contract import ledger_tables, tables
 from spark_jobs.contract import warehouse_tables as proof
 from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.table import Table
 
 SHOP = next(shop for shop in find_shops() if shop.name == "simulated")
-LAKE_TABLES = {table.name for table in vars(tables).values() if isinstance(table, tables.Table)} | {"churn_risk"}
+LAKE_TABLES = {"churn_risk"} | {
+    table.name for module in (tables, ledger_tables) for table in vars(module).values() if isinstance(table, Table)
+}
 KNOWN = {
     *raw(*tables.EVENTS),
     *lake(*LAKE_TABLES, *(tables.quarantine(log).name for log in tables.EVENTS)),
