@@ -55,10 +55,11 @@ stop: setup ## stops what runs in the background: Airflow and the warehouse
 	@$(AIRFLOW) infra.local.airflow --stop
 	@$(JOBS) infra.local.warehouse stop
 
-check: setup ## style, import rules, commands: seconds
+check: setup ## style, import rules, types, commands: seconds
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/mypy
 	@$(JOBS) infra.local.check_commands
 
 test: setup ## every test that needs no cluster

@@ -12,7 +12,7 @@ To add a feature, add a row here and its known number in tests/training/tensors/
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 
@@ -236,13 +236,13 @@ FEATURES: tuple[Feature, ...] = (
 )  # fmt: skip
 
 
-def available_measures(mapped: dict[str, Collection[str]]) -> tuple[Measure, ...]:
+def available_measures(mapped: Mapping[str, Collection[str]]) -> tuple[Measure, ...]:
     """The series measures of a shop that maps these canonical columns, by log."""
     columns = {f"{log}.{column}" for log, names in mapped.items() for column in names}
     return tuple(m for m in SERIES_MEASURES if m.log in mapped and set(m.needs) <= columns)
 
 
-def available_features(mapped: dict[str, Collection[str]]) -> tuple[Feature, ...]:
+def available_features(mapped: Mapping[str, Collection[str]]) -> tuple[Feature, ...]:
     """The features of a shop: an absent log or column makes its features absent, never zero."""
     names = {m.name for m in available_measures(mapped)}
     return tuple(f for f in FEATURES if set(f.measures) <= names)

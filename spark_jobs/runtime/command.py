@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def check_as_of(shop: Shop, as_of: date) -> None:
         raise ChurnError(f"as_of {as_of} is after the shop's end_date {shop.end_date}: give an earlier day")
 
 
-def load_arguments(parser: argparse.ArgumentParser, argv: list[str] | None) -> tuple[argparse.Namespace, Shop]:
+def load_arguments(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> tuple[argparse.Namespace, Shop]:
     arguments = parser.parse_args(argv)
     shop = load_shop(arguments.shop)
     for as_of in [getattr(arguments, "as_of", None) or []]:
@@ -69,7 +69,7 @@ def load_arguments(parser: argparse.ArgumentParser, argv: list[str] | None) -> t
     return arguments, shop
 
 
-def run_command(main: Callable[[list[str] | None], None], argv: list[str] | None = None) -> int:
+def run_command(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> int:
     """Runs `main` and gives the exit code: 0 done, 1 what the message says, 2 wrong usage (by argparse)."""
     try:
         main(argv)
