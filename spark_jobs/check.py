@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from functools import partial
 
 from rich.console import Console
@@ -56,7 +57,7 @@ def check_shop(open_spark: SparkOpener, shop: Shop, settings: Settings, console:
     console.print(f"{shop.name} is ready: make nightly SHOP={shop.path} AS_OF=…", style="green")
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m spark_jobs.check", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("shop", metavar="SHOP.toml", help="the shop's file")

@@ -10,7 +10,7 @@ Each worker loads the model once and scores Arrow batches with the very code tha
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
 from itertools import pairwise
@@ -140,7 +140,7 @@ def run(
     print(f"churn_risk: model {model.version} scored {len(customers):,} customers as of {as_of}")
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = add_dry_run(make_parser(__doc__, many_days=True))
     parser.add_argument("--model-version", metavar="VERSION", help="as in model_registry; by default the promoted one")
     arguments, shop = load_arguments(parser, argv)

@@ -171,7 +171,7 @@ def select_logs(shop: Shop, chosen: Sequence[str] | None) -> list[str]:
     return [log for log in EVENTS if log in (chosen or shop.sources)]
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     words = sys.argv[1:] if argv is None else argv
     if words[:1] == ["check"]:  # as the job of its own was called at first
         sys.argv = ["spark_jobs.check", *words[1:]]

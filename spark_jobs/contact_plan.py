@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hmac
 import sys
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -114,7 +115,7 @@ def find_hindrance(warehouse: Warehouse, shop: Shop, visible: PublishedRun, now:
     return None
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__, many_days=True), argv)
     if shop.contact is None:
         print(f"contact_plan: {shop.name} has no [contact] in {shop.path.name}, so nobody is planned")

@@ -12,6 +12,7 @@ No score depends on it. contact_lift tells by it how many of a plan were reached
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -43,7 +44,7 @@ def run(warehouse: Warehouse, shop: Shop, source: Source, settings: Settings) ->
     print(f"contacts: {len(contacts):,} with {len(customers):,} customers, of whom {shop.name} knows {len(known):,}")
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     _, shop = load_arguments(make_parser(__doc__, with_as_of=False), argv)
     if shop.contact is None or shop.contact.log is None:
         print(f"contacts: {shop.name} has no [contact.log] in {shop.path.name}, so nobody tells who was contacted")

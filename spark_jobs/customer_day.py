@@ -9,6 +9,7 @@ A run builds every delivery day up to its as_of whose events are not the ones it
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 
@@ -117,7 +118,7 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date, is_dry_run
     print(f"customer_day: {sum(published.row_counts.values()):,} rows of {len(keys)} delivery days up to {as_of}")
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(add_dry_run(make_parser(__doc__)), argv)
     settings = Settings.from_environment()
     lake = Lake(settings.lake(shop.name))

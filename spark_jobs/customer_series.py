@@ -11,6 +11,7 @@ known_as_of names that day in every row; without it the night is again what it w
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 
@@ -168,7 +169,7 @@ def run(
     print(f"{table.name}: {sum(published.row_counts.values()):,} customers as of {as_of}{with_what}")
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = add_dry_run(make_parser(__doc__, many_days=True))
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--all", action="store_true", help="everybody ever eligible, into training_series")

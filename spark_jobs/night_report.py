@@ -7,6 +7,7 @@ below CHURN_HOME/reports; it fetches nothing, and customers appear under their k
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -125,7 +126,7 @@ def write_page(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, folder
     return page
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(add_result(make_parser(__doc__, many_days=True)), argv)
     settings = Settings.from_environment()
     lake, warehouse, folder = Lake(settings.lake(shop.name)), connect(settings), settings.reports(shop.name)

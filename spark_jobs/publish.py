@@ -6,6 +6,7 @@ Downstream reads only the versions named there. The same versions' content a sec
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from spark_jobs.contract.errors import MissingInputError
@@ -45,7 +46,7 @@ def publish_run(lake: Lake, shop: Shop, pipeline: str, as_of: date) -> Run:
     return append_run(lake, run)
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = add_result(make_parser(__doc__, many_days=True))
     parser.add_argument("--pipeline", required=True, choices=PIPELINES)
     arguments, shop = load_arguments(parser, argv)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -153,7 +153,7 @@ def make_backtest_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(make_backtest_parser(), argv)
     console, settings = Console(), ModelSettings.from_shop(shop)
     lake = Lake(Settings.from_environment().lake(shop.name))

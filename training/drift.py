@@ -20,7 +20,7 @@ ends the command with exit code 1, so that the night is not published. drift_che
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import groupby
 
@@ -258,7 +258,7 @@ def list_blocking(findings: list[Finding], as_of: date) -> list[str]:
     return [f"{as_of} {f.subject}: {f.finding}" for f in findings if f.action == BLOCK]
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__, many_days=True), argv)
     settings, console = Settings.from_environment(), Console(highlight=False)
     lake, warehouse = Lake(settings.lake(shop.name)), connect(settings)

@@ -13,7 +13,7 @@ writes nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -249,7 +249,7 @@ def show(rows: list[dict], console: Console) -> None:
     console.print(table)
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__), argv)
     settings, console = Settings.from_environment(), Console(highlight=False)
     lake, warehouse = Lake(settings.lake(shop.name)), connect(settings)

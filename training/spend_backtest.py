@@ -23,7 +23,7 @@ eligible, by horizon: expected, interval, and what came.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -172,7 +172,7 @@ def backtest(series: Series, shop: Shop, cutoffs: list[date] | None, console: Co
     console.print(f"{sum(held)} of {len(held)} intervals held")
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__, with_as_of=False)
     parser.add_argument("--cutoffs", type=lambda text: [day(word) for word in text.split(",")], metavar="D1,D2")
     arguments, shop = load_arguments(parser, argv)

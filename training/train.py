@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -254,7 +255,7 @@ def preview(lake: Lake, shop: Shop, as_of: date, settings: ModelSettings, models
     console.print(f"{would} from {plan.series.count:,} customers as of {as_of}, with {settings.as_dict()}")
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(make_train_parser(), argv)
     home, console = Settings.from_environment(), Console()
     settings = read_settings(shop, arguments)

@@ -214,7 +214,7 @@ def print_row(name: str, reviews: Reviews, scores: np.ndarray, seconds: float) -
     print(f"{name:<28} {reviews.name:<12} {len(scores):>6} {accuracy:>8.3f} {auroc:>6.3f} {rate:>9,.0f}", flush=True)
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, type=Path, metavar="FOLDER", help=f"with {CHINESE} and {PORTUGUESE}")
     parser.add_argument("--vader-sources", type=Path, metavar="FILE", help="vaderSentiment-3.3.2.tar.gz, as on PyPI")

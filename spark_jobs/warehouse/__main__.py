@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import pyarrow.compute as pc
@@ -30,7 +31,7 @@ from spark_jobs.warehouse.protocol import Warehouse
 from spark_jobs.warehouse.records import UNJUDGED, PublishedRun, RunOrigin
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     arguments = _make_parser().parse_args(argv)
     settings, shop = Settings.from_environment(), load_shop(arguments.shop)
     warehouse, lake = connect(settings), Lake(settings.lake(shop.name))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def write_months(lines: pa.Table, folder: Path) -> None:
             draft.rename(path)
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True, help="CHURN_HOME")
     parser.add_argument("--until", type=date.fromisoformat, help="last day to land, UTC")

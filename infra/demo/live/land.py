@@ -10,7 +10,7 @@ import argparse
 import gzip
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from spark_jobs.runtime.command import day, run_command
 HISTORY_DAYS, DAYS, CUSTOMERS = 300, 500, 800
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True, help="CHURN_HOME")
     parser.add_argument("--until", type=day, help="last day to land; without it yesterday in the shop's time zone")
