@@ -10,11 +10,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Column:
+    """One column. A lake is older than some of its columns: what do the rows from before them say?
+
+    nullable  they are null
+    default   they have this value: 0, or () for an empty array; for a column that is never null
+    neither   they are null until their partition is made anew, which the new code makes due
+    """
+
     name: str
     type: str
     meaning: str
     unit: str = ""
     nullable: bool = False
+    default: int | tuple | None = None
 
 
 @dataclass(frozen=True)

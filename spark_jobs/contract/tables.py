@@ -98,8 +98,8 @@ CUSTOMER_DAY = Table(
     (
         CUSTOMER,
         _EVENT_DAY,
-        *(Column(m.name, m.type, m.meaning, m.unit) for m in MEASURES),
-        *(Column(s.name, s.type, s.meaning, s.unit) for s in SETS),
+        *(Column(m.name, m.type, m.meaning, m.unit, default=0) for m in MEASURES),
+        *(Column(s.name, s.type, s.meaning, s.unit, default=()) for s in SETS),
         _DELIVERY_DAY,
     ),
     key=("customer_id", "event_day"),

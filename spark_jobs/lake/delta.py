@@ -1,4 +1,4 @@
-"""How is a table of the contract said in Arrow and Delta, and what does a Delta log say of it? Helper of `lake.py`.
+"""What does the Delta log of a table say, and how is an entry added to it?
 
 Two application transactions per partition live as long as the table, through checkpoints and log clean-ups:
 `publish:<table>:<partition>` is the generation, how often the partition was published. Of two writers from the same
@@ -16,74 +16,18 @@ from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction
 
 from spark_jobs.contract.errors import ChurnError, MissingInputError
-from spark_jobs.contract.table import Column, Table
+from spark_jobs.contract.table import Table
+from spark_jobs.lake.schemas import delta_field, evolve_schema, type_names
 
-_ARROW_TYPES = {
-    "string": pa.string(),
-    "boolean": pa.bool_(),
-    "int": pa.int32(),
-    "bigint": pa.int64(),
-    "float": pa.float32(),
-    "double": pa.float64(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us", "UTC"),
-}
-_TYPE_NAMES = {arrow: name for name, arrow in _ARROW_TYPES.items()}
 #: How long versions can be opened: published scores name those that they were made from, and stay so long.
 LOG_RETENTION, LOG_DAYS = "delta.logRetentionDuration", 400
 #: Anything else would have to be escaped in paths, and '' would become another partition.
 _SAFE_TEXT = re.compile(r"[A-Za-z0-9_-]+")
-
-
-def arrow_type(name: str) -> pa.DataType:
-    """The Arrow type of a contract type: a plain one, decimal(p,s), or array<...> of these."""
-    if name.startswith("array<"):
-        return pa.list_(arrow_type(name[len("array<") : -1]))
-    if match := re.fullmatch(r"decimal\((\d+),(\d+)\)", name):
-        return pa.decimal128(int(match[1]), int(match[2]))
-    return _ARROW_TYPES[name]
-
-
-def type_name(arrow: pa.DataType) -> str:
-    """The contract's word for an Arrow type; Arrow's own where the contract has none."""
-    if pa.types.is_list(arrow):
-        return f"array<{type_name(arrow.value_type)}>"
-    if pa.types.is_decimal128(arrow):
-        return f"decimal({arrow.precision},{arrow.scale})"
-    return _TYPE_NAMES.get(arrow, str(arrow))
-
-
-def type_names(schema: pa.Schema) -> dict[str, str]:
-    return {field.name: type_name(field.type) for field in schema}
-
-
-def arrow_schema(table: Table) -> pa.Schema:
-    """The table's columns in order. Rows may hold nulls until they are audited, so all are nullable here."""
-    return pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
-
-
-def _delta_field(column: Column) -> pa.Field:
-    """A column of the Delta table, with nullability and the meaning as comment."""
-    comment = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
-    return pa.field(column.name, arrow_type(column.type), column.nullable, {"comment": comment})
-
-
-def find_mismatches(table: Table, found: Mapping[str, str], with_partition: bool = True) -> list[str]:
-    """Every column that is missing, unknown or of another type; `found` is column name to contract type."""
-    expected = {c.name: c.type for c in table.columns if with_partition or c.name != table.partition}
-    missing = [f"column {name} is missing" for name in expected if name not in found]
-    unknown = [f"column {name} is not in the contract" for name in found if name not in expected]
-    mistyped = [
-        f"column {name}: expected {type_}, found {found[name]}"
-        for name, type_ in expected.items()
-        if found.get(name, type_) != type_
-    ]
-    return missing + unknown + mistyped
 
 
 def check_partition(table: Table, value: str) -> str:
@@ -114,10 +58,7 @@ class VisibleFile:
 
 
 def open_table(folder: Path, table: Table, version: int | None = None) -> DeltaTable | None:
-    """The table at a version; None where there is no table. Raises where its columns are not the contract's.
-
-    A column that may be null can be younger than the table: the rows from before have nulls.
-    """
+    """The table at a version; None where there is no table. Raises ChurnError where a column has another type."""
     if version is None and not DeltaTable.is_deltatable(str(folder)):
         return None
     try:
@@ -125,9 +66,11 @@ def open_table(folder: Path, table: Table, version: int | None = None) -> DeltaT
     except DeltaError as error:
         wanted = "" if version is None else f" at version {version}"
         raise MissingInputError(f"lake table {folder} cannot be opened{wanted}: {error}") from error
-    younger = {column.name: column.type for column in _find_younger(handle, table)}
-    if faults := find_mismatches(table, younger | type_names(pa.schema(handle.schema()))):
-        raise ChurnError(f"lake table {folder} differs from the contract, rebuild it: " + "; ".join(faults))
+    found = type_names(pa.schema(handle.schema()))
+    if faults := [f"{c.name} was {found[c.name]}, not {c.type}" for c in table.columns
+                  if found.get(c.name, c.type) != c.type]:  # fmt: skip
+        raise ChurnError(f"lake table {folder}: a column keeps its type, give the other one a new name: "
+                         + "; ".join(faults))  # fmt: skip
     return handle
 
 
@@ -136,23 +79,14 @@ def open_or_create_table(folder: Path, table: Table) -> DeltaTable:
     if handle is None:
         _create_table(folder, table)
         return open_or_create_table(folder, table)
-    if younger := _find_younger(handle, table):
-        fields = Schema.from_arrow(pa.schema([_delta_field(column) for column in younger])).fields
-        handle.alter.add_columns(fields)
     return handle
-
-
-def _find_younger(handle: DeltaTable, table: Table) -> list[Column]:
-    """The contract's columns that the table was made without, as far as rows can do without them."""
-    names = {field.name for field in handle.schema().fields}
-    return [column for column in table.columns if column.nullable and column.name not in names]
 
 
 def _create_table(folder: Path, table: Table) -> None:
     """Creates the empty table; of several creators at once one does, and all can go on."""
     DeltaTable.create(
         folder,
-        pa.schema([_delta_field(column) for column in table.columns]),
+        pa.schema([delta_field(column) for column in table.columns]),
         mode="ignore",
         partition_by=table.partition,
         name=table.name,
@@ -205,7 +139,7 @@ def replace_partitions(
     handle.create_write_transaction(
         adds,
         mode="overwrite",  # of what the log lists; no file is touched
-        schema=handle.schema(),  # any other schema would silently become the table's
+        schema=evolve_schema(handle, table),  # becomes the table's
         partition_by=table.partition,
         partition_filters=[(table.partition, "in", list(run_keys))],
         commit_properties=CommitProperties(

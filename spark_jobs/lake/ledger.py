@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_jobs.contract.ledger_tables import RUNS
-from spark_jobs.lake.delta import arrow_schema
+from spark_jobs.lake.schemas import arrow_schema
 from spark_jobs.lake.store import Lake
 
 

@@ -29,7 +29,9 @@ from spark_jobs.contract.errors import AuditError, TransientError
 from spark_jobs.contract.table import Table
 from spark_jobs.lake import delta as _delta
 from spark_jobs.lake import run_folder as _run_folder
+from spark_jobs.lake.audit import WrittenFile, find_content_faults, find_structure_faults, make_add_action, read_footers
 from spark_jobs.lake.keys import hash_json
+from spark_jobs.lake.reading import make_dataset
 
 T = TypeVar("T")
 
@@ -121,21 +123,21 @@ def publish(
     with _run_folder.removed_on_failure(folder):
         write(folder)
         on_step("written")
-        files = _run_folder.read_footers(root, folder)
-        require_none(table, partitions, _run_folder.find_structure_faults(table, partitions, files))
+        files = read_footers(root, folder)
+        require_none(table, partitions, find_structure_faults(table, partitions, files))
         on_step("checked")
-        findings = _run_folder.find_content_faults(root, table, files)
+        findings = find_content_faults(root, table, files)
         if audit:
-            findings += audit(_run_folder.make_dataset(root, table, [(f.partition, f.path) for f in files]))
+            findings += audit(make_dataset(root, table, [(f.partition, f.path) for f in files]))
         require_none(table, partitions, findings)
         on_step("audited")
     return _commit(pinned, files, {"run_id": run_id, "run_keys": dict(pinned.run_keys), "metadata": metadata})
 
 
-def _commit(pinned: Pinned, files: list[_run_folder.WrittenFile], entry: dict) -> Publication:
+def _commit(pinned: Pinned, files: list[WrittenFile], entry: dict) -> Publication:
     """Commits, and believes only the log about the outcome."""
     table, keys, handle = pinned.table, pinned.run_keys, pinned.handle
-    adds = [_run_folder.make_add_action(table, file) for file in files]
+    adds = [make_add_action(table, file) for file in files]
     failure: Exception | None = None
     for attempt in range(_COMMIT_ATTEMPTS):
         try:
@@ -169,9 +171,7 @@ def _find_publication(handle: DeltaTable, table: Table, run_keys: Mapping[str, s
     return Publication(table.name, handle.version(), counts, is_new=False)
 
 
-def _count_rows(
-    partitions: Iterable[str], files: Iterable[_delta.VisibleFile | _run_folder.WrittenFile]
-) -> dict[str, int]:
+def _count_rows(partitions: Iterable[str], files: Iterable[_delta.VisibleFile | WrittenFile]) -> dict[str, int]:
     counts = dict.fromkeys(partitions, 0)
     for file in files:
         if file.partition in counts:

@@ -1,8 +1,8 @@
-"""What did one run write, and may it be published? Footers, statistics, default audit. Helper of `lake.py`.
+"""How do the rows of a run become files? Nobody sees a file before the log lists it.
 
 A run folder is `<table>/data/run=<run_id>/<partition column>=<value>/*.parquet`, closed by `_SUCCESS`, which names the
 run's files: what a lost or doubled task left beside them does not count. The partition column is in the folder's name
-only. Nobody sees a file before the log lists it.
+only.
 
 The tasks write through Arrow: without Hadoop's native library, which no PyPI package brings, Spark's own local writer
 starts a process for every file and folder it makes, and a first load makes a file for every day.
@@ -14,57 +14,21 @@ import json
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
-from itertools import groupby
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from deltalake.transaction import AddAction
-from pyarrow import fs
 
-from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.table import Table
-from spark_jobs.lake.delta import arrow_schema, find_mismatches, type_names
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_PARQUET = ds.ParquetFileFormat()
 ROW_GROUP_ROWS = 1 << 17
 COMPRESSION = "zstd"
-
-
-@dataclass(frozen=True)
-class WrittenFile:
-    """One Parquet file of a run, its path below the table's folder, and its footer."""
-
-    partition: str
-    path: str
-    byte_count: int
-    modified_ms: int
-    footer: pq.FileMetaData
-
-    @property
-    def row_count(self) -> int:
-        return self.footer.num_rows
-
-
-def make_dataset(root: Path, table: Table, files: Iterable[tuple[str, str]]) -> ds.FileSystemDataset:
-    """A dataset of exactly these files, pairs of partition value and path below `root`; in the contract's columns."""
-    schema = arrow_schema(table)
-    partition, partition_type = pc.field(table.partition), schema.field(table.partition).type
-    filesystem = fs.SubTreeFileSystem(str(root), fs.LocalFileSystem())
-    fragments = [
-        _PARQUET.make_fragment(path, filesystem, partition == pa.scalar(value).cast(partition_type))
-        for value, path in files
-    ]
-    return ds.FileSystemDataset(fragments, schema, _PARQUET, filesystem)
 
 
 def write_rows(folder: Path, table: Table, partition: str, rows: pa.Table) -> None:
@@ -193,102 +157,3 @@ def removed_on_failure(folder: Path) -> Iterator[None]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def read_footers(root: Path, folder: Path) -> list[WrittenFile]:
-    """The files of a run folder, by partition; raises ChurnError where the writer did not finish."""
-    mark = folder / "_SUCCESS"
-    if not mark.exists():
-        raise ChurnError(f"{folder} has no _SUCCESS: the write did not finish, run again")
-    return [_read_footer(root, folder / path) for path in json.loads(mark.read_text())]
-
-
-def _read_footer(root: Path, path: Path) -> WrittenFile:
-    status = path.stat()
-    return WrittenFile(
-        partition=path.parent.name.partition("=")[2],
-        path=path.relative_to(root).as_posix(),
-        byte_count=status.st_size,
-        modified_ms=int(status.st_mtime * 1000),
-        footer=pq.read_metadata(path),
-    )
-
-
-def make_add_action(table: Table, file: WrittenFile) -> AddAction:
-    """What the log is to say of the file."""
-    return AddAction(
-        path=file.path,
-        size=file.byte_count,
-        partition_values={table.partition: file.partition},
-        modification_time=file.modified_ms,
-        data_change=True,
-        stats=json.dumps(_read_statistics(file.footer)),
-    )
-
-
-def _read_statistics(footer: pq.FileMetaData) -> dict[str, object]:
-    """Rows, and the range of every day and integer column: readers skip files by them, and these are exact."""
-    minimum, maximum = {}, {}
-    for name, chunks in _list_chunks(footer).items():
-        ranges = [chunk.statistics for chunk in chunks]
-        if ranges and all(r is not None and r.has_min_max and type(r.min) in {int, date} for r in ranges):
-            minimum[name], maximum[name] = min(r.min for r in ranges), max(r.max for r in ranges)
-    statistics = {"numRecords": footer.num_rows, "minValues": minimum, "maxValues": maximum}
-    return json.loads(json.dumps(statistics, default=date.isoformat))
-
-
-def _list_chunks(footer: pq.FileMetaData) -> dict[str, list[pq.ColumnChunkMetaData]]:
-    """The chunks of every leaf; a leaf is called `name`, or `name.list.element` in an array."""
-    groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
-    return {footer.schema.column(j).path: [group.column(j) for group in groups] for j in range(footer.num_columns)}
-
-
-def find_structure_faults(table: Table, partitions: Collection[str], files: list[WrittenFile]) -> list[str]:
-    """What is wrong with the partitions and columns of the written files."""
-    unasked = sorted({file.partition for file in files} - set(partitions))
-    faults = [f"it has rows of {table.partition} {value}, which is not to be published" for value in unasked]
-    for file in files:
-        faults += find_mismatches(table, type_names(file.footer.schema.to_arrow_schema()), with_partition=False)
-    return list(dict.fromkeys(faults))
-
-
-def find_content_faults(root: Path, table: Table, files: list[WrittenFile]) -> list[str]:
-    """Nulls where the contract has none, and keys that are not unique within their partition."""
-    return _find_nulls(root, table, files) + _find_repeated_keys(root, table, files)
-
-
-def _find_nulls(root: Path, table: Table, files: list[WrittenFile]) -> list[str]:
-    required = {c.name for c in table.columns if not c.nullable and c.name != table.partition}
-    # A footer that counts no null settles the column. One that does may only mean empty arrays: read the rows.
-    suspects = sorted(required & {name for file in files for name in _find_columns_with_nulls(file.footer)})
-    counts = dict.fromkeys(suspects, 0)
-    for batch in _open(root, table, files).to_batches(columns=suspects) if suspects else ():
-        for name in suspects:
-            counts[name] += _count_nulls(batch.column(name))
-    return [f"column {name} has {count} nulls" for name, count in counts.items() if count]
-
-
-def _find_columns_with_nulls(footer: pq.FileMetaData) -> set[str]:
-    return {
-        leaf.partition(".")[0]
-        for leaf, chunks in _list_chunks(footer).items()
-        if any(c.statistics is None or not c.statistics.has_null_count or c.statistics.null_count for c in chunks)
-    }
-
-
-def _count_nulls(values: pa.Array) -> int:
-    """Nulls, and nulls within arrays."""
-    return values.null_count + (values.flatten().null_count if pa.types.is_list(values.type) else 0)
-
-
-def _find_repeated_keys(root: Path, table: Table, files: list[WrittenFile]) -> list[str]:
-    faults = []
-    for value, members in groupby(files, key=lambda file: file.partition):
-        keys = _open(root, table, members).to_table(columns=list(table.key))
-        if repeats := keys.num_rows - keys.group_by(list(table.key)).aggregate([]).num_rows:
-            faults.append(f"{table.partition} {value} has {repeats} rows that repeat a key ({', '.join(table.key)})")
-    return faults
-
-
-def _open(root: Path, table: Table, files: Iterable[WrittenFile]) -> ds.FileSystemDataset:
-    return make_dataset(root, table, [(file.partition, file.path) for file in files])

@@ -20,10 +20,12 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
 from spark_jobs.contract.errors import TransientError
-from spark_jobs.contract.table import Table
+from spark_jobs.contract.table import Column, Table
 from spark_jobs.lake import delta as _delta
 from spark_jobs.lake import run_folder as _run_folder
 from spark_jobs.lake.publishing import Pinned, Publication, SupersededError, publish, require_none
+from spark_jobs.lake.reading import make_dataset, read_table
+from spark_jobs.lake.schemas import find_mismatches, find_younger, type_names
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -72,20 +74,26 @@ class Lake:
         partitions: Collection[str] | None = None,
         version: int | None = None,
     ) -> DataFrame:
-        """The contract's columns in order, of the newest or a pinned version; an empty frame where there is nothing."""
-        files = _list_files(self.open(table, version), table, partitions)
-        if not files:
+        """The contract's columns in order, of the newest or a pinned version; an empty frame where there is nothing.
+
+        Rows from before a column have what the contract says: its default, else null.
+        """
+        handle = self.open(table, version)
+        files = _list_files(handle, table, partitions)
+        if handle is None or not files:
             return spark.createDataFrame([], table.ddl)
+        younger = {column.name: _say_default(column) for column in find_younger(handle, table)}
+        columns = [f"coalesce(`{name}`, {younger[name]}) AS `{name}`" if name in younger else f"`{name}`"
+                   for name in table.column_names]  # fmt: skip
         base = f"file://{self.folder(table)}"
         reader = spark.read.schema(table.ddl).option("basePath", f"{base}/data")
-        return reader.parquet(*(f"{base}/{path}" for _, path in files)).select(*table.column_names)
+        return reader.parquet(*(f"{base}/{path}" for _, path in files)).selectExpr(*columns)
 
     def dataset(
         self, table: Table, partitions: Collection[str] | None = None, version: int | None = None
     ) -> ds.FileSystemDataset:
-        """The same for Arrow, to stream."""
-        files = _list_files(self.open(table, version), table, partitions)
-        return _run_folder.make_dataset(self.folder(table), table, files)
+        """The same for Arrow, to stream; but an array that files lack is null, whatever its default."""
+        return self._dataset(self.open(table, version), table, partitions)
 
     def arrow(
         self,
@@ -95,7 +103,7 @@ class Lake:
         columns: Collection[str] | None = None,
     ) -> pa.Table:
         """The same in memory, for small tables or few columns."""
-        return self.dataset(table, partitions, version).to_table(columns=list(columns or table.column_names))
+        return self._arrow(self.open(table, version), table, partitions, columns)
 
     def unpublished(self, table: Table, run_keys: Mapping[str, str]) -> dict[str, str]:
         """Those of the partitions whose current content was not published under its run key: what is to be done."""
@@ -125,7 +133,7 @@ class Lake:
         pinned = Pinned.at(self.folder(table), table, run_keys)
         if standing := pinned.find_publication():
             return standing
-        require_none(table, run_keys, _delta.find_mismatches(table, dict(frame.dtypes)))
+        require_none(table, run_keys, find_mismatches(table, dict(frame.dtypes)))
         return publish(pinned, lambda f: _run_folder.write_frame(f, table, frame), run_id, audit, metadata)
 
     @contextmanager
@@ -155,10 +163,9 @@ class Lake:
         """
         for attempt in range(_UPDATE_ATTEMPTS):
             pinned = Pinned.at(self.folder(table), table, {partition: f"update {token_hex(16)}"})
-            files = _list_files(pinned.handle, table, [partition])
-            before = _run_folder.make_dataset(self.folder(table), table, files).to_table()
+            before = self._arrow(pinned.handle, table, [partition])
             after = change(before)
-            require_none(table, [partition], _delta.find_mismatches(table, _delta.type_names(after.schema)))
+            require_none(table, [partition], find_mismatches(table, type_names(after.schema)))
             rows = pa.table([after[name] for name in table.column_names], names=list(table.column_names))
             if rows.columns == before.columns:
                 return pinned.handle.version()
@@ -175,6 +182,28 @@ class Lake:
     def open(self, table: Table, version: int | None = None) -> DeltaTable | None:
         """The table's log at the newest or a pinned version; None where there is no table."""
         return _delta.open_table(self.folder(table), table, version)
+
+    def _dataset(
+        self, handle: DeltaTable | None, table: Table, partitions: Collection[str] | None
+    ) -> ds.FileSystemDataset:
+        younger = [] if handle is None else find_younger(handle, table)
+        return make_dataset(self.folder(table), table, _list_files(handle, table, partitions), younger)
+
+    def _arrow(
+        self,
+        handle: DeltaTable | None,
+        table: Table,
+        partitions: Collection[str] | None,
+        columns: Collection[str] | None = None,
+    ) -> pa.Table:
+        younger = [] if handle is None else find_younger(handle, table)
+        dataset = self._dataset(handle, table, partitions)
+        return read_table(dataset, columns or table.column_names, younger)
+
+
+def _say_default(column: Column) -> str:
+    """The default as SQL."""
+    return f"CAST({'array()' if column.default == () else column.default} AS {column.type})"
 
 
 def _list_files(

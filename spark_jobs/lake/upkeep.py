@@ -31,8 +31,7 @@ def compact(lake: Lake, table: Table, partition: str) -> bool:
     handle = lake.open(table)
     key = _delta.read_fingerprint(handle, table, partition)
     pinned = Pinned.at(lake.folder(table), table, {partition: key})
-    files = [(partition, path) for path in lake.partitions(table, pinned.handle.version()).get(partition, ())]
-    rows = _run_folder.make_dataset(lake.folder(table), table, files).to_table()
+    rows = lake.arrow(table, [partition], pinned.handle.version())
     try:
         publish(pinned, lambda folder: _run_folder.write_rows(folder, table, partition, rows))
     except SupersededError:

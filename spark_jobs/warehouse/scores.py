@@ -25,7 +25,7 @@ from psycopg import sql
 
 from spark_jobs.contract.errors import AuditError
 from spark_jobs.contract.table import Table
-from spark_jobs.lake import delta as _delta
+from spark_jobs.lake.schemas import arrow_schema, find_mismatches, type_names
 from spark_jobs.warehouse.records import RunOrigin
 
 #: Sorted portions let the primary key grow in order: half the time of a copy in random order.
@@ -51,7 +51,7 @@ def publish_rows(cursor: adbc.Cursor, run: RunToPublish, table: Table, rows: ds.
 
     Raises AuditError if columns or types are not the table's, a customer occurs twice, or a row is of another day.
     """
-    _require_none(run, _delta.find_mismatches(table, _delta.type_names(rows.schema)))
+    _require_none(run, find_mismatches(table, type_names(rows.schema)))
     # IS NULL because the driver has no type for the function's void
     lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) IS NULL"
     fetch_value(cursor, lock, f"churn publish {run.schema} {run.as_of}")
@@ -59,7 +59,7 @@ def publish_rows(cursor: adbc.Cursor, run: RunToPublish, table: Table, rows: ds.
         return False
     with _violations_as_findings(run):
         _execute(cursor, run, "DELETE FROM {churn_risk} WHERE as_of = $1 AND run_id = $2", run.as_of, run.run_id)
-        schema = pa.schema([*_delta.arrow_schema(table), ("run_id", pa.string())])
+        schema = pa.schema([*arrow_schema(table), ("run_id", pa.string())])
         reader = pa.RecordBatchReader.from_batches(schema, _make_batches(schema, rows, run.run_id))
         given = cursor.adbc_ingest("churn_risk", reader, mode="append", db_schema_name=run.schema)
     arrived = _count(cursor, run, "churn_risk")
@@ -78,7 +78,7 @@ def replace_rows(
     cursor: adbc.Cursor, schema: str, table: Table, rows: pa.Table | list[dict], where: Mapping[str, object]
 ) -> None:
     """Replaces the rows that have the values of `where`; without any, all."""
-    wanted = _delta.arrow_schema(table)
+    wanted = arrow_schema(table)
     given = pa.Table.from_pylist(rows, wanted) if isinstance(rows, list) else rows.select(wanted.names).cast(wanted)
     conditions = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL(f"${n}")) for n, name in enumerate(where, 1)]
     removal = sql.SQL("DELETE FROM {} WHERE {}")

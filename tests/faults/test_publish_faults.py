@@ -26,6 +26,7 @@ from spark_jobs.contract.table import Column, Table
 from spark_jobs.lake import delta as _delta
 from spark_jobs.lake import publishing as lake
 from spark_jobs.lake.publishing import SupersededError
+from spark_jobs.lake.schemas import arrow_schema
 from spark_jobs.lake.store import Lake
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,7 @@ NEW_KEYS = {"one": "new", "two": "new"}
 
 def words(*names: str, log: str = "one") -> pa.Table:
     rows = [{"word": name, "rank": rank, "log": log} for rank, name in enumerate(names)]
-    return pa.Table.from_pylist(rows, _delta.arrow_schema(WORDS))
+    return pa.Table.from_pylist(rows, arrow_schema(WORDS))
 
 
 def frame_of(spark, rows: pa.Table):

@@ -20,6 +20,7 @@ from spark_jobs.lake import run_folder as _run_folder
 from spark_jobs.lake import upkeep
 from spark_jobs.lake.publishing import Pinned
 from spark_jobs.lake.publishing import publish as publish_pinned
+from spark_jobs.lake.schemas import arrow_schema
 from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.postgres import PostgresWarehouse
 from tests.spark_jobs.warehouse.support import DAY, make_shop, publish, select
@@ -34,7 +35,7 @@ def make_table(table: Table, customers: str, **given) -> pa.Table:
         for c in table.columns
     }
     rows = [{**row, "customer_id": letter, **given} for letter in customers]
-    return pa.Table.from_pylist(rows, _delta.arrow_schema(table))
+    return pa.Table.from_pylist(rows, arrow_schema(table))
 
 
 def publish_files(lake: Lake, table: Table, partition: str, *files: pa.Table) -> None:

@@ -196,7 +196,10 @@ def _next_days(grid: Grid, rows: SeriesRows, activity: str) -> np.ndarray:
 
 
 def truncate(series: pa.Table | pa.RecordBatch, as_of: date) -> pa.Table:
-    """The series as it was at the end of `as_of`: later days cut from every list, later customers left out."""
+    """The series as it was at the end of `as_of`: later days cut from every list, later customers left out.
+
+    A measure that is younger than the series stays null.
+    """
     table = pa.table(series)
     columns = {name: table[name].combine_chunks() for name in table.column_names}
     days = columns["days"]
@@ -205,7 +208,7 @@ def truncate(series: pa.Table | pa.RecordBatch, as_of: date) -> pa.Table:
     counts = np.bincount(row[is_known.to_numpy(zero_copy_only=False)], minlength=len(days))
     offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
     for name, column in columns.items():
-        if pa.types.is_list(column.type):
+        if pa.types.is_list(column.type) and not column.null_count:
             columns[name] = pa.ListArray.from_arrays(offsets, column.flatten().filter(is_known), type=column.type)
     columns["as_of"] = pa.repeat(pa.scalar(as_of, pa.date32()), len(days))
     return pa.table(columns).filter(pa.array(counts > 0))

@@ -19,8 +19,8 @@ from spark_jobs.contract.ledger_tables import RUNS
 from spark_jobs.contract.table import Column, Table
 from spark_jobs.lake import publishing as lake_module
 from spark_jobs.lake import run_folder as _run_folder
-from spark_jobs.lake.delta import arrow_schema
 from spark_jobs.lake.ledger import Run, append_run, list_runs
+from spark_jobs.lake.schemas import arrow_schema
 from spark_jobs.lake.store import Lake
 
 SAMPLE = Table(
@@ -330,26 +330,6 @@ def test_a_new_table_says_what_its_contract_says(lake, table):
     assert handle.metadata().partition_columns == [table.partition]
     assert handle.metadata().description == table.grain
     assert handle.protocol().min_writer_version == 2  # nothing that an older reader would not know
-
-
-def test_a_table_whose_contract_changed_is_not_read_as_if_nothing_had_happened(lake):
-    lake.update(WORDS, "one", lambda rows: words("a"))
-    wider = Table("words", "one word", (Column("length", "bigint", "letters"), *WORDS.columns), ("word",), "log")
-    for use in (lake.version, lake.arrow, lambda t: lake.update(t, "one", lambda rows: rows)):
-        with pytest.raises(ChurnError, match="column length is missing"):
-            use(wider)
-
-
-def test_a_column_that_may_be_null_can_be_younger_than_the_table(spark, lake):
-    old = lake.update(WORDS, "one", lambda _: words("a"))
-    length = Column("length", "bigint", "letters", nullable=True)
-    younger = Table("words", WORDS.grain, (*WORDS.columns[:-1], length, WORDS.columns[-1]), ("word",), "log")
-    assert lake.arrow(younger, version=old)["length"].to_pylist() == [None]
-    rows = words("bb", log="two").append_column("length", pa.array([2], pa.int64()))
-    lake.update(younger, "two", lambda _: rows)
-    assert sorted((r["word"], r["length"]) for r in lake.read(spark, younger).collect()) == [("a", None), ("bb", 2)]
-    with pytest.raises(ChurnError, match="column length is not in the contract"):
-        lake.arrow(WORDS)
 
 
 def test_update_replaces_one_partition_and_leaves_no_trace_when_nothing_changes(lake):

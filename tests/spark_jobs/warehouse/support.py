@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.contract.windows import ChurnDefinition
-from spark_jobs.lake import delta as _delta
+from spark_jobs.lake.schemas import arrow_schema
 from spark_jobs.warehouse.records import ModelRecord
 
 DAY = date(2011, 9, 6)
@@ -36,7 +36,7 @@ def make_rows(
         {**row, "customer_id": name, "spend_at_risk": Decimal(10**n) + Decimal("0.05"), **changes}
         for n, name in enumerate(customers)
     ]
-    return pa.Table.from_pylist(rows, _delta.arrow_schema(table))
+    return pa.Table.from_pylist(rows, arrow_schema(table))
 
 
 def make_model(version: str, trained_through: date = date(2011, 1, 31), gate_passed: bool = True) -> ModelRecord:
