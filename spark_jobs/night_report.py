@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.table import Column
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
 from spark_jobs.lake.ledger import Run, list_runs
 from spark_jobs.lake.restatement import find_known_as_of
@@ -29,6 +30,7 @@ from spark_jobs.warehouse.records import ModelRecord
 
 TOP = 20
 BANDS = ("high", "medium", "low")
+MONEY = "shop currency"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -84,7 +86,19 @@ def list_top(scores: pa.Table, before: pa.Table | None, primary: str) -> list[di
         ids = pa.array([row["customer_id"] for row in top])
         rows = before.filter(pc.is_in(before["customer_id"], ids))
         known = dict(zip(rows["customer_id"].to_pylist(), rows[primary].to_pylist(), strict=True))
-    return [{**row, "p": row[primary], "p_before": known.get(row["customer_id"])} for row in top]
+    return [
+        {**row, "p": row[primary], "p_before": known.get(row["customer_id"]),
+         "reason_text": row["reason_text"] or row["reason"]}
+        for row in top
+    ]  # fmt: skip
+
+
+def show_value(column: Column, value: object) -> str:
+    """As the page shows it, by its unit."""
+    if value is None:
+        return "–"
+    formats = {MONEY: "{:,.2f}", "0..1": "{:.0%}"}
+    return formats.get(column.unit, "{}").format(value)
 
 
 def render(
@@ -107,6 +121,8 @@ def render(
         is_hindsight=bool(pc.any(scores["is_hindsight"]).as_py()), known_as_of=known_as_of, before_run=before_run,
         bands_before=sum_bands(before) if before else None, moves=count_moves(scores, before) if before else None,
         top=list_top(scores, before, primary), primary_days=shop.churn.primary_horizon_days,
+        columns=[column for column in churn_risk(shop.churn.horizons_days).columns if column.heading],
+        show=show_value, money=MONEY,
     )  # fmt: skip
 
 

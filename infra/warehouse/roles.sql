@@ -1,7 +1,7 @@
 -- The roles of the warehouse. They cannot log in: give them to your users, e.g.
 --   CREATE ROLE ann LOGIN PASSWORD '...' IN ROLE churn_reader;
 -- `prepare` makes them where they are missing and grants to them, schema by schema; where it may not (it needs
--- CREATEROLE), run this file as an administrator, then `prepare` again. What is granted: spark_jobs/warehouse/schema.py.
+-- CREATEROLE), run this file as an administrator, then `prepare` again. What is granted: spark_jobs/warehouse/schema/grants.py.
 DO $$
 DECLARE
     role text;

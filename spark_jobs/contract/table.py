@@ -15,6 +15,8 @@ class Column:
     nullable  they are null
     default   they have this value: 0, or () for an empty array; for a column that is never null
     neither   they are null until their partition is made anew, which the new code makes due
+
+    heading: its heading on the page of a night, which shows no column without one.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Column:
     unit: str = ""
     nullable: bool = False
     default: int | tuple | None = None
+    heading: str = ""
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,8 @@ def _reason(name: str, rank: int) -> tuple[Column, Column]:
         Column(name, "string", f"the group of inputs whose change or level raises the primary probability {place}; "
                f"{missing}", nullable=True),
         Column(f"{name}_text", "string", f"what {name} is about, as a sentence with numbers of the customer's own "
-               "series; a change is against as many weeks before", nullable=True),
+               "series; a change is against as many weeks before", nullable=True,
+               heading="because of" if rank == 0 else ""),
     )  # fmt: skip
 
 
@@ -168,10 +169,12 @@ def churn_risk(horizons_days: Iterable[int]) -> Table:
             CUSTOMER,
             *probabilities,
             Column("expected_spend", "decimal(18,2)",
-                   "spend less refunds to expect in the primary horizon if the customer stays", "shop currency"),
+                   "spend less refunds to expect in the primary horizon if the customer stays", "shop currency",
+                   heading="expected"),
             Column("spend_at_risk", "decimal(18,2)",
-                   "expected_spend times the churn probability of the primary horizon", "shop currency"),
-            Column("band", "string", "high, medium or low, by the primary horizon's probability"),
+                   "expected_spend times the churn probability of the primary horizon", "shop currency",
+                   heading="at risk"),
+            Column("band", "string", "high, medium or low, by the primary horizon's probability", heading="band"),
             Column("reason_effect", "double", "how much the primary probability falls without what reason names; null "
                    "in band low, and for base_rate", "0..1", nullable=True),
             *(column for rank, name in enumerate(REASON_COLUMNS) for column in _reason(name, rank)),

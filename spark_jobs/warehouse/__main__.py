@@ -3,6 +3,7 @@
 prepare   makes or updates a shop's schema
 load      copies the scores that the lake published for a day, and makes them visible
 promote   lets a registered model score from a day on
+columns   prints every table and view with its columns, types, meanings and units
 
 `python -m infra.local.warehouse` starts and ends the embedded one.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 import pyarrow.compute as pc
@@ -29,11 +30,16 @@ from spark_jobs.runtime.command import add_result, check_as_of, day, run_command
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 from spark_jobs.warehouse.records import UNJUDGED, PublishedRun, RunOrigin
+from spark_jobs.warehouse.schema.columns import describe, list_tables, name_type
+from spark_jobs.warehouse.schema.views import list_views
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = _make_parser().parse_args(argv)
     settings, shop = Settings.from_environment(), load_shop(arguments.shop)
+    if arguments.command == "columns":
+        print("\n".join(describe_columns(shop)))
+        return
     warehouse, lake = connect(settings), Lake(settings.lake(shop.name))
     if arguments.command == "prepare":
         warehouse.prepare(shop)
@@ -111,12 +117,19 @@ def find_day_to_score_again(lake: Lake, effective_from: date) -> date | None:
     return max((run.as_of for run in list_runs(lake, "etl") if run.as_of >= effective_from), default=None)
 
 
+def describe_columns(shop: Shop) -> Iterator[str]:
+    """The lines that say what there is to query, as the contract declares it."""
+    for table in (*list_tables(shop), *(view.table for view in list_views(shop))):
+        yield f"{table.name}: {table.grain}"
+        yield from (f"  {column.name:24} {name_type(column):24} {describe(column)}" for column in table.columns)
+
+
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m spark_jobs.warehouse", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in ("prepare", "load", "promote"):
+    for name in ("prepare", "load", "promote", "columns"):
         commands.add_parser(name).add_argument("--shop", required=True, metavar="SHOP.toml")
     commands.choices["load"].add_argument("--as-of", required=True, type=day, metavar="DAY", action="append",
                                           help="may be repeated")  # fmt: skip

@@ -30,7 +30,8 @@ from spark_jobs.warehouse.models import add_model, add_promotion, find_model, fi
 from spark_jobs.warehouse.protocol import Reading
 from spark_jobs.warehouse.queries import write_query
 from spark_jobs.warehouse.records import ModelRecord, Promotion, PublishedRun, RunOrigin
-from spark_jobs.warehouse.schema import IDENTITY, prepare_schemas
+from spark_jobs.warehouse.schema.grants import IDENTITY
+from spark_jobs.warehouse.schema.prepare import prepare_schemas
 from spark_jobs.warehouse.scores import (
     RunToPublish,
     fetch_value,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -51,6 +53,25 @@ def test_the_page_has_bands_moves_the_top_and_what_it_is_made_from(lake, tmp_pat
     assert "lstm-1" in text
     assert "customer_series v0" in text
     assert "http" not in text.replace("https://www.w3.org", "")
+
+
+def test_the_page_follows_the_contract(lake, monkeypatch):
+    """A column that gets a heading in the contract is shown as its unit asks for, and no other."""
+    publish_night(lake, DAY, "a", reason_effect=0.25, reason_text="No purchases")
+    run, _ = night_report.find_runs(lake, DAY)
+    rows = night_report.read_scores(lake, make_shop("x"), run)
+
+    def shown() -> list[str]:
+        text = night_report.render(make_shop("x"), run, rows, None, make_model("lstm-1"))
+        return re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", text[text.index("Most money at risk") :])[3:]
+
+    assert shown() == [
+        "expected, GBP", "at risk, GBP", "band", "because of", "<code>a</code>", "50%", "–",
+        "100.10", "1.05", "medium", "No purchases",
+    ]  # fmt: skip
+    headed = [replace(c, heading={"reason_effect": "effect"}.get(c.name, "")) for c in SCORES.columns]
+    monkeypatch.setattr(night_report, "churn_risk", lambda _: replace(SCORES, columns=tuple(headed)))
+    assert shown() == ["effect", "<code>a</code>", "50%", "–", "25%"]
 
 
 def test_the_first_night_compares_with_nothing_and_hindsight_is_said(lake):

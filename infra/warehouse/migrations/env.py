@@ -1,7 +1,8 @@
-"""Runs the migrations of one schema inside the caller's transaction; spark_jobs/warehouse/schema.py calls it.
+"""Runs the migrations of one schema inside the caller's transaction; spark_jobs/warehouse/schema/prepare.py calls it.
 
 A migration's SQL names no schema: the caller has set search_path to the one that is being migrated.
-To change a table, add the next file to identity/ (the schema that all shops share) or shop/ (one schema per shop).
+A new column needs no migration: `prepare` adds what the contract has. For any other change of a table
+add the next file to identity/ (the schema that all shops share) or shop/ (one schema per shop).
 """
 
 from alembic import context

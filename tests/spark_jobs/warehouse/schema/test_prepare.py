@@ -14,15 +14,15 @@ from alembic.config import Config
 from spark_jobs import churn_risk
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.shop.file import load_shop
-from spark_jobs.warehouse import schema as _warehouse_schema
 from spark_jobs.warehouse.postgres import PostgresWarehouse
+from spark_jobs.warehouse.schema import prepare
 from tests.conftest import ROOT
 from tests.spark_jobs.warehouse.support import DAY, make_model, make_shop, publish, select
 
 
 def bring_back(warehouse: PostgresWarehouse, shop, revision: str) -> None:
     """The layout of this revision of the shop's schema, so that the next prepare has something to do."""
-    migrations = _warehouse_schema._MIGRATIONS
+    migrations = prepare._MIGRATIONS
     engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(warehouse.url))
     with engine.begin() as connection:
         connection.exec_driver_sql(f"SET LOCAL search_path TO {shop.name}")

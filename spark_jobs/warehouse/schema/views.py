@@ -1,11 +1,11 @@
-"""The views over what came of the scores. Helper of postgres.py; columns and meanings: contract/warehouse_tables.py.
+"""The views of a shop. Their columns and meanings: contract/tables.py and contract/warehouse_tables.py.
 
 {schema} is the shop's, {log_since} the first day of its contact log by shop.toml, or NULL.
 
 contact_lift counts each customer once, by the first plan that ever named him. Customers who were merged are one, also
-with the contacts and plans of before. Plans after it depend on what became of
-the first: whoever was kept by a contact is there to be planned again. So they are no fair draw any more, and their
-outcomes, alike for one customer, would make the intervals too short.
+with the contacts and plans of before. Later plans depend on what became of the first: whoever was kept by a contact is
+there to be planned again. So they are no fair draw any more, and their outcomes, alike for one customer, would make the
+intervals too short.
 
 Intervals of contact_lift are 95 %: of the churn rates' difference by Agresti and Caffo (The American Statistician 54,
 2000), which holds for small groups too; of the mean spends' difference by Welch's standard error.
@@ -17,13 +17,28 @@ because of the plan (Imbens and Angrist, Econometrica 62, 1994), with the standa
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
+import psycopg
+from psycopg import sql
+
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Table
-from spark_jobs.contract.warehouse_tables import CONTACT_LIFT, CONTACT_LIST
+from spark_jobs.contract.tables import churn_risk
+from spark_jobs.contract.warehouse_tables import CONTACT_LIFT, CONTACT_LIST, CONTACT_PLAN
+from spark_jobs.warehouse.schema.columns import RUN_COLUMNS, read_columns
+
+_CURRENT_CHURN_RISK = """
+    SELECT {columns} FROM (
+        SELECT as_of, run_id FROM {schema}.published_runs WHERE superseded_at IS NULL ORDER BY as_of DESC LIMIT 1
+    ) AS visible JOIN {schema}.churn_risk AS risk USING (as_of, run_id)"""
+
+_CHURN_RISK_HISTORY = """
+    SELECT {columns} FROM {schema}.published_runs AS visible
+    JOIN {schema}.churn_risk AS risk USING (as_of, run_id) WHERE visible.superseded_at IS NULL"""
 
 _CONTACT_LIST = """
-    SELECT plan.as_of, plan.rank, plan.customer_id, plan.expected_profit, risk.band, risk.expected_spend,
-           risk.spend_at_risk, risk.reason_text, risk.reason_2_text
-    FROM {schema}.contact_plan AS plan
+    SELECT {columns} FROM {schema}.contact_plan AS plan
     JOIN {schema}.churn_risk AS risk USING (as_of, run_id, customer_id)
     WHERE NOT plan.is_control
     AND plan.as_of = (SELECT max(as_of) FROM {schema}.published_runs WHERE superseded_at IS NULL)
@@ -108,4 +123,38 @@ _CONTACT_LIFT = (
     FROM halves"""
 )
 
-PROOF_VIEWS: tuple[tuple[Table, str], ...] = ((CONTACT_LIST, _CONTACT_LIST), (CONTACT_LIFT, _CONTACT_LIFT))
+
+@dataclass(frozen=True)
+class View:
+    """A view with the columns of `table`; {columns} in its query are those, each of plan or else of risk."""
+
+    table: Table
+    query: str
+
+
+def list_views(shop: Shop) -> list[View]:
+    scores = churn_risk(shop.churn.horizons_days)
+    scores = replace(scores, columns=(*scores.columns, *RUN_COLUMNS))
+    grain = "the churn risk of every eligible customer on"
+    return [
+        View(
+            replace(scores, name="current_churn_risk", grain=f"{grain} the newest published day"), _CURRENT_CHURN_RISK
+        ),
+        View(replace(scores, name="churn_risk_history", grain=f"{grain} every published day"), _CHURN_RISK_HISTORY),
+        View(CONTACT_LIST, _CONTACT_LIST),
+        View(CONTACT_LIFT, _CONTACT_LIFT),
+    ]
+
+
+def make_view(connection: psycopg.Connection, shop: Shop, view: View) -> None:
+    """Makes the view, or adds to it: a column that a view has had stays, at its place."""
+    names = dict.fromkeys([*read_columns(connection, shop.name, view.table.name), *view.table.column_names])
+    planned = CONTACT_PLAN.column_names if view.table is CONTACT_LIST else ()
+    columns = [sql.Identifier("plan" if name in planned else "risk", name) for name in names]
+    query = sql.SQL(view.query).format(
+        schema=sql.Identifier(shop.name),
+        columns=sql.SQL(", ").join(columns),
+        log_since=sql.Literal(shop.contact and shop.contact.log_since),
+    )
+    place = sql.Identifier(shop.name, view.table.name)
+    connection.execute(sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(place, query))

@@ -1,0 +1,112 @@
+"""What does the warehouse consist of? Helper of postgres.py.
+
+Tables come from the versioned migrations in infra/warehouse/migrations. What follows from the contract and the shop's
+file is made here: columns that are new, probability columns, views, comments and grants.
+
+The schemas' comments name the layout they were prepared for. While that is the wanted one, `prepare_schemas` only
+reads: most changes wait for every open reader, and meanwhile make new ones wait.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+import psycopg
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from psycopg import sql
+
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.lake.keys import code_hash
+from spark_jobs.warehouse.schema.columns import comment, follow_contract, list_tables
+from spark_jobs.warehouse.schema.grants import IDENTITY, grant_all, list_roles, make_roles
+from spark_jobs.warehouse.schema.views import list_views, make_view
+
+_MIGRATIONS = Path(__file__).resolve().parents[3] / "infra" / "warehouse" / "migrations"
+_LOCK_WAIT = "10s"
+
+
+def prepare_schemas(url: str, shop: Shop) -> None:
+    """Brings the shared schema and the shop's to the wanted layout, in one transaction; idempotent."""
+    _check_name(shop.name)
+    # Not by URL: SQLAlchemy reads URLs in its own way, and might show them.
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=sqlalchemy.NullPool
+    )
+    with engine.begin() as migrating:
+        connection = migrating.connection.driver_connection
+        connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('churn prepare', 0))")
+        if _is_prepared(connection, shop):
+            return
+        make_roles(connection)
+        for schema, branch in ((IDENTITY, "identity"), (shop.name, "shop")):
+            _make_schema(connection, schema)
+            _migrate(migrating, schema, branch)
+        follow_contract(connection, shop)
+        for table in list_tables(shop):
+            comment(connection, shop.name, "TABLE", table)
+        views = list_views(shop)
+        for view in views:
+            make_view(connection, shop, view)
+            comment(connection, shop.name, "VIEW", view.table)
+        grant_all(connection, shop.name, [view.table.name for view in views])
+        _comment_schemas(connection, shop)
+
+
+def _check_name(name: str) -> None:
+    if name in (IDENTITY, "public", "information_schema") or name.startswith("pg_"):
+        raise ChurnError(f"the warehouse has a schema {name!r} of its own: give the shop another name")
+
+
+def _is_prepared(connection: psycopg.Connection, shop: Shop) -> bool:
+    query = "SELECT obj_description(to_regnamespace(quote_ident(%s)), 'pg_namespace')"
+    identity, ours = (connection.execute(query, [name]).fetchone()[0] for name in (IDENTITY, shop.name))
+    wanted = _schema_comments(connection, shop)
+    return (identity, ours) == (wanted[IDENTITY], wanted[shop.name])
+
+
+def _schema_comments(connection: psycopg.Connection, shop: Shop) -> dict[str, str]:
+    """Each schema's purpose and layout: a hash of what made it, the roles that grants were possible to included."""
+    code = code_hash(__package__, "infra.warehouse.migrations")
+    common = sha256(f"{code} {list_roles(connection)}".encode())
+    shops = common.copy()
+    log_since = shop.contact and shop.contact.log_since
+    shops.update(repr((*list_tables(shop), *list_views(shop), log_since)).encode())
+    return {
+        IDENTITY: f"customer ids of all shops; layout {common.hexdigest()[:16]}",
+        shop.name: f"churn risk of {shop.title or shop.name}; layout {shops.hexdigest()[:16]}",
+    }
+
+
+def _comment_schemas(connection: psycopg.Connection, shop: Shop) -> None:
+    for schema, text in _schema_comments(connection, shop).items():
+        statement = sql.SQL("COMMENT ON SCHEMA {} IS {}")
+        connection.execute(statement.format(sql.Identifier(schema), sql.Literal(text)))
+
+
+def _make_schema(connection: psycopg.Connection, name: str) -> None:
+    if connection.execute("SELECT to_regnamespace(quote_ident(%s))", [name]).fetchone()[0] is None:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+
+
+def _migrate(migrating: sqlalchemy.Connection, schema: str, branch: str) -> None:
+    """Runs what is missing of the branch's migrations, with the schema in front of the search path."""
+    config = Config(attributes={"connection": migrating, "schema": schema})
+    for option, value in (
+        ("script_location", str(_MIGRATIONS)),
+        ("version_locations", str(_MIGRATIONS / branch)),
+        ("path_separator", "newline"),  # a path may hold anything else
+    ):
+        config.set_main_option(option, value.replace("%", "%%"))
+    connection = migrating.connection.driver_connection
+    connection.execute(sql.SQL("SET LOCAL search_path TO {}, pg_temp").format(sql.Identifier(schema)))
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise ChurnError(f"schema {schema} of the warehouse cannot be brought up to date: {error}") from None
+    connection.execute("SET LOCAL search_path TO DEFAULT")
