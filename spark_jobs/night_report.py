@@ -40,7 +40,7 @@ def find_runs(lake: Lake, as_of: date) -> tuple[Run, Run | None]:
     if as_of not in newest:
         raise MissingInputError(f"no published scores as of {as_of}: score that day first")
     before = max((day for day in newest if day < as_of), default=None)
-    return newest[as_of], newest.get(before)
+    return newest[as_of], newest[before] if before else None
 
 
 def read_scores(lake: Lake, shop: Shop, run: Run) -> pa.Table:

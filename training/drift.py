@@ -245,8 +245,8 @@ def keep(warehouse: Warehouse, shop: Shop, as_of: date, findings: list[Finding])
 def show(findings: list[Finding], console: Console) -> None:
     """One line for each thing that asks for an action, and one for each kind that does not."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for kind, of_kind in groupby(findings, key=lambda finding: finding.kind):
-        of_kind = list(of_kind)
+    for kind, group in groupby(findings, key=lambda finding: finding.kind):
+        of_kind = list(group)
         for finding in of_kind:
             if finding.action != OK:
                 table.add_row(finding.action, kind, finding.subject, finding.finding)

@@ -73,7 +73,7 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[dict]
     record, is_too_late = found
     spec, model = load_spend(record.location, record.bundle_hash)
     lines = {horizon: line for horizon, line in model.sales.items() if line} if model else {}
-    if not lines:
+    if model is None or not lines:
         return []
     series = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
     count, sums = add_up(series, spec, lines, model.limits)

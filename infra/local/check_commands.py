@@ -42,7 +42,9 @@ def is_command(module: str) -> bool:
         spec = find_spec(f"{module}.__main__") if spec and spec.submodule_search_locations else spec
     except ModuleNotFoundError:
         return False
-    return bool(spec and spec.origin) and 'if __name__ == "__main__"' in Path(spec.origin).read_text()
+    if spec is None or spec.origin is None:
+        return False
+    return 'if __name__ == "__main__"' in Path(spec.origin).read_text()
 
 
 if __name__ == "__main__":

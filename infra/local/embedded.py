@@ -189,8 +189,9 @@ class EmbeddedPostgres:
             return port
         # Below the range from which systems lend ports to outgoing connections; by the path, so that homes differ.
         first = int(sha256(str(self.folder).encode()).hexdigest(), 16) % 10_000
-        port = next((p for n in range(100) if is_free(p := 20_000 + (first + n) % 10_000)), None)
-        if port is None:
+        free = (p for n in range(100) if is_free(p := 20_000 + (first + n) % 10_000))
+        port = next(free, 0)
+        if not port:
             raise ChurnError("no free port found for the warehouse between 20000 and 29999")
         draft = self._port_file.with_name("port.draft")
         draft.write_text(f"{port}\n")

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from spark_jobs.contract.errors import ChurnError
 
@@ -104,7 +105,7 @@ def _can_run(program: Path, owner: pwd.struct_passwd) -> bool:
         return False
 
 
-def _as_user(owner: pwd.struct_passwd) -> dict[str, object]:
+def _as_user(owner: pwd.struct_passwd) -> dict[str, Any]:
     return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
 
 

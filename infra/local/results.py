@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import probability_column
@@ -31,7 +33,10 @@ def show_results(console: Console, settings: Settings, shop: Shop, as_of: date) 
     """Prints the newest scores, the metrics of the model behind them, and the next steps."""
     warehouse = connect(settings)
     console.print(make_risk_table(warehouse.top_at_risk(shop, TOP), shop))
-    model, _ = warehouse.model_for(shop, as_of)
+    found = warehouse.model_for(shop, as_of)
+    if found is None:
+        raise MissingInputError(f"no promoted model for {shop.name}: make train SHOP=… AS_OF=… PROMOTE=1")
+    model, _ = found
     console.print(make_metrics_table(read_gate(model), model))
     console.print(f"The model that scores: {model.kind} {model.version}, learned up to {model.trained_through}")
     report = settings.reports(shop.name) / f"report_{model.trained_through}.html"
@@ -40,7 +45,7 @@ def show_results(console: Console, settings: Settings, shop: Shop, as_of: date) 
     console.print("Is all well:              make status")
 
 
-def make_risk_table(rows: Sequence[Mapping[str, object]], shop: Shop) -> Table:
+def make_risk_table(rows: Sequence[Mapping[str, Any]], shop: Shop) -> Table:
     """The customers with the most money at risk, as current_churn_risk gives them."""
     days = shop.churn.horizons_days
     title = f"The {len(rows)} customers with the most money at risk" + (f" as of {rows[0]['as_of']}" if rows else "")
@@ -55,12 +60,12 @@ def make_risk_table(rows: Sequence[Mapping[str, object]], shop: Shop) -> Table:
     return table
 
 
-def read_gate(model: ModelRecord) -> Mapping[str, object]:
+def read_gate(model: ModelRecord) -> Mapping[str, Any]:
     """What the gate measured: the cut-off, and a row of metrics for each method and horizon."""
     return json.loads(Path(model.location, "metrics.json").read_text())
 
 
-def make_metrics_table(gate: Mapping[str, object], model: ModelRecord) -> Table:
+def make_metrics_table(gate: Mapping[str, Any], model: ModelRecord) -> Table:
     """Every method at every horizon, on customers and days that none of them had seen."""
     table = Table(title=f"What was said on {gate['cutoff']}, judged by what happened since")
     for name in ("days", "method", "customers", "churned", *METRICS.values()):

@@ -32,7 +32,7 @@ def land_raw_files(shop: Shop, settings: Settings) -> None:
 def prepare_warehouse(shop: Shop) -> None:
     """Starts the embedded warehouse where it is the one, and makes the shop's schema."""
     warehouse.start(Settings.from_environment())
-    command = [JOBS_PYTHON, "-m", "spark_jobs.warehouse", "prepare", "--shop", shop.path]
+    command = [str(JOBS_PYTHON), "-m", "spark_jobs.warehouse", "prepare", "--shop", str(shop.path)]
     if subprocess.run(command, cwd=ROOT).returncode != 0:
         raise ChurnError("the warehouse could not be prepared: see its message above")
 

@@ -210,8 +210,8 @@ def resolve_days(
         raise ChurnError(f"{as_of or first} disagrees with the run's partition {partition_key}: give one of them")
     if first and last:
         return _days_between(parse_day(first), parse_day(last))
-    if as_of or partition_key:
-        return [parse_day(as_of or partition_key)]
+    if day := as_of or partition_key:
+        return [parse_day(day)]
     return [run_after.astimezone(ZoneInfo(time_zone)).date() - timedelta(days=1)]
 
 

@@ -49,14 +49,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             check_as_of(shop, as_of)
         loaded = [load_scores(warehouse, lake, shop, as_of) for as_of in sorted(set(arguments.as_of))]
         newest = loaded[-1]
-        told = {"model": newest.model_version, "code": newest.code, "tables": newest.inputs}
-        write_result(arguments.result, {"runs": [run.run_id for run in loaded], **told})
+        write_result(arguments.result, {"runs": [run.run_id for run in loaded], "model": newest.model_version,
+                                        "code": newest.code, "tables": newest.inputs})  # fmt: skip
     else:
         warehouse.prepare(shop)
         effective_from = promote(warehouse, shop, arguments.version, arguments.effective_from, arguments.once)
         again = find_day_to_score_again(lake, effective_from)
-        told = {"version": arguments.version, "effective_from": effective_from, "score_again": again}
-        write_result(arguments.result, told)
+        write_result(arguments.result, {"version": arguments.version, "effective_from": effective_from,
+                                        "score_again": again})  # fmt: skip
 
 
 def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> PublishedRun:
@@ -99,8 +99,8 @@ def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date
         return effective_from
     nights = [run.as_of for run in warehouse.published(shop)]
     next_night = max(nights) + timedelta(days=1) if nights else effective_from
-    scorer, _ = warehouse.model_for(shop, next_night)
     model = warehouse.model(shop, version)
+    scorer, _ = warehouse.model_for(shop, next_night) or (model, False)
     gate = "" if model.gate_passed else ", although no kind passed the gate of its training"
     gate = gate if model.is_judged else f", although {UNJUDGED}"
     instead = ""

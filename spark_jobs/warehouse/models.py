@@ -48,7 +48,7 @@ def add_promotion(
     mine = [day for version, day in before if version == model.version]
     if is_once and mine:
         return Promotion(mine[0], is_new=False)
-    (last_scored,) = connection.execute(sql.SQL("SELECT max(as_of) FROM {}").format(runs)).fetchone()
+    (last_scored,) = connection.execute(sql.SQL("SELECT max(as_of) FROM {}").format(runs)).fetchone() or (None,)
     day = effective_from or max(model.trained_through, last_scored or date.min)
     newest_version, newest_day = before[0] if before else (None, date.min)
     says_so = newest_day == day if effective_from else newest_day <= day

@@ -195,4 +195,4 @@ def _errors_in_one_line(url: str) -> Iterator[None]:
         text = text.replace(str(password), "***") if password else text
         is_transient = isinstance(error, psycopg.OperationalError | adbc.OperationalError)
         kind = TransientError if is_transient else ChurnError
-        raise kind(f"warehouse: {text}{_HINTS.get(getattr(error, 'sqlstate', None), '')}") from None
+        raise kind(f"warehouse: {text}{_HINTS.get(getattr(error, 'sqlstate', None) or '', '')}") from None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from spark_jobs.contract.tables import probability_column
 from spark_jobs.warehouse.protocol import Reading
@@ -59,7 +60,7 @@ QUERIES: Mapping[Reading, str] = {
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 
 
-def write_query(name: Reading, shop_name: str, parameters: Mapping[str, object]) -> tuple[str, list[object]]:
+def write_query(name: Reading, shop_name: str, parameters: Mapping[str, Any]) -> tuple[str, list[object]]:
     """The query with the placeholders $1, $2, and their values in that order."""
     columns = ", ".join(probability_column(days) for days in parameters.get("horizons_days", ()))
     query = QUERIES[name].replace("{p}", columns)

@@ -81,8 +81,8 @@ def replace_rows(
     wanted = arrow_schema(table)
     given = pa.Table.from_pylist(rows, wanted) if isinstance(rows, list) else rows.select(wanted.names).cast(wanted)
     conditions = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL(f"${n}")) for n, name in enumerate(where, 1)]
-    removal = sql.SQL("DELETE FROM {} WHERE {}")
-    removal = removal.format(sql.Identifier(schema, table.name), sql.SQL(" AND ").join([sql.SQL("true"), *conditions]))
+    chosen = sql.SQL(" AND ").join([sql.SQL("true"), *conditions])
+    removal = sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(schema, table.name), chosen)
     cursor.execute(removal.as_string(None), tuple(where.values()))
     cursor.adbc_ingest(table.name, given, mode="append", db_schema_name=schema)
 
@@ -128,7 +128,7 @@ def _move_pointer(cursor: adbc.Cursor, run: RunToPublish, row_count: int) -> Non
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::date)"""
     _execute(cursor, run, supersede, run.as_of)
     origin = run.origin
-    made_from = (None, None, None, None)
+    made_from: tuple[object, ...] = (None, None, None, None)
     if origin:
         made_from = (origin.model_version, origin.code, json.dumps(dict(origin.inputs)), origin.known_as_of)
     _execute(cursor, run, point, run.as_of, run.run_id, row_count, run.lake_version, run.is_hindsight, *made_from)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psycopg
@@ -60,7 +60,7 @@ def grant_all(connection: psycopg.Connection, schema: str, views: Sequence[str])
         connection.execute(statement.format(sql.Identifier(schema), sql.Identifier(LOADER)))
 
 
-def _grant(connection: psycopg.Connection, schema: str, role: str, privileges: dict[str, tuple[str, ...]]) -> None:
+def _grant(connection: psycopg.Connection, schema: str, role: str, privileges: Mapping[str, tuple[str, ...]]) -> None:
     if not privileges:
         return
     place, to = sql.Identifier(schema), sql.Identifier(role)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
+from typing import cast
 
 import psycopg
 import sqlalchemy
@@ -38,7 +39,7 @@ def prepare_schemas(url: str, shop: Shop) -> None:
         "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=sqlalchemy.NullPool
     )
     with engine.begin() as migrating:
-        connection = migrating.connection.driver_connection
+        connection = _driver_of(migrating)
         connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('churn prepare', 0))")
         if _is_prepared(connection, shop):
@@ -58,6 +59,10 @@ def prepare_schemas(url: str, shop: Shop) -> None:
         _comment_schemas(connection, shop)
 
 
+def _driver_of(migrating: sqlalchemy.Connection) -> psycopg.Connection:
+    return cast(psycopg.Connection, migrating.connection.driver_connection)
+
+
 def _check_name(name: str) -> None:
     if name in (IDENTITY, "public", "information_schema") or name.startswith("pg_"):
         raise ChurnError(f"the warehouse has a schema {name!r} of its own: give the shop another name")
@@ -65,9 +70,8 @@ def _check_name(name: str) -> None:
 
 def _is_prepared(connection: psycopg.Connection, shop: Shop) -> bool:
     query = "SELECT obj_description(to_regnamespace(quote_ident(%s)), 'pg_namespace')"
-    identity, ours = (connection.execute(query, [name]).fetchone()[0] for name in (IDENTITY, shop.name))
     wanted = _schema_comments(connection, shop)
-    return (identity, ours) == (wanted[IDENTITY], wanted[shop.name])
+    return all(connection.execute(query, [name]).fetchone() == (text,) for name, text in wanted.items())
 
 
 def _schema_comments(connection: psycopg.Connection, shop: Shop) -> dict[str, str]:
@@ -90,7 +94,7 @@ def _comment_schemas(connection: psycopg.Connection, shop: Shop) -> None:
 
 
 def _make_schema(connection: psycopg.Connection, name: str) -> None:
-    if connection.execute("SELECT to_regnamespace(quote_ident(%s))", [name]).fetchone()[0] is None:
+    if connection.execute("SELECT to_regnamespace(quote_ident(%s))", [name]).fetchone() == (None,):
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
 
 
@@ -103,7 +107,7 @@ def _migrate(migrating: sqlalchemy.Connection, schema: str, branch: str) -> None
         ("path_separator", "newline"),  # a path may hold anything else
     ):
         config.set_main_option(option, value.replace("%", "%%"))
-    connection = migrating.connection.driver_connection
+    connection = _driver_of(migrating)
     connection.execute(sql.SQL("SET LOCAL search_path TO {}, pg_temp").format(sql.Identifier(schema)))
     try:
         command.upgrade(config, "head")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 import sys
@@ -17,25 +16,10 @@ import pyarrow.dataset as ds
 import pytest
 
 from spark_jobs.contract.errors import AuditError
-from spark_jobs.warehouse.postgres import PostgresWarehouse
 from spark_jobs.warehouse.scores import remove_invisible_rows
-from tests.spark_jobs.warehouse.support import DAY, make_rows, make_shop, publish, select
+from tests.spark_jobs.warehouse.support import DAY, make_rows, publish, select
 
 ROOT = Path(__file__).resolve().parents[3]
-NUMBERS = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def warehouse(warehouse_url):
-    return PostgresWarehouse(warehouse_url)
-
-
-@pytest.fixture
-def shop(warehouse):
-    """A shop of the test's own, with a schema."""
-    shop = make_shop(f"publish_{next(NUMBERS)}")
-    warehouse.prepare(shop)
-    return shop
 
 
 def test_published_rows_are_the_given_rows(warehouse, shop):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -14,27 +13,13 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.table import Column
 from spark_jobs.contract.warehouse_tables import CONTACT_LIST, CONTACT_PLAN, EXPECTED_SALES, PROOF_TABLES
 from spark_jobs.warehouse.__main__ import describe_columns
-from spark_jobs.warehouse.postgres import PostgresWarehouse
 from spark_jobs.warehouse.schema import columns, views
-from tests.spark_jobs.warehouse.support import DAY, make_rows, make_shop, publish, select
+from tests.spark_jobs.warehouse.support import DAY, make_rows, publish, select
 
-NUMBERS = itertools.count(1)
 SALES = {"as_of": DAY, "horizon_days": 60, "customers": 2, "expected": Decimal(18), "model_version": "lstm-1",
          "is_hindsight": False}  # fmt: skip
 TRIES = Column("tries", "int", "so many tries", default=0)
 BEST = Column("best", "decimal(18,2)", "the best that was ever seen", "shop currency", nullable=True)
-
-
-@pytest.fixture
-def warehouse(warehouse_url):
-    return PostgresWarehouse(warehouse_url)
-
-
-@pytest.fixture
-def shop(warehouse):
-    shop = make_shop(f"columns_{next(NUMBERS)}")
-    warehouse.prepare(shop)
-    return shop
 
 
 def declare(monkeypatch, *changed) -> None:

@@ -1,7 +1,9 @@
-"""Does a warehouse that was made before keep what it holds when it is brought up to date?"""
+"""Is a new warehouse made whole, and does an older one keep what it holds when it is brought up to date?"""
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 
 from spark_jobs import churn_risk
-from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.warehouse.postgres import PostgresWarehouse
 from spark_jobs.warehouse.schema import prepare
@@ -35,9 +37,42 @@ def bring_back(warehouse: PostgresWarehouse, shop, revision: str) -> None:
     engine.dispose()
 
 
-@pytest.fixture
-def warehouse(warehouse_url):
-    return PostgresWarehouse(warehouse_url)
+def test_prepare_again_takes_no_lock_that_a_reader_could_feel(warehouse, shop):
+    with psycopg.connect(warehouse.url) as reader:
+        reader.execute(f"LOCK TABLE {shop.name}.churn_risk, {shop.name}.current_churn_risk IN ACCESS SHARE MODE")
+        begin = time.monotonic()
+        warehouse.prepare(shop)
+    assert time.monotonic() - begin < 5
+
+
+def test_concurrent_prepares_of_new_shops_succeed(warehouse):
+    shops = [make_shop(name) for name in ("side_by_side", "side_by_side", "side_by_side_2")]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(warehouse.prepare, shops))
+    for shop in shops:
+        assert warehouse.published(shop) == []
+
+
+def test_every_table_view_and_column_has_a_comment(warehouse, shop):
+    query = """SELECT relname, attname FROM pg_class AS r
+        LEFT JOIN pg_attribute AS a ON attrelid = r.oid AND attnum >= 0 AND NOT attisdropped
+        WHERE relnamespace IN ('identity'::regnamespace, current_schema()::regnamespace) AND NOT relispartition
+        AND relkind IN ('r', 'p', 'v') AND relname <> 'alembic_version'
+        AND (obj_description(r.oid, 'pg_class') IS NULL OR col_description(r.oid, attnum) IS NULL)"""
+    assert select(warehouse, shop, query) == []
+    comment = (
+        "SELECT col_description('current_churn_risk'::regclass, attnum) FROM pg_attribute "
+        "WHERE attrelid = 'current_churn_risk'::regclass AND attname = 'spend_at_risk'"
+    )
+    assert select(warehouse, shop, comment) == [
+        ("expected_spend times the churn probability of the primary horizon [shop currency]",)
+    ]
+
+
+@pytest.mark.parametrize("name", ["identity", "public", "pg_shop", "information_schema"])
+def test_shop_cannot_be_named_like_a_schema_that_exists_anyway(warehouse, name):
+    with pytest.raises(ChurnError, match="give the shop another name"):
+        warehouse.prepare(make_shop(name))
 
 
 def test_promotions_of_before_leave_every_day_its_model(warehouse):
