@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime, timedelta
 
 import fsspec
@@ -43,7 +43,7 @@ class DeliverySensor(BaseSensorOperator):
 
     template_fields = ("days", "is_wanted")
 
-    def __init__(self, *, log_name: str, shop: Shop, days: object, is_wanted: str, **kwargs):
+    def __init__(self, *, log_name: str, shop: Shop, days: Sequence[str], is_wanted: str, **kwargs):
         super().__init__(**kwargs)
         self.shop_file, self.log_name, self.days, self.is_wanted = str(shop.path), log_name, days, is_wanted
 

@@ -23,6 +23,7 @@ tried three times by then. To make earlier days, trigger the DAG with a day or a
 with half of its files keeps saying what was known then; to see what it would have said, trigger it with `restate`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, CronPartitionTimetable
@@ -92,7 +93,7 @@ def build_etl(shop: Shop) -> DAG:
     return dag
 
 
-def add_log(shop: Shop, log: str, days: object) -> SparkJobOperator:
+def add_log(shop: Shop, log: str, days: Sequence[str]) -> SparkJobOperator:
     """The cleaning of one log, after the wait for its files where they have days."""
     clean = SparkJobOperator(
         task_id=f"clean_{log}", job="clean", shop=shop, days=days, last_only=True,

@@ -28,12 +28,13 @@ Shops that trust the gate set `schedule.auto_promote`. To try a training without
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from dags import forms
 from dags.common import GPU_POOL, SPARK_POOL, every_sunday, make_dag, resolve_days
@@ -62,10 +63,12 @@ def describe_model(model: dict) -> str:
 
 
 @task.branch(execution_timeout=timedelta(minutes=1), doc_md="Who decides about the model: a person, or the gate?")
-def gate(model: dict | None, params: dict | None = None, ti=None) -> str | None:
+def gate(model: dict | None, params=None, ti=None) -> str | None:
     """The next task; none where nothing is to be promoted. Airflow fills in the last two arguments."""
     if params["dry_run"] or params["register_only"]:
         return None
+    if model is None:
+        raise AirflowFailException("the training left no result: clear the task train")
     ti.xcom_push(key="text", value=describe_model(model))
     return "promote" if params["auto_promote"] and model["gate_passed"] else "approve"
 
@@ -98,7 +101,7 @@ def build_train(shop: Shop) -> DAG:
     return dag
 
 
-def add_training(shop: Shop, days: object) -> ReportOperator:
+def add_training(shop: Shop, days: Sequence[str]) -> ReportOperator:
     customer_series = SparkJobOperator(
         task_id="customer_series", job="customer_series", shop=shop, days=days, options=["--all", forms.IF_DRY_RUN],
         pool=SPARK_POOL, reads=lake("customer_day", "merges"), writes=lake("training_series"),

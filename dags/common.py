@@ -74,12 +74,12 @@ def make_scores_asset(shop: Shop) -> Asset:
 
 
 @task(execution_timeout=timedelta(minutes=1), doc_md="Which days is this run about?")
-def resolve_days(time_zone: str, known: list[str], params: dict | None = None, dag_run=None) -> list[str]:
+def resolve_days(time_zone: str, known: list[str], params=None, dag_run=None) -> list[str]:
     """The days, ascending, as texts. known: the DAG's parameters. Airflow fills in the last two arguments."""
-    given = [params.get(name) for name in ("as_of", "first_day", "last_day")]
+    as_of, first, last = (params.get(name) for name in ("as_of", "first_day", "last_day"))
     try:
         forms.refuse_unknown(dag_run.conf or {}, known)
-        days = settings.resolve_days(time_zone, dag_run.run_after, *given, dag_run.partition_key)
+        days = settings.resolve_days(time_zone, dag_run.run_after, as_of, first, last, dag_run.partition_key)
     except ChurnError as error:
         raise AirflowFailException(str(error)) from None
     return [day.isoformat() for day in days]

@@ -48,10 +48,17 @@ END_SECONDS = leash.GRACE_SECONDS + 5
 class _Job:
     """What both operators share: arguments, the leash, the verdict on a failure, the lineage.
 
-    days: of the run; with last_only the job hears of the last one only, because it covers the earlier ones.
+    days: of the run, a template until Airflow renders it; with last_only the job hears of the last one only, because it
+    covers the earlier ones.
     reads, writes: tables, as lineage.py names them.
     """
 
+    shop_file: str
+    days: Sequence[str]
+    options: Sequence[str]
+    last_only: bool
+    reads: Sequence[str]
+    writes: Sequence[str]
     told: dict | None = None  # a command's result
 
     def get_openlineage_facets_on_start(self) -> object:
@@ -87,8 +94,8 @@ class SparkJobOperator(_Job, SparkSubmitOperator):
 
     lock: Path | None = None
 
-    def __init__(self, *, job: str, shop: Shop, days: object, options: Sequence[str] = (), last_only: bool = False,
-                 reads: Sequence[str] = (), writes: Sequence[str] = (), **kwargs):  # fmt: skip
+    def __init__(self, *, job: str, shop: Shop, days: Sequence[str], options: Sequence[str] = (),
+                 last_only: bool = False, reads: Sequence[str] = (), writes: Sequence[str] = (), **kwargs):  # fmt: skip
         application = str(Path(spark_jobs.__file__).with_name(f"{job}.py"))
         super().__init__(name=f"{job}__{shop.name}", application=application, spark_binary=str(SPARK_SUBMIT), **kwargs)
         self.shop_file, self.days, self.options, self.last_only = str(shop.path), days, list(options), last_only
@@ -128,7 +135,7 @@ class CommandOperator(_Job, BaseOperator):
 
     template_fields = ("days", "options", "skip_if")
 
-    def __init__(self, *, command: Sequence[str], shop: Shop, days: object, options: Sequence[str] = (),
+    def __init__(self, *, command: Sequence[str], shop: Shop, days: Sequence[str], options: Sequence[str] = (),
                  last_only: bool = False, with_result: bool = False, skip_if: str = "", reads: Sequence[str] = (),
                  writes: Sequence[str] = (), **kwargs):  # fmt: skip
         super().__init__(**kwargs)
@@ -137,7 +144,7 @@ class CommandOperator(_Job, BaseOperator):
         self.with_result, self.skip_if = with_result, skip_if
         self.reads, self.writes = list(reads), list(writes)
 
-    def execute(self, context) -> object:
+    def execute(self, context) -> dict | None:
         if self.skip_if:
             raise AirflowSkipException(self.skip_if)
         with tempfile.TemporaryDirectory(prefix="churn_result_") as folder:
@@ -158,7 +165,7 @@ class CommandOperator(_Job, BaseOperator):
         leashed = [sys.executable, leash.__file__, str(os.getpid()), str(self.find_lock(context)), *command]
         self.process = Popen(leashed, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, text=True, errors="replace")
         try:
-            for line in self.process.stdout:
+            for line in self.process.stdout or ():
                 self.log.info("%s", line.rstrip())
                 tail.append(line.rstrip())
             exit_code = self.process.wait()
@@ -193,7 +200,7 @@ class ReportOperator(CommandOperator):
     operator_extra_links = (ReportLink(),)
     report: str = ""
 
-    def execute(self, context) -> object:
+    def execute(self, context) -> dict | None:
         told = super().execute(context)
         self.report = (told or {}).get("report", "")
         return told

@@ -85,7 +85,7 @@ def run_by_hand(shop: Shop, as_of: date, *commands: Sequence[str]) -> float:
     """The seconds that they take, one after the other."""
     begin = time.monotonic()
     for module, *options in commands:
-        command = [JOBS_PYTHON, "-m", module, *options, "--shop", shop.path, "--as-of", str(as_of)]
+        command: list[str | Path] = [JOBS_PYTHON, "-m", module, *options, "--shop", shop.path, "--as-of", str(as_of)]
         if (done := subprocess.run(command, cwd=ROOT, capture_output=True, text=True)).returncode != 0:
             raise ChurnError(f"{module} as of {as_of} failed: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
     return time.monotonic() - begin

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def write_tables(backtests: Sequence[Backtest]) -> str:
     titles = [of.title for of in backtests]
     links = ", ".join(f"[{of.title}](infra/docs/backtest_{of.name}.md)" for of in backtests)
     ranks = [["method, mean rank", *titles, "all tasks"], _write_ranks("promoted", backtests, lambda s: s["mean_rank"])]
-    ranks += [_write_ranks(m, backtests, lambda s, m=m: _row(s, m)["mean_rank"]) for m in methods]
+    ranks += [_write_ranks(m, backtests, partial(_mean_rank, method=m)) for m in methods]
     gains = [["AUROC, promoted − method", *titles]]
     gains += [[method, *(_write_gain(_row(of.summary, method)) for of in backtests)] for method in methods]
     parts = [_write_table([_PROMOTED_HEADING, *map(_write_promoted, backtests)]), _write_table(ranks)]
@@ -138,6 +139,10 @@ def _write_ways(backtests: Sequence[Backtest]) -> list[str]:
 
 def _row(summary: dict, method: str) -> dict:
     return next(row for row in summary["methods"] if row["method"] == method)
+
+
+def _mean_rank(summary: dict, method: str) -> float:
+    return _row(summary, method)["mean_rank"]
 
 
 def _write_ranks(name: str, backtests: Sequence[Backtest], read: Callable[[dict], float]) -> list[str]:

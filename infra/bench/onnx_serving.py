@@ -21,7 +21,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -72,13 +72,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = read_settings()
     folder = settings.home / "downloads" / "onnx"
     fetch_packages(folder)
-    candidate = find_network(connect(settings), shop, arguments.as_of)
+    candidate, members = find_network(connect(settings), shop, arguments.as_of)
     series = read_series(Lake(settings.lake(shop.name)), shop, [arguments.as_of])[arguments.as_of]
     primary = shop.churn.horizons_days.index(shop.churn.primary_horizon_days)
     tensors, outcome, counts = take_customers(series, candidate.spec, shop, primary)
     starts = {name: time_start(code.format(folder=str(folder))) for name, code in STARTS.items()}
     rows, expected = [COLUMNS], None
-    for name, (size, predict) in make_servers(candidate.members, folder).items():
+    for name, (size, predict) in make_servers(members, folder).items():
         work = partial(predict, tensors.inputs, tensors.lengths)
         p = candidate.calibration.apply(work())
         expected = p if expected is None else expected
@@ -93,23 +93,21 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def fetch_packages(folder: Path) -> None:
     if not folder.exists():
-        command = [find_uv() or install_uv(), "pip", "install", "--quiet", "--no-deps", "--python", sys.executable,
-                   "--target", folder, *PACKAGES]  # fmt: skip
-        if subprocess.run(command).returncode != 0:
+        install = [find_uv() or install_uv(), "pip", "install", "--quiet", "--no-deps", "--python", sys.executable]
+        if subprocess.run([*install, "--target", str(folder), *PACKAGES]).returncode != 0:
             raise ChurnError(f"{', '.join(PACKAGES)} could not be fetched: see uv's message above, and repeat")
     sys.path.append(str(folder))
 
 
-def find_network(warehouse: Warehouse, shop: Shop, as_of) -> Candidate:
-    """The LSTM of the model that scores the day, alone or a part of a blend."""
+def find_network(warehouse: Warehouse, shop: Shop, as_of: date) -> tuple[Candidate, NetworkMembers]:
+    """The model that scores the day, and its LSTM, which is all of it or a part of a blend."""
     found = warehouse.model_for(shop, as_of)
     candidate = load_bundle(found[0].location, found[0].bundle_hash).candidate if found else None
-    members = candidate and (
-        candidate.members.parts.get(LSTM) if isinstance(candidate.members, BlendMembers) else candidate.members
-    )
-    if not isinstance(members, NetworkMembers) or not isinstance(members.network, LeanNetwork):
+    whole = candidate and candidate.members
+    members = whole.parts.get(LSTM) if isinstance(whole, BlendMembers) else whole
+    if candidate is None or not isinstance(members, NetworkMembers) or not isinstance(members.network, LeanNetwork):
         raise ChurnError(f"no LSTM scores {shop.name} on {as_of}: promote a model that has one")
-    return Candidate(LSTM, candidate.spec, members, candidate.calibration, candidate.typical, np.empty(0))
+    return candidate, members
 
 
 def take_customers(

@@ -30,7 +30,7 @@ from infra.local.shops import find_last_day, land_raw_files
 from spark_jobs import contact_plan
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import EMBEDDED, Settings
-from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.model import Contact, Shop
 from spark_jobs.contract.warehouse_tables import CONTACT_PLAN
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         warehouse, console = connect(settings), Console(highlight=False)
         show(Lake(settings.lake(shop.name)), warehouse, shop, last_day, console)
         if shop.contact:
-            console.print(plan_with_keys(warehouse, shop, nights, arguments.draws))
+            console.print(plan_with_keys(warehouse, shop, shop.contact, nights, arguments.draws))
     finally:
         EmbeddedPostgres(settings.home).stop()
 
@@ -89,7 +89,7 @@ def show(lake: Lake, warehouse: Warehouse, shop: Shop, last_day: date, console: 
     drift.show(drift.look(lake, warehouse, shop, last_day), console)
 
 
-def plan_with_keys(warehouse: Warehouse, shop: Shop, nights: Sequence[date], draws: int) -> str:
+def plan_with_keys(warehouse: Warehouse, shop: Shop, contact: Contact, nights: Sequence[date], draws: int) -> str:
     """What contact_lift says, on average over the keys."""
     found = []
     for number in range(draws):
@@ -98,7 +98,7 @@ def plan_with_keys(warehouse: Warehouse, shop: Shop, nights: Sequence[date], dra
             for night in nights:
                 morning = datetime.combine(night + timedelta(days=1), time(6), shop.zone)
                 key = sha256(b"%d" % number).digest()
-                contact_plan.run_day(warehouse, shop, shop.contact, night, key, morning)
+                contact_plan.run_day(warehouse, shop, contact, night, key, morning)
         found += [
             lift for lift in warehouse.read(shop, "contact_lift").to_pylist()
             if lift["month"] is None and min(lift["n_contacted"], lift["n_control"]) > 1

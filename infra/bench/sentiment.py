@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow.compute as pc
@@ -31,7 +32,7 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from spark_jobs.cleaning.sentiment import MAX_CHARACTERS, language_of, score_reviews
-from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.runtime.command import run_command
 
 CHINESE, PORTUGUESE = "zh_online_shopping_10_cats.parquet", "olist_subset_order_reviews.parquet"
@@ -90,13 +91,23 @@ def read_written(name: str, languages: Container[str]) -> Reviews:
 
 def read_amazon(sources: Path) -> Reviews:
     """Sentences and people's mean rating of them (-4 to 4), from inside vaderSentiment-3.3.2.tar.gz."""
-    with tarfile.open(sources) as outer:
-        inner = next(outer.extractfile(m) for m in outer if m.name.endswith("hutto_ICWSM_2014.tar.gz"))
-        with tarfile.open(fileobj=inner) as archive:
-            lines = next(archive.extractfile(m) for m in archive if m.name.endswith(AMAZON)).read()
+    with (
+        tarfile.open(sources) as outer,
+        tarfile.open(fileobj=_open_member(outer, "hutto_ICWSM_2014.tar.gz")) as archive,
+    ):
+        lines = _open_member(archive, AMAZON).read()
     rows = [line.split("\t") for line in lines.decode(errors="replace").splitlines()]
     rated = [(text, float(mean)) for _, mean, text in rows if abs(float(mean)) >= 0.5]
     return Reviews("en, Amazon", [text for text, _ in rated], np.array([m > 0 for _, m in rated]), np.zeros(len(rated)))
+
+
+def _open_member(archive: tarfile.TarFile, ending: str) -> IO[bytes]:
+    """The first file of this ending. Raises ChurnError where there is none."""
+    found = next((member for member in archive if member.name.endswith(ending)), None)
+    file = archive.extractfile(found) if found else None
+    if file is None:
+        raise ChurnError(f"{archive.name!r} has no {ending}: give vaderSentiment-3.3.2.tar.gz as it is on PyPI")
+    return file
 
 
 # The libraries: each loader gives a function from text to a number, above 0 for good
@@ -229,7 +240,7 @@ def measure(folder: Path, vader_sources: Path | None) -> None:
     portuguese, english = read_portuguese(folder), [read_written("en", ["en"])]
     if vader_sources:
         english.append(read_amazon(vader_sources))
-    chinese, missing = fresh.sample(SAMPLE), set()
+    chinese, missing = fresh.sample(SAMPLE), set[str]()
     print(f"{'method':<28} {'language':<12} {'n':>6} {'accuracy':>8} {'AUROC':>6} {'reviews/s':>9}")
     for reviews in english:
         measure_libraries(ENGLISH_LIBRARIES, reviews, missing)

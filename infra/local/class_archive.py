@@ -71,9 +71,10 @@ def end_jvm(spark: SparkSession) -> None:
     """Waits until the JVM has written what it keeps."""
     gateway = SparkContext._gateway
     spark.stop()
-    gateway.shutdown()
-    gateway.proc.stdin.close()
-    gateway.proc.wait(600)
+    if gateway is not None:
+        gateway.shutdown()
+        gateway.proc.stdin.close()
+        gateway.proc.wait(600)
 
 
 if __name__ == "__main__":

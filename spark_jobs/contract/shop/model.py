@@ -195,7 +195,8 @@ class Source:
     def needed_columns(self) -> set[str]:
         """The raw columns without which no record counts."""
         names = ("customer_id", "event_at", *(ALTERNATIVES["purchases"][0] if self.log == "purchases" else ()))
-        return {self.columns[name].column for name in names if name in self.columns} - {None}
+        mapped = (self.columns[name].column for name in names if name in self.columns)
+        return {column for column in mapped if column is not None}
 
     @cached_property
     def raw_columns(self) -> tuple[str, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import fields, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
 from spark_jobs.contract.shop.model import (
     ALTERNATIVES,
@@ -70,7 +72,7 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
     most_quarantined = section.share("max_quarantined_share", Source.max_quarantined_share)
     source = Source(
         log=log,
-        location=read_location(section, folder),
+        location=read_location(section, folder) or "",
         files=section.text("files"),
         format=section.choice("format", FORMATS),
         columns=_read_columns(section.section("columns"), log),
@@ -149,7 +151,7 @@ def read_contact_log(section: Section, folder: Path) -> Source:
     columns = section.section("columns")
     source = Source(
         log="contacts",
-        location=read_location(section, folder),
+        location=read_location(section, folder) or "",
         files=section.text("files"),
         format=section.choice("format", FORMATS),
         columns={name: ColumnMapping(columns.text(name)) for name in ("customer_id", "contacted_at")},
@@ -277,13 +279,13 @@ def _is_pattern(value: object) -> bool:
         return False
 
 
-def _is_comparable(value: object) -> bool:
+def _is_comparable(value: Any) -> bool:
     """Whether Spark's decimal(38,6), in which records are compared, has room for it."""
     return is_number(value) and abs(value) < 1e32
 
 
 #: By test what it takes, and in words; the others take a text.
-_EXPECTED = {
+_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "in": (is_texts, "a list of texts"),
     "below": (_is_comparable, "a number"),
     "above": (_is_comparable, "a number"),

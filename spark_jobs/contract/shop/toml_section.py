@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any, overload
 from zoneinfo import available_timezones
 
 
@@ -26,7 +27,7 @@ def show(value: object) -> str:
     return "nothing" if value is MISSING else repr(value)
 
 
-def nearest(name: str, names: object) -> str:
+def nearest(name: str, names: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
 
@@ -41,7 +42,8 @@ class Section:
     """A TOML table being read: every `take` checks one key, and `done` complains about what nobody took."""
 
     def __init__(self, raw: object, key: str, faults: Faults):
-        self.key, self.faults, self.taken = key, faults, set()
+        self.key, self.faults = key, faults
+        self.taken: set[str] = set()
         if not isinstance(raw, dict):
             faults.add(key, "a table", raw)
             raw = {}
@@ -53,7 +55,8 @@ class Section:
     def fault(self, key: str, expected: str, hint: str = "") -> None:
         self.faults.add(self.name_of(key), expected, self.raw.get(key, MISSING), hint)
 
-    def take(self, key: str, expected: str, fits: Callable[[object], bool], default: object = MISSING):
+    def take(self, key: str, expected: str, fits: Callable[[Any], bool], default: object = MISSING) -> Any:
+        """The value if it fits, else the default; None where there is neither, and a fault has been added."""
         self.taken.add(key)
         if key not in self.raw and default is not MISSING:
             return default
@@ -63,10 +66,10 @@ class Section:
             return None if default is MISSING else default
         return value
 
-    def text(self, key: str, default: object = MISSING):
+    def text(self, key: str, default: object = MISSING) -> Any:
         return self.take(key, "a text", is_text, default)
 
-    def choice(self, key: str, choices: tuple[str, ...], default: object = MISSING):
+    def choice(self, key: str, choices: tuple[str, ...], default: object = MISSING) -> Any:
         self.taken.add(key)
         value = self.raw.get(key, default)
         if value not in choices:
@@ -74,6 +77,10 @@ class Section:
             self.fault(key, "one of " + ", ".join(choices), hint)
         return value
 
+    @overload
+    def share(self, key: str, default: float) -> float: ...
+    @overload
+    def share(self, key: str, default: None) -> float | None: ...
     def share(self, key: str, default: float | None) -> float | None:
         share = self.take(key, "a number from 0 to 1", lambda v: is_number(v) and 0 <= v <= 1, default)
         return None if share is None else float(share)
@@ -86,34 +93,34 @@ class Section:
         items = self.take(key, "a list of tables", lambda v: isinstance(v, list), [])
         return [Section(item, f"{self.name_of(key)}[{n}]", self.faults) for n, item in enumerate(items)]
 
-    def done(self, known: object = ()) -> None:
+    def done(self, known: Iterable[str] = ()) -> None:
         names = set(known) | self.taken
         for key in self.raw:
             if key not in names:
                 self.faults.add(self.name_of(key), "no such key", self.raw[key], nearest(key, names))
 
 
-def is_text(value: object) -> bool:
+def is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def is_number(value: object) -> bool:
+def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def is_clock_time(value: object) -> bool:
+def is_clock_time(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value) is not None
 
 
-def is_count(value: object) -> bool:
+def is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def is_day_count(value: object) -> bool:
+def is_day_count(value: Any) -> bool:
     return is_count(value) and value <= 3650
 
 
-def is_texts(value: object) -> bool:
+def is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(is_text(v) for v in value)
 
 
