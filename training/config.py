@@ -85,13 +85,14 @@ class ModelSettings:
     @classmethod
     def from_mapping(cls, values: Mapping[str, object], origin: str) -> ModelSettings:
         known = {f.name: f for f in fields(cls)}
-        faults = [_unknown(key, value, known) for key, value in values.items() if key not in known]
+        faults: list[str | None] = [_unknown(key, value, known) for key, value in values.items() if key not in known]
         faults += [_misfit(known[key], value) for key, value in values.items() if key in known]
         found = [fault for fault in faults if fault]
         if found:
             count = f"{len(found)} fault" + ("s" if len(found) > 1 else "")
             raise ShopFileError("\n  ".join([f"{origin}: {count}", *found]))
-        return cls(**{key: type(known[key].default)(value) for key, value in values.items()})
+        defaults = asdict(cls())
+        return cls(**{key: type(defaults[key])(value) for key, value in values.items()})
 
     def as_dict(self) -> dict[str, int | float | str]:
         return asdict(self)

@@ -74,14 +74,22 @@ def fit_method(method: str, inputs: np.ndarray, own: np.ndarray, spend: np.ndarr
     if method == "rate":
         return lambda inputs, own: np.maximum(own, LEAST_SHARE * mean)
     if method == "line":
-        line = SpendLine.fit(inputs[:, :0], own, spend)
+        line = _fit_line(inputs[:, :0], own, spend)
         return lambda inputs, own: line.predict(inputs[:, :0], own)
     if method == "regression":
-        return SpendLine.fit(inputs, own, spend).predict
+        return _fit_line(inputs, own, spend).predict
     trees = xgboost.train(
         BOOSTING | {"base_score": mean}, xgboost.DMatrix(np.column_stack([own, inputs]), np.maximum(spend, 0)), ROUNDS
     )
     return lambda inputs, own: trees.inplace_predict(np.column_stack([own, inputs])).astype(float)
+
+
+def _fit_line(inputs: np.ndarray, own: np.ndarray, spend: np.ndarray) -> SpendLine:
+    """Raises ChurnError where there is too little to learn from."""
+    line = SpendLine.fit(inputs, own, spend)
+    if line is None:
+        raise ChurnError(f"{len(spend)} rows teach too little about spend: choose later cut-offs")
+    return line
 
 
 def deviances(spend: np.ndarray, expected: np.ndarray) -> np.ndarray:

@@ -133,7 +133,9 @@ def describe_gate(gate: GateResult) -> dict[str, object]:
 def gather_findings(gate: GateResult, candidate: Candidate, plan: Training) -> Findings:
     """What the report and the model card say."""
     validated = mean_losses(validated_losses(gate.candidates))
-    expected_spend = plan.shop.contact and expect_spend_at(plan.series, gate.cutoff, plan.shop, candidate.spec)
+    expected_spend = None
+    if plan.shop.contact:
+        expected_spend = expect_spend_at(plan.series, gate.cutoff, plan.shop, candidate.spec)
     return Findings(plan.shop, plan.as_of, gate.predictions, gate.metrics, gate.verdict,
                     describe_candidate(candidate, plan), gate.segments, validated, expected_spend)  # fmt: skip
 

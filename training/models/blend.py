@@ -11,7 +11,7 @@ fold is as unseen as what theirs say. Logits, since a mean of probabilities is l
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from scipy.optimize import minimize
@@ -74,7 +74,7 @@ def files_of(kind: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {name.removeprefix(f"{kind}_"): content for name, content in files.items() if name.startswith(f"{kind}_")}
 
 
-def mix(probabilities: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
+def mix(probabilities: Iterable[np.ndarray], weights: np.ndarray) -> np.ndarray:
     """(n, H) from each part's (n, H) and weights (P, H)."""
     return sigmoid(sum(logit(p) * row for p, row in zip(probabilities, weights, strict=True)))
 

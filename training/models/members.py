@@ -6,7 +6,7 @@ Everything is data: a member is written as JSON or as plain arrays and is rebuil
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -45,12 +45,12 @@ class Members(Protocol):
         """(B, H) float64, the mean over the members at every customer's last step."""
         ...
 
-    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, object]:
+    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, Any]:
         """What predict_last says, and what predict_tails needs to go on from so many steps before the end."""
         ...
 
     def predict_tails(
-        self, memory: object, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
+        self, memory: Any, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
     ) -> np.ndarray:
         """(P, H) what predict_last would say of remembered customers, rows (P,), whose last spans (P,) steps are those
         of tails (P, S, F), whose lengths are (P,)."""
@@ -119,7 +119,7 @@ class NetworkMembers:
         for weights in self.weights:
             self.network.load_flat(weights)
             told.append(self.network.remember(inputs, lengths, spans))
-        return sum(p for p, _ in told) / self.count, [memory for _, memory in told]
+        return np.sum([p for p, _ in told], axis=0) / self.count, [memory for _, memory in told]
 
     def predict_tails(
         self, memory: list, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
@@ -128,7 +128,7 @@ class NetworkMembers:
         for weights, own in zip(self.weights, memory, strict=True):
             self.network.load_flat(weights)
             told.append(self.network.predict_tails(own, rows, tails, lengths, spans))
-        return sum(told) / self.count
+        return np.sum(told, axis=0) / self.count
 
     def to_files(self) -> dict[str, bytes]:
         """Nothing but numbers: no header to trust, no archive to unpack, no code to run."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -129,9 +130,9 @@ def excuse_quiet_day(findings: list[Finding], whole_logs: Collection[str]) -> li
     block where all daily logs are low together; where only one can be compared, where it is so low as half a file
     hardly is. whole_logs: those whose files were delivered and read to their end.
     """
-    told = [finding for finding in findings if finding.subject in DAILY_LOGS and finding.distance is not None]
+    told = [(f.subject, f.distance) for f in findings if f.subject in DAILY_LOGS and f.distance is not None]
     limit = LIMITS.volume_warn if len(told) > 1 else LIMITS.volume_holiday
-    is_quiet = bool(told) and all(f.distance < limit and f.subject in whole_logs for f in told)
+    is_quiet = bool(told) and all(distance < limit and log in whole_logs for log, distance in told)
     text = "; its files are whole and all logs are low: a holiday? Then list it under closed_days"
     return [
         replace(f, action=WARN, finding=f.finding + text)
@@ -270,7 +271,7 @@ def check_scores(
     return Finding("scores", subject, mean, float(reference.mean()), psi, action, text)
 
 
-def check_labels(outcome: Mapping[str, object], members: int = 1) -> Finding:
+def check_labels(outcome: Mapping[str, Any], members: int = 1) -> Finding:
     """A row of outcomes, the newest of its horizon, of which there are so many: did as many churn as were predicted?"""
     subject = f"{outcome['horizon_days']} days"
     if not outcome["n"]:

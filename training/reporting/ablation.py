@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from training.reporting.drawing import draw_interval
 
@@ -12,7 +13,7 @@ from training.reporting.drawing import draw_interval
 RESULTS = "ablation.json"
 
 
-def read_ablation(folder: Path) -> dict[str, object] | None:
+def read_ablation(folder: Path) -> dict[str, Any] | None:
     """cutoffs, and rows as ablation_results.Row; None where nothing was measured, or is being written just now."""
     try:
         return json.loads((folder / RESULTS).read_text())
@@ -20,10 +21,12 @@ def read_ablation(folder: Path) -> dict[str, object] | None:
         return None
 
 
-def describe_ablation(found: Mapping[str, object] | None, horizon_days: int) -> dict[str, object]:
+def describe_ablation(found: Mapping[str, Any] | None, horizon_days: int) -> dict[str, object]:
     """cutoffs and a line per variant at one horizon, its difference drawn on an axis that all share; empty: nothing
     was measured there."""
-    rows = [row for row in (found or {}).get("rows", ()) if row["horizon_days"] == horizon_days]
+    if not found:
+        return {}
+    rows = [row for row in found["rows"] if row["horizon_days"] == horizon_days]
     reach = max((abs(end) for row in rows for end in row["interval"] or ()), default=0.0) or 1.0
     lines = [row | {"drawn": _draw(row, reach)} for row in rows]
     return {"cutoffs": found["cutoffs"], "lines": lines} if lines else {}

@@ -155,7 +155,7 @@ def draw_charts(findings: Findings) -> dict[str, str]:
         "roc": charts.draw_roc, "precision_recall": charts.draw_precision_recall, "gains": charts.draw_gains,
         "lift": charts.draw_lift,
     }  # fmt: skip
-    drawn = {name: draw(outcome, by_method, main) for name, draw in curves.items()}
+    drawn: dict[str, str] = {name: draw(outcome, by_method, main) for name, draw in curves.items()}
     drawn["histogram"] = charts.draw_histogram(outcome, p, {"medium": shop.bands.medium, "high": shop.bands.high})
     curve = findings.trace_profit()
     return drawn | ({"profit": charts.draw_profit(curve, shop.currency)} if curve else {})

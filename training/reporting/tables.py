@@ -51,7 +51,7 @@ def describe_horizon(predictions: Predictions, metrics: list[MetricRow], index: 
 
 def _write_slope(row: MetricRow) -> tuple[str, str]:
     """The calibration slope and its 95 % interval, as printed; the latter empty where there is none."""
-    if row.slope is None:
+    if row.slope is None or row.slope_interval is None:
         return write_number(None), ""
     return write_number(row.slope, 2), " to ".join(write_number(end, 2) for end in row.slope_interval)
 
@@ -122,10 +122,8 @@ def describe_segments(segments: Sequence[SegmentCheck]) -> list[dict[str, object
     ends = {segment: [float(end) for end in wilson(np.array(segment.churned), np.array(segment.n))]
             for segment in segments}  # fmt: skip
     reach = max((abs(end - s.expected) for s, both in ends.items() for end in both), default=0.0) or 1.0
-    lines = [
-        {"segment": s, "low": low, "high": high,
-         "drawn": draw_interval(low - s.expected, s.churned - s.expected, high - s.expected, reach)}
-        for s, (low, high) in ends.items()
-    ]  # fmt: skip
-    days = dict.fromkeys(segment.horizon_days for segment in segments)
-    return [{"days": d, "lines": [line for line in lines if line["segment"].horizon_days == d]} for d in days]
+    lines: dict[int, list[dict[str, object]]] = {segment.horizon_days: [] for segment in segments}
+    for s, (low, high) in ends.items():
+        drawn = draw_interval(low - s.expected, s.churned - s.expected, high - s.expected, reach)
+        lines[s.horizon_days].append({"segment": s, "low": low, "high": high, "drawn": drawn})
+    return [{"days": days, "lines": of_horizon} for days, of_horizon in lines.items()]

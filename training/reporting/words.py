@@ -47,7 +47,7 @@ def write_verdict(verdict: Verdict) -> str:
     if verdict.unjudged:
         return f"{candidate}: cannot be judged.{_ask(verdict)}"
     better = f"Nowhere measurably worse than its contender by {MARGIN} of log loss"
-    if missed := [h for h in verdict.horizons if not h.calibration.ok]:
+    if missed := [h for h in verdict.horizons if h.calibration and not h.calibration.ok]:
         return f"{candidate}: passes. {better}, but its calibration misses at {join_days(missed)}."
     return f"{candidate}: passes. {better}; no test of its calibration speaks against it."
 
@@ -101,7 +101,7 @@ def write_calibration_note(verdict: Verdict) -> str:
     if not failed:
         return ""
     levels = " ".join(write_level(h) for h in failed)
-    also = [h for h in failed if not h.contender_calibration.ok]
+    also = [h for h in failed if h.contender_calibration and not h.contender_calibration.ok]
     if not also:
         return f"{levels} The contenders pass the same calibration tests."
     return (

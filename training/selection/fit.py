@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +37,9 @@ from training.models.members import (
 )
 from training.tensors.dataset import Keep, Series, Tensors, TensorSpec, build_batches, fold_of, to_day_number
 
+if TYPE_CHECKING:
+    from training.models.network.trainer import Trainer
+
 #: Called with the share of the work that is done, 0 to 1, and what is going on.
 Progress = Callable[[float, str], None]
 HASH_PARTS = 2**32
@@ -57,6 +60,12 @@ class Candidate:
     def predict(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """inputs (B, T, F), lengths (B,) -> (B, H) float64 calibrated probabilities that never rise with H."""
         return self.calibration.apply(self.members.predict_last(inputs, lengths))
+
+    def kept_evidence(self) -> np.ndarray:
+        """Raises ChurnError where none has been learned yet."""
+        if self.evidence is None:
+            raise ChurnError(f"the candidate {self.kind} has not learned its reasons: let training.train prepare it")
+        return self.evidence
 
     def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, object]:
         """What predict says, and what predict_tails needs to go on from so many steps before the end."""
@@ -211,8 +220,8 @@ def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> BaselineMember
     spec, folds, parts = recipe.spec, recipe.settings.folds, []
     for tensors in recipe.tensors(recipe.is_looked_at):
         chosen = _is_last(tensors) if BASELINES[kind].learns_from_last_step else tensors.taught.any(axis=2)
-        fold = np.repeat(fold_of(tensors.customer_id, folds), chosen.sum(axis=1))
-        parts.append((fold, tensors.inputs[chosen], tensors.labels[chosen], tensors.taught[chosen]))
+        folds_of_rows = np.repeat(fold_of(tensors.customer_id, folds), chosen.sum(axis=1))
+        parts.append((folds_of_rows, tensors.inputs[chosen], tensors.labels[chosen], tensors.taught[chosen]))
     fold_of_row, *arrays = map(np.concatenate, zip(*parts, strict=True))
     estimators = []
     for fold in range(folds):
@@ -220,8 +229,10 @@ def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> BaselineMember
         learned = fold_of_row != fold
         seed = recipe.settings.seed + fold
         estimator = BASELINES[kind]()
-        taken = (a[learned] for a in arrays)
-        estimator.fit(Lesson(*taken, spec.feature_names, spec.churn.horizons_days, seed, spec.churn.activity))
+        inputs, labels, taught = (a[learned] for a in arrays)
+        estimator.fit(
+            Lesson(inputs, labels, taught, spec.feature_names, spec.churn.horizons_days, seed, spec.churn.activity)
+        )
         estimators.append(estimator)
     return BaselineMembers(estimators)
 
@@ -233,24 +244,28 @@ def _fit_network(recipe: Recipe, report: Progress) -> NetworkMembers:
     settings, spec = recipe.settings, recipe.spec
     report(0.0, "building the network")
     trainer = Trainer(Architecture.of(spec, settings), settings)
-    weights = []
-    for fold in range(settings.folds):
-        seed = settings.seed + 1000 * fold
-
-        def heard(epoch: int, loss: float, fold: int = fold) -> None:
-            share = (fold + (epoch + 1) / settings.epochs) / settings.folds
-            report(0.9 * share, f"fold {fold + 1} of {settings.folds}, epoch {epoch + 1}, held-out loss {loss:.4f}")
-
-        weights.append(trainer.fit(
-            batches=lambda epoch, fold=fold, seed=seed: build_batches(
-                recipe.series, spec, recipe.batch_size, seed + epoch,
-                lambda ids: fold_of(ids, settings.folds) != fold, recipe.steps),
-            held_out_loss=lambda network, fold=fold: _held_out_loss(recipe, network, fold),
-            normalisation=recipe.normalisation(without_fold=fold),
-            seed=seed,
-            report=heard,
-        ))  # fmt: skip
+    weights = [_fit_fold(trainer, recipe, fold, report) for fold in range(settings.folds)]
     return NetworkMembers(trainer.network, np.stack(weights))
+
+
+def _fit_fold(trainer: Trainer, recipe: Recipe, fold: int, report: Progress) -> np.ndarray:
+    """The flat weights of the network that learned from all folds but this one."""
+    settings = recipe.settings
+    seed = settings.seed + 1000 * fold
+
+    def heard(epoch: int, loss: float) -> None:
+        share = (fold + (epoch + 1) / settings.epochs) / settings.folds
+        report(0.9 * share, f"fold {fold + 1} of {settings.folds}, epoch {epoch + 1}, held-out loss {loss:.4f}")
+
+    return trainer.fit(
+        batches=lambda epoch: build_batches(
+            recipe.series, recipe.spec, recipe.batch_size, seed + epoch,
+            lambda ids: fold_of(ids, settings.folds) != fold, recipe.steps),
+        held_out_loss=lambda network: _held_out_loss(recipe, network, fold),
+        normalisation=recipe.normalisation(without_fold=fold),
+        seed=seed,
+        report=heard,
+    )  # fmt: skip
 
 
 def _held_out_loss(recipe: Recipe, network, fold: int) -> float:
@@ -290,7 +305,7 @@ def collect_cells(recipe: Recipe, members: Members) -> list[Cells]:
             own = np.flatnonzero((folds == fold) & is_cell.any(axis=(1, 2)))
             if not len(own):
                 continue
-            chosen = is_cell[own].any(axis=2)
+            chosen = np.any(is_cell[own], axis=2)
             p = members.predict_cells(fold, tensors.inputs[own], chosen)
             labels, days, quiet_days = (v[own][chosen] for v in (tensors.labels, days_ago, tensors.quiet_days))
             for h, horizon in enumerate(horizons):

@@ -171,7 +171,8 @@ class SpendLine:
         points = np.stack([balance.amounts, balance.factors])
         if not (points.size and np.isfinite(points).all() and (points > 0).all() and (np.diff(points[0]) >= 0).all()):
             raise ValueError("amounts, which ascend, and factors must be above zero")
-        return cls(*numbers, *arrays, balance)
+        (mean, least, most, intercept), (center, scale, coefficients) = numbers, arrays
+        return cls(mean, least, most, intercept, center, scale, coefficients, balance)
 
 
 def _look(inputs: np.ndarray, own: np.ndarray, least: float) -> np.ndarray:
@@ -291,10 +292,11 @@ def gather(
     if not closed:
         return None
     chosen = [s.stayed[:, index] if of_stayers else np.full(len(s.inputs), True) for s in closed]
-    return tuple(np.concatenate(parts) for parts in zip(*(
+    inputs, own, spend = (np.concatenate(parts) for parts in zip(*(
         (s.inputs[of], s.daily_rate[of] * horizon_days, s.spend[of, index])
         for s, of in zip(closed, chosen, strict=True)
     ), strict=True))  # fmt: skip
+    return inputs, own, spend
 
 
 def find_log_errors(snapshots: list[Snapshot], as_of: date, index: int, horizon_days: int) -> list[float]:

@@ -53,9 +53,11 @@ class HorizonVerdict:
     def refuses_calibration(self) -> bool:
         """Whether the candidate must go for its calibration: for a contender that is surely better calibrated, and not
         worse in log loss, which pays for bad calibration as well."""
+        if not self.is_judged or self.comparison is None:
+            return False
         intervals = [interval for interval in (self.ece_interval, self.level_interval) if interval]
         is_beaten = any(interval[0] > 0 for interval in intervals)
-        return self.is_judged and is_beaten and self.comparison.log_loss_difference >= 0
+        return is_beaten and self.comparison.log_loss_difference >= 0
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def _judge_horizon(predictions: Predictions, index: int, candidate: str, contend
 
 def _explain(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
     """Why this horizon refuses the candidate; nothing where it does not."""
-    if not horizon.is_judged:
+    if not horizon.is_judged or horizon.comparison is None:
         return
     if not horizon.log_loss_ok:
         low, high = horizon.comparison.log_loss_interval
@@ -178,13 +180,15 @@ def _say_missing(horizon: HorizonVerdict) -> str:
 def _say_calibration(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
     """One sentence for each calibration test that the candidate fails, with the numbers of both methods."""
     days, own, other = f"{horizon.horizon_days} days", horizon.calibration, horizon.contender_calibration
+    if own is None or other is None:
+        return
     if not own.level_ok:
         yield (
             f"{days}: churn expected of {candidate} is {own.expected:.1%}, but {own.churned:.1%} of {own.n:,} churned "
             f"(z {own.z:+.1f}, chance explains up to {own.z_bound:.1f}; {horizon.contender} expected "
             f"{other.expected:.1%})"
         )
-    if not own.slope_ok:
+    if own.slope is not None and own.slope_interval is not None and not own.slope_ok:
         low, high = own.slope_interval
         yield (
             f"{days}: calibration slope of {candidate} is {own.slope:.2f} ({low:.2f} to {high:.2f}), so its "

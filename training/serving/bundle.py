@@ -81,7 +81,7 @@ def write_bundle(
         SETTINGS: to_json(_describe(shop_name, trained_through, candidate, settings)),
         METRICS: to_json(metrics),
         MODEL_CARD: model_card.encode(),
-        EVIDENCE: candidate.evidence.astype("<f4").tobytes(),
+        EVIDENCE: candidate.kept_evidence().astype("<f4").tobytes(),
         **({SPEND: spend.to_file()} if spend else {}),
         **candidate.members.to_files(),
     }

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from sklearn.linear_model import Ridge
@@ -25,6 +25,9 @@ from spark_jobs.contract.reason_words import BASE_RATE
 if TYPE_CHECKING:
     from training.selection.fit import Candidate
     from training.tensors.dataset import Tensors, TensorSpec
+
+#: A number of weeks, or one for each customer.
+Weeks = TypeVar("Weeks", int, np.ndarray)
 
 MOST_REASONS = 3
 #: Since when a group may have changed, in weeks; 0 is the level.
@@ -58,6 +61,12 @@ class Reasons(NamedTuple):
     weeks: np.ndarray
     effect: np.ndarray
 
+    def only(self, is_kept: np.ndarray) -> Reasons:
+        """Those that are kept (B, MOST_REASONS); no evidence in place of the others."""
+        group = self.group.copy()
+        group[~is_kept] = None
+        return Reasons(group, self.weeks, np.where(is_kept, self.effect, np.nan))
+
 
 def find_reasons(candidate: Candidate, looked: Look, rows: np.ndarray) -> Reasons:
     """The reasons of these rows (B,) of all who were looked at."""
@@ -68,9 +77,10 @@ def find_reasons(candidate: Candidate, looked: Look, rows: np.ndarray) -> Reason
     row, rank = np.nonzero((np.arange(strongest.shape[1]) == 0) | (guess >= WORTH_TELLING * guess[:, :1]))
     effect = np.full((len(rows), MOST_REASONS), np.nan)
     effect[row, rank] = looked.measure(candidate, rows[row], strongest[row, rank], weeks[row, rank])
-    group = np.array(list_groups(candidate.spec), dtype=object)[strongest]
-    missing = ((0, 0), (0, MOST_REASONS - group.shape[1]))  # a model of one or two groups
-    reasons = _order(np.pad(group, missing, constant_values=None), np.pad(weeks, missing), effect)
+    group = np.full((len(rows), MOST_REASONS), None, dtype=object)
+    group[:, : strongest.shape[1]] = np.array(list_groups(candidate.spec), dtype=object)[strongest]
+    missing = ((0, 0), (0, MOST_REASONS - strongest.shape[1]))  # a model of one or two groups
+    reasons = _order(group, np.pad(weeks, missing), effect)
     return _find_levels(candidate, looked, rows, reasons)
 
 
@@ -145,7 +155,7 @@ def _order(group: np.ndarray, weeks: np.ndarray, effect: np.ndarray) -> Reasons:
     effect = np.where(effect >= SMALLEST_EFFECT, effect, np.nan)
     order = np.argsort(-effect, axis=1, kind="stable")  # NaN goes last
     group, weeks, effect = (np.take_along_axis(values, order, axis=1) for values in (group, weeks, effect))
-    return Reasons(np.where(np.isnan(effect), None, group), weeks, effect)
+    return Reasons(group, weeks, effect).only(~np.isnan(effect))
 
 
 def list_groups(spec: TensorSpec) -> list[str]:
@@ -168,7 +178,7 @@ def _guess_effects(candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray
             _describe(candidate, inputs, lengths, present, weeks) @ learned[1:] + learned[0],
             -np.inf,
         )
-        for weeks, learned in zip(WINDOW_WEEKS, candidate.evidence, strict=True)
+        for weeks, learned in zip(WINDOW_WEEKS, candidate.kept_evidence(), strict=True)
     ])  # fmt: skip
 
 
@@ -181,7 +191,7 @@ def _describe(
     return np.column_stack([present, present * (1 - present), now, before])
 
 
-def _count_steps(weeks: np.ndarray | int, spec: TensorSpec) -> np.ndarray | int:
+def _count_steps(weeks: Weeks, spec: TensorSpec) -> Weeks:
     """Steps that hold the last `weeks`."""
     return -(-weeks * 7 // spec.step_days)
 

@@ -31,7 +31,7 @@ def tell_reasons(
         texts[is_repeated, rank] = None
     is_told = texts != None  # noqa: E711, of each element
     order = np.argsort(~is_told, axis=1, kind="stable")
-    told = Reasons(np.where(is_told, reasons.group, None), reasons.weeks, np.where(is_told, reasons.effect, np.nan))
+    told = reasons.only(is_told)
     texts = np.take_along_axis(texts, order, axis=1)
     told = Reasons(*(np.take_along_axis(values, order, axis=1) for values in told))
     bare = np.flatnonzero(~is_told.any(axis=1))

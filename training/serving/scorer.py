@@ -102,7 +102,7 @@ class Scorer:
         """(customers,) the spend of the horizon if the customer stays; by the own rate where the bundle cannot tell."""
         model = self.bundle.spend
         limited, is_limited = limit_days(batch, model.limits if model else {})
-        rows, line = read_money(limited), model and model.stays
+        rows, line = read_money(limited), model.stays if model else None
         if line is None:
             return expect_spend(rows, as_of, horizon_days)
         inputs = tensors.last(tensors.inputs).astype(float)

@@ -6,6 +6,7 @@ Deterministic: the same batches and seed give the same weights on one device.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import keras
 import numpy as np
@@ -63,7 +64,7 @@ class Trainer:
         best_loss, best_epoch, best = np.inf, -1, None
         for epoch in range(self.settings.epochs):
             self.optimizer.learning_rate.assign(self._learning_rate(epoch))
-            for batch in self._stream(lambda epoch=epoch: batches(epoch)):
+            for batch in self._stream(partial(batches, epoch)):
                 self.step(*batch)
             loss = held_out_loss(self.network)
             report(epoch, loss)
