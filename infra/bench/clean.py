@@ -1,6 +1,6 @@
 """How fast is clean beside what one would write without it, and does it keep every good record and no bad one?
 
-    python -m infra.bench.clean [--valid 1000000] [--bad 50000] [--runs 3] [--general]
+    python -m infra.bench.clean [--valid 1000000] [--bad 50000] [--runs 3]
 
 Makes daily files of browsing events as JSON lines, good ones and bad ones of many kinds in random places. Then, each in
 a fresh lake and in turns, cleans them, and lets Spark alone read them with `spark.read.json` and write Parquet. All in
@@ -63,13 +63,6 @@ session_id = "session"
 dwell_seconds = "dwell"
 """
 SCHEMA = "id string, visitor string, ts long, type string, item string, category string, session string, dwell double"
-#: A rule that no record meets, of a kind that the fast path does not know.
-GENERAL = """
-[[sources.browses.reject]]
-reason = "nothing"
-column = "item"
-matches = "^nothing$"
-"""
 FIRST_DAY, DAYS = date(2024, 5, 1), 10
 #: What is done to a good line to make it bad.
 SPOILERS: tuple[Callable[[str], str], ...] = (
@@ -101,13 +94,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--valid", type=int, default=1_000_000)
     parser.add_argument("--bad", type=int, default=50_000)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--general", action="store_true", help="a log that has no fast path")
     arguments = parser.parse_args(argv)
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory() as name, console.status("making files") as status:
         folder = Path(name)
         write_files(folder / "raw", arguments.valid, arguments.bad)
-        (folder / "shop.toml").write_text(SHOP + GENERAL * arguments.general)
+        (folder / "shop.toml").write_text(SHOP)
         settings = Settings(folder / "home", warehouse_url=EMBEDDED, id_key_hex="5a" * 32)
         warehouse.start(settings)
         spark = open_session("bench", settings)

@@ -65,12 +65,6 @@ class TallyCounter:
             reasons = tuple(codes.split(CODE_SEPARATOR)) if codes else ()
             self.add_tally(Tally(delivery_id, day, verdict, reasons, records, last))
 
-    def add_clean(self, events: pa.RecordBatch) -> None:
-        """events: at least one, all of one delivery and delivery day; has their columns and record_number."""
-        delivery_id, day = events["delivery_id"][0].as_py(), events["delivery_day"][0].as_py()
-        last = pc.max(events["record_number"]).as_py()
-        self.add_tally(Tally(delivery_id, day, "clean", (), len(events), last))
-
     def add_tally(self, tally: Tally) -> None:
         count = self.counts.setdefault((tally.delivery_id, tally.delivery_day, tally.verdict, tally.reasons), [0, 0])
         count[:] = count[0] + tally.records, max(count[1], tally.last)
@@ -88,9 +82,9 @@ def take_tallies(judged: DataFrame) -> list[Tally]:
             counter.add(batch)
         yield pa.RecordBatch.from_pydict({"tally": pa.array([t.to_json() for t in counter.tallies()], pa.string())})
 
-    told = judged.select("delivery_id", "record_number", "delivery_day", "verdict", "reasons")
+    counted = judged.select("delivery_id", "record_number", "delivery_day", "verdict", "reasons")
     total = TallyCounter()
-    for row in told.mapInArrow(count, "tally string").collect():
+    for row in counted.mapInArrow(count, "tally string").collect():
         total.add_tally(Tally.from_json(row["tally"]))
     return total.tallies()
 

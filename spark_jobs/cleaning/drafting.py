@@ -1,5 +1,4 @@
-"""From judged records to the files of both tables, not yet published: written in the same pass that judges them, and
-those that the fast path takes in the pass that reads them.
+"""From judged records to the files of both tables, not yet published: written in the same pass that judges them.
 
 What comes back from a task is one narrow row: its files, how many records became what, and whom it met. Repeats are
 found afterwards, by the columns that identify an event; only the files that hold some are written anew.
@@ -18,7 +17,6 @@ from pyspark.sql import DataFrame
 
 from spark_jobs.cleaning import plausible
 from spark_jobs.cleaning.accounts import Tally, TallyCounter
-from spark_jobs.cleaning.fast_path import FastPath
 from spark_jobs.cleaning.plausible import Sizes
 from spark_jobs.cleaning.repeats import NO_CONFLICTS, Conflicts
 from spark_jobs.lake.run_folder import PartitionWriter
@@ -28,8 +26,8 @@ from spark_jobs.raw.reader import Reader
 
 IDS = pa.schema([("customer_id", pa.string())])
 #: What a task has written: its files and tallies as JSON, and the raw ids of the customers in its clean records.
-TOLD = pa.schema([("told", pa.string()), ("customer_ids", pa.binary())])
-TOLD_DDL = "told string, customer_ids binary"
+REPORT = pa.schema([("report", pa.string()), ("customer_ids", pa.binary())])
+REPORT_DDL = "report string, customer_ids binary"
 #: Columns of clean records whose values hardly repeat.
 UNIQUE = ("event_id", "event_at", "record_number")
 
@@ -48,7 +46,7 @@ class Outcome:
 
 
 class _Drafter:
-    """What one task writes, and what it tells of it."""
+    """What one task writes, and its report of it."""
 
     def __init__(self, drafts: Mapping[str, Draft]):
         self.drafts = drafts
@@ -69,87 +67,48 @@ class _Drafter:
         for delivery_id, counts in sizes.items():
             self.sizes[delivery_id].update(counts)
 
-    def tell(self) -> dict[str, object]:
-        """A row of TOLD."""
+    def report(self) -> dict[str, object]:
+        """A row of REPORT."""
         files = {verdict: writer.close() for verdict, writer in self.writers.items()}
         tallies = [tally.to_json() for tally in self.counter.tallies()]
         sizes = {delivery_id: plausible.to_text(counts) for delivery_id, counts in self.sizes.items()}
-        told = json.dumps({"files": files, "tallies": tallies, "sizes": sizes})
-        return {"told": told, "customer_ids": _pack(pc.unique(pa.chunked_array(self.customer_ids, pa.string())))}
-
-
-def draft_while_reading(read: Reader, fast_path: FastPath, draft: Draft) -> Reader:
-    """The reader, but for the records that the fast path takes: those it writes to the draft of clean records.
-
-    Gives raw.record_schema and TOLD: after a task's records a row that says what it has written, with the number of
-    those records as its record_number.
-    """
-
-    has_amounts = "amount" in draft.table.column_names
-
-    def read_on(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        drafter, taken, delivery_id = _Drafter({"clean": draft}), 0, None
-        for batch in read(batches):
-            is_taken, events = fast_path.take(batch)
-            if len(events):
-                drafter.write("clean", events)
-                drafter.counter.add_clean(events)
-                if has_amounts:
-                    drafter.add_sizes(plausible.count_clean(events))
-                taken, delivery_id = taken + len(events), events["delivery_id"][0].as_py()
-            yield with_told(batch.filter(pc.invert(is_taken)))
-            schema = batch.schema
-        if taken:
-            nothing = pa.RecordBatch.from_pylist([{"delivery_id": delivery_id, "record_number": taken}], schema)
-            yield with_told(nothing, drafter.tell())
-
-    return read_on
-
-
-def with_told(batch: pa.RecordBatch, told: Mapping[str, object] | None = None) -> pa.RecordBatch:
-    """The batch with the columns of TOLD: null, or those of its one row."""
-    columns = [pa.array([told[field.name]] if told else [None] * len(batch), field.type) for field in TOLD]
-    return pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=pa.schema([*batch.schema, *TOLD]))
+        report = json.dumps({"files": files, "tallies": tallies, "sizes": sizes})
+        return {"report": report, "customer_ids": _pack(pc.unique(pa.chunked_array(self.customer_ids, pa.string())))}
 
 
 def write_drafts(judged: DataFrame, drafts: dict[str, Draft], hasher: Hasher) -> Outcome:
     """Writes the records of each verdict that has a draft. judged: has the columns of both tables, verdict,
-    raw_customer_id, content and TOLD; where a delivery has more than one delivery day, sorted by it."""
+    raw_customer_id and content; where a delivery has more than one delivery day, sorted by it."""
     needed = {name for draft in drafts.values() for name in draft.table.column_names}
-    narrow = judged.select(*sorted(needed), "verdict", "raw_customer_id", "content", *TOLD.names)
-    rows = narrow.mapInArrow(_make_writer(drafts, hasher), TOLD_DDL).collect()
+    narrow = judged.select(*sorted(needed), "verdict", "raw_customer_id", "content")
+    rows = narrow.mapInArrow(_make_writer(drafts, hasher), REPORT_DDL).collect()
     counter, files = TallyCounter(), {verdict: [] for verdict in drafts}
     sizes: dict[str, Sizes] = defaultdict(Counter)
-    for told in (json.loads(row["told"]) for row in rows):
-        for verdict, paths in told["files"].items():
+    for report in (json.loads(row["report"]) for row in rows):
+        for verdict, paths in report["files"].items():
             files[verdict] += paths
-        for tally in told["tallies"]:
+        for tally in report["tallies"]:
             counter.add_tally(Tally.from_json(tally))
-        for delivery_id, text in told["sizes"].items():
+        for delivery_id, text in report["sizes"].items():
             sizes[delivery_id].update(plausible.from_text(text))
     customer_ids = pc.unique(pa.chunked_array([_unpack(row["customer_ids"]) for row in rows], pa.string()))
     return Outcome(files, counter.tallies(), customer_ids, dict(sizes))
 
 
 def _make_writer(drafts: dict[str, Draft], hasher: Hasher) -> Reader:
-    """The function for mapInArrow: judged records in, what became of them out; what is told passes through."""
-
+    """The function for mapInArrow: judged records in, what became of them out."""
     has_amounts = "amount" in drafts["clean"].table.column_names
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         drafter, hash_record = _Drafter(drafts), hasher.of("record")
-        for batch in batches:
-            is_told = batch["told"].is_valid()
-            if is_told.true_count:
-                yield batch.filter(is_told).select(TOLD.names)
-            records = batch.filter(pc.invert(is_told))
+        for records in batches:
             drafter.counter.add(records)
             if has_amounts:
                 drafter.add_sizes(plausible.count_sizes(records))
             for verdict in drafts:
                 rows = records.filter(pc.equal(records["verdict"], verdict))
                 drafter.write(verdict, _with_hashes(rows, hash_record) if verdict == "quarantined" else rows)
-        yield pa.RecordBatch.from_pylist([drafter.tell()], TOLD)
+        yield pa.RecordBatch.from_pylist([drafter.report()], REPORT)
 
     return write
 

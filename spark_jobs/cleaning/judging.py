@@ -70,11 +70,6 @@ def _reasons(source: Source, faults: dict[str, Column]) -> Column:
     return F.when(F.col("is_elsewhere"), F.array().cast("array<string>")).otherwise(judged)
 
 
-def list_codes(shop: Shop, log: str) -> set[str]:
-    """The codes of all that a readable record of the log may be rejected for."""
-    return set(_conditions(shop.sources[log], LOGS[log].find_faults(shop)))
-
-
 def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
     """When each reason against a readable record holds. faults: those of the log's own columns."""
     texts = [name for name in KEPT_TEXTS if name in source.columns and name != "customer_id"]

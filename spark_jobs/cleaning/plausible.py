@@ -37,11 +37,7 @@ Sizes = Counter
 def count_sizes(rows: pa.RecordBatch) -> dict[str, Sizes]:
     """The sizes of the judged lines by delivery. rows: has delivery_id, amount, reasons and verdict."""
     is_sole = pc.equal(pc.binary_join(rows["reasons"], " "), IMPLAUSIBLE)
-    return count_clean(rows.filter(pc.or_(pc.equal(rows["verdict"], "clean"), is_sole)))
-
-
-def count_clean(lines: pa.RecordBatch) -> dict[str, Sizes]:
-    """The same of lines that are all to be counted. lines: has delivery_id and amount."""
+    lines = rows.filter(pc.or_(pc.equal(rows["verdict"], "clean"), is_sole))
     amounts = lines["amount"].cast(pa.float64()).to_numpy(zero_copy_only=False)
     sized = pa.table({"delivery_id": lines["delivery_id"], "amount": amounts}).filter(pa.array(amounts > 0))
     sizes = np.ceil(np.log10(sized["amount"].to_numpy()) * STEPS - 1e-9).astype(np.int64)

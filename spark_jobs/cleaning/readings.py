@@ -23,7 +23,6 @@ from spark_jobs.cleaning.records import (
     find_mixed,
     gather_days,
     judge_records,
-    open_fast_path,
     read_records,
 )
 from spark_jobs.cleaning.repeats import find_identities, find_repeats, mark_repeats
@@ -55,10 +54,8 @@ def judge_files(
     hasher = make_hasher(settings, shop)
     facts = DeliveryFacts()
     for _ in range(MOST_READINGS):
-        counter, quick = Observation(), open_fast_path(spark, plan, shop, facts.deliveries)
-        found = read_records(spark, plan, intake, hasher, quick, drafts["clean"])
-        records = F.when(F.col("told").isNull(), 1).otherwise(F.col("record_number"))
-        counted = found.observe(counter, F.coalesce(F.sum(records), F.lit(0)).alias("records"))
+        counter = Observation()
+        counted = read_records(spark, plan, intake, hasher).observe(counter, F.count("*").alias("records"))
         judged = gather_days(judge_records(counted, plan, shop, facts), plan, intake.source)
         outcome = write_drafts(judged, drafts, hasher)
         check_total(make_accounts(outcome.tallies, plan.deliveries), counter.get["records"])

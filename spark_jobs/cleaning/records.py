@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from decimal import Decimal
 from itertools import accumulate
 
-import numpy as np
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_jobs.cleaning import judging, mapping, reviews
 from spark_jobs.cleaning.accounts import Tally
-from spark_jobs.cleaning.drafting import TOLD, TOLD_DDL, draft_while_reading
-from spark_jobs.cleaning.fast_path import GRACE_DAYS, Days, FastPath
 from spark_jobs.cleaning.plan import CleaningPlan, Delivery
 from spark_jobs.cleaning.plausible import IMPLAUSIBLE
 from spark_jobs.cleaning.repeats import mark_of
 from spark_jobs.contract.shop.model import DeliveryDay, Shop, Source
 from spark_jobs.contract.tables import EVENTS
-from spark_jobs.lake.store import Draft
 from spark_jobs.raw import reader as raw
 from spark_jobs.raw.hashing import Hasher
 
 READ_TASK_BYTES = 8 << 20  # of raw, often compressed, files
 MIN_READ_TASKS = 8
-LATE = timedelta(7)  # events of so many days before their delivery may take the fast path
+#: An event of so many days after its file's delivery day is taken, where shop.toml does not say whose day that is.
+GRACE_DAYS = 1
 BROKEN_FILE = "file_broken"  # nothing is wrong with the record itself
 AMBIGUOUS = "number_ambiguous"
 PLACEMENT_DDL = "delivery_id string, path string, delivered_on date, not_before date, seen_as_of date"
@@ -47,58 +43,17 @@ class DeliveryFacts:
     mixed: frozenset[str] = frozenset()
     limits: Mapping[str, Decimal] = field(default_factory=dict)
 
-    @property
-    def deliveries(self) -> frozenset[str]:
-        return self.broken.union(self.mixed, self.limits)
 
-
-def read_records(
-    spark: SparkSession,
-    plan: CleaningPlan,
-    intake: raw.Intake,
-    hasher: Hasher,
-    fast_path: FastPath | None = None,
-    draft: Draft | None = None,
-) -> DataFrame:
-    """All records of the planned files: raw.record_schema and TOLD. A task reads files that follow each other in the
-    plan. What the fast path takes is written to the draft of clean records, and only told of: see
-    draft_while_reading.
-    """
+def read_records(spark: SparkSession, plan: CleaningPlan, intake: raw.Intake, hasher: Hasher) -> DataFrame:
+    """All records of the planned files: raw.record_schema. A task reads files that follow each other in the plan."""
     sizes = [d["byte_count"] for d in plan.deliveries]
     tasks = min(len(sizes), max(MIN_READ_TASKS, sum(sizes) // READ_TASK_BYTES))
     places = [0, *accumulate(sizes)]
     chosen: list[list[tuple[str, str]]] = [[] for _ in range(tasks)]
     for place, delivery in zip(places, plan.deliveries, strict=False):
         chosen[place * tasks // max(1, places[-1] + 1)].append((delivery["delivery_id"], delivery["path"]))
-    reader, ddl = raw.record_reader(intake, hasher, chosen), raw.record_ddl(intake.source)
-    numbers = spark.range(0, tasks, 1, tasks)
-    if fast_path is None:
-        nothing = {"told": F.lit(None).cast("string"), "customer_ids": F.lit(None).cast("binary")}
-        return numbers.mapInArrow(reader, ddl).withColumns(nothing)
-    return numbers.mapInArrow(draft_while_reading(reader, fast_path, draft), f"{ddl}, {TOLD_DDL}")
-
-
-def open_fast_path(
-    spark: SparkSession, plan: CleaningPlan, shop: Shop, broken: Collection[str] = ()
-) -> FastPath | None:
-    """The fast path for the planned files that have a day; None where the log has none."""
-    source = shop.sources[plan.log]
-    dated = {d["delivery_id"]: d["delivery_day"] for d in plan.deliveries if d["delivery_day"]}
-    delivered_on = {delivery_id: day for delivery_id, day in dated.items() if delivery_id not in broken}
-    if not delivered_on or not FastPath.can_take(source, judging.list_codes(shop, plan.log)):
-        return None
-    first, last = min(delivered_on.values()) - LATE, max(delivered_on.values()) + timedelta(1)
-    told_zone = source.columns["event_at"].zone or shop.time_zone
-    days = {zone: find_days(spark, zone, first, last) for zone in {shop.time_zone, told_zone}}
-    return FastPath(source, shop.currency, delivered_on, days[shop.time_zone], days[told_zone])
-
-
-def find_days(spark: SparkSession, zone: str, first: date, last: date) -> Days:
-    """The days of a zone, the last included; as Spark knows it: another library may know other clock changes."""
-    midnight = F.date_add(F.lit(first), F.col("id").cast("int")).cast("timestamp")
-    start_us = F.unix_micros(F.to_utc_timestamp(midnight, zone)).alias("start_us")
-    rows = spark.range(0, (last - first).days + 2, 1, 1).select(start_us).collect()
-    return Days(first, np.array([row["start_us"] for row in rows], np.int64))
+    reader = raw.record_reader(intake, hasher, chosen)
+    return spark.range(0, tasks, 1, tasks).mapInArrow(reader, raw.record_ddl(intake.source))
 
 
 def place_records(judged: DataFrame, registered: tuple[Delivery, ...], named: DeliveryDay | None) -> DataFrame:
@@ -157,7 +112,7 @@ def judge_records(
     return good_or_not.withColumns(
         {"verdict": verdict.otherwise(F.lit("clean")), "event_id": F.coalesce("event_id", own_id)}
     ).select(
-        *EVENTS[log].column_names, "path", "reasons", "verdict", "record_hash", "raw_customer_id", *TOLD.names,
+        *EVENTS[log].column_names, "path", "reasons", "verdict", "record_hash", "raw_customer_id",
         F.when(F.col("verdict") == "quarantined", mapping.content(shop.sources[log])).alias("content"),
     )  # fmt: skip
 

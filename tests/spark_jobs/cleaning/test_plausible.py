@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from spark_jobs.cleaning import plausible
-from spark_jobs.cleaning.plausible import IMPLAUSIBLE, count_clean, find_limits
+from spark_jobs.cleaning.plausible import IMPLAUSIBLE, count_sizes, find_limits
 from spark_jobs.cleaning.records import AMBIGUOUS
 from spark_jobs.contract.tables import PURCHASES, quarantine
 from tests.spark_jobs.shops import DATED, SHOP, SmallShop
@@ -17,9 +17,14 @@ DAY = [date(2011, 3, 1) + timedelta(n) for n in range(5)]
 
 
 def sizes_of(*amounts) -> Counter:
-    values = pa.array([Decimal(str(amount)) for amount in amounts], pa.decimal128(18, 2))
-    lines = pa.RecordBatch.from_pydict({"delivery_id": pa.array(["d"] * len(amounts), pa.string()), "amount": values})
-    return count_clean(lines).get("d", Counter())
+    lines = [
+        {"delivery_id": "d", "verdict": "clean", "reasons": [], "amount": Decimal(str(amount))} for amount in amounts
+    ]
+    schema = pa.schema(
+        {"delivery_id": pa.string(), "verdict": pa.string(), "reasons": pa.list_(pa.string()),
+         "amount": pa.decimal128(18, 2)}
+    )  # fmt: skip
+    return count_sizes(pa.RecordBatch.from_pylist(lines, schema)).get("d", Counter())
 
 
 def deliver(*days, name="d{}") -> list[dict]:

@@ -3,13 +3,10 @@
 import random
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
-import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 
 from spark_jobs.checking.times import deduce_formats, suggest_time_format
-from spark_jobs.cleaning.fast_path import EPOCHS, _read_epochs
 from spark_jobs.cleaning.mapping import parse_instant
 from spark_jobs.contract.shop.model import ColumnMapping
 from spark_jobs.contract.shop.time_patterns import LETTERS, find_pattern_fault
@@ -47,12 +44,6 @@ def test_epochs_are_read_in_every_unit_to_the_microsecond(spark):
     assert set(read) == {seconds * 1_000_000 + 123_456}
     wrong = row.select(parse_instant(F.col("epoch_us"), ColumnMapping("x", format="epoch_ms"), "UTC")).first()
     assert wrong[0] is None  # another unit is no time of 1990 to 2099
-
-    for unit, (digits, unit_us) in EPOCHS.items():
-        whole = written[unit].partition(".")[0]
-        instants, is_known = _read_epochs(pa.array([whole]), digits, unit_us)
-        assert is_known.all()
-        assert np.abs(instants - seconds * 1_000_000) < 1_000_000
 
 
 #: How shops write a time, as strftime says it, and the format that reads it.
