@@ -43,7 +43,7 @@ def check_shop(open_spark: SparkOpener, shop: Shop, settings: Settings, console:
             continue
         show_log(console, shop, judged, findings)
         customers.append(gather_customers(log, judged.records))
-        if log == ("purchases" if shop.churn.activity == "purchase" else "browses"):
+        if log == shop.needed_log:
             activity = judged
     if activity:
         check_history(console, shop, activity, findings)

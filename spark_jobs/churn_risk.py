@@ -21,6 +21,7 @@ import pyarrow.dataset as ds
 from pyspark.sql import DataFrame
 
 from spark_jobs.contract.errors import MissingInputError
+from spark_jobs.contract.reason_words import reason_fingerprint
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
@@ -123,7 +124,8 @@ def run(
     table, day = churn_risk(shop.churn.horizons_days), as_of.isoformat()
     inputs = lake.partitions(CUSTOMER_SERIES, series_version).get(day, ())
     key = make_run_key(table, day, inputs, model=model.version, bundle=model.bundle_hash, hindsight=is_hindsight,
-                       bands=repr(shop.bands), churn=repr(shop.churn), language=shop.language)  # fmt: skip
+                       bands=repr(shop.bands), churn=repr(shop.churn),
+                       words=reason_fingerprint(shop.language))  # fmt: skip
     if lake.is_published(table, day, key):
         print(f"churn_risk: model {model.version} has scored {as_of} already")
         return

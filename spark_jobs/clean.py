@@ -37,6 +37,7 @@ from spark_jobs.cleaning.readings import judge_files
 from spark_jobs.cleaning.repeats import require_few
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
+from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import EVENTS, quarantine
@@ -69,6 +70,7 @@ def plan_log(
     rules = make_run_key(
         EVENTS[log], log, [], key_id=settings.id_key().key_id, zone=shop.time_zone, currency=shop.currency,
         rates=repr(shop.rates), customer_ids=shop.customer_ids.rules, source=repr(shop.sources[log]),
+        declared=LOGS[log].fingerprint,
     )  # fmt: skip
     accounted = lake.arrow(ACCOUNTS, [log]).to_pylist()
 

@@ -16,7 +16,8 @@ from functools import partial
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from spark_jobs.contract.features import MEASURES, SESSION_GAP_MINUTES, SETS, Measure
+from spark_jobs.contract.logs import LOGS
+from spark_jobs.contract.measures import MEASURES, SESSION_GAP_MINUTES, SETS, Measure
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, EVENTS
@@ -82,7 +83,7 @@ def build_days(spark: SparkSession, lake: Lake, shop: Shop, days: list[str]) -> 
         if not known:
             continue
         events = lake.read(spark, EVENTS[log], known)
-        if log == "browses":
+        if "session_id" in LOGS[log].canonical:
             events = find_sessions(events, "session_id" in source.columns)
         logs.append(sum_log(events, log))
     return unite_logs(logs) if logs else lake.read(spark, CUSTOMER_DAY, [])
@@ -95,7 +96,7 @@ def stale_days(lake: Lake, shop: Shop, as_of: date) -> dict[str, str]:
         for day, found in lake.partitions(EVENTS[log]).items():
             if day <= as_of.isoformat():
                 files.setdefault(day, []).extend(found)
-    has_sessions = "session_id" in shop.mapped_columns.get("browses", ())
+    has_sessions = any("session_id" in columns for columns in shop.mapped_columns.values())
     measures = [measure.fingerprint for measure in (*MEASURES, *SETS)]
     keys = {
         day: make_run_key(CUSTOMER_DAY, day, found, has_sessions=has_sessions, measures=measures)

@@ -22,7 +22,7 @@ from spark_jobs.cleaning import merges
 from spark_jobs.cleaning.undone import leave_out_undone
 from spark_jobs.contract import windows
 from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.contract.features import (
+from spark_jobs.contract.measures import (
     ACTIVITY_MEASURES,
     CATEGORY_SET,
     MEASURES,
@@ -30,6 +30,7 @@ from spark_jobs.contract.features import (
     SERIES_MEASURES,
     SET_COUNTS,
     SETS,
+    available_measures,
 )
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
@@ -111,7 +112,7 @@ def build_series(
     known = customer_day.where(is_known & (F.col("event_day") <= F.lit(as_of)))
     ever = table is TRAINING_SERIES
     days = keep_eligible(merge_deliveries(merge_customers(known, merged)), shop, as_of, ever)
-    has_categories = "category" in shop.mapped_columns.get("purchases", ())
+    has_categories = NEW_CATEGORY_COUNT in available_measures(shop.mapped_columns)
     counted = count_new_categories(days) if has_categories else days.withColumn(NEW_CATEGORY_COUNT.name, F.lit(0))
     known_as_of = F.lit(restate).cast("date").alias("known_as_of")
     return collect_series(counted, as_of).select("*", known_as_of).select(*table.column_names)

@@ -32,8 +32,9 @@ from rich.console import Console
 from rich.table import Table
 
 from spark_jobs.contract.errors import ChurnError, MissingInputError
-from spark_jobs.contract.features import available_measures
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
+from spark_jobs.contract.logs import LOGS
+from spark_jobs.contract.measures import available_measures
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import (
@@ -61,16 +62,11 @@ from training.tensors.grid import read_rows
 from training.tensors.money import MEASURES, find_excess
 
 #: The measures that count a log's records.
-COUNTS = {"purchases": ("sale_count", "return_count"), "browses": ("browse_count",), "reviews": ("review_count",)}
+COUNTS = {name: log.counted_by for name, log in LOGS.items()}
 #: What is compared by its median over the customers of a day: a sum, and what it is divided by.
-VALUES = {
-    "spend per line": ("spend", "sale_count"),
-    "items per line": ("item_quantity", "sale_count"),
-    "seconds per visit event": ("dwell_seconds", "browse_count"),
-    "rating": ("rating_sum", "rated_count"),
-}
+VALUES = {subject: ratio for log in LOGS.values() for subject, ratio in log.typical.items()}
 #: What one customer's day may have too much of.
-LARGEST = {"spend": "largest purchases of a customer", "refund": "largest refund of a customer"}
+LARGEST = {measure: subject for log in LOGS.values() for measure, subject in log.largest.items()}
 #: What the codes of reasons begin with that speak of a whole file.
 FILE_REASONS = "file_"
 #: So many customers, chosen by their hash, show how an input is spread.

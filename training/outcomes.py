@@ -26,7 +26,7 @@ from rich.table import Table as RichTable
 
 from spark_jobs.cleaning import merges
 from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.contract.features import ACTIVITY_MEASURES
+from spark_jobs.contract.measures import ACTIVITY_MEASURES
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, probability_column

@@ -96,7 +96,7 @@ def list_variants(shop: Shop, settings: ModelSettings) -> list[Variant]:
 
 def leave_out(shop: Shop) -> Iterator[tuple[str, Shop]]:
     """The shop with each log but the qualifying one left out, and with that one alone."""
-    needed = "purchases" if shop.churn.activity == "purchase" else "browses"
+    needed = shop.needed_log
     others = [log for log in shop.sources if log != needed]
     for out in [[log] for log in others if len(others) > 1] + [others]:
         if out:

@@ -11,7 +11,7 @@ from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.horizons import Rhythm, judge_horizons
 from spark_jobs.checking.judged_log import JudgedLog
 from spark_jobs.cleaning.undone import leave_out_undone
-from spark_jobs.contract.features import MEASURES
+from spark_jobs.contract.measures import MEASURES
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.windows import activity_window, history_needed_days, label_window
 from spark_jobs.runtime.console import PlainConsole
@@ -21,7 +21,7 @@ def check_history(console: PlainConsole, shop: Shop, judged: JudgedLog, findings
     """The churn rate per horizon at the last day that shows it, and whether there is enough to train on."""
     console.rule("churn")
     events = judged.records.where(F.col("verdict") == "clean")
-    if judged.source.log == "purchases":
+    if shop.churn.activity == "purchase":
         sums = [F.expr(m.sql).alias(m.name) for m in MEASURES if m.name in ("sale_count", "spend", "refund")]
         days = events.groupBy("customer_id", "event_day").agg(*sums)
         events = leave_out_undone(days, shop.churn.undone_within_days).where("sale_count > 0")

@@ -17,8 +17,9 @@ from spark_jobs.cleaning.plan import CleaningPlan
 from spark_jobs.cleaning.readings import judge_unseen
 from spark_jobs.contract.arrivals import find_delivery_day
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop.model import NUMERIC, Shop, Source
+from spark_jobs.contract.shop.model import Shop, Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.raw.columns import FileColumns, look_at_files
 from spark_jobs.raw.reader import Intake, RawRecord, read_records
@@ -88,7 +89,7 @@ def raw_value(source: Source, record: RawRecord, name: str) -> str:
 def sample_numbers(judged: JudgedLog) -> dict[str, list[str]]:
     """The numbers of the first records as they are written, by canonical column."""
     source, paths = judged.source, sorted(judged.paths.values())
-    names = [name for name in NUMERIC if name in source.columns and source.columns[name].column]
+    names = [name for name in LOGS[source.log].numbers if name in source.columns and source.columns[name].column]
     texts: dict[str, list[str]] = {name: [] for name in names}
     for path in paths[:: -(-len(paths) // SAMPLED_FILES)]:
         for record in islice(read_records(judged.intake, path), SAMPLED_RECORDS):

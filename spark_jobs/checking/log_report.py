@@ -14,7 +14,8 @@ from spark_jobs.checking.reasons import show_reasons
 from spark_jobs.checking.repeats import check_repeats
 from spark_jobs.checking.values import find_number_doubts
 from spark_jobs.cleaning.accounts import make_accounts, sum_accounts
-from spark_jobs.contract.shop.model import CANONICAL, Shop
+from spark_jobs.contract.logs import LOGS
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.raw.reader import read_records
 from spark_jobs.runtime.console import PlainConsole, as_plain
 
@@ -55,7 +56,7 @@ def show_first_records(console: PlainConsole, shop: Shop, judged: JudgedLog) -> 
         "column", *(f"record {number}" for number in sorted(rows)), title=as_plain(first["path"]), show_lines=False
     )
     raw = dict(zip(range(1, FIRST_RECORDS + 1), read_records(judged.intake, first["path"]), strict=False))
-    for name in CANONICAL[log]:
+    for name in LOGS[log].canonical:
         if mapping := judged.source.columns.get(name):
             cells = (raw_value(judged.source, raw[n], name) for n in sorted(rows))
             table.add_row(as_plain(mapping.column or "constant"), *map(as_plain, cells))

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from spark_jobs.cleaning.mapping import EITHER_POINT
-from spark_jobs.contract.rejections import explain, say_point, say_returns
-from spark_jobs.contract.shop.model import KINDS, NUMBERS, NUMERIC, Shop, Source
+from spark_jobs.contract.logs import LOGS
+from spark_jobs.contract.logs.purchases import say_returns
+from spark_jobs.contract.rejections import explain, say_point
+from spark_jobs.contract.shop.model import NUMBERS, Shop, Source
 
 #: A record or two of these are worth a word: the one slip that is left may be worth more than all others together.
 RARE = {"quantity_too_large", "amount_too_large", "amount_implausible", "number_ambiguous"}
@@ -55,13 +57,13 @@ def find_remedy(
         return f"say at the end of shop.toml what one of each is worth in {shop.currency}:\n[rates]\n{lines}"
     column = explain(code).column
     if code == "kind_unknown" and examples and (mapped := source.columns["kind"].column):
-        known = source.columns["kind"].values or [(kind, kind) for kind in KINDS[source.log]]
+        known = source.columns["kind"].values or [(kind, kind) for kind in LOGS[source.log].kinds]
         pairs = ", ".join(
             f"{_quote(word)} = {_quote(kind)}" for word, kind in [*known, *((one, "…") for one in examples)]
         )
         return (f"say what each word of the column means, as it is spelt: kind = {{ column = {_quote(mapped)}, "
                 f"values = {{ {pairs} }} }}")  # fmt: skip
-    if code.endswith("_invalid") and column in NUMERIC and any(map(is_number, examples)):
+    if code.endswith("_invalid") and column in LOGS[source.log].numbers and any(map(is_number, examples)):
         column = "amount" if column == "unit_price" and "amount" in source.columns else column
         return say_spelling(source.log, texts.get(column) or examples, examples[0])
     return explain(code).remedy

@@ -1,6 +1,6 @@
 """What is wrong with a record, whatever its log: raw records to typed events and reasons. Pure, no I/O.
 
-Each log's own columns and faults are in purchases.py, browses.py and reviews.py; what all of them share is here.
+Each log's own columns and faults are in logs/; what all of them share is here.
 """
 
 from __future__ import annotations
@@ -8,10 +8,9 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from spark_jobs.cleaning import browses, purchases, reviews
+from spark_jobs.cleaning.log_judge import judge_of
 from spark_jobs.cleaning.mapping import (
     DECIMAL_COMMA,
-    KEPT_TEXTS,
     any_of,
     is_any_number_like,
     is_unstorable,
@@ -21,9 +20,9 @@ from spark_jobs.cleaning.mapping import (
     meets,
     parse_instant,
 )
-from spark_jobs.contract.shop.model import KINDS, Shop, Source
+from spark_jobs.contract.logs import LOGS
+from spark_jobs.contract.shop.model import Shop, Source
 
-LOGS = {"purchases": purchases, "browses": browses, "reviews": reviews}
 BOT = "bot_rate"
 COMMA = "decimal_comma"  # beside the reason that the value gets for being no number
 HOUR_S = 3600
@@ -35,7 +34,7 @@ def judge_events(records: DataFrame, shop: Shop, log: str) -> DataFrame:
     records: raw.record_schema. Adds event_id (null: to be derived), event_at (UTC), event_day (shop's zone), kind
     where the log has kinds, the log's own columns, is_elsewhere (another log of the same file takes it) and reasons.
     """
-    source, rules = shop.sources[log], LOGS[log]
+    source, rules = shop.sources[log], judge_of(log)
     dated = records.select("*", *_shared_columns(source, shop)).withColumn(
         "event_day", F.to_date(F.from_utc_timestamp("event_at", shop.time_zone))
     )
@@ -51,7 +50,7 @@ def _shared_columns(source: Source, shop: Shop) -> list[Column]:
         event_at.alias("event_at"),
         mapped_text(source, "product_id").alias("product_id"),
     ]
-    return columns + ([mapped_kind(source).alias("kind")] if source.log in KINDS else [])
+    return columns + ([mapped_kind(source).alias("kind")] if LOGS[source.log].kinds else [])
 
 
 def _is_elsewhere(source: Source) -> Column:
@@ -72,7 +71,9 @@ def _reasons(source: Source, faults: dict[str, Column]) -> Column:
 
 def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
     """When each reason against a readable record holds. faults: those of the log's own columns."""
-    texts = [name for name in KEPT_TEXTS if name in source.columns and name != "customer_id"]
+    declared = LOGS[source.log]
+    texts = [name for name, one in declared.canonical.items()
+             if one.most_bytes and name in source.columns and name != "customer_id"]  # fmt: skip
     shared = {
         "customer_id_missing": F.col("customer_id").isNull(),
         "customer_id_invalid": is_unstorable(source, "customer_id"),
@@ -80,8 +81,8 @@ def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
         "event_at_missing": mapped_text(source, "event_at").isNull(),
         "event_at_invalid": mapped_text(source, "event_at").isNotNull() & F.col("event_at").isNull(),
     }
-    if source.log in KINDS:
-        shared["kind_unknown"] = ~F.coalesce(F.col("kind").isin(*KINDS[source.log]), F.lit(False))
+    if declared.kinds:
+        shared["kind_unknown"] = ~F.coalesce(F.col("kind").isin(*declared.kinds), F.lit(False))
     conditions = {**shared, **faults}
     if source.numbers is None:
         conditions[COMMA] = is_any_number_like(source, DECIMAL_COMMA)

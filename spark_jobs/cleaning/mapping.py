@@ -11,15 +11,13 @@ import re
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from spark_jobs.contract.shop.model import KINDS, NUMBERS, NUMERIC, ColumnMapping, Condition, Source
+from spark_jobs.contract.logs import LOGS
+from spark_jobs.contract.shop.model import NUMBERS, ColumnMapping, Condition, Source
 from spark_jobs.contract.shop.time_patterns import EPOCH_UNITS_US
 from spark_jobs.raw.reader import NOTHING, SEPARATOR, raw_column
 
 #: 1990-01-01 and 2100-01-01: a time outside is a placeholder for none (year 1, 1970, 9999), or in the wrong unit.
 FIRST_INSTANT_S, LAST_INSTANT_S = 631_152_000, 4_102_444_800
-#: The texts that are kept as they are, and the most bytes of UTF-8 that they may have: an index of the warehouse takes
-#: no customer id of 2,704, and its canonical spelling may have three times as many as the raw one.
-KEPT_TEXTS = {"customer_id": 512, "event_id": 4096, "product_id": 4096, "category": 4096, "session_id": 4096}
 NUL = "\x00"  # no text of a database has one
 _ENDS = r"[^\d.,\[\]{}]*"  # a sign, a currency, blanks
 #: A number that plainly has a decimal comma, or points between its thousands; 1,234 may be either.
@@ -54,16 +52,17 @@ def mapped_text(source: Source, name: str) -> Column:
 
 
 def is_unstorable(source: Source, name: str) -> Column:
-    """Whether a text of KEPT_TEXTS cannot be kept; null where there is none."""
+    """Whether a text that is kept as it is cannot be; null where there is none."""
     text = mapped_text(source, name)
-    return F.contains(text, F.lit(NUL)) | (F.octet_length(text) > KEPT_TEXTS[name])
+    most_bytes = LOGS[source.log].canonical[name].most_bytes
+    return F.contains(text, F.lit(NUL)) | (F.octet_length(text) > most_bytes)
 
 
 def mapped_kind(source: Source) -> Column:
-    """What kind of event it is, in the words of KINDS where the raw value is known; unmapped, the log's first kind."""
+    """What kind of event it is, in the log's words where the raw value is known; unmapped, the log's first kind."""
     mapping = source.columns.get("kind")
     if mapping is None:
-        kind = F.lit(KINDS[source.log][0])
+        kind = F.lit(LOGS[source.log].kinds[0])
     elif mapping.values:
         raw_value, pairs = mapped_text(source, "kind"), [F.lit(word) for pair in mapping.values for word in pair]
         kind = F.try_element_at(F.create_map(*pairs), raw_value)
@@ -89,7 +88,7 @@ def mapped_number(source: Source, name: str, type_name: str) -> Column:
 
 def is_any_number_like(source: Source, pattern: str) -> Column:
     """Whether the text of any canonical number looks like this; false where the source says how it spells numbers."""
-    names = [name for name in NUMERIC if name in source.columns and source.numbers is None]
+    names = [name for name in LOGS[source.log].numbers if name in source.columns and source.numbers is None]
     return any_of([F.coalesce(mapped_text(source, name).rlike(pattern), F.lit(False)) for name in names])
 
 

@@ -11,8 +11,9 @@ from itertools import accumulate
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_jobs.cleaning import judging, mapping, reviews
+from spark_jobs.cleaning import judging, mapping
 from spark_jobs.cleaning.accounts import Tally
+from spark_jobs.cleaning.log_judge import judge_of
 from spark_jobs.cleaning.plan import CleaningPlan, Delivery
 from spark_jobs.cleaning.plausible import IMPLAUSIBLE
 from spark_jobs.cleaning.repeats import mark_of
@@ -104,9 +105,8 @@ def judge_records(
     judged = placed.withColumn(
         "reasons", F.when(is_of_broken_file, F.array(F.lit(BROKEN_FILE))).otherwise(reasons)
     ).withColumn("raw_customer_id", mapping.mapped_text(shop.sources[log], "customer_id"))
-    good_or_not = judged.withColumn("is_good", (F.size("reasons") == 0) & ~F.col("is_elsewhere"))
-    if log == "reviews":
-        good_or_not = reviews.add_sentiment(good_or_not)
+    is_good = (F.size("reasons") == 0) & ~F.col("is_elsewhere")
+    good_or_not = judge_of(log).finish_events(judged.withColumn("is_good", is_good))
     verdict = F.when(F.col("is_elsewhere"), F.lit("elsewhere")).when(~F.col("is_good"), F.lit("quarantined"))
     own_id = F.concat(F.lit(mark_of(shop.sources[log])), "record_hash")
     return good_or_not.withColumns(

@@ -1,8 +1,4 @@
-"""The inputs of the model and the facts they are made from: one row each, and their only home.
-
-A measure is a column of customer_day and an array of customer_series. Its `sql` sums clean events of one
-customer, event day and delivery day, so measures add up over deliveries and days. What does not add up is a daily set
-in customer_day, and customer_series counts from it once all deliveries of the day are united.
+"""The inputs of the model: one row each, and their only home. The facts they are made from stand in measures.py.
 
 A feature is one model input. On a grid of steps counted back from the chosen day, `training/tensors/dataset.py`
 computes `squash(op(measure))` at the end of every step from that day and the days before it only: causal by
@@ -15,93 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Measure:
-    """A fact that adds up. `needs` are the canonical columns, as log.column, without which a shop does not have it."""
-
-    name: str
-    log: str
-    sql: str
-    type: str
-    unit: str
-    meaning: str
-    needs: tuple[str, ...] = ()
-
-    @property
-    def fingerprint(self) -> str:
-        """What decides its values: days that another formula was summed by are due again."""
-        return f"{self.name} {self.type} {self.log}: {self.sql}"
-
-
-SALE = "kind = 'sale'"
-RETURN = "kind = 'return'"
-
-MEASURES: tuple[Measure, ...] = (
-    Measure("sale_count", "purchases", f"count_if({SALE})", "bigint", "lines", "purchase lines"),
-    Measure("item_quantity", "purchases", f"coalesce(sum(quantity) filter (where {SALE}), 0)", "decimal(18,3)",
-            "items", "items bought"),
-    Measure("spend", "purchases", f"coalesce(sum(amount) filter (where {SALE}), 0)", "decimal(18,2)",
-            "shop currency", "money spent, before refunds"),
-    Measure("return_count", "purchases", f"count_if({RETURN})", "bigint", "lines", "returned lines"),
-    Measure("refund", "purchases", f"coalesce(sum(amount) filter (where {RETURN}), 0)", "decimal(18,2)",
-            "shop currency", "money given back for returns"),
-    Measure("browse_count", "browses", "count(*)", "bigint", "events", "browsing events of any kind"),
-    Measure("view_count", "browses", "count_if(kind = 'view')", "bigint", "views", "products or pages looked at"),
-    Measure("search_count", "browses", "count_if(kind = 'search')", "bigint", "searches", "searches",
-            ("browses.kind",)),
-    Measure("cart_add_count", "browses", "count_if(kind = 'cart_add')", "bigint", "adds", "products put into the cart",
-            ("browses.kind",)),
-    Measure("cart_remove_count", "browses", "count_if(kind = 'cart_remove')", "bigint", "removals",
-            "products taken out of the cart", ("browses.kind",)),
-    Measure("dwell_seconds", "browses", "coalesce(sum(dwell_seconds), 0)", "decimal(18,3)", "seconds",
-            "time spent on pages", ("browses.dwell_seconds",)),
-    Measure("review_count", "reviews", "count(*)", "bigint", "reviews", "reviews written"),
-    Measure("rated_count", "reviews", "count(rating)", "bigint", "reviews", "reviews with a rating",
-            ("reviews.rating",)),
-    Measure("rating_sum", "reviews", "coalesce(sum(rating), 0)", "decimal(18,3)", "shop's rating",
-            "ratings given, added up", ("reviews.rating",)),
-    Measure("judged_count", "reviews", "count(sentiment)", "bigint", "reviews", "reviews with a sentiment"),
-    Measure("sentiment_sum", "reviews", "coalesce(sum(sentiment), 0)", "decimal(18,3)", "-1..1 each",
-            "sentiments of reviews, added up"),
-)  # fmt: skip
-
-#: What qualifies as activity, by the name a shop chooses: the measure that must be above zero.
-ACTIVITY_MEASURES = {"purchase": "sale_count", "visit": "browse_count"}
-
-#: Not sums but sets per day: deliveries of a day add up by union. Products are kept as hashes, they are only compared.
-CATEGORY_SET = Measure("categories", "purchases", f"collect_set(category) filter (where {SALE})", "array<string>",
-                       "names", "categories bought", ("purchases.category",))  # fmt: skip
-SETS: tuple[Measure, ...] = (
-    CATEGORY_SET,
-    Measure("bought_products", "purchases", f"collect_set(xxhash64(product_id)) filter (where {SALE})",
-            "array<bigint>", "hashes", "products bought", ("purchases.product_id",)),
-    Measure("carted_products", "browses",
-            "collect_set(xxhash64(product_id)) filter (where kind = 'cart_add' and product_id is not null)",
-            "array<bigint>", "hashes", "products put into the cart", ("browses.product_id", "browses.kind")),
-    Measure("viewed_categories", "browses", "collect_set(category)", "array<string>", "names", "categories browsed",
-            ("browses.category",)),
-    Measure("sessions", "browses", "collect_set(session_key)", "array<bigint>", "hashes", "sessions"),
-)  # fmt: skip
-
-#: Two events of a customer further apart than this belong to two sessions, where the shop names no sessions: the
-#: usual definition, e.g. of web analytics.
-SESSION_GAP_MINUTES = 30
-
-#: Needs the days before: all others below count within their day.
-NEW_CATEGORY_COUNT = Measure("new_category_count", "purchases", "", "bigint", "categories",
-                             "categories bought for the first time", ("purchases.category",))  # fmt: skip
-#: Their `sql` looks at the united sets of one day.
-SET_COUNTS: tuple[Measure, ...] = (
-    Measure("session_count", "browses", "size(sessions)", "bigint", "sessions", "sessions"),
-    Measure("viewed_category_count", "browses", "size(viewed_categories)", "bigint", "categories",
-            "different categories browsed", ("browses.category",)),
-    Measure("abandoned_cart_count", "browses", "size(array_except(carted_products, bought_products))", "bigint",
-            "products", "products put into the cart and not bought that day",
-            ("browses.kind", "browses.product_id", "purchases.product_id")),
-)  # fmt: skip
-
-SERIES_MEASURES: tuple[Measure, ...] = (*MEASURES, NEW_CATEGORY_COUNT, *SET_COUNTS)
+from spark_jobs.contract.measures import ACTIVITY_MEASURES, available_measures
 
 
 @dataclass(frozen=True)
@@ -125,7 +35,7 @@ class Feature:
               age           days from the customer's first day to the step's end; uses no measure
     squash    log1p, or none
     fill      the value of a recent_mean that has nothing to take the mean of
-    group     what the reasons name together; risk_reasons.py has the words for it
+    group     what the reasons name together; its log says how, see log.ReasonGroup
     per       the measure that recent_mean divides by
     """
 
@@ -165,6 +75,9 @@ class Feature:
 def _feature(name, group, op, measure=None, arg=None, squash="log1p", unit="", fill=0.0, meaning="", per=None):
     return Feature(name, group, op, measure, arg, squash, unit, fill, meaning, per)
 
+
+#: Every activity has an input of each of these.
+ACTIVITY_OPS = ("total_days", "days_since")
 
 FEATURES: tuple[Feature, ...] = (
     _feature("purchase_days", "frequency", "step_days", "sale_count", unit="days",
@@ -236,13 +149,14 @@ FEATURES: tuple[Feature, ...] = (
 )  # fmt: skip
 
 
-def available_measures(mapped: Mapping[str, Collection[str]]) -> tuple[Measure, ...]:
-    """The series measures of a shop that maps these canonical columns, by log."""
-    columns = {f"{log}.{column}" for log, names in mapped.items() for column in names}
-    return tuple(m for m in SERIES_MEASURES if m.log in mapped and set(m.needs) <= columns)
-
-
 def available_features(mapped: Mapping[str, Collection[str]]) -> tuple[Feature, ...]:
     """The features of a shop: an absent log or column makes its features absent, never zero."""
     names = {m.name for m in available_measures(mapped)}
     return tuple(f for f in FEATURES if set(f.measures) <= names)
+
+
+def find_activity_features(activity: str) -> tuple[str, str]:
+    """What a model that looks at one activity alone looks at: the days with it so far, and those since the last."""
+    measure = ACTIVITY_MEASURES[activity]
+    total, since = (next(f.name for f in FEATURES if (f.op, f.measure) == (op, measure)) for op in ACTIVITY_OPS)
+    return total, since

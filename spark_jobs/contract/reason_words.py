@@ -1,4 +1,5 @@
-"""How is a reason told? What each group of inputs counts, and the sentences, in every language a shop may choose.
+"""How is a reason put into words? The sentences, in every language a shop may choose. What each group of inputs counts,
+and what a measure is called, stands in its log's file of `logs/`.
 
 `training/serving/reason_texts.py` fills the sentences with numbers of the customer's own series, so what they say is
 true whatever the model thinks.
@@ -9,40 +10,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class ReasonGroup:
-    """What is told of a group of inputs (features.Feature.group).
-
-    told      change: more or less than before; total: everything so far; mean: the first measure over the second or,
-              where that is 0, how many there were of the third; recency and tenure: their own sentences
-    measures  of the series: the first that the shop has is told; of a mean all three
-    """
-
-    told: str
-    measures: tuple[str, ...] = ()
-
+from spark_jobs.contract.log import LogWords, ReasonGroup
+from spark_jobs.contract.logs import LOGS
+from spark_jobs.contract.measures import SERIES_MEASURES
 
 REASON_GROUPS: dict[str, ReasonGroup] = {
-    "recency": ReasonGroup("recency", ("sale_count",)),
-    "frequency": ReasonGroup("change", ("sale_count",)),
-    "spend": ReasonGroup("change", ("spend",)),
-    "basket": ReasonGroup("change", ("item_quantity",)),
-    "returns": ReasonGroup("change", ("return_count",)),
-    "breadth": ReasonGroup("total", ("new_category_count",)),
+    **{name: group for log in LOGS.values() for name, group in log.reason_groups.items()},
     "tenure": ReasonGroup("tenure"),
-    "browsing": ReasonGroup("change", ("browse_count",)),
-    "cart": ReasonGroup("change", ("abandoned_cart_count", "cart_add_count")),
-    "reviews": ReasonGroup("mean", ("sentiment_sum", "judged_count", "review_count")),
 }
 #: The reason of a customer whose risk no piece of evidence raises: it is that of everybody like this one.
 BASE_RATE = "base_rate"
 #: What is bad news where there is more of it; of all else, less is.
-BAD_NEWS = ("return_count", "abandoned_cart_count")
+BAD_NEWS = tuple(measure.name for measure in SERIES_MEASURES if measure.is_bad_news)
 #: What one large order dominates.
-ORDER_SIZES = ("spend", "item_quantity")
-#: Of these the days count, not the sum: a purchase of five lines is one purchase.
-COUNTED_IN_DAYS = ("sale_count",)
+ORDER_SIZES = tuple(measure.name for measure in SERIES_MEASURES if measure.is_size)
+#: What is written with cents.
+MONEY = tuple(measure.name for measure in SERIES_MEASURES if measure.is_money)
+#: Of these the days count, not the sum.
+COUNTED_IN_DAYS = tuple(measure.name for measure in SERIES_MEASURES if measure.is_in_days)
 
 
 @dataclass(frozen=True)
@@ -80,21 +65,18 @@ class Language:
     base_rate: str
 
 
+def _gather_words(language: str) -> dict[str, dict]:
+    """What all logs call their measures and their activity in this language."""
+    words = {name: log.words.get(language, LogWords({})) for name, log in LOGS.items()}
+    return {
+        "nouns": {measure: noun for own in words.values() for measure, noun in own.nouns.items()},
+        "activities": {log.activity.name: words[log.name].activity for log in LOGS.values() if log.activity},
+    }
+
+
 LANGUAGES: dict[str, Language] = {
     "en": Language(
-        nouns={
-            "sale_count": ("purchases", ""),
-            "spend": ("spending", " {currency}"),
-            "item_quantity": ("items bought", ""),
-            "return_count": ("returns", ""),
-            "new_category_count": ("categories bought", ""),
-            "browse_count": ("browsing", " events"),
-            "abandoned_cart_count": ("products left in the cart", ""),
-            "cart_add_count": ("products put into the cart", ""),
-            "sentiment_sum": ("mean review sentiment", " (-1 bad, 1 good)"),
-            "review_count": ("reviews", ""),
-        },
-        activities={"purchase": "purchase", "visit": "visit"},
+        **_gather_words("en"),
         ago="{days} ago",
         today="today",
         one_day="1 day",
@@ -119,19 +101,7 @@ LANGUAGES: dict[str, Language] = {
         base_rate="nothing stands out: of customers like this one {percent} % make no {activity} within {days}",
     ),
     "zh": Language(
-        nouns={
-            "sale_count": ("购买", " 次"),
-            "spend": ("消费", " {currency}"),
-            "item_quantity": ("购买件数", ""),
-            "return_count": ("退货", " 次"),
-            "new_category_count": ("购买过的品类", " 个"),
-            "browse_count": ("浏览", " 次"),
-            "abandoned_cart_count": ("加购未买的商品", " 件"),
-            "cart_add_count": ("加购商品", " 件"),
-            "sentiment_sum": ("评论平均情感", "(-1 差,1 好)"),
-            "review_count": ("评论", ""),
-        },
-        activities={"purchase": "购买", "visit": "访问"},
+        **_gather_words("zh"),
         ago=" {days}前",
         today="今天",
         one_day="1 天",
@@ -156,3 +126,8 @@ LANGUAGES: dict[str, Language] = {
         base_rate="没有特别之处:这类顾客有 {percent}% 在 {days}内没有{activity}",
     ),
 }
+
+
+def reason_fingerprint(language: str) -> str:
+    """What decides the sentences in this language, beside the code that fills them."""
+    return repr((LANGUAGES[language], REASON_GROUPS, BAD_NEWS, ORDER_SIZES, MONEY, COUNTED_IN_DAYS))

@@ -1,29 +1,13 @@
 """Why a record is rejected: every reason code with what it means and what to do about it.
 
-A shop's own rejection rules add codes of their own; what those mean stands in its shop.toml.
+Those of a log's own columns stand in its file of `logs/`. A shop's own rejection rules add codes of their own; what
+those mean stands in its shop.toml.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Reason:
-    """column: the canonical column whose raw value shows it best; None where the whole record does."""
-
-    meaning: str
-    remedy: str
-    column: str | None = None
-
-
-def say_returns(column: str) -> str:
-    """The remedy for a sign that means a return, to be pasted at the end of shop.toml. column: a raw one."""
-    return (
-        "if these are returns, say so at the end of shop.toml:\n"
-        f"[[sources.purchases.returns]]\ncolumn = {json.dumps(column, ensure_ascii=False)}\nbelow = 0"
-    )
+from spark_jobs.contract.log import Reason
+from spark_jobs.contract.logs import LOGS
 
 
 def say_point(log: str) -> str:
@@ -100,43 +84,7 @@ REASONS: dict[str, Reason] = {
         "a number like 1.234 in a file that also has decimal commas: 1234, or 1.234", say_point("…")
     ),
     "bot_rate": Reason("more events within an hour than people make", "raise max_events_per_hour if these are people"),
-    # purchases
-    "quantity_invalid": Reason("a quantity that is no number", "map the right column to quantity", "quantity"),
-    "quantity_zero": Reason("nothing bought", "nothing, if such lines mean nothing", "quantity"),
-    "quantity_negative": Reason("a negative quantity that no rule calls a return", say_returns("pieces"), "quantity"),
-    "quantity_too_large": Reason(
-        "a quantity of a thousand million or more",
-        "look for a bar code in the quantity, and map the right column to it; a single slip needs nothing",
-        "quantity",
-    ),
-    "price_invalid": Reason("a price that is no number", "map the right column to unit_price or amount", "unit_price"),
-    "price_negative": Reason("a negative price that no rule calls a return", say_returns("price"), "unit_price"),
-    "amount_too_large": Reason(
-        "a line of more money than there is room for (10^12)",
-        "look for a bar code in price or quantity, and map the right columns; a single slip needs nothing",
-        "unit_price",
-    ),
-    "amount_implausible": Reason(
-        "a line worth a thousand times more than 99 of 100 lines of this shop (of fewer than 500 lines: ten thousand "
-        "times more than the median), or more than plausible_amount",
-        "look at them: python -m spark_jobs.quarantine show; if such lines are real, say under [sources.purchases] how "
-        'much one may be worth: plausible_amount = 1000000, or plausible_amount = "any"',
-    ),
-    "currency_unknown": Reason(
-        "a currency without a rate on that day",
-        'add its rate at the end of shop.toml, e.g. the two lines [rates] and USD = "0.92"',
-        "currency",
-    ),
-    # browses
-    "dwell_invalid": Reason("a dwell time that is no number", "map the right column to dwell_seconds", "dwell_seconds"),
-    "dwell_negative": Reason("a negative dwell time", "check what the shop measures", "dwell_seconds"),
-    "dwell_too_large": Reason(
-        "a dwell time of 10^9 seconds or more", "check the unit, it is seconds; a slip needs nothing", "dwell_seconds"
-    ),
-    # reviews
-    "rating_invalid": Reason("a rating that is no number", "map the right column to rating", "rating"),
-    "rating_out_of_range": Reason("a rating outside the shop's range", "set rating_range", "rating"),
-    "review_empty": Reason("neither rating nor text", "nothing, if such reviews mean nothing", "rating"),
+    **{code: reason for log in LOGS.values() for code, reason in log.rejections.items()},
 }
 
 

@@ -1,7 +1,7 @@
 """Every table: its grain, its columns with type, unit and meaning, and how it is partitioned.
 
-Types are written as in Spark SQL; `lake` and `warehouse` translate them. A job's last select is
-`table.column_names`, and the warehouse's column comments are the meanings below.
+A job's last select is `table.column_names`, and the warehouse's column comments are the meanings below. The columns of
+clean events stand in `logs/`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from spark_jobs.contract.features import MEASURES, SERIES_MEASURES, SETS
+from spark_jobs.contract.log import Log
+from spark_jobs.contract.logs import LOGS
+from spark_jobs.contract.measures import MEASURES, SERIES_MEASURES, SETS
 from spark_jobs.contract.table import CUSTOMER, DELIVERY, Column, Table
 
 _CLEANING = ("spark_jobs.clean", "spark_jobs.cleaning", "spark_jobs.raw", "spark_jobs.contract.customer_ids")
@@ -18,22 +20,20 @@ _AS_OF = Column("as_of", "date", "the state of the world at the end of this day,
 _EVENT_DAY = Column("event_day", "date", "the day of the event in the shop's time zone")
 _DELIVERY_DAY = Column("delivery_day", "date", "the day from which on the pipeline knows the record")
 _RECORD = Column("record_number", "bigint", "the record's place in its file, the first is 1")
-_PRODUCT = Column("product_id", "string", "the shop's product id", nullable=True)
-_CATEGORY = Column("category", "string", "the shop's product category", nullable=True)
 
 
-def _events(log: str, grain: str, *columns: Column) -> Table:
+def _events(log: Log) -> Table:
     """The clean events of a log."""
     return Table(
-        log,
-        grain,
+        log.name,
+        log.grain,
         (
             Column("event_id", "string", "the shop's own id, or a keyed hash of the content"),
             CUSTOMER,
             Column("event_at", "timestamp", "when it happened", "UTC"),
             _EVENT_DAY,
-            _PRODUCT,
-            *columns,
+            Column("product_id", "string", "the shop's product id", nullable=True),
+            *log.columns,
             DELIVERY,
             _RECORD,
             _DELIVERY_DAY,
@@ -44,34 +44,9 @@ def _events(log: str, grain: str, *columns: Column) -> Table:
     )
 
 
-PURCHASES = _events(
-    "purchases",
-    "one clean purchase or return line",
-    _CATEGORY,
-    Column("quantity", "decimal(18,3)", "how many, always positive", "items"),
-    Column("unit_price", "decimal(18,6)", "price of one item, at the shop's rate of the day", "shop currency"),
-    Column("amount", "decimal(18,2)", "money of the line, positive for returns too: as given where the shop maps it, "
-           "else quantity times price; at the rate of the day, rounded half up", "shop currency"),
-    Column("currency", "string", "the currency it was paid in, ISO 4217"),
-    Column("kind", "string", "sale or return"),
-)  # fmt: skip
-BROWSES = _events(
-    "browses",
-    "one clean browsing event",
-    _CATEGORY,
-    Column("kind", "string", "view, search, cart_add or cart_remove"),
-    Column("session_id", "string", "the shop's own session", nullable=True),
-    Column("dwell_seconds", "decimal(18,3)", "time spent on the page", "seconds", nullable=True),
-)
-REVIEWS = _events(
-    "reviews",
-    "one clean review, without its text",
-    Column("rating", "decimal(5,3)", "the rating on a scale from 1 to 5", "1..5", nullable=True),
-    Column("sentiment", "decimal(4,3)", "what the text says, else the rating: bad, neutral, good", "-1..1",
-           nullable=True),
-)  # fmt: skip
 #: The events by log, in the order in which logs are cleaned.
-EVENTS = {table.name: table for table in (PURCHASES, BROWSES, REVIEWS)}
+EVENTS = {name: _events(log) for name, log in LOGS.items()}
+PURCHASES, BROWSES, REVIEWS = (EVENTS[name] for name in ("purchases", "browses", "reviews"))
 
 
 def quarantine(log: str) -> Table:
@@ -185,6 +160,6 @@ def churn_risk(horizons_days: Iterable[int]) -> Table:
         ),
         key=("customer_id",),
         partition="as_of",
-        code=("spark_jobs.churn_risk", "spark_jobs.contract.reason_words", "training.config", "training.tensors",
+        code=("spark_jobs.churn_risk", "training.config", "training.tensors",
               "training.models", "training.selection", "training.serving"),
     )  # fmt: skip

@@ -7,7 +7,7 @@ import numpy as np
 import psycopg
 
 from spark_jobs import customer_series
-from spark_jobs.contract.shop.model import CANONICAL
+from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.tables import TRAINING_SERIES, quarantine
 from tests.spark_jobs.shops import SmallShop
 from training.config import ModelSettings
@@ -62,7 +62,7 @@ KIND = {"purchases": "sale", "browses": "view"}
 
 
 def make_record(log: str, day: date, number: object, **changed) -> dict:
-    names = [name for name in CANONICAL[log] if name in PLAIN]
+    names = [name for name in LOGS[log].canonical if name in PLAIN]
     own = {"event_id": f"{day}-{number}", "event_at": f"{day} 10:00:00", "kind": KIND.get(log)}
     return {name: PLAIN[name] for name in names} | own | changed
 
@@ -75,15 +75,15 @@ def nasty_values(name: str) -> list:
 
 def nasty_records(log: str, day: date) -> list[dict]:
     """Each column once with each nasty value, beside plain ones; one has all there is room for, many times."""
-    changes = [{name: value} for name in CANONICAL[log] if name != "amount" for value in nasty_values(name)]
-    whale = {name: largest for name, largest in EDGES.items() if name in CANONICAL[log]}
+    changes = [{name: value} for name in LOGS[log].canonical if name != "amount" for value in nasty_values(name)]
+    whale = {name: largest for name, largest in EDGES.items() if name in LOGS[log].canonical}
     changes += [{"customer_id": "whale", name: largest} for name, largest in whale.items() for _ in range(50)]
     changes += [{"customer_id": "\ud800"}, {"product_id": "a\udfff"}]
     return [make_record(log, day, number, **change) for number, change in enumerate(changes)]
 
 
 def test_what_is_clean_goes_all_the_way(spark, tmp_path, warehouse_url):
-    mapped = {log: [name for name in names if name != "amount"] for log, names in CANONICAL.items()}
+    mapped = {name: [one for one in log.canonical if one != "amount"] for name, log in LOGS.items()}
     columns = {log: "\n".join(f'{name} = "{name}"' for name in names) for log, names in mapped.items()}
     text = SHOP + "".join(SOURCE.format(log=log, columns=columns[log]) for log in mapped)
     text = text.replace("[sources.purchases]", '[sources.purchases]\nplausible_amount = "any"')  # whales are to pass

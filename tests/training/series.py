@@ -8,8 +8,9 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from spark_jobs.contract.features import SERIES_MEASURES
-from spark_jobs.contract.shop.model import CANONICAL, ColumnMapping, Shop, Source
+from spark_jobs.contract.logs import LOGS
+from spark_jobs.contract.measures import SERIES_MEASURES
+from spark_jobs.contract.shop.model import ColumnMapping, Shop, Source
 from spark_jobs.contract.windows import ChurnDefinition
 
 START = date(2024, 1, 1)
@@ -24,7 +25,7 @@ def make_shop(is_whole: bool = False, churn: ChurnDefinition | None = None, **mo
     """A shop with a plain purchase log; a whole one has all three logs with every column there is."""
     sources = {"purchases": make_source("purchases", ["customer_id", "event_at", "quantity", "unit_price", "kind"])}
     if is_whole:
-        sources = {log: make_source(log, columns) for log, columns in CANONICAL.items()}
+        sources = {name: make_source(name, log.canonical) for name, log in LOGS.items()}
     return Shop("corner", "UTC", "EUR", sources, churn=churn or ChurnDefinition(), model=model)
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.features import ACTIVITY_MEASURES
+from spark_jobs.contract.measures import ACTIVITY_MEASURES
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.windows import ChurnDefinition, Window, activity_window, is_closed, label_window
 from training.evaluation.calibration_tests import find_z, fit_slope

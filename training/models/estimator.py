@@ -10,12 +10,11 @@ from typing import ClassVar, Protocol, TypeVar
 import numpy as np
 
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.features import find_activity_features
+from spark_jobs.contract.measures import ACTIVITY_MEASURES
 
 #: What a model that looks at one activity alone looks at, by churn.activity: its days so far, and those since the last.
-ACTIVITY_FEATURES = {
-    "purchase": ("purchase_days_total", "days_since_purchase"),
-    "visit": ("visit_days_total", "days_since_visit"),
-}
+ACTIVITY_FEATURES = {activity: find_activity_features(activity) for activity in ACTIVITY_MEASURES}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
+from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.model import Shop
 from training.selection.discrimination import expect_auroc
 
@@ -50,8 +51,8 @@ class Thresholds:
 
 
 LIMITS = Thresholds()
-#: The logs that say whether the shop was quiet; reviews are written days after what they speak of.
-DAILY_LOGS = ("purchases", "browses")
+#: The logs that say whether the shop was quiet.
+DAILY_LOGS = tuple(name for name, log in LOGS.items() if log.is_daily)
 USUAL_WEEKS = 8
 FEWEST_WEEKS = 4
 USUAL_DAYS = 28

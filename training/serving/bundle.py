@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.features import ACTIVITY_MEASURES, FEATURES
+from spark_jobs.contract.features import FEATURES
+from spark_jobs.contract.measures import ACTIVITY_MEASURES
 from spark_jobs.contract.windows import MOST_UNDONE_DAYS, ChurnDefinition
 from training.config import ModelSettings
 from training.models.blend import BlendMembers, files_of, read_weights

@@ -13,12 +13,14 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from spark_jobs.contract.features import ACTIVITY_MEASURES
+from spark_jobs.contract.logs import LOGS
+from spark_jobs.contract.measures import ACTIVITY_LOGS, ACTIVITY_MEASURES
 from spark_jobs.contract.reason_words import (
     BAD_NEWS,
     BASE_RATE,
     COUNTED_IN_DAYS,
     LANGUAGES,
+    MONEY,
     ORDER_SIZES,
     REASON_GROUPS,
     ReasonGroup,
@@ -73,8 +75,9 @@ class _Series:
         self.words, self.currency, self.churn = LANGUAGES[shop.language], shop.currency, shop.churn
         self.days_with_us = self.today - self.rows.first_day + 1
         self.ends = np.searchsorted(self.rows.row, np.arange(self.rows.count + 1))
-        self.activity = "purchase" if "sale_count" in measures else "visit"
-        self.silent_measures = ("sale_count", *ORDER_SIZES) if self.activity == "purchase" else ("browse_count",)
+        self.activity = next(name for name, measure in ACTIVITY_MEASURES.items() if measure in measures)
+        sizes = [measure.name for measure in LOGS[ACTIVITY_LOGS[self.activity]].measures if measure.is_size]
+        self.silent_measures = (ACTIVITY_MEASURES[self.activity], *sizes)
         self._look_at_activity()
 
     def tell(self, group: ReasonGroup, row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
@@ -82,7 +85,7 @@ class _Series:
         tellers = {"change": self._tell_changes, "mean": self._tell_means, "total": self._tell_totals,
                    "recency": self._tell_gaps, "tenure": self._tell_tenures}  # fmt: skip
         measures = tuple(name for name in group.measures if name in self.rows.measures)
-        return [text and start(text) for text in tellers[group.told](measures, row, weeks)]
+        return [text and start(text) for text in tellers[group.form](measures, row, weeks)]
 
     def tell_base_rate(self, present: np.ndarray) -> list[str]:
         """What becomes of customers like these; percents are rounded down, so that none is certain."""
@@ -258,7 +261,7 @@ class _Series:
         return self.words.ago.format(days=self._days(int(days))) if days else self.words.today
 
     def _amount(self, measure: str, value: float) -> str:
-        number = f"{value:,.2f}" if measure == "spend" else f"{value:,.1f}" if value % 1 else f"{value:,.0f}"
+        number = f"{value:,.2f}" if measure in MONEY else f"{value:,.1f}" if value % 1 else f"{value:,.0f}"
         return number + self.words.nouns[measure][1].format(currency=self.currency)
 
 

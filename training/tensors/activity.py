@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spark_jobs.contract.features import ACTIVITY_MEASURES
+from spark_jobs.contract.measures import ACTIVITY_MEASURES
 from spark_jobs.contract.windows import ChurnDefinition
 from training.tensors.grid import NEVER, Grid, SeriesRows
 

@@ -25,7 +25,8 @@ import pyarrow.dataset as pads
 from pandas.util import hash_array
 
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.features import ACTIVITY_MEASURES, Feature, available_features
+from spark_jobs.contract.features import Feature, available_features
+from spark_jobs.contract.measures import ACTIVITY_MEASURES
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.windows import ChurnDefinition
 from training.config import ModelSettings

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spark_jobs.contract.features import ACTIVITY_MEASURES
+from spark_jobs.contract.measures import ACTIVITY_MEASURES
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY
 from spark_jobs.lake.store import Lake

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from spark_jobs.contract.customer_ids import AS_GIVEN, SPELLINGS, CustomerIds
 from spark_jobs.contract.errors import ShopFileError
-from spark_jobs.contract.features import ACTIVITY_MEASURES
+from spark_jobs.contract.measures import ACTIVITY_LOGS
 from spark_jobs.contract.reason_words import LANGUAGES
 from spark_jobs.contract.shop.model import WEEKDAYS, Bands, Contact, Rate, Schedule, Shop
 from spark_jobs.contract.shop.night import DUE_HOURS, USUAL_NIGHT, WAIT_HOURS, comes_once, to_hours
@@ -87,10 +87,10 @@ def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
     )
     if shop.end_date and shop.schedule.first_night:
         top.faults.add("schedule.first_night", "none, since end_date ends the nights", shop.schedule.first_night)
-    if shop.churn.activity == "visit" and "browses" not in shop.sources:
-        top.faults.add("churn.activity", "a source sources.browses, for visits to be seen", "none")
-    if shop.churn.activity == "purchase" and shop.sources and "purchases" not in shop.sources:
-        top.faults.add("churn.activity", "visit, since there is no sources.purchases", shop.churn.activity)
+    if shop.sources and shop.needed_log not in shop.sources:
+        others = [activity for activity, log in ACTIVITY_LOGS.items() if log in shop.sources]
+        instead = f"{others[0]}, since there is no" if others else f"for a {shop.churn.activity} to be seen, a source"
+        top.faults.add("churn.activity", f"{instead} sources.{shop.needed_log}", shop.churn.activity)
     top.done()
     return shop
 
@@ -148,7 +148,7 @@ def _read_churn(section: Section) -> ChurnDefinition:
     default_primary = 60 if 60 in horizons else horizons[len(horizons) // 2]
     primary = section.take("primary_horizon_days", f"one of {horizons}", lambda v: v in horizons, default_primary)
     eligible = section.take("eligible_within_days", "a day count from 1 to 3650", is_day_count, max(horizons))
-    activity = section.choice("activity", tuple(ACTIVITY_MEASURES), "purchase")
+    activity = section.choice("activity", tuple(ACTIVITY_LOGS), "purchase")
     undone = section.take("undone_within_days", f"a day count from 0 to {MOST_UNDONE_DAYS}", _is_undone_days,
                           ChurnDefinition.undone_within_days)  # fmt: skip
     section.done()

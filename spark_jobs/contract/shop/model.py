@@ -11,33 +11,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from spark_jobs.contract.customer_ids import CustomerIds
+from spark_jobs.contract.logs import LOGS
+from spark_jobs.contract.measures import ACTIVITY_LOGS
 from spark_jobs.contract.windows import ChurnDefinition
 
-#: Canonical columns that a source maps, by log: name -> required.
-CANONICAL = {
-    "purchases": {
-        "event_id": False, "customer_id": True, "event_at": True, "product_id": False, "category": False,
-        "quantity": False, "unit_price": False, "amount": False, "currency": False, "kind": False,
-    },
-    "browses": {
-        "event_id": False, "customer_id": True, "event_at": True, "kind": False, "product_id": False,
-        "category": False, "session_id": False, "dwell_seconds": False,
-    },
-    "reviews": {
-        "event_id": False, "customer_id": True, "event_at": True, "product_id": False, "rating": False, "text": False,
-    },
-}  # fmt: skip
-#: Of each of these groups a log maps exactly one or, where it says so, at least one.
-ALTERNATIVES = {
-    "purchases": (("unit_price", "amount"), "unit_price or amount, the price of the whole line, and not both", 1),
-    "reviews": (("rating", "text"), "rating, text or both", 2),
-}
-KINDS = {"purchases": ("sale", "return"), "browses": ("view", "search", "cart_add", "cart_remove")}
 #: How a source spells its numbers: the mark between thousands and the one before decimals.
 NUMBERS = {"1,234.56": (",", "."), "1.234,56": (".", ","), "1 234,56": (" ", ",")}
-SCALED = ("quantity", "unit_price", "amount", "dwell_seconds")
-#: The canonical columns that are numbers.
-NUMERIC = (*SCALED, "rating")
 FORMATS = ("csv", "jsonl", "parquet")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 TESTS = ("equals", "in", "starts_with", "matches", "below", "above", "is_empty")
@@ -66,8 +45,8 @@ class ColumnMapping:
 
     format  for event_at only: see contract/shop/time_patterns.py; None parses ISO 8601
     zone    for event_at only: the zone of times without an offset; None is the shop's
-    scale   for SCALED only: what one of the given units is worth, like 0.01 for cents
-    values  for kind only: (raw value, one of KINDS) pairs; empty: the raw values are those, in any case
+    scale   for numbers only: what one of the given units is worth, like 0.01 for cents
+    values  for kind only: (raw value, one of the log's kinds) pairs; empty: the raw values are those, in any case
     """
 
     column: str | None = None
@@ -194,7 +173,7 @@ class Source:
     @property
     def needed_columns(self) -> set[str]:
         """The raw columns without which no record counts."""
-        names = ("customer_id", "event_at", *(ALTERNATIVES["purchases"][0] if self.log == "purchases" else ()))
+        names = LOGS[self.log].needed if self.log in LOGS else ("customer_id",)
         mapped = (self.columns[name].column for name in names if name in self.columns)
         return {column for column in mapped if column is not None}
 
@@ -297,7 +276,7 @@ class Shop:
     @property
     def needed_log(self) -> str:
         """The log without which nobody can be scored."""
-        return "purchases" if self.churn.activity == "purchase" else "browses"
+        return ACTIVITY_LOGS[self.churn.activity]
 
     @property
     def mapped_columns(self) -> dict[str, tuple[str, ...]]:

@@ -9,13 +9,11 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from spark_jobs.contract.log import KIND, TIME
+from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.model import (
-    ALTERNATIVES,
-    CANONICAL,
     FORMATS,
-    KINDS,
     NUMBERS,
-    SCALED,
     TESTS,
     ColumnMapping,
     Condition,
@@ -43,17 +41,17 @@ from spark_jobs.contract.shop.toml_section import (
 def read_sources(section: Section, folder: Path) -> dict[str, Source]:
     sources = {}
     for log in section.raw:
-        if log in CANONICAL:
+        if log in LOGS:
             sources[log] = _read_source(section.section(log), log, folder)
     if not section.raw:
         section.faults.add("sources", "at least a table sources.purchases", MISSING)
-    section.done(CANONICAL)
+    section.done(LOGS)
     return _share_files(sources)
 
 
 def _share_files(sources: dict[str, Source]) -> dict[str, Source]:
     """The sources, each with what it has to know of the others that read the same files."""
-    ordered = {log: sources[log] for log in CANONICAL if log in sources}
+    ordered = {log: sources[log] for log in LOGS if log in sources}
     for log, source in ordered.items():
         fellows = [s for s in ordered.values() if s is not source and _files_of(s) == _files_of(source)]
         if fellows:
@@ -69,6 +67,7 @@ def _files_of(source: Source) -> tuple[str, str]:
 
 
 def _read_source(section: Section, log: str, folder: Path) -> Source:
+    own = LOGS[log].settings
     most_quarantined = section.share("max_quarantined_share", Source.max_quarantined_share)
     source = Source(
         log=log,
@@ -85,14 +84,14 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         max_conflicting_share=section.share("max_conflicting_share", None),
         delimiter=_read_delimiter(section),
         encoding=_read_encoding(section),
-        returns=tuple(_read_condition(c) for c in section.sections("returns")) if log == "purchases" else (),
+        returns=tuple(_read_condition(c) for c in section.sections("returns")) if "returns" in own else (),
         rejections=tuple(_read_rejection(r) for r in section.sections("reject")),
         only=tuple(_read_condition(c) for c in section.sections("only")),
         max_events_per_hour=_read_bots(section.section("bots")),
         limits=_read_limits(section.section("limits")),
         numbers=section.take("numbers", "one of " + ", ".join(map(repr, NUMBERS)), NUMBERS.__contains__, None),
-        plausible_amount=_read_plausible_amount(section) if log == "purchases" else None,
-        rating_range=_read_rating_range(section) if log == "reviews" else Source.rating_range,
+        plausible_amount=_read_plausible_amount(section) if "plausible_amount" in own else None,
+        rating_range=_read_rating_range(section) if "rating_range" in own else Source.rating_range,
     )
     if source.carry_down and not source.order_columns:
         section.fault("carry_down", "event_key, the columns that say which lines are of one order, beside it")
@@ -214,21 +213,20 @@ def _has_one_group(pattern: str) -> bool:
 
 
 def _read_columns(section: Section, log: str) -> dict[str, ColumnMapping]:
-    known = CANONICAL[log]
+    known, choice = LOGS[log].canonical, LOGS[log].alternatives
     columns = {name: _read_mapping(section, name, log) for name in known if name in section.raw}
-    for name, required in known.items():
-        if required and name not in section.raw:
+    for name, one in known.items():
+        if one.is_required and name not in section.raw:
             section.fault(name, "a raw column name")
-    names, expected, most = ALTERNATIVES.get(log, ((), "", 0))
-    if names and not 1 <= len(set(names) & set(columns)) <= most:
-        section.fault(names[0], expected)
+    if choice and not 1 <= len(set(choice.inputs) & set(columns)) <= choice.most:
+        section.fault(choice.inputs[0], choice.expected)
     section.done(known)
     return columns
 
 
 def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
     section.taken.add(name)
-    value = section.raw[name]
+    value, declared = section.raw[name], LOGS[log].canonical[name]
     if is_text(value):
         return ColumnMapping(column=value)
     if not isinstance(value, dict):
@@ -239,14 +237,14 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
     if (column is None) == (constant is None):
         section.fault(name, "either column or constant")
     mapping = ColumnMapping(column, constant)
-    if name == "event_at":
+    if declared.type == TIME:
         zone = _read_zone(inner)
         mapping = ColumnMapping(column, constant, _read_time_format(inner), zone)
-    if name in SCALED:
+    if declared.is_scaled:
         scale = inner.take("scale", 'a positive number, e.g. "0.01"', _is_scale, None)
         mapping = ColumnMapping(column, constant, scale=None if scale is None else Decimal(str(scale)))
-    if name == "kind":
-        mapping = ColumnMapping(column, constant, values=_read_values(inner.section("values"), KINDS[log]))
+    if declared.type == KIND:
+        mapping = ColumnMapping(column, constant, values=_read_values(inner.section("values"), LOGS[log].kinds))
     inner.done()
     return mapping
 

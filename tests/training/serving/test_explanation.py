@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from spark_jobs.contract.features import SERIES_MEASURES
+from spark_jobs.contract.measures import SERIES_MEASURES
 from spark_jobs.contract.reason_words import BASE_RATE
 from tests.training.candidates import draw_candidate
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from spark_jobs.cleaning.log_judge import LogJudge
 from spark_jobs.cleaning.mapping import mapped_number, mapped_text
 from spark_jobs.cleaning.plausible import IMPLAUSIBLE
 from spark_jobs.contract.shop.model import Shop, Source
@@ -100,3 +101,6 @@ def find_faults(shop: Shop) -> dict[str, Column]:
         "currency_unknown": rate.isNull(),
         **implausible,
     }
+
+
+JUDGE = LogJudge(type_events, find_faults)

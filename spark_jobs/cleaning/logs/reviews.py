@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from spark_jobs.cleaning.log_judge import LogJudge
 from spark_jobs.cleaning.mapping import mapped_number, mapped_text
 from spark_jobs.cleaning.sentiment import score_reviews
 from spark_jobs.contract.shop.model import Shop
@@ -60,3 +61,6 @@ def find_faults(shop: Shop) -> dict[str, Column]:
         "rating_out_of_range": ~F.col("given_rating").between(lowest, highest),
         "review_empty": ~is_given & F.col("text").isNull(),
     }
+
+
+JUDGE = LogJudge(type_events, find_faults, finish_events=add_sentiment)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from spark_jobs.cleaning.log_judge import LogJudge
 from spark_jobs.cleaning.mapping import mapped_number, mapped_text
 from spark_jobs.contract.shop.model import Shop
 
@@ -33,3 +34,6 @@ def find_faults(shop: Shop) -> dict[str, Column]:
         "dwell_negative": F.col("dwell_seconds") < 0,
         "dwell_too_large": F.col("dwell_seconds") >= F.lit(MOST_SECONDS),
     }
+
+
+JUDGE = LogJudge(type_events, find_faults)

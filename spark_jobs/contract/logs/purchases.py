@@ -1,0 +1,155 @@
+"""Purchases and returns: what a customer paid for, and what came back."""
+
+from __future__ import annotations
+
+import json
+
+from spark_jobs.contract.log import (
+    CATEGORY,
+    CATEGORY_COLUMN,
+    KIND,
+    NUMBER,
+    PRODUCT,
+    Activity,
+    Alternatives,
+    Input,
+    Log,
+    LogWords,
+    Measure,
+    Reason,
+    ReasonGroup,
+)
+from spark_jobs.contract.table import Column
+
+NAME = "purchases"
+SALE, RETURN = "kind = 'sale'", "kind = 'return'"
+
+
+def say_returns(column: str) -> str:
+    """The remedy for a sign that means a return, to be pasted at the end of shop.toml. column: a raw one."""
+    return (
+        "if these are returns, say so at the end of shop.toml:\n"
+        f"[[sources.purchases.returns]]\ncolumn = {json.dumps(column, ensure_ascii=False)}\nbelow = 0"
+    )
+
+
+REJECTIONS = {
+    "quantity_invalid": Reason("a quantity that is no number", "map the right column to quantity", "quantity"),
+    "quantity_zero": Reason("nothing bought", "nothing, if such lines mean nothing", "quantity"),
+    "quantity_negative": Reason("a negative quantity that no rule calls a return", say_returns("pieces"), "quantity"),
+    "quantity_too_large": Reason(
+        "a quantity of a thousand million or more",
+        "look for a bar code in the quantity, and map the right column to it; a single slip needs nothing",
+        "quantity",
+    ),
+    "price_invalid": Reason("a price that is no number", "map the right column to unit_price or amount", "unit_price"),
+    "price_negative": Reason("a negative price that no rule calls a return", say_returns("price"), "unit_price"),
+    "amount_too_large": Reason(
+        "a line of more money than there is room for (10^12)",
+        "look for a bar code in price or quantity, and map the right columns; a single slip needs nothing",
+        "unit_price",
+    ),
+    "amount_implausible": Reason(
+        "a line worth a thousand times more than 99 of 100 lines of this shop (of fewer than 500 lines: ten thousand "
+        "times more than the median), or more than plausible_amount",
+        "look at them: python -m spark_jobs.quarantine show; if such lines are real, say under [sources.purchases] how "
+        'much one may be worth: plausible_amount = 1000000, or plausible_amount = "any"',
+    ),
+    "currency_unknown": Reason(
+        "a currency without a rate on that day",
+        'add its rate at the end of shop.toml, e.g. the two lines [rates] and USD = "0.92"',
+        "currency",
+    ),
+}
+
+MEASURES = (
+    Measure("sale_count", NAME, f"count_if({SALE})", "bigint", "lines", "purchase lines", is_in_days=True),
+    Measure("item_quantity", NAME, f"coalesce(sum(quantity) filter (where {SALE}), 0)", "decimal(18,3)",
+            "items", "items bought", is_size=True),
+    Measure("spend", NAME, f"coalesce(sum(amount) filter (where {SALE}), 0)", "decimal(18,2)",
+            "shop currency", "money spent, before refunds", is_size=True),
+    Measure("return_count", NAME, f"count_if({RETURN})", "bigint", "lines", "returned lines", is_bad_news=True),
+    Measure("refund", NAME, f"coalesce(sum(amount) filter (where {RETURN}), 0)", "decimal(18,2)",
+            "shop currency", "money given back for returns"),
+)  # fmt: skip
+
+CATEGORY_SET = Measure("categories", NAME, f"collect_set(category) filter (where {SALE})", "array<string>", "names",
+                       "categories bought", ("purchases.category",))  # fmt: skip
+SETS = (
+    CATEGORY_SET,
+    Measure("bought_products", NAME, f"collect_set(xxhash64(product_id)) filter (where {SALE})",
+            "array<bigint>", "hashes", "products bought", ("purchases.product_id",)),
+)  # fmt: skip
+
+#: It needs the days before, so customer_series counts it.
+NEW_CATEGORY_COUNT = Measure("new_category_count", NAME, "", "bigint", "categories",
+                             "categories bought for the first time", ("purchases.category",))  # fmt: skip
+
+WORDS = {
+    "en": LogWords(
+        {
+            "sale_count": ("purchases", ""),
+            "spend": ("spending", " {currency}"),
+            "item_quantity": ("items bought", ""),
+            "return_count": ("returns", ""),
+            "new_category_count": ("categories bought", ""),
+        },
+        activity="purchase",
+    ),
+    "zh": LogWords(
+        {
+            "sale_count": ("购买", " 次"),
+            "spend": ("消费", " {currency}"),
+            "item_quantity": ("购买件数", ""),
+            "return_count": ("退货", " 次"),
+            "new_category_count": ("购买过的品类", " 个"),
+        },
+        activity="购买",
+    ),
+}
+
+LOG = Log(
+    name=NAME,
+    order=1,
+    grain="one clean purchase or return line",
+    inputs=(
+        PRODUCT,
+        CATEGORY,
+        Input("quantity", NUMBER, is_scaled=True),
+        Input("unit_price", NUMBER, is_scaled=True),
+        Input("amount", NUMBER, is_scaled=True),
+        Input("currency"),
+        Input("kind", KIND),
+    ),
+    alternatives=Alternatives(
+        ("unit_price", "amount"), "unit_price or amount, the price of the whole line, and not both", 1
+    ),
+    kinds=("sale", "return"),
+    settings=("returns", "plausible_amount"),
+    columns=(
+        CATEGORY_COLUMN,
+        Column("quantity", "decimal(18,3)", "how many, always positive", "items"),
+        Column("unit_price", "decimal(18,6)", "price of one item, at the shop's rate of the day", "shop currency"),
+        Column("amount", "decimal(18,2)", "money of the line, positive for returns too: as given where the shop maps "
+               "it, else quantity times price; at the rate of the day, rounded half up", "shop currency"),
+        Column("currency", "string", "the currency it was paid in, ISO 4217"),
+        Column("kind", "string", "sale or return"),
+    ),
+    rejections=REJECTIONS,
+    measures=MEASURES,
+    sets=SETS,
+    set_counts=(NEW_CATEGORY_COUNT,),
+    activity=Activity("purchase", "sale_count"),
+    counted_by=("sale_count", "return_count"),
+    typical={"spend per line": ("spend", "sale_count"), "items per line": ("item_quantity", "sale_count")},
+    largest={"spend": "largest purchases of a customer", "refund": "largest refund of a customer"},
+    reason_groups={
+        "recency": ReasonGroup("recency", ("sale_count",)),
+        "frequency": ReasonGroup("change", ("sale_count",)),
+        "spend": ReasonGroup("change", ("spend",)),
+        "basket": ReasonGroup("change", ("item_quantity",)),
+        "returns": ReasonGroup("change", ("return_count",)),
+        "breadth": ReasonGroup("total", ("new_category_count",)),
+    },
+    words=WORDS,
+)  # fmt: skip
