@@ -87,7 +87,7 @@ def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
     )
     if shop.end_date and shop.schedule.first_night:
         top.faults.add("schedule.first_night", "none, since end_date ends the nights", shop.schedule.first_night)
-    if shop.sources and shop.needed_log not in shop.sources:
+    if shop.sources and shop.churn.activity in ACTIVITY_LOGS and shop.needed_log not in shop.sources:
         others = [activity for activity, log in ACTIVITY_LOGS.items() if log in shop.sources]
         instead = f"{others[0]}, since there is no" if others else f"for a {shop.churn.activity} to be seen, a source"
         top.faults.add("churn.activity", f"{instead} sources.{shop.needed_log}", shop.churn.activity)

@@ -113,7 +113,6 @@ def test_what_people_look_at_changes_no_key(project, path):
         ("spark_jobs/cleaning/sentiment.py", {"events"}),
         ("spark_jobs/customer_day.py", {"days"}),
         ("spark_jobs/contract/windows.py", {"series", "model"}),
-        ("spark_jobs/contract/reason_words.py", {"scores"}),
         ("training/tensors/grid.py", {"scores", "model"}),
         ("training/models/bgnbd.py", {"scores", "model"}),
         ("training/evaluation/metrics.py", {"model"}),
