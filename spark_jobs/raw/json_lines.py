@@ -1,37 +1,30 @@
-"""JSON lines as raw records: the strict decoder, and the columns of the many lines that are written alike.
+"""Lines of JSON as raw records: the strict decoder, and the columns of the many lines that are written alike.
 
 Programs write the objects of a file alike: the same keys in the same order, plain texts and numbers. Of lines of such a
 shape Arrow cuts the values out, many at once; every other line goes through the strict decoder, which alone decides
 what is wrong with it. Both give the same of any line (tests/spark_jobs/raw/test_json_lines.py).
-
-An exporter may leave out the keys that have no value, so a line may lack columns. A file is refused as a whole where no
-line has what no event can lack, and where it is one JSON array: then each of its objects is a refused record. Helper of
-`raw.py`.
+Helper of formats/jsonl.py.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from itertools import accumulate, chain
+from collections.abc import Callable
+from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs
 
 from spark_jobs.contract.shop.model import Source
-from spark_jobs.raw.block import Block, RawRecord, make_block, null_where, refuse_records
+from spark_jobs.raw.block import Block, RawRecord, make_block, null_where
 from spark_jobs.raw.layout import ObjectColumns
-from spark_jobs.raw.text import decode_chunks, is_decoded, read_lines
+from spark_jobs.raw.text import is_decoded
 
 MAX_SHAPES = 12
 FEW = 1 / 16  # where fewer lines than this have no known shape, none is learned for them
 FIRST_LINES = 50  # one of these gives a new shape
-KEY_LINES = 1000  # so many lines show which keys a file's objects have
-MANY_OBJECTS = 100  # where none of so many names a customer, the key is another
-ARRAY_BEGIN = re.compile(r"\[\s*(?:\{|\]\s*\Z)")
-ARRAY_MARKS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 PLAIN_KEY = re.compile(r'[^",:{}\\\x00-\x1f\ud800-\udfff]+')
 #: A text without escapes, a number or word; as JSON has them, not what comes close.
 TEXT = r'"[^"\\\x00-\x1f]*"'
@@ -99,91 +92,6 @@ def _unquote(values: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_in(values, pa.array(['""', "null"])), None, texts)
 
 
-def read_json_lines(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[Block]:
-    """The records of a file, a line each."""
-    shapes: list[Shape] = []
-    texts = read_lines(file_system, path, source)
-    first = next(texts, "")
-    if is_json_array(first):
-        for count in count_objects(decode_chunks(file_system, path, source)):
-            yield from refuse_records(count, "file_json_array", len(source.raw_columns))
-    elif lacks_needed_keys(first, source):
-        for text in chain([first], texts):
-            yield _refuse_lines(text, source)
-    else:
-        for text in chain([first] if first else [], texts):
-            yield read_block(text, source, shapes)
-
-
-def is_json_array(first: str) -> bool:
-    """Whether a file that begins with these lines is one array of objects, not an object a line."""
-    begin = first.lstrip()
-    if not ARRAY_BEGIN.match(begin):
-        return False
-    line, _, rest = begin.partition("\n")
-    return not rest.strip() or not _is_json(line)
-
-
-def _is_json(line: str) -> bool:
-    try:
-        _JSON.decode(line)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def count_objects(chunks: Iterator[str]) -> Iterator[int]:
-    """How many objects of a JSON array begin in each of these pieces of its text."""
-    depth, is_text, rest = 0, False, ""
-    for chunk in chunks:
-        count, text = 0, rest + chunk
-        rest = "\\" if (len(text) - len(text.rstrip("\\"))) % 2 else ""
-        for mark in ARRAY_MARKS.findall(text[: len(text) - len(rest)]):
-            if mark == '"':
-                is_text = not is_text
-            elif not is_text and mark in "[{":
-                count += depth == 1 and mark == "{"
-                depth += 1
-            elif not is_text and mark in "]}":
-                depth -= 1
-        yield count
-
-
-def list_keys(first: str) -> list[tuple[str, ...]]:
-    """The keys of each of the first objects among these lines."""
-    keys = []
-    for line in first.split("\n", KEY_LINES)[:KEY_LINES]:
-        try:
-            value = _JSON.decode(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            keys.append(tuple(value))
-    return keys
-
-
-def lacks_needed_keys(first: str, source: Source) -> bool:
-    """Whether none of the objects among a file's first lines has what no event can lack: then its keys are others.
-
-    One customer less may be a guest, so many are none. What a log of a shared file lacks another may have.
-    """
-    if source.only or source.others or source.leaves_rest:
-        return False
-    objects, columns = list_keys(first), ObjectColumns(source)
-    needed = set(source.needed_columns)
-    if len(objects) < MANY_OBJECTS:
-        needed -= {source.columns["customer_id"].column}
-    places = [source.raw_columns.index(column) for column in needed]
-    found = [columns.keys(keys) for keys in dict.fromkeys(objects)]
-    return bool(found) and any(all(keys[place] is None for keys in found) for place in places)
-
-
-def _refuse_lines(text: str, source: Source) -> Block:
-    longest = source.limits.record_characters
-    records = [RawRecord(None, "file_columns_missing", line[:longest]) for line in text.split("\n")]
-    return make_block(records, len(source.raw_columns))
-
-
 def read_block(text: str, source: Source, shapes: list[Shape]) -> Block:
     """The records of these lines. shapes: those known of the file so far; what is learned is added."""
     try:
@@ -213,7 +121,7 @@ def _learn_shape(lines: pa.Array, source: Source, known: list[Shape]) -> Shape |
     not enough, of all that have its keys."""
     for line in lines[:FIRST_LINES].to_pylist():
         try:
-            value = _JSON.decode(line)
+            value = JSON.decode(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(value, dict) and value and all(map(PLAIN_KEY.fullmatch, value)):
@@ -244,7 +152,7 @@ def parse_line(line: str, source: Source, columns: ObjectColumns | None = None) 
     if line.count("{") + line.count("[") > deepest and _depth(line) > deepest:
         return RawRecord(None, "json_too_deep", line)
     try:
-        value = _JSON.decode(line)
+        value = JSON.decode(line)
     except (ValueError, RecursionError):
         return RawRecord(None, "json_malformed", line)
     if not isinstance(value, dict):
@@ -276,7 +184,7 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 #: Numbers keep their digits because they are never parsed.
-_JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse, object_pairs_hook=_without_repeats)
+JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse, object_pairs_hook=_without_repeats)
 
 
 def _as_text(value: object) -> str | None:

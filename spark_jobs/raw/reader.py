@@ -6,7 +6,7 @@ module needs a raw customer id only to tell it to the warehouse.
 What is not a fault: a byte-order mark, CRLF, no line feed at the end, columns in another order, further columns, blanks
 round a header name, numbers where text was and the other way round (the log's own rules judge the value), gzip under
 any name, several gzip members in one file, nested JSON (it is text to the mapping), column names in another spelling or
-of a listed layout (_raw_layout.py), a delimiter that ends every line, a file without records. Of a file that is refused
+of a listed layout (layout.py), a delimiter that ends every line, a file without records. Of a file that is refused
 as a whole every record is read and refused, so that the accounts weigh it by what it holds. What each fault means and
 what to do about it stands in contract/rejections.py; tests/spark_jobs/raw/test_kinds.py has a verdict for each kind of
 bad input.
@@ -14,7 +14,6 @@ bad input.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,15 +21,12 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs
-import pyarrow.parquet as pq
 
 from spark_jobs.contract.shop.model import Source
-from spark_jobs.raw.block import Block, RawRecord, make_block, null_where, refuse_records
+from spark_jobs.raw.block import Block, RawRecord, make_block, null_where
 from spark_jobs.raw.carry import carry_down
-from spark_jobs.raw.csv_records import read_csv
+from spark_jobs.raw.format import format_of
 from spark_jobs.raw.hashing import Hasher, hash_customers, remember_hashes
-from spark_jobs.raw.json_lines import read_json_lines
-from spark_jobs.raw.layout import choose_layout
 from spark_jobs.raw.text import FileRefusedError
 
 SEPARATOR, NOTHING = "\x1f", "\x00"  # between the values of a record, and where it has none
@@ -179,46 +175,11 @@ def _trim(column: pa.Array) -> pa.Array:
 
 def _read_blocks(source: Source, folder: str, path: str) -> Iterator[Block]:
     """The file's records; a file that cannot be read on ends with one record that says so."""
-    reader = {"csv": read_csv, "jsonl": read_json_lines, "parquet": _read_parquet}[source.format]
-    file_system, root = open_folder(folder)
+    raw_format, (file_system, root) = format_of(source.format), open_folder(folder)
     width = len(source.raw_columns)
     try:
-        yield from carry_down(reader(file_system, f"{root}/{path}", source), source)
+        yield from carry_down(raw_format.read_blocks(file_system, f"{root}/{path}", source), source)
     except FileRefusedError as refused:
         yield make_block([RawRecord(None, refused.fault, str(refused))], width)
-    except (OSError, EOFError, UnicodeError, pa.ArrowException, csv.Error) as error:
+    except (OSError, EOFError, UnicodeError, pa.ArrowException, *raw_format.errors) as error:
         yield make_block([RawRecord(None, "file_unreadable", str(error))], width)
-
-
-def _read_parquet(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[Block]:
-    width = len(source.raw_columns)
-    with file_system.open_input_file(path) as stream:
-        if not stream.size():
-            return
-        file = pq.ParquetFile(stream)
-        match, rows = choose_layout(file.schema_arrow.names, source), file.metadata.num_rows
-        if match.fault:
-            yield from refuse_records(rows, match.fault, width)
-            return
-        if sum(group.total_byte_size for group in map(file.metadata.row_group, range(file.num_row_groups))) > (
-            source.limits.file_bytes
-        ):
-            yield from refuse_records(rows, "file_too_large", width)
-            return
-        names = [match.present[match.found[raw]] if raw in match.found else None for raw in source.raw_columns]
-        try:
-            for batch in file.iter_batches(columns=list(dict.fromkeys(filter(None, names)))):
-                yield _take_batch(batch, names)
-                rows -= len(batch)
-        except (OSError, pa.ArrowException):
-            if not rows:
-                raise
-            yield from refuse_records(rows, "file_unreadable", width)
-
-
-def _take_batch(batch: pa.RecordBatch, names: list[str | None]) -> Block:
-    absent = pa.nulls(len(batch), pa.string())
-    texts = [absent if name is None else null_where(batch.column(name).cast(pa.string()), "") for name in names]
-    for column in texts:
-        column.validate(full=True)  # Arrow reads text without a look at its bytes
-    return Block(texts, absent, pa.nulls(len(batch), pa.binary()))

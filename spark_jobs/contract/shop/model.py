@@ -17,7 +17,6 @@ from spark_jobs.contract.windows import ChurnDefinition
 
 #: How a source spells its numbers: the mark between thousands and the one before decimals.
 NUMBERS = {"1,234.56": (",", "."), "1.234,56": (".", ","), "1 234,56": (" ", ",")}
-FORMATS = ("csv", "jsonl", "parquet")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 TESTS = ("equals", "in", "starts_with", "matches", "below", "above", "is_empty")
 

@@ -9,10 +9,10 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from spark_jobs.contract.formats import FORMATS
 from spark_jobs.contract.log import KIND, TIME
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.model import (
-    FORMATS,
     NUMBERS,
     TESTS,
     ColumnMapping,

@@ -1,4 +1,4 @@
-"""CSV as raw records. Helper of `raw.py`."""
+"""CSV: text with a header, whose fields a delimiter parts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import pyarrow.fs
 
 from spark_jobs.contract.shop.model import Limits, Source
 from spark_jobs.raw.block import Block, RawRecord, make_blocks
+from spark_jobs.raw.format import FileColumns, RawFormat, judge_columns
 from spark_jobs.raw.layout import Match, choose_layout
 from spark_jobs.raw.text import is_decoded, open_text, skip_line
 
+UTF16_MARKS = ("\udcff\udcfe", "\udcfe\udcff")
 DELIMITERS = (",", ";", "\t", "|")
 FIRST_RECORDS = 100  # they say whether a delimiter ends every line
 
@@ -46,9 +48,28 @@ class _Lines:
         return line
 
 
-def read_csv(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[Block]:
-    """The records of a file; a quoted field may hold line ends."""
-    return make_blocks(_read_records(file_system, path, source), len(source.raw_columns))
+class Csv(RawFormat):
+    """A quoted field may hold line ends."""
+
+    errors = (csv.Error,)
+
+    def read_blocks(self, file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[Block]:
+        return make_blocks(_read_records(file_system, place, source), len(source.raw_columns))
+
+    def find_columns(self, file_system: pa.fs.FileSystem, place: str, source: Source, path: str) -> FileColumns:
+        with open_text(file_system, place, source, newline="") as text:
+            header = read_header(text.readline(source.limits.record_characters), source)
+        if not header:
+            return FileColumns(path)
+        match = choose_layout(header, source)
+        if match.fault and header[0].startswith(UTF16_MARKS):
+            return FileColumns(path, match, 'is UTF-16: set encoding = "utf-16"')
+        if match.fault and "\x00" in "".join(header):
+            return FileColumns(path, match, "is no text: deliver CSV, or mend format and encoding")
+        if match.fault and (delimiter := likely_delimiter(header, source)) != source.delimiter:
+            shown = {"\t": "\\t"}.get(delimiter, delimiter)
+            return FileColumns(path, match, f'has one column {header[0][:200]!r}: set delimiter = "{shown}"')
+        return judge_columns(path, match, source)
 
 
 def read_header(line: str, source: Source) -> list[str]:
@@ -136,3 +157,6 @@ def _take_values(fields: list[str] | RawRecord, width: int, surplus: int, places
     if not is_decoded("".join(fields)):
         return RawRecord(None, "encoding_invalid", "\x1f".join(fields))
     return RawRecord([None if place is None else fields[place] or None for place in places])
+
+
+FORMAT = Csv()

@@ -1,0 +1,68 @@
+"""What a raw format is: a class that reads files of it. Each file of `formats/` has one, and gives its format the name.
+
+The contract knows the names by the files alone (contract/formats.py), so a new format is one new file.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import ClassVar
+
+import pyarrow.fs
+
+from spark_jobs.contract.shop.model import Source
+from spark_jobs.raw.block import Block
+from spark_jobs.raw.layout import Match, describe_refusal, has_no_header, suggest_layout
+
+
+@dataclass(frozen=True)
+class FileColumns:
+    """One file. match: its columns, None where nothing was to be seen of them; problem: why it is refused, and what to
+    do, None where its columns are no reason to."""
+
+    path: str
+    match: Match | None = None
+    problem: str | None = None
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """Columns that are taken though they are spelt otherwise: name -> name in the file."""
+        return self.match.renamed if self.match and not self.problem else {}
+
+
+class RawFormat(ABC):
+    """Reads files of one format. `place` is the file in its file system, `path` what people call it.
+
+    A file that cannot be used raises FileRefusedError, an error of the file system or of Arrow, or one of `errors`;
+    raw/reader.py makes a record of it.
+    """
+
+    errors: ClassVar[tuple[type[Exception], ...]] = ()
+
+    @abstractmethod
+    def read_blocks(self, file_system: pyarrow.fs.FileSystem, place: str, source: Source) -> Iterator[Block]:
+        """Every record of the file in its order, whatever is wrong with it, in constant memory."""
+
+    @abstractmethod
+    def find_columns(self, file_system: pyarrow.fs.FileSystem, place: str, source: Source, path: str) -> FileColumns:
+        """What the beginning of the file says of its columns, by the same rules."""
+
+
+@cache
+def format_of(name: str) -> RawFormat:
+    """The format of this name, one of contract.formats.FORMATS."""
+    return import_module(f"spark_jobs.raw.formats.{name}").FORMAT
+
+
+def judge_columns(path: str, match: Match, source: Source) -> FileColumns:
+    """A file with these columns: taken, or refused with what to do about it."""
+    if match.fault is None:
+        return FileColumns(path, match)
+    remedy = f"; mend columns, or add: {suggest_layout(match, source)}" if match.missing else "; rename one of them"
+    if has_no_header(match):
+        remedy = "; deliver it with a first line that names the columns"
+    return FileColumns(path, match, describe_refusal(match) + remedy)
