@@ -178,7 +178,7 @@ def look_at_inputs(lake: Lake, shop: Shop, as_of: date, model: ModelRecord) -> l
     spec = TensorSpec.of(shop, ModelSettings.from_shop(shop))
     then = Series(lake.dataset(TRAINING_SERIES, [learned]), model.trained_through)
     tonight = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
-    growing = {feature.name for feature in spec.features if feature.op in checks.GROWING}
+    growing = {feature.name for feature in spec.features if feature.grows}
     return checks.check_inputs(take_inputs(then, spec, shop), take_inputs(tonight, spec, shop), growing)
 
 

@@ -25,10 +25,12 @@ from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
-from training.selection.spend import FEWEST_ERRORS, SpendLine, SpendModel, find_daily_rate
+from training.selection.snapshots import read_known
+from training.selection.spend import FEWEST_ERRORS, SpendModel
+from training.selection.spend_line import SpendLine
 from training.serving.bundle import load_spend
 from training.tensors.dataset import Series, TensorSpec
-from training.tensors.money import limit_days, read_money
+from training.tensors.money import limit_days
 
 NO_INTERVAL = f"too few past errors to give an interval: fewer than {FEWEST_ERRORS}"
 
@@ -40,12 +42,10 @@ def add_up(
     count, sums = 0, dict.fromkeys(lines, 0.0)
     for chunk in series.chunks():
         chunk, _ = limit_days(chunk, limits)
-        tensors = spec.build(chunk, series.as_of)
-        inputs = tensors.last(tensors.inputs).astype(float)
-        daily_rate = find_daily_rate(read_money(chunk), series.as_of)
+        inputs, daily_rates = read_known(spec, chunk, series.as_of)
         count += len(inputs)
         for horizon, line in lines.items():
-            sums[horizon] += float(line.predict(inputs, daily_rate * horizon).sum())
+            sums[horizon] += float(line.predict(inputs, daily_rates * horizon).sum())
     return count, sums
 
 

@@ -16,14 +16,18 @@ stays:
 
 Spend is net of refunds and as it came, whatever line it came from; below zero it counts as zero in the deviance. The
 deviance is the Tweedie deviance of power 1.5, the lower the better. Its difference to the regression's has a paired
-95 % interval over customers. Then expected over come by tenths of the regression's expected spend, and the sales of all
-eligible, by horizon: expected, interval, and what came.
+95 % interval over customers. Then expected over come by tenths of the regression's expected spend; the sales of all
+eligible, by horizon: expected, interval, and what came; and expected over come of both over all days. A ratio whose
+95 % interval covers 1 is balanced as far as the data can tell. It is drawn from customers and days at once, since a
+month that is good or bad is so for everybody. At own level: with every day's sum as it came, which leaves how the
+regression divides it among the tenths; what is missing in the sum is season and trend.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -39,20 +43,10 @@ from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
 from training.config import ModelSettings
 from training.evaluation.metrics import DRAWS, SEED
-from training.selection.spend import (
-    FEWEST_ROWS,
-    LEAST_SHARE,
-    POWER,
-    TENTHS,
-    Snapshot,
-    SpendLine,
-    SpendModel,
-    find_limits,
-    gather,
-    learn_spend,
-    take_snapshot,
-    take_snapshots,
-)
+from training.selection.balance import TENTHS
+from training.selection.snapshots import Snapshot, take_snapshot, take_snapshots
+from training.selection.spend import SpendModel, find_limits, gather, learn_spend
+from training.selection.spend_line import FEWEST_ROWS, LEAST_SHARE, POWER, Rows, SpendLine
 from training.tensors.dataset import Series, TensorSpec
 from training.tensors.label_delay import read_label_delay
 
@@ -66,29 +60,46 @@ CUTOFFS = 4
 Predictor = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def fit_method(method: str, inputs: np.ndarray, own: np.ndarray, spend: np.ndarray) -> Predictor:
-    """A function of inputs (N, F) and own rate times the horizon (N,)."""
-    mean = float(spend.mean())
+@dataclass(frozen=True)
+class Judged:
+    """What customers (N,) were expected to spend after a day, and what they spent."""
+
+    day: date
+    expected: np.ndarray
+    came: np.ndarray
+    customer_id: np.ndarray
+
+    @property
+    def ratio(self) -> float:
+        return self.expected.sum() / self.came.sum()
+
+    def at_own_level(self) -> Judged:
+        """As if the day's sum had been foreseen."""
+        return replace(self, expected=self.expected / self.ratio)
+
+
+def fit_method(method: str, past: Rows) -> Predictor:
+    """A function of inputs (N, F) and own rates times the horizon (N, R)."""
+    mean = float(past.spend.mean())
     if method == "mean":
         return lambda inputs, own: np.full(len(own), mean)
     if method == "rate":
-        return lambda inputs, own: np.maximum(own, LEAST_SHARE * mean)
+        return lambda inputs, own: np.maximum(own[:, 0], LEAST_SHARE * mean)
     if method == "line":
-        line = _fit_line(inputs[:, :0], own, spend)
-        return lambda inputs, own: line.predict(inputs[:, :0], own)
+        line = _fit_line(Rows(past.inputs[:, :0], past.own[:, :1], past.spend, past.days_ago))
+        return lambda inputs, own: line.predict(inputs[:, :0], own[:, :1])
     if method == "regression":
-        return _fit_line(inputs, own, spend).predict
-    trees = xgboost.train(
-        BOOSTING | {"base_score": mean}, xgboost.DMatrix(np.column_stack([own, inputs]), np.maximum(spend, 0)), ROUNDS
-    )
-    return lambda inputs, own: trees.inplace_predict(np.column_stack([own, inputs])).astype(float)
+        return _fit_line(past).predict
+    columns, target = np.hstack([past.own, past.inputs]), np.maximum(past.spend, 0)
+    trees = xgboost.train(BOOSTING | {"base_score": mean}, xgboost.DMatrix(columns, target), ROUNDS)
+    return lambda inputs, own: trees.inplace_predict(np.hstack([own, inputs])).astype(float)
 
 
-def _fit_line(inputs: np.ndarray, own: np.ndarray, spend: np.ndarray) -> SpendLine:
+def _fit_line(past: Rows) -> SpendLine:
     """Raises ChurnError where there is too little to learn from."""
-    line = SpendLine.fit(inputs, own, spend)
+    line = SpendLine.fit(past)
     if line is None:
-        raise ChurnError(f"{len(spend)} rows teach too little about spend: choose later cut-offs")
+        raise ChurnError(f"{len(past.spend)} rows teach too little about spend: choose later cut-offs")
     return line
 
 
@@ -105,19 +116,16 @@ def compare(candidate: np.ndarray, contender: np.ndarray) -> tuple[float, float]
     return float(low), float(high)
 
 
-def judge_methods(
-    snapshots: list[Snapshot], judged: Snapshot, shop: Shop
-) -> tuple[list[list[str]], tuple[np.ndarray, np.ndarray]]:
+def judge_methods(past: Rows | None, judged: Snapshot, shop: Shop) -> tuple[list[list[str]], Judged]:
     """Rows for people: method, customers, deviance, its difference, expected over come, mean absolute error. Then what
-    the regression expected, and what came."""
+    the regression says. past: of those who stayed."""
     horizon = shop.churn.primary_horizon_days
     index = shop.churn.horizons_days.index(horizon)
-    past = gather(snapshots, judged.day, index, horizon, of_stayers=True)
-    if past is None or len(past[2]) < FEWEST_ROWS:
+    if past is None or len(past.spend) < FEWEST_ROWS:
         raise ChurnError(f"too little is known at {judged.day} to learn from: give later cut-offs")
     stayed = judged.stayed[:, index]
-    inputs, own, spend = judged.inputs[stayed], judged.daily_rate[stayed] * horizon, judged.spend[stayed, index]
-    expected = {method: fit_method(method, *past)(inputs, own) for method in METHODS}
+    inputs, own, spend = judged.inputs[stayed], judged.daily_rates[stayed] * horizon, judged.spend[stayed, index]
+    expected = {method: fit_method(method, past)(inputs, own) for method in METHODS}
     losses = {method: deviances(spend, values) for method, values in expected.items()}
     rows = []
     for method, values in expected.items():
@@ -125,59 +133,104 @@ def judge_methods(
         shown = "–" if method == "regression" else f"{low:+.2f} to {high:+.2f}"
         rows.append([str(judged.day), method, f"{stayed.sum():,}", f"{losses[method].mean():.2f}", shown,
                      f"{values.sum() / spend.sum():.2f}", f"{np.abs(values - spend).mean():,.1f}"])  # fmt: skip
-    return rows, (expected["regression"], spend)
+    return rows, Judged(judged.day, expected["regression"], spend, judged.customer_id[stayed])
 
 
-def list_tenths(expected: np.ndarray, came: np.ndarray) -> list[str]:
-    """Expected over come by tenths of what was expected, the least first."""
-    tenths = np.array_split(np.argsort(expected, kind="stable"), TENTHS)
-    return [f"{expected[rows].sum() / came[rows].sum():.2f}" if came[rows].sum() > 0 else "–" for rows in tenths]
-
-
-def judge_sales(model: SpendModel, judged: Snapshot, shop: Shop, known: date) -> list[list[str]]:
-    """Rows for people: day, horizon, expected, interval, came, held."""
-    rows = []
+def judge_sales(model: SpendModel, judged: Snapshot, shop: Shop, known: date) -> dict[int, tuple[list[str], Judged]]:
+    """By horizon a row for people (day, horizon, expected, interval, came, held), and what the customers spent."""
+    found = {}
     for index, horizon in enumerate(shop.churn.horizons_days):
         line = model.sales[horizon]
         if line is None or judged.day + timedelta(days=horizon) > known:
             continue
-        expected = line.predict(judged.inputs, judged.daily_rate * horizon).sum()
-        came, interval = judged.spend[:, index].sum(), model.interval(horizon, expected)
+        each = Judged(judged.day, line.predict(judged.inputs, judged.daily_rates * horizon), judged.spend[:, index],
+                      judged.customer_id)  # fmt: skip
+        expected, came = each.expected.sum(), each.came.sum()
+        interval = model.interval(horizon, expected)
         said = f"{interval[0]:,.0f} to {interval[1]:,.0f}" if interval else "–"
         held = ("yes" if interval[0] <= came <= interval[1] else "no") if interval else "–"
-        rows.append([str(judged.day), str(horizon), f"{expected:,.0f}", said, f"{came:,.0f}",
-                     f"{expected / came - 1:+.0%}", held])  # fmt: skip
+        found[horizon] = [str(judged.day), str(horizon), f"{expected:,.0f}", said, f"{came:,.0f}",
+                          f"{expected / came - 1:+.0%}", held], each  # fmt: skip
+    return found
+
+
+def find_tenths(expected: np.ndarray) -> np.ndarray:
+    """(N,) the tenth of each, 0 the least expected."""
+    tenth = np.empty(len(expected), int)
+    for number, rows in enumerate(np.array_split(np.argsort(expected, kind="stable"), TENTHS)):
+        tenth[rows] = number
+    return tenth
+
+
+def find_ratios(days: Sequence[Judged], group: np.ndarray) -> list[tuple[float, float, float]]:
+    """Expected over come of each group of the days' customers (N,), one day after the other, and its 95 % interval:
+    customers and days are drawn at once, each with replacement (Owen 2007, the pigeonhole bootstrap)."""
+    expected, came = (np.concatenate([getattr(day, name) for day in days]) for name in ("expected", "came"))
+    ids, customer = np.unique(np.concatenate([day.customer_id for day in days]), return_inverse=True)
+    at = np.repeat(np.arange(len(days)), [len(day.came) for day in days])
+    generator, drawn = np.random.default_rng(SEED), []
+    members = np.eye(group.max() + 1)[group]
+    for _ in range(DRAWS):
+        weight = np.bincount(generator.integers(0, len(ids), len(ids)), minlength=len(ids))[customer]
+        weight = weight * np.bincount(generator.integers(0, len(days), len(days)), minlength=len(days))[at]
+        with np.errstate(invalid="ignore"):  # a draw without anybody of a group says nothing about it
+            drawn.append((weight * expected) @ members / ((weight * came) @ members))
+    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    return list(zip((expected @ members) / (came @ members), low, high, strict=True))
+
+
+def list_balance(stayers: Sequence[Judged], sales: dict[int, list[Judged]]) -> list[list[str]]:
+    """Rows for people: what, by day, over all days, its interval; and that again with every day at its own level, which
+    leaves how the regression divides a sum."""
+    by_day = [find_ratios([day], find_tenths(day.expected)) for day in stayers]
+    tenth = find_tenths(np.concatenate([day.expected for day in stayers]))
+    raw, levelled = find_ratios(stayers, tenth), find_ratios([day.at_own_level() for day in stayers], tenth)
+    rows = [[f"tenth {n + 1}", *(f"{ratios[n][0]:.2f}" for ratios in by_day), *_write(raw[n]), *_write(levelled[n])]
+            for n in range(TENTHS)]  # fmt: skip
+    whole = {"those who stayed": stayers} | {f"everybody, {horizon} days": days for horizon, days in sales.items()}
+    for name, days in whole.items():
+        ratios = {day.day: f"{day.ratio:.2f}" for day in days}
+        ratio = find_ratios(days, np.zeros(sum(len(day.came) for day in days), int))[0]
+        rows.append([name, *(ratios.get(day.day, "–") for day in stayers), *_write(ratio), "", ""])
     return rows
 
 
+def _write(ratio: tuple[float, float, float]) -> tuple[str, str]:
+    return f"{ratio[0]:.2f}", f"{ratio[1]:.2f} to {ratio[2]:.2f}"
+
+
 def backtest(series: Series, shop: Shop, cutoffs: list[date] | None, console: Console) -> None:
-    spec = TensorSpec.of(shop, ModelSettings.from_shop(shop))
-    newest = series.closed_until - timedelta(days=shop.churn.primary_horizon_days)
+    spec, primary = TensorSpec.of(shop, ModelSettings.from_shop(shop)), shop.churn.primary_horizon_days
+    newest = series.closed_until - timedelta(days=primary)
+    cutoffs = cutoffs or [newest - timedelta(days=30 * n) for n in range(CUTOFFS)]
     methods = Table("day", "method", "customers", "deviance", "less the regression's", "expected/came", "mean error")
     sales = Table("day", "horizon", "expected sales", "95 % interval", "came", "off by", "held")
-    tenths = Table(
-        "day", *map(str, range(1, TENTHS + 1)), title="expected/came of those who stayed, by tenths of expected"
-    )
-    held, together = [], []
-    for cutoff in cutoffs or [newest - timedelta(days=30 * n) for n in range(CUTOFFS)]:
+    balance = Table("expected/came", *map(str, cutoffs), "all days", "95 %", "at own level", "95 %")
+    stayers: list[Judged] = []
+    everybody: dict[int, list[Judged]] = {horizon: [] for horizon in shop.churn.horizons_days}
+    for cutoff in cutoffs:
         console.print(f"learning as of {cutoff}")
         known = series.truncated(cutoff)
         limits = find_limits(known)
         snapshots = take_snapshots(known, shop, spec, limits)
         judged = take_snapshot(series, cutoff, shop, spec, limits, is_judged=True)
-        rows, came = judge_methods(snapshots, judged, shop)
-        together.append(came)
-        tenths.add_row(str(cutoff), *list_tenths(*came))
+        index = shop.churn.horizons_days.index(primary)
+        rows, those_who_stayed = judge_methods(
+            gather(snapshots, known.closed_until, index, primary, stayers_only=True), judged, shop
+        )
+        stayers.append(those_who_stayed)
         for row in rows:
             methods.add_row(*row)
-        for row in judge_sales(learn_spend(snapshots, cutoff, shop, limits), judged, shop, series.closed_until):
+        model = learn_spend(snapshots, cutoff, series.delay_days, shop, limits)
+        for horizon, (row, each) in judge_sales(model, judged, shop, series.closed_until).items():
             sales.add_row(*row)
-            held += [row[-1] == "yes"] if row[-1] != "–" else []
-    console.print(methods)
-    tenths.add_row("all", *list_tenths(*map(np.concatenate, zip(*together, strict=True))))
-    console.print(tenths)
-    console.print(sales)
-    console.print(f"{sum(held)} of {len(held)} intervals held")
+            everybody[horizon].append(each)
+    for row in list_balance(stayers, {horizon: days for horizon, days in everybody.items() if days}):
+        balance.add_row(*row)
+    for table in (methods, sales, balance):
+        console.print(table)
+    held = [cell for cell in sales.columns[-1].cells if cell != "–"]
+    console.print(f"{held.count('yes')} of {len(held)} intervals held")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -190,7 +243,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise MissingInputError(f"{shop.name} has no training_series: make train, or make backtest, first")
     as_of = date.fromisoformat(kept[-1])
     series = Series(lake.dataset(TRAINING_SERIES, [kept[-1]]), as_of, read_label_delay(lake, shop, as_of))
-    backtest(series, shop, arguments.cutoffs, Console(highlight=False, width=110))
+    backtest(series, shop, arguments.cutoffs, Console(highlight=False, width=140))
 
 
 if __name__ == "__main__":

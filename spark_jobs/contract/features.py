@@ -66,6 +66,12 @@ class Feature:
         return self.op in ("days_since", "quiet_for", "gap_ratio")
 
     @property
+    def grows(self) -> bool:
+        """Whether it can only grow while time goes by, whatever customers do: at a later day it is never spread as
+        it was at an earlier one."""
+        return self.op in ("age", "total_sum", "total_days")
+
+    @property
     def fingerprint(self) -> str:
         """What a bundle keeps of a feature: a model scores only with inputs whose formula is still the same."""
         fill = "first day" if self.starts_on_first_day else f"{self.fill:g}"

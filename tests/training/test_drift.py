@@ -144,7 +144,7 @@ def test_customers_who_only_grow_older_are_no_alarm():
     """The model's day and every second week of the five months after it, in a shop where nothing changes."""
     shop = make_shop()
     spec = TensorSpec.of(shop, ModelSettings.from_shop(shop))
-    growing = {feature.name for feature in spec.features if feature.op in checks.GROWING}
+    growing = {feature.name for feature in spec.features if feature.grows}
     assert {"age", "purchase_days_total", "spend_total"} <= growing
     series = draw_shop_series(2500, 420)
     days = [date(2024, 1, 1) + timedelta(days=n) for n in (130, *range(145, 280, 14))]

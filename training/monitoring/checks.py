@@ -66,9 +66,6 @@ LINES_SCATTER = 2**0.5
 NIGHTS_PER_FALSE_ALARM = 90
 #: Who shares that: records and values of the day, inputs, scores, labels.
 FAMILIES = 4
-#: Inputs that grow while time goes by, whatever customers do (features.Feature.op): tonight's are never spread as those
-#: of the training were, which is no alarm.
-GROWING = ("age", "total_sum", "total_days")
 #: Scores say little where so many customers share a band, and where even probabilities that are right would rank no
 #: better than this.
 SHARE_OF_BAND = 0.95
@@ -221,7 +218,7 @@ def check_inputs(
 ) -> list[Finding]:
     """Every model input, tonight's customers beside those that the model learned from; and all of them together.
 
-    growing: the inputs that are told but not compared, for they grow with the calendar (GROWING).
+    growing: the inputs that are told but not compared, for they grow with the calendar (features.Feature.grows).
     """
     compared = [name for name in current if name not in growing]
     findings = []

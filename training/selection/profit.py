@@ -13,7 +13,8 @@ from datetime import date
 import numpy as np
 
 from spark_jobs.contract.shop.model import Contact, Shop
-from training.selection.spend import fit_spend, take_snapshot
+from training.selection.snapshots import take_snapshot
+from training.selection.spend import fit_spend
 from training.tensors.dataset import Series, TensorSpec
 
 
@@ -35,8 +36,8 @@ def expect_spend_at(series: Series, cutoff: date, shop: Shop, spec: TensorSpec) 
     in the order of the series, as Predictions are."""
     model = fit_spend(series, cutoff, shop, spec)
     then = take_snapshot(series, cutoff, shop, spec, model.limits)
-    own, line = then.daily_rate * shop.churn.primary_horizon_days, model.stays
-    return own if line is None else line.predict(then.inputs, own)
+    own, line = then.daily_rates * shop.churn.primary_horizon_days, model.stays
+    return own[:, 0] if line is None else line.predict(then.inputs, own)
 
 
 def trace_profit(outcome: np.ndarray, p: np.ndarray, expected_spend: np.ndarray, contact: Contact) -> ProfitCurve:

@@ -151,7 +151,7 @@ def _read_spec(described: dict) -> tuple[ModelSettings, TensorSpec]:
 
 def _read_spend(spec: TensorSpec, files: Mapping[str, bytes]) -> SpendModel | None:
     """None in a bundle from before there was one."""
-    return SpendModel.from_file(files[SPEND], len(spec.features), spec.churn.horizons_days) if SPEND in files else None
+    return SpendModel.from_file(files[SPEND], spec) if SPEND in files else None
 
 
 def _rebuild(described: dict, files: Mapping[str, bytes]) -> LoadedBundle:

@@ -18,7 +18,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import available_features
 from spark_jobs.contract.shop.model import Bands, Shop
 from spark_jobs.contract.tables import REASON_COLUMNS, churn_risk, probability_column
-from training.selection.spend import expect_spend, find_daily_rate
+from training.selection.snapshots import expect_spend, read_known
 from training.serving.bundle import LoadedBundle, load_bundle
 from training.serving.explanation import Look, find_reasons
 from training.serving.reason_choice import tell_reasons
@@ -102,14 +102,13 @@ class Scorer:
         """(customers,) the spend of the horizon if the customer stays; by the own rate where the bundle cannot tell."""
         model = self.bundle.spend
         limited, is_limited = limit_days(batch, model.limits if model else {})
-        rows, line = read_money(limited), model.stays if model else None
+        line, spec = model.stays if model else None, self.candidate.spec
         if line is None:
-            return expect_spend(rows, as_of, horizon_days)
-        inputs = tensors.last(tensors.inputs).astype(float)
-        if is_limited.any():
-            own_tensors = self.candidate.spec.build(limited.filter(pa.array(is_limited)), as_of)
-            inputs[is_limited] = own_tensors.last(own_tensors.inputs)
-        return np.round(line.predict(inputs, find_daily_rate(rows, as_of) * horizon_days), 2)
+            return expect_spend(read_money(limited), as_of, horizon_days)
+        inputs, daily_rates = read_known(spec, limited, as_of, tensors)
+        if is_limited.any():  # the tensors are of the days as they are
+            inputs[is_limited], _ = read_known(spec, limited.filter(pa.array(is_limited)), as_of)
+        return np.round(line.predict(inputs, daily_rates * horizon_days), 2)
 
 
 def schema(horizons_days: tuple[int, ...]) -> pa.Schema:

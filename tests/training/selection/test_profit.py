@@ -10,7 +10,7 @@ from tests.training.series import day, draw_shop_series, make_shop
 from training.config import ModelSettings
 from training.evaluation.predictions import take_outcomes
 from training.selection.profit import expect_spend_at, trace_profit
-from training.selection.spend import expect_spend
+from training.selection.snapshots import expect_spend
 from training.tensors.dataset import Series, TensorSpec, truncate
 from training.tensors.money import read_money
 

@@ -1,0 +1,41 @@
+"""Does the balance of a backtest come with an interval that customers and days both widen?"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from training.spend_backtest import Judged, find_ratios, find_tenths
+
+
+def make_days(*ratios: float, customers: int = 400) -> list[Judged]:
+    came = np.random.default_rng(0).lognormal(3, 0.1, customers)
+    ids = np.array([f"c{n}" for n in range(customers)])
+    return [Judged(date(2024, 1, 1 + n), came * ratio, came, ids) for n, ratio in enumerate(ratios)]
+
+
+def test_a_ratio_that_all_share_is_known_exactly_by_group():
+    days = make_days(1.2, 1.2)
+    group = np.repeat([0, 1], 400)
+    for ratio in find_ratios(days, group):
+        assert ratio == pytest.approx((1.2, 1.2, 1.2))
+
+
+def test_days_that_differ_widen_the_interval_however_many_customers_there_are():
+    ((ratio, low, high),) = find_ratios(make_days(1.0, 1.2, 0.8, 1.0), np.zeros(1600, int))
+    assert ratio == pytest.approx(1.0, abs=0.01)
+    assert low < 0.92
+    assert high > 1.08
+
+
+def test_a_day_at_its_own_level_is_right_on_the_whole():
+    (day,) = make_days(1.3)
+    assert day.at_own_level().expected.sum() == pytest.approx(day.came.sum())
+
+
+def test_tenths_go_from_the_least_expected_to_the_most():
+    tenth = find_tenths(np.arange(100.0)[::-1])
+    assert tenth[[0, 99]].tolist() == [9, 0]
+    assert np.bincount(tenth).tolist() == [10] * 10
