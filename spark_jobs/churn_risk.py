@@ -60,6 +60,21 @@ def score_series(series: DataFrame, customers: int, shop: Shop, scorer: Callable
     return series.repartition(tasks).mapInArrow(scorer, churn_risk(shop.churn.horizons_days).ddl)
 
 
+def find_learned(shop: Shop, model: ModelRecord) -> tuple[int, ...]:
+    """The shop's horizons that the model has learned; says which it has not, and whom it did not learn from."""
+    from training.serving.scorer import read_definition
+
+    learned = read_definition(model.location, model.bundle_hash, shop)
+    if new := [str(h) for h in shop.churn.horizons_days if h not in learned.horizons_days]:
+        print(f"churn_risk: warning: model {model.version} has not learned {', '.join(new)} days, whose column stays "
+              "empty: make train SHOP=… PROMOTE=1")  # fmt: skip
+    if shop.churn.eligible_within_days > learned.eligible_within_days:
+        print(f"churn_risk: warning: model {model.version} learned from customers active within "
+              f"{learned.eligible_within_days} days, and {shop.churn.eligible_within_days} days are eligible now: "
+              "make train SHOP=… PROMOTE=1")  # fmt: skip
+    return tuple(h for h in shop.churn.horizons_days if h in learned.horizons_days)
+
+
 def audit_scores(scores: ds.Dataset, customers: pa.Array, horizons_days: tuple[int, ...]) -> list[str]:
     """What is wrong with these scores: each eligible customer exactly once, finite, in 0..1, never rising with H."""
     columns = [probability_column(h) for h in horizons_days]
@@ -113,10 +128,12 @@ def run(
     as_of: date,
     version: str | None = None,
     is_dry_run: bool = False,
+    is_again: bool = False,
 ) -> None:
     """Scores and publishes one day, unless these very scores are published already; a dry run only says so.
 
     version: of the model; None leaves it to the registry. What a restated night's scores are is hindsight.
+    is_again: though they are published.
     """
     series_version = find_series(lake, as_of)
     model, is_too_late = find_model(warehouse, shop, as_of, version)
@@ -126,9 +143,10 @@ def run(
     key = make_run_key(table, day, inputs, model=model.version, bundle=model.bundle_hash, hindsight=is_hindsight,
                        bands=repr(shop.bands), churn=repr(shop.churn),
                        words=reason_fingerprint(shop.language))  # fmt: skip
-    if lake.is_published(table, day, key):
+    if not is_again and lake.is_published(table, day, key):
         print(f"churn_risk: model {model.version} has scored {as_of} already")
         return
+    horizons = find_learned(shop, model)
     columns = lake.arrow(CUSTOMER_SERIES, [day], series_version, columns=["customer_id"])
     customers = columns["customer_id"].combine_chunks()
     if is_dry_run:
@@ -136,9 +154,8 @@ def run(
         return
     series = lake.read(open_spark(), CUSTOMER_SERIES, [day], series_version)
     scores = score_series(series, len(customers), shop, batch_scorer(shop, as_of, model, is_hindsight))
-    lake.publish(
-        scores, table, {day: key}, audit=lambda written: audit_scores(written, customers, shop.churn.horizons_days)
-    )
+    lake.publish(scores, table, {day: key}, audit=lambda written: audit_scores(written, customers, horizons),
+                 is_again=is_again)  # fmt: skip
     print(f"churn_risk: model {model.version} scored {len(customers):,} customers as of {as_of}")
 
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from functools import partial
 
 import pyarrow as pa
+from pyspark.sql import SparkSession
 
 from spark_jobs.cleaning import deliveries, merges, plausible, refusals
 from spark_jobs.cleaning.accounts import (
@@ -41,6 +42,7 @@ from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import EVENTS, quarantine
+from spark_jobs.lake.backlog import note_waiting
 from spark_jobs.lake.keys import make_run_key
 from spark_jobs.lake.publishing import planned_anew
 from spark_jobs.lake.store import Draft, Lake
@@ -54,19 +56,32 @@ PAIRS_AT_ONCE = 1 << 16
 SHOWN_FILES = 10  # of those that a dry run would clean
 
 
-def publish(lake: Lake, plan: CleaningPlan, drafts: dict[str, Draft], outcome: Outcome, accounts: list[dict]) -> None:
+def publish(
+    lake: Lake,
+    plan: CleaningPlan,
+    drafts: dict[str, Draft],
+    outcome: Outcome,
+    accounts: list[dict],
+    is_again: bool = False,
+) -> None:
     """Quarantine first and events second: events are what a later run looks at."""
     days = {tally.delivery_day for tally in outcome.tallies}
     for verdict, metadata in (("quarantined", None), ("clean", sum_accounts(accounts))):
         draft = drafts[verdict]
-        lake.publish_draft(draft, outcome.files[verdict], plan.run_keys(draft.table, days), metadata)
+        lake.publish_draft(draft, outcome.files[verdict], plan.run_keys(draft.table, days), metadata, is_again)
     lake.update(ACCOUNTS, plan.log, lambda current: with_accounts(current, accounts))
 
 
 def plan_log(
-    lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings, registered: list[Delivery]
+    lake: Lake,
+    shop: Shop,
+    log: str,
+    as_of: date,
+    settings: Settings,
+    registered: list[Delivery],
+    again: Collection[date] = (),
 ) -> CleaningPlan:
-    """What is due of one log, given its deliveries."""
+    """What is due of one log, given its deliveries; or these days again."""
     rules = make_run_key(
         EVENTS[log], log, [], key_id=settings.id_key().key_id, zone=shop.time_zone, currency=shop.currency,
         rates=repr(shop.rates), customer_ids=shop.customer_ids.rules, source=repr(shop.sources[log]),
@@ -76,12 +91,12 @@ def plan_log(
 
     def planned(changed: set[str], gone: set[str]) -> CleaningPlan:
         there = [row for row in registered if row["delivery_id"] not in gone]
-        return make_plan(lake, EVENTS[log], there, accounted, as_of, rules, changed)
+        return make_plan(lake, EVENTS[log], there, accounted, as_of, rules, changed, settings.catch_up_bytes, again)
 
     plan, intake = planned(set(), set()), deliveries.find_intake(shop, log, settings.home)
     # Only what would be read is looked at: a file of old nights may be anything by now.
-    changed = deliveries.find_changed(intake, plan.deliveries, registered)
-    gone = find_withdrawn(intake, plan.deliveries, accounted)
+    changed = deliveries.find_changed(intake, plan.all_deliveries, registered)
+    gone = find_withdrawn(intake, plan.all_deliveries, accounted)
     plan = planned(changed, gone) if changed | gone else plan
     if plan.kept:
         paths = ", ".join(delivery["path"] for delivery in plan.kept[:SHOWN_FILES])
@@ -100,8 +115,10 @@ def preview(lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -
     """Says what a run would clean; registers and writes nothing."""
     fresh = deliveries.describe_new(lake, shop, log, as_of, settings.home)
     plan = plan_log(lake, shop, log, as_of, settings, [*lake.arrow(DELIVERIES, [log]).to_pylist(), *fresh])
-    print(f"{log}: would clean {len(plan.deliveries):,} files up to {as_of}, {len(fresh):,} files are new")
-    for delivery in plan.deliveries[:SHOWN_FILES]:
+    files = plan.all_deliveries
+    print(f"{log}: would clean {len(files):,} files up to {as_of}, {len(fresh):,} files are new, and leave"
+          f" {len(plan.waiting):,} days to the next nights")  # fmt: skip
+    for delivery in files[:SHOWN_FILES]:
         print(f"  {delivery['path']}")
 
 
@@ -111,8 +128,23 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, 
     plan = plan_log(lake, shop, log, as_of, settings, deliveries.register(lake, shop, log, as_of, settings.home))
     if plan.is_empty:
         print(f"{log}: nothing new up to {as_of}")
-        return plan
-    spark = open_spark()
+    for part in plan.parts:
+        carry_out(open_spark(), lake, shop, part, as_of, settings)
+    note_waiting(lake, plan.table, [day.isoformat() for day in plan.waiting], as_of)
+    return plan
+
+
+def carry_out(
+    spark: SparkSession,
+    lake: Lake,
+    shop: Shop,
+    plan: CleaningPlan,
+    as_of: date,
+    settings: Settings,
+    is_again: bool = False,
+) -> None:
+    """Cleans and publishes the days of a plan; with is_again though they are published under the same keys."""
+    log = plan.log
     with lake.draft(plan.table) as events, lake.draft(quarantine(log)) as rejects:
         drafts = {"clean": events, "quarantined": rejects}
         outcome = judge_files(spark, plan, shop, settings, drafts, load_sizes(lake, plan))
@@ -129,8 +161,7 @@ def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, 
         check_accounts(log, accounts, shop.sources[log].max_quarantined_share, as_of, stops, empty_lines)
         require_few(outcome.conflicts, sum_accounts(accounts)["lines_in"], shop.sources[log], as_of)
         remember_customers(shop, settings, outcome.customer_ids)
-        publish(lake, plan, drafts, outcome, accounts)
-    return plan
+        publish(lake, plan, drafts, outcome, accounts, is_again)
 
 
 def load_sizes(lake: Lake, plan: CleaningPlan) -> dict[str, plausible.Sizes]:

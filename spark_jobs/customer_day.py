@@ -3,13 +3,15 @@
 Grain: (customer, event_day, delivery_day). Inputs: purchases, browses, reviews. Everything in it adds up over delivery
 days, or unites as sets do, so the history up to any day follows from what was known by then.
 
-A run builds every delivery day up to its as_of whose events are not the ones it was built from, be they none now.
+A run builds every delivery day up to its as_of whose events, or whose measures, are not the ones it was built from. Of
+days that a night has published already it builds the newest first, as many as CHURN_CATCH_UP_MB allows.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -21,7 +23,9 @@ from spark_jobs.contract.measures import MEASURES, SESSION_GAP_MINUTES, SETS, Me
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, EVENTS
+from spark_jobs.lake.backlog import list_waiting, note_waiting, take_share
 from spark_jobs.lake.keys import make_run_key
+from spark_jobs.lake.ledger import newest_night
 from spark_jobs.lake.publishing import planned_anew
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
@@ -89,8 +93,8 @@ def build_days(spark: SparkSession, lake: Lake, shop: Shop, days: list[str]) -> 
     return unite_logs(logs) if logs else lake.read(spark, CUSTOMER_DAY, [])
 
 
-def stale_days(lake: Lake, shop: Shop, as_of: date) -> dict[str, str]:
-    """The delivery days to build, each with its run key; one that has lost its events becomes empty."""
+def make_keys(lake: Lake, shop: Shop, as_of: date) -> dict[str, str]:
+    """The run key of every delivery day up to as_of; one that has lost its events is to be empty."""
     files: dict[str, list[str]] = {day: [] for day in lake.partitions(CUSTOMER_DAY) if day <= as_of.isoformat()}
     for log in shop.sources:
         for day, found in lake.partitions(EVENTS[log]).items():
@@ -98,32 +102,79 @@ def stale_days(lake: Lake, shop: Shop, as_of: date) -> dict[str, str]:
                 files.setdefault(day, []).extend(found)
     has_sessions = any("session_id" in columns for columns in shop.mapped_columns.values())
     measures = [measure.fingerprint for measure in (*MEASURES, *SETS)]
-    keys = {
+    return {
         day: make_run_key(CUSTOMER_DAY, day, found, has_sessions=has_sessions, measures=measures)
         for day, found in files.items()
     }
-    return lake.unpublished(CUSTOMER_DAY, keys)
+
+
+def stale_days(lake: Lake, shop: Shop, as_of: date) -> dict[str, str]:
+    """The delivery days to build, each with its run key."""
+    return lake.unpublished(CUSTOMER_DAY, make_keys(lake, shop, as_of))
+
+
+def choose_days(lake: Lake, shop: Shop, due: Collection[str], budget_bytes: int | None) -> list[str]:
+    """The days of this night: all since the newest night, and of those before, which stand, the newest ones.
+
+    Of these it leaves alone those whose events are still to be cleaned anew: what they are made from now may lack what
+    they were made from.
+    """
+    newest = newest_night(lake)
+    standing = sorted((day for day in due if newest and day <= newest.isoformat()), reverse=True)
+    uncleaned = [log for log in list_waiting(lake) if log.table_name in shop.sources]
+    ready = [day for day in standing if not any(str(w.first_day) <= day <= str(w.last_day) for w in uncleaned)]
+    sizes: Counter[str] = Counter()
+    for log in shop.sources:
+        sizes.update(lake.sizes(EVENTS[log]))
+    taken = take_share(ready, sizes, budget_bytes)
+    return sorted({*due}.difference(standing).union(taken))
+
+
+def publish_days(spark: SparkSession, lake: Lake, shop: Shop, keys: Mapping[str, str], is_again: bool = False) -> None:
+    """Builds and publishes these delivery days under their keys, all at once."""
+    published = lake.publish(build_days(spark, lake, shop, list(keys)), CUSTOMER_DAY, keys, is_again=is_again)
+    rows = sum(published.row_counts.values())
+    print(f"customer_day: {rows:,} rows of {len(keys):,} delivery days, {min(keys)} to {max(keys)}")
 
 
 @planned_anew
-def run(open_spark: SparkOpener, lake: Lake, shop: Shop, as_of: date, is_dry_run: bool = False) -> None:
-    """Builds and publishes what is due; a dry run only says what is."""
-    keys = stale_days(lake, shop, as_of)
+def run(
+    open_spark: SparkOpener,
+    lake: Lake,
+    shop: Shop,
+    as_of: date,
+    is_dry_run: bool = False,
+    budget_bytes: int | None = None,
+) -> None:
+    """Builds and publishes what is due; a dry run only says what is.
+
+    budget_bytes: of the events of days that stand and are built anew; None: all of them.
+    """
+    due = stale_days(lake, shop, as_of)
+    keys = {day: due[day] for day in choose_days(lake, shop, due, budget_bytes)}
     if not keys:
         print(f"customer_day: nothing new up to {as_of}")
-        return
-    if is_dry_run:
-        print(f"customer_day: would build {len(keys):,} delivery days, {min(keys)} to {max(keys)}")
-        return
-    published = lake.publish(build_days(open_spark(), lake, shop, list(keys)), CUSTOMER_DAY, keys)
-    print(f"customer_day: {sum(published.row_counts.values()):,} rows of {len(keys)} delivery days up to {as_of}")
+    elif is_dry_run:
+        print(f"customer_day: would build {len(keys):,} delivery days, {min(keys)} to {max(keys)}, and leave"
+              f" {len(due) - len(keys):,} to the next nights")  # fmt: skip
+    else:
+        publish_days(open_spark(), lake, shop, keys)
+    if not is_dry_run:
+        note_waiting(lake, CUSTOMER_DAY, due.keys() - keys.keys(), as_of)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(add_dry_run(make_parser(__doc__)), argv)
     settings = Settings.from_environment()
     lake = Lake(settings.lake(shop.name))
-    run(partial(open_session, "customer_day", settings), lake, shop, arguments.as_of, arguments.dry_run)
+    run(
+        partial(open_session, "customer_day", settings),
+        lake,
+        shop,
+        arguments.as_of,
+        arguments.dry_run,
+        settings.catch_up_bytes,
+    )
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Column
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
+from spark_jobs.lake.backlog import list_waiting
 from spark_jobs.lake.ledger import Run, list_runs
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
@@ -108,8 +109,10 @@ def render(
     earlier: tuple[Run, pa.Table] | None,
     model: ModelRecord,
     known_as_of: date | None = None,
+    waiting: Sequence[object] = (),
 ) -> str:
-    """The page. known_as_of: the later day whose deliveries a restated night knows."""
+    """The page. known_as_of: the later day whose deliveries a restated night knows; waiting: what it was not made from
+    as it would be now."""
     primary = probability_column(shop.churn.primary_horizon_days)
     before_run, before = earlier or (None, None)
     environment = Environment(
@@ -123,6 +126,7 @@ def render(
         top=list_top(scores, before, primary), primary_days=shop.churn.primary_horizon_days,
         columns=[column for column in churn_risk(shop.churn.horizons_days).columns if column.heading],
         show=show_value, money=MONEY,
+        waiting=waiting,
     )  # fmt: skip
 
 
@@ -137,7 +141,7 @@ def write_page(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, folder
     folder.mkdir(parents=True, exist_ok=True)
     draft = page.with_suffix(".draft")
     known_as_of = find_known_as_of(lake, as_of, run.tables[CUSTOMER_SERIES.name])
-    draft.write_text(render(shop, run, scores, earlier, model, known_as_of))
+    draft.write_text(render(shop, run, scores, earlier, model, known_as_of, list_waiting(lake)))
     draft.rename(page)
     return page
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import groupby
 
@@ -175,11 +176,18 @@ def look_at_inputs(lake: Lake, shop: Shop, as_of: date, model: ModelRecord) -> l
     learned = model.trained_through.isoformat()
     if learned not in lake.partitions(TRAINING_SERIES):
         return [Finding("inputs", "all inputs", None, None, None, OK, f"the series of {learned} is not kept any more")]
-    spec = TensorSpec.of(shop, ModelSettings.from_shop(shop))
+    spec = without_younger(TensorSpec.of(shop, ModelSettings.from_shop(shop)), lake, learned)
     then = Series(lake.dataset(TRAINING_SERIES, [learned]), model.trained_through)
     tonight = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
     growing = {feature.name for feature in spec.features if feature.grows}
     return checks.check_inputs(take_inputs(then, spec, shop), take_inputs(tonight, spec, shop), growing)
+
+
+def without_younger(spec: TensorSpec, lake: Lake, learned: str) -> TensorSpec:
+    """The inputs whose measures the series of that day has: there may be younger ones, which no model knows yet."""
+    first = lake.dataset(TRAINING_SERIES, [learned]).head(1, columns=list(spec.measures))
+    younger = {name for name in spec.measures if first[name].null_count}
+    return replace(spec, features=tuple(f for f in spec.features if not younger.intersection(f.measures)))
 
 
 def take_inputs(series: Series, spec: TensorSpec, shop: Shop) -> dict[str, np.ndarray]:

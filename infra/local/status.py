@@ -22,6 +22,7 @@ from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.settings import EMBEDDED, Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES
+from spark_jobs.lake.backlog import list_waiting
 from spark_jobs.lake.ledger import list_runs
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
@@ -68,6 +69,7 @@ def look(shop: Shop, settings: Settings, now: datetime) -> Iterator[Line]:
         yield tell_drift(shop, warehouse)
     yield from tell_records(shop, lake)
     yield from tell_files(shop, lake, expected_day(shop, now))
+    yield from (Line("catching up", str(waiting)) for waiting in list_waiting(lake))
     yield tell_failures(shop, settings)
 
 
@@ -109,6 +111,9 @@ def tell_model(shop: Shop, warehouse: Warehouse, as_of: date) -> Line:
         return Line("model", "none is promoted: make train PROMOTE=1", True)
     model, _ = found
     told = f"{model.kind} {model.version}, learned up to {model.trained_through}, {model.gate_words}"
+    learned = {name for name in model.metrics if name.endswith("d")}
+    if learned and (new := [str(h) for h in shop.churn.horizons_days if f"{h}d" not in learned]):
+        told += f"; has not learned {', '.join(new)} days, which have no scores: make train PROMOTE=1"
     return Line("model", told)
 
 

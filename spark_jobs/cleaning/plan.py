@@ -3,6 +3,10 @@
 A delivery day's content depends on the files of that day and, because the earliest of equal events wins, on all files
 before it. So a new file makes its own day and every later one stale, and nothing before it.
 
+Where other rules make days due that stand, and their files are more than a night may read (CHURN_CATCH_UP_MB), the
+night cleans what is new, and of the rest the oldest: each of these days after all that it depends on has been cleaned.
+The new ones were not, so their key says that they are cleaned `early`: they are due again, as the last of all.
+
 A file that was overwritten can be read no more as it was delivered, so what is published of it stays: no day up to its
 last is cleaned again, under whatever rules. Where no night has been published with it, it is forgotten instead.
 """
@@ -13,13 +17,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
+from spark_jobs.cleaning.day_files import Chosen, DayFiles, Delivery, find_first_day, last_day, may_shape
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.table import Table
 from spark_jobs.lake.keys import make_run_key
 from spark_jobs.lake.ledger import newest_night
 from spark_jobs.lake.store import Lake
-
-Delivery = dict
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class CleaningPlan:
     days: tuple[date, ...] = ()
     forgotten: tuple[Delivery, ...] = ()
     kept: tuple[Delivery, ...] = ()  # for which days that are due stay as they are published
+    is_early: bool = False  # days before these have yet to be cleaned by the same rules
+    older: CleaningPlan | None = None  # the share of what stands, to be carried out as well
+    waiting: tuple[date, ...] = ()  # due days that neither plan takes
 
     @property
     def log(self) -> str:
@@ -43,9 +49,23 @@ class CleaningPlan:
     def is_empty(self) -> bool:
         return not self.deliveries
 
+    @property
+    def parts(self) -> tuple[CleaningPlan, ...]:
+        """What is to be carried out, one after the other."""
+        return tuple(part for part in (self, self.older) if part and not part.is_empty)
+
+    @property
+    def all_deliveries(self) -> tuple[Delivery, ...]:
+        return tuple(delivery for part in self.parts for delivery in part.deliveries)
+
+    def of(self, chosen: Chosen) -> CleaningPlan:
+        """The plan for these days and files."""
+        return replace(self, **vars(chosen))
+
     def run_key(self, table: Table, day: date) -> str:
-        inputs = [d["delivery_id"] for d in self.registered if _may_shape(d, day)]
-        return make_run_key(table, day.isoformat(), inputs, rules=self.rules)
+        inputs = [d["delivery_id"] for d in self.registered if may_shape(d, day)]
+        early = {"is_early": True} if self.is_early else {}
+        return make_run_key(table, day.isoformat(), inputs, rules=self.rules, **early)
 
     def run_keys(self, table: Table, found_days: Iterable[date]) -> dict[str, str]:
         """The keys of every partition to replace: the planned days and those found in the records."""
@@ -60,16 +80,21 @@ def make_plan(
     as_of: date,
     rules: str,
     changed: Collection[str] = (),
+    budget_bytes: int | None = None,
+    again: Collection[date] = (),
 ) -> CleaningPlan:
-    """The plan of a run. `accounts` are the log's rows of the accounts table, `rules` a hash of code and mapping,
-    `changed` the ids of deliveries whose file has other content now.
+    """The plan of a run.
+
+    accounts: the log's rows of the accounts table; rules: a hash of settings and mapping; changed: the ids of
+    deliveries whose file has other content now; budget_bytes: of what stands, None: all of it; again: only these days
+    and those between, whether they are due or not.
 
     Raises ChurnError where a new file belongs to days that have to stay as they are.
     """
     empty = CleaningPlan(table, rules, tuple(registered))
     accounted = {row["delivery_id"]: row for row in accounts}
     readable = [d for d in registered if d["delivery_id"] not in changed]
-    lost = [d for d in registered if d["delivery_id"] in changed and _last_day(d, accounted)]
+    lost = [d for d in registered if d["delivery_id"] in changed and last_day(d, accounted)]
     newest = newest_night(lake)
     kept = [d for d in lost if newest and accounted[d["delivery_id"]]["first_delivery_day"] <= newest]
     kept_until = _keep_until(kept, readable, accounted)
@@ -81,34 +106,59 @@ def make_plan(
     unaccounted = {d["delivery_day"] for d in readable if d["delivery_id"] not in accounted} & due_days
     all_stale = sorted(unpublished | unaccounted)
     stale = [day for day in all_stale if kept_until is None or day > kept_until]
+    again = [day for day in again if kept_until is None or day > kept_until]
     new_dumps = [d for d in readable if d["delivery_day"] is None and d["delivery_id"] not in accounted]
     if kept:
         _check_new_files(readable, kept, kept_until, as_of, accounted)
     said = tuple(kept) if len(stale) < len(all_stale) else ()
-    if not stale and not new_dumps:
+    if not stale and not new_dumps and not again:
         return replace(empty, kept=said)
-    first_day = _first_day(stale, new_dumps, readable, accounted)
-    days_after = tuple(day for day in days if first_day is None or day >= first_day)
-    chosen = [d for d in readable if _is_touched(d, first_day, days_after, accounted)]
-    forgotten = [d for d in lost if d not in kept and _is_touched(d, first_day, days_after, accounted)]
-    return CleaningPlan(table, rules, tuple(registered), tuple(chosen), first_day, days_after, tuple(forgotten), said)
+    files = DayFiles(tuple(days), readable, [d for d in lost if d not in kept], accounted)
+    if again:
+        is_early = any(day < min(again) for day in stale)
+        return replace(empty.of(files.choose_range(min(again), max(again))), kept=said, is_early=is_early)
+    whole = replace(empty.of(files.choose(find_first_day(stale, new_dumps, readable, accounted))), kept=said)
+    standing = [day for day in stale if newest and day <= newest and day not in unaccounted]
+    read_again = sum(d["byte_count"] for d in whole.deliveries if d["delivery_id"] in accounted)
+    if not standing or budget_bytes is None or read_again <= budget_bytes:
+        return whole
+    early = replace(empty, kept=said, is_early=True)
+    fresh = _find_fresh(lake, early, {*stale}.difference(standing), unaccounted)
+    return _divide(early, files, standing, fresh, new_dumps, budget_bytes)
 
 
-def _last_day(delivery: Delivery, accounted: dict[str, dict]) -> date | None:
-    """The last delivery day that holds records of this file; None where none does."""
-    row = accounted.get(delivery["delivery_id"])
-    return row and row["last_delivery_day"]
+def _divide(
+    early: CleaningPlan,
+    files: DayFiles,
+    standing: list[date],
+    fresh: list[date],
+    new_dumps: list[Delivery],
+    budget_bytes: int,
+) -> CleaningPlan:
+    """What is new, early, and the oldest of what stands."""
+    older = replace(early, is_early=False).of(files.choose_oldest(standing, budget_bytes))
+    waiting = tuple(day for day in standing if day > older.days[-1])
+    if not fresh and not new_dumps:
+        return replace(older, waiting=waiting)
+    new = files.choose(find_first_day(fresh, new_dumps, files.readable, files.accounted))
+    return replace(early.of(new), older=older, waiting=waiting)
+
+
+def _find_fresh(lake: Lake, early: CleaningPlan, days: set[date], unaccounted: set[date]) -> list[date]:
+    """Those of the new days that have not been cleaned early yet."""
+    keys = early.run_keys(early.table, days)
+    return sorted(unaccounted & days | set(map(date.fromisoformat, lake.unpublished(early.table, keys))))
 
 
 def _keep_until(kept: list[Delivery], readable: list[Delivery], accounted: dict[str, dict]) -> date | None:
     """The last day that has to stay. A dump is read as a whole or not at all: one that reaches further stays, too."""
     if not kept:
         return None
-    last = max(_last_day(d, accounted) for d in kept)
+    last = max(last_day(d, accounted) for d in kept)
     while reaching := [
         accounted[d["delivery_id"]]["last_delivery_day"]
         for d in readable
-        if d["delivery_day"] is None and _last_day(d, accounted)
+        if d["delivery_day"] is None and last_day(d, accounted)
         if accounted[d["delivery_id"]]["first_delivery_day"] <= last < accounted[d["delivery_id"]]["last_delivery_day"]
     ]:
         last = max(reaching)
@@ -122,41 +172,9 @@ def _check_new_files(
         day = new["delivery_day"] or new["not_before"]
         is_due = new["delivery_day"] is None or new["delivery_day"] <= as_of
         if new["delivery_id"] not in accounted and is_due and (day is None or day <= kept_until):
-            first = min(kept, key=lambda d: _last_day(d, accounted))
+            first = min(kept, key=lambda d: last_day(d, accounted))
             raise ChurnError(
-                f"{first['path']} of delivery day {_last_day(first, accounted)} has other content now than when it was"
+                f"{first['path']} of delivery day {last_day(first, accounted)} has other content now than when it was"
                 f" cleaned, so {new['path']}, new for days up to {kept_until}, cannot be added to them: put the former"
                 " content back, and deliver the new one under a path of its own"
             )
-
-
-def _may_shape(delivery: Delivery, day: date) -> bool:
-    """Whether records of this file can be in, or take duplicates from, this delivery day."""
-    earliest = delivery["delivery_day"] or delivery["not_before"]
-    return earliest is None or earliest <= day
-
-
-def _first_day(
-    stale: list[date], new_dumps: list[Delivery], registered: list[Delivery], accounted: dict[str, dict]
-) -> date | None:
-    """The first day to replace. A dump is read as a whole, so its first day counts where it reaches into the rest."""
-    if any(d["not_before"] is None for d in new_dumps):
-        return None
-    first = min([*stale, *(d["not_before"] for d in new_dumps)])
-    while reaching := [
-        row["first_delivery_day"]
-        for d in registered
-        if d["delivery_day"] is None and (row := accounted.get(d["delivery_id"])) and row["last_delivery_day"]
-        if row["first_delivery_day"] < first <= row["last_delivery_day"]
-    ]:
-        first = min(reaching)
-    return first
-
-
-def _is_touched(delivery: Delivery, first_day: date | None, days: tuple[date, ...], accounted: dict[str, dict]) -> bool:
-    if delivery["delivery_day"]:
-        return delivery["delivery_day"] in days
-    row = accounted.get(delivery["delivery_id"])
-    if row is None or first_day is None:
-        return True
-    return row["last_delivery_day"] is not None and row["last_delivery_day"] >= first_day

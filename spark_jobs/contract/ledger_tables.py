@@ -36,7 +36,7 @@ ACCOUNTS = Table(
         Column("clean", "bigint", "records that became events", "records"),
         Column("quarantined", "bigint", "records rejected, each with its reasons", "records"),
         Column("duplicates", "bigint", "records that say again what is known", "records"),
-        Column("elsewhere", "bigint", "records that belong to another log of the same file", "records"),
+        Column("elsewhere", "bigint", "records that belong to another log of the same file", "records", default=0),
         Column("first_delivery_day", "date", "the earliest delivery day of its records", nullable=True),
         Column("last_delivery_day", "date", "the latest delivery day of its records", nullable=True),
         Column(
@@ -80,4 +80,19 @@ RUNS = Table(
     ),
     key=("run_id",),
     partition="pipeline",
+)
+
+#: The only one that changes: it says how things stand.
+BACKLOG = Table(
+    "_backlog",
+    "what of one table waits to be made anew",
+    (
+        Column("table_name", "string", "the table"),
+        Column("days", "bigint", "how many of its days wait", "days"),
+        Column("first_day", "date", "the earliest of them"),
+        Column("last_day", "date", "the latest of them"),
+        Column("as_of", "date", "the night that left them"),
+    ),
+    key=("table_name",),
+    partition="table_name",
 )

@@ -12,6 +12,7 @@
 | CHURN_AIRFLOW_PORT | where `make airflow` listens | 8080 |
 | CHURN_ALERT_EMAIL | who gets a mail when a run fails or is late; by Airflow's connection smtp_default | nobody |
 | CHURN_ALERT_WEBHOOK | the Airflow HTTP connection that gets the same as JSON | none |
+| CHURN_CATCH_UP_MB | how many MB of what stands a night makes anew after a change, for each table | 1000 |
 | CHURN_JOBS_PYTHON | the interpreter of the jobs' environment, for whoever runs in another one | python |
 """
 
@@ -63,6 +64,7 @@ class Settings:
     airflow_port: int = 8080
     alert_email: str | None = None
     alert_webhook: str | None = None
+    catch_up_mb: int = 1000
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -81,10 +83,15 @@ class Settings:
             airflow_port=_read_port(env.get("CHURN_AIRFLOW_PORT") or "8080"),
             alert_email=env.get("CHURN_ALERT_EMAIL") or None,
             alert_webhook=env.get("CHURN_ALERT_WEBHOOK") or None,
+            catch_up_mb=_read_megabytes(env.get("CHURN_CATCH_UP_MB") or "1000"),
         )
 
     def __repr__(self) -> str:  # urls and keys are secrets
         return f"Settings(home={self.home})"
+
+    @property
+    def catch_up_bytes(self) -> int:
+        return self.catch_up_mb * 1_000_000
 
     def lake(self, shop_name: str) -> Path:
         return self.home / "lake" / shop_name
@@ -178,6 +185,12 @@ def _kept_secret(path: Path) -> str:
 def _read_port(text: str) -> int:
     if not (text.isdecimal() and 0 < int(text) < 65_536):
         raise ChurnError(f"CHURN_AIRFLOW_PORT must be a port like 8080, not {text!r}")
+    return int(text)
+
+
+def _read_megabytes(text: str) -> int:
+    if not text.isdecimal():
+        raise ChurnError(f"CHURN_CATCH_UP_MB must be a whole number like 1000, not {text!r}")
     return int(text)
 
 

@@ -134,7 +134,14 @@ def _reason(name: str, rank: int) -> tuple[Column, Column]:
 def churn_risk(horizons_days: Iterable[int]) -> Table:
     """The score table of a shop with these horizons, in the lake and in the warehouse alike."""
     probabilities = tuple(
-        Column(probability_column(h), "double", f"probability of no qualifying activity in the next {h} days", "0..1")
+        Column(
+            probability_column(h),
+            "double",
+            f"probability of no qualifying activity in the next {h} days; null: "
+            "the model that scored has not learned this horizon",
+            "0..1",
+            nullable=True,
+        )
         for h in horizons_days
     )
     return Table(

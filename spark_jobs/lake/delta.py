@@ -55,6 +55,7 @@ class VisibleFile:
     partition: str
     path: str
     row_count: int
+    byte_count: int
 
 
 def open_table(folder: Path, table: Table, version: int | None = None) -> DeltaTable | None:
@@ -100,7 +101,8 @@ def list_files(handle: DeltaTable, table: Table) -> list[VisibleFile]:
     """The files of the handle's version, by partition and path."""
     adds = pa.table(handle.get_add_actions(flatten=True))
     values = adds[f"partition.{table.partition}"].cast(pa.string()).to_pylist()
-    columns = zip(values, adds["path"].to_pylist(), adds["num_records"].to_pylist(), strict=True)
+    columns = zip(values, adds["path"].to_pylist(), adds["num_records"].to_pylist(),
+                  adds["size_bytes"].to_pylist(), strict=True)  # fmt: skip
     files = [VisibleFile(*row) for row in sorted(columns)]
     for file in files:
         if f"/{table.partition}={file.partition}/" not in file.path:  # from where Spark reads the value

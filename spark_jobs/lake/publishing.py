@@ -88,20 +88,21 @@ class Pinned:
     handle: DeltaTable
     run_keys: Mapping[str, str | int]
     generations: Mapping[str, int]
+    is_again: bool = False  # although it may be published under these keys
 
     @classmethod
-    def at(cls, root: Path, table: Table, run_keys: Mapping[str, str | int]) -> Pinned:
+    def at(cls, root: Path, table: Table, run_keys: Mapping[str, str | int], is_again: bool = False) -> Pinned:
         """Step 1; makes the table where there is none."""
         for value in run_keys:
             _delta.check_partition(table, value)
         handle = _delta.open_or_create_table(root, table)
-        pinned = cls(root, table, handle, run_keys, _delta.read_generations(handle, table, run_keys))
+        pinned = cls(root, table, handle, run_keys, _delta.read_generations(handle, table, run_keys), is_again)
         on_step("pinned")
         return pinned
 
     def find_publication(self) -> Publication | None:
         """What stands already, where all partitions hold what their keys say."""
-        return _find_publication(self.handle, self.table, self.run_keys)
+        return None if self.is_again else _find_publication(self.handle, self.table, self.run_keys)
 
 
 def publish(
@@ -150,7 +151,8 @@ def _commit(pinned: Pinned, files: list[WrittenFile], entry: dict) -> Publicatio
         if version is not None:
             on_step("acknowledged")
             return Publication(table.name, version, _count_rows(keys, files), is_new=True)
-        if standing := _find_publication(handle, table, keys):
+        standing = _find_publication(handle, table, keys)
+        if standing and not pinned.is_again:
             return standing
         if _delta.read_generations(handle, table, keys) != pinned.generations:
             raise SupersededError(f"{table.name} {_say(keys)} was published by another run meanwhile")

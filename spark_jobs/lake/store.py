@@ -67,6 +67,13 @@ class Lake:
             found.setdefault(value, []).append(path)
         return {value: tuple(paths) for value, paths in found.items()}
 
+    def sizes(self, table: Table) -> dict[str, int]:
+        """Partition value to the bytes of its data files."""
+        handle, found = self.open(table), {}
+        for file in _delta.list_files(handle, table) if handle else ():
+            found[file.partition] = found.get(file.partition, 0) + file.byte_count
+        return found
+
     def read(
         self,
         spark: SparkSession,
@@ -110,6 +117,11 @@ class Lake:
         handle = self.open(table)
         return dict(run_keys) if handle is None else _delta.select_unpublished(handle, table, run_keys)
 
+    def generations(self, table: Table, partitions: Collection[str]) -> dict[str, int]:
+        """How often each of these partitions was published."""
+        handle = self.open(table)
+        return _delta.read_generations(handle, table, partitions) if handle else dict.fromkeys(partitions, 0)
+
     def is_published(self, table: Table, partition: str, key: str) -> bool:
         """Whether the partition's current content, be it no rows at all, was published under this key."""
         return not self.unpublished(table, {partition: key})
@@ -122,15 +134,17 @@ class Lake:
         run_id: str | None = None,
         audit: Callable[[ds.Dataset], list[str]] | None = None,
         metadata: Mapping[str, object] | None = None,
+        is_again: bool = False,
     ) -> Publication:
-        """Replaces the partitions of `run_keys` by the rows of `frame`, all in one commit; the same again is a no-op.
+        """Replaces the partitions of `run_keys` by the rows of `frame`, all in one commit; the same again is a no-op,
+        unless `is_again` says to make it anew.
 
         A partition without rows becomes empty. `audit` gets the written rows and names what is wrong with them;
         `metadata` goes into the log entry; the run folder's name begins with `run_id`.
 
         Raises AuditError with all findings, SupersededError where another run published other content meanwhile.
         """
-        pinned = Pinned.at(self.folder(table), table, run_keys)
+        pinned = Pinned.at(self.folder(table), table, run_keys, is_again)
         if standing := pinned.find_publication():
             return standing
         require_none(table, run_keys, find_mismatches(table, dict(frame.dtypes)))
@@ -149,9 +163,10 @@ class Lake:
         paths: Iterable[str],
         run_keys: Mapping[str, str],
         metadata: Mapping[str, object] | None = None,
+        is_again: bool = False,
     ) -> Publication:
         """The same as `publish`, of the rows that lie in these files of a draft."""
-        pinned = Pinned.at(self.folder(draft.table), draft.table, run_keys)
+        pinned = Pinned.at(self.folder(draft.table), draft.table, run_keys, is_again)
         if standing := pinned.find_publication():
             return standing
         return publish(pinned, lambda f: _run_folder.take_over(f, draft.folder, paths), metadata=metadata)

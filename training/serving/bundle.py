@@ -143,6 +143,16 @@ def load_spend(folder: Path | str, expected_hash: str | None = None) -> tuple[Te
         raise ChurnError(f"{folder / SPEND} does not describe spend ({error!r}): train again") from None
 
 
+def load_definition(folder: Path | str, expected_hash: str | None = None) -> ChurnDefinition:
+    """What the model of a folder calls churn. Raises ChurnError as load_bundle."""
+    folder = Path(folder)
+    files = read_files(folder, expected_hash)
+    try:
+        return _read_churn(from_json(folder / SETTINGS, files[SETTINGS])["churn"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ChurnError(f"{folder / SETTINGS} does not describe a model ({error!r}): train again") from None
+
+
 def _read_spec(described: dict) -> tuple[ModelSettings, TensorSpec]:
     settings, churn = ModelSettings.from_mapping(described["settings"], SETTINGS), _read_churn(described["churn"])
     features = _find_features(described["features"])

@@ -7,6 +7,7 @@ needs TensorFlow: the LSTM is served by training/models/network/served.py.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -18,8 +19,9 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import available_features
 from spark_jobs.contract.shop.model import Bands, Shop
 from spark_jobs.contract.tables import REASON_COLUMNS, churn_risk, probability_column
+from spark_jobs.contract.windows import ChurnDefinition
 from training.selection.snapshots import expect_spend, read_known
-from training.serving.bundle import LoadedBundle, load_bundle
+from training.serving.bundle import LoadedBundle, load_bundle, load_definition
 from training.serving.explanation import Look, find_reasons
 from training.serving.reason_choice import tell_reasons
 from training.tensors.dataset import Tensors
@@ -38,6 +40,23 @@ def load_scorer(folder: Path | str, expected_hash: str | None = None) -> Scorer:
     return Scorer(load_bundle(folder, expected_hash))
 
 
+def read_definition(folder: Path | str, expected_hash: str | None, shop: Shop) -> ChurnDefinition:
+    """What the model of a bundle learned to call churn. Raises ChurnError where it cannot score the shop as it is."""
+    churn = load_definition(folder, expected_hash)
+    check_definition(shop, churn)
+    return churn
+
+
+def check_definition(shop: Shop, learned: ChurnDefinition) -> None:
+    """Raises ChurnError where [churn] of shop.toml differs by more than horizons, and who is eligible by them."""
+    if shop.churn.primary_horizon_days not in learned.horizons_days:
+        raise ChurnError(f"no model has learned the primary horizon of {shop.churn.primary_horizon_days} days yet: "
+                         "train one, and keep primary_horizon_days in shop.toml as it was until then")  # fmt: skip
+    if replace(learned, horizons_days=shop.churn.horizons_days,
+               eligible_within_days=shop.churn.eligible_within_days) != shop.churn:  # fmt: skip
+        raise ChurnError(f"shop.toml's [churn] is {shop.churn}, the model learned {learned}: train again")
+
+
 class Scorer:
     """A loaded bundle that turns batches of customer_series into rows of churn_risk."""
 
@@ -49,8 +68,7 @@ class Scorer:
         spec = self.candidate.spec
         if self.bundle.shop != shop.name:
             raise ChurnError(f"the model is of shop {self.bundle.shop}, not of {shop.name}: train one for {shop.name}")
-        if spec.churn != shop.churn:
-            raise ChurnError(f"shop.toml's [churn] is {shop.churn}, the model learned {spec.churn}: train again")
+        check_definition(shop, spec.churn)
         gone = [f.name for f in spec.features if f not in available_features(shop.mapped_columns)]
         if gone:
             raise ChurnError(f"shop.toml no longer maps what the model needs for {', '.join(gone)}: train again")
@@ -70,7 +88,7 @@ class Scorer:
         count = batch.num_rows
         columns = {
             "customer_id": tensors.customer_id,
-            **{probability_column(h): pa.array(looked.p[:, n]) for n, h in enumerate(horizons)},
+            **self._list_probabilities(looked.p, horizons),
             "expected_spend": pa.array(spend).cast(MONEY),
             "spend_at_risk": pa.array(np.round(spend * looked.present, 2)).cast(MONEY),
             "band": pa.array(band),
@@ -81,6 +99,14 @@ class Scorer:
         }
         target = schema(horizons)
         return pa.RecordBatch.from_arrays([columns[name] for name in target.names], schema=target)
+
+    def _list_probabilities(self, p: np.ndarray, horizons: tuple[int, ...]) -> dict[str, pa.Array]:
+        """The probability columns of the shop's horizons; null where the model has not learned one."""
+        learned = self.candidate.spec.churn.horizons_days
+        return {
+            probability_column(h): pa.array(p[:, learned.index(h)]) if h in learned else pa.nulls(len(p), pa.float64())
+            for h in horizons
+        }
 
     def _explain(
         self, batch: pa.RecordBatch, looked: Look, at_risk: np.ndarray, as_of: date, shop: Shop

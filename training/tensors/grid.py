@@ -19,7 +19,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import Feature
 
 NEVER = np.iinfo(np.int64).min // 4  # a day so long ago that no window reaches it, yet safe to subtract from
-REBUILD = "rebuild it with spark_jobs.customer_series"
+REBUILD = "python -m spark_jobs.rebuild --table customer_series makes it anew"
 
 
 @dataclass(frozen=True)

@@ -134,11 +134,22 @@ def test_money_is_exact_to_the_cent(scorer):
     assert scores["expected_spend"][0].as_py() == Decimal("24691357802.46")
 
 
+def test_horizons_may_come_and_go_and_a_new_one_has_no_scores_until_a_training(scorer, batch):
+    before = score(scorer, batch)
+    churn = ChurnDefinition((45, 60, 90), eligible_within_days=45)  # 45 came, 30 went
+    scores = score(scorer, batch, make_shop(churn=churn))
+    assert tuple(scores.schema.names) == churn_risk((45, 60, 90)).column_names
+    assert scores["p_churn_45d"].null_count == batch.num_rows
+    for name in ("p_churn_60d", "p_churn_90d", "band", "spend_at_risk", "reason"):
+        assert scores[name].equals(before[name])
+
+
 @pytest.mark.parametrize(
     ("shop", "message"),
     [
         (replace(SHOP, name="another"), "of shop corner, not of another"),
-        (make_shop(churn=ChurnDefinition((30, 60), 60, 60)), "train again"),
+        (make_shop(churn=ChurnDefinition(activity="visit")), "train again"),
+        (make_shop(churn=ChurnDefinition((30, 45), 45)), "learned the primary horizon of 45 days"),
         (replace(SHOP, sources={}), "no longer maps"),
     ],
 )

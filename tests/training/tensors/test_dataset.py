@@ -358,6 +358,14 @@ def test_truncate_tells_the_past_and_leaves_out_who_came_later():
     assert sliced["days"].to_pylist() == [[day(12)], [day(19)]]
 
 
+def test_a_measure_that_is_younger_than_the_series_stays_unknown():
+    series = make_series({"a": {10: PURCHASE, 20: PURCHASE}}, day(20))
+    unknown = pa.nulls(1, series.schema.field("dwell_seconds").type)
+    older = series.set_column(series.schema.get_field_index("dwell_seconds"), "dwell_seconds", unknown)
+    assert truncate(older, day(15))["dwell_seconds"].to_pylist() == [None]
+    assert truncate(older, day(15))["sale_count"].to_pylist() == [[1.0]]
+
+
 def test_who_came_after_the_end_of_the_grid_is_left_out_of_training_only():
     series = make_series({"a": {0: PURCHASE}, "new": {20: PURCHASE}}, day(20))
     assert SPEC.build(series, day(20), phase=3).customer_id.to_pylist() == ["a"]

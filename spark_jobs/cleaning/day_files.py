@@ -1,0 +1,111 @@
+"""Which files make up which delivery days? A dated file is of one day, a first dump of each of its events' own days.
+
+Files are rows of deliveries; `accounted` has the rows of accounts by delivery: what became of each cleaned file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+
+from spark_jobs.lake.backlog import take_share
+
+Delivery = dict
+#: A night that cleans new days early takes more of the old ones than it adds.
+LEAST_DAYS = 2
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Days to clean, from `first_day` on (None: all days), the files to read for them, and those to forget."""
+
+    deliveries: tuple[Delivery, ...]
+    first_day: date | None
+    days: tuple[date, ...]
+    forgotten: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True)
+class DayFiles:
+    """All delivery days, and the files that can be read or are to be forgotten."""
+
+    days: tuple[date, ...]
+    readable: list[Delivery]
+    forgettable: list[Delivery]
+    accounted: dict[str, dict]
+
+    def choose(self, first: date | None, last: date | None = None) -> Chosen:
+        """The days from first to last (None: with no end) and the files that they consist of."""
+        days = tuple(day for day in self.days if (first is None or day >= first) and (last is None or day <= last))
+        deliveries, forgotten = (
+            tuple(d for d in files if _is_touched(d, first, days, self.accounted, last))
+            for files in (self.readable, self.forgettable)
+        )
+        return Chosen(deliveries, first, days, forgotten)
+
+    def choose_range(self, first: date, last: date) -> Chosen:
+        """The same of both days and those between; a dump that reaches beyond them is taken as a whole."""
+        spans = [self._span(d) for d in self.readable if d["delivery_day"] is None and last_day(d, self.accounted)]
+        while reaching := [s for s in spans if s[0] <= last and s[1] >= first and (s[0] < first or s[1] > last)]:
+            first, last = min(first, *(s[0] for s in reaching)), max(last, *(s[1] for s in reaching))
+        return self.choose(first, last)
+
+    def choose_oldest(self, standing: list[date], budget_bytes: int) -> Chosen:
+        """The same of the oldest of these days, as many as the budget allows."""
+        sizes: Counter[str] = Counter()
+        for d in self.readable:
+            sizes[str(d["delivery_day"] or max(standing[0], self._span(d)[0]))] += d["byte_count"]
+        following = [str(day) for day in self.days if standing[0] <= day <= standing[-1]]
+        taken = take_share(following, sizes, budget_bytes, LEAST_DAYS)
+        return self.choose_range(standing[0], date.fromisoformat(taken[-1]))
+
+    def _span(self, delivery: Delivery) -> tuple[date, date]:
+        row = self.accounted.get(delivery["delivery_id"]) or {}
+        return row.get("first_delivery_day") or date.max, row.get("last_delivery_day") or date.max
+
+
+def find_first_day(
+    stale: list[date], new_dumps: list[Delivery], registered: list[Delivery], accounted: dict[str, dict]
+) -> date | None:
+    """The first day to replace. A dump is read as a whole, so its first day counts where it reaches into the rest."""
+    if any(d["not_before"] is None for d in new_dumps):
+        return None
+    first = min([*stale, *(d["not_before"] for d in new_dumps)])
+    while reaching := [
+        row["first_delivery_day"]
+        for d in registered
+        if d["delivery_day"] is None and (row := accounted.get(d["delivery_id"])) and row["last_delivery_day"]
+        if row["first_delivery_day"] < first <= row["last_delivery_day"]
+    ]:
+        first = min(reaching)
+    return first
+
+
+def last_day(delivery: Delivery, accounted: dict[str, dict]) -> date | None:
+    """The last delivery day that holds records of this file; None where none does."""
+    row = accounted.get(delivery["delivery_id"])
+    return row and row["last_delivery_day"]
+
+
+def may_shape(delivery: Delivery, day: date) -> bool:
+    """Whether records of this file can be in, or take duplicates from, this delivery day."""
+    earliest = delivery["delivery_day"] or delivery["not_before"]
+    return earliest is None or earliest <= day
+
+
+def _is_touched(
+    delivery: Delivery,
+    first_day: date | None,
+    days: tuple[date, ...],
+    accounted: dict[str, dict],
+    last_day: date | None = None,
+) -> bool:
+    if delivery["delivery_day"]:
+        return delivery["delivery_day"] in days
+    row = accounted.get(delivery["delivery_id"])
+    if last_day and (row is None or row["last_delivery_day"] is None or row["first_delivery_day"] > last_day):
+        return False
+    if row is None or first_day is None:
+        return True
+    return row["last_delivery_day"] is not None and row["last_delivery_day"] >= first_day

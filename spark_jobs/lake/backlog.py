@@ -1,0 +1,63 @@
+"""What stands in the lake and waits to be made anew: after new code, another measure or other settings.
+
+What has come since the newest night is made at once. Of what stands a night takes a share by size, so that it ends in
+time whatever was changed; meanwhile readers see what is there, with the defaults of columns that it lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+from spark_jobs.contract.ledger_tables import BACKLOG
+from spark_jobs.contract.table import Table
+from spark_jobs.lake.ledger import newest_night
+from spark_jobs.lake.schemas import arrow_schema
+from spark_jobs.lake.store import Lake
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The days of one table that a night has left for the next ones."""
+
+    table_name: str
+    days: int
+    first_day: date
+    last_day: date
+    as_of: date
+
+    def __str__(self) -> str:
+        return (f"{self.table_name}: {self.days:,} days from {self.first_day} to {self.last_day} wait to be made anew,"
+                " some every night; python -m spark_jobs.rebuild makes them now")  # fmt: skip
+
+
+def take_share(days: Sequence[str], sizes: Mapping[str, int], budget_bytes: int | None, least: int = 1) -> list[str]:
+    """The first days whose sizes fit into the budget together, and so many at least; None: all."""
+    taken, total = [], 0
+    for day in days:
+        total += sizes.get(day, 0)
+        if len(taken) >= least and budget_bytes is not None and total > budget_bytes:
+            break
+        taken.append(day)
+    return taken
+
+
+def note_waiting(lake: Lake, table: Table, days: Collection[str], as_of: date) -> None:
+    """Says and keeps what this night leaves; a night that is made up late knows less than the newest, and is silent."""
+    if as_of < (newest_night(lake) or as_of) or (not days and lake.version(BACKLOG) is None):
+        return
+    rows = []
+    if days:
+        first, last = (date.fromisoformat(end) for end in (min(days), max(days)))
+        waiting = Waiting(table.name, len(days), first, last, as_of)
+        print(waiting)
+        rows.append(vars(waiting))
+    lake.update(BACKLOG, table.name, lambda _: pa.Table.from_pylist(rows, arrow_schema(BACKLOG)))
+
+
+def list_waiting(lake: Lake) -> list[Waiting]:
+    """What waits, by table."""
+    return sorted((Waiting(**row) for row in lake.arrow(BACKLOG).to_pylist()), key=lambda waiting: waiting.table_name)

@@ -1,0 +1,83 @@
+"""Does the code of today go on with the lake, the model and the warehouse that an older release left behind?
+
+tests/fixtures/README.md says how they were made.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from datetime import date
+from pathlib import Path
+from secrets import token_hex
+
+import psycopg
+import pytest
+
+from spark_jobs import churn_risk, clean, customer_day, customer_series, publish
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES
+from spark_jobs.contract.tables import churn_risk as risk_table
+from spark_jobs.lake.backlog import list_waiting
+from spark_jobs.lake.store import Lake
+from spark_jobs.warehouse.__main__ import load_scores
+from spark_jobs.warehouse.connection import connect
+
+RELEASE = Path(__file__).parents[1] / "fixtures" / "release_0"
+NIGHTS, NEXT = [date(2024, 3, 29), date(2024, 3, 30), date(2024, 3, 31)], date(2024, 4, 1)
+
+
+@pytest.fixture
+def settings(tmp_path, warehouse_url) -> Settings:
+    """A home as the release left it, its warehouse in a database of its own."""
+    with tarfile.open(RELEASE / "release.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    name = f"release_{token_hex(4)}"
+    with psycopg.connect(warehouse_url, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+    url = warehouse_url.rpartition("/")[0] + f"/{name}"
+    with psycopg.connect(url) as database:
+        database.execute((tmp_path / "warehouse.sql").read_text().replace("{home}", str(tmp_path)))
+    return Settings(tmp_path, warehouse_url=url, id_key_hex="5a" * 32)
+
+
+def read_history(settings: Settings, *columns: str) -> list[tuple]:
+    with psycopg.connect(settings.warehouse_url) as database:
+        return database.execute(f"SELECT {', '.join(columns)} FROM corner.churn_risk_history ORDER BY 1, 2").fetchall()
+
+
+def test_the_next_night_goes_on_and_a_horizon_that_no_model_knows_waits_for_one(spark, settings, tmp_path, capsys):
+    text = (RELEASE / "shop.toml").read_text()
+    (tmp_path / "shop.toml").write_text(text.replace("horizons_days = [3, 6]", "horizons_days = [3, 6, 9]"))
+    shop, lake = load_shop(tmp_path / "shop.toml"), Lake(settings.lake("corner"))
+    table, known = risk_table(shop.churn.horizons_days), ("as_of", "customer_id", "p_churn_3d", "p_churn_6d")
+    before = read_history(settings, *known)
+    assert {row[0] for row in before} == set(NIGHTS)
+    old_days = lake.arrow(CUSTOMER_DAY).sort_by("customer_id").select(["customer_id", "event_day", "spend"])
+
+    for log in shop.sources:
+        clean.run(lambda: spark, lake, shop, log, NEXT, settings)
+    customer_day.run(lambda: spark, lake, shop, NEXT, budget_bytes=settings.catch_up_bytes)
+    customer_series.run(lambda: spark, lake, shop, NEXT, CUSTOMER_SERIES)
+    publish.publish_run(lake, shop, "etl", NEXT)
+    warehouse = connect(settings)
+    warehouse.prepare(shop)
+    churn_risk.run(lambda: spark, lake, warehouse, shop, NEXT)
+    publish.publish_run(lake, shop, "score", NEXT)
+    run = load_scores(warehouse, lake, shop, NEXT)
+
+    assert "has not learned 9 days, whose column stays empty" in capsys.readouterr().out
+    assert list_waiting(lake) == []  # all of it fits into one night
+    new_days = lake.arrow(CUSTOMER_DAY, [day for day in lake.partitions(CUSTOMER_DAY) if day < str(NEXT)])
+    assert sorted(new_days.select(old_days.column_names).to_pylist(), key=repr) == sorted(
+        old_days.to_pylist(), key=repr
+    )
+    after = read_history(settings, *known, "p_churn_9d", "model_version")
+    assert [row[:4] for row in after if row[0] < NEXT] == before
+    tonight = [row for row in after if row[0] == NEXT]
+    assert run.rows == len(tonight) == len(lake.arrow(CUSTOMER_SERIES, [str(NEXT)])) > 0
+    assert all(0 < row[3] <= row[2] < 1 and row[4] is None for row in tonight)
+    assert {row[5] for row in after} == {tonight[0][5]}  # one model, of the release
+    for published in warehouse.published(shop):  # what the pointers name can be opened as ever
+        scores = lake.arrow(table, [str(published.as_of)], published.lake_version)
+        assert sorted(scores["p_churn_6d"].to_pylist()) == sorted(row[3] for row in after if row[0] == published.as_of)

@@ -1,0 +1,31 @@
+"""How much of what stands does a night make anew, and who hears of the rest?"""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from spark_jobs.contract.tables import CUSTOMER_DAY
+from spark_jobs.lake.backlog import list_waiting, note_waiting, take_share
+from spark_jobs.lake.ledger import Run, append_run
+from spark_jobs.lake.store import Lake
+
+SIZES = {"a": 4, "b": 5, "c": 6}
+
+
+@pytest.mark.parametrize(("budget", "taken"), [(None, "abc"), (0, "a"), (8, "a"), (9, "ab"), (14, "ab"), (15, "abc")])
+def test_a_share_is_as_large_as_the_budget_but_never_nothing(budget, taken):
+    assert take_share("abc", SIZES, budget) == list(taken)
+
+
+def test_what_waits_is_said_until_nothing_does(tmp_path, capsys):
+    lake = Lake(tmp_path)
+    note_waiting(lake, CUSTOMER_DAY, (), date(2024, 5, 9))
+    assert list(tmp_path.iterdir()) == []  # a lake where nothing ever waited has no such table
+    note_waiting(lake, CUSTOMER_DAY, ("2024-05-02", "2024-05-01"), date(2024, 5, 9))
+    assert "customer_day: 2 days from 2024-05-01 to 2024-05-02 wait" in capsys.readouterr().out
+    append_run(lake, Run("etl-9", "key", {}, datetime.now(UTC), date(2024, 5, 9), "etl"))
+    note_waiting(lake, CUSTOMER_DAY, (), date(2024, 5, 8))  # made up late
+    (waiting,) = list_waiting(lake)
+    assert (waiting.days, waiting.as_of) == (2, date(2024, 5, 9))
+    note_waiting(lake, CUSTOMER_DAY, (), date(2024, 5, 10))
+    assert list_waiting(lake) == []
