@@ -37,6 +37,8 @@ class Feature:
     fill      the value of a recent_mean that has nothing to take the mean of
     group     what the reasons name together; its log says how, see log.ReasonGroup
     per       the measure that recent_mean divides by
+    is_retired  new models leave it out, and those that learned it go on scoring: an input is dropped so at first, and
+              its row, with a measure that nothing else needs, once no model that scores has it
     """
 
     name: str
@@ -49,6 +51,7 @@ class Feature:
     fill: float
     meaning: str
     per: str | None = None
+    is_retired: bool = False
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -78,8 +81,10 @@ class Feature:
         return f"{self.formula} fill={fill}"
 
 
-def _feature(name, group, op, measure=None, arg=None, squash="log1p", unit="", fill=0.0, meaning="", per=None):
-    return Feature(name, group, op, measure, arg, squash, unit, fill, meaning, per)
+def _feature(
+    name, group, op, measure=None, arg=None, squash="log1p", unit="", fill=0.0, meaning="", per=None, is_retired=False
+):
+    return Feature(name, group, op, measure, arg, squash, unit, fill, meaning, per, is_retired)
 
 
 #: Every activity has an input of each of these.
@@ -156,7 +161,7 @@ FEATURES: tuple[Feature, ...] = (
 
 
 def available_features(mapped: Mapping[str, Collection[str]]) -> tuple[Feature, ...]:
-    """The features of a shop: an absent log or column makes its features absent, never zero."""
+    """The features of a shop, retired ones too: an absent log or column makes its features absent, never zero."""
     names = {m.name for m in available_measures(mapped)}
     return tuple(f for f in FEATURES if set(f.measures) <= names)
 

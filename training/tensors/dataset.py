@@ -80,7 +80,7 @@ class TensorSpec:
 
     @classmethod
     def of(cls, shop: Shop, settings: ModelSettings) -> TensorSpec:
-        features = available_features(shop.mapped_columns)
+        features = tuple(f for f in available_features(shop.mapped_columns) if not f.is_retired)
         return cls(features, shop.churn, settings.step_days, settings.history_steps)
 
     @property

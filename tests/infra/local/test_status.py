@@ -10,11 +10,12 @@ import pytest
 
 from infra.local.embedded import EmbeddedPostgres
 from infra.local.environment import LIVE_DATABASE
-from infra.local.status import tell_failures, tell_files, tell_records
+from infra.local.status import tell_failures, tell_files, tell_model, tell_records
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import ColumnMapping, DeliveryDay, Shop, Source
 from spark_jobs.lake.store import Lake
+from spark_jobs.warehouse.records import ModelRecord
 
 FIRST = date(2026, 11, 2)  # a Monday
 
@@ -106,3 +107,20 @@ def test_of_each_dag_the_newest_run_decides_wherever_it_was_run(tmp_path, server
         run = ("churn_score__corner", "2026-11-20 02:10:00+00", "success")
         database.execute("INSERT INTO dag_run VALUES (%s, %s, %s)", run)
     assert not tell_failures(make_shop(), Settings(tmp_path)).is_wrong
+
+
+class Registry:
+    """A warehouse that knows one model, of these horizons."""
+
+    def __init__(self, *horizons: int):
+        metrics = {f"{days}d": {} for days in horizons}
+        self.model = ModelRecord("v1", "recency", "", "", FIRST, True, metrics, datetime.now(UTC))
+
+    def model_for(self, shop: Shop, as_of: date) -> tuple[ModelRecord, bool]:
+        return self.model, False
+
+
+@pytest.mark.parametrize(("learned", "missing"), [((30, 60, 90), ""), ((30, 60), "has not learned 90 days")])
+def test_a_horizon_without_scores_is_said_of_the_model(learned, missing):
+    line = tell_model(make_shop(), Registry(*learned), FIRST)
+    assert ("has not learned" in line.text, missing in line.text) == (bool(missing), True)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from spark_jobs.contract import features
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.reason_words import BASE_RATE
 from spark_jobs.contract.shop.model import Bands
@@ -25,6 +26,7 @@ from training.models.members import KINDS, LSTM
 from training.serving.bundle import LoadedBundle
 from training.serving.explanation import learn_evidence
 from training.serving.scorer import Scorer, expect_spend, load_scorer
+from training.tensors.dataset import TensorSpec
 from training.tensors.money import read_money
 
 SHOP = make_shop()
@@ -142,6 +144,18 @@ def test_horizons_may_come_and_go_and_a_new_one_has_no_scores_until_a_training(s
     assert scores["p_churn_45d"].null_count == batch.num_rows
     for name in ("p_churn_60d", "p_churn_90d", "band", "spend_at_risk", "reason"):
         assert scores[name].equals(before[name])
+
+
+def test_an_input_that_is_retired_still_scores_for_who_learned_it_and_nobody_learns_it_anew(scorer, batch, monkeypatch):
+    retired = tuple(replace(f, is_retired=f.name == "spend_total") for f in features.FEATURES)
+    before = score(scorer, batch)
+    monkeypatch.setattr(features, "FEATURES", retired)
+    learned = [replace(f, is_retired=f.name == "spend_total") for f in scorer.candidate.spec.features]
+    spec = replace(scorer.candidate.spec, features=tuple(learned))  # as a bundle finds them in the contract
+    again = Scorer(replace(scorer.bundle, candidate=replace(scorer.candidate, spec=spec)))
+    assert score(again, batch).equals(before)
+    new = TensorSpec.of(SHOP, ModelSettings()).feature_names
+    assert {*scorer.candidate.spec.feature_names}.difference(new) == {"spend_total"}
 
 
 @pytest.mark.parametrize(
