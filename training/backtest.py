@@ -36,15 +36,18 @@ from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
 from training.config import ModelSettings
 from training.evaluation.metrics import Comparison, compare
-from training.evaluation.predictions import Predictions, measure, take_outcomes
-from training.reporting.backtest_results import PROMOTED, CutoffResult, show_results, write_results, write_summary
+from training.evaluation.predictions import Predictions, measure
+from training.reporting.backtest_cutoff import PROMOTED, CutoffResult
+from training.reporting.backtest_results import show_results, write_results, write_summary
 from training.reporting.backtest_summary import summarise
 from training.reporting.progress import show_progress
-from training.selection.fit import Progress, fit_candidates
+from training.selection.fit import fit_candidates
 from training.selection.gate import choose_best_validated, predict_cutoff, run_gate
+from training.selection.learning import Progress
 from training.selection.verdict import Verdict
-from training.tensors.dataset import Series
 from training.tensors.label_delay import read_label_delay
+from training.tensors.outcomes import take_outcomes
+from training.tensors.series import Series
 
 
 def backtest_cutoff(

@@ -29,8 +29,9 @@ from training.selection.snapshots import read_known
 from training.selection.spend import FEWEST_ERRORS, SpendModel
 from training.selection.spend_line import SpendLine
 from training.serving.bundle import load_spend
-from training.tensors.dataset import Series, TensorSpec
+from training.tensors.dataset import TensorSpec
 from training.tensors.money import limit_days
+from training.tensors.series import Series
 
 NO_INTERVAL = f"too few past errors to give an interval: fewer than {FEWEST_ERRORS}"
 

@@ -47,8 +47,9 @@ from training.selection.balance import TENTHS
 from training.selection.snapshots import Snapshot, take_snapshot, take_snapshots
 from training.selection.spend import SpendModel, find_limits, gather, learn_spend
 from training.selection.spend_line import FEWEST_ROWS, LEAST_SHARE, POWER, Rows, SpendLine
-from training.tensors.dataset import Series, TensorSpec
+from training.tensors.dataset import TensorSpec
 from training.tensors.label_delay import read_label_delay
+from training.tensors.series import Series
 
 METHODS = ("mean", "rate", "line", "regression", "boosting")
 BOOSTING = {

@@ -14,16 +14,13 @@ and code again: nothing is trained, the same bundle is registered.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from spark_jobs.contract import errors
 from spark_jobs.contract.settings import Settings
@@ -36,6 +33,7 @@ from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.records import ModelRecord
 from training.config import MODEL_CODE, ModelSettings
 from training.reporting.ablation import read_ablation
+from training.reporting.gate import describe_gate, show_gate
 from training.reporting.progress import show_progress
 from training.reporting.report import Findings, render_model_card, write_report
 from training.reporting.tracking import log_training
@@ -44,14 +42,12 @@ from training.selection.fit import Candidate, fit_candidates
 from training.selection.gate import GateResult, mean_losses, run_gate, validated_losses
 from training.selection.profit import expect_spend_at
 from training.selection.spend import fit_spend
-from training.selection.verdict import Verdict
 from training.serving.bundle import Bundle, write_bundle
 from training.serving.explanation import learn_evidence
-from training.serving.integrity import read_files
-from training.tensors.dataset import Series, TensorSpec
+from training.serving.training_records import find_record, keep_record
+from training.tensors.dataset import TensorSpec
 from training.tensors.label_delay import read_label_delay
-
-SHOWN_METRICS = {"auroc": "AUROC", "log_loss": "log loss", "ece": "ECE", "lift_10": "lift 10 %"}
+from training.tensors.series import Series
 
 
 @dataclass(frozen=True)
@@ -116,20 +112,6 @@ def prepare_reasons(candidate: Candidate, plan: Training) -> Candidate:
     return replace(candidate, evidence=learn_evidence(candidate, batches))
 
 
-def describe_gate(gate: GateResult) -> dict[str, object]:
-    """The content of metrics.json."""
-    return {
-        "cutoff": gate.cutoff.isoformat(),
-        "verdict": json.loads(json.dumps(gate.verdict.to_dict())),
-        "metrics": [vars(row) for row in gate.metrics],
-        "segments": [vars(segment) for segment in gate.segments],
-        "validation_log_loss": {
-            kind: [None if np.isnan(loss) else loss for loss in candidate.validation_log_loss.tolist()]
-            for kind, candidate in gate.candidates.items()
-        },
-    }
-
-
 def gather_findings(gate: GateResult, candidate: Candidate, plan: Training) -> Findings:
     """What the report and the model card say."""
     validated = mean_losses(validated_losses(gate.candidates))
@@ -176,56 +158,6 @@ def make_record(bundle: Bundle, kind: str, gate: GateResult, as_of: date) -> Mod
         metrics=metrics,
         created_at=datetime.now(UTC),
     )
-
-
-def show_gate(gate: GateResult, console: Console) -> None:
-    """One line per horizon and method, and the verdict."""
-    table = Table("horizon", "method", "customers", "churned", *SHOWN_METRICS.values(), title=f"gate at {gate.cutoff}")
-    for row in gate.metrics:
-        shown = ["–" if getattr(row, name) is None else f"{getattr(row, name):.3f}" for name in SHOWN_METRICS]
-        rate = "–" if row.churn_rate is None else f"{row.churn_rate:.1%}"
-        table.add_row(f"{row.horizon_days} d", row.method, f"{row.n:,}", rate, *shown)
-    console.print(table)
-    verdict = gate.verdict
-    console.print(f"{verdict.promoted} {write_outcome(verdict)}", highlight=False)
-    refused = [f"{kind} is refused: {reason}" for kind, reasons in verdict.refused.items() for reason in reasons]
-    for line in (*verdict.unjudged, *verdict.reasons, *verdict.warnings, *refused):
-        console.print(f"  {line}", highlight=False, soft_wrap=True)
-
-
-def write_outcome(verdict: Verdict) -> str:
-    """What the gate says of the kind that is offered."""
-    if verdict.passed:
-        return "passes the gate"
-    if verdict.reasons:
-        return "is offered, though no kind passes the gate: a person decides"
-    return "is offered, though the gate cannot be judged by so few outcomes: a person decides"
-
-
-def find_record(models: Path, run_key: str) -> ModelRecord | None:
-    """What this very training gave before, if its bundle is still whole."""
-    path = models / "trainings" / f"{run_key}.json"
-    if not path.exists():
-        return None
-    values = json.loads(path.read_text())
-    record = ModelRecord(**{
-        **values,
-        "trained_through": date.fromisoformat(values["trained_through"]),
-        "created_at": datetime.fromisoformat(values["created_at"]),
-    })  # fmt: skip
-    try:
-        read_files(Path(record.location), record.bundle_hash)
-    except errors.ChurnError:
-        return None  # lost or damaged: trained again, it is the same
-    return record
-
-
-def keep_record(models: Path, run_key: str, record: ModelRecord) -> None:
-    path = models / "trainings" / f"{run_key}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(vars(record), default=lambda day: day.isoformat(), indent=1))
-    draft.rename(path)
 
 
 def make_train_parser() -> argparse.ArgumentParser:

@@ -36,7 +36,7 @@ from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 from training.backtest import read_series
 from training.config import ModelSettings
 from training.reporting.progress import show_progress
-from training.selection.fit import Progress
+from training.selection.learning import Progress
 
 
 @dataclass(frozen=True)

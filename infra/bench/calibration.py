@@ -43,9 +43,12 @@ from training.evaluation.metrics import log_losses
 from training.models.calibration import Calibration, Told, calibrate, fit_lines
 from training.models.members import BLEND, BLENDS, LSTM, Members
 from training.reporting.backtest_summary import rescaled_loss
-from training.selection import fit
+from training.selection.fit import Candidate
 from training.selection.gate import predict_cutoff
-from training.tensors.dataset import Series, TensorSpec
+from training.selection.learning import blend, learn
+from training.selection.recipe import Recipe
+from training.tensors.dataset import TensorSpec
+from training.tensors.series import Series
 
 SHORT_ONES = "with short ones"
 WAYS = ("none", "level", "own trend", "shared trend", "trusted trend", SHORT_ONES, "bound")
@@ -82,7 +85,7 @@ def judge(series: Series, cutoff: date, shop: Shop) -> Iterator[dict]:
         SHORT_ONES: _with_short_ones(series, cutoff, shop),
     }
     candidates = {
-        way: fit.Candidate(BLEND, recipe.spec, members, calibration, np.empty(0), np.empty(0))
+        way: Candidate(BLEND, recipe.spec, members, calibration, np.empty(0), np.empty(0))
         for way, calibration in ways.items()
     }
     predictions = predict_cutoff(candidates, series, cutoff, shop)
@@ -95,12 +98,12 @@ def judge(series: Series, cutoff: date, shop: Shop) -> Iterator[dict]:
         yield {"cutoff": cutoff, "days": horizon_days, "way": "bound", "log loss": bound, "bias": 0.0}
 
 
-def _learn(series: Series, cutoff: date, shop: Shop) -> tuple[fit.Recipe, Members, list[Told]]:
+def _learn(series: Series, cutoff: date, shop: Shop) -> tuple[Recipe, Members, list[Told]]:
     """The blend, and what it says of customers that it never saw."""
     settings = ModelSettings.from_shop(shop)
-    recipe = fit.Recipe.prepare(series.truncated(cutoff), TensorSpec.of(shop, settings), settings)
+    recipe = Recipe.prepare(series.truncated(cutoff), TensorSpec.of(shop, settings), settings)
     kinds = [kind for kind in BLENDS[BLEND] if kind != LSTM]
-    members, cells = fit.blend(BLEND, {kind: fit.learn(recipe, kind) for kind in kinds})
+    members, cells = blend(BLEND, {kind: learn(recipe, kind) for kind in kinds})
     return recipe, members, [Told(of.probability, of.outcome, of.days_ago) for of in cells]
 
 

@@ -19,7 +19,8 @@ from training.backtest import take_later_outcomes
 from training.config import MODEL_CODE
 from training.evaluation.predictions import Predictions
 from training.selection.gate import predict_cutoff
-from training.tensors.dataset import Series, TensorSpec
+from training.tensors.dataset import TensorSpec
+from training.tensors.series import Series
 
 
 @dataclass(frozen=True)

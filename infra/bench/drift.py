@@ -25,8 +25,9 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
-from training.drift import COUNTS, look_at_days, read_days
-from training.monitoring.checks import BLOCK, FEWEST_WEEKS, OK, USUAL_WEEKS
+from training.monitoring.days import COUNTS, look_at_days, read_days
+from training.monitoring.findings import BLOCK, OK
+from training.monitoring.thresholds import FEWEST_WEEKS, USUAL_WEEKS
 
 #: Of the records of a day so many are lost where a delivery is broken off.
 LOST = 0.7

@@ -34,10 +34,11 @@ from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
 from training.backtest import read_series
 from training.config import ModelSettings
-from training.evaluation.predictions import take_outcomes
 from training.selection.fit import Candidate, fit_candidates
-from training.tensors.dataset import Series, to_day_number, truncate
+from training.tensors.dataset import to_day_number
 from training.tensors.label_delay import find_label_delay
+from training.tensors.outcomes import take_outcomes
+from training.tensors.series import Series, truncate
 
 FEWEST_DAYS_LATE, MOST_DAYS_LATE = 3, 7
 KINDS = ("logistic", "boosting")

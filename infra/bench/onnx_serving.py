@@ -44,7 +44,6 @@ from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 from training.backtest import read_series
 from training.evaluation.metrics import Ranking
-from training.evaluation.predictions import take_outcomes
 from training.models.blend import BlendMembers
 from training.models.members import LSTM, NetworkMembers
 from training.models.network.architecture import FARTHEST_INPUT
@@ -52,7 +51,9 @@ from training.models.network.served import LeanNetwork
 from training.reporting.markdown import write_table
 from training.selection.fit import Candidate
 from training.serving.bundle import load_bundle
-from training.tensors.dataset import Series, Tensors, TensorSpec, truncate
+from training.tensors.dataset import Tensors, TensorSpec
+from training.tensors.outcomes import take_outcomes
+from training.tensors.series import Series, truncate
 
 PACKAGES = ("onnx==1.23.2", "onnxruntime==1.32.0")
 #: The version of the operators that the graph is written in.

@@ -41,7 +41,6 @@ from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 from training.backtest import read_series
 from training.config import ModelSettings
-from training.evaluation.predictions import take_outcomes
 from training.models.members import NetworkMembers
 from training.reporting.markdown import write_table
 from training.reporting.progress import show_progress
@@ -60,6 +59,7 @@ from training.serving.explanation import (
 from training.serving.reason_choice import tell_reasons
 from training.serving.scorer import find_bands
 from training.tensors.dataset import Tensors
+from training.tensors.outcomes import take_outcomes
 from training.train import Training, prepare_reasons
 
 COLUMNS = ("kind", "at risk", "explained", "named", "same weeks", "fidelity", "anywhere", "best of all",

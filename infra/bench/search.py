@@ -14,8 +14,8 @@ import optuna
 
 from infra.bench.variants import Variant
 from training.config import ModelSettings
-from training.selection.fit import Progress
-from training.tensors.dataset import Series
+from training.selection.learning import Progress
+from training.tensors.series import Series
 
 SEARCHED = "settings of the search"
 #: As ModelSettings names them.

@@ -14,8 +14,11 @@ from training.config import ModelSettings
 from training.models.baselines import BASELINES, Line, Logistic
 from training.models.estimator import Lesson
 from training.models.members import LSTM
-from training.selection.fit import Candidate, Recipe, learn, make_candidate
-from training.tensors.dataset import Series, TensorSpec
+from training.selection.fit import Candidate, make_candidate
+from training.selection.learning import learn
+from training.selection.recipe import Recipe
+from training.tensors.dataset import TensorSpec
+from training.tensors.series import Series
 
 THE_MODEL = "the model"
 ENSEMBLE_SEEDS = 3

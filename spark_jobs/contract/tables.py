@@ -168,5 +168,5 @@ def churn_risk(horizons_days: Iterable[int]) -> Table:
         key=("customer_id",),
         partition="as_of",
         code=("spark_jobs.churn_risk", "training.config", "training.tensors",
-              "training.models", "training.selection", "training.serving"),
+              "training.evaluation.log_odds", "training.models", "training.selection", "training.serving"),
     )  # fmt: skip

@@ -27,8 +27,9 @@ from training.backtest import (
 )
 from training.evaluation.predictions import Predictions, measure
 from training.models.members import KINDS
-from training.reporting.backtest_results import PROMOTED, CutoffResult, list_lines, show_results
-from training.tensors.dataset import Series, truncate
+from training.reporting.backtest_cutoff import PROMOTED, CutoffResult
+from training.reporting.backtest_results import list_lines, show_results
+from training.tensors.series import Series, truncate
 
 SHOP_FILE = """
 name = "corner"

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
+from training.evaluation.log_odds import logit, sigmoid
 from training.evaluation.metrics import LEVEL, CalibrationBins
-from training.models.calibration import logit, sigmoid
 
 FAMILY = 3
 #: Newton's steps on two parameters; a fit that needs more has no finite slope.

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from spark_jobs.contract.errors import ChurnError
-from training.models.calibration import logit, sigmoid
+from training.evaluation.log_odds import logit, sigmoid
 from training.models.members import Members
 
 BLEND_FILE = "blend.json"

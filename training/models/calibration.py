@@ -18,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 
+from training.evaluation.log_odds import logit, sigmoid
+
 QUARTER_DAYS = 90.0
 #: Pull (slope, intercept, drift) towards (1, 0, 0), in outcomes: a handful proves nothing, least of all a trend.
 PRIOR = np.array([1.0, 0.0, 0.0])
@@ -45,15 +47,6 @@ class Calibration:
         """(n, H) as of the day of training -> (n, H) in [SMALLEST, LARGEST], made to never rise with the horizon."""
         calibrated = sigmoid(self.slope * logit(probabilities) + self.intercept)
         return np.minimum.accumulate(np.clip(calibrated, SMALLEST, LARGEST), axis=1)
-
-
-def logit(p: np.ndarray) -> np.ndarray:
-    clipped = np.clip(p, 1e-7, 1 - 1e-7)
-    return np.log(clipped) - np.log1p(-clipped)
-
-
-def sigmoid(score: np.ndarray) -> np.ndarray:
-    return 0.5 * (1.0 + np.tanh(score / 2.0))
 
 
 def make_terms(probabilities: np.ndarray, days_ago: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,15 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from spark_jobs.contract.shop.model import Shop
-from training.evaluation.metrics import Comparison
 from training.evaluation.predictions import MetricRow, Predictions
+from training.reporting.backtest_cutoff import PROMOTED, CutoffResult
 from training.reporting.markdown import write_table
-from training.selection.verdict import Verdict
 
 if TYPE_CHECKING:
     from training.reporting.backtest_summary import Summary
 
-PROMOTED = "promoted"
 _SCREEN_WIDTH = 165
 COLUMNS = {
     "auroc": "AUROC",
@@ -38,23 +36,6 @@ COLUMNS = {
     "z": "z",
     "slope": "slope",
 }
-
-
-@dataclass(frozen=True)
-class CutoffResult:
-    """One cut-off: which kind would have scored and why, and what each method was worth.
-
-    verdict      of the gate on that evening; None where the history was too short for one
-    metrics      of the horizons whose outcome is closed
-    comparisons  (horizon in days, method) -> what was promoted against the method
-    """
-
-    promoted: str
-    verdict: Verdict | None
-    predictions: Predictions
-    metrics: list[MetricRow]
-    comparisons: dict[tuple[int, str], Comparison]
-    notes: tuple[str, ...]
 
 
 def describe_results(results: list[CutoffResult], summary: Summary | None, shop: Shop, data_until: date) -> dict:

@@ -18,9 +18,9 @@ from scipy.optimize import minimize
 from scipy.stats import rankdata
 
 from training.evaluation.calibration_tests import measure_calibration
+from training.evaluation.log_odds import logit, sigmoid
 from training.evaluation.metrics import DRAWS, SEED, Ranking, draw_weights, log_losses
-from training.models.calibration import logit, sigmoid
-from training.reporting.backtest_results import PROMOTED, CutoffResult
+from training.reporting.backtest_cutoff import PROMOTED, CutoffResult
 
 Interval = tuple[float, float]
 

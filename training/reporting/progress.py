@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from training.selection.fit import Progress as Report
+from training.selection.learning import Progress as Report
 
 SECONDS_BETWEEN_LINES = 5.0
 

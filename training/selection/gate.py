@@ -12,12 +12,14 @@ import pyarrow as pa
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.model import Shop
 from training.config import ModelSettings
-from training.evaluation.predictions import MetricRow, Predictions, measure, take_outcomes
+from training.evaluation.predictions import MetricRow, Predictions, measure
 from training.selection.discrimination import list_blind_horizons
-from training.selection.fit import Candidate, Progress, fit_candidates
+from training.selection.fit import Candidate, fit_candidates
+from training.selection.learning import Progress
 from training.selection.segments import TRAITS, SegmentCheck, check_segments
 from training.selection.verdict import Verdict, choose_simplest_best, judge
-from training.tensors.dataset import Series, truncate
+from training.tensors.outcomes import take_outcomes
+from training.tensors.series import Series, truncate
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import numpy as np
 from spark_jobs.contract.shop.model import Contact, Shop
 from training.selection.snapshots import take_snapshot
 from training.selection.spend import fit_spend
-from training.tensors.dataset import Series, TensorSpec
+from training.tensors.dataset import TensorSpec
+from training.tensors.series import Series
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.model import Shop
-from training.evaluation.predictions import take_outcomes
-from training.tensors.dataset import Series, Tensors, TensorSpec, fold_of, to_day_number, truncate
+from training.tensors.dataset import Tensors, TensorSpec, to_day_number
 from training.tensors.grid import SeriesRows
 from training.tensors.money import limit_days, read_money
+from training.tensors.outcomes import take_outcomes
+from training.tensors.series import Series, fold_of, truncate
 
 SPEND_WINDOW_DAYS = 180
 SHORTEST_SPEND_WINDOW_DAYS = 30

@@ -21,8 +21,6 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
-from pandas.util import hash_array
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import Feature, available_features
@@ -32,11 +30,9 @@ from spark_jobs.contract.windows import ChurnDefinition
 from training.config import ModelSettings
 from training.tensors.activity import SeenGrid, find_undone_days, leave_out, list_measures
 from training.tensors.grid import NEVER, Grid, SeriesRows, compute_feature, read_rows
+from training.tensors.series import Series
 
 STEPS_ROUNDED_TO = 8
-CHUNK_ROWS = 8192
-#: A series up to this many customers is held in memory, ordered by customer: its files' order then changes nothing.
-ROWS_IN_MEMORY = 1_000_000
 #: Stands for no qualifying activity at all in quiet_days, and for none that is known in upcoming_days.
 NEVER_DAYS = 1e6
 _EPOCH = date(1970, 1, 1)
@@ -194,97 +190,6 @@ def _next_days(grid: Grid, rows: SeriesRows, activity: str) -> np.ndarray:
     within = known.first_days(known.rows.measures[activity] > 0)
     from_step_on = np.concatenate([within, beyond], axis=1)[:, 1:]
     return np.minimum.accumulate(from_step_on[:, ::-1], axis=1)[:, ::-1]
-
-
-def truncate(series: pa.Table | pa.RecordBatch, as_of: date) -> pa.Table:
-    """The series as it was at the end of `as_of`: later days cut from every list, later customers left out.
-
-    A measure that is younger than the series stays null.
-    """
-    table = pa.table(series)
-    columns = {name: table[name].combine_chunks() for name in table.column_names}
-    days = columns["days"]
-    is_known = pc.less_equal(days.flatten(), pa.scalar(as_of, pa.date32()))
-    row = np.repeat(np.arange(len(days)), np.diff(days.offsets.to_numpy()))
-    counts = np.bincount(row[is_known.to_numpy(zero_copy_only=False)], minlength=len(days))
-    offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
-    for name, column in columns.items():
-        if pa.types.is_list(column.type) and not column.null_count:
-            columns[name] = pa.ListArray.from_arrays(offsets, column.flatten().filter(is_known), type=column.type)
-    columns["as_of"] = pa.repeat(pa.scalar(as_of, pa.date32()), len(days))
-    return pa.table(columns).filter(pa.array(counts > 0))
-
-
-def fold_of(customer_id: pa.Array, folds: int) -> np.ndarray:
-    """(customers,) the fold of each, by a stable hash of the id: never by the order of rows."""
-    names = customer_id.to_numpy(zero_copy_only=False)
-    return (hash_array(names, categorize=False) % np.uint64(folds)).astype(np.int64)
-
-
-class Series:
-    """The customers of one training_series partition in bounded chunks, as known at the end of `as_of`.
-
-    A small series is held in memory, ordered by customer. A large one streams from its files, row group by row group,
-    in the order of their paths. delay_days: so long after its window a label is closed (tensors/label_delay.py).
-    """
-
-    def __init__(self, source: pa.Table | pads.Dataset, as_of: date, delay_days: int = 0):
-        if isinstance(source, pads.Dataset) and source.count_rows() <= ROWS_IN_MEMORY:
-            source = source.to_table()
-        if isinstance(source, pa.Table):
-            source = source.sort_by("customer_id").combine_chunks()
-        self.source, self.as_of, self.delay_days = source, as_of, delay_days
-
-    def truncated(self, as_of: date) -> Series:
-        """The same customers as they were known at an earlier day."""
-        if as_of > self.as_of:
-            raise ChurnError(f"the series ends at {self.as_of}: it cannot tell what was known at {as_of}")
-        earlier = Series.__new__(Series)
-        earlier.source, earlier.as_of, earlier.delay_days = self.source, as_of, self.delay_days
-        return earlier
-
-    @property
-    def closed_until(self) -> date:
-        """The last day whose outcomes teach: nearly everything of it is delivered."""
-        return self.as_of - timedelta(days=self.delay_days)
-
-    @property
-    def count(self) -> int:
-        """Customers in the source, later ones included."""
-        return self.source.num_rows if isinstance(self.source, pa.Table) else self.source.count_rows()
-
-    @property
-    def first_day(self) -> date:
-        """The day of the earliest customer. Raises ChurnError where nobody came up to as_of."""
-        days = [pc.min(batch["first_day"]).as_py() for batch in self._batches(None, ["first_day"])]
-        earliest = min((day for day in days if day is not None), default=None)
-        if earliest is None or earliest > self.as_of:
-            raise ChurnError(f"no customer has any event up to {self.as_of}: choose a later day")
-        return earliest
-
-    def chunks(self, seed: int | None = None) -> Iterator[pa.Table]:
-        """Every customer once, CHUNK_ROWS or fewer at a time; with a seed in an order that is drawn from it."""
-        for batch in self._batches(None if seed is None else np.random.default_rng(seed)):
-            known = truncate(batch, self.as_of)
-            if known.num_rows:
-                yield known
-
-    def _batches(self, generator: np.random.Generator | None, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        pieces = self._pieces()
-        order = range(len(pieces)) if generator is None else generator.permutation(len(pieces))
-        for number in order:
-            piece = pieces[number]
-            table = piece if isinstance(piece, pa.Table) else piece.to_table(columns=columns)
-            if generator is not None:
-                table = table.take(pa.array(generator.permutation(table.num_rows)))
-            for start in range(0, table.num_rows, CHUNK_ROWS):
-                yield table.slice(start, CHUNK_ROWS)
-
-    def _pieces(self) -> list:
-        if isinstance(self.source, pa.Table):
-            return [self.source.slice(start, CHUNK_ROWS) for start in range(0, self.source.num_rows, CHUNK_ROWS)]
-        fragments = sorted(self.source.get_fragments(), key=lambda fragment: fragment.path)
-        return [part for fragment in fragments for part in fragment.split_by_row_group()]
 
 
 Keep = Callable[[pa.Array], np.ndarray]

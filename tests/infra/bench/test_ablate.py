@@ -19,7 +19,7 @@ from spark_jobs.lake.store import Lake
 from tests.training.series import day, draw_shop_series, make_shop
 from training.config import ModelSettings
 from training.models.baselines import BASELINES
-from training.tensors.dataset import Series, truncate
+from training.tensors.series import Series, truncate
 
 SHOP, SETTINGS = make_shop(), ModelSettings(folds=2)
 CUTOFFS, LAST = [day(170), day(200)], day(299)

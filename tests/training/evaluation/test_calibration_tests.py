@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.training.evaluation.test_predictions import draw_outcomes
 from training.evaluation.calibration_tests import find_z, fit_slope, measure_calibration
-from training.models.calibration import logit, sigmoid
+from training.evaluation.log_odds import logit, sigmoid
 
 
 def test_z_is_what_one_works_out_by_hand():

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from spark_jobs.contract.errors import ChurnError
+from training.evaluation.log_odds import logit, sigmoid
 from training.models.blend import fit_weights, mix, read_weights
-from training.models.calibration import logit, sigmoid
 
 KNOWN = ("logistic", "boosting", "lstm")
 

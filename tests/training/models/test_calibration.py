@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from training.evaluation.log_odds import logit, sigmoid
 from training.models.calibration import (
     LARGEST,
     SMALLEST,
@@ -12,9 +13,7 @@ from training.models.calibration import (
     Told,
     calibrate,
     fit_lines,
-    logit,
     make_terms,
-    sigmoid,
     trust_trend,
 )
 

@@ -8,10 +8,11 @@ from sklearn.metrics import roc_auc_score
 
 from tests.training.series import day
 from training.backtest import compare_promoted
+from training.evaluation.log_odds import logit, sigmoid
 from training.evaluation.metrics import log_losses
 from training.evaluation.predictions import Predictions, measure
-from training.models.calibration import logit, sigmoid
-from training.reporting.backtest_results import CutoffResult, list_summary, write_summary
+from training.reporting.backtest_cutoff import CutoffResult
+from training.reporting.backtest_results import list_summary, write_summary
 from training.reporting.backtest_summary import rescaled_loss, summarise
 
 

@@ -13,12 +13,17 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.windows import ChurnDefinition
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training.config import ModelSettings
+from training.evaluation.log_odds import logit, sigmoid
+from training.evaluation.metrics import log_losses
 from training.models.baselines import BASELINES
-from training.models.calibration import Calibration, logit, sigmoid
+from training.models.calibration import Calibration
 from training.models.estimator import Lesson
 from training.models.members import BLENDS, CONSTANT, KINDS, BaselineMembers
-from training.selection.fit import Cells, Recipe, collect_cells, fit_calibration, fit_candidates, log_losses, validate
-from training.tensors.dataset import Series, TensorSpec, fold_of, truncate
+from training.selection.fit import fit_candidates
+from training.selection.recipe import Recipe
+from training.selection.validation import Cells, collect_cells, fit_calibration, validate
+from training.tensors.dataset import TensorSpec
+from training.tensors.series import Series, fold_of, truncate
 
 SHOP = make_shop()
 SETTINGS = ModelSettings(lstm_units=4, epochs=3, folds=2)

@@ -8,11 +8,12 @@ import pytest
 from spark_jobs.contract.shop.model import Contact
 from tests.training.series import day, draw_shop_series, make_shop
 from training.config import ModelSettings
-from training.evaluation.predictions import take_outcomes
 from training.selection.profit import expect_spend_at, trace_profit
 from training.selection.snapshots import expect_spend
-from training.tensors.dataset import Series, TensorSpec, truncate
+from training.tensors.dataset import TensorSpec
 from training.tensors.money import read_money
+from training.tensors.outcomes import take_outcomes
+from training.tensors.series import Series, truncate
 
 
 def test_the_profit_falls_with_every_contact_that_does_not_pay():

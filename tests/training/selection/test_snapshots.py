@@ -7,8 +7,9 @@ import numpy as np
 from tests.training.series import day, make_series, make_shop
 from training.config import ModelSettings
 from training.selection.snapshots import count_known, find_daily_rate, read_known, take_snapshot
-from training.tensors.dataset import Series, TensorSpec, truncate
+from training.tensors.dataset import TensorSpec
 from training.tensors.money import read_money
+from training.tensors.series import Series, truncate
 
 SHOP = make_shop()
 SPEC = TensorSpec.of(SHOP, ModelSettings(lstm_units=4))

@@ -24,8 +24,9 @@ from training.selection.snapshots import read_known, take_snapshots
 from training.selection.spend import SpendModel, find_log_errors, fit_spend, gather
 from training.serving.bundle import load_bundle, load_spend, write_bundle
 from training.serving.scorer import Scorer
-from training.tensors.dataset import Series, TensorSpec
+from training.tensors.dataset import TensorSpec
 from training.tensors.money import limit_days
+from training.tensors.series import Series
 
 SHOP = make_shop()
 SETTINGS = ModelSettings(lstm_units=4)

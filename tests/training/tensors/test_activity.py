@@ -14,11 +14,12 @@ from spark_jobs.contract.windows import ChurnDefinition
 from tests.training.refunds import find_end, find_undone
 from tests.training.series import day, make_series, make_shop
 from training.config import ModelSettings
-from training.evaluation.predictions import take_outcomes
 from training.tensors import activity
 from training.tensors.activity import RULE_MEASURES, find_undone_days, leave_out
-from training.tensors.dataset import TensorSpec, to_day_number, truncate
+from training.tensors.dataset import TensorSpec, to_day_number
 from training.tensors.grid import Grid, compute_feature, read_rows
+from training.tensors.outcomes import take_outcomes
+from training.tensors.series import truncate
 
 
 def sold(money: float) -> dict[str, float]:

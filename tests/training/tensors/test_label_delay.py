@@ -16,12 +16,12 @@ from spark_jobs.contract.tables import CUSTOMER_DAY
 from spark_jobs.lake.store import Lake
 from tests.training.candidates import draw_candidate
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
-from training import outcomes
 from training.config import ModelSettings
 from training.selection import gate
 from training.selection.gate import predict_cutoff
-from training.tensors.dataset import Series, TensorSpec, truncate
+from training.tensors.dataset import TensorSpec
 from training.tensors.label_delay import LONGEST_DELAY_DAYS, find_label_delay, read_label_delay
+from training.tensors.series import Series, truncate
 
 SHOP, LATE = make_shop(), 5
 SETTINGS = ModelSettings(folds=2, validation_days=28)
@@ -124,19 +124,3 @@ def test_the_gate_waits_as_well(monkeypatch):
 
     monkeypatch.setattr(gate, "fit_candidates", learn)
     assert gate.run_gate(series, day(299), SHOP, SETTINGS).cutoff == learned_until[0] == day(299 - 90 - 6)
-
-
-def test_a_horizon_is_judged_once_late_files_have_had_their_time():
-    run = outcomes.PublishedRun(**{f: None for f in outcomes.PublishedRun.__dataclass_fields__})
-    run = replace(run, as_of=day(0), published_at=1, is_hindsight=False)
-
-    def is_due(known: int, judged: dict | None = None, undone_within_days: int = 0) -> bool:
-        due = outcomes.find_due([run], judged or {}, [30], day(known), 4, undone_within_days)
-        return bool(due)
-
-    assert [is_due(n) for n in (33, 34)] == [False, True]
-    judged_early, judged_late = ({(day(0), 30): day(n)} for n in (40, 41))
-    assert is_due(60, judged_early)
-    assert not is_due(60, judged_late)
-    assert is_due(60, judged_late, 20)  # a sale of the last day may be undone until day 50 and told of four days later
-    assert not is_due(60, {(day(0), 30): day(54)}, 20)

@@ -18,13 +18,15 @@ from hypothesis.extra.numpy import arrays
 from spark_jobs.contract.errors import ChurnError
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training.config import ModelSettings
-from training.evaluation.predictions import take_outcomes
+from training.evaluation.metrics import log_losses
 from training.models.baselines import BASELINES
 from training.models.estimator import Lesson
 from training.models.network.network import CELLS, Architecture, ChurnNetwork
 from training.models.network.trainer import Trainer, masked_log_loss
-from training.selection.fit import fit_candidates, log_losses
-from training.tensors.dataset import Tensors, TensorSpec, truncate
+from training.selection.fit import fit_candidates
+from training.tensors.dataset import Tensors, TensorSpec
+from training.tensors.outcomes import take_outcomes
+from training.tensors.series import truncate
 
 HORIZONS = (30, 60, 90)
 SMALL = Architecture(3, HORIZONS, (15, 30, 45, 60, 75, 90), "lstm", lstm_units=4, dropout=0.0)

@@ -1,0 +1,12 @@
+"""The allowance of false alarms is shared."""
+
+from __future__ import annotations
+
+import pytest
+
+from training.monitoring.thresholds import chance_level
+
+
+def test_families_share_the_allowance():
+    assert chance_level(25) == pytest.approx(1 - 1 / (90 * 4 * 25))
+    assert chance_level(25) > chance_level(3) > chance_level(1)

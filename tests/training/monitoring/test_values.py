@@ -1,0 +1,14 @@
+"""Do values of another size warn or block, and those that chance moves do nothing?"""
+
+from __future__ import annotations
+
+from training.monitoring.values import check_refunds
+
+
+def test_refunds_beyond_sales_are_told_and_warn_where_they_are_many():
+    some = check_refunds(2, 19.0, 20_000.0, "EUR")
+    assert (some.action, some.finding) == (
+        "ok", "refunds of 2 customers exceed all that they ever paid, by 19.00 EUR: not counted"
+    )  # fmt: skip
+    assert check_refunds(2, 300.0, 20_000.0, "EUR").action == "warn"
+    assert check_refunds(0, 0.0, 0.0, "EUR").action == "ok"

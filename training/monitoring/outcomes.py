@@ -1,0 +1,88 @@
+"""Which scored days have to be judged, and what became of their customers?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import pyarrow as pa
+
+from spark_jobs.contract.tables import probability_column
+from spark_jobs.contract.warehouse_tables import OUTCOMES
+from spark_jobs.contract.windows import activity_window, is_closed, label_window
+from spark_jobs.warehouse.records import PublishedRun
+from training.evaluation.predictions import measure_method
+from training.monitoring.activity import sum_spend, who_was_active
+
+#: An outcome is judged again for so many days, and as long as a sale of its window may still be undone.
+FINAL_AFTER_DAYS = 7
+
+
+@dataclass(frozen=True)
+class Due:
+    """A scored day and its horizons that have to be judged."""
+
+    run: PublishedRun
+    horizons_days: tuple[int, ...]
+
+
+def find_due(
+    runs: Iterable[PublishedRun],
+    judged: Mapping[tuple[date, int], date],
+    horizons_days: Iterable[int],
+    known: date,
+    delay_days: int = 0,
+    undone_within_days: int = 0,
+) -> list[Due]:
+    """What a run that knows the world up to `known` has to judge, by day. judged: (as_of, horizon) -> known_as_of."""
+    open_days = delay_days + max(FINAL_AFTER_DAYS, undone_within_days)
+
+    def is_due(as_of: date, horizon_days: int) -> bool:
+        final = as_of + timedelta(days=horizon_days + open_days)
+        judged_at = judged.get((as_of, horizon_days), date.min)
+        return is_closed(as_of, horizon_days, known, delay_days) and judged_at < min(known, final)
+
+    first_runs: dict[date, PublishedRun] = {}
+    for run in sorted(runs, key=lambda run: run.published_at):
+        if not run.is_hindsight:
+            first_runs.setdefault(run.as_of, run)
+    found = (Due(first_runs[day], tuple(h for h in horizons_days if is_due(day, h))) for day in sorted(first_runs))
+    return [due for due in found if due.horizons_days]
+
+
+def judge(scores: pa.Table, activity: pa.Table, run: PublishedRun, horizon_days: int, known: date) -> dict | None:
+    """A row of outcomes; None where the run has no probabilities for the horizon.
+
+    scores: customer_id (followed to who goes on), model_version and the probability columns.
+    """
+    column = scores[probability_column(horizon_days)]
+    if column.null_count == len(column):
+        return None
+    customer_id = scores["customer_id"]
+    counts = who_was_active(customer_id, activity, activity_window(run.as_of, horizon_days), run.as_of)
+    stayed = who_was_active(customer_id, activity, label_window(run.as_of, horizon_days), known)
+    p = column.to_numpy()[counts]
+    row = vars(measure_method((~stayed[counts]).astype(float), p, horizon_days, "published"))
+    return {
+        **{name: row[name] for name in OUTCOMES.column_names if name in row},
+        "as_of": run.as_of,
+        "run_id": run.run_id,
+        "model_version": scores["model_version"][0].as_py(),
+        "predicted_rate": float(p.mean()) if len(p) else None,
+        "known_as_of": known,
+    }
+
+
+def list_customers(scores: pa.Table, activity: pa.Table, as_of: date, horizon_days: int, known: date) -> pa.Table:
+    """The rows of customer_outcomes of one scored day, under the ids that were scored."""
+    count, window = scores.num_rows, label_window(as_of, horizon_days)
+    followed = scores["customer_id"]
+    columns = {
+        "as_of": pa.repeat(pa.scalar(as_of), count),
+        "customer_id": scores["scored_id"],
+        "horizon_days": pa.repeat(pa.scalar(horizon_days, pa.int32()), count),
+        "churned": pa.array(~who_was_active(followed, activity, window, known)),
+        "spend": sum_spend(followed, activity, window),
+    }
+    return pa.table(columns)

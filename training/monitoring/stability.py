@@ -1,0 +1,104 @@
+"""Does the model still see, say and get what it did when it learned? Inputs, scores and labels; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2
+
+from training.monitoring.findings import BLOCK, OK, RETRAIN, WARN, Finding
+from training.monitoring.thresholds import FEWEST_CUSTOMERS, LIMITS, chance_level
+from training.selection.discrimination import expect_auroc
+
+#: Scores say little where so many customers share a band, and where even probabilities that are right would rank no
+#: better than this.
+SHARE_OF_BAND = 0.95
+WEAKEST_AUROC = 0.6
+
+
+def measure_psi(reference: np.ndarray, current: np.ndarray, members: int = 1) -> tuple[float, float]:
+    """The population stability index over the reference's tenths, and what chance alone keeps it below, as one of so
+    many members of a family.
+
+    Of two samples of one population it is about chi-square / n + chi-square / m, with a degree less than tenths.
+    """
+    edges = np.unique(np.quantile(reference, np.arange(1, 10) / 10))
+    bins = len(edges) + 1
+    was, is_now = (
+        (np.bincount(np.searchsorted(edges, values, side="left"), minlength=bins) + 0.5) / (len(values) + 0.5 * bins)
+        for values in (reference, current)
+    )
+    chance = chi2.ppf(chance_level(members), bins - 1) * (1 / len(reference) + 1 / len(current))
+    return float(np.sum((is_now - was) * np.log(is_now / was))), float(chance)
+
+
+def check_inputs(
+    reference: Mapping[str, np.ndarray], current: Mapping[str, np.ndarray], growing: Collection[str] = ()
+) -> list[Finding]:
+    """Every model input, tonight's customers beside those that the model learned from; and all of them together.
+
+    growing: the inputs that are told but not compared, for they grow with the calendar (features.Feature.grows).
+    """
+    compared = [name for name in current if name not in growing]
+    findings = []
+    for name in current:
+        means = float(current[name].mean()), float(reference[name].mean())
+        if name in growing:
+            findings.append(Finding("inputs", name, *means, None, OK, "grows with time, so it is not compared"))
+            continue
+        psi, chance = measure_psi(reference[name], current[name], len(compared))
+        action = WARN if psi > max(LIMITS.psi_warn, chance) else OK
+        findings.append(Finding("inputs", name, *means, psi, action, f"stability index {psi:.3f}"))
+    share = sum(f.action != OK for f in findings) / max(1, len(compared))
+    action = RETRAIN if share >= LIMITS.inputs_share_retrain else OK
+    text = f"{share:.0%} of the inputs are spread otherwise than in training"
+    return [*findings, Finding("inputs", "all inputs", share, None, share, action, text)]
+
+
+def check_bands(current: np.ndarray, bands: np.ndarray) -> Finding:
+    """Whether tonight's probabilities (n,) and bands (n,) tell customers apart, with what that means for their use."""
+    names, counts = np.unique(bands, return_counts=True)
+    band, share = names[counts.argmax()], float(counts.max() / len(bands))
+    auroc = expect_auroc(current)
+    is_flat = len(current) >= FEWEST_CUSTOMERS and share >= SHARE_OF_BAND and auroc < WEAKEST_AUROC
+    text = f"{share:.0%} of {len(current):,} customers are in band {band}"
+    if is_flat:
+        low, high = np.quantile(current, [0.05, 0.95])
+        text += (f", nine tenths of the probabilities lie between {low:.3f} and {high:.3f}: these scores hardly tell "
+                 f"customers apart (AUROC {auroc:.2f} at best), so use them to count, not to choose; "
+                 "python -m spark_jobs.check says which horizons would")  # fmt: skip
+    return Finding("scores", "bands", share, None, auroc, WARN if is_flat else OK, text)
+
+
+def check_scores(
+    current: np.ndarray, reference: np.ndarray | None, horizon_days: int, is_constant: bool = False
+) -> Finding:
+    """Tonight's probabilities beside those of the first night that the same model scored.
+
+    is_constant: the model is the constant rate, of which one probability for all is no fault.
+    """
+    subject, mean = f"{horizon_days} days", float(current.mean())
+    if len(current) >= FEWEST_CUSTOMERS and np.ptp(current) < 1e-9 and not is_constant:
+        return Finding("scores", subject, mean, None, None, BLOCK, f"everybody has the probability {mean:.3f}")
+    if reference is None:
+        return Finding("scores", subject, mean, None, None, OK, f"mean {mean:.3f}, the model's first night")
+    psi, chance = measure_psi(reference, current)
+    action = RETRAIN if psi > max(LIMITS.psi_warn, chance) else OK
+    text = f"mean {mean:.3f}, on the model's first night {reference.mean():.3f}; stability index {psi:.3f}"
+    return Finding("scores", subject, mean, float(reference.mean()), psi, action, text)
+
+
+def check_labels(outcome: Mapping[str, Any], members: int = 1) -> Finding:
+    """A row of outcomes, the newest of its horizon, of which there are so many: did as many churn as were predicted?"""
+    subject = f"{outcome['horizon_days']} days"
+    if not outcome["n"]:
+        return Finding("labels", subject, None, None, None, OK, "nobody was judged")
+    rate, predicted, n = outcome["churn_rate"], outcome["predicted_rate"], outcome["n"]
+    gap = rate - predicted
+    is_chance = gap**2 <= chi2.ppf(chance_level(members), 1) * predicted * (1 - predicted) / n
+    is_large, is_very_large = abs(gap) > LIMITS.labels_warn, abs(gap) > LIMITS.labels_retrain
+    action = OK if is_chance else RETRAIN if is_very_large else WARN if is_large else OK
+    text = f"of the customers scored on {outcome['as_of']} {rate:.1%} churned, predicted were {predicted:.1%}"
+    return Finding("labels", subject, rate, predicted, gap, action, text)

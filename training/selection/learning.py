@@ -1,0 +1,120 @@
+"""How does each kind learn? One member per fold, from the customers of the other folds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from training.evaluation.metrics import log_losses
+from training.models.baselines import BASELINES
+from training.models.blend import BlendMembers, fit_weights, mix
+from training.models.estimator import Lesson
+from training.models.members import AVERAGE, BLENDS, LSTM, BaselineMembers, Members, NetworkMembers
+from training.selection.recipe import Recipe
+from training.selection.validation import Cells, collect_cells
+from training.tensors.dataset import Tensors, build_batches
+from training.tensors.series import fold_of
+
+if TYPE_CHECKING:
+    from training.models.network.trainer import Trainer
+
+#: Called with the share of the work that is done, 0 to 1, and what is going on.
+Progress = Callable[[float, str], None]
+
+
+class Learned(NamedTuple):
+    """Members, and what they say about the newest closed steps of customers that they never saw, per horizon."""
+
+    members: Members
+    cells: list[Cells]
+
+
+def learn(recipe: Recipe, kind: str, report: Progress = lambda share, text: None) -> Learned:
+    members = _fit_network(recipe, report) if kind == LSTM else _fit_baseline(recipe, kind, report)
+    report(0.95, "looking at unseen customers")
+    return Learned(members, collect_cells(recipe, members))
+
+
+def blend(kind: str, learned: dict[str, Learned]) -> Learned:
+    """Of those of its parts that were learned. Their cells stand in the same order: each looked at the same steps."""
+    parts = {part: learned[part] for part in BLENDS[kind] if part in learned}
+    by_horizon = list(zip(*(part.cells for part in parts.values()), strict=True))
+    told = [np.stack([of.probability for of in cells]) for cells in by_horizon]
+    if kind == AVERAGE:
+        weights = np.full((len(parts), len(told)), 1 / len(parts))
+    else:
+        weights = np.stack([fit_weights(p, cells[0].outcome) for p, cells in zip(told, by_horizon, strict=True)], 1)
+    mixed = [
+        replace(cells[0], probability=mix(p[..., None], row[:, None])[:, 0])
+        for cells, p, row in zip(by_horizon, told, weights.T, strict=True)
+    ]
+    return Learned(BlendMembers({name: part.members for name, part in parts.items()}, weights), mixed)
+
+
+def _is_last(tensors: Tensors) -> np.ndarray:
+    return np.arange(tensors.inputs.shape[1]) == tensors.lengths[:, None] - 1
+
+
+def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> BaselineMembers:
+    """The pooled steps that teach are the rows, or every customer's last step; customer by customer."""
+    spec, folds, parts = recipe.spec, recipe.settings.folds, []
+    for tensors in recipe.tensors(recipe.is_looked_at):
+        chosen = _is_last(tensors) if BASELINES[kind].learns_from_last_step else tensors.taught.any(axis=2)
+        folds_of_rows = np.repeat(fold_of(tensors.customer_id, folds), chosen.sum(axis=1))
+        parts.append((folds_of_rows, tensors.inputs[chosen], tensors.labels[chosen], tensors.taught[chosen]))
+    fold_of_row, *arrays = map(np.concatenate, zip(*parts, strict=True))
+    estimators = []
+    for fold in range(folds):
+        report(0.9 * fold / folds, f"fold {fold + 1} of {folds}")
+        learned = fold_of_row != fold
+        seed = recipe.settings.seed + fold
+        estimator = BASELINES[kind]()
+        inputs, labels, taught = (a[learned] for a in arrays)
+        estimator.fit(
+            Lesson(inputs, labels, taught, spec.feature_names, spec.churn.horizons_days, seed, spec.churn.activity)
+        )
+        estimators.append(estimator)
+    return BaselineMembers(estimators)
+
+
+def _fit_network(recipe: Recipe, report: Progress) -> NetworkMembers:
+    from training.models.network.network import Architecture
+    from training.models.network.trainer import Trainer
+
+    settings, spec = recipe.settings, recipe.spec
+    report(0.0, "building the network")
+    trainer = Trainer(Architecture.of(spec, settings), settings)
+    weights = [_fit_fold(trainer, recipe, fold, report) for fold in range(settings.folds)]
+    return NetworkMembers(trainer.network, np.stack(weights))
+
+
+def _fit_fold(trainer: Trainer, recipe: Recipe, fold: int, report: Progress) -> np.ndarray:
+    """The flat weights of the network that learned from all folds but this one."""
+    settings = recipe.settings
+    seed = settings.seed + 1000 * fold
+
+    def heard(epoch: int, loss: float) -> None:
+        share = (fold + (epoch + 1) / settings.epochs) / settings.folds
+        report(0.9 * share, f"fold {fold + 1} of {settings.folds}, epoch {epoch + 1}, held-out loss {loss:.4f}")
+
+    return trainer.fit(
+        batches=lambda epoch: build_batches(
+            recipe.series, recipe.spec, recipe.batch_size, seed + epoch,
+            lambda ids: fold_of(ids, settings.folds) != fold, recipe.steps),
+        held_out_loss=lambda network: _held_out_loss(recipe, network, fold),
+        normalisation=recipe.normalisation(without_fold=fold),
+        seed=seed,
+        report=heard,
+    )  # fmt: skip
+
+
+def _held_out_loss(recipe: Recipe, network, fold: int) -> float:
+    """Mean log loss over all cells of the held-out fold that teach."""
+    total, count = 0.0, 0.0
+    for tensors in recipe.tensors(lambda ids: recipe.is_looked_at(ids) & (fold_of(ids, recipe.settings.folds) == fold)):
+        total += (log_losses(tensors.labels, network.predict_steps(tensors.inputs)) * tensors.taught).sum()
+        count += tensors.taught.sum()
+    return total / max(count, 1.0)

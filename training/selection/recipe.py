@@ -1,0 +1,78 @@
+"""What all kinds of candidates learn from: a series, how it becomes tensors, folds and normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from spark_jobs.contract.errors import ChurnError
+from training.config import ModelSettings
+from training.tensors.dataset import Keep, Tensors, TensorSpec
+from training.tensors.series import Series, fold_of
+
+HASH_PARTS = 2**32
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What all kinds share: the series and how it becomes tensors, folds and normalisation."""
+
+    series: Series
+    spec: TensorSpec
+    settings: ModelSettings
+    steps: int
+    moments: np.ndarray  # (K, 3, F): per fold count, sum and sum of squares of every input over its valid steps
+
+    @classmethod
+    def prepare(cls, series: Series, spec: TensorSpec, settings: ModelSettings) -> Recipe:
+        """Raises ChurnError where no closed outcome teaches the longest horizon."""
+        steps = spec.steps_for(series.first_day, series.as_of)
+        moments = np.zeros((settings.folds, 3, len(spec.features)))
+        taught = np.zeros(len(spec.churn.horizons_days))
+        recipe = cls(series, spec, settings, steps, moments)
+        for tensors in recipe.tensors():
+            taught += tensors.taught.sum(axis=(0, 1))
+            folds = fold_of(tensors.customer_id, settings.folds)
+            for fold in range(settings.folds):
+                inputs = tensors.inputs[folds == fold][_is_step(tensors)[folds == fold]].astype(np.float64)
+                moments[fold] += np.stack([np.full(inputs.shape[1], len(inputs)), inputs.sum(0), (inputs**2).sum(0)])
+        if not taught.all():
+            days = spec.churn.horizons_days[int(np.argmin(taught))]
+            raise ChurnError(f"nothing up to {series.as_of} teaches {days} days: train on a later day or shorten "
+                             "churn.horizons_days")  # fmt: skip
+        return recipe
+
+    @property
+    def batch_size(self) -> int:
+        return max(self.settings.batch_size, -(-self.series.count // self.settings.epoch_steps))
+
+    @property
+    def closing_days(self) -> tuple[int, ...]:
+        """By horizon the days after which a step's outcome is closed."""
+        return tuple(days + self.series.delay_days for days in self.spec.churn.horizons_days)
+
+    def tensors(self, keep: Keep | None = None) -> Iterator[Tensors]:
+        """Every customer that `keep` says, once, on the grid that ends at as_of."""
+        for chunk in self.series.chunks():
+            kept = chunk.filter(pa.array(keep(chunk["customer_id"].combine_chunks()))) if keep else chunk
+            if kept.num_rows:
+                yield self.spec.build(kept, self.series.as_of, steps=self.steps, delay_days=self.series.delay_days)
+
+    def normalisation(self, without_fold: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (F,) over the valid steps of all folds but one."""
+        kept = [fold for fold in range(len(self.moments)) if fold != without_fold]
+        count, total, squares = self.moments[kept].sum(axis=0)
+        mean = total / np.maximum(count, 1)
+        return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 0.0))
+
+    def is_looked_at(self, customer_id: pa.Array) -> np.ndarray:
+        """(customers,) bool: whom baselines, calibration and held-out losses look at; a share of a huge shop's."""
+        share = min(1.0, self.settings.baseline_rows / max(self.moments[:, 0, 0].sum(), 1))
+        return fold_of(customer_id, HASH_PARTS) < share * HASH_PARTS
+
+
+def _is_step(tensors: Tensors) -> np.ndarray:
+    return np.arange(tensors.inputs.shape[1]) < tensors.lengths[:, None]

@@ -1,0 +1,71 @@
+"""What do members say of customers whom they never saw? It fits the calibration, and is the validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.evaluation.log_odds import sigmoid
+from training.evaluation.metrics import log_losses
+from training.models.calibration import LARGEST, SMALLEST, Calibration, Told, calibrate, make_terms
+from training.models.members import Members
+from training.selection.recipe import Recipe
+from training.tensors.dataset import to_day_number
+from training.tensors.series import fold_of
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One horizon's newest closed steps, each told by the model that never saw the customer; all (n,)."""
+
+    probability: np.ndarray
+    outcome: np.ndarray
+    days_ago: np.ndarray
+    is_active: np.ndarray  # active within the horizon: those over whom metrics are taken
+
+    def only(self, chosen: np.ndarray) -> Cells:
+        """Those of the cells that are chosen (n,), as bool or as 0 and 1."""
+        return Cells(*(values[chosen.astype(bool)] for values in vars(self).values()))
+
+
+def collect_cells(recipe: Recipe, members: Members) -> list[Cells]:
+    """Per horizon the steps of the last `calibration_days` days whose outcome is closed at as_of."""
+    horizons = np.array(recipe.spec.churn.horizons_days)
+    today = to_day_number(recipe.series.as_of)
+    parts: list[list[tuple]] = [[(np.empty(0),) * 4] for _ in horizons]
+    for tensors in recipe.tensors(recipe.is_looked_at):
+        days_ago = today - tensors.step_ends
+        is_new = days_ago[..., None] < np.array(recipe.closing_days) + recipe.settings.calibration_days
+        is_cell = (tensors.taught > 0) & is_new
+        folds = fold_of(tensors.customer_id, recipe.settings.folds)
+        for fold in range(recipe.settings.folds):
+            own = np.flatnonzero((folds == fold) & is_cell.any(axis=(1, 2)))
+            if not len(own):
+                continue
+            chosen = np.any(is_cell[own], axis=2)
+            p = members.predict_cells(fold, tensors.inputs[own], chosen)
+            labels, days, quiet_days = (v[own][chosen] for v in (tensors.labels, days_ago, tensors.quiet_days))
+            for h, horizon in enumerate(horizons):
+                at = is_cell[own][chosen][:, h]
+                parts[h].append((p[at, h], labels[at, h], days[at], quiet_days[at] < horizon))
+    return [Cells(*(np.concatenate(values) for values in zip(*of, strict=True))) for of in parts]
+
+
+def fit_calibration(cells: list[Cells], closing_days: tuple[int, ...]) -> Calibration:
+    """closing_days: see Recipe."""
+    return calibrate([Told(of.probability, of.outcome, of.days_ago) for of in cells], closing_days)
+
+
+def validate(cells: list[Cells], calibration: Calibration, newest_days: int) -> np.ndarray:
+    """(H,) log loss of the calibrated probabilities over those active within the horizon, at the newest closed steps.
+
+    NaN where there are none.
+    """
+    losses = []
+    for h, of in enumerate(cells):
+        newest = of.is_active.astype(bool) & (of.days_ago < of.days_ago.min(initial=np.inf) + newest_days)
+        line = np.array([calibration.slope[h], calibration.intercept[h], calibration.drift[h]])
+        p = np.clip(sigmoid(make_terms(of.probability[newest], of.days_ago[newest]) @ line), SMALLEST, LARGEST)
+        losses.append(log_losses(of.outcome[newest], p).mean() if len(p) else np.nan)
+    return np.array(losses)
