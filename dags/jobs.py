@@ -59,11 +59,11 @@ class _Job:
     last_only: bool
     reads: Sequence[str]
     writes: Sequence[str]
-    told: dict | None = None  # a command's result
+    result: dict | None = None  # what a command gave
 
     def get_openlineage_facets_on_start(self) -> object:
         """What OpenLineage's provider asks of an operator."""
-        return make_lineage(self.shop_file, self.reads, self.writes, (self.told or {}).get("tables", {}))
+        return make_lineage(self.shop_file, self.reads, self.writes, (self.result or {}).get("tables", {}))
 
     def make_arguments(self) -> list[str]:
         """The words after the command; empty options are dropped, so that a template can leave one out."""
@@ -79,12 +79,12 @@ class _Job:
 
     def fail(self, context, lines: Iterable[str], otherwise: str) -> Exception:
         """The exception that a failed job deserves, by what it said last."""
-        told = [line[line.index(ERROR_MARK) + len(ERROR_MARK) :] for line in lines if ERROR_MARK in line]
-        why = told[-1] if told else otherwise
+        errors = [line[line.index(ERROR_MARK) + len(ERROR_MARK) :] for line in lines if ERROR_MARK in line]
+        why = errors[-1] if errors else otherwise
         context["ti"].xcom_push(key=WHY_KEY, value=why)
-        if told and not why.endswith(TRY_AGAIN):
+        if errors and not why.endswith(TRY_AGAIN):
             return AirflowFailException(f"{ERROR_MARK}{why}")
-        return AirflowException(f"{ERROR_MARK}{why}" if told else why)
+        return AirflowException(f"{ERROR_MARK}{why}" if errors else why)
 
 
 class SparkJobOperator(_Job, SparkSubmitOperator):
@@ -104,12 +104,12 @@ class SparkJobOperator(_Job, SparkSubmitOperator):
     def execute(self, context) -> None:
         self.application_args = self.make_arguments()
         self.lock = self.find_lock(context)
-        told = {
+        variables = {
             leash.LOCK_VARIABLE: self.lock,
             leash.ASKER_VARIABLE: os.getpid(),
             leash.PYTHON_VARIABLE: sys.executable,
         }
-        self.env_vars = {name: str(value) for name, value in told.items()}
+        self.env_vars = {name: str(value) for name, value in variables.items()}
         try:
             super().execute(context)
         except AirflowException as error:  # with the last lines of what was said
@@ -151,11 +151,11 @@ class CommandOperator(_Job, BaseOperator):
             result = Path(folder, "result.json")
             arguments = [*self.command, *self.make_arguments()]
             self._run(context, [*arguments, "--result", str(result)] if self.with_result else arguments)
-            self.told = json.loads(result.read_text()) if result.exists() else None
+            self.result = json.loads(result.read_text()) if result.exists() else None
         for outlet in self.outlets:
             context["outlet_events"][outlet].add_partitions(list(self.days))
-            context["outlet_events"][outlet].extra = self.told or {}
-        return self.told
+            context["outlet_events"][outlet].extra = self.result or {}
+        return self.result
 
     def _run(self, context, arguments: Sequence[str]) -> None:
         """Runs to the end; all that the command says goes to the task's log."""
@@ -201,9 +201,9 @@ class ReportOperator(CommandOperator):
     report: str = ""
 
     def execute(self, context) -> dict | None:
-        told = super().execute(context)
-        self.report = (told or {}).get("report", "")
-        return told
+        result = super().execute(context)
+        self.report = (result or {}).get("report", "")
+        return result
 
 
 def _end(leashed: Popen) -> None:

@@ -31,8 +31,8 @@ from spark_jobs.warehouse.protocol import Warehouse
 
 def run(warehouse: Warehouse, shop: Shop, source: Source, settings: Settings) -> None:
     hash_customer = make_hasher(settings, shop).customer_key
-    told = read_contacts(source, source.folder(settings.home), shop)
-    contacts = sorted({(hash_customer(customer), day) for customer, day in told})
+    contacted = read_contacts(source, source.folder(settings.home), shop)
+    contacts = sorted({(hash_customer(customer), day) for customer, day in contacted})
     customers = {customer for customer, _ in contacts}
     known = customers.intersection(warehouse.read(shop, "known_customers")["customer_key"].to_pylist())
     if customers and not known:

@@ -54,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     runs = [publish_run(lake, shop, arguments.pipeline, as_of) for as_of in sorted(set(arguments.as_of))]
     for run in runs:
         print(f"published {run.run_id}: " + ", ".join(f"{name} v{version}" for name, version in run.tables.items()))
-    told = {"code": product_hash(), "tables": dict(runs[-1].tables)}
-    write_result(arguments.result, {"runs": [run.run_id for run in runs], **told})
+    result = {"code": product_hash(), "tables": dict(runs[-1].tables)}
+    write_result(arguments.result, {"runs": [run.run_id for run in runs], **result})
 
 
 if __name__ == "__main__":

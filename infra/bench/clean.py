@@ -137,7 +137,7 @@ def _make_lines(day: date, is_bad: list[bool], first: int, chance: random.Random
         yield chance.choice(SPOILERS)(line) if spoil else line
 
 
-def measure(spark: SparkSession, folder: Path, settings: Settings, runs: int, tell: Callable[[str], None]):
+def measure(spark: SparkSession, folder: Path, settings: Settings, runs: int, report: Callable[[str], None]):
     """(Seconds by the clock, CPU seconds) of every run by method, and the accounts of the last clean."""
     shop = load_shop(folder / "shop.toml")
     connect(settings).prepare(shop)
@@ -155,7 +155,7 @@ def measure(spark: SparkSession, folder: Path, settings: Settings, runs: int, te
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in methods}
     for number in range(runs + 1):  # the first warms everything up and does not count
         for name, method in methods.items():
-            tell(f"run {number} of {runs}: {name}")
+            report(f"run {number} of {runs}: {name}")
             begin, begin_cpu = time.perf_counter(), read_cpu_seconds()
             method()
             if number:

@@ -81,10 +81,10 @@ class AirflowClient:
         return wait_until(ended, seconds, f"{dag_id} {run_id}")
 
 
-def wait_until(look: Callable[[], Any], seconds: float, what: str) -> Any:
-    """What `look` gives as soon as it gives something."""
+def wait_until(find: Callable[[], Any], seconds: float, what: str) -> Any:
+    """What `find` gives as soon as it gives something."""
     deadline = time.monotonic() + seconds
-    while not (found := look()):
+    while not (found := find()):
         if time.monotonic() > deadline:
             raise ChurnError(f"{what}: not there after {seconds:.0f} s")
         time.sleep(1)

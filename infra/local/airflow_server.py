@@ -57,10 +57,10 @@ class AirflowServer:
         if not is_free(self.port):
             raise ChurnError(f"port {self.port} is taken: set CHURN_AIRFLOW_PORT to another, or stop what uses it")
 
-    def start(self, tell: Callable[[str], None] = lambda said: None) -> None:
-        """Starts everything and returns once it is healthy and knows the DAGs. `tell` hears what it waits for."""
+    def start(self, report: Callable[[str], None] = lambda said: None) -> None:
+        """Starts everything and returns once it is healthy and knows the DAGs. `report` hears what it waits for."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        tell("its database")
+        report("its database")
         database = EmbeddedPostgres(self.settings.home).open_database(LIVE_DATABASE)
         self.environment = make_server_environment(self.shops, self.port, database)
         mark = {MARK: str(self.settings.home), "SPT_NOENV": "1"}  # else process titles overwrite the mark
@@ -69,7 +69,7 @@ class AirflowServer:
                 raise ChurnError(f"Airflow's database cannot be made: {self._last_line('database')}")
             for name, command in COMPONENTS.items():
                 self._processes[name] = self._launch(name, command, mark)
-            self._await_health(tell)
+            self._await_health(report)
             self._make_pools()
         except BaseException:
             self.stop()
@@ -93,10 +93,10 @@ class AirflowServer:
     def client(self) -> AirflowClient:
         return AirflowClient(self.url, USER, self.password)
 
-    def _await_health(self, tell: Callable[[str], None]) -> None:
+    def _await_health(self, report: Callable[[str], None]) -> None:
         begin = time.monotonic()
         while waiting := self._find_missing():
-            tell(waiting)
+            report(waiting)
             self.check()
             if time.monotonic() - begin > START_SECONDS:
                 raise ChurnError(f"Airflow is not healthy after {START_SECONDS} s ({waiting}): see {self.logs}")
@@ -136,10 +136,10 @@ class AirflowServer:
 def count_cards() -> int:
     """The graphics cards of this machine, at least one: a training on the CPU takes the place of one."""
     try:
-        told = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return 1
-    return max(1, told.count("GPU "))
+    return max(1, listed.count("GPU "))
 
 
 def find_processes(home: Path) -> list[psutil.Process]:

@@ -165,9 +165,9 @@ def explain(error: object) -> str:
     """The one line of a task's error that says most: a job's own `error:` line, else an exception, else the first."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
     for pattern in (r"(?:^|\s)error: (.*)", r"^((?:\w+\.)*\w+(?:Error|Exception)\b.*)"):
-        told = [found[1] for line in lines if (found := re.search(pattern, line))]
-        if told:
-            return told[-1]
+        matches = [found[1] for line in lines if (found := re.search(pattern, line))]
+        if matches:
+            return matches[-1]
     return lines[0]
 
 

@@ -74,9 +74,9 @@ def count_results(report: Path) -> Counter:
     suite = ElementTree.parse(report).getroot().find("testsuite")
     if suite is None:
         return Counter(error=1)
-    told = {kind: int(suite.get(kind, 0)) for kind in ("tests", "failures", "errors", "skipped")}
-    passed = told["tests"] - told["failures"] - told["errors"] - told["skipped"]
-    return Counter(failed=told["failures"], passed=passed, skipped=told["skipped"], error=told["errors"])
+    counted = {kind: int(suite.get(kind, 0)) for kind in ("tests", "failures", "errors", "skipped")}
+    passed = counted["tests"] - counted["failures"] - counted["errors"] - counted["skipped"]
+    return Counter(failed=counted["failures"], passed=passed, skipped=counted["skipped"], error=counted["errors"])
 
 
 def sum_up(counts: Counter, seconds: float) -> str:

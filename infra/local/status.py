@@ -110,11 +110,11 @@ def tell_model(shop: Shop, warehouse: Warehouse, as_of: date) -> Line:
     if found is None:
         return Line("model", "none is promoted: make train PROMOTE=1", True)
     model, _ = found
-    told = f"{model.kind} {model.version}, learned up to {model.trained_through}, {model.gate_words}"
+    description = f"{model.kind} {model.version}, learned up to {model.trained_through}, {model.gate_words}"
     learned = {name for name in model.metrics if name.endswith("d")}
     if learned and (new := [str(h) for h in shop.churn.horizons_days if f"{h}d" not in learned]):
-        told += f"; has not learned {', '.join(new)} days, which have no scores: make train PROMOTE=1"
-    return Line("model", told)
+        description += f"; has not learned {', '.join(new)} days, which have no scores: make train PROMOTE=1"
+    return Line("model", description)
 
 
 def tell_drift(shop: Shop, warehouse: Warehouse) -> Line:

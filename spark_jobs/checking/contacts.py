@@ -19,14 +19,14 @@ def check_contacts(
     """Whether the files of contact.log can be read, and what they say; gives the customers in them."""
     console.rule("contacts")
     try:
-        told = list(read_contacts(log, log.folder(settings.home), shop))
+        contacts = list(read_contacts(log, log.folder(settings.home), shop))
     except ChurnError as error:
         findings.add(str(error))
         return []
-    if not told:
+    if not contacts:
         findings.add("contacts: the files hold no records")
         return []
-    customers, days = zip(*told, strict=True)
+    customers, days = zip(*contacts, strict=True)
     console.print(f"{len(days):,} contacts of {min(days)} to {max(days)}, {len(set(customers)):,} customers")
     met = {customer: Met(count, 1) for customer, count in Counter(customers).items()}
     return [LogCustomers("contacts", met, (max(days) - min(days)).days + 1)]

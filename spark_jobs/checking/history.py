@@ -34,8 +34,8 @@ def check_history(console: PlainConsole, shop: Shop, judged: JudgedLog, findings
     for horizon in shop.churn.horizons_days:
         as_of = last - timedelta(days=horizon)
         churned[horizon] = rate, count = measure_churn(active, as_of, horizon)
-        told = f"{rate:.0%} of {count:,} customers churned" if count else "nobody was active in as many days before"
-        console.print(f"  {horizon} days: {told}, as of {as_of}")
+        finding = f"{rate:.0%} of {count:,} customers churned" if count else "nobody was active in as many days before"
+        console.print(f"  {horizon} days: {finding}, as of {as_of}")
     for note in judge_horizons(churned, measure_rhythm(active), shop.churn.activity):
         console.print(f"  {note}", style="yellow")
     active.unpersist()

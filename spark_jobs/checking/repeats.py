@@ -21,11 +21,11 @@ def count_changed(judged: DataFrame, zone: str) -> int:
     local = F.from_utc_timestamp("event_at", zone)
     moments = judged.where(F.col("verdict").isin("clean", "duplicate") & (local != F.date_trunc("day", local)))
     is_clean = F.col("verdict") == "clean"
-    told = moments.groupBy("customer_id", "event_at").agg(
+    repeated = moments.groupBy("customer_id", "event_at").agg(
         F.count_if(~is_clean).alias("again"),
         F.count_distinct(F.when(is_clean, F.col("delivery_id"))).alias("files"),
     )
-    return told.where("again > 0 AND files > 1").count()
+    return repeated.where("again > 0 AND files > 1").count()
 
 
 def check_repeats(

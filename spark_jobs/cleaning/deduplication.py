@@ -62,9 +62,9 @@ def drop_repeats(
     """
     by_name = {path.rpartition("/")[2]: path for path in paths}
 
-    def rewrite(told: pa.Table) -> pa.Table:
-        path = by_name[told["file_name"][0].as_py()]
-        changes = told.select([*PLACE, "new_id", "is_again"])
+    def rewrite(changed: pa.Table) -> pa.Table:
+        path = by_name[changed["file_name"][0].as_py()]
+        changes = changed.select([*PLACE, "new_id", "is_again"])
         other = rewrite_file(draft.folder, path, lambda rows: _change(rows, changes))
         return pa.table({"path": pa.array([path]), "other": pa.array([other], pa.string())})
 
@@ -81,7 +81,7 @@ def drop_repeats(
 
 def _change(rows: pa.Table, changes: pa.Table) -> pa.Table:
     """The rows without those that are told again, and with their new ids."""
-    told = rows.join(changes, list(PLACE), join_type="left outer")
-    kept = told.filter(pc.invert(pc.fill_null(told["is_again"], False)))
+    changed = rows.join(changes, list(PLACE), join_type="left outer")
+    kept = changed.filter(pc.invert(pc.fill_null(changed["is_again"], False)))
     ids = pc.coalesce(kept["new_id"], kept["event_id"])
     return kept.set_column(kept.column_names.index("event_id"), "event_id", ids).select(rows.column_names)

@@ -35,12 +35,12 @@ def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
     """Registers the merges that nobody has registered yet. A shop without such a file has none."""
     if shop.merged_customers is None:
         return
-    told = read_merges(shop.merged_customers.replace("{home}", str(settings.home)), shop.customer_ids)
+    stated = read_merges(shop.merged_customers.replace("{home}", str(settings.home)), shop.customer_ids)
     key, hash_customer = settings.id_key(), make_hasher(settings, shop).of("customer")
     newest_published = newest_night(lake)
     known = set(lake.arrow(MERGES, [ORIGIN], columns=["customer_id"])["customer_id"].to_pylist())
     rows, pairs = [], {}
-    for customer, merged_into, since in told:
+    for customer, merged_into, since in stated:
         merged_key, into_key = hash_customer(customer), hash_customer(merged_into)
         if merged_key in known:
             continue

@@ -47,10 +47,12 @@ def find_identities(events: DataFrame, known: DataFrame | None) -> DataFrame:
 
     events: clean. known: event_id and event_day of what earlier delivery days hold, unique; None for nothing.
     """
-    told = events.select(_identity(), "event_day", F.lit(1).alias("is_new"))
+    identities = events.select(_identity(), "event_day", F.lit(1).alias("is_new"))
     if known is not None:
-        told = told.unionAll(known.select(_identity(), "event_day", F.lit(0).alias("is_new")))
-    counts = told.groupBy("identity", "event_day").agg(F.count("*").alias("times"), F.max("is_new").alias("is_new"))
+        identities = identities.unionAll(known.select(_identity(), "event_day", F.lit(0).alias("is_new")))
+    counts = identities.groupBy("identity", "event_day").agg(
+        F.count("*").alias("times"), F.max("is_new").alias("is_new")
+    )
     return counts.where((F.col("times") > 1) & (F.col("is_new") == 1)).select("identity", "event_day")
 
 

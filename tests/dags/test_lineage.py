@@ -75,7 +75,7 @@ def test_what_was_read_has_the_version_that_the_job_told(monkeypatch):
     monkeypatch.setenv("CHURN_WAREHOUSE_URL", "postgresql://db.example.com/bi")
     job = CommandOperator(task_id="load", command=["x"], shop=SHOP, days=[], reads=lake("churn_risk"),
                           writes=warehouse("churn_risk"))  # fmt: skip
-    job.told = {"tables": {"churn_risk": 7, "purchases": 3}}
+    job.result = {"tables": {"churn_risk": 7, "purchases": 3}}
     lineage = job.get_openlineage_facets_on_start()
     versions = {data_set.name.rpartition("/")[2]: data_set.facets["version"] for data_set in lineage.inputs}
     assert {name: facet.datasetVersion for name, facet in versions.items()} == {"churn_risk": "7", "purchases": "3"}
