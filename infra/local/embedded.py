@@ -5,7 +5,7 @@ It listens on a loopback TCP port with a password, so BI tools can query it whil
 are chosen once. All of it lies below CHURN_HOME: warehouse/data, warehouse/port, secrets/warehouse_password; the
 server ends itself within a minute of its folder being deleted.
 
-Whether it runs is told by one lock, on warehouse/lock: a starter takes it and hands it down to the server, whose
+One lock, on warehouse/lock, says whether it runs: a starter takes it and hands it down to the server, whose
 processes hold it as long as any of them lives, however they end. No process id is ever trusted.
 
 Root may start it too: programs.py says how.

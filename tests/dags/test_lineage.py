@@ -11,8 +11,7 @@ from dags.jobs import CommandOperator, SparkJobOperator
 from dags.lineage import lake, locate, raw, warehouse
 from dags.shops import find_shops
 from infra.local.check_commands import is_command
-from spark_jobs.contract import ledger_tables, tables
-from spark_jobs.contract import warehouse_tables as proof
+from spark_jobs.contract import ledger_tables, tables, warehouse_tables
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.table import Table
 
@@ -24,7 +23,7 @@ KNOWN = {
     *raw(*tables.EVENTS),
     *lake(*LAKE_TABLES, *(tables.quarantine(log).name for log in tables.EVENTS)),
     *warehouse("churn_risk", "published_runs", "models", "promotions", "identity.customers"),
-    *warehouse(*(table.name for table in proof.PROOF_TABLES)),
+    *warehouse(*(table.name for table in warehouse_tables.WAREHOUSE_TABLES)),
 }
 UPKEEP = {"compact", "retain", "vacuum"}  # change no table's content
 

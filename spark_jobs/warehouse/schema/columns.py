@@ -16,7 +16,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Column, Table
 from spark_jobs.contract.tables import churn_risk
-from spark_jobs.contract.warehouse_tables import PROOF_TABLES
+from spark_jobs.contract.warehouse_tables import WAREHOUSE_TABLES
 
 #: What the warehouse's churn_risk has beside the lake's.
 RUN_COLUMNS = (
@@ -36,7 +36,7 @@ def list_tables(shop: Shop) -> Iterator[Table]:
     scores = churn_risk(shop.churn.horizons_days)
     by_run = f"{scores.grain}, by one run; read the views, they show one run a day"
     yield Table(scores.name, by_run, (*scores.columns, *RUN_COLUMNS), ("run_id", *scores.key), scores.partition)
-    yield from PROOF_TABLES
+    yield from WAREHOUSE_TABLES
 
 
 def name_type(column: Column) -> str:

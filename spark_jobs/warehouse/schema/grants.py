@@ -9,12 +9,12 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from spark_jobs.contract.warehouse_tables import PROOF_TABLES
+from spark_jobs.contract.warehouse_tables import WAREHOUSE_TABLES
 
 IDENTITY = "identity"
 LOADER, READER, RESOLVER = ROLES = ("churn_loader", "churn_reader", "churn_identity")
 #: role -> privileges -> relations; of a shop's schema, beside its views. A loader deletes what a killed load has left.
-_RECORDS = tuple(table.name for table in PROOF_TABLES)
+_RECORDS = tuple(table.name for table in WAREHOUSE_TABLES)
 _REGISTRY = ("models", "promotions", "model_registry")
 _SHOP_GRANTS = {
     LOADER: {

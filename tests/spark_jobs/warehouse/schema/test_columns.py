@@ -11,7 +11,7 @@ import pytest
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.table import Column
-from spark_jobs.contract.warehouse_tables import CONTACT_LIST, CONTACT_PLAN, EXPECTED_SALES, PROOF_TABLES
+from spark_jobs.contract.warehouse_tables import CONTACT_LIST, CONTACT_PLAN, EXPECTED_SALES, WAREHOUSE_TABLES
 from spark_jobs.warehouse.__main__ import describe_columns
 from spark_jobs.warehouse.schema import columns, views
 from tests.spark_jobs.warehouse.support import DAY, make_rows, publish, select
@@ -25,7 +25,7 @@ BEST = Column("best", "decimal(18,2)", "the best that was ever seen", "shop curr
 def declare(monkeypatch, *changed) -> None:
     """The contract with these tables in place of those of the same name."""
     by_name = {table.name: table for table in changed}
-    monkeypatch.setattr(columns, "PROOF_TABLES", tuple(by_name.get(t.name, t) for t in PROOF_TABLES))
+    monkeypatch.setattr(columns, "WAREHOUSE_TABLES", tuple(by_name.get(t.name, t) for t in WAREHOUSE_TABLES))
     for table in changed:
         if hasattr(views, table.name.upper()):
             monkeypatch.setattr(views, table.name.upper(), table)
