@@ -50,9 +50,13 @@ SHOWN_METRICS = {"n": "customers", "churn_rate": "churned", "expected_rate": "ex
 def describe_model(model: dict) -> str:
     """What a person has to know to decide, as Markdown."""
     unjudged = [horizon for horizon, metrics in model["metrics"].items() if not metrics.get("is_judged", True)]
-    verdict = "passed the gate" if model["gate_passed"] else "is offered although **no kind passed the gate**"
+    is_refused = not unjudged or any(metrics.get("is_refused", False) for metrics in model["metrics"].values())
+    doubts = []
+    if not model["gate_passed"] and is_refused:
+        doubts.append("is offered although **no kind passed the gate**")
     if unjudged:
-        verdict = f"**cannot be judged at {', '.join(unjudged)}**: too few customers churned or stayed"
+        doubts.append(f"**cannot be judged at {', '.join(unjudged)}**: too few customers churned or stayed")
+    verdict = " and ".join(doubts) or "passed the gate"
     head = f"**{model['version']}** ({model['kind']}) has learned up to {model['trained_through']} and {verdict}."
     lines = ["| horizon | " + " | ".join(SHOWN_METRICS.values()) + " |", "|---" * (len(SHOWN_METRICS) + 1) + "|"]
     for horizon, metrics in model["metrics"].items():

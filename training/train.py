@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -41,7 +41,7 @@ from training.reporting.words import METHOD_NAMES
 from training.selection.fit import Candidate, fit_candidates
 from training.selection.gate import GateResult, mean_losses, run_gate, validated_losses
 from training.selection.profit import expect_spend_at
-from training.selection.spend import fit_spend
+from training.selection.spend import find_cut, fit_spend
 from training.serving.bundle import Bundle, write_bundle
 from training.serving.explanation import learn_evidence
 from training.serving.training_records import find_record, keep_record
@@ -89,10 +89,13 @@ def train(plan: Training, home: Settings, report_folder: Path, console: Console)
         kind = gate.verdict.promoted
         [candidate] = fit_candidates(plan.series, as_of, shop, plan.settings, (kind,), progress).values()
         candidate = prepare_reasons(candidate, plan)
-    findings = replace(gather_findings(gate, candidate, plan), ablation=read_ablation(home.ablation(shop.name)))
+    spend = fit_spend(plan.series, as_of, shop, candidate.spec)
+    findings = gather_findings(gate, candidate, plan)
+    findings = replace(findings, ablation=read_ablation(home.ablation(shop.name)),
+                       facts={**findings.facts, "spend": describe_limit(spend.limits, plan)})  # fmt: skip
     bundle = write_bundle(
         home.models(shop.name), shop.name, as_of, candidate, plan.settings, describe_gate(gate),
-        render_model_card(findings), fit_spend(plan.series, as_of, shop, candidate.spec),
+        render_model_card(findings), spend,
     )  # fmt: skip
     facts = {"bundle": bundle.version, "sha256 of the bundle": bundle.hash, **findings.facts}
     report = write_report(report_folder, replace(findings, facts=facts))
@@ -144,9 +147,19 @@ def describe_candidate(candidate: Candidate, plan: Training) -> dict[str, object
     }
 
 
+def describe_limit(limits: Mapping[str, float], plan: Training) -> str:
+    """What of the money does not count for expected spend and sales, in words."""
+    if "spend" not in limits:
+        return "every day of a customer counts as it is: too few days tell what is usual"
+    days, cut, total = find_cut(plan.series, limits)
+    share = cut / total if total else 0.0
+    return (f"a day of a customer counts for {limits['spend']:,.2f} {plan.shop.currency} at most; "
+            f"{days:,} days were above it, which leaves out {share:.1%} of all sales")  # fmt: skip
+
+
 def make_record(bundle: Bundle, kind: str, gate: GateResult, as_of: date) -> ModelRecord:
-    judged = {horizon.horizon_days: horizon.is_judged for horizon in gate.verdict.horizons}
-    metrics = {f"{row.horizon_days}d": {**vars(row), "is_judged": judged[row.horizon_days]}
+    judged, is_refused = {h.horizon_days: h.is_judged for h in gate.verdict.horizons}, bool(gate.verdict.reasons)
+    metrics = {f"{row.horizon_days}d": {**vars(row), "is_judged": judged[row.horizon_days], "is_refused": is_refused}
                for row in gate.metrics if row.method == kind}  # fmt: skip
     return ModelRecord(
         version=bundle.version,

@@ -29,7 +29,7 @@ from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_result, check_as_of, day, run_command, write_result
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
-from spark_jobs.warehouse.records import UNJUDGED, PublishedRun, RunOrigin
+from spark_jobs.warehouse.records import PublishedRun, RunOrigin
 from spark_jobs.warehouse.schema.columns import describe, list_tables, name_type
 from spark_jobs.warehouse.schema.views import list_views
 
@@ -101,8 +101,7 @@ def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date
     next_night = max(nights) + timedelta(days=1) if nights else effective_from
     model = warehouse.model(shop, version)
     scorer, _ = warehouse.model_for(shop, next_night) or (model, False)
-    gate = "" if model.gate_passed else ", although no kind passed the gate of its training"
-    gate = gate if model.is_judged else f", although {UNJUDGED}"
+    gate = f", although {model.doubts}" if model.doubts else ""
     instead = ""
     if promotion.replaced:
         other, its_day = promotion.replaced

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 #: What is said of a model whose gate_passed is false for want of evidence.
+UNPASSED = "no kind passed the gate of its training"
 UNJUDGED = "too few customers had churned or stayed to judge it"
 
 
@@ -60,15 +61,30 @@ class ModelRecord:
     @property
     def gate_words(self) -> str:
         """What a sentence about the model that scores says of its gate."""
+        return f"scores although {self.doubts}" if self.doubts else "passed the gate"
+
+    @property
+    def doubts(self) -> str:
+        """Why the gate let no kind pass, in words; empty where one passed."""
         if self.gate_passed:
-            return "passed the gate"
-        return "scores although no kind passed the gate" if self.is_judged else f"scores although {UNJUDGED}"
+            return ""
+        return " and ".join(words for words, holds in (
+            (UNPASSED, self.is_refused), (UNJUDGED, not self.is_judged)) if holds)  # fmt: skip
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a test of the gate refused every kind, whatever could not be judged."""
+        was_refused = any(metrics.get("is_refused", False) for metrics in self._of_horizons)
+        return not self.gate_passed and (self.is_judged or was_refused)
 
     @property
     def is_judged(self) -> bool:
         """Whether the gate of its training had outcomes enough at every horizon."""
-        of_horizons = [metrics for metrics in self.metrics.values() if isinstance(metrics, Mapping)]
-        return all(metrics.get("is_judged", True) for metrics in of_horizons)
+        return all(metrics.get("is_judged", True) for metrics in self._of_horizons)
+
+    @property
+    def _of_horizons(self) -> list[Mapping[str, Any]]:
+        return [metrics for metrics in self.metrics.values() if isinstance(metrics, Mapping)]
 
 
 @dataclass(frozen=True)

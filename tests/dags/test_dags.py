@@ -298,6 +298,13 @@ def test_a_person_is_asked_and_told_where_too_few_outcomes_can_judge_a_model():
     params = {"auto_promote": True, "register_only": False, "dry_run": False}
     assert churn_train.gate.function(thin, params=params, ti=ti) == "approve"
     assert "**cannot be judged at 60d**: too few customers churned or stayed" in pushed["text"]
+    assert "no kind passed" not in pushed["text"]
+
+
+def test_a_person_is_told_both_that_a_horizon_refused_and_that_another_cannot_be_judged():
+    metrics = {"30d": {"is_judged": True, "is_refused": True}, "60d": {"is_judged": False, "is_refused": True}}
+    text = churn_train.describe_model({**MODEL, "gate_passed": False, "metrics": metrics})
+    assert "**no kind passed the gate** and **cannot be judged at 60d**" in text
 
 
 def test_the_decision_is_made_on_the_metrics_and_the_report():

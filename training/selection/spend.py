@@ -102,6 +102,16 @@ def find_limits(series: Series) -> dict[str, float]:
     return {name: limit for name, limit in found.items() if np.isfinite(limit)}
 
 
+def find_cut(series: Series, limits: Mapping[str, float]) -> tuple[int, float, float]:
+    """On how many customers' days more was spent than the limit, how much lies above it, and what was spent in all."""
+    limit, days, cut, total = limits.get("spend", np.inf), 0, 0.0, 0.0
+    for chunk in series.chunks():
+        spend = read_rows(chunk, ("spend",)).measures["spend"]
+        above = spend[spend > limit]
+        days, cut, total = days + len(above), cut + float((above - limit).sum()), total + float(spend.sum())
+    return days, cut, total
+
+
 def learn_spend(
     snapshots: list[Snapshot], as_of: date, delay_days: int, shop: Shop, limits: Mapping[str, float]
 ) -> SpendModel:

@@ -17,11 +17,11 @@ from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.postgres import PostgresWarehouse
 from tests.spark_jobs.warehouse.support import make_model, select
 from tests.training.candidates import draw_candidate
-from tests.training.series import day, draw_shop_series, make_shop
+from tests.training.series import day, draw_shop_series, make_series, make_shop
 from training import expected_sales
 from training.config import ModelSettings
 from training.selection.snapshots import read_known, take_snapshots
-from training.selection.spend import SpendModel, find_log_errors, fit_spend, gather
+from training.selection.spend import SpendModel, find_cut, find_log_errors, fit_spend, gather
 from training.serving.bundle import load_bundle, load_spend, write_bundle
 from training.serving.scorer import Scorer
 from training.tensors.dataset import TensorSpec
@@ -132,6 +132,13 @@ def test_expected_sales_are_the_sums_of_the_nights_customers(tmp_path, warehouse
     rows = select(warehouse, shop, "SELECT * FROM expected_sales ORDER BY horizon_days")
     assert [row[1] for row in rows] == [30, 60, 90]
     assert rows[0][2:] == (night.num_rows, *(Decimal(f"{v:.2f}") for v in (expected, low, high)), "m-1", True)
+
+
+def test_what_the_limit_cuts_off_is_counted():
+    facts = {0: {"spend": 30.0}, 5: {"spend": 120.0}}
+    table = make_series({"a": facts, "b": {1: {"spend": 100.0}, 2: {"spend": 150.0}}}, day(20))
+    assert find_cut(Series(table, day(20)), {"spend": 100.0}) == (2, 70.0, 400.0)
+    assert find_cut(Series(table, day(20)), {}) == (0, 0.0, 400.0)
 
 
 def spoil(series: pa.Table, factor: float, seed: int) -> tuple[pa.Table, str]:
