@@ -32,9 +32,9 @@ from spark_jobs.runtime.console import PlainConsole
 from spark_jobs.runtime.session import SparkOpener, open_session
 
 
-def check_shop(open_spark: SparkOpener, shop: Shop, settings: Settings, console: Console, most_files: int) -> None:
+def check_shop(open_spark: SparkOpener, shop: Shop, settings: Settings, terminal: Console, most_files: int) -> None:
     """Prints what was found. Raises ChurnError with the number of things to mend."""
-    findings, console = Findings(), PlainConsole(console)
+    findings, console = Findings(), PlainConsole(terminal)
     console.print(f"{shop.title}: {shop.path}", style="bold")
     activity, customers = None, []
     for log in shop.sources:

@@ -37,7 +37,8 @@ def publish_run(lake: Lake, shop: Shop, pipeline: str, as_of: date) -> Run:
     Raises MissingInputError where the pipeline's table does not hold the day.
     """
     tables = tables_of(pipeline, shop)
-    versions = {table.name: lake.version(table) for table in tables}
+    found = {table.name: lake.version(table) for table in tables}
+    versions = {name: version for name, version in found.items() if version is not None}
     files = lake.partitions(tables[-1]).get(as_of.isoformat())
     if files is None:
         raise MissingInputError(f"{tables[-1].name} has nothing as of {as_of}: run the jobs of {pipeline} before")

@@ -9,7 +9,9 @@ from pyspark.sql import functions as F
 
 from spark_jobs.checking.findings import SHARE_TO_MEND, Findings
 from spark_jobs.checking.judged_log import JudgedLog
+from spark_jobs.contract.shop.model import DeliveryDay
 from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.frames import first_row
 
 #: Zones whose day may name a file, tried in this order where events are ahead of theirs; and the shares of events from
 #: which on that asks for an answer, or is more than a zone explains.
@@ -28,12 +30,14 @@ def check_delivery_days(
                      " the file's week with day and month swapped: check the format of event_at, and"
                      " delivery_day")  # fmt: skip
     if named and not named.zone:
-        check_ahead(console, judged, events, clean, findings)
+        check_ahead(console, judged, named, events, clean, findings)
 
 
-def check_ahead(console: PlainConsole, judged: JudgedLog, events: DataFrame, clean: int, findings: Findings) -> None:
+def check_ahead(
+    console: PlainConsole, judged: JudgedLog, named: DeliveryDay, events: DataFrame, clean: int, findings: Findings
+) -> None:
     """How many events are of a later day than their file's, and the setting that says why."""
-    log, named = judged.source.log, judged.source.delivery_day
+    log = judged.source.log
     days, count = measure_days_ahead(judged.records)
     if count > SHARE_TO_MEND * (clean + count) and days - named.lag_days <= MOST_LAG_DAYS:
         setting = f"delivery_day = {{ pattern = '{named.pattern}', lag_days = {named.lag_days - days} }}"
@@ -43,7 +47,7 @@ def check_ahead(console: PlainConsole, judged: JudgedLog, events: DataFrame, cle
     next_day = F.date_add("delivery_day", named.lag_days + 1).cast("timestamp")
     ahead = events.where(F.col("event_day") > F.col("delivery_day"))
     late = {zone: F.count_if(F.col("event_at") >= F.to_utc_timestamp(next_day, zone)) for zone in TRIED_ZONES}
-    found = ahead.agg(F.count("*").alias("count"), *(count.alias(zone) for zone, count in late.items())).first()
+    found = first_row(ahead.agg(F.count("*").alias("count"), *(count.alias(zone) for zone, count in late.items())))
     share = found["count"] / clean
     if not found["count"]:
         return
@@ -63,7 +67,8 @@ def measure_days_ahead(judged: DataFrame) -> tuple[int, int]:
     events these are."""
     rejected = judged.where(F.array_contains("reasons", "event_after_delivery"))
     days = F.percentile_approx(F.date_diff("event_day", "delivery_day"), 0.99)
-    return rejected.agg(F.coalesce(days, F.lit(0)), F.count("*")).first()
+    most, count = first_row(rejected.agg(F.coalesce(days, F.lit(0)), F.count("*")))
+    return most, count
 
 
 NEAR_DAYS = 7  # most files hold events that are no older than this

@@ -19,7 +19,8 @@ def say_problems(columns: list[FileColumns]) -> str:
     """The problems of files that are all refused, each once."""
     files: dict[str, list[str]] = {}
     for file in columns:
-        files.setdefault(file.problem, []).append(file.path)
+        if file.problem:
+            files.setdefault(file.problem, []).append(file.path)
     more = {problem: f" and {len(paths) - 1:,} more files:" for problem, paths in files.items() if len(paths) > 1}
     return name_some([f"{paths[0]}{more.get(problem, '')} {problem}" for problem, paths in files.items()])
 

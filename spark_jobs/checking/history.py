@@ -15,6 +15,7 @@ from spark_jobs.contract.measures import MEASURES
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.windows import activity_window, history_needed_days, label_window
 from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.frames import first_row
 
 
 def check_history(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Findings) -> None:
@@ -26,7 +27,7 @@ def check_history(console: PlainConsole, shop: Shop, judged: JudgedLog, findings
         days = events.groupBy("customer_id", "event_day").agg(*sums)
         events = leave_out_undone(days, shop.churn.undone_within_days).where("sale_count > 0")
     active = events.select("customer_id", "event_day").distinct().persist()
-    first, last = active.agg(F.min("event_day"), F.max("event_day")).first()
+    first, last = first_row(active.agg(F.min("event_day"), F.max("event_day")))
     if first is None:
         findings.add(f"no {shop.churn.activity} by anybody: nobody can be eligible")
         return
@@ -62,7 +63,7 @@ def measure_rhythm(active: DataFrame) -> Rhythm:
     """How often customers come back. active: one row for each customer and day with activity."""
     first, last, count = F.min("event_day"), F.max("event_day"), F.count("*")
     gap = F.when(count > 1, F.date_diff(last, first) / (count - 1)).alias("gap")
-    found = active.groupBy("customer_id").agg(gap).agg(
+    found = first_row(active.groupBy("customer_id").agg(gap).agg(
         F.avg(F.col("gap").isNull().cast("double")).alias("once"), F.percentile_approx("gap", 0.5).alias("gap")
-    ).first()  # fmt: skip
+    ))  # fmt: skip
     return Rhythm(found["once"], found["gap"])

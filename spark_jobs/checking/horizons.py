@@ -46,7 +46,7 @@ def judge_horizons(churned: Mapping[int, tuple[float, int]], rhythm: Rhythm, act
 def _advise(churned: Mapping[int, tuple[float, int]], rhythm: Rhythm, activity: str) -> str:
     """Which horizons would suit, or that none does."""
     suggested = suggest_horizons(rhythm.gap_days)
-    if rhythm.once >= MOST_ONCE or not suggested:
+    if rhythm.once >= MOST_ONCE or rhythm.gap_days is None or not suggested:
         return (
             f"{rhythm.once:.1%} of the customers have one day with a {activity} only: no horizon tells apart who comes "
             "back, expect one risk for nearly everybody"

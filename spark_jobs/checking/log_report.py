@@ -18,6 +18,7 @@ from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.raw.reader import read_records
 from spark_jobs.runtime.console import PlainConsole, as_plain
+from spark_jobs.runtime.frames import first_row
 
 FIRST_RECORDS = 3
 
@@ -36,8 +37,8 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
     numbers = sample_numbers(judged)
     show_reasons(console, shop, judged, totals, numbers, findings)
     for name, texts in numbers.items():
-        if sentence := find_number_doubts(judged.source, name, texts, shop.currency):
-            findings.add(sentence)
+        if doubt := find_number_doubts(judged.source, name, texts, shop.currency):
+            findings.add(doubt)
     if not totals["clean"]:
         findings.add(f"{log}: no record is clean")
         return
@@ -69,9 +70,9 @@ def show_first_records(console: PlainConsole, shop: Shop, judged: JudgedLog) -> 
 def check_events(console: PlainConsole, judged: JudgedLog, clean: int, findings: Findings) -> None:
     """The range of days, the customers, and whether both are plausible."""
     events = judged.records.where(F.col("verdict") == "clean")
-    span = events.agg(
+    span = first_row(events.agg(
         F.min("event_day").alias("first"), F.max("event_day").alias("last"),
         F.count_distinct("customer_id").alias("customers"),
-    ).first()  # fmt: skip
+    ))  # fmt: skip
     console.print(f"events of {span['first']} to {span['last']}, {span['customers']:,} customers")
     check_delivery_days(console, judged, events, clean, findings)

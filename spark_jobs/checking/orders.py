@@ -54,15 +54,16 @@ def find_order_columns(records: Iterable[Sequence[str | None]], source: Source) 
     """
     keys = [source.raw_columns.index(name) for name in source.order_columns]
     places = {name: n for n, name in enumerate(source.raw_columns) if n not in keys}
-    seen, order, last = {name: _Seen() for name in places}, [], None
+    seen, last = {name: _Seen() for name in places}, None
+    order: list[Sequence[str | None]] = []
     for values in (*records, None):
-        key = values and tuple(values[n] for n in keys)
+        key = tuple(values[n] for n in keys) if values else None
         if order and key != last:
             if len(order) > 1:
                 for name, n in places.items():
                     seen[name].add([line[n] for line in order])
             order = []
-        if values and keys and any(key):
+        if values and key and any(key):
             order.append(values)
         last = key
     return {name: one.missed_lines for name, one in seen.items() if one.is_of_order}

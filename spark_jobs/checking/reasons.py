@@ -49,8 +49,8 @@ def show_reasons(
         if is_much or is_worth_a_word(code, judged.source):
             remedy = _suggest_times(judged, shop) if code == "event_at_invalid" else ""
             remedy = remedy or find_remedy(code, shop, judged.source, examples, numbers)
-            share = f"{count / lines_in:.0%}" if is_much else f"{count:,} of {lines_in:,}"
-            findings.add(f"{log}: {share} have {reason.meaning}{shown}: {remedy}")
+            extent = f"{count / lines_in:.0%}" if is_much else f"{count:,} of {lines_in:,}"
+            findings.add(f"{log}: {extent} have {reason.meaning}{shown}: {remedy}")
     limit, empty_lines = judged.source.max_quarantined_share, reasons[EMPTY_LINE]
     if (totals["quarantined"] - empty_lines) / max(1, lines_in - empty_lines) > limit:
         share = totals["quarantined"] / lines_in

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -16,6 +16,7 @@ from spark_jobs.cleaning.mapping import parse_instant
 from spark_jobs.contract.shop.model import ColumnMapping
 from spark_jobs.contract.shop.time_patterns import EPOCH_UNITS_US, find_pattern_fault
 from spark_jobs.raw.reader import Intake, read_records
+from spark_jobs.runtime.frames import first_row
 
 #: So many different times of each of so many files, the first and the last among them, show how a shop writes them.
 SAMPLED_FILES, SAMPLED_TIMES = 12, 2000
@@ -84,7 +85,8 @@ def _count_reads(
         parse_instant(F.col("text"), ColumnMapping(mapping.column, format=name, zone=mapping.zone), shop_zone)
         for name in candidates
     ]
-    return dict(zip(candidates, frame.agg(*(F.count(instant) for instant in instants)).first(), strict=True))
+    counts = first_row(frame.agg(*(F.count(instant) for instant in instants)))
+    return dict(zip(candidates, counts, strict=True))
 
 
 def deduce_formats(texts: Iterable[str]) -> list[str]:
@@ -94,11 +96,13 @@ def deduce_formats(texts: Iterable[str]) -> list[str]:
     #: A day or an hour that is ever written with one digit needs a pattern of one letter, which reads two as well.
     narrow = {(look, name) for found in looks for look, widths in found for name, width in widths if width == 1}
     counted = Counter(look for found in looks for look, _ in found)
-    formats = (
-        re.sub(r"<(\w)>", lambda match, of=look: match[1] * (1 if (of, match[1]) in narrow else 2), look)
-        for look, _ in counted.most_common()
-    )
+    formats = (_write_format(look, narrow) for look, _ in counted.most_common())
     return [one for one in dict.fromkeys(formats) if find_pattern_fault(one) is None][:MOST_CANDIDATES]
+
+
+def _write_format(look: str, narrow: Container[tuple[str, str]]) -> str:
+    """The pattern of a look. narrow: looks, each with a letter that needs to stand there once."""
+    return re.sub(r"<(\w)>", lambda match: match[1] * (1 if (look, match[1]) in narrow else 2), look)
 
 
 def _read_look(text: str) -> Iterator[tuple[str, tuple[tuple[str, int], ...]]]:

@@ -81,15 +81,22 @@ def is_number(text: str) -> bool:
 def can_read(spelling: str, text: str) -> bool:
     """Whether the text is a number in this spelling, as mapping.spell_plainly reads it."""
     thousands, point = map(re.escape, NUMBERS[spelling])
-    digits = re.sub(r"[\s'’]", "", re.fullmatch(r"[^\d.,]*(.*?)[^\d.,]*", text, re.DOTALL)[1])
+    digits = re.sub(r"[\s'’]", "", _cut_number(text)[1])
     return bool(re.fullmatch(rf"(?:\d+|\d{{1,3}}(?:{thousands}\d{{3}})+)(?:{point}\d+)?", digits))
+
+
+def _cut_number(text: str) -> tuple[str, str, str]:
+    """What stands before the digits of a text, from the first of them to the last, and what stands behind."""
+    if match := re.fullmatch(r"([^\d.,]*)(.*?)([^\d.,]*)", text, re.DOTALL):
+        return match[1], match[2], match[3]
+    return "", text, ""
 
 
 def say_spelling(log: str, texts: Sequence[str], example: str) -> str:
     """The setting that reads nearly all of these texts; or that there is none, since they are spelt in several ways."""
     likely = propose_numbers(texts)
     reads = {one: sum(can_read(one, text) for text in texts) for one in sorted(NUMBERS, key=lambda one: one != likely)}
-    best = max(reads, key=reads.get)
+    best = max(reads, key=reads.__getitem__)
     if reads[best] >= NEARLY_ALL * len(texts):
         return say_numbers(log, best)
     other = next((text for text in texts if can_read(best, text) and not can_read_alike(text, example)), texts[0])
@@ -109,7 +116,7 @@ def propose_numbers(texts: Iterable[str]) -> str | None:
 
 def _spelling_of(text: str) -> str | None:
     """The spelling of a number that is not plain; 1,234 is taken for 1234. None: a plain one, or no number."""
-    sign, digits, mark = re.fullmatch(r"([^\d.,]*)(.*?)([^\d.,]*)", text, re.DOTALL).groups()
+    sign, digits, mark = _cut_number(text)
     for spelling, pattern in SPELLINGS:
         if re.fullmatch(pattern, digits):
             return spelling

@@ -128,7 +128,7 @@ def _make_account(delivery: dict, tallies: list[Tally]) -> dict:
 
 def count_reasons(tallies: list[Tally]) -> Counter[str]:
     """How many records were rejected for each reason; one record may have several."""
-    counts = Counter()
+    counts: Counter[str] = Counter()
     for tally in tallies:
         counts.update(dict.fromkeys(tally.reasons, tally.records))
     return counts
@@ -139,7 +139,7 @@ def find_rejected_days(tallies: Iterable[Tally], most_share: float) -> dict[date
 
     Empty lines and records of other logs do not count.
     """
-    rejected, records = Counter(), Counter()
+    rejected, records = Counter[date](), Counter[date]()
     for tally in tallies:
         if tally.verdict != "elsewhere" and EMPTY_LINE not in tally.reasons:
             records[tally.delivery_day] += tally.records

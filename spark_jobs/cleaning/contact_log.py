@@ -28,7 +28,8 @@ def read_contacts(source: Source, folder: str, shop: Shop) -> Iterator[tuple[str
                 reason = explain(record.fault)
                 raise ChurnError(f"contacts: {path}, record {number}: {reason.meaning}, {record.text!r:.80};"
                                  f" {reason.remedy}")  # fmt: skip
-            customer, at = ((record.values[place] or "").strip() for place in places)
+            values = record.values or [None] * len(source.raw_columns)
+            customer, at = ((values[place] or "").strip() for place in places)
             day = find_day(at, shop.zone)
             if not customer or day is None:
                 raise ChurnError(f"contacts: {path}, record {number}: expected a customer id and a time like 2026-11-20"

@@ -20,6 +20,7 @@ from spark_jobs.cleaning.repeats import PLACE, Conflicts, count_conflicts, find_
 from spark_jobs.contract.shop.model import Shop, Source
 from spark_jobs.lake.run_folder import rewrite_file
 from spark_jobs.lake.store import Draft, Lake
+from spark_jobs.runtime.frames import first_row
 
 
 def known_before(spark: SparkSession, lake: Lake, plan: CleaningPlan) -> DataFrame | None:
@@ -41,7 +42,7 @@ def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outc
     placed = events.join(F.broadcast(place), "delivery_id", how="inner")
     known = known_before(spark, lake, plan)
     identities = find_identities(events, known).persist()
-    first, last = identities.agg(F.min("event_day"), F.max("event_day")).first()
+    first, last = first_row(identities.agg(F.min("event_day"), F.max("event_day")))
     if first is not None:
         if known is not None:
             known = known.where(F.col("event_day").between(first, last))  # the rest need not be read in full

@@ -54,7 +54,8 @@ class _Drafter:
             verdict: PartitionWriter(of.folder, of.table.partition, UNIQUE if verdict == "clean" else ())
             for verdict, of in drafts.items()
         }
-        self.counter, self.customer_ids = TallyCounter(), []
+        self.counter = TallyCounter()
+        self.customer_ids: list[pa.Array] = []
         self.sizes: dict[str, Sizes] = defaultdict(Counter)
 
     def write(self, verdict: str, rows: pa.RecordBatch) -> None:
@@ -82,7 +83,8 @@ def write_drafts(judged: DataFrame, drafts: dict[str, Draft], hasher: Hasher) ->
     needed = {name for draft in drafts.values() for name in draft.table.column_names}
     narrow = judged.select(*sorted(needed), "verdict", "raw_customer_id", "content")
     rows = narrow.mapInArrow(_make_writer(drafts, hasher), REPORT_DDL).collect()
-    counter, files = TallyCounter(), {verdict: [] for verdict in drafts}
+    counter = TallyCounter()
+    files: dict[str, list[str]] = {verdict: [] for verdict in drafts}
     sizes: dict[str, Sizes] = defaultdict(Counter)
     for report in (json.loads(row["report"]) for row in rows):
         for verdict, paths in report["files"].items():

@@ -7,6 +7,7 @@ becomes null and is judged by the log's own rules; nothing here raises on bad da
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -55,7 +56,7 @@ def is_unstorable(source: Source, name: str) -> Column:
     """Whether a text that is kept as it is cannot be; null where there is none."""
     text = mapped_text(source, name)
     most_bytes = LOGS[source.log].canonical[name].most_bytes
-    return F.contains(text, F.lit(NUL)) | (F.octet_length(text) > most_bytes)
+    return F.contains(text, F.lit(NUL)) | (F.octet_length(text) > F.lit(most_bytes))
 
 
 def mapped_kind(source: Source) -> Column:
@@ -150,11 +151,12 @@ def meets(source: Source, condition: Condition) -> Column:
     if condition.test == "is_empty":
         return text.isNull() if value else text.isNotNull()
     number = spell_plainly(text, source.numbers).try_cast("decimal(38,6)")
-    tests = {
-        "equals": lambda: text == value,
-        "in": lambda: text.isin(*value),
-        "starts_with": lambda: text.startswith(value),
-        "matches": lambda: text.rlike(value),
+    values = value if isinstance(value, tuple) else (value,)
+    tests: dict[str, Callable[[], Column]] = {
+        "equals": lambda: text == str(value),
+        "in": lambda: text.isin(*values),
+        "starts_with": lambda: text.startswith(str(value)),
+        "matches": lambda: text.rlike(str(value)),
         "below": lambda: number < F.lit(value).cast("decimal(38,6)"),
         "above": lambda: number > F.lit(value).cast("decimal(38,6)"),
     }

@@ -39,7 +39,9 @@ def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
     key, hash_customer = settings.id_key(), make_hasher(settings, shop).of("customer")
     newest_published = newest_night(lake)
     known = set(lake.arrow(MERGES, [ORIGIN], columns=["customer_id"])["customer_id"].to_pylist())
-    rows, pairs = [], {}
+    rows: list[dict[str, object]] = []
+    pairs: dict[str, str] = {}
+    merged: dict[str, str] = {}
     for customer, merged_into, since in stated:
         merged_key, into_key = hash_customer(customer), hash_customer(merged_into)
         if merged_key in known:
@@ -47,12 +49,13 @@ def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
         if since > as_of:
             continue  # a later night's business
         known.add(merged_key)
+        merged[merged_key] = into_key
         pairs |= {merged_key: customer, into_key: merged_into}
         rows.append({"customer_id": merged_key, "merged_into": into_key, "since": since,
                      "known_from": settle_delivery_day(since, newest_published, as_of), "origin": ORIGIN})  # fmt: skip
     if not rows:
         return
-    resolve({**load_merges(lake, None), **{row["customer_id"]: row["merged_into"] for row in rows}})  # no circle
+    resolve({**load_merges(lake, None), **merged})  # no circle
     named = pa.table({"customer_key": list(pairs), "customer_id": list(pairs.values())})
     connect(settings).remember_customers(shop, key.key_id, named.to_batches())
     lake.update(MERGES, ORIGIN, lambda current: _with_new(current, rows))
@@ -81,8 +84,8 @@ def read_merges(path: str, customer_ids: CustomerIds) -> list[tuple[str, str, da
 
 def _read_merge(path: str, fields: list[str], line: int, customer_ids: CustomerIds) -> tuple[str, str, date]:
     texts = [field.strip() for field in fields]
-    ids = [*map(customer_ids.read, texts[:2])]
-    if len(texts) != len(COLUMNS) or not all(ids) or texts[0] == texts[1]:
+    ids = [found for text in texts[:2] if (found := customer_ids.read(text))]
+    if len(texts) != len(COLUMNS) or len(ids) != 2 or texts[0] == texts[1]:
         raise ChurnError(f"{path}, line {line}: expected two different customer ids and a day")
     return ids[0], ids[1], parse_day(texts[2])
 

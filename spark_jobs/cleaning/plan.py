@@ -108,7 +108,7 @@ def make_plan(
     stale = [day for day in all_stale if kept_until is None or day > kept_until]
     again = [day for day in again if kept_until is None or day > kept_until]
     new_dumps = [d for d in readable if d["delivery_day"] is None and d["delivery_id"] not in accounted]
-    if kept:
+    if kept_until is not None:
         _check_new_files(readable, kept, kept_until, as_of, accounted)
     said = tuple(kept) if len(stale) < len(all_stale) else ()
     if not stale and not new_dumps and not again:
@@ -154,7 +154,7 @@ def _keep_until(kept: list[Delivery], readable: list[Delivery], accounted: dict[
     """The last day that has to stay. A dump is read as a whole or not at all: one that reaches further stays, too."""
     if not kept:
         return None
-    last = max(last_day(d, accounted) for d in kept)
+    last = max(day for d in kept if (day := last_day(d, accounted)))
     while reaching := [
         accounted[d["delivery_id"]]["last_delivery_day"]
         for d in readable
@@ -172,7 +172,7 @@ def _check_new_files(
         day = new["delivery_day"] or new["not_before"]
         is_due = new["delivery_day"] is None or new["delivery_day"] <= as_of
         if new["delivery_id"] not in accounted and is_due and (day is None or day <= kept_until):
-            first = min(kept, key=lambda d: last_day(d, accounted))
+            first = min(kept, key=lambda d: accounted[d["delivery_id"]]["last_delivery_day"])
             raise ChurnError(
                 f"{first['path']} of delivery day {last_day(first, accounted)} has other content now than when it was"
                 f" cleaned, so {new['path']}, new for days up to {kept_until}, cannot be added to them: put the former"

@@ -31,7 +31,7 @@ LOWEST, HIGHEST = -2 * STEPS, 12 * STEPS  # 0.01 and 10^12
 
 Delivery = Mapping
 #: How many lines have each size. Lines of size n are worth up to 10 ** (n / STEPS), and more than those of n - 1.
-Sizes = Counter
+Sizes = Counter[int]
 
 
 def count_sizes(rows: pa.RecordBatch) -> dict[str, Sizes]:
@@ -65,7 +65,8 @@ def find_limits(deliveries: Iterable[Delivery], sizes: Mapping[str, Sizes]) -> d
 
     deliveries: all that are registered. sizes: by delivery_id, also of those that were cleaned before.
     """
-    before, limits = Counter(), {}
+    before: Sizes = Counter()
+    limits: dict[str, Decimal] = {}
     for _, group in groupby(sorted(deliveries, key=_known_from), key=_known_from):
         ids = [delivery["delivery_id"] for delivery in group if delivery["delivery_id"] in sizes]
         for delivery_id in ids:

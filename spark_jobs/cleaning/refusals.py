@@ -53,7 +53,7 @@ def say_renamed(looks: Iterable[FileColumns]) -> str | None:
 
 def count_refused(tallies: Iterable[Tally]) -> Counter[str]:
     """The refused records of every delivery that has some."""
-    counts = Counter()
+    counts: Counter[str] = Counter()
     for tally in tallies:
         if _is_refused(tally):
             counts[tally.delivery_id] += tally.records
@@ -111,7 +111,7 @@ def find_stops(tallies: list[Tally], source: Source, described: list[str]) -> li
 
 def find_lost_days(tallies: Iterable[Tally], most_share: float) -> dict[date, tuple[int, int]]:
     """Day -> refused records, records; of the delivery days of which more than this share is refused."""
-    lost, records = Counter(), Counter()
+    lost, records = Counter[date](), Counter[date]()
     for tally in tallies:
         if tally.verdict != "elsewhere":
             records[tally.delivery_day] += tally.records

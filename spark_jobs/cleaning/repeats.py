@@ -20,6 +20,7 @@ from spark_jobs.contract.errors import AuditError
 from spark_jobs.contract.shop.model import Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.raw.hashing import HASH_HEX_DIGITS
+from spark_jobs.runtime.frames import first_row
 
 PLACE = ("delivery_id", "record_number")
 MARK = "#"
@@ -123,7 +124,7 @@ def count_conflicts(repeats: DataFrame, source: Source) -> Conflicts:
     is_conflict = F.size("differs") > 0
     times = {name: F.count_if(F.array_contains("differs", name)) for name in list_content(source.log)}
     of_file = F.count_if(is_conflict & F.col("is_same_file"))
-    records, in_their_file, *counts = repeats.agg(F.count_if(is_conflict), of_file, *times.values()).first()
+    records, in_their_file, *counts = first_row(repeats.agg(F.count_if(is_conflict), of_file, *times.values()))
     columns = [name for count, name in sorted(zip(counts, times, strict=True), key=lambda pair: -pair[0]) if count]
     return Conflicts(records, in_their_file, tuple(columns))
 

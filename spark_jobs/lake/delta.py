@@ -9,11 +9,12 @@ version the second fails on it, even where the partition is empty and no file wo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction
@@ -27,6 +28,8 @@ from spark_jobs.lake.schemas import delta_field, evolve_schema, type_names
 #: How long versions can be opened: published scores name those that they were made from, and stay so long.
 LOG_RETENTION, LOG_DAYS = "delta.logRetentionDuration", 400
 #: Anything else would have to be escaped in paths, and '' would become another partition.
+#: A run key, or the fingerprint of one.
+Key = TypeVar("Key", str, str | int)
 _SAFE_TEXT = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -120,7 +123,7 @@ def read_fingerprint(handle: DeltaTable, table: Table, partition: str) -> int:
     return handle.transaction_version(_key_id(table, partition)) or 0
 
 
-def select_unpublished(handle: DeltaTable, table: Table, run_keys: Mapping[str, str]) -> dict[str, str]:
+def select_unpublished(handle: DeltaTable, table: Table, run_keys: Mapping[str, Key]) -> dict[str, Key]:
     """Those of the partitions whose current content was not published under its run key."""
     return {
         value: key
@@ -132,14 +135,14 @@ def select_unpublished(handle: DeltaTable, table: Table, run_keys: Mapping[str, 
 def replace_partitions(
     handle: DeltaTable,
     table: Table,
-    run_keys: Mapping[str, str],
+    run_keys: Mapping[str, str | int],
     generations: Mapping[str, int],
-    adds: list[AddAction],
+    adds: Sequence[AddAction],
     metadata: Mapping[str, object],
 ) -> None:
     """One log entry: the partitions of `run_keys` hold `adds` and nothing else, each one generation on."""
     handle.create_write_transaction(
-        adds,
+        [*adds],
         mode="overwrite",  # of what the log lists; no file is touched
         schema=evolve_schema(handle, table),  # becomes the table's
         partition_by=table.partition,

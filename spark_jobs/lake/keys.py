@@ -62,7 +62,8 @@ def _hash_code(file: Path) -> str:
 def _simplify(node: object) -> object:
     """A syntax tree as JSON values, alike in all versions of Python: fields that are empty are left out."""
     if isinstance(node, ast.AST):
-        body = {"body": _skip_docstring(node.body)} if isinstance(getattr(node, "body", None), list) else {}
+        statements = getattr(node, "body", None)
+        body = {"body": _skip_docstring(statements)} if isinstance(statements, list) else {}
         # Python 3.12 and later add fields to old nodes; a value's type hints and kind of quotes change nothing.
         skipped = {"kind", "returns", "type_comment", *(["annotation"] if isinstance(node, ast.arg) else [])}
         fields = {name: body.get(name, value) for name, value in ast.iter_fields(node) if name not in skipped}

@@ -54,5 +54,5 @@ def _is_array(column: Column) -> bool:
 
 
 def _default(column: Column) -> pa.Scalar:
-    value = list(column.default) if _is_array(column) else column.default
+    value = list(column.default) if isinstance(column.default, tuple) else column.default
     return pa.scalar(value, arrow_type(column.type))

@@ -95,7 +95,7 @@ class PartitionWriter:
         return self.paths
 
     def _flush(self) -> None:
-        if not self._waiting:
+        if not self._waiting or self._value is None:
             return
         rows, self._waiting = pa.Table.from_batches(self._waiting), []
         if self._writer is None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -185,7 +186,8 @@ class Lake:
             if rows.columns == before.columns:
                 return pinned.handle.version()
             try:
-                return publish(pinned, lambda f, r=rows: _run_folder.write_rows(f, table, partition, r)).version
+                write = partial(_run_folder.write_rows, table=table, partition=partition, rows=rows)
+                return publish(pinned, write).version
             except SupersededError:
                 time.sleep(random.uniform(0, 0.02 * (attempt + 1)))
         raise TransientError(f"{table.name} {partition} is being changed by too many others: run again")

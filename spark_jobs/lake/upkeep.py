@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.table import Table
 from spark_jobs.lake import delta as _delta
 from spark_jobs.lake import run_folder as _run_folder
@@ -29,6 +30,8 @@ def find_scattered(lake: Lake, table: Table, before: str) -> list[str]:
 def compact(lake: Lake, table: Table, partition: str) -> bool:
     """Puts the partition's rows into one file, under the same run key. False: another run was faster."""
     handle = lake.open(table)
+    if handle is None:
+        raise MissingInputError(f"lake table {table.name} does not exist: run the job that makes it")
     key = _delta.read_fingerprint(handle, table, partition)
     pinned = Pinned.at(lake.folder(table), table, {partition: key})
     rows = lake.arrow(table, [partition], pinned.handle.version())

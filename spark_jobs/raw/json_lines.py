@@ -58,19 +58,19 @@ class Shape:
 
     def cut(self, lines: pa.Array) -> Block:
         """The records of lines of this shape."""
-        value_of = self._cut_at_quotes(lines) if self.is_text else self._cut_at_keys(lines)
+        value_of = self._cut_at_quotes(lines, self.is_text) if self.is_text else self._cut_at_keys(lines)
         absent = pa.nulls(len(lines), pa.string())
         columns = [absent if place is None else value_of(place) for place in self.places]
         return Block(columns, absent, pa.nulls(len(lines), pa.binary()))
 
-    def _cut_at_quotes(self, lines: pa.Array) -> Callable[[int], pa.Array]:
+    def _cut_at_quotes(self, lines: pa.Array, is_text: list[bool]) -> Callable[[int], pa.Array]:
         """The values of a key. Neither key nor text has a quote within, so all lines fall into as many pieces."""
         pieces = pc.split_pattern(lines, '"').flatten()
         # Before a key stands the piece that ends the value before; a text is a piece, what is bare ends in the next.
-        *starts, width = accumulate((4 if of else 2 for of in self.is_text), initial=1)
+        *starts, width = accumulate((4 if of else 2 for of in is_text), initial=1)
 
         def value_of(place: int) -> pa.Array:
-            if self.is_text[place]:
+            if is_text[place]:
                 return null_where(pieces[starts[place] + 2 :: width], "")
             return null_where(pc.ascii_trim(pieces[starts[place] + 1 :: width], " :,}\r"), "null")
 

@@ -118,7 +118,8 @@ class ObjectColumns:
     """Under which key a JSON object has each raw column. It may lack those that have no value."""
 
     def __init__(self, source: Source):
-        self.source, self.known = source, {}
+        self.source = source
+        self.known: dict[tuple[str, ...], list[str | None]] = {}
 
     def keys(self, present: Sequence[str]) -> list[str | None]:
         """In the order of the raw columns; None: nowhere. present: the keys of one object."""

@@ -27,7 +27,7 @@ class Condition:
 
     column: str
     test: str
-    value: object
+    value: bool | float | str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
