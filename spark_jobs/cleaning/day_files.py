@@ -85,7 +85,7 @@ def find_first_day(
 def last_day(delivery: Delivery, accounted: dict[str, dict]) -> date | None:
     """The last delivery day that holds records of this file; None where none does."""
     row = accounted.get(delivery["delivery_id"])
-    return row and row["last_delivery_day"]
+    return row["last_delivery_day"] if row else None
 
 
 def may_shape(delivery: Delivery, day: date) -> bool:

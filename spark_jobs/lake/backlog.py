@@ -36,7 +36,8 @@ class Waiting:
 
 def take_share(days: Sequence[str], sizes: Mapping[str, int], budget_bytes: int | None, least: int = 1) -> list[str]:
     """The first days whose sizes fit into the budget together, and so many at least; None: all."""
-    taken, total = [], 0
+    taken: list[str] = []
+    total = 0
     for day in days:
         total += sizes.get(day, 0)
         if len(taken) >= least and budget_bytes is not None and total > budget_bytes:

@@ -70,7 +70,8 @@ class Lake:
 
     def sizes(self, table: Table) -> dict[str, int]:
         """Partition value to the bytes of its data files."""
-        handle, found = self.open(table), {}
+        handle = self.open(table)
+        found: dict[str, int] = {}
         for file in _delta.list_files(handle, table) if handle else ():
             found[file.partition] = found.get(file.partition, 0) + file.byte_count
         return found
