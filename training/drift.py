@@ -43,14 +43,14 @@ from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 from spark_jobs.warehouse.records import ModelRecord
 from training.models.members import CONSTANT
-from training.monitoring.days import find_whole_logs, look_at_days, look_at_largest, look_at_refunds, read_days
+from training.monitoring.days import find_whole_logs, monitor_days, monitor_largest, monitor_refunds, read_days
 from training.monitoring.findings import BLOCK, OK, Finding
-from training.monitoring.inputs import look_at_inputs
+from training.monitoring.inputs import monitor_inputs
 from training.monitoring.stability import check_bands, check_labels, check_scores
 from training.monitoring.volume import check_eligible
 
 
-def look_at_customers(lake: Lake, as_of: date) -> Finding:
+def monitor_customers(lake: Lake, as_of: date) -> Finding:
     """How many are to be scored."""
     nights = lake.partitions(CUSTOMER_SERIES)
     before = max((day for day in nights if day < as_of.isoformat()), default=None)
@@ -63,7 +63,7 @@ def look_at_customers(lake: Lake, as_of: date) -> Finding:
     return check_eligible(count, count_before)
 
 
-def look_at_scores(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, model: ModelRecord) -> list[Finding]:
+def monitor_scores(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, model: ModelRecord) -> list[Finding]:
     """Nothing before the scoring job has scored the night."""
     table, horizon = churn_risk(shop.churn.horizons_days), shop.churn.primary_horizon_days
     column = probability_column(horizon)
@@ -78,7 +78,7 @@ def look_at_scores(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, mo
     return [scores, *([check_bands(current, bands)] if len(current) else [])]
 
 
-def look_at_labels(warehouse: Warehouse, shop: Shop, as_of: date) -> list[Finding]:
+def monitor_labels(warehouse: Warehouse, shop: Shop, as_of: date) -> list[Finding]:
     """The newest outcomes of every horizon that were known on the day."""
     rows = warehouse.read(shop, "newest_outcomes", known=as_of).to_pylist()
     return [check_labels(row, len(rows)) for row in rows]
@@ -89,15 +89,15 @@ def look(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[Find
     known = find_known_as_of(lake, as_of)
     days = read_days(lake, as_of, known=known)
     findings = [
-        look_at_customers(lake, as_of),
-        *look_at_days(days, shop, as_of, known, find_whole_logs(lake, shop, as_of)),
+        monitor_customers(lake, as_of),
+        *monitor_days(days, shop, as_of, known, find_whole_logs(lake, shop, as_of)),
     ]
     if "purchases" in shop.sources:
-        findings += [*look_at_largest(lake, shop, as_of, known), look_at_refunds(lake, shop, as_of)]
+        findings += [*monitor_largest(lake, shop, as_of, known), monitor_refunds(lake, shop, as_of)]
     if found := warehouse.model_for(shop, as_of):
-        findings += look_at_inputs(lake, shop, as_of, found[0])
-        findings += look_at_scores(lake, warehouse, shop, as_of, found[0])
-    return findings + look_at_labels(warehouse, shop, as_of)
+        findings += monitor_inputs(lake, shop, as_of, found[0])
+        findings += monitor_scores(lake, warehouse, shop, as_of, found[0])
+    return findings + monitor_labels(warehouse, shop, as_of)
 
 
 def keep(warehouse: Warehouse, shop: Shop, as_of: date, findings: list[Finding]) -> None:

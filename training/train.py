@@ -224,9 +224,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.promote:
         state = f"scores from {warehouse.promote_model(shop, record.version).effective_from} on"
     console.print(f"model {record.version} ({record.kind}) {state}", highlight=False, soft_wrap=True)
-    told = ("version", "kind", "trained_through", "gate_passed", "metrics")
+    kept = ("version", "kind", "trained_through", "gate_passed", "metrics")
     report = f"{shop.name}/report_{arguments.as_of}.html"
-    write_result(arguments.result, {name: getattr(record, name) for name in told} | {"report": report})
+    write_result(arguments.result, {name: getattr(record, name) for name in kept} | {"report": report})
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
-from training.monitoring.days import COUNTS, look_at_days, read_days
+from training.monitoring.days import COUNTS, monitor_days, read_days
 from training.monitoring.findings import BLOCK, OK
 from training.monitoring.thresholds import FEWEST_WEEKS, USUAL_WEEKS
 
@@ -100,7 +100,7 @@ def judge(days: pd.DataFrame, shop: Shop, night: date, plant: Callable, whole_lo
     """The gravest action that a night asks for. whole_logs: whose files are there and whole."""
     known = days[(days["event_day"] <= night) & (days["event_day"] >= night - timedelta(weeks=USUAL_WEEKS))]
     broken = plant(known, (known["event_day"] == night).to_numpy(), np.random.default_rng(night.toordinal()))
-    actions = {finding.action for finding in look_at_days(broken, shop, night, whole_logs=whole_logs)}
+    actions = {finding.action for finding in monitor_days(broken, shop, night, whole_logs=whole_logs)}
     return next((action for action in (BLOCK, "warn") if action in actions), OK)
 
 

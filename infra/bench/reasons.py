@@ -48,15 +48,15 @@ from training.selection.fit import Candidate, fit_candidates
 from training.serving.bundle import load_bundle, write_bundle
 from training.serving.explanation import (
     WINDOW_WEEKS,
-    Look,
     Reasons,
+    ScoredInputs,
     find_reasons,
     find_spans,
     learn_evidence,
     list_groups,
     remove_evidence,
 )
-from training.serving.reason_choice import tell_reasons
+from training.serving.reason_choice import choose_reasons
 from training.serving.scorer import find_bands
 from training.tensors.dataset import Tensors
 from training.tensors.outcomes import take_outcomes
@@ -96,8 +96,8 @@ class AtRisk:
         return remove_evidence(self.candidate, self.tensors.inputs, self.tensors.lengths, group, weeks)
 
 
-def look_at(candidate: Candidate, tensors: Tensors) -> Look:
-    return Look.at(candidate, tensors.inputs, tensors.lengths)
+def look_at(candidate: Candidate, tensors: Tensors) -> ScoredInputs:
+    return ScoredInputs.at(candidate, tensors.inputs, tensors.lengths)
 
 
 def explain(candidate: Candidate, tensors: Tensors) -> Reasons:
@@ -197,9 +197,9 @@ def time_reasons(at_risk: AtRisk, shop: Shop) -> float:
         candidate.predict(tensors.inputs, tensors.lengths)
 
     def score_and_explain() -> None:
-        looked = look_at(candidate, candidate.spec.build(batch, as_of))
-        reasons = find_reasons(candidate, looked, np.arange(len(looked.present)))
-        tell_reasons(reasons, batch, candidate.spec.measures, as_of, shop, looked.present)
+        scored = look_at(candidate, candidate.spec.build(batch, as_of))
+        reasons = find_reasons(candidate, scored, np.arange(len(scored.present)))
+        choose_reasons(reasons, batch, candidate.spec.measures, as_of, shop, scored.present)
 
     return float(np.median([time_once(score_and_explain) / time_once(score) - 1 for _ in range(TRIES)]))
 

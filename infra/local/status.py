@@ -61,16 +61,16 @@ def look(shop: Shop, settings: Settings, now: datetime) -> Iterator[Line]:
     )
     scored = [run.as_of for run in list_runs(lake, "score")]
     newest = max(scored, default=None)
-    yield tell_newest(newest, expected_day(shop, now))
+    yield describe_newest(newest, expected_day(shop, now))
     if newest and warehouse:
         visible = [run for run in warehouse.published(shop) if run.superseded_at is None]
-        yield tell_completeness(newest, visible, lake.dataset(CUSTOMER_SERIES, [newest.isoformat()]).count_rows())
-        yield tell_model(shop, warehouse, newest)
-        yield tell_drift(shop, warehouse)
-    yield from tell_records(shop, lake)
-    yield from tell_files(shop, lake, expected_day(shop, now))
+        yield describe_completeness(newest, visible, lake.dataset(CUSTOMER_SERIES, [newest.isoformat()]).count_rows())
+        yield describe_model(shop, warehouse, newest)
+        yield describe_drift(shop, warehouse)
+    yield from describe_records(shop, lake)
+    yield from describe_files(shop, lake, expected_day(shop, now))
     yield from (Line("catching up", str(waiting)) for waiting in list_waiting(lake))
-    yield tell_failures(shop, settings)
+    yield describe_failures(shop, settings)
 
 
 def find_warehouse(settings: Settings) -> Warehouse | None:
@@ -87,7 +87,7 @@ def expected_day(shop: Shop, now: datetime) -> date:
     return min(yesterday, shop.end_date) if shop.end_date else yesterday
 
 
-def tell_newest(newest: date | None, expected: date) -> Line:
+def describe_newest(newest: date | None, expected: date) -> Line:
     if newest is None:
         return Line("scores", "none yet: make demo, or make nightly AS_OF=…", True)
     late_days = (expected - newest).days
@@ -96,7 +96,7 @@ def tell_newest(newest: date | None, expected: date) -> Line:
     return Line("scores", f"as of {newest}, {late_days} days late: make nightly AS_OF={expected}", True)
 
 
-def tell_completeness(newest: date, visible: Sequence[PublishedRun], eligible_count: int) -> Line:
+def describe_completeness(newest: date, visible: Sequence[PublishedRun], eligible_count: int) -> Line:
     """Whether the warehouse shows the day that the lake has, with every eligible customer."""
     run = next((run for run in visible if run.as_of == newest), None)
     if run is None:
@@ -105,7 +105,7 @@ def tell_completeness(newest: date, visible: Sequence[PublishedRun], eligible_co
     return Line("complete", counts + (", in hindsight" if run.is_hindsight else ""), run.rows != eligible_count)
 
 
-def tell_model(shop: Shop, warehouse: Warehouse, as_of: date) -> Line:
+def describe_model(shop: Shop, warehouse: Warehouse, as_of: date) -> Line:
     found = warehouse.model_for(shop, as_of)
     if found is None:
         return Line("model", "none is promoted: make train PROMOTE=1", True)
@@ -117,7 +117,7 @@ def tell_model(shop: Shop, warehouse: Warehouse, as_of: date) -> Line:
     return Line("model", description)
 
 
-def tell_drift(shop: Shop, warehouse: Warehouse) -> Line:
+def describe_drift(shop: Shop, warehouse: Warehouse) -> Line:
     """What the newest look at the world asked for."""
     found = warehouse.read(shop, "newest_drift").to_pylist()
     if not found:
@@ -128,7 +128,7 @@ def tell_drift(shop: Shop, warehouse: Warehouse) -> Line:
     return Line("drift", "; ".join([text, *asking[:3]]), is_grave)
 
 
-def tell_records(shop: Shop, lake: Lake) -> Iterator[Line]:
+def describe_records(shop: Shop, lake: Lake) -> Iterator[Line]:
     """What became of all records so far, by log."""
     for log, source in shop.sources.items():
         accounts = lake.arrow(ACCOUNTS, [log])
@@ -144,7 +144,7 @@ def tell_records(shop: Shop, lake: Lake) -> Iterator[Line]:
         yield Line(log, text, share > source.max_quarantined_share or not is_whole)
 
 
-def tell_files(shop: Shop, lake: Lake, expected: date) -> Iterator[Line]:
+def describe_files(shop: Shop, lake: Lake, expected: date) -> Iterator[Line]:
     """Which days have no file, closed days aside; late is the log without which nobody can be scored."""
     for log, source in shop.sources.items():
         days = {day for day in lake.arrow(DELIVERIES, [log])["delivery_day"].to_pylist() if day}
@@ -158,7 +158,7 @@ def tell_files(shop: Shop, lake: Lake, expected: date) -> Iterator[Line]:
             yield Line(f"{log} files", text, bool(is_late))
 
 
-def tell_failures(shop: Shop, settings: Settings) -> Line:
+def describe_failures(shop: Shop, settings: Settings) -> Line:
     """The DAGs whose newest run failed, as far as Airflow's databases here know."""
     ours = {f"churn_{pipeline}__{shop.name}" for pipeline in PIPELINES}
     newest = {dag_id: (state, started) for started, dag_id, state in sorted(read_runs(settings)) if dag_id in ours}

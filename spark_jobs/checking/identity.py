@@ -40,22 +40,22 @@ def judge_customers(logs: list[LogCustomers], needed_log: str, ids: CustomerIds)
     raw_ids = {raw_id for one in logs for raw_id in one.met}
     in_full = {ids.canonical(raw_id) for raw_id in raw_ids if not EXPONENT.fullmatch(raw_id)}
     for one in logs:
-        tell_rewritten(found, one, by_log[one.log], ids)
-        tell_nobody(found, one, by_log[one.log], ids)
-        tell_dominant(found, one, by_log[one.log], ids)
+        check_rewritten(found, one, by_log[one.log], ids)
+        check_nobody(found, one, by_log[one.log], ids)
+        check_dominant(found, one, by_log[one.log], ids)
         tell_lost_digits(found, one, in_full, ids)
     named = set()
     for log, customers in by_log.items():
         if log != needed_log and by_log.get(needed_log) and customers:
-            named.add(tell_link(found, log, customers, needed_log, by_log[needed_log]))
+            named.add(check_link(found, log, customers, needed_log, by_log[needed_log]))
     for spelling in (NUMERIC, CASE_INSENSITIVE):
         if spelling not in {*named, ids.spelling}:
-            tell_spelling(found, everybody, spelling, ids)
-    tell_marks(found, everybody, ids)
+            check_spelling(found, everybody, spelling, ids)
+    check_marks(found, everybody, ids)
     return found
 
 
-def tell_rewritten(found: Findings, one: LogCustomers, customers: Collection[str], ids: CustomerIds) -> None:
+def check_rewritten(found: Findings, one: LogCustomers, customers: Collection[str], ids: CustomerIds) -> None:
     somebody = [raw_id for raw_id in one.met if ids.read(raw_id)]
     if len(somebody) > len(customers):
         (example, *_) = find_same(somebody, ids.canonical)
@@ -64,7 +64,7 @@ f"{one.log}: {len(somebody):,} spellings of {len(customers):,} customers, like"
                  f" {' and '.join(map(repr, example[:EXAMPLES]))}: each counts as one customer")  # fmt: skip
 
 
-def tell_nobody(found: Findings, one: LogCustomers, customers: Mapping[str, Met], ids: CustomerIds) -> None:
+def check_nobody(found: Findings, one: LogCustomers, customers: Mapping[str, Met], ids: CustomerIds) -> None:
     nobody = {raw_id: met.events for raw_id, met in one.met.items() if ids.read(raw_id) is None}
     if nobody:
         found.note(f"{one.log}: {sum(nobody.values()):,} records of no customer: {_show_counts(nobody)}")
@@ -83,7 +83,7 @@ def _show_counts(counts: Mapping[str, int]) -> str:
     return shown + (f" and {len(counts) - 2 * EXAMPLES:,} more" if len(counts) > 2 * EXAMPLES else "")
 
 
-def tell_dominant(found: Findings, one: LogCustomers, customers: Mapping[str, Met], ids: CustomerIds) -> None:
+def check_dominant(found: Findings, one: LogCustomers, customers: Mapping[str, Met], ids: CustomerIds) -> None:
     dominant = find_dominant(customers, one.day_count)
     if dominant and dominant[0] not in find_maybe_nobody(customers, ids):
         customer, share = dominant
@@ -103,7 +103,7 @@ def tell_lost_digits(found: Findings, one: LogCustomers, in_full: Collection[str
         )
 
 
-def tell_link(found: Findings, log: str, ours: Mapping[str, Met], other: str, known: Mapping[str, Met]) -> str | None:
+def check_link(found: Findings, log: str, ours: Mapping[str, Met], other: str, known: Mapping[str, Met]) -> str | None:
     """Says how many of a log's customers another one knows; gives the setting that it names."""
     share, link = len(ours.keys() & known.keys()) / len(ours), measure_link(ours, known)
     says = f"{log}: {share:.1%} of its {len(ours):,} customers are known to the {other}"
@@ -124,7 +124,7 @@ def tell_link(found: Findings, log: str, ours: Mapping[str, Met], other: str, kn
     return None
 
 
-def tell_spelling(found: Findings, everybody: Collection[str], spelling: str, ids: CustomerIds) -> None:
+def check_spelling(found: Findings, everybody: Collection[str], spelling: str, ids: CustomerIds) -> None:
     groups = find_same(everybody, FORMS[spelling])
     if not groups:
         return
@@ -141,7 +141,7 @@ def tell_spelling(found: Findings, everybody: Collection[str], spelling: str, id
     )
 
 
-def tell_marks(found: Findings, everybody: Collection[str], ids: CustomerIds) -> None:
+def check_marks(found: Findings, everybody: Collection[str], ids: CustomerIds) -> None:
     """Ids that differ by marks which no setting drops."""
     groups = find_same({merge_settings(customer) for customer in everybody}, strip_marks)
     if not groups:

@@ -21,7 +21,7 @@ from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop, Source
 from spark_jobs.contract.tables import EVENTS
-from spark_jobs.raw.columns import FileColumns, look_at_files
+from spark_jobs.raw.columns import FileColumns, inspect_files
 from spark_jobs.raw.reader import Intake, RawRecord, read_records
 from spark_jobs.runtime.session import SparkOpener
 
@@ -57,7 +57,7 @@ def judge_log(
     except ChurnError as error:
         findings.add(str(error))
         return None
-    columns = look_at_files(intake, [file["path"] for file in files])
+    columns = inspect_files(intake, [file["path"] for file in files])
     if all(file.problem for file in columns):
         findings.add(f"{log}: {say_problems(columns)}")
         return None

@@ -16,7 +16,7 @@ from spark_jobs.cleaning.plan import CleaningPlan
 from spark_jobs.cleaning.records import BROKEN_FILE
 from spark_jobs.contract.rejections import REASONS
 from spark_jobs.contract.shop.model import Source
-from spark_jobs.raw.columns import FileColumns, find_other_keys, look_at_files
+from spark_jobs.raw.columns import FileColumns, find_other_keys, inspect_files
 from spark_jobs.raw.reader import FILE_FAULTS, Intake
 
 SHOWN = 3  # files that an error names
@@ -29,7 +29,7 @@ def report_files(plan: CleaningPlan, intake: Intake, tallies: list[Tally], accou
     """Prints which files are refused, which hold no records and which spell columns otherwise; gives a sentence for
     each that is refused."""
     log, paths = plan.log, {delivery["delivery_id"]: delivery["path"] for delivery in plan.deliveries}
-    looks = {look.path: look for look in look_at_files(intake, paths.values())}
+    looks = {look.path: look for look in inspect_files(intake, paths.values())}
     described = describe_refused(tallies, paths, looks)
     for sentence in described[:PRINTED]:
         print(f"{log}: REFUSED {sentence}")

@@ -20,13 +20,13 @@ from spark_jobs.raw.text import FileRefusedError
 LOOKS_AT_ONCE = 8
 
 
-def look_at_files(intake: Intake, paths: Iterable[str]) -> list[FileColumns]:
+def inspect_files(intake: Intake, paths: Iterable[str]) -> list[FileColumns]:
     """The columns of these files, in their order."""
     with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
-        return list(pool.map(lambda path: look_at_file(intake, path), paths))
+        return list(pool.map(lambda path: inspect_file(intake, path), paths))
 
 
-def look_at_file(intake: Intake, path: str) -> FileColumns:
+def inspect_file(intake: Intake, path: str) -> FileColumns:
     source, folder, name = intake.locate(path)
     file_system, root = open_folder(folder)
     raw_format = format_of(source.format)

@@ -17,7 +17,7 @@ from spark_jobs.contract.shop.file import load_shop
 from tests.conftest import SHARED_CASES
 
 
-class Look:
+class ScoredInputs:
     """What a check of a case finds, and the money of what would be clean."""
 
     def __init__(self, spark, folder, name, more="", change=("", "")):
@@ -73,16 +73,16 @@ def returns_of(column: str) -> str:
     ],
 )  # fmt: skip
 def test_a_sign_without_a_rule_is_no_sale_and_the_remedy_works(spark, tmp_path, case, column, found, mended):
-    look = Look(spark, tmp_path, case)
+    look = ScoredInputs(spark, tmp_path, case)
     assert (look.money, look.is_ready) == (found, False)
     assert returns_of(column) in look.said
-    assert Look(spark, tmp_path, case, "\n" + returns_of(column) + "\n").money == mended
+    assert ScoredInputs(spark, tmp_path, case, "\n" + returns_of(column) + "\n").money == mended
 
 
 def test_a_currency_is_known_in_small_letters_and_another_is_named(spark, tmp_path):
-    look = Look(spark, tmp_path, "a20_stripe_charges")
+    look = ScoredInputs(spark, tmp_path, "a20_stripe_charges")
     assert look.reasons == {"customer_id_missing": 249, "failed": 135}
-    abroad = Look(spark, tmp_path, "a20_stripe_charges", change=('currency = "EUR"', 'currency = "GBP"'))
+    abroad = ScoredInputs(spark, tmp_path, "a20_stripe_charges", change=('currency = "EUR"', 'currency = "GBP"'))
     assert "what one of each is worth in GBP:\n[rates]\nEUR = " in abroad.said
 
 
@@ -99,9 +99,9 @@ GERMAN = ("[sources.purchases]\n", '[sources.purchases]\nnumbers = "1.234,56"\n'
     ],
 )  # fmt: skip
 def test_numbers_are_doubted_until_they_are_declared(spark, tmp_path, case, remedy, change, count, money, rejected):
-    found = Look(spark, tmp_path, case)
+    found = ScoredInputs(spark, tmp_path, case)
     assert (remedy in found.said, found.is_ready) == (True, False)
-    read = Look(spark, tmp_path, case, change=change)
+    read = ScoredInputs(spark, tmp_path, case, change=change)
     assert read.is_ready
     sold = read.money["sale"]
     assert sold[0] == count

@@ -63,14 +63,14 @@ def find_whole_logs(lake: Lake, shop: Shop, as_of: date) -> set[str]:
     return whole
 
 
-def look_at_days(
+def monitor_days(
     days: pd.DataFrame, shop: Shop, as_of: date, known: date | None = None, whole_logs: Collection[str] = ()
 ) -> Iterator[Finding]:
     """volume and values; days as read_days gives them, known at the end of `known`, by default as_of.
 
     whole_logs: as find_whole_logs gives them; by default nothing is known of the files.
     """
-    yield from excuse_quiet_day(list(_look_at_volumes(days, shop, as_of, known)), whole_logs)
+    yield from excuse_quiet_day(list(_monitor_volumes(days, shop, as_of, known)), whole_logs)
     mapped = {measure.name for measure in available_measures(shop.mapped_columns)}
     for subject, (total, count) in VALUES.items():
         if {total, count} <= mapped:
@@ -79,7 +79,7 @@ def look_at_days(
             yield check_values(by_day.agg(["median", "count"]), subject, as_of)
 
 
-def _look_at_volumes(days: pd.DataFrame, shop: Shop, as_of: date, known: date | None) -> Iterator[Finding]:
+def _monitor_volumes(days: pd.DataFrame, shop: Shop, as_of: date, known: date | None) -> Iterator[Finding]:
     for log in shop.sources:
         records = days[list(COUNTS[log])].sum(axis=1)
         of_log = days.assign(records=records)[records > 0]
@@ -89,7 +89,7 @@ def _look_at_volumes(days: pd.DataFrame, shop: Shop, as_of: date, known: date | 
         yield check_volume(by_day, log, shop, as_of - timedelta(days=delay))
 
 
-def look_at_largest(lake: Lake, shop: Shop, as_of: date, known: date | None) -> list[Finding]:
+def monitor_largest(lake: Lake, shop: Shop, as_of: date, known: date | None) -> list[Finding]:
     """The largest purchases and the largest refund of one customer that day, beside those of the weeks before."""
     deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= (known or as_of).isoformat()]
     first = as_of - timedelta(weeks=USUAL_WEEKS)
@@ -109,7 +109,7 @@ def look_at_largest(lake: Lake, shop: Shop, as_of: date, known: date | None) -> 
     return findings
 
 
-def look_at_refunds(lake: Lake, shop: Shop, as_of: date) -> Finding:
+def monitor_refunds(lake: Lake, shop: Shop, as_of: date) -> Finding:
     """By how much the refunds of tonight's customers exceed what they ever paid."""
     series = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
     found = [find_excess(read_rows(chunk, MEASURES)) for chunk in series.chunks()]

@@ -24,7 +24,7 @@ from training.tensors.series import Series, fold_of
 SAMPLE = 20_000
 
 
-def look_at_inputs(lake: Lake, shop: Shop, as_of: date, model: ModelRecord) -> list[Finding]:
+def monitor_inputs(lake: Lake, shop: Shop, as_of: date, model: ModelRecord) -> list[Finding]:
     """Nothing where the series that the model learned from is not kept any more."""
     learned = model.trained_through.isoformat()
     if learned not in lake.partitions(TRAINING_SERIES):

@@ -27,8 +27,8 @@ def find_delay(first_told: pd.Series) -> int:
 
     first_told: by event day, the days until its first records were delivered.
     """
-    told = first_told[first_told.between(0, LONGEST_DELAY)]
-    return int(told.median()) if len(told) else 0
+    delays = first_told[first_told.between(0, LONGEST_DELAY)]
+    return int(delays.median()) if len(delays) else 0
 
 
 def check_volume(by_day: pd.DataFrame, log: str, shop: Shop, as_of: date) -> Finding:
@@ -60,9 +60,9 @@ def excuse_quiet_day(findings: list[Finding], whole_logs: Collection[str]) -> li
     block where all daily logs are low together; where only one can be compared, where it is so low as half a file
     hardly is. whole_logs: those whose files were delivered and read to their end.
     """
-    told = [(f.subject, f.distance) for f in findings if f.subject in DAILY_LOGS and f.distance is not None]
-    limit = LIMITS.volume_warn if len(told) > 1 else LIMITS.volume_holiday
-    is_quiet = bool(told) and all(distance < limit and log in whole_logs for log, distance in told)
+    distances = [(f.subject, f.distance) for f in findings if f.subject in DAILY_LOGS and f.distance is not None]
+    limit = LIMITS.volume_warn if len(distances) > 1 else LIMITS.volume_holiday
+    is_quiet = bool(distances) and all(distance < limit and log in whole_logs for log, distance in distances)
     text = "; its files are whole and all logs are low: a holiday? Then list it under closed_days"
     return [
         replace(f, action=WARN, finding=f.finding + text)

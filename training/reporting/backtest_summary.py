@@ -105,8 +105,8 @@ def list_tasks(results: Sequence[CutoffResult]) -> tuple[list[Task], int]:
             rows = of.is_measured(index)
             outcome = of.outcome[rows, index]
             if 0 < outcome.sum() < len(outcome):
-                told = {kind: p[rows, index] for kind, p in of.by_method.items() if kind != PROMOTED}
-                tasks.append(Task(result, horizon_days, place[rows], outcome, told))
+                predictions = {kind: p[rows, index] for kind, p in of.by_method.items() if kind != PROMOTED}
+                tasks.append(Task(result, horizon_days, place[rows], outcome, predictions))
     return tasks, len(names)
 
 

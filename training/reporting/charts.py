@@ -85,8 +85,8 @@ def draw_lift(outcome: np.ndarray, by_method: ByMethod, main: str) -> Markup:
 
     def trace(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         hits, chosen = count_hits(outcome, p)
-        told = chosen >= min(max(_LEAST_COUNT, _LEAST_SHARE * len(p)), len(p))
-        return (chosen / len(p))[told], (hits / chosen / outcome.mean())[told]
+        enough = chosen >= min(max(_LEAST_COUNT, _LEAST_SHARE * len(p)), len(p))
+        return (chosen / len(p))[enough], (hits / chosen / outcome.mean())[enough]
 
     shares = np.linspace(0, 1, 101)[1:]
     perfect = np.minimum(1 / outcome.mean(), 1 / shares)

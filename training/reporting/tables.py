@@ -41,9 +41,9 @@ def describe_horizon(predictions: Predictions, metrics: list[MetricRow], index: 
     lines = []
     for row in rows:
         outcome, p = predictions.of(row.method, index)
-        told = {name: write_number(getattr(row, name)) for name in METRIC_COLUMNS}
+        values = {name: write_number(getattr(row, name)) for name in METRIC_COLUMNS}
         halves = _find_half_intervals(outcome, p)
-        cells = [(told[name], halves.get(name, ""), told[name] == best[name]) for name in METRIC_COLUMNS]
+        cells = [(values[name], halves.get(name, ""), values[name] == best[name]) for name in METRIC_COLUMNS]
         lines.append({"method": row.method, "mean_p": row.expected_rate, "z": row.z, "slope": _write_slope(row),
                       "cells": cells})  # fmt: skip
     return {"days": rows[0].horizon_days, "n": rows[0].n, "churn_rate": rows[0].churn_rate, "lines": lines}

@@ -68,30 +68,30 @@ class Reasons(NamedTuple):
         return Reasons(group, self.weeks, np.where(is_kept, self.effect, np.nan))
 
 
-def find_reasons(candidate: Candidate, looked: Look, rows: np.ndarray) -> Reasons:
+def find_reasons(candidate: Candidate, scored: ScoredInputs, rows: np.ndarray) -> Reasons:
     """The reasons of these rows (B,) of all who were looked at."""
-    inputs, lengths, present = looked.inputs[rows], looked.lengths[rows], looked.present[rows]
+    inputs, lengths, present = scored.inputs[rows], scored.lengths[rows], scored.present[rows]
     effect, weeks = _choose_windows(_guess_effects(candidate, inputs, lengths, present))
     strongest = np.argsort(-effect, axis=1, kind="stable")[:, :MOST_REASONS]
     guess, weeks = (np.take_along_axis(values, strongest, axis=1) for values in (effect, weeks))
     row, rank = np.nonzero((np.arange(strongest.shape[1]) == 0) | (guess >= WORTH_TELLING * guess[:, :1]))
     effect = np.full((len(rows), MOST_REASONS), np.nan)
-    effect[row, rank] = looked.measure(candidate, rows[row], strongest[row, rank], weeks[row, rank])
+    effect[row, rank] = scored.measure(candidate, rows[row], strongest[row, rank], weeks[row, rank])
     group = np.full((len(rows), MOST_REASONS), None, dtype=object)
     group[:, : strongest.shape[1]] = np.array(list_groups(candidate.spec), dtype=object)[strongest]
     missing = ((0, 0), (0, MOST_REASONS - strongest.shape[1]))  # a model of one or two groups
     reasons = _order(group, np.pad(weeks, missing), effect)
-    return _find_levels(candidate, looked, rows, reasons)
+    return _find_levels(candidate, scored, rows, reasons)
 
 
-def _find_levels(candidate: Candidate, looked: Look, rows: np.ndarray, reasons: Reasons) -> Reasons:
+def _find_levels(candidate: Candidate, scored: ScoredInputs, rows: np.ndarray, reasons: Reasons) -> Reasons:
     """Whoever has no reason gets the strongest level, measured in truth, or else BASE_RATE: guesses may be wrong."""
     bare = np.flatnonzero(np.isnan(reasons.effect[:, 0]))
     names = list_groups(candidate.spec)
     if not len(bare):
         return reasons
     place = np.tile(np.arange(len(names)), len(bare))
-    effect = looked.measure(candidate, np.repeat(rows[bare], len(names)), place, np.zeros_like(place))
+    effect = scored.measure(candidate, np.repeat(rows[bare], len(names)), place, np.zeros_like(place))
     effect = effect.reshape(len(bare), len(names))
     best = effect.argmax(axis=1)
     strongest = effect[np.arange(len(bare)), best]
@@ -103,7 +103,7 @@ def _find_levels(candidate: Candidate, looked: Look, rows: np.ndarray, reasons: 
 
 
 @dataclass(frozen=True)
-class Look:
+class ScoredInputs:
     """Customers (B, T, F) with the probability of one horizon, and what the candidate remembers of them."""
 
     inputs: np.ndarray
@@ -113,7 +113,7 @@ class Look:
     memory: object
 
     @classmethod
-    def at(cls, candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray) -> Look:
+    def at(cls, candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray) -> ScoredInputs:
         """Scores them; reasons are those of the primary horizon."""
         churn = candidate.spec.churn
         primary = churn.horizons_days.index(churn.primary_horizon_days)
@@ -220,7 +220,7 @@ def learn_evidence(candidate: Candidate, batches: Iterable[Tensors]) -> np.ndarr
 
     Learned from the first SAMPLE_CUSTOMERS of the batches, which are all of one width, who would be scored.
     """
-    sample = Look.at(candidate, *_take_sample(batches, candidate.spec.churn.eligible_within_days))
+    sample = ScoredInputs.at(candidate, *_take_sample(batches, candidate.spec.churn.eligible_within_days))
     groups = list_groups(candidate.spec)
     learned = np.zeros((len(WINDOW_WEEKS), 3 + 2 * sample.inputs.shape[2], len(groups)), np.float32)
     for line, weeks in zip(learned, WINDOW_WEEKS, strict=True):

@@ -17,7 +17,7 @@ from training.serving.explanation import Reasons
 from training.serving.reason_texts import write_texts
 
 
-def tell_reasons(
+def choose_reasons(
     reasons: Reasons, batch: pa.RecordBatch | pa.Table, measures: tuple[str, ...], as_of: date, shop: Shop,
     present: np.ndarray,
 ) -> tuple[Reasons, np.ndarray]:  # fmt: skip
@@ -29,13 +29,13 @@ def tell_reasons(
     for rank in range(1, texts.shape[1]):
         is_repeated = (texts[:, :rank] == texts[:, rank : rank + 1]).any(axis=1)
         texts[is_repeated, rank] = None
-    is_told = texts != None  # noqa: E711, of each element
-    order = np.argsort(~is_told, axis=1, kind="stable")
-    told = reasons.only(is_told)
+    is_shown = texts != None  # noqa: E711, of each element
+    order = np.argsort(~is_shown, axis=1, kind="stable")
+    chosen = reasons.only(is_shown)
     texts = np.take_along_axis(texts, order, axis=1)
-    told = Reasons(*(np.take_along_axis(values, order, axis=1) for values in told))
-    bare = np.flatnonzero(~is_told.any(axis=1))
-    told.group[bare, 0], told.weeks[bare, 0] = BASE_RATE, 0
-    base_rate = Reasons(told.group[bare], told.weeks[bare], told.effect[bare])
+    chosen = Reasons(*(np.take_along_axis(values, order, axis=1) for values in chosen))
+    bare = np.flatnonzero(~is_shown.any(axis=1))
+    chosen.group[bare, 0], chosen.weeks[bare, 0] = BASE_RATE, 0
+    base_rate = Reasons(chosen.group[bare], chosen.weeks[bare], chosen.effect[bare])
     texts[bare] = write_texts(base_rate, pa.table(batch).take(pa.array(bare)), measures, as_of, shop, present[bare])
-    return told, texts
+    return chosen, texts

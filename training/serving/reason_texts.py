@@ -54,14 +54,14 @@ def write_texts(
 
     present: (B,) the primary probability, of which BASE_RATE tells.
     """
-    told = _Series(batch, measures, as_of, shop)
+    texter = _Series(batch, measures, as_of, shop)
     texts = np.full(reasons.group.shape, None, dtype=object)
     for name in {group for group in reasons.group.ravel() if group is not None}:
         row, rank = np.nonzero(reasons.group == name)
         if name == BASE_RATE:
-            texts[row, rank] = told.tell_base_rate(present[row])
+            texts[row, rank] = texter.write_base_rate(present[row])
         else:
-            texts[row, rank] = told.tell(REASON_GROUPS[name], row, reasons.weeks[row, rank])
+            texts[row, rank] = texter.write(REASON_GROUPS[name], row, reasons.weeks[row, rank])
     return texts
 
 
@@ -80,14 +80,14 @@ class _Series:
         self.silent_measures = (ACTIVITY_MEASURES[self.activity], *sizes)
         self._look_at_activity()
 
-    def tell(self, group: ReasonGroup, row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
+    def write(self, group: ReasonGroup, row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
         """A sentence for each of the rows; None where what there is to say is no bad news."""
         tellers = {"change": self._tell_changes, "mean": self._tell_means, "total": self._tell_totals,
                    "recency": self._tell_gaps, "tenure": self._tell_tenures}  # fmt: skip
         measures = tuple(name for name in group.measures if name in self.rows.measures)
         return [text and start(text) for text in tellers[group.form](measures, row, weeks)]
 
-    def tell_base_rate(self, present: np.ndarray) -> list[str]:
+    def write_base_rate(self, present: np.ndarray) -> list[str]:
         """What becomes of customers like these; percents are rounded down, so that none is certain."""
         activity, days = self.words.activities[self.churn.activity], self._days(self.churn.primary_horizon_days)
         return [

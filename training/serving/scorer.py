@@ -22,8 +22,8 @@ from spark_jobs.contract.tables import REASON_COLUMNS, churn_risk, probability_c
 from spark_jobs.contract.windows import ChurnDefinition
 from training.selection.snapshots import expect_spend, read_known
 from training.serving.bundle import LoadedBundle, load_bundle, load_definition
-from training.serving.explanation import Look, find_reasons
-from training.serving.reason_choice import tell_reasons
+from training.serving.explanation import ScoredInputs, find_reasons
+from training.serving.reason_choice import choose_reasons
 from training.tensors.dataset import Tensors
 from training.tensors.money import limit_days, read_money
 
@@ -82,17 +82,17 @@ class Scorer:
         if batch.num_rows == 0:
             return pa.RecordBatch.from_pylist([], schema(horizons))
         tensors = self.candidate.spec.build(batch, as_of)
-        looked = Look.at(self.candidate, tensors.inputs, tensors.lengths)
-        band = find_bands(shop.bands, looked.present)
+        scored = ScoredInputs.at(self.candidate, tensors.inputs, tensors.lengths)
+        band = find_bands(shop.bands, scored.present)
         spend = self._expect_spend(batch, tensors, as_of, shop.churn.primary_horizon_days)
         count = batch.num_rows
         columns = {
             "customer_id": tensors.customer_id,
-            **self._list_probabilities(looked.p, horizons),
+            **self._list_probabilities(scored.p, horizons),
             "expected_spend": pa.array(spend).cast(MONEY),
-            "spend_at_risk": pa.array(np.round(spend * looked.present, 2)).cast(MONEY),
+            "spend_at_risk": pa.array(np.round(spend * scored.present, 2)).cast(MONEY),
             "band": pa.array(band),
-            **self._explain(batch, looked, np.flatnonzero(band != "low"), as_of, shop),
+            **self._explain(batch, scored, np.flatnonzero(band != "low"), as_of, shop),
             "model_version": pa.repeat(pa.scalar(model_version), count),
             "is_hindsight": pa.repeat(pa.scalar(is_hindsight), count),
             "as_of": pa.repeat(pa.scalar(as_of, pa.date32()), count),
@@ -109,12 +109,12 @@ class Scorer:
         }
 
     def _explain(
-        self, batch: pa.RecordBatch, looked: Look, at_risk: np.ndarray, as_of: date, shop: Shop
+        self, batch: pa.RecordBatch, scored: ScoredInputs, at_risk: np.ndarray, as_of: date, shop: Shop
     ) -> dict[str, pa.Array]:
         """The reason columns; null where nobody needs to act, for a reason costs more than a score."""
-        reasons = find_reasons(self.candidate, looked, at_risk)
-        reasons, texts = tell_reasons(reasons, batch.take(pa.array(at_risk)), self.candidate.spec.measures, as_of,
-                                      shop, looked.present[at_risk])  # fmt: skip
+        reasons = find_reasons(self.candidate, scored, at_risk)
+        reasons, texts = choose_reasons(reasons, batch.take(pa.array(at_risk)), self.candidate.spec.measures, as_of,
+                                        shop, scored.present[at_risk])  # fmt: skip
         place = np.full(batch.num_rows, -1)
         place[at_risk] = np.arange(len(at_risk))
         rows = pa.array(place, mask=place < 0)

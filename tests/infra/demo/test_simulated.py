@@ -111,9 +111,9 @@ def test_browsing_fades_before_buying_does():
         days += np.bincount(state, minlength=4)
         orders += np.bincount(life.state[order_days(life, calendar, PARAMETERS)], minlength=4)
         sessions += np.bincount(life.state, session_counts(life, calendar, PARAMETERS), minlength=4)
-    bought, looked = orders / days, sessions / days
+    bought, scored = orders / days, sessions / days
     assert bought[RESTLESS] > 0.75 * bought[ENGAGED]
-    assert looked[RESTLESS] < 0.6 * looked[ENGAGED]
+    assert scored[RESTLESS] < 0.6 * scored[ENGAGED]
     assert bought[FADING] < 0.5 * bought[ENGAGED]
     assert bought[AWAY] < 0.25 * bought[ENGAGED]
 

@@ -10,7 +10,7 @@ import pytest
 
 from infra.local.embedded import EmbeddedPostgres
 from infra.local.environment import LIVE_DATABASE
-from infra.local.status import tell_failures, tell_files, tell_model, tell_records
+from infra.local.status import describe_failures, describe_files, describe_model, describe_records
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import ColumnMapping, DeliveryDay, Shop, Source
@@ -52,15 +52,15 @@ def after(days: int) -> date:
 
 def test_closed_days_are_not_missed_and_others_are(lake):
     deliver(lake, "purchases", FIRST, after(1), after(3), after(4), after(7))  # no Wednesday, no weekend
-    (line,) = tell_files(make_shop(closed_days=("saturday", "sunday")), lake, after(7))
+    (line,) = describe_files(make_shop(closed_days=("saturday", "sunday")), lake, after(7))
     assert (line.text, line.is_wrong) == ("days that are not closed and have no file: 1, the last 2026-11-04", False)
-    assert list(tell_files(make_shop(closed_days=("saturday", "sunday", after(2))), lake, after(7))) == []
+    assert list(describe_files(make_shop(closed_days=("saturday", "sunday", after(2))), lake, after(7))) == []
 
 
 def test_only_the_log_that_scores_need_is_late(lake):
     deliver(lake, "purchases", FIRST)
     deliver(lake, "reviews", FIRST)
-    lines = {line.topic: line.is_wrong for line in tell_files(make_shop(), lake, after(1))}
+    lines = {line.topic: line.is_wrong for line in describe_files(make_shop(), lake, after(1))}
     assert lines == {"purchases files": True, "reviews files": False}
 
 
@@ -72,7 +72,7 @@ def test_records_that_do_not_add_up_are_wrong(lake):
 
     def told(**changes) -> bool:
         lake.update(ACCOUNTS, "purchases", lambda now: pa.Table.from_pylist([account | changes], schema=now.schema))
-        return next(iter(tell_records(make_shop(), lake))).is_wrong
+        return next(iter(describe_records(make_shop(), lake))).is_wrong
 
     assert [told(), told(clean=5), told(clean=3, quarantined=4)] == [False, True, True]
 
@@ -96,17 +96,17 @@ def test_of_each_dag_the_newest_run_decides_wherever_it_was_run(tmp_path, server
             ("churn_score__other", "2026-11-21 02:00:00", "failed"),
         ]
         database.executemany("INSERT INTO dag_run VALUES (?, ?, ?)", runs)
-    line = tell_failures(make_shop(), Settings(tmp_path))
+    line = describe_failures(make_shop(), Settings(tmp_path))
     assert line.is_wrong
     assert line.text.startswith("failed: churn_score__corner at 2026-11-20 02:09 UTC;")
 
     live = server.open_database(LIVE_DATABASE)
-    assert tell_failures(make_shop(), Settings(tmp_path)).is_wrong  # Airflow has not made its tables yet
+    assert describe_failures(make_shop(), Settings(tmp_path)).is_wrong  # Airflow has not made its tables yet
     with psycopg.connect(live) as database:
         database.execute("CREATE TABLE dag_run (dag_id text, start_date timestamptz, state text)")
         run = ("churn_score__corner", "2026-11-20 02:10:00+00", "success")
         database.execute("INSERT INTO dag_run VALUES (%s, %s, %s)", run)
-    assert not tell_failures(make_shop(), Settings(tmp_path)).is_wrong
+    assert not describe_failures(make_shop(), Settings(tmp_path)).is_wrong
 
 
 class Registry:
@@ -122,5 +122,5 @@ class Registry:
 
 @pytest.mark.parametrize(("learned", "missing"), [((30, 60, 90), ""), ((30, 60), "has not learned 90 days")])
 def test_a_horizon_without_scores_is_said_of_the_model(learned, missing):
-    line = tell_model(make_shop(), Registry(*learned), FIRST)
+    line = describe_model(make_shop(), Registry(*learned), FIRST)
     assert ("has not learned" in line.text, missing in line.text) == (bool(missing), True)

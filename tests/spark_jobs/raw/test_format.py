@@ -12,7 +12,7 @@ import pytest
 from spark_jobs.contract.formats import FORMATS
 from spark_jobs.contract.shop.model import ColumnMapping, Source
 from spark_jobs.raw import reader as raw
-from spark_jobs.raw.columns import look_at_file
+from spark_jobs.raw.columns import inspect_file
 from spark_jobs.raw.format import RawFormat, format_of
 from tests.conftest import ROOT
 
@@ -36,7 +36,7 @@ def test_every_format_gives_the_same_records_and_columns(tmp_path, name):
     assert [record.values for record in raw.read_records(intake, "f")] == [
         [row[column] for column in source.raw_columns] for row in ROWS
     ]
-    found = look_at_file(intake, "f")
+    found = inspect_file(intake, "f")
     assert (found.problem, sorted(found.match.present)) == (None, ["at", "price", "who"])
 
 

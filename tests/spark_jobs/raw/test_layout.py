@@ -20,7 +20,7 @@ from spark_jobs.contract.errors import ShopFileError
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import ColumnMapping, Condition, Layout, Source
 from spark_jobs.raw import reader as raw
-from spark_jobs.raw.columns import find_other_keys, look_at_file, look_at_files
+from spark_jobs.raw.columns import find_other_keys, inspect_file, inspect_files
 from spark_jobs.raw.hashing import Hasher
 from spark_jobs.raw.layout import ObjectColumns, choose_layout
 from tests.conftest import SHARED_CASES
@@ -170,7 +170,7 @@ def test_objects_of_one_file_may_be_of_several_layouts_and_lack_keys():
 def test_it_is_said_what_is_wrong_with_a_file_and_what_to_do(tmp_path, name, content, file_format, said):
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    look = look_at_file(raw.Intake(make_source(file_format), str(tmp_path), ""), name)
+    look = inspect_file(raw.Intake(make_source(file_format), str(tmp_path), ""), name)
     assert said in look.problem
     assert "\x00" not in look.problem
 
@@ -236,7 +236,7 @@ def test_each_case_of_a_file_that_is_otherwise_has_its_right_count(tmp_path, cas
     paths = [file["path"] for file in list_files(intake)]
     found = [record.fault for path in paths for record in raw.read_records(intake, path)]
     assert (len(found), len(found) - found.count(None)) == (records, refused)
-    problems = [look.problem for look in look_at_files(intake, paths) if look.problem]
+    problems = [look.problem for look in inspect_files(intake, paths) if look.problem]
     assert [said in problem for problem in problems] == [True] * len(problems)
     assert bool(problems) == bool(refused)
 
@@ -251,7 +251,7 @@ def test_objects_that_lack_a_key_are_told_where_another_key_takes_its_place(tmp_
     }
     for name, value in files.items():
         (tmp_path / name).write_text(json.dumps(value) + "\n")
-    looks = look_at_files(raw.Intake(make_source("jsonl", layouts=()), str(tmp_path), ""), files)
+    looks = inspect_files(raw.Intake(make_source("jsonl", layouts=()), str(tmp_path), ""), files)
     assert find_other_keys(looks) == [
         "no object of 4.jsonl has the key 'state', did you mean 'state_of'?",
         "no object has the key 'state': mend it under columns, or leave it out",
@@ -274,5 +274,5 @@ def test_a_key_that_many_files_lack_is_told_where_they_have_another_one(tmp_path
     files = {"1.jsonl": early, "2.jsonl": early, "3.jsonl": later, "4.jsonl": later, "5.jsonl": later}
     for name, value in files.items():
         (tmp_path / name).write_text(json.dumps(value) + "\n")
-    looks = look_at_files(raw.Intake(make_source("jsonl", layouts=()), str(tmp_path), ""), files)
+    looks = inspect_files(raw.Intake(make_source("jsonl", layouts=()), str(tmp_path), ""), files)
     assert find_other_keys(looks) == told

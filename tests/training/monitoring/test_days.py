@@ -18,7 +18,7 @@ from spark_jobs.contract.tables import CUSTOMER_DAY, quarantine
 from spark_jobs.lake.store import Lake
 from tests.training.series import make_shop
 from training.drift import list_blocking
-from training.monitoring.days import find_whole_logs, look_at_days, look_at_largest
+from training.monitoring.days import find_whole_logs, monitor_days, monitor_largest
 from training.monitoring.stability import check_inputs, check_labels, check_scores
 from training.monitoring.thresholds import NIGHTS_PER_FALSE_ALARM
 from training.monitoring.values import check_values
@@ -99,32 +99,32 @@ def test_a_log_is_whole_once_its_file_of_the_day_was_read_to_its_end(tmp_path):
 def test_a_closed_day_misses_nothing_and_is_not_what_others_are_compared_with(days):
     closed = replace(SHOP, closed_days=("sunday",))
     empty = days[days["event_day"] != NIGHT]
-    assert {f.action for f in look_at_days(empty, SHOP, NIGHT)} == {"ok", "block"}
-    assert {f.action for f in look_at_days(empty, closed, NIGHT)} == {"ok"}
+    assert {f.action for f in monitor_days(empty, SHOP, NIGHT)} == {"ok", "block"}
+    assert {f.action for f in monitor_days(empty, closed, NIGHT)} == {"ok"}
 
 
 def test_an_export_after_midnight_is_looked_at_when_it_is_there(days):
     """Each day is delivered with the next one's date, the newest not yet."""
     late = days[days["event_day"] < NIGHT].assign(late=1)
-    assert {f.action for f in look_at_days(late, SHOP, NIGHT)} == {"ok"}
+    assert {f.action for f in monitor_days(late, SHOP, NIGHT)} == {"ok"}
     cut_off = late[(late["event_day"] != NIGHT - timedelta(days=1)) | (late.index % 5 == 0)]
-    assert list_blocking(list(look_at_days(cut_off, SHOP, NIGHT)), NIGHT)
+    assert list_blocking(list(monitor_days(cut_off, SHOP, NIGHT)), NIGHT)
 
 
 def test_what_came_late_of_past_days_is_not_what_tonight_is_compared_with(days):
     """Of every day four fifths come a week later: tonight's fifth is as usual, and a day known in full is restated."""
     later = days.assign(late=np.where(days.index % 5 == 0, 0, 7))
     tonight = later[(later["late"] == 0) | (later["event_day"] <= NIGHT - timedelta(days=7))]
-    assert {f.action for f in look_at_days(tonight, SHOP, NIGHT)} == {"ok"}
-    assert {f.action for f in look_at_days(later, SHOP, NIGHT, known=NIGHT + timedelta(days=7))} == {"ok"}
+    assert {f.action for f in monitor_days(tonight, SHOP, NIGHT)} == {"ok"}
+    assert {f.action for f in monitor_days(later, SHOP, NIGHT, known=NIGHT + timedelta(days=7))} == {"ok"}
 
 
 def test_a_restated_night_is_judged_by_all_that_came_up_to_then(days):
     """Most of the night's records came on the next day: it blocks as it was, and passes with what was known then."""
     is_late = (days["event_day"] == NIGHT) & (days.index % 5 > 0)
     days = days.assign(late=np.where(is_late, 1, 0))
-    assert list_blocking(list(look_at_days(days[~is_late], SHOP, NIGHT)), NIGHT)
-    assert {f.action for f in look_at_days(days, SHOP, NIGHT, known=NIGHT + timedelta(days=1))} == {"ok"}
+    assert list_blocking(list(monitor_days(days[~is_late], SHOP, NIGHT)), NIGHT)
+    assert {f.action for f in monitor_days(days, SHOP, NIGHT, known=NIGHT + timedelta(days=1))} == {"ok"}
 
 
 def test_a_quiet_year_has_at_most_the_false_alarms_that_are_promised(days):
@@ -143,7 +143,7 @@ def test_a_quiet_year_has_at_most_the_false_alarms_that_are_promised(days):
         alarms["labels"] += any(check_labels(row, 3).action != "ok" for row in rows)
     for days_ago in range(14):
         night = NIGHT - timedelta(days=days_ago)
-        alarms["days"] += any(f.action != "ok" for f in look_at_days(days[days["event_day"] <= night], SHOP, night))
+        alarms["days"] += any(f.action != "ok" for f in monitor_days(days[days["event_day"] <= night], SHOP, night))
     assert sum(alarms.values()) <= 1 + (nights + 14) / NIGHTS_PER_FALSE_ALARM, alarms
 
 
@@ -173,7 +173,7 @@ def test_the_largest_day_of_a_customer_is_named_where_no_median_sees_it(tmp_path
         rows = [empty | {"customer_id": f"c{n}", "event_day": day, "delivery_day": day, "sale_count": 1, "spend": money}
                 for n, money in enumerate(spend)]  # fmt: skip
         lake.update(CUSTOMER_DAY, day.isoformat(), lambda before, r=rows: pa.Table.from_pylist(r, before.schema))
-    spend, refund = look_at_largest(lake, SHOP, NIGHT, None)
+    spend, refund = monitor_largest(lake, SHOP, NIGHT, None)
     assert (spend.action, refund.action, spend.value) == ("warn", "ok", 103_000)
     assert "103,000.00 EUR of customer c3 on 2024-06-30, the weeks before had at most 108.00" in spend.finding
-    assert look_at_largest(lake, SHOP, NIGHT - timedelta(days=1), None)[0].action == "ok"
+    assert monitor_largest(lake, SHOP, NIGHT - timedelta(days=1), None)[0].action == "ok"

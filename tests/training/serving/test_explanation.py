@@ -20,14 +20,14 @@ from training.selection.fit import Candidate, fit_candidates
 from training.serving.explanation import (
     LEVEL_WEEKS,
     WINDOW_WEEKS,
-    Look,
     Reasons,
+    ScoredInputs,
     find_reasons,
     learn_evidence,
     list_groups,
     remove_evidence,
 )
-from training.serving.reason_choice import tell_reasons
+from training.serving.reason_choice import choose_reasons
 from training.serving.reason_texts import write_texts
 from training.tensors.dataset import Tensors, TensorSpec
 
@@ -57,7 +57,7 @@ def explained(request) -> tuple[Candidate, Tensors, Reasons]:
 
 
 def explain(candidate: Candidate, tensors: Tensors) -> Reasons:
-    look = Look.at(candidate, tensors.inputs, tensors.lengths)
+    look = ScoredInputs.at(candidate, tensors.inputs, tensors.lengths)
     return find_reasons(candidate, look, np.arange(len(tensors.lengths)))
 
 
@@ -111,7 +111,7 @@ def test_everybody_has_a_reason_however_wrong_the_guesses_are(kind, seed):
     wrong = np.random.default_rng(seed).normal(size=candidate.evidence.shape).astype(np.float32)
     candidate = replace(candidate, evidence=wrong)
     tensors = candidate.spec.build(series, AS_OF)
-    look = Look.at(candidate, tensors.inputs, tensors.lengths)
+    look = ScoredInputs.at(candidate, tensors.inputs, tensors.lengths)
     reasons = find_reasons(candidate, look, np.arange(60))
     assert all(group is not None for group in reasons.group[:, 0])
     bare = np.flatnonzero(reasons.group[:, 0] == BASE_RATE)
@@ -119,7 +119,7 @@ def test_everybody_has_a_reason_however_wrong_the_guesses_are(kind, seed):
     for group in range(len(list_groups(candidate.spec))):
         assert (look.measure(candidate, bare, np.full(len(bare), group), np.zeros(len(bare), int)) < 1e-4).all()
     for language in ("en", "zh"):
-        told, texts = tell_reasons(
+        told, texts = choose_reasons(
             reasons, series, candidate.spec.measures, AS_OF, replace(SHOP, language=language), look.present
         )
         assert ((texts == None) == (told.group == None)).all()  # noqa: E711
@@ -172,7 +172,7 @@ def test_nobody_who_is_typical_has_a_reason_of_his_own(explained):
     candidate, *_ = explained
     inputs = np.tile(candidate.typical.astype(np.float32), (3, 5, 1))
     lengths = np.array([1, 3, 5], np.int32)
-    reasons = find_reasons(candidate, Look.at(candidate, inputs, lengths), np.arange(3))
+    reasons = find_reasons(candidate, ScoredInputs.at(candidate, inputs, lengths), np.arange(3))
     assert reasons.group.tolist() == [[BASE_RATE, None, None]] * 3
     assert np.isnan(reasons.effect).all()
 
@@ -269,7 +269,7 @@ def test_only_bad_news_is_told_and_each_once():
     measures = tuple(measure.name for measure in SERIES_MEASURES)
     group = np.array([["returns", "recency", "tenure"], ["recency", "tenure", None]], object)
     reasons = Reasons(group, np.zeros((2, 3), int), np.array([[0.3, 0.2, 0.1], [0.2, 0.1, np.nan]]))
-    told, texts = tell_reasons(reasons, series, measures, AS_OF, SHOP, np.array([0.5, 0.456]))
+    told, texts = choose_reasons(reasons, series, measures, AS_OF, SHOP, np.array([0.5, 0.456]))
     assert told.group.tolist() == [["recency", None, None], [BASE_RATE, None, None]]
     assert np.array_equal(told.effect, [[0.2, np.nan, np.nan], [np.nan] * 3], equal_nan=True)
     assert texts[:, 0].tolist() == [
