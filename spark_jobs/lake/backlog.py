@@ -30,8 +30,9 @@ class Waiting:
     as_of: date
 
     def __str__(self) -> str:
-        return (f"{self.table_name}: {self.days:,} days from {self.first_day} to {self.last_day} wait to be made anew,"
-                " some every night; python -m spark_jobs.rebuild makes them now")  # fmt: skip
+        days = f"{self.days:,} days, {self.first_day} to {self.last_day}, wait" if self.days > 1 else (
+            f"{self.first_day} waits")  # fmt: skip
+        return f"{self.table_name}: {days} to be made anew by the next nights; python -m spark_jobs.rebuild does it now"
 
 
 def take_share(days: Sequence[str], sizes: Mapping[str, int], budget_bytes: int | None, least: int = 1) -> list[str]:

@@ -11,7 +11,8 @@ import pytest
 
 from spark_jobs import night_report
 from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, churn_risk
+from spark_jobs.lake.backlog import note_waiting
 from spark_jobs.lake.ledger import Run, append_run
 from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.postgres import PostgresWarehouse
@@ -39,6 +40,7 @@ def test_the_page_has_bands_moves_the_top_and_what_it_is_made_from(lake, tmp_pat
     warehouse.register_model(shop, make_model("lstm-1"))
     publish_night(lake, DAY - timedelta(days=2), "bcd", p_churn_60d=0.25, band="low")  # a day was missed between
     publish_night(lake, DAY, "abc", band="high", reason_text="浏览减少了 56%")
+    note_waiting(lake, CUSTOMER_DAY, ["2011-01-01"], DAY)
     page = night_report.write_page(lake, warehouse, shop, DAY, tmp_path / "pages")
     text = page.read_text()
     assert page.name == f"night_{DAY}.html"
@@ -52,6 +54,7 @@ def test_the_page_has_bands_moves_the_top_and_what_it_is_made_from(lake, tmp_pat
     assert text.count("浏览减少了 56%") == 3  # the reason as a sentence, in the shop's language
     assert "lstm-1" in text
     assert "customer_series v0" in text
+    assert "customer_day: 2011-01-01 waits to be made anew" in text
     assert "http" not in text.replace("https://www.w3.org", "")
 
 

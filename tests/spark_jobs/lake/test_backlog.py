@@ -22,7 +22,7 @@ def test_what_waits_is_said_until_nothing_does(tmp_path, capsys):
     note_waiting(lake, CUSTOMER_DAY, (), date(2024, 5, 9))
     assert list(tmp_path.iterdir()) == []  # a lake where nothing ever waited has no such table
     note_waiting(lake, CUSTOMER_DAY, ("2024-05-02", "2024-05-01"), date(2024, 5, 9))
-    assert "customer_day: 2 days from 2024-05-01 to 2024-05-02 wait" in capsys.readouterr().out
+    assert "customer_day: 2 days, 2024-05-01 to 2024-05-02, wait" in capsys.readouterr().out
     append_run(lake, Run("etl-9", "key", {}, datetime.now(UTC), date(2024, 5, 9), "etl"))
     note_waiting(lake, CUSTOMER_DAY, (), date(2024, 5, 8))  # made up late
     (waiting,) = list_waiting(lake)

@@ -92,3 +92,12 @@ def test_rows_without_a_required_column_are_not_published_as_if_they_had_it(lake
 def test_a_column_of_another_type_needs_another_name(lake):
     with pytest.raises(ChurnError, match="rank was bigint, not string"):
         lake.arrow(replace(OLD, columns=(WORD, replace(RANK, type="string"), LOG)))
+
+
+def test_two_writers_that_both_let_the_log_grow_are_no_conflict(lake):
+    def change(rows: pa.Table) -> pa.Table:
+        write(lake, NEW, FRESH)
+        return pa.Table.from_pylist([{**FRESH, "word": "c", "log": "three"}], arrow_schema(NEW))
+
+    lake.update(NEW, "three", change)
+    assert [row["word"] for row in read(lake, NEW)] == ["a", "b", "c"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 import pytest
 
+from spark_jobs.contract.tables import TRAINING_SERIES
+from spark_jobs.lake.store import Lake
 from tests.training.series import draw_shop_series, make_shop
 from training.config import ModelSettings
-from training.monitoring.inputs import take_inputs
+from training.monitoring.inputs import take_inputs, without_younger
 from training.monitoring.stability import check_inputs
 from training.tensors.dataset import TensorSpec
 from training.tensors.series import Series, truncate
@@ -42,3 +45,15 @@ def test_customers_who_only_grow_older_are_no_alarm():
     compared = [finding for night in nights for finding in check_inputs(reference, night, growing)]
     assert [f.subject for f in compared if f.action != "ok"] == []
     assert any(f.subject == "age" and f.action != "ok" for f in check_inputs(reference, nights[-1]))
+
+
+def test_inputs_that_are_younger_than_the_model_are_not_compared(tmp_path):
+    shop, series = make_shop(), draw_shop_series(20, 200)
+    as_of, lake = series["as_of"][0].as_py(), Lake(tmp_path)
+    older = replace(TRAINING_SERIES, columns=tuple(c for c in TRAINING_SERIES.columns if c.name != "return_count"))
+    lake.update(older, str(as_of), lambda _: series.drop_columns(["return_count"]))
+    spec = TensorSpec.of(shop, ModelSettings.from_shop(shop))
+    known = without_younger(spec, lake, str(as_of))
+    assert {*spec.feature_names}.difference(known.feature_names) == {"returns_decayed_90"}
+    then = take_inputs(Series(lake.dataset(TRAINING_SERIES, [str(as_of)]), as_of), known, shop)
+    assert list(then) == known.feature_names
