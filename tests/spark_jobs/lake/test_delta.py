@@ -1,0 +1,67 @@
+"""Does the log of a table say what its contract says, and which content is current?"""
+
+from __future__ import annotations
+
+import pytest
+from deltalake import DeltaTable
+
+from spark_jobs.contract import ledger_tables
+from spark_jobs.contract import tables as contract
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.table import Table
+from tests.spark_jobs.lake.sample import (
+    D1,
+    D2,
+    D3,
+    SAMPLE,
+    WORDS,
+    expect_columns,
+    forget_the_past,
+    frame_of,
+    row,
+    things,
+)
+
+
+def test_a_key_is_published_while_its_content_is_current_even_if_empty_and_the_log_forgotten(spark, lake):
+    a, b = frame_of(spark, [row(thing="a")]), frame_of(spark, [row(thing="b")])
+    assert not lake.is_published(SAMPLE, D1, "a")
+    lake.publish(a, SAMPLE, {D1: "a", D2: "nothing"})  # D2 has no rows
+    assert lake.is_published(SAMPLE, D1, "a")
+    assert lake.is_published(SAMPLE, D2, "nothing")
+    assert not lake.is_published(SAMPLE, D3, "nothing")
+    lake.publish(b, SAMPLE, {D1: "b"})
+    forget_the_past(lake, SAMPLE)
+    assert not lake.is_published(SAMPLE, D1, "a")
+    assert lake.is_published(SAMPLE, D1, "b")
+    lake.publish(a, SAMPLE, {D1: "a"})
+    lake.publish(a.limit(0), SAMPLE, {D3: "emptied"})
+    forget_the_past(lake, SAMPLE)
+    assert lake.unpublished(SAMPLE, {D1: "a", D2: "nothing", D3: "emptied"}) == {}
+    assert not lake.is_published(SAMPLE, D1, "b")
+    assert things(lake, D1, D2, D3) == ["a"]
+    again = lake.publish(b, SAMPLE, {D1: "a", D2: "nothing"})  # b is not even looked at
+    assert (again.is_new, again.version, again.row_counts) == (False, lake.version(SAMPLE), {D1: 1, D2: 0})
+    assert things(lake, D1, D2) == ["a"]
+
+
+@pytest.mark.parametrize(("table", "value"), [(SAMPLE, "20110905"), (SAMPLE, "latest"), (WORDS, ""), (WORDS, "a/b")])
+def test_a_value_that_cannot_be_a_partition_is_refused(lake, table, value):
+    with pytest.raises(ChurnError, match="cannot be a partition"):
+        lake.update(table, value, lambda rows: rows)
+    assert not lake.root.exists()
+
+
+ALL_TABLES = [t for module in (contract, ledger_tables) for t in vars(module).values() if isinstance(t, Table)]
+ALL_TABLES += [contract.churn_risk((30, 60, 90)), contract.quarantine("purchases")]
+
+
+@pytest.mark.parametrize("table", ALL_TABLES, ids=lambda table: table.name)
+def test_a_new_table_says_what_its_contract_says(lake, table):
+    value = "2011-09-06" if table.column(table.partition).type == "date" else "purchases"
+    lake.update(table, value, lambda rows: rows)
+    expect_columns(lake, table)
+    handle = DeltaTable(lake.root / table.name)
+    assert handle.metadata().partition_columns == [table.partition]
+    assert handle.metadata().description == table.grain
+    assert handle.protocol().min_writer_version == 2  # nothing that an older reader would not know
