@@ -11,7 +11,7 @@ missed ones are made up in their order; without it only the newest. A shop with 
 **From** the raw files of the shop's `shop.toml`: every delivery up to that day that is not cleaned yet. Each log's file
 of the day is waited for until `schedule.wait_hours` after the day's end, except on `closed_days`.
 
-**After a change** of code or settings a night makes anew what it has time for (`CHURN_CATCH_UP_MB`), says in the logs of
+**After a change** of code or settings a night makes anew as much as `CHURN_CATCH_UP_MB` allows, says in the logs of
 `clean_*` and `customer_day` what waits for the next ones, and is published with what is there.
 
 **If it fails** nothing half-made is visible: yesterday's tables stay, and `churn_score` does not start. The business
