@@ -42,7 +42,7 @@ from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 from spark_jobs.warehouse.records import ModelRecord
-from training.models.members import CONSTANT
+from training.models.contenders.constant import CONSTANT
 from training.monitoring.days import find_whole_logs, monitor_days, monitor_largest, monitor_refunds, read_days
 from training.monitoring.findings import BLOCK, OK, Finding
 from training.monitoring.inputs import monitor_inputs

@@ -41,7 +41,10 @@ from training.backtest import read_series
 from training.config import ModelSettings
 from training.evaluation.metrics import log_losses
 from training.models.calibration import Calibration, Told, calibrate, fit_lines
-from training.models.members import BLEND, BLENDS, LSTM, Members
+from training.models.contenders.blend import BLEND
+from training.models.contenders.lstm import LSTM
+from training.models.members import Members
+from training.models.registry import BLENDS
 from training.reporting.backtest_summary import rescaled_loss
 from training.selection.fit import Candidate
 from training.selection.gate import predict_cutoff

@@ -45,7 +45,8 @@ from spark_jobs.warehouse.protocol import Warehouse
 from training.backtest import read_series
 from training.evaluation.metrics import Ranking
 from training.models.blend import BlendMembers
-from training.models.members import LSTM, NetworkMembers
+from training.models.contenders.lstm import LSTM
+from training.models.members import NetworkMembers
 from training.models.network.architecture import FARTHEST_INPUT
 from training.models.network.served import LeanNetwork
 from training.reporting.markdown import write_table

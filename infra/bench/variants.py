@@ -11,9 +11,9 @@ from sklearn.linear_model import LinearRegression
 
 from spark_jobs.contract.shop.model import Shop
 from training.config import ModelSettings
-from training.models.baselines import BASELINES, Line, Logistic
-from training.models.estimator import Lesson
-from training.models.members import LSTM
+from training.models.contenders.logistic import Line, Logistic
+from training.models.contenders.lstm import LSTM
+from training.models.estimator import TrainingRows
 from training.selection.fit import Candidate, make_candidate
 from training.selection.learning import learn
 from training.selection.recipe import Recipe
@@ -62,7 +62,7 @@ class StraightLine(Logistic):
     kind: ClassVar[str] = "linear"
     learns_from_last_step: ClassVar[bool] = False
 
-    def fit(self, lesson: Lesson) -> None:
+    def fit(self, lesson: TrainingRows) -> None:
         self.feature_names, inputs = list(lesson.feature_names), self.derive_inputs(lesson.rows)
         self.lines = [self._fit_line(inputs[of], lesson.labels[of, h]) for h, of in enumerate(lesson.taught_rows())]
 
@@ -79,7 +79,7 @@ class StraightLine(Logistic):
 
 def let_lines_stand() -> None:
     """For the ablation alone: linear regression is in nobody's list of kinds."""
-    BASELINES.setdefault(StraightLine.kind, StraightLine)
+    CONTENDERS.setdefault(StraightLine.kind, StraightLine)
 
 
 def list_variants(shop: Shop, settings: ModelSettings) -> list[Variant]:

@@ -63,7 +63,7 @@ def _simplify(node: object) -> object:
     """A syntax tree as JSON values, alike in all versions of Python: fields that are empty are left out."""
     if isinstance(node, ast.AST):
         statements = getattr(node, "body", None)
-        body = {"body": _skip_docstring(statements)} if isinstance(statements, list) else {}
+        body = {"body": _skip_unused(statements)} if isinstance(statements, list) else {}
         # Python 3.12 and later add fields to old nodes; a value's type hints and kind of quotes change nothing.
         skipped = {"kind", "returns", "type_comment", *(["annotation"] if isinstance(node, ast.arg) else [])}
         fields = {name: body.get(name, value) for name, value in ast.iter_fields(node) if name not in skipped}
@@ -74,10 +74,12 @@ def _simplify(node: object) -> object:
     return repr(node)
 
 
-def _skip_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
-    """Statements without those that are a string alone: a docstring, or a comment written as one."""
+def _skip_unused(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Statements without those that no result depends on: a string alone, which is a docstring or a comment, and what
+    is declared as an Appearance."""
     return [
         statement
         for statement in body
         if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+        and not (isinstance(statement, ast.AnnAssign) and "Appearance" in ast.unparse(statement.annotation))
     ]

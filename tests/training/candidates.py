@@ -6,11 +6,12 @@ import numpy as np
 
 from spark_jobs.contract.shop.model import Shop
 from training.config import ModelSettings
-from training.models.baselines import BASELINES
 from training.models.blend import BlendMembers
 from training.models.calibration import Calibration
-from training.models.estimator import Lesson
-from training.models.members import BLENDS, LSTM, BaselineMembers, Members, NetworkMembers
+from training.models.contenders.lstm import LSTM
+from training.models.estimator import TrainingRows
+from training.models.members import Members, NetworkMembers, RowMembers
+from training.models.registry import BLENDS, row_contender
 from training.selection.fit import Candidate
 from training.serving.explanation import WINDOW_WEEKS, list_groups
 from training.tensors.dataset import TensorSpec
@@ -49,14 +50,16 @@ def _draw_network(spec: TensorSpec, settings: ModelSettings, members: int) -> Ne
     )
 
 
-def _draw_baseline(kind: str, spec: TensorSpec, members: int) -> BaselineMembers:
+def _draw_baseline(kind: str, spec: TensorSpec, members: int) -> RowMembers:
     estimators = []
     for seed in range(members):
         generator = np.random.default_rng(seed)
         rows = generator.uniform(0, 3, (300, len(spec.features))).astype(np.float32)
         labels = generator.uniform(0, 3, (300, 1)) < rows[:, spec.feature_names.index("days_since_purchase")][:, None]
         labels = np.repeat(labels, len(spec.churn.horizons_days), axis=1).astype(np.float32)
-        estimator = BASELINES[kind]()
-        estimator.fit(Lesson(rows, labels, np.ones_like(labels), spec.feature_names, spec.churn.horizons_days, seed))
+        estimator = row_contender(kind)()
+        estimator.fit(
+            TrainingRows(rows, labels, np.ones_like(labels), spec.feature_names, spec.churn.horizons_days, seed)
+        )
         estimators.append(estimator)
-    return BaselineMembers(estimators)
+    return RowMembers(estimators)

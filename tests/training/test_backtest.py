@@ -26,7 +26,7 @@ from training.backtest import (
     take_later_outcomes,
 )
 from training.evaluation.predictions import Predictions, measure
-from training.models.members import KINDS
+from training.models.registry import KINDS
 from training.reporting.backtest_cutoff import PROMOTED, CutoffResult
 from training.reporting.backtest_results import list_lines, show_results
 from training.tensors.series import Series, truncate

@@ -17,7 +17,7 @@ from spark_jobs.runtime.command import run_command
 from spark_jobs.warehouse.connection import connect
 from tests.training.series import day, draw_shop_series
 from training import train
-from training.models.members import KINDS
+from training.models.registry import KINDS
 from training.serving.bundle import load_bundle
 from training.serving.scorer import load_scorer
 

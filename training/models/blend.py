@@ -11,6 +11,7 @@ fold is as unseen as what theirs say. Logits, since a mean of probabilities is l
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -18,11 +19,22 @@ from scipy.optimize import minimize
 
 from spark_jobs.contract.errors import ChurnError
 from training.evaluation.log_odds import logit, sigmoid
+from training.models.contender import Contender
 from training.models.members import Members
 
 BLEND_FILE = "blend.json"
 #: Pull towards equal weights, in outcomes: a handful proves nothing.
 PRIOR_WEIGHT = 50.0
+
+
+class BlendContender(Contender):
+    """A contender that is a mean of others; contenders/ says of which, and how they are weighed."""
+
+    @staticmethod
+    @abstractmethod
+    def weigh(probabilities: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
+        """(P,) the parts' weights at one horizon, from what they said of unseen customers (P, n) and what happened
+        to those (n,)."""
 
 
 class BlendMembers:

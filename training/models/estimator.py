@@ -1,24 +1,30 @@
-"""What does a baseline learn from, and what must it be able to do? The interface that all estimators share."""
+"""What does a contender that looks at single steps learn from, and what must it be able to do?
+
+One that learns a model per horizon gives the smoothed rate, (churned + 1) / (rows + 2), to a horizon whose rows all
+have one label. Files hold data only: JSON, never code.
+"""
 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import find_activity_features
 from spark_jobs.contract.measures import ACTIVITY_MEASURES
+from training.models.contender import Contender
 
 #: What a model that looks at one activity alone looks at, by churn.activity: its days so far, and those since the last.
 ACTIVITY_FEATURES = {activity: find_activity_features(activity) for activity in ACTIVITY_MEASURES}
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingRows:
     """rows (N, F) float32, customer by customer; labels and taught (N, H) of 0 and 1.
 
     activity   what the labels look for, the shop's churn.activity
@@ -43,25 +49,27 @@ class Lesson:
         return selections
 
 
-class Estimator(Protocol):
-    """One kind of model for all horizons H."""
+class RowContender(Contender, ABC):
+    """A contender that looks at one step's inputs only, for all horizons H. One estimator learns from some rows."""
 
-    kind: ClassVar[str]
     #: Whether it learns from every customer's last step, labelled or not; else from the steps that teach.
-    learns_from_last_step: ClassVar[bool]
+    learns_from_last_step: ClassVar[bool] = False
 
-    def fit(self, lesson: Lesson) -> None: ...
+    @abstractmethod
+    def fit(self, data: TrainingRows) -> None: ...
 
+    @abstractmethod
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities of churn, (N, H) float64."""
-        ...
 
+    @abstractmethod
     def to_files(self) -> dict[str, bytes]:
         """File name to content, JSON and never code: all that `from_files` needs."""
-        ...
 
     @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> Estimator: ...
+    @abstractmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> RowContender:
+        """Raises ChurnError where the files are no such estimator."""
 
 
 def check_rows(rows: np.ndarray, width: int) -> None:
@@ -98,3 +106,14 @@ def read_activity(content: dict) -> str:
     if activity not in ACTIVITY_FEATURES:
         raise ValueError(f"no activity {activity!r}")
     return activity
+
+
+def smooth_rate(labels: np.ndarray) -> float:
+    """Laplace's rule: a rate that is never exactly 0 or 1."""
+    return float((labels.sum() + 1) / (len(labels) + 2))
+
+
+def read_rate(rate: object) -> float:
+    if not isinstance(rate, float) or not 0 < rate < 1:
+        raise ValueError("a rate must lie between 0 and 1")
+    return rate

@@ -5,31 +5,19 @@ Everything is data: a member is written as JSON or as plain arrays and is rebuil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from spark_jobs.contract.errors import ChurnError
-from training.models.baselines import BASELINES
-from training.models.estimator import Estimator
+from training.models.estimator import RowContender
 
 if TYPE_CHECKING:
     from training.models.network.network import ChurnNetwork
     from training.models.network.served import LeanNetwork
 
-CONSTANT, LSTM = "constant", "lstm"
 WEIGHTS_FILE = "weights.f32"
-#: Kinds that learn by themselves.
-LEARNING_KINDS = (*BASELINES, LSTM)
-#: Blends of several: equal weights, or weights fitted to customers that no part has seen (blend.py).
-AVERAGE, BLEND = "average", "blend"
-BLENDS: dict[str, tuple[str, ...]] = {
-    AVERAGE: ("logistic", "boosting", LSTM),
-    BLEND: ("bgnbd", "logistic", "boosting", LSTM),
-}
-#: Every kind of candidate, the simplest first.
-KINDS = (*LEARNING_KINDS, *BLENDS)
 
 
 class Members(Protocol):
@@ -59,10 +47,10 @@ class Members(Protocol):
     def to_files(self) -> dict[str, bytes]: ...
 
 
-class BaselineMembers:
+class RowMembers:
     """Estimators that look at one step's inputs only."""
 
-    def __init__(self, estimators: list[Estimator]):
+    def __init__(self, estimators: Sequence[RowContender]):
         self.estimators, self.count = estimators, len(estimators)
 
     def predict_cells(self, member: int, inputs: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -88,10 +76,10 @@ class BaselineMembers:
         }
 
     @classmethod
-    def from_files(cls, kind: str, count: int, files: Mapping[str, bytes]) -> BaselineMembers:
+    def from_files(cls, contender: type[RowContender], count: int, files: Mapping[str, bytes]) -> RowMembers:
         own = [{name.removeprefix(f"member_{n}_"): content for name, content in files.items()
                 if name.startswith(f"member_{n}_")} for n in range(count)]  # fmt: skip
-        return cls([BASELINES[kind].from_files(of) for of in own])
+        return cls([contender.from_files(of) for of in own])
 
 
 class NetworkMembers:

@@ -12,20 +12,12 @@ import numpy as np
 from markupsafe import Markup
 
 from training.evaluation.metrics import CalibrationBins, count_hits, wilson
+from training.models.registry import CONTENDERS
 from training.reporting.drawing import Frame, find_axis, round_up
 from training.selection.profit import ProfitCurve
 
-#: Method -> colour and dash. Colours: P. Tol, "Colour schemes" (2021), vibrant.
-STYLES = {
-    "constant": ("#bbbbbb", "1 5"),
-    "recency": ("#8a8a8a", "1 3"),
-    "bgnbd": ("#cc3311", "3 2"),
-    "logistic": ("#009988", "7 3"),
-    "boosting": ("#ee7733", "7 3 1.5 3"),
-    "lstm": ("#0077bb", "12 2"),
-    "average": ("#33bbee", "10 3"),
-    "blend": ("#ee3377", "2 2"),
-}
+#: Method -> colour and dash.
+STYLES = {kind: (one.appearance.colour, one.appearance.dash) for kind, one in CONTENDERS.items()}
 OTHER_STYLE = ("#8a8a8a", "3 2 1 2")
 STAYED, CHURNED = "#0077bb", "#ee7733"
 _BARS = 40

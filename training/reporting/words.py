@@ -6,18 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
+from training.models.registry import CONTENDERS
 from training.selection.verdict import FEWEST_OUTCOMES, MARGIN, HorizonVerdict, Verdict
 
-METHOD_NAMES = {
-    "constant": "constant rate",
-    "recency": "recency alone",
-    "bgnbd": "BG/NBD",
-    "logistic": "logistic regression",
-    "boosting": "boosted trees",
-    "lstm": "LSTM network",
-    "average": "average of methods",
-    "blend": "fitted blend of methods",
-}
+METHOD_NAMES = {kind: contender.appearance.title for kind, contender in CONTENDERS.items()}
 NOTHING = "–"
 
 

@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from training.evaluation.metrics import LEVEL, Ranking, auroc_half_interval, log_losses
 from training.evaluation.predictions import Predictions
-from training.models.members import CONSTANT
+from training.models.contenders.constant import CONSTANT
 
 #: A churn rate this near to 0 or 1 is the reason where nothing is told apart.
 EXTREME_RATE = 0.05

@@ -18,13 +18,9 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.model import Shop
 from training.config import ModelSettings
 from training.models.calibration import Calibration
-from training.models.members import (
-    BLENDS,
-    CONSTANT,
-    KINDS,
-    LEARNING_KINDS,
-    Members,
-)
+from training.models.contenders.constant import CONSTANT
+from training.models.members import Members
+from training.models.registry import BLENDS, KINDS, LEARNING_KINDS
 from training.selection.learning import Learned, Progress, blend, learn
 from training.selection.recipe import Recipe
 from training.selection.validation import fit_calibration, validate

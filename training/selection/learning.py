@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from training.evaluation.metrics import log_losses
-from training.models.baselines import BASELINES
-from training.models.blend import BlendMembers, fit_weights, mix
-from training.models.estimator import Lesson
-from training.models.members import AVERAGE, BLENDS, LSTM, BaselineMembers, Members, NetworkMembers
+from training.models.blend import BlendMembers, mix
+from training.models.contenders.lstm import LSTM
+from training.models.estimator import TrainingRows
+from training.models.members import Members, NetworkMembers, RowMembers
+from training.models.registry import BLENDS, row_contender
 from training.selection.recipe import Recipe
 from training.selection.validation import Cells, collect_cells
 from training.tensors.dataset import Tensors, build_batches
@@ -43,10 +44,8 @@ def blend(kind: str, learned: dict[str, Learned]) -> Learned:
     parts = {part: learned[part] for part in BLENDS[kind] if part in learned}
     by_horizon = list(zip(*(part.cells for part in parts.values()), strict=True))
     told = [np.stack([of.probability for of in cells]) for cells in by_horizon]
-    if kind == AVERAGE:
-        weights = np.full((len(parts), len(told)), 1 / len(parts))
-    else:
-        weights = np.stack([fit_weights(p, cells[0].outcome) for p, cells in zip(told, by_horizon, strict=True)], 1)
+    weigh = blend_contender(kind).weigh
+    weights = np.stack([weigh(p, cells[0].outcome) for p, cells in zip(told, by_horizon, strict=True)], 1)
     mixed = [
         replace(cells[0], probability=mix(p[..., None], row[:, None])[:, 0])
         for cells, p, row in zip(by_horizon, told, weights.T, strict=True)
@@ -58,11 +57,11 @@ def _is_last(tensors: Tensors) -> np.ndarray:
     return np.arange(tensors.inputs.shape[1]) == tensors.lengths[:, None] - 1
 
 
-def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> BaselineMembers:
+def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> RowMembers:
     """The pooled steps that teach are the rows, or every customer's last step; customer by customer."""
     spec, folds, parts = recipe.spec, recipe.settings.folds, []
     for tensors in recipe.tensors(recipe.is_looked_at):
-        chosen = _is_last(tensors) if BASELINES[kind].learns_from_last_step else tensors.taught.any(axis=2)
+        chosen = _is_last(tensors) if row_contender(kind).learns_from_last_step else tensors.taught.any(axis=2)
         folds_of_rows = np.repeat(fold_of(tensors.customer_id, folds), chosen.sum(axis=1))
         parts.append((folds_of_rows, tensors.inputs[chosen], tensors.labels[chosen], tensors.taught[chosen]))
     fold_of_row, *arrays = map(np.concatenate, zip(*parts, strict=True))
@@ -71,13 +70,15 @@ def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> BaselineMember
         report(0.9 * fold / folds, f"fold {fold + 1} of {folds}")
         learned = fold_of_row != fold
         seed = recipe.settings.seed + fold
-        estimator = BASELINES[kind]()
+        estimator = row_contender(kind)()
         inputs, labels, taught = (a[learned] for a in arrays)
         estimator.fit(
-            Lesson(inputs, labels, taught, spec.feature_names, spec.churn.horizons_days, seed, spec.churn.activity)
+            TrainingRows(
+                inputs, labels, taught, spec.feature_names, spec.churn.horizons_days, seed, spec.churn.activity
+            )
         )
         estimators.append(estimator)
-    return BaselineMembers(estimators)
+    return RowMembers(estimators)
 
 
 def _fit_network(recipe: Recipe, report: Progress) -> NetworkMembers:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from training.evaluation.calibration_tests import CalibrationTest, measure_calibration
 from training.evaluation.metrics import LEVEL, Comparison, compare, compare_calibration, compare_levels
 from training.evaluation.predictions import Predictions
-from training.models.members import KINDS
+from training.models.registry import KINDS
 
 #: Validation log losses closer than this are a tie.
 TIE = 1e-4

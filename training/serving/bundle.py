@@ -26,11 +26,9 @@ from spark_jobs.contract.features import FEATURES
 from spark_jobs.contract.measures import ACTIVITY_MEASURES
 from spark_jobs.contract.windows import MOST_UNDONE_DAYS, ChurnDefinition
 from training.config import ModelSettings
-from training.models.blend import BlendMembers, files_of, read_weights
 from training.models.calibration import Calibration
-from training.models.members import BLENDS, KINDS, LSTM, BaselineMembers, Members, NetworkMembers
 from training.models.network.architecture import Architecture
-from training.models.network.served import LeanNetwork
+from training.models.registry import KINDS, rebuild_members
 from training.selection.fit import Candidate
 from training.selection.spend import SpendModel
 from training.serving.explanation import WINDOW_WEEKS, list_groups
@@ -177,33 +175,12 @@ def _rebuild(described: dict, files: Mapping[str, bytes]) -> LoadedBundle:
     if not (calibration.slope > 0).all():
         raise ValueError("calibration slopes must be positive")
     losses = [np.nan if loss is None else float(loss) for loss in described["validation_log_loss"]]
-    members = _rebuild_members(kind, count, spec, settings, files)
+    members = rebuild_members(kind, count, files, Architecture.of(spec, settings))
     typical = _read_numbers(described["typical"], len(spec.features))
     evidence = _read_evidence(files[EVIDENCE], spec)
     candidate = Candidate(kind, spec, members, calibration, typical, np.array(losses), evidence)
     trained_through = date.fromisoformat(described["trained_through"])
     return LoadedBundle(str(described["shop"]), trained_through, candidate, _read_spend(spec, files))
-
-
-def _rebuild_members(
-    kind: str, count: int, spec: TensorSpec, settings: ModelSettings, files: Mapping[str, bytes]
-) -> Members:
-    if kind in BLENDS:
-        weights = read_weights(files, BLENDS[kind], len(spec.churn.horizons_days))
-        parts = {part: _rebuild_members(part, count, spec, settings, files_of(part, files)) for part in weights}
-        return BlendMembers(parts, np.stack(list(weights.values())))
-    if kind != LSTM:
-        return BaselineMembers.from_files(kind, count, files)
-    return NetworkMembers.from_files(_build_network(Architecture.of(spec, settings)), count, files)
-
-
-def _build_network(architecture: Architecture):
-    """The LSTM without TensorFlow; what stands in its place for an ablation with it."""
-    if architecture.cell == "lstm":
-        return LeanNetwork(architecture)
-    from training.models.network.network import ChurnNetwork
-
-    return ChurnNetwork(architecture)
 
 
 def _read_churn(values: dict) -> ChurnDefinition:

@@ -18,7 +18,6 @@ from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake.store import Lake
 from tests.training.series import day, draw_shop_series, make_shop
 from training.config import ModelSettings
-from training.models.baselines import BASELINES
 from training.tensors.series import Series, truncate
 
 SHOP, SETTINGS = make_shop(), ModelSettings(folds=2)
@@ -32,7 +31,7 @@ LINE = next(of for of in list_variants(SHOP, SETTINGS) if of.kind == "linear")
 def lines():
     let_lines_stand()
     yield
-    del BASELINES[StraightLine.kind]
+    del CONTENDERS[StraightLine.kind]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -106,6 +107,16 @@ def test_what_people_look_at_changes_no_key(project, path):
     assert find_changed(project, path, (project / path).read_text() + "\nNEW_COLOUR = 'red'\n") == set()
 
 
+def test_a_contenders_name_and_colour_change_no_key(project):
+    path = "training/models/contenders/logistic.py"
+    source = (project / path).read_text()
+    assert (
+        find_changed(project, path, re.sub(r'= Appearance\("[^"]+", "[^"]+"', '= Appearance("LR", "red"', source))
+        == set()
+    )
+    assert find_changed(project, path, source.replace("order = 4", "order = 40")) == {"scores", "model"}
+
+
 @pytest.mark.parametrize(
     ("path", "changed"),
     [
@@ -114,7 +125,7 @@ def test_what_people_look_at_changes_no_key(project, path):
         ("spark_jobs/customer_day.py", {"days"}),
         ("spark_jobs/contract/windows.py", {"series", "model"}),
         ("training/tensors/grid.py", {"scores", "model"}),
-        ("training/models/bgnbd.py", {"scores", "model"}),
+        ("training/models/contenders/bgnbd.py", {"scores", "model"}),
         ("training/evaluation/metrics.py", {"model"}),
         ("training/serving/reason_choice.py", {"scores"}),
     ],

@@ -14,7 +14,7 @@ from infra.bench.ablation_results import Row, write_results
 from spark_jobs.contract.shop.model import Contact
 from tests.training.series import day, make_shop
 from training.evaluation.predictions import Predictions, measure
-from training.models.members import KINDS
+from training.models.registry import KINDS
 from training.reporting import charts
 from training.reporting.ablation import read_ablation
 from training.reporting.drawing import Frame

@@ -15,10 +15,11 @@ from tests.training.series import PURCHASE, day, draw_shop_series, make_series, 
 from training.config import ModelSettings
 from training.evaluation.log_odds import logit, sigmoid
 from training.evaluation.metrics import log_losses
-from training.models.baselines import BASELINES
 from training.models.calibration import Calibration
-from training.models.estimator import Lesson
-from training.models.members import BLENDS, CONSTANT, KINDS, BaselineMembers
+from training.models.contenders.constant import CONSTANT
+from training.models.estimator import TrainingRows
+from training.models.members import RowMembers
+from training.models.registry import BLENDS, KINDS, row_contender
 from training.selection.fit import fit_candidates
 from training.selection.recipe import Recipe
 from training.selection.validation import Cells, collect_cells, fit_calibration, validate
@@ -63,7 +64,7 @@ def test_a_method_of_one_activity_looks_at_that_of_the_labels(kind, activity, me
     tensors = spec.build(series, AS_OF)
     inputs, lengths = tensors.inputs, tensors.lengths
     is_own = np.array([feature.measure == measure or feature.op == "age" for feature in spec.features])
-    for told_by in (members, BaselineMembers.from_files(kind, members.count, members.to_files())):
+    for told_by in (members, RowMembers.from_files(row_contender(kind), members.count, members.to_files())):
         p = told_by.predict_last(inputs, lengths)
         assert np.array_equal(told_by.predict_last(np.where(is_own, inputs, 1), lengths), p)
         assert not np.array_equal(told_by.predict_last(np.where(is_own, 1, inputs), lengths), p)
@@ -74,7 +75,9 @@ def test_a_method_of_one_activity_from_before_it_was_kept_still_says_the_same(ki
     tensors, files = TensorSpec.of(SHOP, SETTINGS).build(series, AS_OF), candidates[kind].members.to_files()
     former = {name: json.loads(content) for name, content in files.items()}
     assert {content.pop("activity") for content in former.values()} == {"purchase"}
-    loaded = BaselineMembers.from_files(kind, SETTINGS.folds, {n: json.dumps(c).encode() for n, c in former.items()})
+    loaded = RowMembers.from_files(
+        row_contender(kind), SETTINGS.folds, {n: json.dumps(c).encode() for n, c in former.items()}
+    )
     told, before = (of.predict_last(tensors.inputs, tensors.lengths) for of in (loaded, candidates[kind].members))
     assert np.array_equal(told, before)
 
@@ -108,9 +111,9 @@ def _fit_member_zero(recipe: Recipe, kind: str) -> dict[str, bytes]:
         rows.append(tensors.inputs[teaches])
         labels.append(tensors.labels[teaches])
         taught.append(tensors.taught[teaches])
-    model = BASELINES[kind]()
+    model = row_contender(kind)()
     arrays = map(np.concatenate, (rows, labels, taught))
-    model.fit(Lesson(*arrays, recipe.spec.feature_names, recipe.spec.churn.horizons_days, SETTINGS.seed))
+    model.fit(TrainingRows(*arrays, recipe.spec.feature_names, recipe.spec.churn.horizons_days, SETTINGS.seed))
     return {f"member_0_{name}": content for name, content in model.to_files().items()}
 
 

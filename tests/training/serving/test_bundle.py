@@ -19,7 +19,7 @@ from spark_jobs.contract.errors import ChurnError
 from tests.training.candidates import draw_candidate
 from tests.training.series import make_shop
 from training.config import ModelSettings
-from training.models.members import KINDS
+from training.models.registry import KINDS
 from training.serving import bundle
 from training.serving.bundle import load_bundle, write_bundle
 

@@ -14,7 +14,9 @@ from spark_jobs.contract.reason_words import BASE_RATE
 from tests.training.candidates import draw_candidate
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training.config import ModelSettings
-from training.models.members import BLEND, LSTM, NetworkMembers
+from training.models.contenders.blend import BLEND
+from training.models.contenders.lstm import LSTM
+from training.models.members import NetworkMembers
 from training.models.network.served import LeanNetwork
 from training.selection.fit import Candidate, fit_candidates
 from training.serving.explanation import (

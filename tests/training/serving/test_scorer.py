@@ -22,7 +22,8 @@ from tests.conftest import ROOT
 from tests.training.candidates import draw_candidate
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training.config import ModelSettings
-from training.models.members import KINDS, LSTM
+from training.models.contenders.lstm import LSTM
+from training.models.registry import KINDS
 from training.serving.bundle import LoadedBundle
 from training.serving.explanation import learn_evidence
 from training.serving.scorer import Scorer, expect_spend, load_scorer

@@ -19,10 +19,10 @@ from spark_jobs.contract.errors import ChurnError
 from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
 from training.config import ModelSettings
 from training.evaluation.metrics import log_losses
-from training.models.baselines import BASELINES
-from training.models.estimator import Lesson
+from training.models.estimator import TrainingRows
 from training.models.network.network import CELLS, Architecture, ChurnNetwork
 from training.models.network.trainer import Trainer, masked_log_loss
+from training.models.registry import row_contender
 from training.selection.fit import fit_candidates
 from training.tensors.dataset import Tensors, TensorSpec
 from training.tensors.outcomes import take_outcomes
@@ -222,9 +222,9 @@ def learn_and_measure(mask) -> float:
     tensors = spec.build(truncate(series, cutoff), cutoff)
     taught = mask(tensors)
     rows = taught.any(axis=2)
-    model = BASELINES["logistic"]()
+    model = row_contender("logistic")()
     cells = (values[rows] for values in (tensors.inputs, tensors.labels, taught))
-    model.fit(Lesson(*cells, spec.feature_names, shop.churn.horizons_days, seed=0))
+    model.fit(TrainingRows(*cells, spec.feature_names, shop.churn.horizons_days, seed=0))
     outcomes = take_outcomes(series, cutoff, shop)
     counted = np.flatnonzero(outcomes.active[:, 1])
     then = spec.build(truncate(series.take(pa.array(counted)), cutoff), cutoff)

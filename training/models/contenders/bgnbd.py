@@ -24,7 +24,16 @@ from scipy.optimize import minimize
 from scipy.special import digamma, expit, gammaln
 
 from spark_jobs.contract.errors import ChurnError
-from training.models.estimator import ACTIVITY_FEATURES, Lesson, check_rows, read_activity, read_json, read_names
+from training.models.contender import Appearance
+from training.models.estimator import (
+    ACTIVITY_FEATURES,
+    RowContender,
+    TrainingRows,
+    check_rows,
+    read_activity,
+    read_json,
+    read_names,
+)
 
 WEEK_DAYS = 7.0
 #: Pulls the parameters' logarithms to 0, as one customer in thousands would: some shops' optimum lies at infinity.
@@ -41,12 +50,14 @@ class Histories(NamedTuple):
     T: np.ndarray
 
 
-class BgNbd:
+class BgNbd(RowContender):
     """BG/NBD for all horizons at once; kept as one JSON file of four parameters."""
 
-    kind: ClassVar[str] = "bgnbd"
+    kind = "bgnbd"
+    order = 3
+    appearance: ClassVar[Appearance] = Appearance("BG/NBD", "#cc3311", "3 2")
     #: A whole history is one observation, so it learns from every customer's last step, labelled or not.
-    learns_from_last_step: ClassVar[bool] = True
+    learns_from_last_step = True
 
     def __init__(self) -> None:
         self.feature_names: list[str] = []
@@ -54,10 +65,10 @@ class BgNbd:
         self.activity = "purchase"
         self.parameters = np.ones(4)
 
-    def fit(self, lesson: Lesson) -> None:
-        self.feature_names, self.horizons_days = list(lesson.feature_names), tuple(lesson.horizons_days)
-        self.activity = lesson.activity
-        self.parameters, _ = fit_parameters(read_histories(lesson.rows, self.feature_names, self.activity))
+    def fit(self, data: TrainingRows) -> None:
+        self.feature_names, self.horizons_days = list(data.feature_names), tuple(data.horizons_days)
+        self.activity = data.activity
+        self.parameters, _ = fit_parameters(read_histories(data.rows, self.feature_names, self.activity))
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         check_rows(rows, len(self.feature_names))

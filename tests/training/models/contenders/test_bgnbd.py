@@ -14,8 +14,15 @@ from spark_jobs.contract.errors import ChurnError
 from tests.conftest import ROOT
 from tests.training.series import PURCHASE, day, make_series, make_shop
 from training.config import ModelSettings
-from training.models.bgnbd import BgNbd, Histories, fit_parameters, log_likelihood, read_histories, tell_churn
-from training.models.estimator import Lesson
+from training.models.contenders.bgnbd import (
+    BgNbd,
+    Histories,
+    fit_parameters,
+    log_likelihood,
+    read_histories,
+    tell_churn,
+)
+from training.models.estimator import TrainingRows
 from training.tensors.dataset import TensorSpec
 
 PARAMETERS = np.array([0.243, 4.414, 0.793, 2.426])  # r, alpha, a, b: table 2 of Fader, Hardie and Lee (2005)
@@ -39,7 +46,7 @@ def cdnow() -> np.ndarray:
 
 def fit(rows: np.ndarray) -> BgNbd:
     model, nothing = BgNbd(), np.zeros((len(rows), 3))
-    model.fit(Lesson(rows, nothing, nothing, SPEC.feature_names, (30, 60, 90), 7))
+    model.fit(TrainingRows(rows, nothing, nothing, SPEC.feature_names, (30, 60, 90), 7))
     return model
 
 

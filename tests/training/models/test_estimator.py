@@ -11,26 +11,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from spark_jobs.contract.errors import ChurnError
-from training.models.baselines import BASELINES, BgNbd, Boosting, Constant, Logistic, Recency
-from training.models.estimator import Lesson
+from tests.training.models.rows import draw_rows, fit
+from training.models.contenders.logistic import Logistic
+from training.models.registry import row_contender
 
-NAMES = ["spend", "days_since_purchase", "age", "constant"]
 KINDS = ["constant", "recency", "logistic", "boosting"]
-
-
-def draw_rows(n: int = 3000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, labels of two horizons that all inputs but the constant matter for, and all of them taught."""
-    rng = np.random.default_rng(seed)
-    rows = np.column_stack([rng.normal(size=n), rng.exponential(2, n), rng.normal(3, 2, n), np.ones(n)])
-    score = rows[:, 0] + 0.8 * rows[:, 1] - 0.3 * rows[:, 2]
-    labels = np.column_stack([rng.random(n) < 1 / (1 + np.exp(-(score - shift))) for shift in (0.0, 1.0)])
-    return rows.astype(np.float32), labels.astype(np.float32), np.ones((n, 2), np.float32)
-
-
-def fit(kind: str, rows, labels, taught, names=NAMES, seed: int = 7):
-    model = BASELINES[kind]()
-    model.fit(Lesson(rows, labels, taught, names, (30, 60)[: labels.shape[1]], seed))
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -67,24 +52,6 @@ def test_recency_looks_at_the_days_since_the_last_purchase_only():
     assert (np.diff(model.predict(rows)[order, 0]) >= 0).all(), "the longer ago, the riskier: so the labels were drawn"
     with pytest.raises(ChurnError, match="days_since_purchase"):
         fit("recency", rows, labels, taught, names=["a", "b", "c", "d"])
-
-
-def test_boosting_learns_what_no_line_can_tell():
-    rng = np.random.default_rng(1)
-    rows = rng.normal(size=(4000, 4)).astype(np.float32)
-    labels = (rows[:, :1] * rows[:, 1:2] > 0).astype(np.float32)
-    auroc = {}
-    for kind in ("logistic", "boosting"):
-        model = fit(kind, rows[:3000], labels[:3000], np.ones((3000, 1)))
-        auroc[kind] = roc_auc_score(labels[3000:, 0], model.predict(rows[3000:])[:, 0])
-    assert auroc["boosting"] > 0.95
-    assert auroc["logistic"] < 0.6
-
-
-def test_boosting_stops_before_it_learns_noise_by_heart():
-    rng = np.random.default_rng(1)
-    rows, labels = rng.normal(size=(2000, 4)).astype(np.float32), rng.integers(0, 2, (2000, 1)).astype(np.float32)
-    assert fit("boosting", rows, labels, np.ones((2000, 1))).predict(rows).std() < 0.05
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
@@ -124,7 +91,7 @@ def test_one_class_gives_the_smoothed_rate(kind, label, rate):
     labels[:, 1] = label
     model = fit(kind, rows, labels, taught)
     assert model.predict(rows)[:, 1] == pytest.approx(rate)
-    assert np.array_equal(BASELINES[kind].from_files(model.to_files()).predict(rows), model.predict(rows))
+    assert np.array_equal(row_contender(kind).from_files(model.to_files()).predict(rows), model.predict(rows))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -163,7 +130,7 @@ def test_files_are_json_and_bring_back_the_same_model(kind, fitted):
     rows, *_ = draw_rows(seed=2)
     files = fitted[kind].to_files()
     assert all(name.endswith(".json") and json.loads(content) for name, content in files.items())
-    again = BASELINES[kind].from_files(files)
+    again = row_contender(kind).from_files(files)
     assert np.array_equal(again.predict(rows), fitted[kind].predict(rows))
     assert again.to_files().keys() == files.keys()
 
@@ -180,7 +147,7 @@ def test_the_same_seed_gives_the_same_bytes(kind, fitted):
 def test_a_file_that_is_something_else_is_a_clean_error(kind, content, fitted):
     for name in fitted[kind].to_files():
         with pytest.raises(ChurnError, match="train again"):
-            BASELINES[kind].from_files({**fitted[kind].to_files(), name: content})
+            row_contender(kind).from_files({**fitted[kind].to_files(), name: content})
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -190,7 +157,7 @@ def test_missing_and_cut_off_files_are_clean_errors(kind, fitted):
         others = {other: files[other] for other in files if other != name}
         for damaged in (others, {**others, name: content[: len(content) // 2]}):
             with pytest.raises(ChurnError, match="train again"):
-                BASELINES[kind].from_files(damaged)
+                row_contender(kind).from_files(damaged)
 
 
 @pytest.mark.parametrize(
@@ -211,73 +178,3 @@ def test_a_line_of_unusable_numbers_is_a_clean_error(key, value, fitted):
     content["lines"][1][key] = value
     with pytest.raises(ChurnError, match=r"logistic\.json is damaged"):
         Logistic.from_files({"logistic.json": json.dumps(content).encode()})
-
-
-TREE = ("learner", "gradient_booster", "model", "trees", 0)
-LEARNER = ("learner", "learner_model_param")
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ((*TREE, "left_children", 0), 10**6),
-        ((*TREE, "left_children", 0), -5),
-        ((*TREE, "right_children", 0), 0),
-        ((*TREE, "right_children", 0), 1),  # the left child once more
-        ((*TREE, "right_children"), []),
-        ((*TREE, "parents", 1), -1),
-        ((*TREE, "split_indices", 0), 4),
-        ((*TREE, "split_indices", 0), -1),
-        ((*TREE, "split_conditions", 0), 1e999),
-        ((*TREE, "split_type", 0), 1),
-        ((*TREE, "categories"), [1]),
-        ((*TREE, "categories_nodes"), [1] * 50),
-        ((*TREE, "tree_param", "num_nodes"), "99999999"),
-        ((*TREE, "tree_param", "size_leaf_vector"), "-3"),
-        ((*TREE, "id"), 7),
-        (("learner", "gradient_booster", "model", "trees"), []),
-        (("learner", "gradient_booster", "model", "tree_info", 0), 9),
-        (("learner", "gradient_booster", "model", "iteration_indptr", 1), 99),
-        (("learner", "gradient_booster", "model", "gbtree_model_param", "num_trees"), "9999"),
-        (("learner", "gradient_booster", "name"), "gblinear"),
-        (("learner", "objective", "name"), "reg:squarederror"),
-        ((*LEARNER, "num_class"), "9999999"),
-        ((*LEARNER, "num_target"), "-3"),
-        ((*LEARNER, "num_feature"), "3"),
-        ((*LEARNER, "base_score"), "-3"),
-        (("learner",), 3),
-    ],
-    ids=lambda value: ".".join(map(str, value[-3:])) if isinstance(value, tuple) else None,
-)
-def test_trees_that_lead_astray_never_reach_xgboost(path, value, fitted):
-    """Most of these end the process, or read foreign memory, where xgboost gets to see them."""
-    files = fitted["boosting"].to_files()
-    content = json.loads(files["trees_1.json"])
-    inner = content
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = value
-    with pytest.raises(ChurnError, match=r"boosting\.json is damaged"):
-        Boosting.from_files({**files, "trees_1.json": json.dumps(content).encode()})
-
-
-def test_a_child_counted_from_the_end_never_reaches_xgboost(fitted):
-    """Its parent agrees with it, as numpy counts; xgboost would read what lies before the tree."""
-    files = fitted["boosting"].to_files()
-    content = json.loads(files["trees_0.json"])
-    tree = content["learner"]["gradient_booster"]["model"]["trees"][0]
-    tree["left_children"][0] -= len(tree["left_children"])
-    with pytest.raises(ChurnError, match=r"boosting\.json is damaged"):
-        Boosting.from_files({**files, "trees_0.json": json.dumps(content).encode()})
-
-
-def test_trees_of_another_width_and_unlikely_rates_are_clean_errors(fitted):
-    files = fitted["boosting"].to_files()
-    for change in ({"feature_names": ["a", "b"]}, {"rates": []}, {"rates": [1.5, None]}, {"rates": ["x", None]}):
-        content = json.loads(files["boosting.json"]) | change
-        with pytest.raises(ChurnError, match="train again"):
-            Boosting.from_files({**files, "boosting.json": json.dumps(content).encode()})
-
-
-def test_baselines_stand_simplest_first():
-    assert list(BASELINES.values()) == [Constant, Recency, BgNbd, Logistic, Boosting]

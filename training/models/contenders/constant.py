@@ -1,0 +1,58 @@
+"""The churn rate of the horizon for everybody: what a method without any knowledge of customers is worth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from training.models.contender import Appearance
+from training.models.estimator import (
+    RowContender,
+    TrainingRows,
+    check_rows,
+    read_json,
+    read_names,
+    read_rate,
+    smooth_rate,
+)
+
+CONSTANT = "constant"
+
+
+class Constant(RowContender):
+    """The same probability for everybody, per horizon: the smoothed rate of the rows that teach it."""
+
+    kind = CONSTANT
+    order = 1
+    appearance: ClassVar[Appearance] = Appearance("constant rate", "#bbbbbb", "1 5")
+
+    def __init__(self) -> None:
+        self.feature_names: list[str] = []
+        self.rates: list[float] = []
+
+    def fit(self, data: TrainingRows) -> None:
+        self.feature_names = list(data.feature_names)
+        self.rates = [smooth_rate(data.labels[of, h]) for h, of in enumerate(data.taught_rows())]
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        check_rows(rows, len(self.feature_names))
+        return np.tile(self.rates, (len(rows), 1))
+
+    def to_files(self) -> dict[str, bytes]:
+        content = {"feature_names": self.feature_names, "rates": self.rates}
+        return {f"{self.kind}.json": json.dumps(content, indent=1).encode()}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Constant:
+        def read(content: dict) -> Constant:
+            model = cls()
+            model.feature_names = read_names(content)
+            model.rates = [read_rate(rate) for rate in content["rates"]]
+            if not model.rates:
+                raise ValueError("no horizons")
+            return model
+
+        return read_json(files, f"{cls.kind}.json", read)

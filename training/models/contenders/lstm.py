@@ -1,0 +1,36 @@
+"""The LSTM over all steps of a history: models/network/ builds, trains and serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from training.models.contender import Appearance, Contender
+from training.models.members import NetworkMembers
+from training.models.network.architecture import Architecture
+from training.models.network.served import LeanNetwork
+
+if TYPE_CHECKING:
+    from training.models.network.network import ChurnNetwork
+
+LSTM = "lstm"
+
+
+class Lstm(Contender):
+    kind = LSTM
+    order = 6
+    appearance: ClassVar[Appearance] = Appearance("LSTM network", "#0077bb", "12 2")
+
+    @staticmethod
+    def rebuild_members(count: int, files: Mapping[str, bytes], architecture: Architecture) -> NetworkMembers:
+        """Raises ChurnError where the weights are not this architecture's."""
+        return NetworkMembers.from_files(build_network(architecture), count, files)
+
+
+def build_network(architecture: Architecture) -> ChurnNetwork | LeanNetwork:
+    """The LSTM without TensorFlow; what stands in its place for an ablation with it."""
+    if architecture.cell == "lstm":
+        return LeanNetwork(architecture)
+    from training.models.network.network import ChurnNetwork
+
+    return ChurnNetwork(architecture)
