@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.measures import available_measures
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import (
@@ -48,6 +49,7 @@ from training.monitoring.findings import BLOCK, OK, Finding
 from training.monitoring.inputs import monitor_inputs
 from training.monitoring.stability import check_bands, check_labels, check_scores
 from training.monitoring.volume import check_eligible
+from training.tensors.money import MEASURES
 
 
 def monitor_customers(lake: Lake, as_of: date) -> Finding:
@@ -92,8 +94,9 @@ def look(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[Find
         monitor_customers(lake, as_of),
         *monitor_days(days, shop, as_of, known, find_whole_logs(lake, shop, as_of)),
     ]
-    if "purchases" in shop.sources:
-        findings += [*monitor_largest(lake, shop, as_of, known), monitor_refunds(lake, shop, as_of)]
+    findings += monitor_largest(lake, shop, as_of, known)
+    if set(MEASURES) <= {measure.name for measure in available_measures(shop.mapped_columns)}:
+        findings.append(monitor_refunds(lake, shop, as_of))
     if found := warehouse.model_for(shop, as_of):
         findings += monitor_inputs(lake, shop, as_of, found[0])
         findings += monitor_scores(lake, warehouse, shop, as_of, found[0])

@@ -14,6 +14,7 @@ from training.config import ModelSettings
 from training.models.contenders.logistic import Line, Logistic
 from training.models.contenders.lstm import LSTM
 from training.models.estimator import TrainingRows
+from training.models.registry import CONTENDERS
 from training.selection.fit import Candidate, make_candidate
 from training.selection.learning import learn
 from training.selection.recipe import Recipe

@@ -27,8 +27,6 @@ from training.tensors.series import Series
 COUNTS = {name: log.counted_by for name, log in LOGS.items()}
 #: What is compared by its median over the customers of a day: a sum, and what it is divided by.
 VALUES = {subject: ratio for log in LOGS.values() for subject, ratio in log.typical.items()}
-#: What one customer's day may have too much of.
-LARGEST = {measure: subject for log in LOGS.values() for measure, subject in log.largest.items()}
 #: What the codes of reasons begin with that speak of a whole file.
 FILE_REASONS = "file_"
 
@@ -91,16 +89,19 @@ def _monitor_volumes(days: pd.DataFrame, shop: Shop, as_of: date, known: date | 
 
 def monitor_largest(lake: Lake, shop: Shop, as_of: date, known: date | None) -> list[Finding]:
     """The largest purchases and the largest refund of one customer that day, beside those of the weeks before."""
+    subjects = {measure: subject for log in shop.sources for measure, subject in LOGS[log].largest.items()}
+    if not subjects:
+        return []
     deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= (known or as_of).isoformat()]
     first = as_of - timedelta(weeks=USUAL_WEEKS)
     is_inside = (pc.field("event_day") >= pa.scalar(first)) & (pc.field("event_day") <= pa.scalar(as_of))
-    columns = ["customer_id", "event_day", *LARGEST]
+    columns = ["customer_id", "event_day", *subjects]
     rows = lake.dataset(CUSTOMER_DAY, deliveries).to_table(columns=columns, filter=is_inside)
-    days = rows.group_by(["customer_id", "event_day"]).aggregate([(name, "sum") for name in LARGEST])
+    days = rows.group_by(["customer_id", "event_day"]).aggregate([(name, "sum") for name in subjects])
     is_today = pc.equal(days["event_day"], pa.scalar(as_of))
     today, before = days.filter(is_today), days.filter(pc.invert(is_today))
     findings = []
-    for name, subject in LARGEST.items():
+    for name, subject in subjects.items():
         values = today[f"{name}_sum"].cast(pa.float64()).to_numpy()
         customer = today["customer_id"][int(values.argmax())].as_py() if len(values) else None
         usual = before[f"{name}_sum"].cast(pa.float64()).to_numpy().max(initial=0.0)

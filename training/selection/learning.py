@@ -13,7 +13,7 @@ from training.models.blend import BlendMembers, mix
 from training.models.contenders.lstm import LSTM
 from training.models.estimator import TrainingRows
 from training.models.members import Members, NetworkMembers, RowMembers
-from training.models.registry import BLENDS, row_contender
+from training.models.registry import BLENDS, blend_contender, row_contender
 from training.selection.recipe import Recipe
 from training.selection.validation import Cells, collect_cells
 from training.tensors.dataset import Tensors, build_batches

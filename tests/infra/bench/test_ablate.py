@@ -18,6 +18,7 @@ from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake.store import Lake
 from tests.training.series import day, draw_shop_series, make_shop
 from training.config import ModelSettings
+from training.models.registry import CONTENDERS
 from training.tensors.series import Series, truncate
 
 SHOP, SETTINGS = make_shop(), ModelSettings(folds=2)
