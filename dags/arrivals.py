@@ -20,7 +20,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from spark_jobs.contract.arrivals import has_arrived, is_due
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
-from spark_jobs.contract.shop.model import Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import Source
 
 
 def list_paths(source: Source) -> list[str]:

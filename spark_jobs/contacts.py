@@ -20,7 +20,8 @@ from spark_jobs.cleaning import merges
 from spark_jobs.cleaning.contact_log import read_contacts
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop.model import Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.contract.warehouse_tables import CONTACTS
 from spark_jobs.lake.store import Lake
 from spark_jobs.raw.hashing import make_hasher

@@ -2,7 +2,7 @@
 
 At every cut-off the recipe runs as on that evening: the gate decides, on days that were over by then, which kind is
 promoted; every kind is trained on the series that was published for the cut-off; the eligible are scored. Outcomes
-come from the series of --data-until. Who counts for a metric is told in evaluate.py.
+come from the series of --data-until. Who counts for a metric: evaluation/predictions.py.
 
     python -m training.backtest --shop SHOP.toml --cutoffs 2011-05-01,2011-06-01 --data-until 2011-09-06 --out DIR
 

@@ -12,7 +12,8 @@ from infra.local.environment import JOBS_PYTHON, ROOT
 from spark_jobs.contract.arrivals import find_delivery_day
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop.model import Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import Source
 
 DEMO_SHOPS = ROOT / "infra" / "demo"
 

@@ -9,7 +9,8 @@ from spark_jobs.checking.findings import Findings
 from spark_jobs.cleaning.contact_log import read_contacts
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop.model import Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.runtime.console import PlainConsole
 
 

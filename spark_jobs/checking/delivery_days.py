@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs.checking.findings import SHARE_TO_MEND, Findings
 from spark_jobs.checking.judged_log import JudgedLog
-from spark_jobs.contract.shop.model import DeliveryDay
+from spark_jobs.contract.shop.source import DeliveryDay
 from spark_jobs.runtime.console import PlainConsole
 from spark_jobs.runtime.frames import first_row
 

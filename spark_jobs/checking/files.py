@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from spark_jobs.cleaning.accounts import Tally
 from spark_jobs.cleaning.records import BROKEN_FILE
 from spark_jobs.cleaning.refusals import count_refused, describe_refused, name_some, say_renamed
-from spark_jobs.contract.shop.model import Source
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.columns import FileColumns, find_other_keys
 from spark_jobs.raw.reader import FILE_FAULTS
 from spark_jobs.runtime.console import PlainConsole

@@ -19,7 +19,8 @@ from spark_jobs.contract.arrivals import find_delivery_day
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop.model import Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.raw.columns import FileColumns, inspect_files
 from spark_jobs.raw.reader import Intake, RawRecord, read_records

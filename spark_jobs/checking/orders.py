@@ -1,7 +1,6 @@
 """Which columns does a shop write on the first line of an order only? A rule on such a column misses the other lines.
 
-Exports of orders, one line an article, often give what belongs to the order (its status, its currency) once. Helper of
-shop_check.py. Pure.
+Exports of orders, one line an article, often give what belongs to the order (its status, its currency) once.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from itertools import islice
 
 from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.judged_log import JudgedLog
-from spark_jobs.contract.shop.model import Source
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.reader import Intake, read_records
 
 #: So many records, of so many files, show it.

@@ -1,6 +1,6 @@
 """In which format does a shop write its times? Deduced from the values, tried on them, and proposed for event_at.
 
-Helper of shop_check.py. A column that holds two spellings is told as such: no single format would read it.
+A column that holds two spellings is told as such: no single format would read it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from spark_jobs.cleaning.mapping import parse_instant
-from spark_jobs.contract.shop.model import ColumnMapping
+from spark_jobs.contract.shop.source import ColumnMapping
 from spark_jobs.contract.shop.time_patterns import EPOCH_UNITS_US, find_pattern_fault
 from spark_jobs.raw.reader import Intake, read_records
 from spark_jobs.runtime.frames import first_row

@@ -12,7 +12,8 @@ from spark_jobs.cleaning.mapping import EITHER_POINT
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.logs.purchases import say_returns
 from spark_jobs.contract.rejections import explain, say_point
-from spark_jobs.contract.shop.model import NUMBERS, Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import NUMBERS, Source
 
 #: A record or two of these are worth a word: the one slip that is left may be worth more than all others together.
 RARE = {"quantity_too_large", "amount_too_large", "amount_implausible", "number_ambiguous"}

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from spark_jobs.cleaning.deliveries import list_files
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.rejections import explain
-from spark_jobs.contract.shop.model import Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.reader import Intake, read_records
 
 

@@ -17,7 +17,8 @@ from spark_jobs.cleaning.accounts import with_duplicates
 from spark_jobs.cleaning.drafting import Outcome
 from spark_jobs.cleaning.plan import CleaningPlan
 from spark_jobs.cleaning.repeats import PLACE, Conflicts, count_conflicts, find_identities, find_repeats
-from spark_jobs.contract.shop.model import Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.lake.run_folder import rewrite_file
 from spark_jobs.lake.store import Draft, Lake
 from spark_jobs.runtime.frames import first_row

@@ -21,7 +21,8 @@ from spark_jobs.cleaning.mapping import (
     parse_instant,
 )
 from spark_jobs.contract.logs import LOGS
-from spark_jobs.contract.shop.model import Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import Source
 
 BOT = "bot_rate"
 COMMA = "decimal_comma"  # beside the reason that the value gets for being no number

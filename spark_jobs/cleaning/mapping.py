@@ -13,7 +13,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.logs import LOGS
-from spark_jobs.contract.shop.model import NUMBERS, ColumnMapping, Condition, Source
+from spark_jobs.contract.shop.source import NUMBERS, ColumnMapping, Condition, Source
 from spark_jobs.contract.shop.time_patterns import EPOCH_UNITS_US
 from spark_jobs.raw.reader import NOTHING, SEPARATOR, raw_column
 

@@ -17,7 +17,8 @@ from spark_jobs.cleaning.log_judge import judge_of
 from spark_jobs.cleaning.plan import CleaningPlan, Delivery
 from spark_jobs.cleaning.plausible import IMPLAUSIBLE
 from spark_jobs.cleaning.repeats import mark_of
-from spark_jobs.contract.shop.model import DeliveryDay, Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import DeliveryDay, Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.raw import reader as raw
 from spark_jobs.raw.hashing import Hasher

@@ -15,7 +15,7 @@ from spark_jobs.cleaning.accounts import Tally
 from spark_jobs.cleaning.plan import CleaningPlan
 from spark_jobs.cleaning.records import BROKEN_FILE
 from spark_jobs.contract.rejections import REASONS
-from spark_jobs.contract.shop.model import Source
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.columns import FileColumns, find_other_keys, inspect_files
 from spark_jobs.raw.reader import FILE_FAULTS, Intake
 

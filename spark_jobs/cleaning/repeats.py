@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.errors import AuditError
-from spark_jobs.contract.shop.model import Source
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.raw.hashing import HASH_HEX_DIGITS
 from spark_jobs.runtime.frames import first_row

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.shop.model import DeliveryDay, Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import DeliveryDay, Source
 
 
 def is_due(shop: Shop, log: str, day: date) -> bool:

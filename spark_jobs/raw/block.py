@@ -1,4 +1,4 @@
-"""Consecutive records of a raw file, in columns: what the readers of raw files give. Helper of `raw.py`."""
+"""Consecutive records of a raw file, in columns: what the readers of raw files give."""
 
 from __future__ import annotations
 

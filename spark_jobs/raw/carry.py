@@ -1,4 +1,4 @@
-"""Values that a shop writes on the first line of an order only, carried down to its other lines. Helper of `raw.py`."""
+"""Values that a shop writes on the first line of an order only, carried down to its other lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from spark_jobs.contract.shop.model import Source
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.block import Block
 
 

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import pyarrow.fs
 
-from spark_jobs.contract.shop.model import Source
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.block import Block
 from spark_jobs.raw.layout import Match, describe_refusal, has_no_header, suggest_layout
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs
 
-from spark_jobs.contract.shop.model import Source
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.block import Block, RawRecord, make_block, null_where
 from spark_jobs.raw.layout import ObjectColumns
 from spark_jobs.raw.text import is_decoded

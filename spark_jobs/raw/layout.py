@@ -1,4 +1,4 @@
-"""Which column of a file is which raw column of the mapping. Pure, no I/O. Helper of `raw.py`.
+"""Which column of a file is which raw column of the mapping. Pure, no I/O.
 
 A name that is written otherwise (case, blanks, underscores, a byte-order mark, composed or decomposed letters) is the
 same name where no other column of the file could be meant. A source may list further layouts; a file has the first
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from spark_jobs.contract.shop.model import Layout, Source
+from spark_jobs.contract.shop.source import Layout, Source
 
 MOST_NAMES = 12  # of those that a message lists
 #: A number, a time or an address is no column's name, but somebody's.

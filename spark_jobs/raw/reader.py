@@ -6,10 +6,10 @@ module needs a raw customer id only to tell it to the warehouse.
 What is not a fault: a byte-order mark, CRLF, no line feed at the end, columns in another order, further columns, blanks
 round a header name, numbers where text was and the other way round (the log's own rules judge the value), gzip under
 any name, several gzip members in one file, nested JSON (it is text to the mapping), column names in another spelling or
-of a listed layout (layout.py), a delimiter that ends every line, a file without records. Of a file that is refused
-as a whole every record is read and refused, so that the accounts weigh it by what it holds. What each fault means and
-what to do about it stands in contract/rejections.py; tests/spark_jobs/raw/test_kinds.py has a verdict for each kind of
-bad input.
+of a listed layout (layout.py), a delimiter that ends every line, a file without records. Of a file that is refused as a
+whole every record is read and refused, so that the accounts weigh it by what it holds. What each fault means and what
+to do about it stands in contract/rejections.py; tests/spark_jobs/raw/test_formats.py has a verdict for each kind of bad
+input.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs
 
-from spark_jobs.contract.shop.model import Source
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.block import Block, RawRecord, make_block, null_where
 from spark_jobs.raw.carry import carry_down
 from spark_jobs.raw.format import format_of

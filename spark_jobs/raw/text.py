@@ -1,4 +1,4 @@
-"""The decompressed text of a raw file, no longer than its source allows. Helper of `raw.py`."""
+"""The decompressed text of a raw file, no longer than its source allows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.fs
 
-from spark_jobs.contract.shop.model import Limits, Source
+from spark_jobs.contract.shop.source import Limits, Source
 
 GZIP_MAGIC = b"\x1f\x8b"
 HEAD_BYTES = 512

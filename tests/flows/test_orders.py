@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spark_jobs.checking.orders import find_order_columns
-from spark_jobs.contract.shop.model import ColumnMapping, Source
+from spark_jobs.contract.shop.source import ColumnMapping, Source
 from spark_jobs.raw.block import RawRecord, make_block
 from spark_jobs.raw.carry import carry_down
 

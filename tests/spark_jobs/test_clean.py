@@ -19,7 +19,7 @@ from spark_jobs.cleaning.repeats import Conflicts
 from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import AuditError, ChurnError
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
-from spark_jobs.contract.shop.model import ColumnMapping, Source
+from spark_jobs.contract.shop.source import ColumnMapping, Source
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, PURCHASES, quarantine
 from spark_jobs.lake import publishing as lake
 from spark_jobs.lake.ledger import list_runs

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.measures import SERIES_MEASURES
-from spark_jobs.contract.shop.model import ColumnMapping, Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import ColumnMapping, Source
 from spark_jobs.contract.windows import ChurnDefinition
 
 START = date(2024, 1, 1)

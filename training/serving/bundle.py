@@ -8,7 +8,7 @@
     metrics.json    what the gate measured
     model_card.md   the same for people
 
-Loading compares every hash before it parses a file (sealed.py). It builds the architecture in code and
+Loading compares every hash before it parses a file (integrity.py). It builds the architecture in code and
 never unpickles, evaluates or imports anything that a bundle names.
 """
 

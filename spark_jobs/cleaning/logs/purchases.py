@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from spark_jobs.cleaning.log_judge import LogJudge
 from spark_jobs.cleaning.mapping import mapped_number, mapped_text
 from spark_jobs.cleaning.plausible import IMPLAUSIBLE
-from spark_jobs.contract.shop.model import Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import Source
 
 QUANTITY, PRICE, RATE, AMOUNT = "decimal(18,3)", "decimal(18,6)", "decimal(18,8)", "decimal(18,2)"
 #: Larger lines are rejected, so that the sums of customer_day keep within their types: ten thousand such lines of a

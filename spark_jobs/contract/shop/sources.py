@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import fields, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from spark_jobs.contract.formats import FORMATS
-from spark_jobs.contract.log import KIND, TIME
 from spark_jobs.contract.logs import LOGS
-from spark_jobs.contract.shop.model import (
-    NUMBERS,
-    TESTS,
-    ColumnMapping,
-    Condition,
-    DeliveryDay,
-    Layout,
-    Limits,
-    Rejection,
-    Source,
-)
-from spark_jobs.contract.shop.time_patterns import EXPECTED as EXPECTED_FORMAT
-from spark_jobs.contract.shop.time_patterns import find_pattern_fault
+from spark_jobs.contract.shop.columns import read_columns, read_zone
+from spark_jobs.contract.shop.conditions import read_condition, read_rejection
+from spark_jobs.contract.shop.source import NUMBERS, ColumnMapping, DeliveryDay, Layout, Limits, Source
 from spark_jobs.contract.shop.toml_section import (
     MISSING,
     Section,
@@ -34,7 +21,6 @@ from spark_jobs.contract.shop.toml_section import (
     is_texts,
     nearest,
     read_location,
-    time_zones,
 )
 
 
@@ -74,7 +60,7 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         location=read_location(section, folder) or "",
         files=section.text("files"),
         format=section.choice("format", FORMATS),
-        columns=_read_columns(section.section("columns"), log),
+        columns=read_columns(section.section("columns"), log),
         delivery_day=_read_delivery_day(section),
         event_key=tuple(section.take("event_key", "a list of raw column names", is_texts, [])),
         carry_down=tuple(section.take("carry_down", "a list of raw column names", is_texts, [])),
@@ -84,9 +70,9 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         max_conflicting_share=section.share("max_conflicting_share", None),
         delimiter=_read_delimiter(section),
         encoding=_read_encoding(section),
-        returns=tuple(_read_condition(c) for c in section.sections("returns")) if "returns" in own else (),
-        rejections=tuple(_read_rejection(r) for r in section.sections("reject")),
-        only=tuple(_read_condition(c) for c in section.sections("only")),
+        returns=tuple(read_condition(c) for c in section.sections("returns")) if "returns" in own else (),
+        rejections=tuple(read_rejection(r) for r in section.sections("reject")),
+        only=tuple(read_condition(c) for c in section.sections("only")),
         max_events_per_hour=_read_bots(section.section("bots")),
         limits=_read_limits(section.section("limits")),
         numbers=section.take("numbers", "one of " + ", ".join(map(repr, NUMBERS)), NUMBERS.__contains__, None),
@@ -129,20 +115,13 @@ def _read_delivery_day(section: Section) -> DeliveryDay | None:
     if inner is section:
         return pattern and DeliveryDay(pattern)
     lag_days = inner.take("lag_days", "a whole number from -31 to 31", _is_lag, 0)
-    zone = _read_zone(inner)
+    zone = read_zone(inner)
     inner.done()
     return DeliveryDay(pattern or "", zone, lag_days)
 
 
 def _is_lag(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 31
-
-
-def _read_zone(section: Section) -> str | None:
-    zone = section.text("zone", None)
-    if zone is not None and zone not in time_zones():
-        section.fault("zone", "a time zone like UTC", nearest(zone, time_zones()))
-    return zone
 
 
 def read_contact_log(section: Section, folder: Path) -> Source:
@@ -210,104 +189,3 @@ def _has_one_group(pattern: str) -> bool:
         return re.compile(pattern).groups == 1
     except re.error:
         return False
-
-
-def _read_columns(section: Section, log: str) -> dict[str, ColumnMapping]:
-    known, choice = LOGS[log].canonical, LOGS[log].alternatives
-    columns = {name: _read_mapping(section, name, log) for name in known if name in section.raw}
-    for name, one in known.items():
-        if one.is_required and name not in section.raw:
-            section.fault(name, "a raw column name")
-    if choice and not 1 <= len(set(choice.inputs) & set(columns)) <= choice.most:
-        section.fault(choice.inputs[0], choice.expected)
-    section.done(known)
-    return columns
-
-
-def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
-    section.taken.add(name)
-    value, declared = section.raw[name], LOGS[log].canonical[name]
-    if is_text(value):
-        return ColumnMapping(column=value)
-    if not isinstance(value, dict):
-        section.fault(name, "a raw column name or a table")
-        return ColumnMapping(constant="")
-    inner = Section(value, section.name_of(name), section.faults)
-    column, constant = inner.text("column", None), inner.text("constant", None)
-    if (column is None) == (constant is None):
-        section.fault(name, "either column or constant")
-    mapping = ColumnMapping(column, constant)
-    if declared.type == TIME:
-        zone = _read_zone(inner)
-        mapping = ColumnMapping(column, constant, _read_time_format(inner), zone)
-    if declared.is_scaled:
-        scale = inner.take("scale", 'a positive number, e.g. "0.01"', _is_scale, None)
-        mapping = ColumnMapping(column, constant, scale=None if scale is None else Decimal(str(scale)))
-    if declared.type == KIND:
-        mapping = ColumnMapping(column, constant, values=_read_values(inner.section("values"), LOGS[log].kinds))
-    inner.done()
-    return mapping
-
-
-def _is_scale(value: object) -> bool:
-    try:
-        return isinstance(value, str | int | float) and Decimal("1e-8") <= Decimal(str(value)) < 10**9
-    except InvalidOperation:
-        return False
-
-
-def _read_time_format(section: Section) -> str | None:
-    """The pattern of a time, without what Spark refuses in the midst of a job or takes for another day."""
-    pattern = section.text("format", None)
-    if pattern is not None and (fault := find_pattern_fault(pattern)):
-        section.fault("format", EXPECTED_FORMAT, f"; {fault}")
-    return pattern
-
-
-def _read_values(section: Section, kinds: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    for raw_value in section.raw:
-        section.choice(raw_value, kinds)
-    return tuple(section.raw.items())
-
-
-def _is_pattern(value: object) -> bool:
-    try:
-        return isinstance(value, str) and re.compile(value) is not None
-    except re.error:
-        return False
-
-
-def _is_comparable(value: Any) -> bool:
-    """Whether Spark's decimal(38,6), in which records are compared, has room for it."""
-    return is_number(value) and abs(value) < 1e32
-
-
-#: By test what it takes, and in words; the others take a text.
-_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "in": (is_texts, "a list of texts"),
-    "below": (_is_comparable, "a number"),
-    "above": (_is_comparable, "a number"),
-    "is_empty": (lambda value: isinstance(value, bool), "true or false"),
-    "matches": (_is_pattern, "a regular expression"),
-}
-
-
-def _read_condition(section: Section) -> Condition:
-    column = section.text("column")
-    tests = [t for t in TESTS if t in section.raw]
-    section.taken.update(tests)
-    if len(tests) != 1:
-        section.faults.add(section.key, "exactly one of " + ", ".join(TESTS), tests)
-        tests = ["equals"]
-    test, value = tests[0], section.raw.get(tests[0], "")
-    fits, expected = _EXPECTED.get(test, (lambda v: isinstance(v, str), "a text"))
-    if not fits(value):
-        section.fault(test, expected)
-    section.done()
-    return Condition(column or "", test, tuple(value) if isinstance(value, list) else value)
-
-
-def _read_rejection(section: Section) -> Rejection:
-    reason = section.take("reason", "a code of a-z, 0-9 and _",
-                          lambda v: is_text(v) and re.fullmatch("[a-z][a-z0-9_]*", v) is not None)  # fmt: skip
-    return Rejection(reason or "", _read_condition(section))

@@ -11,7 +11,7 @@ from itertools import chain, islice
 import pyarrow as pa
 import pyarrow.fs
 
-from spark_jobs.contract.shop.model import Limits, Source
+from spark_jobs.contract.shop.source import Limits, Source
 from spark_jobs.raw.block import Block, RawRecord, make_blocks
 from spark_jobs.raw.format import FileColumns, RawFormat, judge_columns
 from spark_jobs.raw.layout import Match, choose_layout

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.fs
 
 from spark_jobs.contract.rejections import REASONS
-from spark_jobs.contract.shop.model import Source
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.block import Block, RawRecord, make_block, refuse_records
 from spark_jobs.raw.format import FileColumns, RawFormat, judge_columns
 from spark_jobs.raw.json_lines import JSON, Shape, read_block

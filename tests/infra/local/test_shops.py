@@ -1,11 +1,14 @@
-"""Which shops' land.py is run."""
+"""Which shops' land.py is run, and which day is a shop's last?"""
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from infra.local import shops
-from infra.local.shops import land_raw_files
+from infra.local.shops import find_last_day, land_raw_files
+from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 
@@ -38,3 +41,14 @@ def test_a_link_from_the_demo_shops_is_followed_first(tmp_path, monkeypatch):
     monkeypatch.setattr(shops, "DEMO_SHOPS", demos)
     land_raw_files(Shop("corner", "UTC", "EUR", {}, path=demos / "corner" / "shop.toml"), Settings(tmp_path / "home"))
     assert not (tmp_path / "home" / "landed").exists()
+
+
+def test_the_last_day_of_a_living_shop_is_its_newest_delivery(shop, tmp_path):
+    living, settings = replace(shop, end_date=None), Settings(tmp_path)
+    with pytest.raises(MissingInputError, match="no raw file names a day"):
+        find_last_day(living, settings)
+    folder = tmp_path / "landing" / "online_retail" / "purchases"
+    folder.mkdir(parents=True)
+    for name in ("2011-03-02.csv.gz", "2011-03-10.csv.gz", "2011-04-01.txt"):
+        (folder / name).touch()
+    assert find_last_day(living, settings) == date(2011, 3, 10)

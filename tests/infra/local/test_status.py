@@ -13,7 +13,8 @@ from infra.local.environment import LIVE_DATABASE
 from infra.local.status import describe_failures, describe_files, describe_model, describe_records
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop.model import ColumnMapping, DeliveryDay, Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import ColumnMapping, DeliveryDay, Source
 from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.records import ModelRecord
 

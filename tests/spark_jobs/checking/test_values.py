@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spark_jobs.checking.values import find_number_doubts, find_remedy, propose_numbers
 from spark_jobs.cleaning.mapping import DECIMAL_COMMA, EITHER_POINT
-from spark_jobs.contract.shop.model import ColumnMapping, Source
+from spark_jobs.contract.shop.source import ColumnMapping, Source
 
 
 @pytest.mark.parametrize(

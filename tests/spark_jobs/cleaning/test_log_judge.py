@@ -8,7 +8,8 @@ from spark_jobs.cleaning.judging import judge_events
 from spark_jobs.cleaning.log_judge import judge_of
 from spark_jobs.cleaning.plausible import IMPLAUSIBLE
 from spark_jobs.contract.logs import LOGS
-from spark_jobs.contract.shop.model import ColumnMapping, Shop, Source
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.source import ColumnMapping, Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.raw import reader as raw
 

@@ -13,7 +13,7 @@ from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.measures import ACTIVITY_LOGS, ACTIVITY_MEASURES, MEASURES, SERIES_MEASURES, SETS
 from spark_jobs.contract.reason_words import LANGUAGES, REASON_GROUPS, Language, reason_fingerprint
 from spark_jobs.contract.rejections import REASONS
-from spark_jobs.contract.shop.model import Source
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, EVENTS
 from tests.conftest import ROOT
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from spark_jobs.contract.formats import FORMATS
-from spark_jobs.contract.shop.model import ColumnMapping, Source
+from spark_jobs.contract.shop.source import ColumnMapping, Source
 from spark_jobs.raw import reader as raw
 from spark_jobs.raw.columns import inspect_file
 from spark_jobs.raw.format import RawFormat, format_of

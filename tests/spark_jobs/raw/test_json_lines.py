@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from spark_jobs.contract.shop.model import ColumnMapping, Limits, Source
+from spark_jobs.contract.shop.source import ColumnMapping, Limits, Source
 from spark_jobs.raw import json_lines as _raw_json
 
 SOURCE = Source(

@@ -18,7 +18,7 @@ from spark_jobs.cleaning.accounts import Tally
 from spark_jobs.cleaning.deliveries import find_intake, list_files
 from spark_jobs.contract.errors import ShopFileError
 from spark_jobs.contract.shop.file import load_shop
-from spark_jobs.contract.shop.model import ColumnMapping, Condition, Layout, Source
+from spark_jobs.contract.shop.source import ColumnMapping, Condition, Layout, Source
 from spark_jobs.raw import reader as raw
 from spark_jobs.raw.columns import find_other_keys, inspect_file, inspect_files
 from spark_jobs.raw.hashing import Hasher

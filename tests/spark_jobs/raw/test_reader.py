@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spark_jobs.contract.shop.model import ColumnMapping, Source
+from spark_jobs.contract.shop.source import ColumnMapping, Source
 from spark_jobs.raw import hashing
 from spark_jobs.raw import reader as raw
 from spark_jobs.raw.hashing import Hasher

@@ -13,7 +13,7 @@ import pytest
 
 from infra.bench.drift import DEFECTS, close, halve_purchases, judge
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
-from spark_jobs.contract.shop.model import DeliveryDay
+from spark_jobs.contract.shop.source import DeliveryDay
 from spark_jobs.contract.tables import CUSTOMER_DAY, quarantine
 from spark_jobs.lake.store import Lake
 from tests.training.series import make_shop

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from spark_jobs.cleaning.judging import judge_events
-from spark_jobs.contract.shop.model import Bands, ColumnMapping, Condition, Rate, Rejection, Shop, Source
+from spark_jobs.contract.shop.model import Bands, Rate, Shop
+from spark_jobs.contract.shop.source import ColumnMapping, Condition, Rejection, Source
 from spark_jobs.raw import reader as raw
 
 COLUMNS = {

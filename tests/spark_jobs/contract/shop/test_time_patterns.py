@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs.checking.times import deduce_formats, suggest_time_format
 from spark_jobs.cleaning.mapping import parse_instant
-from spark_jobs.contract.shop.model import ColumnMapping
+from spark_jobs.contract.shop.source import ColumnMapping
 from spark_jobs.contract.shop.time_patterns import LETTERS, find_pattern_fault
 
 AT = datetime(2026, 6, 1, 15, 2, 58, 123456, tzinfo=UTC)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from spark_jobs.contract.rejections import REASONS
-from spark_jobs.contract.shop.model import ColumnMapping, Limits, Source
+from spark_jobs.contract.shop.source import ColumnMapping, Limits, Source
 from spark_jobs.raw import reader as raw
 
 COLUMNS = {"customer_id": ColumnMapping("id"), "event_at": ColumnMapping("at"), "unit_price": ColumnMapping("price")}

@@ -1,0 +1,77 @@
+"""The tables `columns` of a source: which raw column, or constant, a canonical column is."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from spark_jobs.contract.log import KIND, TIME
+from spark_jobs.contract.logs import LOGS
+from spark_jobs.contract.shop.source import ColumnMapping
+from spark_jobs.contract.shop.time_patterns import EXPECTED as EXPECTED_FORMAT
+from spark_jobs.contract.shop.time_patterns import find_pattern_fault
+from spark_jobs.contract.shop.toml_section import Section, is_text, nearest, time_zones
+
+
+def read_zone(section: Section) -> str | None:
+    zone = section.text("zone", None)
+    if zone is not None and zone not in time_zones():
+        section.fault("zone", "a time zone like UTC", nearest(zone, time_zones()))
+    return zone
+
+
+def read_columns(section: Section, log: str) -> dict[str, ColumnMapping]:
+    known, choice = LOGS[log].canonical, LOGS[log].alternatives
+    columns = {name: _read_mapping(section, name, log) for name in known if name in section.raw}
+    for name, one in known.items():
+        if one.is_required and name not in section.raw:
+            section.fault(name, "a raw column name")
+    if choice and not 1 <= len(set(choice.inputs) & set(columns)) <= choice.most:
+        section.fault(choice.inputs[0], choice.expected)
+    section.done(known)
+    return columns
+
+
+def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
+    section.taken.add(name)
+    value, declared = section.raw[name], LOGS[log].canonical[name]
+    if is_text(value):
+        return ColumnMapping(column=value)
+    if not isinstance(value, dict):
+        section.fault(name, "a raw column name or a table")
+        return ColumnMapping(constant="")
+    inner = Section(value, section.name_of(name), section.faults)
+    column, constant = inner.text("column", None), inner.text("constant", None)
+    if (column is None) == (constant is None):
+        section.fault(name, "either column or constant")
+    mapping = ColumnMapping(column, constant)
+    if declared.type == TIME:
+        zone = read_zone(inner)
+        mapping = ColumnMapping(column, constant, _read_time_format(inner), zone)
+    if declared.is_scaled:
+        scale = inner.take("scale", 'a positive number, e.g. "0.01"', _is_scale, None)
+        mapping = ColumnMapping(column, constant, scale=None if scale is None else Decimal(str(scale)))
+    if declared.type == KIND:
+        mapping = ColumnMapping(column, constant, values=_read_values(inner.section("values"), LOGS[log].kinds))
+    inner.done()
+    return mapping
+
+
+def _is_scale(value: object) -> bool:
+    try:
+        return isinstance(value, str | int | float) and Decimal("1e-8") <= Decimal(str(value)) < 10**9
+    except InvalidOperation:
+        return False
+
+
+def _read_time_format(section: Section) -> str | None:
+    """The pattern of a time, without what Spark refuses in the midst of a job or takes for another day."""
+    pattern = section.text("format", None)
+    if pattern is not None and (fault := find_pattern_fault(pattern)):
+        section.fault("format", EXPECTED_FORMAT, f"; {fault}")
+    return pattern
+
+
+def _read_values(section: Section, kinds: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    for raw_value in section.raw:
+        section.choice(raw_value, kinds)
+    return tuple(section.raw.items())

@@ -1,0 +1,169 @@
+"""One log's raw files and what their columns mean, as a table `sources.<log>` of shop.toml describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+
+from spark_jobs.contract.logs import LOGS
+
+#: How a source spells its numbers: the mark between thousands and the one before decimals.
+NUMBERS = {"1,234.56": (",", "."), "1.234,56": (".", ","), "1 234,56": (" ", ",")}
+TESTS = ("equals", "in", "starts_with", "matches", "below", "above", "is_empty")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One test on one raw column: `test` is one of TESTS and `value` its operand."""
+
+    column: str
+    test: str
+    value: bool | float | str | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Records that meet `condition` are quarantined under this reason code."""
+
+    reason: str
+    condition: Condition
+
+
+@dataclass(frozen=True)
+class ColumnMapping:
+    """Where a canonical column comes from: a raw column or, for every record alike, a constant.
+
+    format  for event_at only: see contract/shop/time_patterns.py; None parses ISO 8601
+    zone    for event_at only: the zone of times without an offset; None is the shop's
+    scale   for numbers only: what one of the given units is worth, like 0.01 for cents
+    values  for kind only: (raw value, one of the log's kinds) pairs; empty: the raw values are those, in any case
+    """
+
+    column: str | None = None
+    constant: str | None = None
+    format: str | None = None
+    zone: str | None = None
+    values: tuple[tuple[str, str], ...] = ()
+    scale: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class DeliveryDay:
+    """The day that a raw file's path names, and which delivery day that is.
+
+    pattern   regular expression with one group, on the path below location: a day like 2011-09-06
+    zone      whose day it is: an event after its end there is rejected. None: the shop's day, and an event of the day
+              after the delivery day is taken, too
+    lag_days  the delivery day is the day in the path less so many: 1 where a file brings the events of the day before,
+              -6 where a week's file is named by the week's first day
+    """
+
+    pattern: str
+    zone: str | None = None
+    lag_days: int = 0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a file may ask for. Beyond it a record, or the whole file, is rejected.
+
+    record_characters    the longest line
+    nesting              how deep a JSON record may nest
+    file_bytes           the largest file, decompressed
+    decompression_ratio  how much larger than delivered, judged from ratio_from_bytes on
+    """
+
+    record_characters: int = 1 << 20
+    nesting: int = 32
+    file_bytes: int = 1 << 36
+    decompression_ratio: int = 1000
+    ratio_from_bytes: int = 1 << 26
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What some files of a source call its raw columns.
+
+    names   (name that the mapping knows, name in these files) pairs, where the two differ
+    absent  raw columns that these files do not have: every record lacks the value
+    """
+
+    names: tuple[tuple[str, str], ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """One log's raw files and their mapping.
+
+    location          folder of the raw files; {home} stands for CHURN_HOME
+    files             glob below it
+    delivery_day      how a file's path tells its delivery day; None: a first dump
+    event_key         raw columns that distinguish records beside the mapped ones
+    carry_down        raw columns that stand on the first line of an order only, see order_columns
+    exact_duplicates  keep: equal records of one file are several events; drop: they are one
+    max_conflicting_share  so many records may have the id of another one and say something else; None: the default
+    returns           a record that meets any of these is a return, its quantity taken as absolute
+    only              the records of this log in files that hold several: those that meet any of these; empty: all
+    others            of a file that several logs read, the tests by which the logs after this one choose theirs
+    leaves_rest       whether an earlier log reads the same files, and sees to records that nobody chooses
+    max_events_per_hour  a customer with more in any hour of one delivery is a bot
+    numbers           one of NUMBERS; None: plain ones like 1234.56
+    plausible_amount  purchases: the most that a line may be worth; None: what follows from the shop's own lines
+    rating_range      the lowest and the highest rating that the shop allows
+    layouts           other layouts of files; a file has the first whose columns it all has, the source's own before
+    max_refused_share of the records of a delivery day, more in files that are refused stop the run; 1: never
+    """
+
+    log: str
+    location: str
+    files: str
+    format: str
+    columns: Mapping[str, ColumnMapping]
+    delivery_day: DeliveryDay | None = None
+    event_key: tuple[str, ...] = ()
+    carry_down: tuple[str, ...] = ()
+    exact_duplicates: str = "keep"
+    max_quarantined_share: float = 0.2
+    max_conflicting_share: float | None = None
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    returns: tuple[Condition, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    only: tuple[Condition, ...] = ()
+    others: tuple[Condition, ...] = ()
+    leaves_rest: bool = False
+    max_events_per_hour: int | None = None
+    plausible_amount: Decimal | None = None
+    numbers: str | None = None
+    rating_range: tuple[float, float] = (1.0, 5.0)
+    limits: Limits = Limits()
+    layouts: tuple[Layout, ...] = ()
+    max_refused_share: float = 0.2
+
+    def folder(self, home: Path) -> str:
+        """The folder of the raw files, a path or a URL."""
+        return self.location.replace("{home}", str(home))
+
+    @property
+    def order_columns(self) -> tuple[str, ...]:
+        """The raw columns in which the lines of an order agree; none where the shop does not say."""
+        event_id = self.columns.get("event_id")
+        return self.event_key or ((event_id.column,) if event_id and event_id.column else ())
+
+    @property
+    def needed_columns(self) -> set[str]:
+        """The raw columns without which no record counts."""
+        names = LOGS[self.log].needed if self.log in LOGS else ("customer_id",)
+        mapped = (self.columns[name].column for name in names if name in self.columns)
+        return {column for column in mapped if column is not None}
+
+    @cached_property
+    def raw_columns(self) -> tuple[str, ...]:
+        """Every raw column that the mapping looks at, in a fixed order."""
+        names = {m.column for m in self.columns.values() if m.column}
+        names |= {*self.event_key, *self.carry_down} | {c.column for c in (*self.returns, *self.only, *self.others)}
+        return tuple(sorted(names | {r.condition.column for r in self.rejections}))

@@ -1,0 +1,11 @@
+"""What the tests of the commands share."""
+
+import pytest
+
+from spark_jobs.contract.shop.file import load_shop
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def shop():
+    return load_shop(ROOT / "infra" / "demo" / "online_retail" / "shop.toml")

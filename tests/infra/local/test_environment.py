@@ -1,0 +1,25 @@
+"""Does everything that is started bind to this machine, and keep what people chose?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from infra.local.environment import make_environment
+from spark_jobs.contract.settings import Settings
+
+
+def test_the_environment_binds_to_this_machine_and_keeps_what_people_chose(tmp_path):
+    made = make_environment([tmp_path / "shop.toml"], {"PATH": "/bin", "CHURN_HOME": str(tmp_path), "EDITOR": "ed"})
+    assert made["EDITOR"] == "ed"
+    assert made["CHURN_SHOPS"] == str(tmp_path / "shop.toml")
+    assert made["SPARK_LOCAL_IP"] == made["AIRFLOW__API__HOST"] == "127.0.0.1"
+    assert Path(made["SPARK_HOME"], "bin", "spark-submit").exists()
+    assert made["PATH"].endswith(":/bin")
+    assert made["AIRFLOW_HOME"] == str(tmp_path / "airflow")
+
+
+def test_the_settings_understand_the_environment(tmp_path):
+    made = make_environment([tmp_path / "a.toml", tmp_path / "b.toml"], {"CHURN_HOME": str(tmp_path)})
+    settings = Settings.from_environment(made)
+    assert settings.shops == (tmp_path / "a.toml", tmp_path / "b.toml")
+    assert Path(settings.jobs_python).exists()

@@ -1,0 +1,76 @@
+"""Do people see what a task said, and why it failed, in the line that says most?"""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from infra.local import progress, run_dag
+
+SPARK_FAILURE = """Cannot execute: spark-submit --master local[*] /x/clean.py. Error code is: 1.
+Last spark-submit output:
+WARNING: Using incubator modules: jdk.incubator.vector
+error: no raw files in /landing: give the shop's location
+26/11/21 INFO ShutdownHookManager: Shutdown hook called"""
+CRASH = """Last spark-submit output:
+Traceback (most recent call last):
+File "clean.py", line 19, in <module>
+ModuleNotFoundError: No module named 'spark_jobs.lake.store'"""
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (SPARK_FAILURE, "no raw files in /landing: give the shop's location"),
+        (CRASH, "ModuleNotFoundError: No module named 'spark_jobs.lake.store'"),
+        ("publish.py: error: the following arguments are required: --pipeline",
+         "the following arguments are required: --pipeline"),
+        ("ended with exit code -9", "ended with exit code -9"),
+        (ValueError(), "ValueError()"),
+    ],
+)  # fmt: skip
+def test_a_failed_task_is_explained_in_the_line_that_says_most(error, line):
+    assert run_dag.explain(error) == line
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("2026-11-21T21:49:48.11Z [info     ] epoch 3/12 loss .61    [airflow.task.operators.Command] loc=c.py:9",
+         "epoch 3/12 loss .61"),
+        ("2026-11-21T21:49:48.11Z [info     ] Using incubator modules [airflow.task.hooks.Spark] loc=s.py:9", ""),
+        ("2026-11-21T21:49:48.11Z [info     ] [DAG TEST] running task [airflow.sdk.definitions.dag] loc=dag.py:9", ""),
+        ("Traceback", ""),
+    ],
+)  # fmt: skip
+def test_people_see_what_the_job_said_and_not_what_airflow_said(tmp_path, line, shown):
+    log = tmp_path / "log"
+    log.write_text(f"before\n{line}\n\n")
+    assert progress.read_last_line(log) == shown
+
+
+def test_elsewhere_than_on_a_terminal_every_task_is_one_line(tmp_path):
+    log, screen = tmp_path / "log", io.StringIO()
+    log.touch()
+    with progress.TaskProgress(screen, log) as shown:
+        shown.start_run("etl 2011-09-06")
+        shown.start_task("clean")
+        shown.begin -= 12
+        shown.end_task("ok")
+        shown.start_task("publish")
+        shown.begin -= 0.3  # a short job
+        shown.end_task("ok")
+        shown.start_task("resolve_days")
+        shown.end_task("ok")
+        shown.start_task("customer_day")
+        shown.end_task("failed", "no purchases up to 2011-09-06")
+    assert screen.getvalue().splitlines() == [
+        "etl 2011-09-06 … clean ok (12 s)",
+        "etl 2011-09-06 … publish ok (1 s)",
+        "etl 2011-09-06 … customer_day failed (1 s)",
+    ]
+    assert shown.cause == "customer_day failed: no purchases up to 2011-09-06"
+
+
+# The tests' own sum
