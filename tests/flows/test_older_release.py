@@ -13,7 +13,7 @@ from secrets import token_hex
 import psycopg
 import pytest
 
-from spark_jobs import churn_risk, clean, customer_day, customer_series, publish
+from spark_jobs import churn_risk, clean, customer_day, customer_series, publish, rebuild
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES
@@ -81,3 +81,9 @@ def test_the_next_night_goes_on_and_a_horizon_that_no_model_knows_waits_for_one(
     for published in warehouse.published(shop):  # what the pointers name can be opened as ever
         scores = lake.arrow(table, [str(published.as_of)], published.lake_version)
         assert sorted(scores["p_churn_6d"].to_pylist()) == sorted(row[3] for row in after if row[0] == published.as_of)
+
+    version, scores = lake.version(table), lake.arrow(table, [str(NEXT)]).sort_by("customer_id")
+    rebuild.run(lambda: spark, lake, shop, settings, only="churn_risk", first=NEXT)
+    assert lake.version(table) == version + 1
+    assert lake.arrow(table, [str(NEXT)]).sort_by("customer_id").to_pylist() == scores.to_pylist()
+    assert load_scores(warehouse, lake, shop, NEXT).lake_version == version + 1
