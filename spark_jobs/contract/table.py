@@ -16,7 +16,7 @@ class Column:
     default   they have this value: 0, or () for an empty array; for a column that is never null
     neither   they are null until their partition is made anew, which the new code makes due
 
-    heading: its heading on the page of a night, which shows no column without one.
+    heading: that of a score column on the page of a night, which shows none without one
     """
 
     name: str
