@@ -1,4 +1,4 @@
-"""Do the folders show the architecture? No circles, tests beside their sources, no name of a lost file."""
+"""Do the folders show the architecture? Short files, no circles, tests beside their sources, no name of a lost file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 PACKAGES = ("spark_jobs", "training", "dags", "infra")
-#: Tests of what spans rooms, and of the whole from outside.
+MOST_LINES = 250
 #: What needs Airflow is tested beside the DAGs, in its environment.
 AIRFLOW_TESTS = {"tests/dags/test_churn_plugin.py": "infra/airflow/plugins/churn_plugin.py"}
+#: Tests of what spans rooms, and of the whole from outside.
 SPANNING = ("flows", "faults", "cases", "onboarding", "end_to_end", "airflow")
 SOURCES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
@@ -23,6 +24,11 @@ TEXTS = sorted(file for file in (*ROOT.glob("*.md"), *(ROOT / "infra").rglob("*.
 
 def name_of(file: Path) -> str:
     return str(file.relative_to(ROOT))
+
+
+def test_no_file_is_longer_than_one_sees_at_a_time():
+    lengths = {name_of(file): len(file.read_text().splitlines()) for file in SOURCES}
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
 
 
 def imports_of(file: Path, modules: dict[str, Path]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from training.models.estimator import TrainingRows
 from training.models.members import Members, NetworkMembers, RowMembers
 from training.models.registry import BLENDS, row_contender
 from training.selection.fit import Candidate
-from training.serving.explanation import WINDOW_WEEKS, list_groups
+from training.serving.evidence import WINDOW_WEEKS, list_groups
 from training.tensors.dataset import TensorSpec
 
 

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from training.spend_backtest import Judged, find_ratios, find_tenths
+from training.reporting.spend_balance import Judged, find_ratios, find_tenths
 
 
 def make_days(*ratios: float, customers: int = 400) -> list[Judged]:

@@ -31,7 +31,7 @@ from training.models.network.architecture import Architecture
 from training.models.registry import KINDS, rebuild_members
 from training.selection.fit import Candidate
 from training.selection.spend import SpendModel
-from training.serving.explanation import WINDOW_WEEKS, list_groups
+from training.serving.evidence import WINDOW_WEEKS, list_groups
 from training.serving.integrity import (
     MANIFEST,
     from_json,

@@ -13,12 +13,9 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from spark_jobs.contract.logs import LOGS
-from spark_jobs.contract.measures import ACTIVITY_LOGS, ACTIVITY_MEASURES
 from spark_jobs.contract.reason_words import (
     BAD_NEWS,
     BASE_RATE,
-    COUNTED_IN_DAYS,
     LANGUAGES,
     MONEY,
     ORDER_SIZES,
@@ -26,13 +23,9 @@ from spark_jobs.contract.reason_words import (
     ReasonGroup,
 )
 from spark_jobs.contract.shop.model import Shop
-from training.serving.explanation import WINDOW_WEEKS, Reasons
-from training.tensors.activity import find_undone_days, leave_out
-from training.tensors.dataset import to_day_number
-from training.tensors.grid import read_rows
+from training.serving.explanation import Reasons
+from training.serving.reason_facts import WEEKS_BEFORE, CustomerFacts
 
-#: How far back it is usual to look.
-WEEKS_BEFORE = 26
 WEEKS_PER_MONTH = 365.25 / 12 / 7
 #: A smaller change is told as an amount.
 SMALLEST_PERCENT = 10
@@ -54,7 +47,7 @@ def write_texts(
 
     present: (B,) the primary probability, of which BASE_RATE tells.
     """
-    texter = _Series(batch, measures, as_of, shop)
+    texter = _Texter(batch, measures, as_of, shop)
     texts = np.full(reasons.group.shape, None, dtype=object)
     for name in {group for group in reasons.group.ravel() if group is not None}:
         row, rank = np.nonzero(reasons.group == name)
@@ -65,20 +58,12 @@ def write_texts(
     return texts
 
 
-class _Series:
+class _Texter(CustomerFacts):
     """The facts of a batch of customers, and how they are told in the shop's language."""
 
     def __init__(self, batch: pa.RecordBatch, measures: tuple[str, ...], as_of: date, shop: Shop):
-        self.today = to_day_number(as_of)
-        rows = read_rows(batch, measures)
-        self.rows = leave_out(rows, find_undone_days(rows, shop.churn) <= self.today)
+        super().__init__(batch, measures, as_of, shop)
         self.words, self.currency, self.churn = LANGUAGES[shop.language], shop.currency, shop.churn
-        self.days_with_us = self.today - self.rows.first_day + 1
-        self.ends = np.searchsorted(self.rows.row, np.arange(self.rows.count + 1))
-        self.activity = next(name for name, measure in ACTIVITY_MEASURES.items() if measure in measures)
-        sizes = [measure.name for measure in LOGS[ACTIVITY_LOGS[self.activity]].measures if measure.is_size]
-        self.silent_measures = (ACTIVITY_MEASURES[self.activity], *sizes)
-        self._look_at_activity()
 
     def write(self, group: ReasonGroup, row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
         """A sentence for each of the rows; None where what there is to say is no bad news."""
@@ -98,7 +83,7 @@ class _Series:
     def _tell_changes(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
         """Fell, rose or none at all; an amount where nothing moved or there is nothing to compare with."""
         measure = measures[0]
-        sums, span = self._sum_weeks(measure), np.where(weeks > 0, weeks, self._level_weeks(row))
+        sums, span = self.sum_weeks(measure), np.where(weeks > 0, weeks, self.level_weeks(row))
         now, since = sums[row, span], sums[row, weeks]
         known_before = np.maximum(self.days_with_us[row] // 7 - weeks, 0)
         compared, usual = np.minimum(known_before, weeks), np.minimum(known_before, WEEKS_BEFORE)
@@ -125,7 +110,7 @@ class _Series:
         """That all, or most, of what somebody bought was bought on one day; empty where that is not so."""
         if measure not in (*ORDER_SIZES, "sale_count") or self.activity != "purchase":
             return ""
-        day, size = self._active_days(row, "sale_count", measure)
+        day, size = self.active_days(row, "sale_count", measure)
         if measure == "sale_count":
             return self.words.one_purchase.format(ago=self._ago(self.today - day[0])) if len(day) == 1 else ""
         largest = int(size.argmax()) if len(size) else 0
@@ -141,12 +126,6 @@ class _Series:
             noun=self.words.nouns[measure][0], amount=self._amount(measure, size[largest]),
             total=self._amount(measure, size.sum()), ago=self._ago(self.today - day[largest]),
         )  # fmt: skip
-
-    def _active_days(self, row: int, measure: str, size: str) -> tuple[np.ndarray, np.ndarray]:
-        """The customer's days on which the measure is above zero, and another measure of these days."""
-        own = slice(self.ends[row], self.ends[row + 1])
-        is_active = self.rows.measures[measure][own] > 0
-        return self.rows.day[own][is_active], self.rows.measures[size][own][is_active]
 
     def _add_silence(self, text: str, row: int) -> str | None:
         """The fact, and how long ago the customer was active last; None where that is not unusual for him."""
@@ -165,19 +144,6 @@ class _Series:
         gap, ago = self._days(round(self.gap[row])), self._ago(self.silence[row])
         return self.words.rare.format(activity=activity, gap=gap, ago=ago)
 
-    def _look_at_activity(self) -> None:
-        """By customer: days with activity, days since the last, the mean gap between them; and whether the silence is
-        unusual. It is where there was only one such day, or none."""
-        happened = self.rows.measures[ACTIVITY_MEASURES[self.activity]] > 0
-        of, day = self.rows.row[happened], self.rows.day[happened]
-        self.count = np.bincount(of, minlength=self.rows.count)
-        first, last = np.full(self.rows.count, self.today), self.rows.first_day.copy()
-        np.minimum.at(first, of, day)
-        np.maximum.at(last, of, day)
-        self.silence = self.today - last
-        self.gap = np.maximum(last - first, 0) / np.maximum(self.count - 1, 1)
-        self.is_silent = (self.count < 2) | (self.silence > self.gap)
-
     def _state_change(self, measure: str, weeks: int, now: float, monthly: float, percent: float) -> str:
         words, (noun, _) = self.words, self.words.nouns[measure]
         if now <= 0:
@@ -190,8 +156,8 @@ class _Series:
 
     def _tell_means(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
         """The mean over the weeks; where there was nothing to take it of, how many there were that have none."""
-        span = np.where(weeks > 0, weeks, self._level_weeks(row))
-        sums = (self._sum_weeks(name)[row, span].tolist() for name in measures)
+        span = np.where(weeks > 0, weeks, self.level_weeks(row))
+        sums = (self.sum_weeks(name)[row, span].tolist() for name in measures)
         facts = zip(row.tolist(), span.tolist(), *sums, strict=True)
         return [self._tell_mean(measures, *of) for of in facts]
 
@@ -235,21 +201,6 @@ class _Series:
             self._add_silence(self.words.tenure.format(ago=self._ago(days)), of)
             for of, days in zip(row.tolist(), (self.days_with_us[row] - 1).tolist(), strict=True)
         ]
-
-    def _level_weeks(self, row: np.ndarray) -> np.ndarray:
-        """The weeks that a level is told over: half a year, or all weeks of a newer customer."""
-        return np.minimum(WEEKS_BEFORE, -(-self.days_with_us[row] // 7))
-
-    def _sum_weeks(self, measure: str) -> np.ndarray:
-        """(customers, weeks + 1) what the last 0, 1, 2, … weeks add up to."""
-        values = self.rows.measures[measure]
-        values = (values > 0).astype(float) if measure in COUNTED_IN_DAYS else values
-        width = max(WINDOW_WEEKS) + WEEKS_BEFORE
-        week = (self.today - self.rows.day) // 7
-        is_near = week < width
-        cell = self.rows.row[is_near] * width + week[is_near]
-        weekly = np.bincount(cell, values[is_near], minlength=self.rows.count * width)
-        return np.pad(np.cumsum(weekly.reshape(-1, width), axis=1), ((0, 0), (1, 0)))
 
     def _weeks(self, count: int) -> str:
         return self.words.one_week if count == 1 else self.words.weeks.format(count=count)

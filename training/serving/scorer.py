@@ -22,7 +22,8 @@ from spark_jobs.contract.tables import REASON_COLUMNS, churn_risk, probability_c
 from spark_jobs.contract.windows import ChurnDefinition
 from training.selection.snapshots import expect_spend, read_known
 from training.serving.bundle import LoadedBundle, load_bundle, load_definition
-from training.serving.explanation import ScoredInputs, find_reasons
+from training.serving.evidence import ScoredInputs
+from training.serving.explanation import find_reasons
 from training.serving.reason_choice import choose_reasons
 from training.tensors.dataset import Tensors
 from training.tensors.money import limit_days, read_money

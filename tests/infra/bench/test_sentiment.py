@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from infra.bench import sentiment
+from infra.bench.reviews import read_written
 from spark_jobs.runtime.command import run_command
 
 
@@ -34,6 +35,6 @@ def test_a_library_that_is_not_installed_is_named(capsys, monkeypatch):
 
     monkeypatch.setitem(sentiment.LIBRARIES, "absent", load_absent)
     missing = set()
-    sentiment.measure_libraries(["absent", sentiment.OWN], sentiment.read_written("en", ["en"]), missing)
+    sentiment.measure_libraries(["absent", sentiment.OWN], read_written("en", ["en"]), missing)
     assert missing == {"absent"}
     assert capsys.readouterr().out.startswith("spark_jobs.cleaning.sentiment")
