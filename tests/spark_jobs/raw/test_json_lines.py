@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spark_jobs.contract.shop.source import ColumnMapping, Limits, Source
-from spark_jobs.raw import json_lines as _raw_json
+from spark_jobs.raw import json_lines
 
 SOURCE = Source(
     "purchases", "", "*", "jsonl",
@@ -42,8 +42,8 @@ def lines(draw):
 @given(st.lists(lines(), min_size=1, max_size=30))
 @example([f'{{"id": {number}}}' for number in ("1", "007", "+1", "1.", ".5", "1e", "-0", "1E+2", "True", "nul", "- 1")])
 def test_both_ways_give_the_same(block):
-    found = _raw_json.read_block("\n".join(block), SOURCE, [])
-    assert list(found.records()) == [_raw_json.parse_line(line, SOURCE) for line in block]
+    found = json_lines.read_block("\n".join(block), SOURCE, [])
+    assert list(found.records()) == [json_lines.parse_line(line, SOURCE) for line in block]
 
 
 @pytest.mark.parametrize("separators", [(", ", ": "), (",", ":")])
@@ -53,7 +53,7 @@ def test_lines_that_are_written_alike_are_cut_by_their_shapes(monkeypatch, separ
     block = "\n".join(json.dumps(value, separators=separators, ensure_ascii=False) for value in views + searches)
     strictly_read = []
     monkeypatch.setattr(_raw_json, "parse_line", lambda line, source: strictly_read.append(line))
-    records = _raw_json.read_block(block, SOURCE, shapes := []).records()
+    records = json_lines.read_block(block, SOURCE, shapes := []).records()
     expected = [[str(n / 8), None, f"c{n}"] for n in range(100)] + [[None, None, f"c{n}"] for n in range(100)]
     assert [record.values for record in records] == expected
     assert (strictly_read, len(shapes)) == ([], 2)
