@@ -1,6 +1,7 @@
 """What is wrong with a record, whatever its log: raw records to typed events and reasons. Pure, no I/O.
 
-Each log's own columns and faults are in logs/; what all of them share is here.
+Each log's own columns and faults are in logs/, or in plain_columns.py where they need no judge; what all of them share
+is here.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from spark_jobs.cleaning.mapping import (
     meets,
     parse_instant,
 )
+from spark_jobs.cleaning.plain_columns import find_plain_faults, list_plain_columns, type_plainly
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import Source
@@ -35,13 +37,21 @@ def judge_events(records: DataFrame, shop: Shop, log: str) -> DataFrame:
     records: raw.record_schema. Adds event_id (null: to be derived), event_at (UTC), event_day (shop's zone), kind
     where the log has kinds, the log's own columns, is_elsewhere (another log of the same file takes it) and reasons.
     """
-    source, rules = shop.sources[log], judge_of(log)
+    source = shop.sources[log]
+    typed, faults = type_events(records, shop, log)
+    judged = typed.withColumn("is_elsewhere", _is_elsewhere(source)).withColumn("reasons", _reasons(source, faults))
+    return judged if source.max_events_per_hour is None else mark_bots(judged, source.max_events_per_hour)
+
+
+def type_events(records: DataFrame, shop: Shop, log: str) -> tuple[DataFrame, dict[str, Column]]:
+    """The records with typed columns, and when each reason of the log's own holds."""
+    source, declared, judge = shop.sources[log], LOGS[log], judge_of(log)
     dated = records.select("*", *_shared_columns(source, shop)).withColumn(
         "event_day", F.to_date(F.from_utc_timestamp("event_at", shop.time_zone))
     )
-    typed = rules.type_events(dated, shop).withColumn("is_elsewhere", _is_elsewhere(source))
-    judged = typed.withColumn("reasons", _reasons(source, rules.find_faults(shop)))
-    return judged if source.max_events_per_hour is None else mark_bots(judged, source.max_events_per_hour)
+    own = judge.type_events(dated, shop)
+    plain = list_plain_columns(declared, own.columns)
+    return type_plainly(own, source, plain), {**judge.find_faults(shop), **find_plain_faults(declared, source, plain)}
 
 
 def _shared_columns(source: Source, shop: Shop) -> list[Column]:

@@ -1,6 +1,7 @@
 """What a log is made of. Each file of `logs/` declares one, and everything else reads it there.
 
-Beside what is declared here a log needs only `cleaning/logs/NAME.py`, which types and judges its own columns.
+A column with the name of an input is that input, as `cleaning/plain_columns.py` types it. Whatever else a log types and
+judges is in `cleaning/logs/NAME.py`, which most need not have.
 """
 
 from __future__ import annotations

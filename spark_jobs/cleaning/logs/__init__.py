@@ -1,1 +1,1 @@
-"""What each log types and judges of its own: a file for every log of `contract/logs/`, of the same name."""
+"""What logs type and judge of their own: a file of the same name for those of `contract/logs/` that need one."""

@@ -16,14 +16,8 @@ MOST_SECONDS = Decimal(10) ** 9  # so that a million events of a customer's day 
 
 
 def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
-    """Adds category, session_id and dwell_seconds."""
-    source = shop.sources["browses"]
-    return dated.select(
-        "*",
-        mapped_text(source, "category").alias("category"),
-        mapped_text(source, "session_id").alias("session_id"),
-        mapped_number(source, "dwell_seconds", SECONDS).alias("dwell_seconds"),
-    )
+    """Adds dwell_seconds."""
+    return dated.withColumn("dwell_seconds", mapped_number(shop.sources["browses"], "dwell_seconds", SECONDS))
 
 
 def find_faults(shop: Shop) -> dict[str, Column]:

@@ -20,7 +20,7 @@ MOST_QUANTITY, MOST_AMOUNT = Decimal(10) ** 9, Decimal(10) ** 12
 
 
 def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
-    """Adds category, quantity, price (as given), unit_price and amount (shop's currency), currency and kind.
+    """Adds quantity, price (as given), unit_price and amount (shop's currency), currency and kind.
 
     A return's quantity and price are taken as absolute, whichever of the two has the sign; a sale's keep theirs, and
     find_faults judges them.
@@ -38,7 +38,6 @@ def _parse_columns(shop: Shop, source: Source) -> list[Column]:
     quantity = mapped_number(source, "quantity", QUANTITY) if _maps(source, "quantity") else F.lit(1)
     price = mapped_number(source, "unit_price" if _maps(source, "unit_price") else "amount", PRICE)
     return [
-        mapped_text(source, "category").alias("category"),
         quantity.cast(QUANTITY).alias("quantity"),
         price.alias("price"),
         F.upper(F.coalesce(mapped_text(source, "currency"), F.lit(shop.currency))).alias("currency"),

@@ -1,0 +1,40 @@
+"""The columns of a log that need no judge: a text as it is, a number as the source spells it. Pure, no I/O.
+
+Such a column is declared in `contract/logs/` and nowhere else: as an Input, and as a Column of the same name that the
+log's judge does not add. A number that is given but cannot be read is rejected as NAME_invalid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from spark_jobs.cleaning.mapping import mapped_number, mapped_text
+from spark_jobs.contract import table
+from spark_jobs.contract.log import NUMBER, Log
+from spark_jobs.contract.shop.source import Source
+
+
+def list_plain_columns(log: Log, typed: Collection[str]) -> list[table.Column]:
+    """The columns of the log that hold an input and are not among these, which the log's judge has typed."""
+    return [column for column in log.columns if column.name in log.canonical and column.name not in typed]
+
+
+def type_plainly(events: DataFrame, source: Source, columns: Iterable[table.Column]) -> DataFrame:
+    """Adds these columns; null where nothing is given, or where it cannot be read."""
+    return events.withColumns(
+        {
+            column.name: mapped_text(source, column.name)
+            if column.type == "string"
+            else mapped_number(source, column.name, column.type)
+            for column in columns
+        }
+    )
+
+
+def find_plain_faults(log: Log, source: Source, columns: Iterable[table.Column]) -> dict[str, Column]:
+    """The reason codes of these columns, and when each holds of typed events."""
+    numbers = [column.name for column in columns if log.canonical[column.name].type == NUMBER]
+    return {f"{name}_invalid": mapped_text(source, name).isNotNull() & F.col(name).isNull() for name in numbers}
