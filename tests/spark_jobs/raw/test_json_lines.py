@@ -52,7 +52,7 @@ def test_lines_that_are_written_alike_are_cut_by_their_shapes(monkeypatch, separ
     searches = [{"id": f"c{n}", "query": "blue, not red: {a}"} for n in range(100)]
     block = "\n".join(json.dumps(value, separators=separators, ensure_ascii=False) for value in views + searches)
     strictly_read = []
-    monkeypatch.setattr(_raw_json, "parse_line", lambda line, source: strictly_read.append(line))
+    monkeypatch.setattr(json_lines, "parse_line", lambda line, source: strictly_read.append(line))
     records = json_lines.read_block(block, SOURCE, shapes := []).records()
     expected = [[str(n / 8), None, f"c{n}"] for n in range(100)] + [[None, None, f"c{n}"] for n in range(100)]
     assert [record.values for record in records] == expected
