@@ -3,8 +3,8 @@ from the data.
 
     python -m infra.local.backtest --shop SHOP.toml --cutoffs 2011-04-09,2011-05-09
 
-Without cut-offs: the last day whose longest horizon has passed, and 30 and 60 days before it. Writes backtest.json and
-predictions.csv to CHURN_HOME/backtest/<shop>/.
+Without cut-offs: the last day whose longest horizon has passed, late files included, and 30 and 60 days before it.
+Writes backtest.json and predictions.csv to CHURN_HOME/backtest/<shop>/.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from infra.local.shops import find_last_day, land_raw_files, prepare_warehouse
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings, parse_day
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
+from training.tensors.label_delay import read_label_delay
 
 DAYS_BEFORE_THE_LAST = (60, 30, 0)
 
@@ -43,13 +45,19 @@ def prepare(shop: Shop, cutoffs_text: str) -> tuple[list[date], date]:
     land_raw_files(shop, settings)
     prepare_warehouse(shop)
     data_until = find_last_day(shop, settings)
-    cutoffs = choose_cutoffs(cutoffs_text, shop, data_until)
+    choose_cutoffs(cutoffs_text, shop, data_until)  # what no data can judge is refused before anything is built
+    _build_days(shop, data_until)
+    delay_days = read_label_delay(Lake(settings.lake(shop.name)), shop, data_until)
+    cutoffs = choose_cutoffs(cutoffs_text, shop, data_until - timedelta(days=delay_days))
     _build_series(shop, cutoffs, data_until)
     return cutoffs, data_until
 
 
 def choose_cutoffs(text: str, shop: Shop, data_until: date) -> list[date]:
-    """The days given, or the default ones. Raises ChurnError where no outcome at all is known yet."""
+    """The days given, or the default ones. Raises ChurnError where no outcome at all is known yet.
+
+    data_until: the last day of which nearly everything is delivered.
+    """
     shortest, longest = (timedelta(days=pick(shop.churn.horizons_days)) for pick in (min, max))
     if not text.strip():
         return [data_until - longest - timedelta(days=days) for days in DAYS_BEFORE_THE_LAST]
@@ -61,10 +69,13 @@ def choose_cutoffs(text: str, shop: Shop, data_until: date) -> list[date]:
     return days
 
 
-def _build_series(shop: Shop, cutoffs: Sequence[date], data_until: date) -> None:
-    """The series as known at every cut-off, and at the end, which tells the outcomes."""
+def _build_days(shop: Shop, data_until: date) -> None:
     _run("spark_jobs.clean", shop, "--as-of", data_until)
     _run("spark_jobs.customer_day", shop, "--as-of", data_until)
+
+
+def _build_series(shop: Shop, cutoffs: Sequence[date], data_until: date) -> None:
+    """The series as known at every cut-off, and at the end, which tells the outcomes."""
     days = [option for day in (*cutoffs, data_until) for option in ("--as-of", day)]
     _run("spark_jobs.customer_series", shop, "--all", *days)
 

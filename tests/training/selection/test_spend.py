@@ -72,10 +72,16 @@ def test_errors_of_a_past_day_come_from_what_had_been_delivered_then(series):
 
 
 def test_no_error_is_taken_of_a_window_whose_files_are_still_coming(series):
-    snapshots = take_snapshots(series, SHOP, SPEC, {})
-    assert len(find_log_errors(snapshots, series.as_of, 30, 1, 60)) < len(
-        find_log_errors(snapshots, series.as_of, 0, 1, 60)
-    )
+    snapshots, as_of = take_snapshots(series, SHOP, SPEC, {}), series.as_of
+    newest = next(s.day for s in snapshots if s.day + timedelta(days=60) <= as_of)
+    spoiled = [replace(s, spend=s.spend * 1000) if s.day == newest else s for s in snapshots]
+
+    def is_told_apart(delay_days: int) -> bool:
+        before, after = (find_log_errors(taken, as_of, delay_days, 1, 60) for taken in (snapshots, spoiled))
+        return before != after
+
+    assert is_told_apart(0)
+    assert not is_told_apart(30)
 
 
 def test_interval_is_students_of_the_errors_so_far_and_there_is_none_of_fewer_than_four():
