@@ -8,6 +8,7 @@ from rich.table import Table
 from spark_jobs.checking.delivery_days import check_delivery_days
 from spark_jobs.checking.files import show_files
 from spark_jobs.checking.findings import Findings
+from spark_jobs.checking.free_sales import check_free_sales
 from spark_jobs.checking.judged_log import JudgedLog, raw_value, sample_numbers
 from spark_jobs.checking.orders import check_orders
 from spark_jobs.checking.reasons import show_reasons
@@ -45,6 +46,7 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
     check_events(console, judged, totals["clean"], findings)
     check_repeats(console, shop, judged, totals, findings)
     check_orders(judged, findings)
+    check_free_sales(judged, findings)
 
 
 def show_first_records(console: PlainConsole, shop: Shop, judged: JudgedLog) -> None:

@@ -1,0 +1,35 @@
+"""Does a shop give away months of sales? Where prices are not filled in, money is missing without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.sql import functions as F
+
+from spark_jobs.checking.findings import Findings
+from spark_jobs.checking.judged_log import JudgedLog
+
+#: Of so many sales of a month at least, more than this share for nothing is no campaign.
+FEWEST_SALES, SHARE_FREE = 20, 0.5
+
+
+def check_free_sales(judged: JudgedLog, findings: Findings) -> None:
+    """A finding where most sales of a month cost nothing."""
+    if judged.source.log != "purchases":
+        return
+    sales = judged.records.where((F.col("verdict") == "clean") & (F.col("kind") == "sale"))
+    counts = F.count("*").alias("sales"), F.count_if(F.col("amount") == 0).alias("free")
+    rows = sales.groupBy(F.date_format("event_day", "yyyy-MM").alias("month")).agg(*counts).collect()
+    if months := find_free_months({row["month"]: (row["sales"], row["free"]) for row in rows}):
+        findings.add(say_free(months, len(rows)))
+
+
+def find_free_months(months: Mapping[str, tuple[int, int]]) -> list[str]:
+    """months: name -> (sales, those for nothing)."""
+    return sorted(name for name, (sales, free) in months.items() if sales >= FEWEST_SALES and free > SHARE_FREE * sales)
+
+
+def say_free(months: list[str], month_count: int) -> str:
+    when = months[0] if len(months) == 1 else f"{len(months)} of {month_count} months, {months[0]} to {months[-1]}"
+    return (f"purchases: in {when}, most sales have the price 0, so they count as purchases without money: map the "
+            "column that holds the price, or deliver these files with it")  # fmt: skip
