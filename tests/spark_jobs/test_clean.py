@@ -7,19 +7,9 @@ from datetime import date
 import pytest
 
 from spark_jobs import clean, customer_day
-from spark_jobs.cleaning.accounts import (
-    Tally,
-    check_accounts,
-    check_total,
-    find_rejected_days,
-    make_accounts,
-    take_tallies,
-)
-from spark_jobs.cleaning.repeats import Conflicts
 from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import AuditError, ChurnError
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
-from spark_jobs.contract.shop.source import ColumnMapping, Source
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, PURCHASES, quarantine
 from spark_jobs.lake import publishing as lake
 from spark_jobs.lake.ledger import list_runs
@@ -250,41 +240,6 @@ def test_too_much_quarantined_publishes_nothing_and_says_why(make_shop):
     with pytest.raises(AuditError, match=r"2 of 3 records \(67%\) would be quarantined"):
         shop.clean(DAY[1])
     assert shop.rows(PURCHASES) == []
-
-
-def test_numbers_that_are_used_again_for_other_customers_are_not_called_changes():
-    source = Source("purchases", "", "*", "csv", {"event_id": ColumnMapping("no")})
-    assert "'no' is used again for other events" in Conflicts(9, 0, ("customer_id", "amount")).describe(source)
-    assert "they have changed" in Conflicts(9, 0, ("amount", "customer_id")).describe(source)
-
-
-def test_empty_lines_alone_stop_no_night_and_a_day_of_rejects_is_found_beside_good_ones():
-    tallies = [Tally("a", DAY[1], "clean", (), 90, 90), Tally("b", DAY[2], "quarantined", ("line_empty",), 9, 9),
-               Tally("c", DAY[3], "quarantined", ("price_invalid",), 3, 3), Tally("c", DAY[3], "clean", (), 7, 10),
-               Tally("c", DAY[3], "elsewhere", (), 50, 60)]  # fmt: skip
-    assert find_rejected_days(tallies, 0.2) == {DAY[3]: 0.3}
-    paths = tuple({"delivery_id": name, "path": name, "log": "purchases"} for name in "abc")
-    check_accounts("purchases", make_accounts(tallies[1:2], paths[1:2]), 0.2, DAY[2], empty_lines=9)
-    with pytest.raises(AuditError, match="9 of 9"):
-        check_accounts("purchases", make_accounts(tallies[1:2], paths[1:2]), 0.2, DAY[2])
-
-
-def test_a_lost_a_doubled_and_a_last_record_are_missed(spark):
-    ddl = "delivery_id string, record_number bigint, delivery_day date, reasons array<string>, verdict string"
-    rows = [("d", n, DAY[1], [], "clean") for n in (1, 2, 3)]
-    delivery = {"delivery_id": "d", "path": "f", "log": "purchases"}
-
-    def account(kept):
-        return make_accounts(take_tallies(spark.createDataFrame(kept, ddl)), (delivery,))
-
-    check_total(account(rows), 3)
-    check_accounts("purchases", account(rows), 0.5, DAY[1])
-    with pytest.raises(AuditError, match="f: 3 records in, but 2 clean"):
-        check_accounts("purchases", account([rows[0], rows[2]]), 0.5, DAY[1])
-    with pytest.raises(AuditError, match="f: 3 records in, but 4 clean"):
-        check_accounts("purchases", account([*rows, rows[0]]), 0.5, DAY[1])
-    with pytest.raises(AuditError, match="expected all 3 records"):
-        check_total(account(rows[:2]), 3)
 
 
 def test_a_path_without_a_day_and_an_empty_folder_say_what_to_mend(make_shop):
