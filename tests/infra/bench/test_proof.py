@@ -25,7 +25,7 @@ def test_every_replayed_night_keeps_its_plan(warehouse_url):
                      "spend": Decimal(1)} for name in customers]  # fmt: skip
         warehouse.replace(shop, CUSTOMER_OUTCOMES, outcomes, as_of=night)
 
-    assert "draws of" in plan_with_keys(warehouse, shop, nights, 8)
+    assert "draws of" in plan_with_keys(warehouse, shop, contact, nights, 8)
     contacted = select(
         warehouse, shop, "SELECT as_of, count(*) FROM contact_plan WHERE NOT is_control GROUP BY 1 ORDER BY 1"
     )
