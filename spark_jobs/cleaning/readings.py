@@ -92,7 +92,7 @@ def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: 
         judged.unpersist()
         facts = replace(facts, mixed=mixed)
         judged = judge_records(found, plan, shop, facts).persist()
-    if plan.log == "purchases" and (limits := find_limits(plan, shop, plausible.collect_sizes(judged))):
+    if "amount" in plan.table.column_names and (limits := find_limits(plan, shop, plausible.collect_sizes(judged))):
         judged.unpersist()
         judged = judge_records(found, plan, shop, replace(facts, limits=limits)).persist()
     events = judged.where("verdict = 'clean'")

@@ -110,6 +110,11 @@ class ReasonGroup:
     form: str
     measures: tuple[str, ...] = ()
 
+    @property
+    def is_level(self) -> bool:
+        """Whether it is a level by its nature: to be one week older is no change."""
+        return self.form in ("recency", "tenure", "total")
+
 
 @dataclass(frozen=True)
 class LogWords:

@@ -9,14 +9,13 @@ import numpy as np
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
+from spark_jobs.contract.reason_words import REASON_GROUPS
 from training.serving.evidence import WINDOW_WEEKS, ScoredInputs, count_steps, list_groups, look_back
 
 if TYPE_CHECKING:
     from training.selection.fit import Candidate
     from training.tensors.dataset import Tensors
 
-#: What is a level by its nature: to be one week older is no change.
-LEVELS = ("recency", "tenure", "breadth")
 SAMPLE_CUSTOMERS = 1000
 #: A window that fewer of them have lived through is never named.
 FEWEST_CUSTOMERS = 50
@@ -60,7 +59,7 @@ def learn_evidence(candidate: Candidate, batches: Iterable[Tensors]) -> np.ndarr
             continue
         effects = np.full((len(lived), len(groups)), -1.0)
         for number, group in enumerate(groups):
-            if not (weeks and group in LEVELS):
+            if not (weeks and REASON_GROUPS[group].is_level):
                 chosen = np.full(len(lived), number), np.full(len(lived), weeks)
                 effects[:, number] = sample.measure(candidate, lived, *chosen)
         own = sample.inputs[lived], sample.lengths[lived], sample.present[lived]
