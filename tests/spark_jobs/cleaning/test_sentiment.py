@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.bench.reviews import read_chinese, read_portuguese, read_sentences
-from infra.bench.sentiment import GOODS_LEARNT_FROM
+from infra.bench.reviews import GOODS_LEARNT_FROM, read_chinese, read_portuguese, read_sentences
 from spark_jobs.cleaning.sentiment import MAX_CHARACTERS, language_of, score_reviews
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from tests.training.evaluation.test_predictions import draw_outcomes
+from tests.training.draws import draw_outcomes
 from training.evaluation.calibration_tests import find_z, fit_slope, measure_calibration
 from training.evaluation.log_odds import logit, sigmoid
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.training.evaluation.test_predictions import draw_outcomes, make_predictions
+from tests.training.draws import draw_outcomes
+from tests.training.evaluation.test_predictions import make_predictions
 from training.evaluation.metrics import Ranking
 from training.selection.discrimination import expect_auroc, list_blind_horizons
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.training.evaluation.test_predictions import draw_outcomes, make_predictions, spoil
+from tests.training.draws import draw_outcomes, spoil
+from tests.training.evaluation.test_predictions import make_predictions
 from training.selection.fit import Candidate
 from training.selection.gate import choose_scorer, validated_losses
 

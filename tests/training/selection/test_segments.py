@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.training.evaluation.test_predictions import draw_outcomes, make_predictions
+from tests.training.draws import draw_outcomes
+from tests.training.evaluation.test_predictions import make_predictions
 from training.selection.segments import check_segments
 
 

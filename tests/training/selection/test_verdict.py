@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from tests.training.evaluation.test_predictions import draw_outcomes, make_predictions, spoil
+from tests.training.draws import draw_outcomes, spoil
+from tests.training.evaluation.test_predictions import make_predictions
 from training.reporting.words import write_calibration_note, write_verdict
 from training.selection.verdict import FEWEST_OUTCOMES, MARGIN, choose_simplest_best, judge
 
