@@ -174,7 +174,7 @@ def load_sizes(lake: Lake, plan: CleaningPlan) -> dict[str, plausible.Sizes]:
 
 def remember_customers(shop: Shop, settings: Settings, raw_ids: pa.Array) -> None:
     """Tells the warehouse whose key is whose, before anybody sees a key."""
-    hash_customer = make_hasher(settings, shop).of("customer")
+    hash_customer = make_hasher(settings, shop).for_purpose("customer")
     found = dict.fromkeys(map(shop.customer_ids.read, raw_ids.to_pylist()))
     ids = [customer_id for customer_id in found if customer_id is not None]
 

@@ -105,10 +105,10 @@ def compare_promoted(predictions: Predictions, promoted: str) -> dict[tuple[int,
     """(horizon in days, method) -> what was promoted against each other method, where an outcome counts."""
     found = {}
     for index, horizon_days in enumerate(predictions.horizons_days):
-        outcome, p = predictions.of(promoted, index)
+        outcome, p = predictions.outcome_and_p(promoted, index)
         for method in predictions.by_method.keys() - {promoted, PROMOTED}:
             if len(outcome):
-                found[horizon_days, method] = compare(outcome, p, predictions.of(method, index)[1])
+                found[horizon_days, method] = compare(outcome, p, predictions.outcome_and_p(method, index)[1])
     return found
 
 

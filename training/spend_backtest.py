@@ -137,7 +137,7 @@ def judge_sales(model: SpendModel, judged: Snapshot, shop: Shop, known: date) ->
 
 
 def backtest(series: Series, shop: Shop, cutoffs: list[date] | None, console: Console) -> None:
-    spec, primary = TensorSpec.of(shop, ModelSettings.from_shop(shop)), shop.churn.primary_horizon_days
+    spec, primary = TensorSpec.from_shop(shop, ModelSettings.from_shop(shop)), shop.churn.primary_horizon_days
     newest = series.closed_until - timedelta(days=primary)
     cutoffs = cutoffs or [newest - timedelta(days=30 * n) for n in range(CUTOFFS)]
     methods = Table("day", "method", "customers", "deviance", "less the regression's", "expected/came", "mean error")

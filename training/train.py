@@ -70,7 +70,7 @@ def plan_training(lake: Lake, shop: Shop, as_of: date, settings: ModelSettings) 
             f"no training_series as of {as_of}: run python -m spark_jobs.customer_series --shop {shop.path} --all "
             f"--as-of {as_of}"
         )
-    spec, delay_days = TensorSpec.of(shop, settings), read_label_delay(lake, shop, as_of)
+    spec, delay_days = TensorSpec.from_shop(shop, settings), read_label_delay(lake, shop, as_of)
     run_key = make_run_key(
         TRAINING_SERIES, partition, published[partition], model=settings.as_dict(), churn=repr(shop.churn),
         features={feature.name: feature.fingerprint for feature in spec.features},

@@ -54,14 +54,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.parse_args(argv)
     home = Settings.from_environment().home
     backtests = [read_backtest(home, name) for name in SHOPS if (home / "backtest" / name / RESULT).exists()]
-    if missing := sorted(set(SHOPS) - {of.name for of in backtests}):
+    if missing := sorted(set(SHOPS) - {backtest.name for backtest in backtests}):
         print("left out, for lack of a backtest: " + ", ".join(missing))
     if not backtests:
         raise MissingInputError(f"no backtest below {home}: run make backtest SHOP=infra/demo/{SHOPS[0]}/shop.toml")
-    for of in backtests:
-        path = ROOT / "infra" / "docs" / f"backtest_{of.name}.md"
-        days = ",".join(of.summary["promoted"])
-        path.write_text(HEADER.format(title=of.title, name=of.name, days=days) + of.table)
+    for backtest in backtests:
+        path = ROOT / "infra" / "docs" / f"backtest_{backtest.name}.md"
+        days = ",".join(backtest.summary["promoted"])
+        path.write_text(HEADER.format(title=backtest.title, name=backtest.name, days=days) + backtest.table)
     readme = ROOT / "README.md"
     text = write_tables(backtests) + write_skill(backtests)
     readme.write_text(MARKED.sub(lambda found: found[1] + text + found[2], readme.read_text()))
@@ -79,20 +79,20 @@ def read_backtest(home: Path, name: str) -> Backtest:
 def write_tables(backtests: Sequence[Backtest]) -> str:
     """The promoted by shop, then every method's mean rank, then the promoted's gain in AUROC over it."""
     methods = [row["method"] for row in backtests[0].summary["methods"]]
-    titles = [of.title for of in backtests]
-    links = ", ".join(f"[{of.title}](infra/docs/backtest_{of.name}.md)" for of in backtests)
+    titles = [backtest.title for backtest in backtests]
+    links = ", ".join(f"[{backtest.title}](infra/docs/backtest_{backtest.name}.md)" for backtest in backtests)
     ranks = [["method, mean rank", *titles, "all tasks"], _write_ranks("promoted", backtests, lambda s: s["mean_rank"])]
     ranks += [_write_ranks(m, backtests, partial(_mean_rank, method=m)) for m in methods]
     gains = [["AUROC, promoted − method", *titles]]
-    gains += [[method, *(_write_gain(_row(of.summary, method)) for of in backtests)] for method in methods]
+    gains += [[method, *(_write_gain(_row(backtest.summary, method)) for backtest in backtests)] for method in methods]
     parts = [_write_table([_PROMOTED_HEADING, *map(_write_promoted, backtests)]), _write_table(ranks)]
-    parts += [_write_table(gains), *_write_ways([of for of in backtests if of.ways])]
+    parts += [_write_table(gains), *_write_ways([backtest for backtest in backtests if backtest.ways])]
     return "\n".join([*parts, f"Every task and method: {links}.\n"])
 
 
 def write_skill(backtests: Sequence[Backtest]) -> str:
     """How much of what could be known the promoted knows; empty where the simulated shop is not among them."""
-    found = [of.summary for of in backtests if of.name == SIMULATED]
+    found = [backtest.summary for backtest in backtests if backtest.name == SIMULATED]
     if not found:
         return ""
     auroc, cutoffs = found[0]["auroc"], [date.fromisoformat(text) for text in found[0]["promoted"]]
@@ -109,13 +109,13 @@ _PROMOTED_HEADING = [
 ]  # fmt: skip
 
 
-def _write_promoted(of: Backtest) -> list[str]:
-    summary = of.summary
+def _write_promoted(backtest: Backtest) -> list[str]:
+    summary = backtest.summary
     better, worse = (sum(row[key] for row in summary["methods"]) for key in ("better_tasks", "worse_tasks"))
     pairs = summary["tasks"] * (len(summary["methods"]) - 1)
     return [
-        of.title, str(summary["tasks"]), _write_promoted_kinds(summary["promoted"].values()), f"{summary['auroc']:.3f}",
-        f"{summary['log_loss']:.4f}", f"{summary['bound']:.4f}", f"{summary['bias']:+.3f}",
+        backtest.title, str(summary["tasks"]), _write_promoted_kinds(summary["promoted"].values()),
+        f"{summary['auroc']:.3f}", f"{summary['log_loss']:.4f}", f"{summary['bound']:.4f}", f"{summary['bias']:+.3f}",
         f"{summary['calibrated_tasks']} of {summary['tasks']}", f"{better} / {worse} of {pairs}",
     ]  # fmt: skip
 
@@ -129,9 +129,9 @@ def _write_ways(backtests: Sequence[Backtest]) -> list[str]:
     """What each way to calibrate is worth, where it was measured."""
     if not backtests:
         return []
-    heading = [f"{of.title}, {of.ways['none']['cut-offs']} days" for of in backtests]
+    heading = [f"{backtest.title}, {backtest.ways['none']['cut-offs']} days" for backtest in backtests]
     lines = [
-        [way, *(f"{of.ways[way]['log loss']:.4f}, {of.ways[way]['|bias|']:.3f}" for of in backtests)]
+        [way, *(f"{backtest.ways[way]['log loss']:.4f}, {backtest.ways[way]['|bias|']:.3f}" for backtest in backtests)]
         for way in backtests[0].ways
     ]
     return [_write_table([["calibration: log loss, miss of the churn rate", *heading], *lines])]
@@ -146,8 +146,8 @@ def _mean_rank(summary: dict, method: str) -> float:
 
 
 def _write_ranks(name: str, backtests: Sequence[Backtest], read: Callable[[dict], float]) -> list[str]:
-    found = [read(of.summary) for of in backtests]
-    mean = np.average(found, weights=[of.summary["tasks"] for of in backtests])
+    found = [read(backtest.summary) for backtest in backtests]
+    mean = np.average(found, weights=[backtest.summary["tasks"] for backtest in backtests])
     return [name, *(f"{rank:.2f}" for rank in found), f"{mean:.2f}"]
 
 

@@ -40,7 +40,7 @@ from spark_jobs.runtime.command import day, load_arguments, make_parser, run_com
 from training.backtest import read_series
 from training.config import ModelSettings
 from training.evaluation.metrics import log_losses
-from training.models.calibration import Calibration, Told, calibrate, fit_lines
+from training.models.calibration import Calibration, PastPredictions, calibrate, fit_lines
 from training.models.contenders.blend import BLEND
 from training.models.contenders.lstm import LSTM
 from training.models.members import Members
@@ -77,14 +77,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 def judge(series: Series, cutoff: date, shop: Shop) -> Iterator[dict]:
     """A row for each horizon and way."""
     days = shop.churn.horizons_days
-    recipe, members, told = _learn(series, cutoff, shop)
+    recipe, members, samples = _learn(series, cutoff, shop)
     unchanged = Calibration(np.ones(len(days)), np.zeros(len(days)), np.zeros(len(days)))
     ways = {
         "none": unchanged,
-        "level": fit_lines(told, has_drift=False),
-        "own trend": _each_alone(told),
-        "shared trend": fit_lines(told),
-        "trusted trend": calibrate(told, recipe.closing_days),
+        "level": fit_lines(samples, has_drift=False),
+        "own trend": _each_alone(samples),
+        "shared trend": fit_lines(samples),
+        "trusted trend": calibrate(samples, recipe.closing_days),
         SHORT_ONES: _with_short_ones(series, cutoff, shop),
     }
     candidates = {
@@ -94,20 +94,20 @@ def judge(series: Series, cutoff: date, shop: Shop) -> Iterator[dict]:
     predictions = predict_cutoff(candidates, series, cutoff, shop)
     for index, horizon_days in enumerate(days):
         for way in ways:
-            outcome, p = predictions.of(way, index)
+            outcome, p = predictions.outcome_and_p(way, index)
             loss, bias = log_losses(outcome, p).mean(), p.mean() - outcome.mean()
             yield {"cutoff": cutoff, "days": horizon_days, "way": way, "log loss": loss, "bias": bias}
-        bound = rescaled_loss(*predictions.of("none", index))
+        bound = rescaled_loss(*predictions.outcome_and_p("none", index))
         yield {"cutoff": cutoff, "days": horizon_days, "way": "bound", "log loss": bound, "bias": 0.0}
 
 
-def _learn(series: Series, cutoff: date, shop: Shop) -> tuple[Recipe, Members, list[Told]]:
+def _learn(series: Series, cutoff: date, shop: Shop) -> tuple[Recipe, Members, list[PastPredictions]]:
     """The blend, and what it says of customers that it never saw."""
     settings = ModelSettings.from_shop(shop)
-    recipe = Recipe.prepare(series.truncated(cutoff), TensorSpec.of(shop, settings), settings)
+    recipe = Recipe.prepare(series.truncated(cutoff), TensorSpec.from_shop(shop, settings), settings)
     kinds = [kind for kind in BLENDS[BLEND] if kind != LSTM]
     members, cells = blend(BLEND, {kind: learn(recipe, kind) for kind in kinds})
-    return recipe, members, [Told(of.probability, of.outcome, of.days_ago) for of in cells]
+    return recipe, members, [PastPredictions(cell.probability, cell.outcome, cell.days_ago) for cell in cells]
 
 
 def _with_short_ones(series: Series, cutoff: date, shop: Shop) -> Calibration:
@@ -115,14 +115,14 @@ def _with_short_ones(series: Series, cutoff: date, shop: Shop) -> Calibration:
     days = shop.churn.horizons_days
     short = (days[0] // 3, 2 * days[0] // 3)
     churn = replace(shop.churn, horizons_days=(*short, *days))
-    *_, told = _learn(series, cutoff, replace(shop, churn=churn))
-    lines = vars(calibrate(told, [days + series.delay_days for days in churn.horizons_days]))
+    *_, samples = _learn(series, cutoff, replace(shop, churn=churn))
+    lines = vars(calibrate(samples, [days + series.delay_days for days in churn.horizons_days]))
     return Calibration(**{name: line[len(short) :] for name, line in lines.items()})
 
 
-def _each_alone(told: Sequence[Told]) -> Calibration:
+def _each_alone(samples: Sequence[PastPredictions]) -> Calibration:
     """Every horizon's line from its own labels."""
-    lines = [vars(fit_lines([of])).values() for of in told]
+    lines = [vars(fit_lines([cell])).values() for cell in samples]
     return Calibration(*(np.concatenate(values) for values in zip(*lines, strict=True)))
 
 

@@ -70,7 +70,7 @@ class Cells:
 
     def _path(self, variant: Variant, cutoff: date) -> Path:
         files = [file for day in (cutoff, self.data_until) for file in self.files[day.isoformat()]]
-        spec = TensorSpec.of(variant.shop, variant.settings)
+        spec = TensorSpec.from_shop(variant.shop, variant.settings)
         key = make_run_key(
             TRAINING_SERIES, cutoff.isoformat(), files, code=self.code, churn=repr(spec.churn),
             features={feature.name: feature.fingerprint for feature in spec.features},
@@ -88,7 +88,7 @@ def _to_cell(predictions: Predictions, seconds: float) -> Cell:
 
 def align(cells: Sequence[Cell], horizon: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """customer_id, outcome and p (n,) of those who count for the horizon, cut-off by cut-off."""
-    parts = [(c.customer_id[of], c.outcome[of, horizon], c.p[of, horizon])
-             for c in cells for of in [c.counts[:, horizon]]]  # fmt: skip
+    parts = [(c.customer_id[rows], c.outcome[rows, horizon], c.p[rows, horizon])
+             for c in cells for rows in [c.counts[:, horizon]]]  # fmt: skip
     ids, outcome, p = (np.concatenate(values) for values in zip(*parts, strict=True))
     return ids, outcome, p

@@ -203,7 +203,7 @@ def write_graph(network: LeanNetwork):
     outputs = [("p", TensorProto.FLOAT, ["B", "H"])]
     given = [("inputs", TensorProto.FLOAT, ["B", "T", architecture.features]), ("lengths", TensorProto.INT32, ["B"])]
     graph = helper.make_graph(
-        nodes, "churn", *([helper.make_tensor_value_info(*of) for of in values] for values in (given, outputs)),
+        nodes, "churn", *([helper.make_tensor_value_info(*tensor) for tensor in values] for values in (given, outputs)),
         [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in constants.items()],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])

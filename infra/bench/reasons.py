@@ -70,7 +70,7 @@ class AtRisk:
     tensors: Tensors
 
     @classmethod
-    def of(cls, candidate: Candidate, series: pa.Table, shop: Shop) -> AtRisk:
+    def from_series(cls, candidate: Candidate, series: pa.Table, shop: Shop) -> AtRisk:
         tensors = candidate.spec.build(series, series["as_of"][0].as_py())
         rows = np.flatnonzero(find_bands(shop.bands, look_at(candidate, tensors).present) != "low")
         return cls(candidate, series.take(pa.array(rows)), tensors.take(rows))
@@ -123,7 +123,7 @@ def keep_eligible(chunk: pa.Table, shop: Shop) -> pa.Table:
 
 def measure(candidate: Candidate, eligible: pa.Table, shop: Shop) -> list[str]:
     """The columns after the kind."""
-    at_risk = AtRisk.of(candidate, eligible, shop)
+    at_risk = AtRisk.from_series(candidate, eligible, shop)
     count = len(at_risk.present)
     if not count:
         return ["0", *["–"] * (len(COLUMNS) - 2)]

@@ -49,7 +49,7 @@ class Variant:
 
     def fit(self, series: Series) -> list[Candidate]:
         """One candidate for each seed, trained on what the series knows."""
-        spec, candidates = TensorSpec.of(self.shop, self.settings), []
+        spec, candidates = TensorSpec.from_shop(self.shop, self.settings), []
         for number in range(self.seed_count):
             settings = replace(self.settings, seed=self.settings.seed + 100 * number)
             recipe = Recipe.prepare(series, spec, settings)
@@ -63,9 +63,10 @@ class StraightLine(Logistic):
     kind: ClassVar[str] = "linear"
     learns_from_last_step: ClassVar[bool] = False
 
-    def fit(self, lesson: TrainingRows) -> None:
-        self.feature_names, inputs = list(lesson.feature_names), self.derive_inputs(lesson.rows)
-        self.lines = [self._fit_line(inputs[of], lesson.labels[of, h]) for h, of in enumerate(lesson.taught_rows())]
+    def fit(self, data: TrainingRows) -> None:
+        self.feature_names, inputs = list(data.feature_names), self.derive_inputs(data.rows)
+        taught = enumerate(data.taught_rows())
+        self.lines = [self._fit_line(inputs[rows], data.labels[rows, h]) for h, rows in taught]
 
     @staticmethod
     def _fit_line(inputs: np.ndarray, labels: np.ndarray) -> Line:
@@ -89,7 +90,7 @@ def list_variants(shop: Shop, settings: ModelSettings) -> list[Variant]:
     changed = {name: values | change for name, change in CHANGES.items() if not change.items() <= values.items()}
     return [
         Variant(THE_MODEL, shop, settings),
-        *(Variant(name, shop, ModelSettings.from_mapping(of, name)) for name, of in changed.items()),
+        *(Variant(name, shop, ModelSettings.from_mapping(taught, name)) for name, taught in changed.items()),
         Variant(f"mean of {ENSEMBLE_SEEDS} seeds", shop, settings, seed_count=ENSEMBLE_SEEDS),
         Variant("linear regression", shop, settings, kind=StraightLine.kind),
         Variant("logistic regression", shop, settings, kind="logistic"),

@@ -43,7 +43,7 @@ def judge_customers(logs: list[LogCustomers], needed_log: str, ids: CustomerIds)
         check_rewritten(found, one, by_log[one.log], ids)
         check_nobody(found, one, by_log[one.log], ids)
         check_dominant(found, one, by_log[one.log], ids)
-        tell_lost_digits(found, one, in_full, ids)
+        check_lost_digits(found, one, in_full, ids)
     named = set()
     for log, customers in by_log.items():
         if log != needed_log and by_log.get(needed_log) and customers:
@@ -95,7 +95,7 @@ def check_dominant(found: Findings, one: LogCustomers, customers: Mapping[str, M
         )
 
 
-def tell_lost_digits(found: Findings, one: LogCustomers, in_full: Collection[str], ids: CustomerIds) -> None:
+def check_lost_digits(found: Findings, one: LogCustomers, in_full: Collection[str], ids: CustomerIds) -> None:
     if cut := find_lost_digits(one.met.keys(), in_full, ids):
         found.add(
             f"{one.log}: {len(cut):,} customer ids are written like {cut[0]!r}, which may have lost its last digits, so"

@@ -51,8 +51,8 @@ class _Drafter:
     def __init__(self, drafts: Mapping[str, Draft]):
         self.drafts = drafts
         self.writers = {
-            verdict: PartitionWriter(of.folder, of.table.partition, UNIQUE if verdict == "clean" else ())
-            for verdict, of in drafts.items()
+            verdict: PartitionWriter(draft.folder, draft.table.partition, UNIQUE if verdict == "clean" else ())
+            for verdict, draft in drafts.items()
         }
         self.counter = TallyCounter()
         self.customer_ids: list[pa.Array] = []
@@ -102,7 +102,7 @@ def _make_writer(drafts: dict[str, Draft], hasher: Hasher) -> Reader:
     has_amounts = "amount" in drafts["clean"].table.column_names
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        drafter, hash_record = _Drafter(drafts), hasher.of("record")
+        drafter, hash_record = _Drafter(drafts), hasher.for_purpose("record")
         for records in batches:
             drafter.counter.add(records)
             if has_amounts:

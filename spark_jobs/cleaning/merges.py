@@ -36,7 +36,7 @@ def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
     if shop.merged_customers is None:
         return
     stated = read_merges(shop.merged_customers.replace("{home}", str(settings.home)), shop.customer_ids)
-    key, hash_customer = settings.id_key(), make_hasher(settings, shop).of("customer")
+    key, hash_customer = settings.id_key(), make_hasher(settings, shop).for_purpose("customer")
     newest_published = newest_night(lake)
     known = set(lake.arrow(MERGES, [ORIGIN], columns=["customer_id"])["customer_id"].to_pylist())
     rows: list[dict[str, object]] = []

@@ -58,7 +58,7 @@ class CleaningPlan:
     def all_deliveries(self) -> tuple[Delivery, ...]:
         return tuple(delivery for part in self.parts for delivery in part.deliveries)
 
-    def of(self, chosen: Chosen) -> CleaningPlan:
+    def with_files(self, chosen: Chosen) -> CleaningPlan:
         """The plan for these days and files."""
         return replace(self, **vars(chosen))
 
@@ -116,8 +116,8 @@ def make_plan(
     files = DayFiles(tuple(days), readable, [d for d in lost if d not in kept], accounted)
     if again:
         is_early = any(day < min(again) for day in stale)
-        return replace(empty.of(files.choose_range(min(again), max(again))), kept=said, is_early=is_early)
-    whole = replace(empty.of(files.choose(find_first_day(stale, new_dumps, readable, accounted))), kept=said)
+        return replace(empty.with_files(files.choose_range(min(again), max(again))), kept=said, is_early=is_early)
+    whole = replace(empty.with_files(files.choose(find_first_day(stale, new_dumps, readable, accounted))), kept=said)
     standing = [day for day in stale if newest and day <= newest and day not in unaccounted]
     read_again = sum(d["byte_count"] for d in whole.deliveries if d["delivery_id"] in accounted)
     if not standing or budget_bytes is None or read_again <= budget_bytes:
@@ -136,12 +136,12 @@ def _divide(
     budget_bytes: int,
 ) -> CleaningPlan:
     """What is new, early, and the oldest of what stands."""
-    older = replace(early, is_early=False).of(files.choose_oldest(standing, budget_bytes))
+    older = replace(early, is_early=False).with_files(files.choose_oldest(standing, budget_bytes))
     waiting = tuple(day for day in standing if day > older.days[-1])
     if not fresh and not new_dumps:
         return replace(older, waiting=waiting)
     new = files.choose(find_first_day(fresh, new_dumps, files.readable, files.accounted))
-    return replace(early.of(new), older=older, waiting=waiting)
+    return replace(early.with_files(new), older=older, waiting=waiting)
 
 
 def _find_fresh(lake: Lake, early: CleaningPlan, days: set[date], unaccounted: set[date]) -> list[date]:

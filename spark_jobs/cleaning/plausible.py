@@ -74,7 +74,7 @@ def find_limits(deliveries: Iterable[Delivery], sizes: Mapping[str, Sizes]) -> d
         largest = _largest_plausible(before)
         if largest is not None:
             limit = Decimal(f"{10 ** (largest / STEPS):.2f}")
-            limits |= {of: limit for of in ids if max(sizes[of], default=LOWEST) > largest}
+            limits |= {one: limit for one in ids if max(sizes[one], default=LOWEST) > largest}
     return limits
 
 

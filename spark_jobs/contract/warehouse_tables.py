@@ -157,7 +157,7 @@ CONTACT_LIST = Table(
 
 
 def _of_arms(name: str, type_: str, meaning: str, unit: str) -> tuple[Column, ...]:
-    return tuple(Column(f"{name}_{arm}", type_, f"{meaning} {of}", unit, nullable=True) for arm, of in
+    return tuple(Column(f"{name}_{arm}", type_, f"{meaning} {phrase}", unit, nullable=True) for arm, phrase in
                  (("contacted", "those to be contacted"), ("control", "the control group")))  # fmt: skip
 
 

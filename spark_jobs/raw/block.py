@@ -34,7 +34,8 @@ class Block(NamedTuple):
             yield RawRecord(values) if fault is None else RawRecord(None, fault, decode(text))
 
     def filter(self, is_kept: pa.Array) -> Block:
-        return Block([column.filter(is_kept) for column in self.columns], *(of.filter(is_kept) for of in self[1:]))
+        columns = [column.filter(is_kept) for column in self.columns]
+        return Block(columns, *(values.filter(is_kept) for values in self[1:]))
 
     def mingle(self, other: Block, is_ours: pa.Array) -> Block:
         """One block of both: a record is the next of ours where `is_ours`, else the next of the other's."""

@@ -26,7 +26,7 @@ class Hasher:
     shop_name: str
     customer_ids: CustomerIds = field(default_factory=CustomerIds)
 
-    def of(self, purpose: str) -> Callable[[str | bytes], str]:
+    def for_purpose(self, purpose: str) -> Callable[[str | bytes], str]:
         """The function that hashes texts, or their bytes, for one purpose."""
         begun = hmac.new(self.secret, f"{self.shop_name}\x1f{purpose}\x1f".encode(), "sha256")
 
@@ -38,7 +38,7 @@ class Hasher:
         return hash_text
 
     def __call__(self, purpose: str, text: str) -> str:
-        return self.of(purpose)(text)
+        return self.for_purpose(purpose)(text)
 
     def customer_key(self, raw_id: str) -> str | None:
         """The key of a customer id in any spelling; None where it stands for no customer."""

@@ -43,7 +43,7 @@ class Shape:
     def __init__(self, keys: list[str], source: Source, is_text: list[bool] | None = None):
         self.keys, self.is_text = keys, is_text
         names = [re.escape(json.dumps(key, ensure_ascii=False)) for key in keys]
-        values = [TEXT if of else BARE for of in is_text] if is_text else [VALUE] * len(keys)
+        values = [TEXT if is_quoted else BARE for is_quoted in is_text] if is_text else [VALUE] * len(keys)
         parts = (f"{name} ?: ?{value}" for name, value in zip(names, values, strict=True))
         self.line = r"^\{ ?" + ", ?".join(parts) + r" ?\}\r?$"
         self.key = f"[{{,] ?(?:{'|'.join(names)}) ?: ?"
@@ -67,7 +67,7 @@ class Shape:
         """The values of a key. Neither key nor text has a quote within, so all lines fall into as many pieces."""
         pieces = pc.split_pattern(lines, '"').flatten()
         # Before a key stands the piece that ends the value before; a text is a piece, what is bare ends in the next.
-        *starts, width = accumulate((4 if of else 2 for of in is_text), initial=1)
+        *starts, width = accumulate((4 if is_quoted else 2 for is_quoted in is_text), initial=1)
 
         def value_of(place: int) -> pa.Array:
             if is_text[place]:

@@ -115,7 +115,7 @@ def read_records(intake: Intake, path: str) -> Iterator[RawRecord]:
 def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hasher: Hasher) -> Iterator[pa.RecordBatch]:
     """All records of one file, in batches."""
     schema, number = record_schema(source), 1
-    known_hashes, hash_record = remember_hashes(hasher), hasher.of("record")
+    known_hashes, hash_record = remember_hashes(hasher), hasher.for_purpose("record")
     for block in _read_blocks(source, folder, path):
         size = len(block.fault)
         raw_values = [_trim(column) for column in block.columns]

@@ -106,6 +106,6 @@ def test_what_is_clean_goes_all_the_way(spark, tmp_path, warehouse_url):
     assert {"whale", "a" * 512, "|"} <= known
     customer_series.run(shop.open_spark, shop.lake, shop.shop, DAYS[-1], TRAINING_SERIES)
     series = shop.lake.arrow(TRAINING_SERIES, [DAYS[-1].isoformat()])
-    tensors = TensorSpec.of(shop.shop, ModelSettings()).build(series, DAYS[-1], 0, 8)
+    tensors = TensorSpec.from_shop(shop.shop, ModelSettings()).build(series, DAYS[-1], 0, 8)
     assert len(series) > 20
     assert np.isfinite(tensors.inputs).all()

@@ -44,7 +44,7 @@ def world(tmp_path, warehouse_url):
     shop, settings = load_shop(tmp_path / "shop.toml"), Settings(tmp_path / "home")
     warehouse = PostgresWarehouse(warehouse_url)
     warehouse.prepare(shop)
-    hashed = Hasher(settings.id_key().secret, shop.name).of("customer")
+    hashed = Hasher(settings.id_key().secret, shop.name).for_purpose("customer")
     warehouse.remember_customers(shop, "k1", [make_pairs(**{hashed("Ann"): "Ann"})])
     return warehouse, shop, settings, hashed
 

@@ -19,7 +19,7 @@ from training.tensors.dataset import TensorSpec
 
 def draw_candidate(kind: str, shop: Shop, settings: ModelSettings, members: int = 2) -> Candidate:
     """A candidate whose numbers mean nothing but are the same each time."""
-    spec = TensorSpec.of(shop, settings)
+    spec = TensorSpec.from_shop(shop, settings)
     count, horizons = len(spec.features), len(shop.churn.horizons_days)
     generator = np.random.default_rng(1)
     return Candidate(
@@ -44,7 +44,7 @@ def _draw_members(kind: str, spec: TensorSpec, settings: ModelSettings, members:
 def _draw_network(spec: TensorSpec, settings: ModelSettings, members: int) -> NetworkMembers:
     from training.models.network.network import Architecture, ChurnNetwork
 
-    architecture = Architecture.of(spec, settings)
+    architecture = Architecture.from_spec(spec, settings)
     return NetworkMembers(
         ChurnNetwork(architecture), np.stack([ChurnNetwork(architecture, seed).to_flat() for seed in range(members)])
     )

@@ -84,15 +84,15 @@ def auroc_half_interval(outcome: np.ndarray, p: np.ndarray) -> float | None:
     if min(len(churned), len(stayed)) < 2:
         return None
     variance = sum(
-        _share_below(of, others).var(ddof=1) / len(of) for of, others in ((churned, stayed), (stayed, churned))
+        _share_below(group, others).var(ddof=1) / len(group) for group, others in ((churned, stayed), (stayed, churned))
     )
     return float(1.959964 * np.sqrt(variance))
 
 
-def _share_below(of: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _share_below(group: np.ndarray, others: np.ndarray) -> np.ndarray:
     """(len(of),) the share of the others below each value, equal ones half."""
     ordered = np.sort(others)
-    below, up_to = (np.searchsorted(ordered, of, side) for side in ("left", "right"))
+    below, up_to = (np.searchsorted(ordered, group, side) for side in ("left", "right"))
     return (below + up_to) / (2 * len(others))
 
 

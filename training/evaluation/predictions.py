@@ -46,7 +46,7 @@ class Predictions:
         """(N,) bool: whose outcome counts for this horizon."""
         return self.active[:, horizon_index] & ~np.isnan(self.outcome[:, horizon_index])
 
-    def of(self, method: str, horizon_index: int) -> tuple[np.ndarray, np.ndarray]:
+    def outcome_and_p(self, method: str, horizon_index: int) -> tuple[np.ndarray, np.ndarray]:
         """Outcomes and the method's probabilities, both (n,), of those who count for this horizon."""
         rows = self.is_measured(horizon_index)
         return self.outcome[rows, horizon_index], self.by_method[method][rows, horizon_index]
@@ -81,7 +81,7 @@ class MetricRow:
 def measure(predictions: Predictions) -> list[MetricRow]:
     """Every metric of every method, horizon by horizon."""
     return [
-        measure_method(*predictions.of(method, index), horizon_days, method)
+        measure_method(*predictions.outcome_and_p(method, index), horizon_days, method)
         for index, horizon_days in enumerate(predictions.horizons_days)
         for method in predictions.by_method
     ]

@@ -51,8 +51,8 @@ class BlendMembers:
         return mix([part.predict_last(inputs, lengths) for part in self.parts.values()], self.weights)
 
     def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, list]:
-        told = [part.remember(inputs, lengths, spans) for part in self.parts.values()]
-        return mix([p for p, _ in told], self.weights), [memory for _, memory in told]
+        results = [part.remember(inputs, lengths, spans) for part in self.parts.values()]
+        return mix([p for p, _ in results], self.weights), [memory for _, memory in results]
 
     def predict_tails(
         self, memory: list, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray

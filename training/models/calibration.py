@@ -54,42 +54,44 @@ def make_terms(probabilities: np.ndarray, days_ago: np.ndarray) -> np.ndarray:
     return np.stack([logit(probabilities), np.ones(len(probabilities)), -days_ago / QUARTER_DAYS], axis=1)
 
 
-class Told(NamedTuple):
+class PastPredictions(NamedTuple):
     """One horizon's predictions, what happened, and how many days before as_of each was made; all (n,)."""
 
     probability: np.ndarray
     outcome: np.ndarray
     days_ago: np.ndarray
 
-    def since(self, oldest: int, today: int) -> Told:
+    def since(self, oldest: int, today: int) -> PastPredictions:
         """What is at least so many days old, as seen from `today` days ago."""
         chosen = self.days_ago >= oldest
-        return Told(self.probability[chosen], self.outcome[chosen], self.days_ago[chosen] - today)
+        return PastPredictions(self.probability[chosen], self.outcome[chosen], self.days_ago[chosen] - today)
 
-    def until(self, days: int) -> Told:
+    def until(self, days: int) -> PastPredictions:
         """What is less than so many days old."""
-        return Told(*(values[self.days_ago < days] for values in self))
+        return PastPredictions(*(values[self.days_ago < days] for values in self))
 
 
-def calibrate(horizons: Sequence[Told], horizons_days: Sequence[int]) -> Calibration:
+def calibrate(horizons: Sequence[PastPredictions], horizons_days: Sequence[int]) -> Calibration:
     """The rescaling for today: between the level of the past and its trend, as far as the trend can be trusted."""
     return _between(fit_lines(horizons, has_drift=False), fit_lines(horizons), trust_trend(horizons, horizons_days))
 
 
-def trust_trend(horizons: Sequence[Told], horizons_days: Sequence[int]) -> float:
+def trust_trend(horizons: Sequence[PastPredictions], horizons_days: Sequence[int]) -> float:
     """0 to 1: the share of the trend with the least loss on the newest steps that all horizons have told about.
 
     Level and trend are fitted as if today were the day of those steps. Too short a past leaves it in the middle.
     """
     back = horizons_days[-1]
-    past = [told.since(back + days, back) for told, days in zip(horizons, horizons_days, strict=True)]
-    if min(len(told.outcome) for told in past) < FEWEST_OUTCOMES:
+    past = [horizon.since(back + days, back) for horizon, days in zip(horizons, horizons_days, strict=True)]
+    if min(len(horizon.outcome) for horizon in past) < FEWEST_OUTCOMES:
         return 0.5
     level, trend = fit_lines(past, has_drift=False), fit_lines(past)
-    newest = [told.since(back, back).until(NEWEST_DAYS) for told in horizons]
-    outcome = np.concatenate([told.outcome for told in newest])
+    newest = [horizon.since(back, back).until(NEWEST_DAYS) for horizon in horizons]
+    outcome = np.concatenate([horizon.outcome for horizon in newest])
     low, high = (
-        np.concatenate([lines.slope[h] * logit(told.probability) + lines.intercept[h] for h, told in enumerate(newest)])
+        np.concatenate(
+            [lines.slope[h] * logit(horizon.probability) + lines.intercept[h] for h, horizon in enumerate(newest)]
+        )
         for lines in (level, trend)
     )
 
@@ -105,21 +107,21 @@ def _between(level: Calibration, trend: Calibration, trust: float) -> Calibratio
     return Calibration(*((1 - trust) * low + trust * high for low, high in pairs))
 
 
-def fit_lines(horizons: Sequence[Told], has_drift: bool = True) -> Calibration:
+def fit_lines(horizons: Sequence[PastPredictions], has_drift: bool = True) -> Calibration:
     """A slope and an intercept for each horizon and one drift for all, or none; the prior where nothing was told."""
     count = len(horizons)
-    terms = [make_terms(told.probability, told.days_ago) for told in horizons]
+    terms = [make_terms(horizon.probability, horizon.days_ago) for horizon in horizons]
     prior = np.repeat(PRIOR, [count, count, 1])
     weights = np.repeat(PRIOR_WEIGHTS, [count, count, 1])
 
     def loss(lines: np.ndarray) -> tuple[float, np.ndarray]:
         pull = weights * (lines - prior)
         value, slope = pull @ (lines - prior) / 2, pull
-        for h, told in enumerate(horizons):
+        for h, horizon in enumerate(horizons):
             own = [h, count + h, 2 * count]  # the places of this horizon's slope, intercept and drift
             score = terms[h] @ lines[own]
-            value += np.sum(np.logaddexp(0.0, score) - told.outcome * score)
-            slope[own] += (sigmoid(score) - told.outcome) @ terms[h]
+            value += np.sum(np.logaddexp(0.0, score) - horizon.outcome * score)
+            slope[own] += (sigmoid(score) - horizon.outcome) @ terms[h]
         return value, slope
 
     bounds = [BOUNDS[0]] * count + [BOUNDS[1]] * count + [BOUNDS[2] if has_drift else (0.0, 0.0)]

@@ -42,7 +42,7 @@ class TrainingRows:
         """(N,) bool per horizon: the rows that teach it. Raises ChurnError where a horizon has none."""
         check_rows(self.rows, self.rows.shape[-1])
         selections = list(self.taught.T > 0)
-        if not selections or not all(of.any() for of in selections):
+        if not selections or not all(chosen.any() for chosen in selections):
             raise ChurnError(
                 "no closed outcome teaches the longest horizon: train on a later day or shorten horizons_days"
             )

@@ -79,7 +79,7 @@ class RowMembers:
     def from_files(cls, contender: type[RowContender], count: int, files: Mapping[str, bytes]) -> RowMembers:
         own = [{name.removeprefix(f"member_{n}_"): content for name, content in files.items()
                 if name.startswith(f"member_{n}_")} for n in range(count)]  # fmt: skip
-        return cls([contender.from_files(of) for of in own])
+        return cls([contender.from_files(part) for part in own])
 
 
 class NetworkMembers:
@@ -103,20 +103,20 @@ class NetworkMembers:
         return total / self.count
 
     def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, list]:
-        told = []
+        results = []
         for weights in self.weights:
             self.network.load_flat(weights)
-            told.append(self.network.remember(inputs, lengths, spans))
-        return np.sum([p for p, _ in told], axis=0) / self.count, [memory for _, memory in told]
+            results.append(self.network.remember(inputs, lengths, spans))
+        return np.sum([p for p, _ in results], axis=0) / self.count, [memory for _, memory in results]
 
     def predict_tails(
         self, memory: list, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
     ) -> np.ndarray:
-        told = []
+        results = []
         for weights, own in zip(self.weights, memory, strict=True):
             self.network.load_flat(weights)
-            told.append(self.network.predict_tails(own, rows, tails, lengths, spans))
-        return np.sum(told, axis=0) / self.count
+            results.append(self.network.predict_tails(own, rows, tails, lengths, spans))
+        return np.sum(results, axis=0) / self.count
 
     def to_files(self) -> dict[str, bytes]:
         """Nothing but numbers: no header to trust, no archive to unpack, no code to run."""

@@ -36,7 +36,7 @@ def grow_trees(rows: np.ndarray, labels: np.ndarray, seed: int) -> xgboost.Boost
     """Trees for labels (N,) of 0 and 1 from rows (N, F) that stand customer by customer."""
     learning = len(rows) - int(HELD_OUT_SHARE * len(rows))
     held_out = slice(learning, None) if learning < len(rows) else slice(None)
-    train, validation = (xgboost.DMatrix(rows[of], labels[of], nthread=1) for of in (slice(learning), held_out))
+    train, validation = (xgboost.DMatrix(rows[part], labels[part], nthread=1) for part in (slice(learning), held_out))
     stop = xgboost.callback.EarlyStopping(rounds=PATIENCE_ROUNDS, save_best=True)
     return xgboost.train(
         SETTINGS | {"seed": seed}, train, MOST_ROUNDS,

@@ -29,7 +29,7 @@ def monitor_inputs(lake: Lake, shop: Shop, as_of: date, model: ModelRecord) -> l
     learned = model.trained_through.isoformat()
     if learned not in lake.partitions(TRAINING_SERIES):
         return [Finding("inputs", "all inputs", None, None, None, OK, f"the series of {learned} is not kept any more")]
-    spec = without_younger(TensorSpec.of(shop, ModelSettings.from_shop(shop)), lake, learned)
+    spec = without_younger(TensorSpec.from_shop(shop, ModelSettings.from_shop(shop)), lake, learned)
     then = Series(lake.dataset(TRAINING_SERIES, [learned]), model.trained_through)
     tonight = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
     growing = {feature.name for feature in spec.features if feature.grows}

@@ -99,14 +99,14 @@ def list_tasks(results: Sequence[CutoffResult]) -> tuple[list[Task], int]:
     names = np.unique(np.concatenate([result.predictions.customer_id for result in results]))
     tasks = []
     for result in results:
-        of = result.predictions
-        place = np.searchsorted(names, of.customer_id)
-        for index, horizon_days in enumerate(of.horizons_days):
-            rows = of.is_measured(index)
-            outcome = of.outcome[rows, index]
+        predictions = result.predictions
+        place = np.searchsorted(names, predictions.customer_id)
+        for index, horizon_days in enumerate(predictions.horizons_days):
+            rows = predictions.is_measured(index)
+            outcome = predictions.outcome[rows, index]
             if 0 < outcome.sum() < len(outcome):
-                predictions = {kind: p[rows, index] for kind, p in of.by_method.items() if kind != PROMOTED}
-                tasks.append(Task(result, horizon_days, place[rows], outcome, predictions))
+                by_kind = {kind: p[rows, index] for kind, p in predictions.by_method.items() if kind != PROMOTED}
+                tasks.append(Task(result, horizon_days, place[rows], outcome, by_kind))
     return tasks, len(names)
 
 

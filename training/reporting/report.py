@@ -72,7 +72,7 @@ class Findings:
         rows = self.predictions.is_measured(self.primary_index)
         if self.shop.contact is None or self.expected_spend is None or not rows.any():
             return None
-        outcome, p = self.predictions.of(self.verdict.promoted, self.primary_index)
+        outcome, p = self.predictions.outcome_and_p(self.verdict.promoted, self.primary_index)
         return trace_profit(outcome, p, self.expected_spend[rows], self.shop.contact)
 
 
@@ -124,7 +124,7 @@ def describe_model(findings: Findings) -> dict[str, object]:
         "primary": primary,
         "outcome_until": predictions.cutoff + timedelta(days=horizons[-1]),
         "eligible_count": len(predictions.customer_id),
-        "expected": find_mean(predictions.of(verdict.promoted, findings.primary_index)[1]),
+        "expected": find_mean(predictions.outcome_and_p(verdict.promoted, findings.primary_index)[1]),
         "headline": findings.headline,
         "verdict": verdict,
         "margin": MARGIN,
@@ -147,8 +147,8 @@ def draw_charts(findings: Findings) -> dict[str, str]:
     """The charts of the primary horizon; none where its outcomes are all alike."""
     shop, predictions, main = findings.shop, findings.predictions, findings.verdict.promoted
     index = findings.primary_index
-    by_method = {method: predictions.of(method, index)[1] for method in predictions.by_method}
-    outcome, p = predictions.of(main, index)
+    by_method = {method: predictions.outcome_and_p(method, index)[1] for method in predictions.by_method}
+    outcome, p = predictions.outcome_and_p(main, index)
     if not 0 < outcome.sum() < len(outcome):
         return {}
     curves = {
@@ -164,5 +164,5 @@ def draw_charts(findings: Findings) -> dict[str, str]:
 def draw_reliability(findings: Findings) -> dict[int, str]:
     """Horizon in days -> the reliability of what scores; without the horizons whose outcomes are not known."""
     main, horizons = findings.verdict.promoted, findings.predictions.horizons_days
-    measured = {days: findings.predictions.of(main, index) for index, days in enumerate(horizons)}
+    measured = {days: findings.predictions.outcome_and_p(main, index) for index, days in enumerate(horizons)}
     return {days: charts.draw_reliability(outcome, p, main) for days, (outcome, p) in measured.items() if len(p)}

@@ -40,7 +40,7 @@ def describe_horizon(predictions: Predictions, metrics: list[MetricRow], index: 
     }
     lines = []
     for row in rows:
-        outcome, p = predictions.of(row.method, index)
+        outcome, p = predictions.outcome_and_p(row.method, index)
         values = {name: write_number(getattr(row, name)) for name in METRIC_COLUMNS}
         halves = _find_half_intervals(outcome, p)
         cells = [(values[name], halves.get(name, ""), values[name] == best[name]) for name in METRIC_COLUMNS]

@@ -38,7 +38,7 @@ def list_blind_horizons(predictions: Predictions, method: str) -> Iterator[str]:
     Intervals are 95 % over all horizons together, as the gate's.
     """
     for index, horizon_days in enumerate(predictions.horizons_days):
-        outcome, _ = predictions.of(method, index)
+        outcome, _ = predictions.outcome_and_p(method, index)
         if not 0 < outcome.sum() < len(outcome):
             continue
         causes = list(_list_causes(predictions, index, method))
@@ -50,14 +50,14 @@ def list_blind_horizons(predictions: Predictions, method: str) -> Iterator[str]:
 
 def _list_causes(predictions: Predictions, index: int, method: str) -> Iterator[str]:
     """What speaks for it, in numbers; nothing where the method tells customers apart."""
-    outcome, p = predictions.of(method, index)
+    outcome, p = predictions.outcome_and_p(method, index)
     auroc = float(Ranking(outcome, p).auroc(np.ones((1, len(p))))[0])
     half = auroc_half_interval(outcome, p)
     if method == CONSTANT or half is None or auroc - half <= 0.5:
         interval = "" if half is None else f" ± {half:.2f}"
         yield f"AUROC {auroc:.2f}{interval} is no better than chance"
     if method != CONSTANT and CONSTANT in predictions.by_method:
-        _, rate = predictions.of(CONSTANT, index)
+        _, rate = predictions.outcome_and_p(CONSTANT, index)
         difference = log_losses(outcome, p) - log_losses(outcome, rate)
         level = 1 - (1 - LEVEL) / len(predictions.horizons_days)
         half = norm.ppf((1 + level) / 2) * difference.std() / np.sqrt(len(difference))

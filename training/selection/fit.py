@@ -72,7 +72,7 @@ def fit_candidates(
 ) -> dict[str, Candidate]:
     """Every kind of candidate, trained on what is known at the end of `as_of`; later days are ignored."""
     series = (series if isinstance(series, Series) else Series(series, as_of)).truncated(as_of)
-    recipe = Recipe.prepare(series, TensorSpec.of(shop, settings), settings)
+    recipe = Recipe.prepare(series, TensorSpec.from_shop(shop, settings), settings)
     chosen = kinds or KINDS
     if strange := [kind for kind in chosen if kind not in KINDS]:
         raise ChurnError(f"no candidate kind {strange[0]!r}: choose from {', '.join(KINDS)}")
@@ -91,7 +91,7 @@ def fit_candidates(
 def make_candidate(recipe: Recipe, kind: str, learned: dict[str, Learned]) -> Candidate:
     members, cells = blend(kind, learned) if kind in BLENDS else learned[kind]
     # one rate for all can only be right for those whom a metric counts: the others churn at another
-    own = [of.only(of.is_active) for of in cells] if kind == CONSTANT else cells
+    own = [horizon_cells.only(horizon_cells.is_active) for horizon_cells in cells] if kind == CONSTANT else cells
     calibration = fit_calibration(own, recipe.closing_days)
     return Candidate(
         kind=kind,

@@ -100,7 +100,7 @@ def mean_losses(losses: Mapping[str, np.ndarray]) -> dict[str, float]:
 
 def validated_losses(candidates: Mapping[str, Candidate]) -> dict[str, np.ndarray]:
     """Kind -> validation log loss (H,); infinite where there was nobody to validate on."""
-    return {kind: np.nan_to_num(of.validation_log_loss, nan=np.inf) for kind, of in candidates.items()}
+    return {kind: np.nan_to_num(candidate.validation_log_loss, nan=np.inf) for kind, candidate in candidates.items()}
 
 
 def predict_cutoff(candidates: dict[str, Candidate], series: Series, cutoff: date, shop: Shop) -> Predictions:
@@ -131,7 +131,7 @@ def _predict_chunk(candidates: dict[str, Candidate], chunk: pa.Table, cutoff: da
     traits = {trait: np.empty(0) for trait in names}
     if len(of_eligible):
         tensors = spec.build(truncate(then, cutoff), cutoff)
-        by_kind = {kind: of.predict(tensors.inputs, tensors.lengths) for kind, of in candidates.items()}
+        by_kind = {kind: candidate.predict(tensors.inputs, tensors.lengths) for kind, candidate in candidates.items()}
         last = tensors.last(tensors.inputs)
         traits = {trait: last[:, spec.feature_names.index(name)].astype(np.float64) for trait, name in names.items()}
     ids = then["customer_id"].to_numpy()

@@ -43,12 +43,12 @@ def blend(kind: str, learned: dict[str, Learned]) -> Learned:
     """Of those of its parts that were learned. Their cells stand in the same order: each looked at the same steps."""
     parts = {part: learned[part] for part in BLENDS[kind] if part in learned}
     by_horizon = list(zip(*(part.cells for part in parts.values()), strict=True))
-    told = [np.stack([of.probability for of in cells]) for cells in by_horizon]
+    p_by_horizon = [np.stack([cell.probability for cell in cells]) for cells in by_horizon]
     weigh = blend_contender(kind).weigh
-    weights = np.stack([weigh(p, cells[0].outcome) for p, cells in zip(told, by_horizon, strict=True)], 1)
+    weights = np.stack([weigh(p, cells[0].outcome) for p, cells in zip(p_by_horizon, by_horizon, strict=True)], 1)
     mixed = [
         replace(cells[0], probability=mix(p[..., None], row[:, None])[:, 0])
-        for cells, p, row in zip(by_horizon, told, weights.T, strict=True)
+        for cells, p, row in zip(by_horizon, p_by_horizon, weights.T, strict=True)
     ]
     return Learned(BlendMembers({name: part.members for name, part in parts.items()}, weights), mixed)
 
@@ -87,7 +87,7 @@ def _fit_network(recipe: Recipe, report: Progress) -> NetworkMembers:
 
     settings, spec = recipe.settings, recipe.spec
     report(0.0, "building the network")
-    trainer = Trainer(Architecture.of(spec, settings), settings)
+    trainer = Trainer(Architecture.from_spec(spec, settings), settings)
     weights = [_fit_fold(trainer, recipe, fold, report) for fold in range(settings.folds)]
     return NetworkMembers(trainer.network, np.stack(weights))
 

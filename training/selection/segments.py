@@ -44,7 +44,7 @@ def check_segments(predictions: Predictions, method: str) -> list[SegmentCheck]:
     """Every third of every trait at every horizon; none where nobody's outcome is known."""
     found = []
     for index, horizon_days in enumerate(predictions.horizons_days):
-        outcome, p = predictions.of(method, index)
+        outcome, p = predictions.outcome_and_p(method, index)
         rows = predictions.is_measured(index)
         for trait, values in predictions.traits.items():
             third = np.searchsorted(np.quantile(values[rows], [1 / 3, 2 / 3]), values[rows]) if len(p) else p

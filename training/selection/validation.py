@@ -8,7 +8,7 @@ import numpy as np
 
 from training.evaluation.log_odds import sigmoid
 from training.evaluation.metrics import log_losses
-from training.models.calibration import LARGEST, SMALLEST, Calibration, Told, calibrate, make_terms
+from training.models.calibration import LARGEST, SMALLEST, Calibration, PastPredictions, calibrate, make_terms
 from training.models.members import Members
 from training.selection.recipe import Recipe
 from training.tensors.dataset import to_day_number
@@ -49,12 +49,12 @@ def collect_cells(recipe: Recipe, members: Members) -> list[Cells]:
             for h, horizon in enumerate(horizons):
                 at = is_cell[own][chosen][:, h]
                 parts[h].append((p[at, h], labels[at, h], days[at], quiet_days[at] < horizon))
-    return [Cells(*(np.concatenate(values) for values in zip(*of, strict=True))) for of in parts]
+    return [Cells(*(np.concatenate(values) for values in zip(*cell, strict=True))) for cell in parts]
 
 
 def fit_calibration(cells: list[Cells], closing_days: tuple[int, ...]) -> Calibration:
     """closing_days: see Recipe."""
-    return calibrate([Told(of.probability, of.outcome, of.days_ago) for of in cells], closing_days)
+    return calibrate([PastPredictions(cell.probability, cell.outcome, cell.days_ago) for cell in cells], closing_days)
 
 
 def validate(cells: list[Cells], calibration: Calibration, newest_days: int) -> np.ndarray:
@@ -63,9 +63,9 @@ def validate(cells: list[Cells], calibration: Calibration, newest_days: int) -> 
     NaN where there are none.
     """
     losses = []
-    for h, of in enumerate(cells):
-        newest = of.is_active.astype(bool) & (of.days_ago < of.days_ago.min(initial=np.inf) + newest_days)
+    for h, cell in enumerate(cells):
+        newest = cell.is_active.astype(bool) & (cell.days_ago < cell.days_ago.min(initial=np.inf) + newest_days)
         line = np.array([calibration.slope[h], calibration.intercept[h], calibration.drift[h]])
-        p = np.clip(sigmoid(make_terms(of.probability[newest], of.days_ago[newest]) @ line), SMALLEST, LARGEST)
-        losses.append(log_losses(of.outcome[newest], p).mean() if len(p) else np.nan)
+        p = np.clip(sigmoid(make_terms(cell.probability[newest], cell.days_ago[newest]) @ line), SMALLEST, LARGEST)
+        losses.append(log_losses(cell.outcome[newest], p).mean() if len(p) else np.nan)
     return np.array(losses)

@@ -122,14 +122,14 @@ def judge(
 
 
 def _judge_horizon(predictions: Predictions, index: int, candidate: str, contender: str) -> HorizonVerdict:
-    outcome, p = predictions.of(candidate, index)
-    _, contender_p = predictions.of(contender, index)
+    outcome, p = predictions.outcome_and_p(candidate, index)
+    _, contender_p = predictions.outcome_and_p(contender, index)
     horizon_days = predictions.horizons_days[index]
     if not len(outcome):
         return HorizonVerdict(horizon_days, 0, contender)
     level = 1 - (1 - LEVEL) / len(predictions.horizons_days)
     comparison = compare(outcome, p, contender_p, level=level)
-    own, other = (measure_calibration(outcome, of, level) for of in (p, contender_p))
+    own, other = (measure_calibration(outcome, probability, level) for probability in (p, contender_p))
     is_in_question = not own.ok and other.ok
     churned = int(outcome.sum())
     return HorizonVerdict(

@@ -175,7 +175,7 @@ def _rebuild(described: dict, files: Mapping[str, bytes]) -> LoadedBundle:
     if not (calibration.slope > 0).all():
         raise ValueError("calibration slopes must be positive")
     losses = [np.nan if loss is None else float(loss) for loss in described["validation_log_loss"]]
-    members = rebuild_members(kind, count, files, Architecture.of(spec, settings))
+    members = rebuild_members(kind, count, files, Architecture.from_spec(spec, settings))
     typical = _read_numbers(described["typical"], len(spec.features))
     evidence = _read_evidence(files[EVIDENCE], spec)
     candidate = Candidate(kind, spec, members, calibration, typical, np.array(losses), evidence)

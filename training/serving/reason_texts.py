@@ -67,10 +67,10 @@ class _Texter(CustomerFacts):
 
     def write(self, group: ReasonGroup, row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
         """A sentence for each of the rows; None where what there is to say is no bad news."""
-        tellers = {"change": self._tell_changes, "mean": self._tell_means, "total": self._tell_totals,
-                   "recency": self._tell_gaps, "tenure": self._tell_tenures}  # fmt: skip
+        writers = {"change": self._write_changes, "mean": self._write_means, "total": self._write_totals,
+                   "recency": self._write_gaps, "tenure": self._write_tenures}  # fmt: skip
         measures = tuple(name for name in group.measures if name in self.rows.measures)
-        return [text and start(text) for text in tellers[group.form](measures, row, weeks)]
+        return [text and start(text) for text in writers[group.form](measures, row, weeks)]
 
     def write_base_rate(self, present: np.ndarray) -> list[str]:
         """What becomes of customers like these; percents are rounded down, so that none is certain."""
@@ -80,7 +80,7 @@ class _Texter(CustomerFacts):
             for p in present.tolist()
         ]
 
-    def _tell_changes(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
+    def _write_changes(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
         """Fell, rose or none at all; an amount where nothing moved or there is nothing to compare with."""
         measure = measures[0]
         sums, span = self.sum_weeks(measure), np.where(weeks > 0, weeks, self.level_weeks(row))
@@ -92,9 +92,9 @@ class _Texter(CustomerFacts):
         percent = np.round(100 * (now / np.where(before > 0, before, np.inf) - 1)).clip(min=MOST_FALLEN)
         percent[before <= 0] = 0.0
         facts = zip(*(values.tolist() for values in (row, span, now, monthly * (weeks > 0), percent)), strict=True)
-        return [self._tell_change(measure, *of) for of in facts]
+        return [self._write_change(measure, *fact) for fact in facts]
 
-    def _tell_change(
+    def _write_change(
         self, measure: str, row: int, weeks: int, now: float, monthly: float, percent: float
     ) -> str | None:
         """Bad news as it is; else with what makes it such. No activity is silence, which may be nothing unusual."""
@@ -103,10 +103,10 @@ class _Texter(CustomerFacts):
         if measure in BAD_NEWS:
             return None if is_less else text
         if now <= 0 and measure in self.silent_measures:
-            return text if self.is_silent[row] else self._tell_rarity(row)
-        return text if is_less else self._tell_order(measure, row) or self._add_silence(text, row)
+            return text if self.is_silent[row] else self._write_rarity(row)
+        return text if is_less else self._write_order(measure, row) or self._add_silence(text, row)
 
-    def _tell_order(self, measure: str, row: int) -> str:
+    def _write_order(self, measure: str, row: int) -> str:
         """That all, or most, of what somebody bought was bought on one day; empty where that is not so."""
         if measure not in (*ORDER_SIZES, "sale_count") or self.activity != "purchase":
             return ""
@@ -132,11 +132,11 @@ class _Texter(CustomerFacts):
         if not self.count[row]:
             return f"{text}, {self.words.no_purchase}" if self.activity == "purchase" else None
         if not self.is_silent[row]:
-            return self._tell_rarity(row)
+            return self._write_rarity(row)
         activity = self.words.activities[self.activity]
         return self.words.last.format(fact=text, activity=activity, ago=self._ago(self.silence[row]))
 
-    def _tell_rarity(self, row: int) -> str | None:
+    def _write_rarity(self, row: int) -> str | None:
         """That the customer is seldom active; None where that is not so."""
         if self.gap[row] < RARE_SHARE * self.churn.primary_horizon_days:
             return None
@@ -154,37 +154,37 @@ class _Texter(CustomerFacts):
         change = words.fell if percent < 0 else words.rose
         return change.format(noun=noun, percent=f"{abs(percent):.0f}", weeks=self._weeks(weeks))
 
-    def _tell_means(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
+    def _write_means(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
         """The mean over the weeks; where there was nothing to take it of, how many there were that have none."""
         span = np.where(weeks > 0, weeks, self.level_weeks(row))
         sums = (self.sum_weeks(name)[row, span].tolist() for name in measures)
         facts = zip(row.tolist(), span.tolist(), *sums, strict=True)
-        return [self._tell_mean(measures, *of) for of in facts]
+        return [self._write_mean(measures, *fact) for fact in facts]
 
-    def _tell_mean(
+    def _write_mean(
         self, measures: tuple[str, ...], row: int, weeks: int, value: float, count: float, there: float
     ) -> str | None:
         measure, _, counted = measures
         if not count:
-            return self._tell_change(counted, row, weeks, there, monthly=0.0, percent=0.0)
+            return self._write_change(counted, row, weeks, there, monthly=0.0, percent=0.0)
         noun, amount = self.words.nouns[measure][0], self._amount(measure, value / count)
         text = self.words.amount.format(noun=noun, weeks=self._weeks(weeks), amount=amount)
         return text if value < 0 else self._add_silence(text, row)
 
-    def _tell_totals(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
+    def _write_totals(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
         measure = measures[0]
         noun = self.words.nouns[measure][0]
         totals = np.bincount(self.rows.row, self.rows.measures[measure], minlength=self.rows.count)[row].tolist()
         return [
-            self._add_silence(self.words.total.format(noun=noun, amount=self._amount(measure, value)), of)
-            for of, value in zip(row.tolist(), totals, strict=True)
+            self._add_silence(self.words.total.format(noun=noun, amount=self._amount(measure, value)), customer)
+            for customer, value in zip(row.tolist(), totals, strict=True)
         ]
 
-    def _tell_gaps(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
+    def _write_gaps(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
         """The silence beside the customer's own usual gap."""
-        return [self._tell_gap(of) for of in row.tolist()]
+        return [self._write_gap(customer) for customer in row.tolist()]
 
-    def _tell_gap(self, row: int) -> str | None:
+    def _write_gap(self, row: int) -> str | None:
         if self.count[row] == 0:
             return self.words.no_purchase
         days, gap = int(self.silence[row]), self.gap[row]
@@ -194,12 +194,12 @@ class _Texter(CustomerFacts):
             return self.words.long_gap.format(days=self._days(days), ratio=f"{days / gap:.1f}")
         if days > gap:
             return self.words.usual_gap.format(ago=self._ago(days), gap=self._days(round(gap)))
-        return self._tell_rarity(row)
+        return self._write_rarity(row)
 
-    def _tell_tenures(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
+    def _write_tenures(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
         return [
-            self._add_silence(self.words.tenure.format(ago=self._ago(days)), of)
-            for of, days in zip(row.tolist(), (self.days_with_us[row] - 1).tolist(), strict=True)
+            self._add_silence(self.words.tenure.format(ago=self._ago(days)), customer)
+            for customer, days in zip(row.tolist(), (self.days_with_us[row] - 1).tolist(), strict=True)
         ]
 
     def _weeks(self, count: int) -> str:

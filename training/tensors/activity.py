@@ -91,7 +91,7 @@ class SeenGrid:
     versions: tuple[Version, ...]
 
     @classmethod
-    def of(cls, rows: SeriesRows, undone_day: np.ndarray, last_day: int, step_days: int) -> SeenGrid:
+    def from_rows(cls, rows: SeriesRows, undone_day: np.ndarray, last_day: int, step_days: int) -> SeenGrid:
         """rows: whole, with their undone days (entries,); the grid is of the days up to last_day."""
         known = rows.day <= last_day
         rows, undone_day = rows.up_to(last_day), undone_day[known]

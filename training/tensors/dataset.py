@@ -75,7 +75,7 @@ class TensorSpec:
     history_steps: int
 
     @classmethod
-    def of(cls, shop: Shop, settings: ModelSettings) -> TensorSpec:
+    def from_shop(cls, shop: Shop, settings: ModelSettings) -> TensorSpec:
         features = tuple(f for f in available_features(shop.mapped_columns) if not f.is_retired)
         return cls(features, shop.churn, settings.step_days, settings.history_steps)
 
@@ -117,7 +117,7 @@ class TensorSpec:
         if max(rows.day.max(initial=NEVER), rows.first_day.max(initial=NEVER)) > today:
             raise ChurnError(f"customer_series as of {as_of} holds later days: truncate it first")
         undone_day = find_undone_days(rows, self.churn)
-        seen = SeenGrid.of(rows, undone_day, today - phase, self.step_days)
+        seen = SeenGrid.from_rows(rows, undone_day, today - phase, self.step_days)
         grid, happened = seen.grid, leave_out(rows, undone_day <= today)
         lengths = np.minimum(grid.lengths, self.history_steps)
         width = steps or max(int(lengths.max(initial=1)), 1)

@@ -33,7 +33,7 @@ class Bands:
     high: float = 0.7
     medium: float = 0.4
 
-    def of(self, probability: float) -> str:
+    def band_of(self, probability: float) -> str:
         if probability >= self.high:
             return "high"
         return "medium" if probability >= self.medium else "low"

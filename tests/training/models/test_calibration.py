@@ -10,7 +10,7 @@ from training.models.calibration import (
     LARGEST,
     SMALLEST,
     Calibration,
-    Told,
+    PastPredictions,
     calibrate,
     fit_lines,
     make_terms,
@@ -29,7 +29,7 @@ def draw(slope: float, intercept: float, drift: float, count: int = 400_000):
 
 def fit_line(*told: np.ndarray) -> tuple[float, float, float]:
     """(slope, intercept, drift) of one horizon."""
-    found = fit_lines([Told(*told)])
+    found = fit_lines([PastPredictions(*told)])
     return found.slope[0], found.intercept[0], found.drift[0]
 
 
@@ -52,10 +52,10 @@ def test_a_short_horizon_tells_a_long_one_what_has_changed_since():
     """The long horizon's newest labels are from before the change; its probabilities of today know of it."""
     generator = np.random.default_rng(0)
 
-    def tell(youngest: int) -> Told:
+    def tell(youngest: int) -> PastPredictions:
         days_ago = generator.integers(youngest, 360, 50_000).astype(float)
         truth = sigmoid(np.maximum(0, 180 - days_ago) / 90)  # churn has risen for half a year
-        return Told(np.full(50_000, 0.5), (generator.random(50_000) < truth).astype(float), days_ago)
+        return PastPredictions(np.full(50_000, 0.5), (generator.random(50_000) < truth).astype(float), days_ago)
 
     long, both = fit_lines([tell(170)]), fit_lines([tell(20), tell(170)])
     assert both.drift[0] == both.drift[1]
@@ -69,7 +69,7 @@ def test_a_trend_counts_as_far_as_it_would_have_helped_before(ended, trusted):
     generator = np.random.default_rng(0)
     days_ago = generator.integers(90, 450, 60_000).astype(float)
     truth = sigmoid((450 - np.maximum(days_ago, ended)) / 180 - 1)
-    told = [Told(np.full(60_000, 0.5), (generator.random(60_000) < truth).astype(float), days_ago)]
+    told = [PastPredictions(np.full(60_000, 0.5), (generator.random(60_000) < truth).astype(float), days_ago)]
     trust = trust_trend(told, (90,))
     assert trusted[0] <= trust <= trusted[1]
     today, truth_today = calibrate(told, (90,)).apply(np.full((1, 1), 0.5))[0, 0], sigmoid((450 - ended) / 180 - 1)
@@ -78,7 +78,7 @@ def test_a_trend_counts_as_far_as_it_would_have_helped_before(ended, trusted):
 
 
 def test_too_short_a_past_leaves_the_trust_in_the_middle():
-    assert trust_trend([Told(*np.full((3, 100), 0.5))], (90,)) == 0.5
+    assert trust_trend([PastPredictions(*np.full((3, 100), 0.5))], (90,)) == 0.5
 
 
 def test_nothing_and_one_kind_of_outcome_stay_near_the_model():

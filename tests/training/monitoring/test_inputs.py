@@ -21,7 +21,7 @@ from training.tensors.series import Series, truncate
 def test_inputs_of_the_same_world_are_alike_and_those_of_another_ask_for_a_model():
     """The same rates of buying, other customers, another day; then customers of whom each buys half as often."""
     shop = make_shop()
-    spec = TensorSpec.of(shop, ModelSettings.from_shop(shop))
+    spec = TensorSpec.from_shop(shop, ModelSettings.from_shop(shop))
     then, now = (draw_shop_series(1500, 200, seed) for seed in (1, 2))
     as_of = then["as_of"][0].as_py()
     reference, same = (take_inputs(Series(table, as_of), spec, shop) for table in (then, now))
@@ -36,7 +36,7 @@ def test_inputs_of_the_same_world_are_alike_and_those_of_another_ask_for_a_model
 def test_customers_who_only_grow_older_are_no_alarm():
     """The model's day and every second week of the five months after it, in a shop where nothing changes."""
     shop = make_shop()
-    spec = TensorSpec.of(shop, ModelSettings.from_shop(shop))
+    spec = TensorSpec.from_shop(shop, ModelSettings.from_shop(shop))
     growing = {feature.name for feature in spec.features if feature.grows}
     assert {"age", "purchase_days_total", "spend_total"} <= growing
     series = draw_shop_series(2500, 420)
@@ -52,7 +52,7 @@ def test_inputs_that_are_younger_than_the_model_are_not_compared(tmp_path):
     as_of, lake = series["as_of"][0].as_py(), Lake(tmp_path)
     older = replace(TRAINING_SERIES, columns=tuple(c for c in TRAINING_SERIES.columns if c.name != "return_count"))
     lake.update(older, str(as_of), lambda _: series.drop_columns(["return_count"]))
-    spec = TensorSpec.of(shop, ModelSettings.from_shop(shop))
+    spec = TensorSpec.from_shop(shop, ModelSettings.from_shop(shop))
     known = without_younger(spec, lake, str(as_of))
     assert {*spec.feature_names}.difference(known.feature_names) == {"returns_decayed_90"}
     then = take_inputs(Series(lake.dataset(TRAINING_SERIES, [str(as_of)]), as_of), known, shop)

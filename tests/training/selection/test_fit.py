@@ -43,7 +43,7 @@ def candidates(series):
 
 def test_every_kind_is_a_candidate_that_knows_something(candidates, series):
     assert tuple(candidates) == KINDS
-    tensors = TensorSpec.of(SHOP, SETTINGS).build(series, AS_OF)
+    tensors = TensorSpec.from_shop(SHOP, SETTINGS).build(series, AS_OF)
     for kind, candidate in candidates.items():
         p = candidate.predict(tensors.inputs, tensors.lengths)
         assert p.shape == (300, 3)
@@ -60,7 +60,7 @@ def test_a_method_of_one_activity_looks_at_that_of_the_labels(kind, activity, me
     series = series.set_column(series.schema.get_field_index("browse_count"), "browse_count", series["sale_count"])
     shop = make_shop(is_whole=True, churn=ChurnDefinition(activity=activity))
     members = fit_candidates(series, AS_OF, shop, SETTINGS, (kind,))[kind].members
-    spec = TensorSpec.of(shop, SETTINGS)
+    spec = TensorSpec.from_shop(shop, SETTINGS)
     tensors = spec.build(series, AS_OF)
     inputs, lengths = tensors.inputs, tensors.lengths
     is_own = np.array([feature.measure == measure or feature.op == "age" for feature in spec.features])
@@ -72,7 +72,7 @@ def test_a_method_of_one_activity_looks_at_that_of_the_labels(kind, activity, me
 
 @pytest.mark.parametrize("kind", ["recency", "bgnbd"])
 def test_a_method_of_one_activity_from_before_it_was_kept_still_says_the_same(kind, candidates, series):
-    tensors, files = TensorSpec.of(SHOP, SETTINGS).build(series, AS_OF), candidates[kind].members.to_files()
+    tensors, files = TensorSpec.from_shop(SHOP, SETTINGS).build(series, AS_OF), candidates[kind].members.to_files()
     former = {name: json.loads(content) for name, content in files.items()}
     assert {content.pop("activity") for content in former.values()} == {"purchase"}
     loaded = RowMembers.from_files(
@@ -99,7 +99,7 @@ def test_a_member_never_saw_its_own_fold(series):
     others = series.filter(pa.array(folds == 1))
     for kind in ("logistic", "boosting"):
         with_all = fit_candidates(series, AS_OF, SHOP, SETTINGS, (kind,))[kind].members.to_files()
-        recipe = Recipe.prepare(Series(others, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
+        recipe = Recipe.prepare(Series(others, AS_OF), TensorSpec.from_shop(SHOP, SETTINGS), SETTINGS)
         alone = _fit_member_zero(recipe, kind)
         assert {n: c for n, c in with_all.items() if n.startswith("member_0_")} == alone
 
@@ -124,7 +124,7 @@ def test_the_order_of_the_rows_changes_nothing(series, candidates):
 
 
 def test_normalisation_is_of_the_valid_steps_of_the_other_folds(series):
-    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
+    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.from_shop(SHOP, SETTINGS), SETTINGS)
     mean, deviation = recipe.normalisation(without_fold=0)
     tensors = recipe.spec.build(series, AS_OF)
     kept = fold_of(tensors.customer_id, 2) == 1
@@ -134,7 +134,7 @@ def test_normalisation_is_of_the_valid_steps_of_the_other_folds(series):
 
 
 def test_blends_are_what_their_parts_say_and_need_no_more_training(candidates, series):
-    tensors = TensorSpec.of(SHOP, SETTINGS).build(series, AS_OF)
+    tensors = TensorSpec.from_shop(SHOP, SETTINGS).build(series, AS_OF)
     for kind, parts in BLENDS.items():
         members = candidates[kind].members
         assert tuple(members.parts) == parts
@@ -153,7 +153,7 @@ def test_an_unknown_kind_is_refused(series):
 
 
 def test_cells_are_closed_steps_told_by_the_other_fold(series, candidates):
-    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
+    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.from_shop(SHOP, SETTINGS), SETTINGS)
     members = candidates["logistic"].members
     cells = collect_cells(recipe, members)
     tensors = recipe.spec.build(series.sort_by("customer_id"), AS_OF)
@@ -168,7 +168,7 @@ def test_cells_are_closed_steps_told_by_the_other_fold(series, candidates):
 
 
 def test_calibrated_cells_fit_better_than_raw_ones(series, candidates):
-    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
+    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.from_shop(SHOP, SETTINGS), SETTINGS)
     cells = collect_cells(recipe, candidates["recency"].members)
     calibration = fit_calibration(cells, (30, 60, 90))
     all_days = validate(cells, calibration, 10_000)
@@ -179,7 +179,7 @@ def test_calibrated_cells_fit_better_than_raw_ones(series, candidates):
 
 def test_the_constant_rate_is_that_of_those_whom_a_metric_counts(series, candidates):
     """Within 30 days those who have just bought churn less than all who are eligible."""
-    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), SETTINGS)
+    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.from_shop(SHOP, SETTINGS), SETTINGS)
     candidate = candidates[CONSTANT]
     cells = collect_cells(recipe, candidate.members)
     p = candidate.calibration.apply(np.array([[of.probability.mean() for of in cells]]))[0]
@@ -209,7 +209,9 @@ def test_a_history_without_closed_outcomes_says_so():
 
 
 def test_a_huge_shop_is_thinned_by_customer(series):
-    recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.of(SHOP, SETTINGS), replace(SETTINGS, baseline_rows=2000))
+    recipe = Recipe.prepare(
+        Series(series, AS_OF), TensorSpec.from_shop(SHOP, SETTINGS), replace(SETTINGS, baseline_rows=2000)
+    )
     ids = series["customer_id"].combine_chunks()
     looked_at = recipe.is_looked_at(ids)
     steps = recipe.moments[:, 0, 0].sum()

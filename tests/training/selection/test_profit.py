@@ -29,7 +29,7 @@ def test_the_profit_falls_with_every_contact_that_does_not_pay():
 def test_too_few_to_learn_from_are_expected_to_go_on_as_they_did():
     table, cutoff = draw_shop_series(40, 200), day(140)
     shop = make_shop()
-    expected = expect_spend_at(Series(table, day(199)), cutoff, shop, TensorSpec.of(shop, ModelSettings()))
+    expected = expect_spend_at(Series(table, day(199)), cutoff, shop, TensorSpec.from_shop(shop, ModelSettings()))
     eligible = take_outcomes(table, cutoff, shop).eligible
     rows = read_money(truncate(table.filter(eligible), cutoff))
     assert np.round(expected, 2) == pytest.approx(expect_spend(rows, cutoff, shop.churn.primary_horizon_days))

@@ -12,7 +12,7 @@ from training.tensors.money import read_money
 from training.tensors.series import Series, truncate
 
 SHOP = make_shop()
-SPEC = TensorSpec.of(SHOP, ModelSettings(lstm_units=4))
+SPEC = TensorSpec.from_shop(SHOP, ModelSettings(lstm_units=4))
 BOUGHT = {"sale_count": 1, "spend": 10.0}
 
 

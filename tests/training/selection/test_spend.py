@@ -30,7 +30,7 @@ from training.tensors.series import Series
 
 SHOP = make_shop()
 SETTINGS = ModelSettings(lstm_units=4)
-SPEC = TensorSpec.of(SHOP, SETTINGS)
+SPEC = TensorSpec.from_shop(SHOP, SETTINGS)
 NUMBERS = itertools.count(1)
 
 

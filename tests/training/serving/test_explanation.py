@@ -152,7 +152,7 @@ def check_sentences(sentences: list[str], days: list[date]) -> None:
 
 def test_other_weights_give_other_reasons():
     """Reasons are the model's, not the data's."""
-    tensors = TensorSpec.of(SHOP, ModelSettings()).build(draw_shop_series(300, 200), AS_OF)
+    tensors = TensorSpec.from_shop(SHOP, ModelSettings()).build(draw_shop_series(300, 200), AS_OF)
     firsts = []
     for seed in (1, 2):
         candidate = draw_candidate(LSTM, SHOP, ModelSettings(lstm_units=4))

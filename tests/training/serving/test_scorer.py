@@ -74,7 +74,7 @@ def test_probabilities_never_rise_with_the_horizon(scorer, batch):
 def test_bands_and_money_follow_from_the_primary_probability(scorer, batch):
     shop = replace(SHOP, bands=Bands(high=0.6, medium=0.45))
     for row in score(scorer, batch, shop).to_pylist():
-        assert row["band"] == shop.bands.of(row["p_churn_60d"])
+        assert row["band"] == shop.bands.band_of(row["p_churn_60d"])
         at_risk = float(row["expected_spend"]) * row["p_churn_60d"]
         assert abs(float(row["spend_at_risk"]) - at_risk) <= 0.00501
 
@@ -155,7 +155,7 @@ def test_an_input_that_is_retired_still_scores_for_who_learned_it_and_nobody_lea
     spec = replace(scorer.candidate.spec, features=tuple(learned))  # as a bundle finds them in the contract
     again = Scorer(replace(scorer.bundle, candidate=replace(scorer.candidate, spec=spec)))
     assert score(again, batch).equals(before)
-    new = TensorSpec.of(SHOP, ModelSettings()).feature_names
+    new = TensorSpec.from_shop(SHOP, ModelSettings()).feature_names
     assert {*scorer.candidate.spec.feature_names}.difference(new) == {"spend_total"}
 
 

@@ -68,7 +68,7 @@ CUSTOMERS = st.lists(FACTS, min_size=1, max_size=3)
 
 def build(customers: list, within_days: int, step_days: int, last_day: int = 40):
     churn = ChurnDefinition((7, 20), 7, 20, undone_within_days=within_days)
-    spec = TensorSpec.of(make_shop(is_whole=True, churn=churn), ModelSettings(step_days=step_days))
+    spec = TensorSpec.from_shop(make_shop(is_whole=True, churn=churn), ModelSettings(step_days=step_days))
     series = make_series({f"c{n}": facts for n, facts in enumerate(customers)}, day(40))
     return spec, truncate(series, day(last_day)), churn
 

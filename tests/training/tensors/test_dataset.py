@@ -21,7 +21,7 @@ from training.tensors.dataset import TensorSpec, build_batches
 from training.tensors.grid import Grid, SeriesRows
 from training.tensors.series import Series, truncate
 
-SPEC = TensorSpec.of(make_shop(is_whole=True), ModelSettings())
+SPEC = TensorSpec.from_shop(make_shop(is_whole=True), ModelSettings())
 NAMES = SPEC.feature_names
 
 # One customer. as_of is day 20, so the weekly steps end on the days 6, 13 and 20.
@@ -125,7 +125,7 @@ def test_every_feature_has_its_known_number():
 
 
 def test_an_absent_log_or_column_makes_features_absent():
-    names = set(TensorSpec.of(make_shop(), ModelSettings()).feature_names)
+    names = set(TensorSpec.from_shop(make_shop(), ModelSettings()).feature_names)
     assert {"purchase_days", "returns_decayed_90", "age"} <= names
     assert not names & {"category_breadth", "visit_days", "sentiment_30d", "abandoned_carts_decayed_30"}
 
@@ -148,7 +148,7 @@ def test_who_never_bought_has_not_bought_today():
 
 def test_labels_and_what_they_teach_by_hand():
     churn = ChurnDefinition((10, 20), 10, eligible_within_days=15)
-    spec = TensorSpec.of(make_shop(churn=churn), ModelSettings())
+    spec = TensorSpec.from_shop(make_shop(churn=churn), ModelSettings())
     # Steps end on the days 5, 12, 19, 26, 33, 40; purchases on the days 3 and 23.
     tensors = spec.build(make_series({"a": {3: PURCHASE, 23: PURCHASE}}, day(40)), day(40))
     # 5: next in 18 days. 12: in 11. 19: in 4. 26, 33, 40: never.
@@ -198,7 +198,7 @@ def test_a_silence_is_at_most_the_age_and_is_the_age_of_who_never_did(facts):
 @settings(max_examples=40, deadline=None)
 @given(DAYS, st.integers(0, 6), st.integers(1, 9), st.sampled_from([0, 0, 5, 30]))
 def test_labels_agree_with_the_windows_of_the_contract(facts, phase, step_days, delay):
-    spec = TensorSpec.of(make_shop(churn=DIVERSE), ModelSettings(step_days=step_days))
+    spec = TensorSpec.from_shop(make_shop(churn=DIVERSE), ModelSettings(step_days=step_days))
     as_of = day(79)
     tensors = spec.build(make_series({"a": facts}, as_of), as_of, min(phase, step_days - 1), delay_days=delay)
     activity = {day(n): undone for n, undone in find_undone(facts, DIVERSE).items()}
@@ -275,9 +275,9 @@ def test_the_decay_is_exact_by_the_day():
 
 def test_totals_still_know_what_the_capped_history_forgot():
     facts = {7 * n: PURCHASE for n in range(10)}
-    spec = TensorSpec.of(make_shop(), ModelSettings(history_steps=4))
+    spec = TensorSpec.from_shop(make_shop(), ModelSettings(history_steps=4))
     capped = spec.build(make_series({"a": facts}, day(69)), day(69))
-    whole = TensorSpec.of(make_shop(), ModelSettings()).build(make_series({"a": facts}, day(69)), day(69))
+    whole = TensorSpec.from_shop(make_shop(), ModelSettings()).build(make_series({"a": facts}, day(69)), day(69))
     assert capped.inputs.shape[1] == 4
     assert capped.inputs.tobytes() == np.ascontiguousarray(whole.inputs[:, -4:]).tobytes()
     total = capped.inputs[0, -1, spec.feature_names.index("purchase_days_total")]
@@ -357,5 +357,5 @@ def test_a_series_that_breaks_its_contract_is_refused(change, message):
 
 
 def test_a_category_that_a_shop_does_not_map_is_no_input():
-    assert "category_breadth" not in TensorSpec.of(make_shop(), ModelSettings()).feature_names
+    assert "category_breadth" not in TensorSpec.from_shop(make_shop(), ModelSettings()).feature_names
     assert "category_breadth" in NAMES

@@ -73,7 +73,7 @@ class BgNbd(RowContender):
     def predict(self, rows: np.ndarray) -> np.ndarray:
         check_rows(rows, len(self.feature_names))
         weeks = np.array(self.horizons_days) / WEEK_DAYS
-        return tell_churn(self.parameters, read_histories(rows, self.feature_names, self.activity), weeks)
+        return predict_churn(self.parameters, read_histories(rows, self.feature_names, self.activity), weeks)
 
     def to_files(self) -> dict[str, bytes]:
         content = {
@@ -159,7 +159,7 @@ def log_likelihood(parameters: np.ndarray, histories: Histories, count: np.ndarr
     return float(value @ count), slope @ count
 
 
-def tell_churn(parameters: np.ndarray, histories: Histories, weeks: np.ndarray) -> np.ndarray:
+def predict_churn(parameters: np.ndarray, histories: Histories, weeks: np.ndarray) -> np.ndarray:
     """(N, H) P(no purchase in the next weeks (H,)) = 1 - P(alive) * P(a purchase | alive)."""
     r, alpha, a, b = parameters
     x, t_x, T = histories  # noqa: N806

@@ -38,8 +38,8 @@ class Boosting(RowContender):
         self.feature_names = list(data.feature_names)
         selections = data.taught_rows()
         with ThreadPoolExecutor() as pool:
-            jobs = [pool.submit(_learn_horizon, data.rows[of], data.labels[of, h], data.seed)
-                    for h, of in enumerate(selections)]  # fmt: skip
+            jobs = [pool.submit(_learn_horizon, data.rows[taught], data.labels[taught, h], data.seed)
+                    for h, taught in enumerate(selections)]  # fmt: skip
         self.models = [job.result() for job in jobs]
 
     def predict(self, rows: np.ndarray) -> np.ndarray:

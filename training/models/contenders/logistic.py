@@ -88,7 +88,7 @@ class Logistic(RowContender):
     def fit(self, data: TrainingRows) -> None:
         self.feature_names = list(data.feature_names)
         selections, inputs = data.taught_rows(), self.derive_inputs(data.rows)
-        self.lines = [Line.fit(inputs[of], data.labels[of, h]) for h, of in enumerate(selections)]
+        self.lines = [Line.fit(inputs[rows], data.labels[rows, h]) for h, rows in enumerate(selections)]
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         check_rows(rows, len(self.feature_names))

@@ -29,7 +29,7 @@ class Architecture:
     dropout: float
 
     @classmethod
-    def of(cls, spec: TensorSpec, settings: ModelSettings) -> Architecture:
+    def from_spec(cls, spec: TensorSpec, settings: ModelSettings) -> Architecture:
         horizons = spec.churn.horizons_days
         ends = cut_intervals(horizons, settings.interval_days) if settings.head == "hazard" else None
         return cls(len(spec.features), horizons, ends, settings.cell, settings.lstm_units, settings.dropout)

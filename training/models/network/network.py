@@ -155,6 +155,6 @@ class ChurnNetwork(keras.layers.Layer):
 
     def _in_parts(self, log_churn: Callable, count: int) -> np.ndarray:
         parts = [slice(start, start + PREDICT_ROWS) for start in range(0, max(count, 1), PREDICT_ROWS)]
-        told = np.concatenate([log_churn(part).numpy() for part in parts]).astype(np.float64)
+        log_p = np.concatenate([log_churn(part).numpy() for part in parts]).astype(np.float64)
         # TensorFlow's log_sigmoid may give neighbours of equal input another last bit on some processors.
-        return np.exp(np.minimum.accumulate(told, axis=-1))
+        return np.exp(np.minimum.accumulate(log_p, axis=-1))

@@ -40,12 +40,12 @@ class LeanNetwork:
     def predict_steps(self, inputs: np.ndarray) -> np.ndarray:
         """(B, T, H) float64 probabilities at every step."""
 
-        def tell(rows: np.ndarray) -> np.ndarray:
+        def predict(rows: np.ndarray) -> np.ndarray:
             standard = self._standardise(inputs[rows]).swapaxes(0, 1)
             outputs = [now[:, 0].copy() for _, now in self._walk(standard, np.full(len(rows), inputs.shape[1]))]
-            return self._tell(np.stack(outputs), standard).swapaxes(0, 1)
+            return self._predict(np.stack(outputs), standard).swapaxes(0, 1)
 
-        return _in_parts(tell, np.arange(len(inputs)))
+        return _in_parts(predict, np.arange(len(inputs)))
 
     def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """(B, H) float64 probabilities at every customer's last step."""
@@ -55,14 +55,14 @@ class LeanNetwork:
         """What predict_last says, and every customer's state so many steps before the last one's end."""
         memory = {span: np.zeros((len(inputs), 2, self.architecture.lstm_units), np.float32) for span in spans}
 
-        def tell(rows: np.ndarray) -> np.ndarray:
+        def predict(rows: np.ndarray) -> np.ndarray:
             standard = self._align(inputs[rows], lengths[rows], int(lengths[rows].max(initial=1)))
             for steps_left, now in self._walk(standard, lengths[rows]):
                 if steps_left in memory:
                     memory[steps_left][rows] = now
-            return self._tell(now[:, 0], standard[-1])
+            return self._predict(now[:, 0], standard[-1])
 
-        return _in_parts(tell, np.argsort(-lengths)), memory
+        return _in_parts(predict, np.argsort(-lengths)), memory
 
     def predict_tails(
         self, memory: Memory, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
@@ -74,13 +74,13 @@ class LeanNetwork:
             is_own = spans == span
             begun[is_own] = states[rows[is_own]]
 
-        def tell(chosen: np.ndarray) -> np.ndarray:
+        def predict(chosen: np.ndarray) -> np.ndarray:
             going_on = np.minimum(spans, lengths)[chosen]
             standard = self._align(tails[chosen], lengths[chosen], int(going_on.max(initial=1)))
             *_, (_, now) = self._walk(standard, going_on, begun[chosen])
-            return self._tell(now[:, 0], standard[-1])
+            return self._predict(now[:, 0], standard[-1])
 
-        return _in_parts(tell, np.argsort(-np.minimum(spans, lengths)))
+        return _in_parts(predict, np.argsort(-np.minimum(spans, lengths)))
 
     def _standardise(self, inputs: np.ndarray) -> np.ndarray:
         return np.clip((inputs - self.mean) / self.scale, -FARTHEST_INPUT, FARTHEST_INPUT)
@@ -106,7 +106,7 @@ class LeanNetwork:
             steps_left -= 1
             yield steps_left, now
 
-    def _tell(self, state: np.ndarray, standard: np.ndarray) -> np.ndarray:
+    def _predict(self, state: np.ndarray, standard: np.ndarray) -> np.ndarray:
         """(…, H) float64, as ChurnNetwork.log_churn has it."""
         logits = (np.concatenate([state, standard], axis=-1) @ self.head + self.head_bias).astype(np.float64)
         ends = self.architecture.interval_ends
@@ -117,12 +117,12 @@ class LeanNetwork:
         return np.exp(np.minimum.accumulate(-np.logaddexp(0.0, -np.cumsum(logits, axis=-1)), axis=-1))
 
 
-def _in_parts(tell: Callable[[np.ndarray], np.ndarray], order: np.ndarray) -> np.ndarray:
-    """What `tell` says of all rows, a part in this order at a time."""
+def _in_parts(predict: Callable[[np.ndarray], np.ndarray], order: np.ndarray) -> np.ndarray:
+    """What `predict` says of all rows, a part in this order at a time."""
     parts = [order[n : n + ROWS_AT_ONCE] for n in range(0, max(len(order), 1), ROWS_AT_ONCE)]
-    told = np.concatenate([tell(rows) for rows in parts])
-    ordered = np.empty_like(told)
-    ordered[order] = told
+    values = np.concatenate([predict(rows) for rows in parts])
+    ordered = np.empty_like(values)
+    ordered[order] = values
     return ordered
 
 

@@ -223,7 +223,7 @@ def test_rates_are_exact(tmp_path):
 
 def test_a_probability_on_a_threshold_belongs_to_the_higher_band():
     bands = Bands(high=0.7, medium=0.4)
-    assert [bands.of(p) for p in (0.7, 0.69, 0.4, 0.39)] == ["high", "medium", "medium", "low"]
+    assert [bands.band_of(p) for p in (0.7, 0.69, 0.4, 0.39)] == ["high", "medium", "medium", "low"]
 
 
 def test_a_schedule_is_read_whole_and_its_faults_are_told(tmp_path):

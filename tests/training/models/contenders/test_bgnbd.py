@@ -19,8 +19,8 @@ from training.models.contenders.bgnbd import (
     Histories,
     fit_parameters,
     log_likelihood,
+    predict_churn,
     read_histories,
-    tell_churn,
 )
 from training.models.estimator import TrainingRows
 from training.tensors.dataset import TensorSpec
@@ -28,7 +28,7 @@ from training.tensors.dataset import TensorSpec
 PARAMETERS = np.array([0.243, 4.414, 0.793, 2.426])  # r, alpha, a, b: table 2 of Fader, Hardie and Lee (2005)
 START, END = date(1997, 1, 1), date(1997, 9, 30)
 WEEKS = np.array([30, 60, 90]) / 7
-SPEC = TensorSpec.of(make_shop(), ModelSettings())
+SPEC = TensorSpec.from_shop(make_shop(), ModelSettings())
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_the_slope_is_that_of_the_likelihood(cdnow):
 
 def test_told_churn_is_what_happens_where_customers_live_as_the_model_says():
     histories, is_quiet = draw_histories(200_000, weeks=40, ahead=WEEKS[1])
-    p = tell_churn(PARAMETERS, histories, WEEKS)[:, 1]
+    p = predict_churn(PARAMETERS, histories, WEEKS)[:, 1]
     for few, many in ((0, 0), (1, 1), (2, 4), (5, 1000)):
         group = (histories.x >= few) & (histories.x <= many)
         assert p[group].mean() == pytest.approx(is_quiet[group].mean(), abs=0.01), (few, many)
@@ -98,7 +98,7 @@ def test_any_history_has_finite_chances_that_never_rise_with_the_horizon():
     x, gap, T = (v.ravel() for v in np.meshgrid([0, 1, 3, 5000], [0, 1e-6, 1, 2000], [0, 1e-3, 50, 2000]))  # noqa: N806
     histories = Histories(x, np.where(x > 0, np.maximum(T - gap, 0), 0), T)
     for parameters in (PARAMETERS, np.full(4, np.exp(-9)), np.full(4, np.exp(9)), np.exp([9, -9, 9, -9])):
-        p = tell_churn(parameters, histories, WEEKS)
+        p = predict_churn(parameters, histories, WEEKS)
         assert np.isfinite(p).all()
         assert ((p >= 0) & (p <= 1)).all()
         assert (np.diff(p, axis=1) <= 0).all()
@@ -112,8 +112,8 @@ def test_a_shop_where_nobody_comes_back_or_nobody_leaves_still_has_a_fit():
     for histories in (nobody_back, every_week):
         parameters, likelihood = fit_parameters(histories)
         assert np.isfinite([*parameters, likelihood]).all()
-    assert tell_churn(fit_parameters(nobody_back)[0], nobody_back, WEEKS).min() > 0.95
-    assert tell_churn(fit_parameters(every_week)[0], every_week, WEEKS).max() < 0.05
+    assert predict_churn(fit_parameters(nobody_back)[0], nobody_back, WEEKS).min() > 0.95
+    assert predict_churn(fit_parameters(every_week)[0], every_week, WEEKS).max() < 0.05
 
 
 def test_its_file_brings_it_back_and_nothing_else_does(cdnow):

@@ -21,7 +21,7 @@ ENDS = (5, 10, 15, 20)
 
 
 def build(customers: dict, as_of: int, step_days: int = 7):
-    spec = TensorSpec.of(make_shop(churn=CHURN), ModelSettings(step_days=step_days))
+    spec = TensorSpec.from_shop(make_shop(churn=CHURN), ModelSettings(step_days=step_days))
     return spec.build(make_series(customers, day(as_of)), day(as_of))
 
 

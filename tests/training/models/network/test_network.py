@@ -218,7 +218,7 @@ def learn_and_measure(mask) -> float:
     """Log loss at 60 days of a logistic regression that the mask teaches, on what happens after its as_of."""
     shop, cutoff = make_shop(), day(330)
     series = draw_shop_series(700, 420, seed=3)
-    spec = TensorSpec.of(shop, ModelSettings())
+    spec = TensorSpec.from_shop(shop, ModelSettings())
     tensors = spec.build(truncate(series, cutoff), cutoff)
     taught = mask(tensors)
     rows = taught.any(axis=2)
@@ -233,7 +233,7 @@ def learn_and_measure(mask) -> float:
 
 def test_a_missing_next_activity_is_a_label_and_not_a_mask():
     series = make_series({"gone": {0: PURCHASE}, "stays": {n: PURCHASE for n in range(0, 200, 20)}}, day(199))
-    tensors = TensorSpec.of(make_shop(), ModelSettings()).build(series, day(199))
+    tensors = TensorSpec.from_shop(make_shop(), ModelSettings()).build(series, day(199))
     gone = tensors.customer_id.to_pylist().index("gone")
     assert tensors.taught[gone].sum() > 0
     assert tensors.labels[gone][tensors.taught[gone] > 0].all()
