@@ -23,11 +23,11 @@ class Contender:
     """What all contenders declare. How they learn: estimator.RowContender, blend.BlendContender and contenders/lstm.py.
 
     kind   its name in files, tables and settings
-    order  the simpler a contender, the lower: ties go to the simpler
+    order  the simpler a contender, the lower: ties go to the simpler; between 2 and 3 stands 2.5
     parts  the kinds that it is a mean of; none: it learns by itself
     """
 
     kind: ClassVar[str]
-    order: ClassVar[int]
+    order: ClassVar[float]
     appearance: ClassVar[Appearance]
     parts: ClassVar[tuple[str, ...]] = ()

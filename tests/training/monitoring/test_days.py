@@ -13,6 +13,7 @@ import pytest
 
 from infra.bench.drift import DEFECTS, close, halve_purchases, judge
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
+from spark_jobs.contract.measures import MEASURES
 from spark_jobs.contract.shop.source import DeliveryDay
 from spark_jobs.contract.tables import CUSTOMER_DAY, quarantine
 from spark_jobs.lake.store import Lake
@@ -43,7 +44,8 @@ def days() -> pd.DataFrame:
             "dwell_seconds": lines * generator.lognormal(4, 1, count), "review_count": 1.0, "rated_count": 1.0,
             "rating_sum": generator.integers(1, 6, count).astype(float),
         }))  # fmt: skip
-    return pd.concat(parts, ignore_index=True)
+    quiet = {measure.name: 0.0 for measure in MEASURES if measure.name not in parts[0]}  # of further logs
+    return pd.concat(parts, ignore_index=True).assign(**quiet)
 
 
 @pytest.mark.parametrize("defect", DEFECTS)

@@ -6,6 +6,7 @@ import pytest
 
 from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import ShopFileError
+from spark_jobs.contract.formats import FORMATS
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Bands, Schedule
 from tests.conftest import ROOT
@@ -62,7 +63,7 @@ def test_all_faults_come_at_once_each_with_key_expected_and_found(tmp_path):
     assert faults_of(tmp_path, text) == [
         "time_zone: expected a time zone like Europe/London, found 'Europe/Berln'; did you mean 'Europe/Berlin'?",
         "currency: expected a currency code like GBP, found 'euro'",
-        "sources.purchases.format: expected one of csv, jsonl, parquet, found 'cvs'; did you mean 'csv'?",
+        f"sources.purchases.format: expected one of {', '.join(FORMATS)}, found 'cvs'; did you mean 'csv'?",
         "sources.purchases.columns.customer_id: expected a raw column name, found nothing",
         "sources.purchases.columns.custmer_id: expected no such key, found 'Customer'; did you mean 'customer_id'?",
         "sources.purchases.filles: expected no such key, found '*'; did you mean 'files'?",
