@@ -48,7 +48,7 @@ from training.models.blend import BlendMembers
 from training.models.contenders.lstm import LSTM
 from training.models.members import NetworkMembers
 from training.models.network.architecture import FARTHEST_INPUT
-from training.models.network.served import LeanNetwork
+from training.models.network.served import ServedNetwork
 from training.reporting.markdown import write_table
 from training.selection.fit import Candidate
 from training.serving.bundle import load_bundle
@@ -107,7 +107,7 @@ def find_network(warehouse: Warehouse, shop: Shop, as_of: date) -> tuple[Candida
     candidate = load_bundle(found[0].location, found[0].bundle_hash).candidate if found else None
     whole = candidate and candidate.members
     members = whole.parts.get(LSTM) if isinstance(whole, BlendMembers) else whole
-    if candidate is None or not isinstance(members, NetworkMembers) or not isinstance(members.network, LeanNetwork):
+    if candidate is None or not isinstance(members, NetworkMembers) or not isinstance(members.network, ServedNetwork):
         raise ChurnError(f"no LSTM scores {shop.name} on {as_of}: promote a model that has one")
     return candidate, members
 
@@ -162,7 +162,7 @@ def load_sessions(files: Sequence[Path]) -> Predict:
     return predict
 
 
-def write_graph(network: LeanNetwork):
+def write_graph(network: ServedNetwork):
     """The ONNX model of hazards: inputs (B, T, F), lengths (B,) -> probabilities (B, H)."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper

@@ -33,7 +33,7 @@ from spark_jobs.runtime.command import run_command
 from training.config import ModelSettings
 from training.models.network.architecture import Architecture
 from training.models.network.hazards import cut_intervals
-from training.models.network.served import LeanNetwork
+from training.models.network.served import ServedNetwork
 
 CUSTOMERS = 4096
 STEPS = (40, 104)
@@ -51,14 +51,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     table = Table("units", "steps", "served by", "start, s", "µs", "apart", "weights, kB")
     for units in UNITS:
         architecture = describe_network(units)
-        lean, serve = LeanNetwork(architecture), load_servers(architecture)
+        served, serve = ServedNetwork(architecture), load_servers(architecture)
         for steps in STEPS:
             inputs, lengths = draw_customers(architecture, steps)
             expected = serve["tf.function"](inputs, lengths)
             for name, predict in serve.items():
                 apart = np.abs(predict(inputs, lengths) - expected).max()
                 cost = time_best(partial(predict, inputs, lengths)) / CUSTOMERS * 1e6
-                size = f"{lean.size * 4 / 1000:.0f}"
+                size = f"{served.size * 4 / 1000:.0f}"
                 table.add_row(str(units), str(steps), name, f"{starts[name]:.1f}", f"{cost:.1f}", f"{apart:.0e}", size)
     Console(highlight=False).print(table)
 
@@ -75,15 +75,15 @@ def load_servers(architecture: Architecture) -> dict[str, Callable]:
 
     from training.models.network.network import ChurnNetwork
 
-    network, lean = ChurnNetwork(architecture), LeanNetwork(architecture)
-    lean.load_flat(network.to_flat())
+    network, served = ChurnNetwork(architecture), ServedNetwork(architecture)
+    served.load_flat(network.to_flat())
     compiled = tf.function(
         lambda inputs, lengths: tf.gather(network.log_churn(inputs), lengths - 1, batch_dims=1), jit_compile=True
     )
     return {
         "tf.function": network.predict_last,
         "XLA": lambda inputs, lengths: np.exp(compiled(tf.constant(inputs), tf.constant(lengths)).numpy()),
-        "numpy": lean.predict_last,
+        "numpy": served.predict_last,
     }
 
 

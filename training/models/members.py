@@ -15,7 +15,7 @@ from training.models.estimator import RowContender
 
 if TYPE_CHECKING:
     from training.models.network.network import ChurnNetwork
-    from training.models.network.served import LeanNetwork
+    from training.models.network.served import ServedNetwork
 
 WEIGHTS_FILE = "weights.f32"
 
@@ -88,7 +88,7 @@ class NetworkMembers:
     weights (K, W) float32, a row per member, as ChurnNetwork.to_flat orders them.
     """
 
-    def __init__(self, network: ChurnNetwork | LeanNetwork, weights: np.ndarray):
+    def __init__(self, network: ChurnNetwork | ServedNetwork, weights: np.ndarray):
         self.network, self.weights, self.count = network, weights, len(weights)
 
     def predict_cells(self, member: int, inputs: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -123,7 +123,9 @@ class NetworkMembers:
         return {WEIGHTS_FILE: self.weights.astype("<f4").tobytes()}
 
     @classmethod
-    def from_files(cls, network: ChurnNetwork | LeanNetwork, count: int, files: Mapping[str, bytes]) -> NetworkMembers:
+    def from_files(
+        cls, network: ChurnNetwork | ServedNetwork, count: int, files: Mapping[str, bytes]
+    ) -> NetworkMembers:
         """Raises ChurnError where the weights are not this architecture's."""
         content = files.get(WEIGHTS_FILE, b"")
         width = 4 * network.size

@@ -17,7 +17,7 @@ from training.config import ModelSettings
 from training.models.contenders.blend import BLEND
 from training.models.contenders.lstm import LSTM
 from training.models.members import NetworkMembers
-from training.models.network.served import LeanNetwork
+from training.models.network.served import ServedNetwork
 from training.selection.fit import Candidate, fit_candidates
 from training.serving.evidence import LEVEL_WEEKS, WINDOW_WEEKS, ScoredInputs, list_groups, remove_evidence
 from training.serving.explanation import Reasons, find_reasons
@@ -43,7 +43,7 @@ def explained(request) -> tuple[Candidate, Tensors, Reasons]:
     else:
         candidate = fit_candidates(series, AS_OF, SHOP, settings, (request.param,))[request.param]
     if request.param == SERVED:
-        network = LeanNetwork(candidate.members.network.architecture)
+        network = ServedNetwork(candidate.members.network.architecture)
         candidate = replace(candidate, members=NetworkMembers(network, candidate.members.weights))
     tensors = candidate.spec.build(series, AS_OF)
     candidate = replace(candidate, typical=tensors.last(tensors.inputs).mean(axis=0))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from training.models.contender import Appearance, Contender
 from training.models.members import NetworkMembers
 from training.models.network.architecture import Architecture
-from training.models.network.served import LeanNetwork
+from training.models.network.served import ServedNetwork
 
 if TYPE_CHECKING:
     from training.models.network.network import ChurnNetwork
@@ -27,10 +27,10 @@ class Lstm(Contender):
         return NetworkMembers.from_files(build_network(architecture), count, files)
 
 
-def build_network(architecture: Architecture) -> ChurnNetwork | LeanNetwork:
+def build_network(architecture: Architecture) -> ChurnNetwork | ServedNetwork:
     """The LSTM without TensorFlow; what stands in its place for an ablation with it."""
     if architecture.cell == "lstm":
-        return LeanNetwork(architecture)
+        return ServedNetwork(architecture)
     from training.models.network.network import ChurnNetwork
 
     return ChurnNetwork(architecture)

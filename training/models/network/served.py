@@ -19,7 +19,7 @@ ROWS_AT_ONCE = 1024
 Memory = dict[int, np.ndarray]
 
 
-class LeanNetwork:
+class ServedNetwork:
     """An LSTM network that only predicts. Weights as ChurnNetwork.to_flat orders them; gates as Keras: i, f, c, o."""
 
     def __init__(self, architecture: Architecture):

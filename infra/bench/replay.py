@@ -1,8 +1,8 @@
 """Does the proof hold on a shop's own past? Scores past nights as if they were new, and judges them by what came.
 
-    python -m infra.bench.proof --shop infra/demo/online_retail/shop.toml
+    python -m infra.bench.replay --shop infra/demo/online_retail/shop.toml
 
-Works in CHURN_HOME/proof, with a warehouse of its own, and touches nothing that people see. On the day before the first
+Works in CHURN_HOME/replay, with a warehouse of its own, and touches nothing that people see. On the day before the first
 night a model is trained and promoted, the nights go through the DAGs a week apart, the last one when its primary
 horizon is just over. Then outcomes are shown, and drift as of the last day.
 
@@ -48,9 +48,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(parser, argv)
     if read_settings().warehouse_url != EMBEDDED:
         raise ChurnError(
-            "proof needs the embedded warehouse, so that nobody sees past nights: unset CHURN_WAREHOUSE_URL"
+            "a replay needs the embedded warehouse, so that nobody sees past nights: unset CHURN_WAREHOUSE_URL"
         )
-    os.environ["CHURN_HOME"] = str(Settings.from_environment().home / "proof")
+    os.environ["CHURN_HOME"] = str(Settings.from_environment().home / "replay")
     os.environ.update(make_environment([shop.path]))
     settings = Settings.from_environment()
     land_raw_files(shop, settings)

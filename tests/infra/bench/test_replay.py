@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from infra.bench.proof import plan_with_keys
+from infra.bench.replay import plan_with_keys
 from spark_jobs.contract.shop.model import Contact
 from spark_jobs.contract.warehouse_tables import CUSTOMER_OUTCOMES
 from spark_jobs.warehouse.postgres import PostgresWarehouse
