@@ -2,8 +2,8 @@
 
     python -m infra.bench.replay --shop infra/demo/online_retail/shop.toml
 
-Works in CHURN_HOME/replay, with a warehouse of its own, and touches nothing that people see. On the day before the first
-night a model is trained and promoted, the nights go through the DAGs a week apart, the last one when its primary
+Works in CHURN_HOME/replay, with a warehouse of its own, and touches nothing that people see. On the day before the
+first night a model is trained and promoted, the nights go through the DAGs a week apart, the last one when its primary
 horizon is just over. Then outcomes are shown, and drift as of the last day.
 
 Nobody was contacted because of these plans, so no lift is there to be found. The nights are planned again with so many
