@@ -25,10 +25,11 @@ from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT
 AIRFLOWS, JOBS = ([str(python), "-m", "pytest"] for python in (AIRFLOW_PYTHON, JOBS_PYTHON))
 WITHOUT_SPARK = ("tests/dags", "tests/airflow", "tests/training")
 LONG = (
-    "tests/end_to_end", "tests/faults", "tests/infra", "tests/onboarding", "tests/flows/test_three_logs.py",
+    "tests/end_to_end", "tests/faults", "tests/infra", "tests/flows/test_three_logs.py",
+    "tests/flows/test_nasty_values.py", "tests/flows/test_older_release.py",
 )  # fmt: skip
 #: Minutes of exports: `make test-cases`.
-APART = ("tests/cases",)
+APART = ("tests/cases", "tests/onboarding")
 #: The suite to look at while it runs, and those that run beside it, one after the other, and are shown at the end.
 SHOWN = {"all others": [*JOBS, "tests", *(f"--ignore={place}" for place in (*WITHOUT_SPARK, *LONG, *APART))]}
 BESIDE = {
