@@ -2,7 +2,7 @@
 
 Configured, not coded: CHURN_ALERT_EMAIL sends a mail by Airflow's connection smtp_default, CHURN_ALERT_WEBHOOK names an
 HTTP connection that gets a JSON message. Both link to the run, whose page shows the runbook. Without either, Airflow
-shows the missed deadline, and the triggerer's log tells of it.
+shows the missed deadline, and the triggerer logs it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def link_to(dag_id: str, run_id: str) -> str:
     return "/".join([address, "dags", dag_id, "runs", run_id])
 
 
-#: What is told of a failed run; templates.
+#: The alert of a failed run; templates.
 FAILURE = (
     "{{ dag.dag_id }} failed",
     "{{ dag.description }}: run {{ run_id }} failed. What to do: " + link_to("{{ dag.dag_id }}", "{{ run_id }}"),
@@ -90,7 +90,7 @@ def scores_are_due(shop: Shop) -> DeadlineAlert:
 
 
 async def tell_late(shop: str, context: dict) -> str:
-    """Runs in the triggerer when a deadline has passed; gives what was told."""
+    """Runs in the triggerer when a deadline has passed; gives the text of the alert."""
     run = context["dag_run"]
     subject = f"{shop}: the scores of {run['partition_key']} are late"
     text = f"{run['dag_id']} is still {run['state']}. What to do: {link_to(run['dag_id'], run['dag_run_id'])}"

@@ -36,7 +36,7 @@ DEFAULT_ARGS = {
 def make_dag(
     family: str, shop: Shop, runbook: str, description: str, schedule: object, params: dict, **options: object
 ) -> DAG:
-    """The family's DAG of this shop: a run at a time, whose failure somebody is told of."""
+    """The family's DAG of this shop: one run at a time; a failure alerts somebody."""
     defaults = {
         "start_date": START,
         "catchup": False,

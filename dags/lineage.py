@@ -1,4 +1,4 @@
-"""Which tables does a task read and write? Said in the DAGs, and told by OpenLineage where a transport is configured.
+"""Which tables does a task read and write? Declared in the DAGs; OpenLineage reports it to a transport.
 
 A table is named by its place: raw files of a log, the shop's lake, the warehouse. Data sets have OpenLineage's names:
 the folder of a log or a lake table, and for the warehouse the server with database, schema and table.

@@ -54,7 +54,7 @@ def merge_customers(customer_day: DataFrame, merged: dict[str, str]) -> DataFram
 
 
 def merge_deliveries(customer_day: DataFrame) -> DataFrame:
-    """What the delivery days told of each customer's days, added up: one row for each customer and event day."""
+    """Each customer's days, added up over the delivery days: one row for each customer and event day."""
     sums = [F.sum(m.name).alias(m.name) for m in MEASURES]
     sets = [F.array_distinct(F.flatten(F.collect_list(s.name))).alias(s.name) for s in SETS]
     counts = [F.expr(m.sql).alias(m.name) for m in SET_COUNTS]

@@ -10,7 +10,7 @@
 | own trend | and a drift for each horizon from its own labels, carried on to the cut-off |
 | shared trend | one drift for all horizons: the short ones close sooner |
 | trusted trend | as much of it as would have helped one longest horizon earlier: what the product does |
-| with short ones | the same, told by thirds of the shortest horizon too: windows that close sooner than all others |
+| with short ones | the same, fitted on thirds of the shortest horizon too: windows that close sooner than all others |
 | bound | slope and intercept fitted on the outcomes to come: no method, the best that any of these could be |
 
 The blend is of the kinds that train in seconds. By default at seven consecutive days, so that every weekday is met,

@@ -2,7 +2,7 @@
 
     python -m infra.bench.drift --shop infra/demo/simulated/shop.toml      # after a night, a training or a backtest
 
-Needs customer_day in the lake. Of each planted defect the share of days that it blocks is told; days that are as they
+Needs customer_day in the lake. It reports the share of days that each planted defect blocks; days that are as they
 were delivered should block never, nor should a holiday that nobody listed: few records in files that are whole.
 """
 

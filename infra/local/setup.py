@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def archive_classes(java_version: str, is_new: bool) -> None:
-    """Lets Spark's JVM keep its classes ready made; a failure costs speed alone, so it is told and passed by."""
+    """Lets Spark's JVM keep its classes ready made; a failure only costs speed, so it is reported and setup goes on."""
     archive = JOBS_ENVIRONMENT / f"spark-java-{java_version}.jsa"
     if archive.exists() and not is_new:
         return

@@ -1,6 +1,6 @@
 """In which format does a shop write its times? Deduced from the values, tried on them, and proposed for event_at.
 
-A column that holds two spellings is told as such: no single format would read it.
+A column with two spellings is reported: no single format would read it.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def known_before(spark: SparkSession, lake: Lake, plan: CleaningPlan) -> DataFra
 
 
 def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outcome: Outcome, draft: Draft) -> Outcome:
-    """The outcome after the duplicates among the clean records were dropped, and equal ones told apart."""
+    """The outcome after the duplicates among the clean records were dropped and equal ones numbered."""
     paths = outcome.files["clean"]
     if not paths:
         return outcome
@@ -82,7 +82,7 @@ def drop_repeats(
 
 
 def _change(rows: pa.Table, changes: pa.Table) -> pa.Table:
-    """The rows without those that are told again, and with their new ids."""
+    """The rows without repeats, with their new ids."""
     changed = rows.join(changes, list(PLACE), join_type="left outer")
     kept = changed.filter(pc.invert(pc.fill_null(changed["is_again"], False)))
     ids = pc.coalesce(kept["new_id"], kept["event_id"])

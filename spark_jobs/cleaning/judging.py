@@ -65,7 +65,7 @@ def _shared_columns(source: Source, shop: Shop) -> list[Column]:
 
 
 def _is_elsewhere(source: Source) -> Column:
-    """A readable record that is not this log's, unless it is this log that sees to what nobody takes."""
+    """A readable record that another log takes, or that this log does not have to reject for all of them."""
     if not source.only:
         return F.lit(False)
     is_taken = F.lit(True) if source.leaves_rest else any_of([meets(source, test) for test in source.others])

@@ -1,7 +1,7 @@
 """merges: which customer ids the shop has merged into which, and from which night on both count as one.
 
 Grain: one merged customer id. Input: the shop's file of merges, CSV with the columns customer_id, merged_into and
-since (a day). A row is written once and never changed, like a delivery: a merge that is told late counts from the
+since (a day). A row is written once and never changed, like a delivery: a merge that arrives late counts from the
 first night that is not published yet. Events keep the id they came with; the series of both become one.
 """
 

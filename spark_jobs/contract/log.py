@@ -137,7 +137,8 @@ class Activity:
 class Log:
     """A log, from raw files to the sentences about its customers.
 
-    order           logs are cleaned in this order, and the first of those that read a file sees to what nobody chooses
+    order           logs are cleaned in this order, and the first one that reads a file
+                    rejects the records that no log takes
     inputs          the canonical columns beside SHARED_INPUTS
     columns         those of the table of its clean events beside what every event has
     kinds           of its events; an unmapped kind is the first

@@ -108,7 +108,7 @@ def _between(level: Calibration, trend: Calibration, trust: float) -> Calibratio
 
 
 def fit_lines(horizons: Sequence[PastPredictions], has_drift: bool = True) -> Calibration:
-    """A slope and an intercept for each horizon and one drift for all, or none; the prior where nothing was told."""
+    """A slope and an intercept for each horizon and one drift for all; without outcomes, the prior."""
     count = len(horizons)
     terms = [make_terms(horizon.probability, horizon.days_ago) for horizon in horizons]
     prior = np.repeat(PRIOR, [count, count, 1])

@@ -39,7 +39,7 @@ def check_inputs(
 ) -> list[Finding]:
     """Every model input, tonight's customers beside those that the model learned from; and all of them together.
 
-    growing: the inputs that are told but not compared, for they grow with the calendar (features.Feature.grows).
+    growing: the inputs that are shown but not compared, because they grow with the calendar (features.Feature.grows).
     """
     compared = [name for name in current if name not in growing]
     findings = []

@@ -1,6 +1,6 @@
 """Where do past trainings stand beside each other? Keeps a training in MLflow: settings, metrics, the report.
 
-MLflow is told the store explicitly and never calls home; nothing here reads or sets its global state.
+MLflow gets its store explicitly and never calls home; nothing here reads or sets its global state.
 """
 
 from __future__ import annotations

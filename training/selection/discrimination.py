@@ -15,7 +15,7 @@ from training.evaluation.metrics import LEVEL, Ranking, auroc_half_interval, log
 from training.evaluation.predictions import Predictions
 from training.models.contenders.constant import CONSTANT
 
-#: A churn rate this near to 0 or 1 is the reason where nothing is told apart.
+#: A churn rate this near to 0 or 1 explains why nobody can be told apart.
 EXTREME_RATE = 0.05
 
 

@@ -17,7 +17,7 @@ from training.tensors.series import fold_of
 
 @dataclass(frozen=True)
 class Cells:
-    """One horizon's newest closed steps, each told by the model that never saw the customer; all (n,)."""
+    """One horizon's newest closed steps, each predicted by the fold that never saw the customer; all (n,)."""
 
     probability: np.ndarray
     outcome: np.ndarray

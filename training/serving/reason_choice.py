@@ -21,7 +21,7 @@ def choose_reasons(
     reasons: Reasons, batch: pa.RecordBatch | pa.Table, measures: tuple[str, ...], as_of: date, shop: Shop,
     present: np.ndarray,
 ) -> tuple[Reasons, np.ndarray]:  # fmt: skip
-    """The reasons that are told, and their sentences (B, MOST_REASONS) object; both None where there is no further one.
+    """The reasons to show, and their sentences (B, MOST_REASONS) object; both None where there is no further one.
 
     present: (B,) the primary probability.
     """

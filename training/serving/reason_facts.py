@@ -59,7 +59,7 @@ class CustomerFacts:
         return self.rows.day[own][is_active], self.rows.measures[size][own][is_active]
 
     def level_weeks(self, row: np.ndarray) -> np.ndarray:
-        """The weeks that a level is told over: half a year, or all weeks of a newer customer."""
+        """The weeks over which a level is described: half a year, or all weeks of a newer customer."""
         return np.minimum(WEEKS_BEFORE, -(-self.days_with_us[row] // 7))
 
     def sum_weeks(self, measure: str) -> np.ndarray:

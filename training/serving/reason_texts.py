@@ -2,8 +2,9 @@
 
 A change compares the last weeks with as many before them; where nothing happened in them, it tells what was usual in
 the half year before. Whatever the model thinks, the sentence is true, and it is bad news. A fact that is none by
-itself, an amount or a rise, is told with what makes it such: that there was only one day with a purchase, that one day
-was most of all, or a silence that is longer than the customer's usual gap. Where nothing does, there is no sentence.
+itself, an amount or a rise, is named together with what makes it so: that there was only one day with a purchase, that
+one day was most of all, or a silence that is longer than the customer's usual gap. Where nothing does, there is no
+sentence.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from training.serving.explanation import Reasons
 from training.serving.reason_facts import WEEKS_BEFORE, CustomerFacts
 
 WEEKS_PER_MONTH = 365.25 / 12 / 7
-#: A smaller change is told as an amount.
+#: A smaller change is described by its amount.
 SMALLEST_PERCENT = 10
 #: Where anything is left, it has not fallen by 100 %.
 MOST_FALLEN = -99
-#: One day with this share of all that a customer ever bought is told, from so many days with a purchase on.
+#: One day with this share of a customer's spend is named, where there are at least so many days with a purchase.
 ONE_OFF_SHARE = 0.5
 ONE_OFF_DAYS = 3
-#: From so many times the usual gap on, silence is told by it.
+#: A silence of at least so many usual gaps is described by the gap.
 LONG_GAP = 1.5
 #: Whoever is active only once in this share of the primary horizon may well miss it though nothing is wrong.
 RARE_SHARE = 0.5
@@ -59,7 +60,7 @@ def write_texts(
 
 
 class _Texter(CustomerFacts):
-    """The facts of a batch of customers, and how they are told in the shop's language."""
+    """The facts of a batch of customers, and their sentences in the shop's language."""
 
     def __init__(self, batch: pa.RecordBatch, measures: tuple[str, ...], as_of: date, shop: Shop):
         super().__init__(batch, measures, as_of, shop)

@@ -1,4 +1,4 @@
-"""What can the cell learn before it is told of churn? To foretell the inputs of the next step, counts among them.
+"""What can the cell learn before it sees labels? To predict the next step's inputs, counts among them.
 
 Self-supervised: every step that is followed by another teaches, also of customers who were too inactive to have a
 label. The cell's weights are kept; the head that foretells is not.
