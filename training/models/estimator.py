@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -63,13 +63,29 @@ class RowContender(Contender, ABC):
         """Probabilities of churn, (N, H) float64."""
 
     @abstractmethod
+    def describe(self) -> dict:
+        """What was learned, as JSON values."""
+
+    @abstractmethod
+    def restore(self, content: dict, files: Mapping[str, bytes]) -> None:
+        """Becomes what was described; files: all that to_files gave. Raises KeyError, TypeError or ValueError where it
+        is no such model."""
+
     def to_files(self) -> dict[str, bytes]:
         """File name to content, JSON and never code: all that `from_files` needs."""
+        return {f"{self.kind}.json": json.dumps(self.describe(), indent=1).encode()}
 
     @classmethod
-    @abstractmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> RowContender:
-        """Raises ChurnError where the files are no such estimator."""
+    def from_files(cls, files: Mapping[str, bytes]) -> Self:
+        """Raises ChurnError, whatever is wrong with the files."""
+        model, name = cls(), f"{cls.kind}.json"
+        if name not in files:
+            raise ChurnError(f"the model lacks its file {name}: train again")
+        try:
+            model.restore(json.loads(files[name]), files)
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
+            raise ChurnError(f"the model's file {name} is damaged ({error}): train again") from None
+        return model
 
 
 def check_rows(rows: np.ndarray, width: int) -> None:
@@ -77,19 +93,6 @@ def check_rows(rows: np.ndarray, width: int) -> None:
         raise ChurnError(f"a baseline got rows of shape {rows.shape}, expected (customers, {width})")
     if not np.isfinite(rows).all():
         raise ChurnError("a baseline got inputs that are not finite: rebuild the series")
-
-
-Model = TypeVar("Model")
-
-
-def read_json(files: Mapping[str, bytes], name: str, read: Callable[[dict], Model]) -> Model:
-    """What `read` makes of the file. Raises ChurnError, whatever is wrong with it."""
-    if name not in files:
-        raise ChurnError(f"the model lacks its file {name}: train again")
-    try:
-        return read(json.loads(files[name]))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
-        raise ChurnError(f"the model's file {name} is damaged ({error}): train again") from None
 
 
 def read_names(content: dict) -> list[str]:

@@ -15,7 +15,6 @@ and a weak prior keeps it finite where the likelihood has no highest point.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
@@ -31,7 +30,6 @@ from training.models.estimator import (
     TrainingRows,
     check_rows,
     read_activity,
-    read_json,
     read_names,
 )
 
@@ -75,31 +73,24 @@ class BgNbd(RowContender):
         weeks = np.array(self.horizons_days) / WEEK_DAYS
         return predict_churn(self.parameters, read_histories(rows, self.feature_names, self.activity), weeks)
 
-    def to_files(self) -> dict[str, bytes]:
-        content = {
+    def describe(self) -> dict:
+        return {
             "feature_names": self.feature_names,
             "horizons_days": list(self.horizons_days),
             "activity": self.activity,
             "parameters": dict(zip(("r", "alpha", "a", "b"), self.parameters.tolist(), strict=True)),
         }
-        return {f"{self.kind}.json": json.dumps(content, indent=1).encode()}
 
-    @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> BgNbd:
-        def read(content: dict) -> BgNbd:
-            model = cls()
-            model.feature_names = read_names(content)
-            model.horizons_days = tuple(content["horizons_days"])
-            model.parameters = np.array([content["parameters"][name] for name in ("r", "alpha", "a", "b")], float)
-            if not (model.horizons_days and all(isinstance(h, int) and h > 0 for h in model.horizons_days)):
-                raise ValueError("horizons_days must be days")
-            if not (np.isfinite(model.parameters) & (model.parameters > 0)).all():
-                raise ValueError("parameters must be above zero")
-            model.activity = read_activity(content)
-            _find_inputs(model.feature_names, model.activity)
-            return model
-
-        return read_json(files, f"{cls.kind}.json", read)
+    def restore(self, content: dict, files: Mapping[str, bytes]) -> None:
+        self.feature_names = read_names(content)
+        self.horizons_days = tuple(content["horizons_days"])
+        self.parameters = np.array([content["parameters"][name] for name in ("r", "alpha", "a", "b")], float)
+        if not (self.horizons_days and all(isinstance(h, int) and h > 0 for h in self.horizons_days)):
+            raise ValueError("horizons_days must be days")
+        if not (np.isfinite(self.parameters) & (self.parameters > 0)).all():
+            raise ValueError("parameters must be above zero")
+        self.activity = read_activity(content)
+        _find_inputs(self.feature_names, self.activity)
 
 
 def read_histories(rows: np.ndarray, feature_names: list[str], activity: str) -> Histories:

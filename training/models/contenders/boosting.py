@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
@@ -15,7 +14,6 @@ from training.models.estimator import (
     RowContender,
     TrainingRows,
     check_rows,
-    read_json,
     read_names,
     read_rate,
     smooth_rate,
@@ -51,27 +49,23 @@ class Boosting(RowContender):
         ]  # fmt: skip
         return np.stack(columns, axis=1)
 
-    def to_files(self) -> dict[str, bytes]:
+    def describe(self) -> dict:
         rates = [model if isinstance(model, float) else None for model in self.models]
-        content = {"feature_names": self.feature_names, "rates": rates}
+        return {"feature_names": self.feature_names, "rates": rates}
+
+    def to_files(self) -> dict[str, bytes]:
         trees = {f"trees_{h}.json": bytes(model.save_raw("json"))
                  for h, model in enumerate(self.models) if not isinstance(model, float)}  # fmt: skip
-        return {f"{self.kind}.json": json.dumps(content, indent=1).encode(), **trees}
+        return {**super().to_files(), **trees}
 
-    @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> Boosting:
-        def read(content: dict) -> Boosting:
-            model = cls()
-            model.feature_names = read_names(content)
-            model.models = [
-                read_trees(files[f"trees_{h}.json"], len(model.feature_names)) if rate is None else read_rate(rate)
-                for h, rate in enumerate(content["rates"])
-            ]
-            if not model.models:
-                raise ValueError("no horizons")
-            return model
-
-        return read_json(files, f"{cls.kind}.json", read)
+    def restore(self, content: dict, files: Mapping[str, bytes]) -> None:
+        self.feature_names = read_names(content)
+        self.models = [
+            read_trees(files[f"trees_{h}.json"], len(self.feature_names)) if rate is None else read_rate(rate)
+            for h, rate in enumerate(content["rates"])
+        ]
+        if not self.models:
+            raise ValueError("no horizons")
 
 
 def _learn_horizon(rows: np.ndarray, labels: np.ndarray, seed: int) -> xgboost.Booster | float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -13,7 +12,6 @@ from training.models.estimator import (
     RowContender,
     TrainingRows,
     check_rows,
-    read_json,
     read_names,
     read_rate,
     smooth_rate,
@@ -41,18 +39,11 @@ class Constant(RowContender):
         check_rows(rows, len(self.feature_names))
         return np.tile(self.rates, (len(rows), 1))
 
-    def to_files(self) -> dict[str, bytes]:
-        content = {"feature_names": self.feature_names, "rates": self.rates}
-        return {f"{self.kind}.json": json.dumps(content, indent=1).encode()}
+    def describe(self) -> dict:
+        return {"feature_names": self.feature_names, "rates": self.rates}
 
-    @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> Constant:
-        def read(content: dict) -> Constant:
-            model = cls()
-            model.feature_names = read_names(content)
-            model.rates = [read_rate(rate) for rate in content["rates"]]
-            if not model.rates:
-                raise ValueError("no horizons")
-            return model
-
-        return read_json(files, f"{cls.kind}.json", read)
+    def restore(self, content: dict, files: Mapping[str, bytes]) -> None:
+        self.feature_names = read_names(content)
+        self.rates = [read_rate(rate) for rate in content["rates"]]
+        if not self.rates:
+            raise ValueError("no horizons")

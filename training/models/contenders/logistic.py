@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,7 +14,6 @@ from training.models.estimator import (
     RowContender,
     TrainingRows,
     check_rows,
-    read_json,
     read_names,
     smooth_rate,
 )
@@ -103,23 +101,10 @@ class Logistic(RowContender):
     def input_count(self) -> int:
         return len(self.feature_names)
 
-    def to_files(self) -> dict[str, bytes]:
-        return {f"{self.kind}.json": json.dumps(self.describe(), indent=1).encode()}
-
-    @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> Logistic:
-        def read(content: dict) -> Logistic:
-            model = cls()
-            model.restore(content)
-            return model
-
-        return read_json(files, f"{cls.kind}.json", read)
-
     def describe(self) -> dict:
         return {"feature_names": self.feature_names, "lines": [line.to_json() for line in self.lines]}
 
-    def restore(self, content: dict) -> None:
-        """Becomes what was described. Raises KeyError, TypeError or ValueError where that is no such model."""
+    def restore(self, content: dict, files: Mapping[str, bytes]) -> None:
         self.feature_names = read_names(content)
         self.lines = [Line.from_json(line, self.input_count) for line in content["lines"]]
         if not self.lines:

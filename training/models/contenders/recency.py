@@ -5,6 +5,7 @@ Activity is what the labels look for, the shop's churn.activity.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -40,8 +41,8 @@ class Recency(Logistic):
     def describe(self) -> dict:
         return super().describe() | {"activity": self.activity}
 
-    def restore(self, content: dict) -> None:
-        super().restore(content)
+    def restore(self, content: dict, files: Mapping[str, bytes]) -> None:
+        super().restore(content, files)
         self.activity = read_activity(content)
 
     @property
