@@ -113,6 +113,14 @@ def stale_days(lake: Lake, shop: Shop, as_of: date) -> dict[str, str]:
     return lake.unpublished(CUSTOMER_DAY, make_keys(lake, shop, as_of))
 
 
+def sum_sizes(lake: Lake, shop: Shop) -> Counter[str]:
+    """Delivery day to the bytes of the events that it is built from."""
+    sizes: Counter[str] = Counter()
+    for log in shop.sources:
+        sizes.update(lake.sizes(EVENTS[log]))
+    return sizes
+
+
 def choose_days(lake: Lake, shop: Shop, due: Collection[str], budget_bytes: int | None) -> list[str]:
     """The days of this night: all since the newest night, and of those before, which stand, the newest ones.
 
@@ -121,12 +129,11 @@ def choose_days(lake: Lake, shop: Shop, due: Collection[str], budget_bytes: int 
     """
     newest = newest_night(lake)
     standing = sorted((day for day in due if newest and day <= newest.isoformat()), reverse=True)
+    if not standing:
+        return sorted(due)
     uncleaned = [log for log in list_waiting(lake) if log.table_name in shop.sources]
     ready = [day for day in standing if not any(str(w.first_day) <= day <= str(w.last_day) for w in uncleaned)]
-    sizes: Counter[str] = Counter()
-    for log in shop.sources:
-        sizes.update(lake.sizes(EVENTS[log]))
-    taken = take_share(ready, sizes, budget_bytes)
+    taken = take_share(ready, sum_sizes(lake, shop), budget_bytes)
     return sorted({*due}.difference(standing).union(taken))
 
 

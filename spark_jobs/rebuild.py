@@ -93,12 +93,10 @@ def find_targets(rebuild: Rebuild) -> dict[str, Target]:
     """By name, in the order in which they follow from each other."""
     lake, shop = rebuild.lake, rebuild.shop
     targets: dict[str, Target] = {}
-    events: dict[str, int] = {}
     for log in shop.sources:
-        sizes = lake.sizes(EVENTS[log])
-        targets[log] = Target(EVENTS[log], sizes, partial(rebuild.events, log))
-        events = {day: events.get(day, 0) + sizes.get(day, 0) for day in {*events, *sizes}}
-    known = {day: events.get(day, 0) for day in customer_day.make_keys(lake, shop, rebuild.newest)}
+        targets[log] = Target(EVENTS[log], lake.sizes(EVENTS[log]), partial(rebuild.events, log))
+    events = customer_day.sum_sizes(lake, shop)
+    known = {day: events[day] for day in customer_day.make_keys(lake, shop, rebuild.newest)}
     targets[CUSTOMER_DAY.name] = Target(CUSTOMER_DAY, known, rebuild.customer_day)
     # One night reads all days: each is a batch of its own.
     nights = dict.fromkeys(lake.partitions(CUSTOMER_SERIES), sys.maxsize)
