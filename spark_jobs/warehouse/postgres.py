@@ -46,6 +46,8 @@ _HINTS = {
     **dict.fromkeys(("42P01", "42883", "3F000"), _UNPREPARED),  # no such table, function, schema
     "55P03": "; somebody holds the tables: run again",
     "42501": "; let their owner run it",
+    "0A000": "; a migration drops the views that show a column before it changes it, see CONTRIBUTING.md",
+    "2BP01": "; views of your own show it: drop them, and make them again afterwards",
 }
 _PAIRS = pa.schema([("customer_key", pa.string()), ("customer_id", pa.string())])
 

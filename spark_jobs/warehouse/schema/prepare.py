@@ -23,7 +23,7 @@ from psycopg import sql
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.lake.keys import code_hash
-from spark_jobs.warehouse.schema.columns import comment, follow_contract, list_tables
+from spark_jobs.warehouse.schema.columns import comment, follow_contract, list_tables, read_columns
 from spark_jobs.warehouse.schema.grants import IDENTITY, grant_all, list_roles, make_roles
 from spark_jobs.warehouse.schema.views import list_views, make_view
 
@@ -45,15 +45,16 @@ def prepare_schemas(url: str, shop: Shop) -> None:
         if _is_prepared(connection, shop):
             return
         make_roles(connection)
+        views = list_views(shop)
+        shown = {view.table.name: list(read_columns(connection, shop.name, view.table.name)) for view in views}
         for schema, branch in ((IDENTITY, "identity"), (shop.name, "shop")):
             _make_schema(connection, schema)
             _migrate(migrating, schema, branch)
         follow_contract(connection, shop)
         for table in list_tables(shop):
             comment(connection, shop.name, "TABLE", table)
-        views = list_views(shop)
         for view in views:
-            make_view(connection, shop, view)
+            make_view(connection, shop, view, shown[view.table.name])
             comment(connection, shop.name, "VIEW", view.table)
         grant_all(connection, shop.name, [view.table.name for view in views])
         _comment_schemas(connection, shop)

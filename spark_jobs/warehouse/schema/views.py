@@ -17,6 +17,7 @@ because of the plan (Imbens and Angrist, Econometrica 62, 1994), with the standa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -26,7 +27,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Table
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.contract.warehouse_tables import CONTACT_LIFT, CONTACT_LIST, CONTACT_PLAN
-from spark_jobs.warehouse.schema.columns import RUN_COLUMNS, read_columns
+from spark_jobs.warehouse.schema.columns import RUN_COLUMNS
 
 _CURRENT_CHURN_RISK = """
     SELECT {columns} FROM (
@@ -146,9 +147,10 @@ def list_views(shop: Shop) -> list[View]:
     ]
 
 
-def make_view(connection: psycopg.Connection, shop: Shop, view: View) -> None:
-    """Makes the view, or adds to it: a column that a view has had stays, at its place."""
-    names = dict.fromkeys([*read_columns(connection, shop.name, view.table.name), *view.table.column_names])
+def make_view(connection: psycopg.Connection, shop: Shop, view: View, shown: Iterable[str]) -> None:
+    """Makes the view, or adds to it. shown: its columns before, each of which stays, at its place; a migration may have
+    dropped the view itself."""
+    names = dict.fromkeys([*shown, *view.table.column_names])
     planned = CONTACT_PLAN.column_names if view.table is CONTACT_LIST else ()
     columns = [sql.Identifier("plan" if name in planned else "risk", name) for name in names]
     query = sql.SQL(view.query).format(

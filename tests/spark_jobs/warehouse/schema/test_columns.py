@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from shutil import copytree
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.table import Column
 from spark_jobs.contract.warehouse_tables import CONTACT_LIST, CONTACT_PLAN, EXPECTED_SALES, WAREHOUSE_TABLES
 from spark_jobs.warehouse.__main__ import describe_columns
-from spark_jobs.warehouse.schema import columns, views
+from spark_jobs.warehouse.schema import columns, prepare, views
 from tests.spark_jobs.warehouse.support import DAY, make_rows, publish, select
 
 SALES = {"as_of": DAY, "horizon_days": 60, "customers": 2, "expected": Decimal(18), "model_version": "lstm-1",
@@ -94,3 +95,36 @@ def test_a_column_of_another_type_asks_for_a_migration_and_changes_nothing(wareh
     assert "\n" not in str(failure.value)
     monkeypatch.undo()
     warehouse.prepare(shop)
+
+
+MIGRATION = """
+from alembic import op
+
+revision, down_revision = "shop_9999", {newest!r}
+
+
+def upgrade() -> None:
+    op.execute("DROP VIEW contact_list, contact_lift; ALTER TABLE contact_plan ALTER COLUMN rank TYPE bigint")
+"""
+
+
+def change_columns(table, change):
+    return replace(table, columns=tuple(filter(None, map(change, table.columns))))
+
+
+def test_a_migration_may_change_a_column_of_a_view_which_keeps_all_that_it_shows(
+    warehouse, shop, tmp_path, monkeypatch
+):
+    """As CONTRIBUTING has it: the migration drops the view, prepare makes it anew, with what the contract dropped."""
+    with psycopg.connect(warehouse.url) as connection:
+        before = columns.read_columns(connection, shop.name, "contact_list")
+    [(newest,)] = select(warehouse, shop, "SELECT version_num FROM alembic_version")
+    copytree(prepare._MIGRATIONS, tmp_path / "migrations")
+    (tmp_path / "migrations/shop/shop_9999.py").write_text(MIGRATION.format(newest=newest))
+    monkeypatch.setattr(prepare, "_MIGRATIONS", tmp_path / "migrations")
+    widened = change_columns(CONTACT_PLAN, lambda c: replace(c, type="bigint") if c.name == "rank" else c)
+    declare(monkeypatch, widened, change_columns(CONTACT_LIST, lambda c: None if c.name == "band" else c))
+    warehouse.prepare(shop)
+    with psycopg.connect(warehouse.url) as connection:
+        after = columns.read_columns(connection, shop.name, "contact_list")
+    assert list(after.items()) == list((before | {"rank": ("bigint", False)}).items())
