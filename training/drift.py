@@ -86,7 +86,7 @@ def monitor_labels(warehouse: Warehouse, shop: Shop, as_of: date) -> list[Findin
     return [check_labels(row, len(rows)) for row in rows]
 
 
-def look(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[Finding]:
+def monitor_night(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[Finding]:
     """Every finding of the night."""
     known = find_known_as_of(lake, as_of)
     days = read_days(lake, as_of, known=known)
@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     warehouse.prepare(shop)
     blocking = []
     for as_of in arguments.as_of:
-        findings = look(lake, warehouse, shop, as_of)
+        findings = monitor_night(lake, warehouse, shop, as_of)
         keep(warehouse, shop, as_of, findings)
         show(findings, console)
         blocking += list_blocking(findings, as_of)

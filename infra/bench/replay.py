@@ -86,7 +86,7 @@ def show(lake: Lake, warehouse: Warehouse, shop: Shop, last_day: date, console: 
     console.rule("outcomes")
     outcomes.show(warehouse.read(shop, "outcomes").to_pylist(), console)
     console.rule(f"drift, as of {last_day}")
-    drift.show(drift.look(lake, warehouse, shop, last_day), console)
+    drift.show(drift.monitor_night(lake, warehouse, shop, last_day), console)
 
 
 def plan_with_keys(warehouse: Warehouse, shop: Shop, contact: Contact, nights: Sequence[date], draws: int) -> str:

@@ -45,13 +45,13 @@ class Line:
 def main(argv: Sequence[str] | None = None) -> None:
     _, shop = load_arguments(make_parser(__doc__, with_as_of=False), argv)
     settings = read_settings()
-    lines = list(look(shop, settings, datetime.now(shop.zone)))
+    lines = list(describe_shop(shop, settings, datetime.now(shop.zone)))
     show(lines, shop)
     if wrong := [line.topic for line in lines if line.is_wrong]:
         raise ChurnError(f"{shop.name}: look at {', '.join(wrong)}")
 
 
-def look(shop: Shop, settings: Settings, now: datetime) -> Iterator[Line]:
+def describe_shop(shop: Shop, settings: Settings, now: datetime) -> Iterator[Line]:
     """Every line of the screen, from what is published now."""
     lake = Lake(settings.lake(shop.name))
     warehouse = find_warehouse(settings)

@@ -18,9 +18,9 @@ def test_z_is_what_one_works_out_by_hand():
 
 def test_the_slope_is_that_of_an_unpenalised_regression_and_its_interval_holds_it():
     outcome, p = draw_outcomes(800)
-    told = sigmoid(1.7 * logit(p) + 0.4)
-    slope, (low, high) = fit_slope(outcome, told)
-    expected = LogisticRegression(C=1e12, tol=1e-10).fit(logit(told)[:, None], outcome).coef_[0, 0]
+    predicted = sigmoid(1.7 * logit(p) + 0.4)
+    slope, (low, high) = fit_slope(outcome, predicted)
+    expected = LogisticRegression(C=1e12, tol=1e-10).fit(logit(predicted)[:, None], outcome).coef_[0, 0]
     assert slope == pytest.approx(expected, abs=1e-4)
     assert low < 1 / 1.7 < high
 

@@ -16,9 +16,9 @@ KNOWN = ("logistic", "boosting", "lstm")
 
 def draw(count: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
     """Three parts; the truth's logit is two fifths that of the first and three fifths that of the second."""
-    told = np.random.default_rng(0).uniform(0.02, 0.98, (3, count))
-    truth = sigmoid(0.4 * logit(told[0]) + 0.6 * logit(told[1]))
-    return told, (np.random.default_rng(1).random(count) < truth).astype(float)
+    predicted = np.random.default_rng(0).uniform(0.02, 0.98, (3, count))
+    truth = sigmoid(0.4 * logit(predicted[0]) + 0.6 * logit(predicted[1]))
+    return predicted, (np.random.default_rng(1).random(count) < truth).astype(float)
 
 
 def test_the_weights_that_made_the_outcomes_are_found():

@@ -27,9 +27,9 @@ def draw(slope: float, intercept: float, drift: float, count: int = 400_000):
     return p, (generator.uniform(size=count) < truth).astype(float), days_ago
 
 
-def fit_line(*told: np.ndarray) -> tuple[float, float, float]:
+def fit_line(*predicted: np.ndarray) -> tuple[float, float, float]:
     """(slope, intercept, drift) of one horizon."""
-    found = fit_lines([PastPredictions(*told)])
+    found = fit_lines([PastPredictions(*predicted)])
     return found.slope[0], found.intercept[0], found.drift[0]
 
 
@@ -69,11 +69,11 @@ def test_a_trend_counts_as_far_as_it_would_have_helped_before(ended, trusted):
     generator = np.random.default_rng(0)
     days_ago = generator.integers(90, 450, 60_000).astype(float)
     truth = sigmoid((450 - np.maximum(days_ago, ended)) / 180 - 1)
-    told = [PastPredictions(np.full(60_000, 0.5), (generator.random(60_000) < truth).astype(float), days_ago)]
-    trust = trust_trend(told, (90,))
+    predicted = [PastPredictions(np.full(60_000, 0.5), (generator.random(60_000) < truth).astype(float), days_ago)]
+    trust = trust_trend(predicted, (90,))
     assert trusted[0] <= trust <= trusted[1]
-    today, truth_today = calibrate(told, (90,)).apply(np.full((1, 1), 0.5))[0, 0], sigmoid((450 - ended) / 180 - 1)
-    worse = [fit_lines(told, has_drift).apply(np.full((1, 1), 0.5))[0, 0] for has_drift in (ended > 0,)]
+    today, truth_today = calibrate(predicted, (90,)).apply(np.full((1, 1), 0.5))[0, 0], sigmoid((450 - ended) / 180 - 1)
+    worse = [fit_lines(predicted, has_drift).apply(np.full((1, 1), 0.5))[0, 0] for has_drift in (ended > 0,)]
     assert abs(today - truth_today) < abs(worse[0] - truth_today)
 
 
@@ -109,6 +109,6 @@ def test_certain_probabilities_stay_finite():
 def test_nothing_is_certain(p):
     """Whatever the model says and however steep the rescaling; and it never rises with the horizon."""
     steep = Calibration(np.full(3, 10.0), np.array([10.0, 0.0, -10.0]), np.zeros(3))
-    told = steep.apply(np.full((1, 3), p))
-    assert ((told >= SMALLEST) & (told <= LARGEST)).all()
-    assert (np.diff(told) <= 0).all()
+    predicted = steep.apply(np.full((1, 3), p))
+    assert ((predicted >= SMALLEST) & (predicted <= LARGEST)).all()
+    assert (np.diff(predicted) <= 0).all()

@@ -20,10 +20,10 @@ def draw_result(number: int, promoted: str, count: int = 400) -> CutoffResult:
     """One cut-off with two horizons: `good` knows the truth, `low` says too little, `noisy` is noise."""
     rng = np.random.default_rng(number)
     truth = rng.uniform(0.1, 0.9, (count, 2))
-    told = {"good": truth, "low": sigmoid(logit(truth) - 1), "noisy": rng.uniform(0.1, 0.9, (count, 2))}
+    predicted = {"good": truth, "low": sigmoid(logit(truth) - 1), "noisy": rng.uniform(0.1, 0.9, (count, 2))}
     outcome = (rng.random((count, 2)) < truth).astype(float)
     ids = np.array([f"customer-{n}" for n in rng.permutation(count)])
-    predictions = Predictions(ids, day(number), (30, 60), np.ones((count, 2), bool), outcome, told)
+    predictions = Predictions(ids, day(number), (30, 60), np.ones((count, 2), bool), outcome, predicted)
     return CutoffResult(promoted, None, predictions, measure(predictions), compare_promoted(predictions, promoted), ())
 
 
@@ -73,12 +73,12 @@ def test_no_line_on_the_outcomes_is_better_than_the_bound():
     rng = np.random.default_rng(0)
     truth = rng.uniform(0.1, 0.9, 2000)
     outcome = (rng.random(2000) < truth).astype(float)
-    told = sigmoid(0.5 * logit(truth) - 1)
-    bound = rescaled_loss(outcome, told)
-    assert bound < log_losses(outcome, told).mean() - 0.05
+    predicted = sigmoid(0.5 * logit(truth) - 1)
+    bound = rescaled_loss(outcome, predicted)
+    assert bound < log_losses(outcome, predicted).mean() - 0.05
     lines = [(slope, at) for slope in (1.5, 2.0, 2.5) for at in (1.5, 2.0, 2.5)]
-    assert bound <= min(log_losses(outcome, sigmoid(a * logit(told) + b)).mean() for a, b in lines) + 1e-9
-    assert roc_auc_score(outcome, told) == pytest.approx(roc_auc_score(outcome, truth))
+    assert bound <= min(log_losses(outcome, sigmoid(a * logit(predicted) + b)).mean() for a, b in lines) + 1e-9
+    assert roc_auc_score(outcome, predicted) == pytest.approx(roc_auc_score(outcome, truth))
 
 
 def test_what_people_read_tells_the_same_numbers(results):

@@ -105,10 +105,10 @@ def test_whoever_is_at_risk_has_a_reason_and_nobody_else(batch):
     rows = score(scorer, batch, replace(SHOP, bands=Bands(high=medium, medium=medium))).to_pylist()
     names = ("reason", "reason_effect", "reason_text", "reason_2", "reason_2_text", "reason_3", "reason_3_text")
     for row in rows:
-        told = [row[name] for name in names]
-        assert (told[0] is None) == (told[2] is None) == (row["band"] == "low")
-        assert (told[1] is None) == (told[0] in (None, BASE_RATE))
-        assert row["band"] != "low" or told == [None] * len(names)
+        reasons = [row[name] for name in names]
+        assert (reasons[0] is None) == (reasons[2] is None) == (row["band"] == "low")
+        assert (reasons[1] is None) == (reasons[0] in (None, BASE_RATE))
+        assert row["band"] != "low" or reasons == [None] * len(names)
     explained = [row for row in rows if row["reason"]]
     assert 0 < len(explained) < len(rows)
     assert explained[0]["reason_text"][0].isupper()
