@@ -22,9 +22,9 @@ from pyspark.sql import SparkSession
 
 from spark_jobs.cleaning import deliveries, merges, plausible, refusals
 from spark_jobs.cleaning.accounts import (
-    EMPTY_LINE,
     Tally,
     check_accounts,
+    count_expected,
     count_reasons,
     make_accounts,
     sum_accounts,
@@ -157,8 +157,8 @@ def carry_out(
         intake = deliveries.find_intake(shop, log, settings.home)
         described = refusals.report_files(plan, intake, outcome.tallies, accounts)
         stops = refusals.find_stops(outcome.tallies, shop.sources[log], described)
-        empty_lines = count_reasons(outcome.tallies)[EMPTY_LINE]
-        check_accounts(log, accounts, shop.sources[log].max_quarantined_share, as_of, stops, empty_lines)
+        expected = count_expected(outcome.tallies, shop.sources[log].expected_reasons)
+        check_accounts(log, accounts, shop.sources[log].max_quarantined_share, as_of, stops, expected)
         require_few(outcome.conflicts, sum_accounts(accounts)["lines_in"], shop.sources[log], as_of)
         remember_customers(shop, settings, outcome.customer_ids)
         publish(lake, plan, drafts, outcome, accounts, is_again)

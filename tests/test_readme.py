@@ -23,13 +23,13 @@ def test_every_make_command_exists():
     assert set(re.findall(r"(?:`|^)make +([a-z-]+)", README, re.MULTILINE)) <= targets
 
 
-def test_the_least_shop_file_is_valid_also_with_contacts(tmp_path):
+def test_the_least_shop_file_is_valid_also_with_each_table_that_is_shown(tmp_path):
     from spark_jobs.contract.shop.file import load_shop
 
-    least, contact = blocks("toml")
+    least, *tables, contact = blocks("toml")
     (tmp_path / "shop.toml").write_text(least)
     assert load_shop(tmp_path / "shop.toml").name == "corner_shop"
-    (tmp_path / "shop.toml").write_text(least + contact)
+    (tmp_path / "shop.toml").write_text("".join([least, *tables, contact]))
     assert load_shop(tmp_path / "shop.toml").contact.log.files == "sent_*.csv"
 
 

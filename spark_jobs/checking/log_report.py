@@ -13,6 +13,7 @@ from spark_jobs.checking.judged_log import JudgedLog, raw_value, sample_numbers
 from spark_jobs.checking.orders import check_orders
 from spark_jobs.checking.reasons import show_reasons
 from spark_jobs.checking.repeats import check_repeats
+from spark_jobs.checking.statuses import check_statuses
 from spark_jobs.checking.values import find_number_doubts
 from spark_jobs.cleaning.accounts import make_accounts, sum_accounts
 from spark_jobs.contract.logs import LOGS
@@ -36,6 +37,7 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
     for sentence in show_files(console, judged.source, judged.files, judged.tallies, judged.columns):
         findings.add(sentence)
     numbers = sample_numbers(judged)
+    check_statuses(judged, findings)
     show_reasons(console, shop, judged, totals, numbers, findings)
     for name, texts in numbers.items():
         if doubt := find_number_doubts(judged.source, name, texts, shop.currency):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 from pyspark.sql import functions as F
 
@@ -11,11 +13,12 @@ from spark_jobs.checking.findings import SHARE_TO_MEND, Findings
 from spark_jobs.checking.judged_log import JudgedLog, raw_value
 from spark_jobs.checking.times import sample_times, suggest_time_format
 from spark_jobs.checking.values import find_remedy, is_worth_a_word
-from spark_jobs.cleaning.accounts import EMPTY_LINE, count_reasons, find_rejected_days
+from spark_jobs.cleaning.accounts import count_expected, count_reasons, find_rejected_days
 from spark_jobs.cleaning.judging import COMMA
 from spark_jobs.contract.rejections import REASONS, explain
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.raw.reader import read_records
+from spark_jobs.contract.shop.source import Source
+from spark_jobs.raw.reader import RawRecord, read_records
 from spark_jobs.runtime.console import PlainConsole
 
 EXAMPLES = 3
@@ -45,20 +48,22 @@ def show_reasons(
         reason, examples = explain(code), find_examples(judged, code)
         shown = f", e.g. {', '.join(map(repr, examples))}" if examples else ""
         console.print(f"  {count / lines_in:6.1%}  {code}: {reason.meaning}{shown}")
-        is_much = count / lines_in > SHARE_TO_MEND and code in REASONS and code not in EXPECTED | SAID_ELSEWHERE
+        is_fault = code in REASONS and code not in EXPECTED | SAID_ELSEWHERE | judged.source.expected_reasons
+        is_much = is_fault and count / lines_in > SHARE_TO_MEND
         if is_much or is_worth_a_word(code, judged.source):
             remedy = _suggest_times(judged, shop) if code == "event_at_invalid" else ""
             remedy = remedy or find_remedy(code, shop, judged.source, examples, numbers)
             extent = f"{count / lines_in:.0%}" if is_much else f"{count:,} of {lines_in:,}"
             findings.add(f"{log}: {extent} have {reason.meaning}{shown}: {remedy}")
-    limit, empty_lines = judged.source.max_quarantined_share, reasons[EMPTY_LINE]
-    if (totals["quarantined"] - empty_lines) / max(1, lines_in - empty_lines) > limit:
-        share = totals["quarantined"] / lines_in
+    limit, expected = judged.source.max_quarantined_share, judged.source.expected_reasons
+    fine = count_expected(judged.tallies, expected)
+    share = (totals["quarantined"] - fine) / max(1, lines_in - fine)
+    if share > limit:
         findings.add(
             f"{log}: {share:.0%} would be quarantined, more than max_quarantined_share"
             f" {limit:.0%}: a run would stop; mend the reasons above or raise it"
         )
-    elif judged.source.delivery_day and (days := find_rejected_days(judged.tallies, limit)):
+    elif judged.source.delivery_day and (days := find_rejected_days(judged.tallies, limit, expected)):
         worst, share = max(days.items(), key=lambda day: day[1])
         sentence = (
             f"{log}: {len(days):,} days have more than max_quarantined_share {limit:.0%} quarantined, {worst} has"
@@ -79,9 +84,8 @@ def _suggest_times(judged: JudgedLog, shop: Shop) -> str:
 
 def find_examples(judged: JudgedLog, code: str) -> list[str]:
     """Some different raw values of the column that a reason speaks of, from the first places where it occurs."""
-    column = explain(code).column
-    column = "amount" if column == "unit_price" and "amount" in judged.source.columns else column
-    if column is None or code.endswith("_missing") or column not in judged.source.columns:
+    show = _find_column(judged.source, code)
+    if show is None:
         return []
     rejected = judged.records.where(F.array_contains("reasons", code)).select("delivery_id", "record_number")
     places = rejected.orderBy("delivery_id", "record_number").limit(20 * EXAMPLES).collect()
@@ -90,7 +94,19 @@ def find_examples(judged: JudgedLog, code: str) -> list[str]:
     for delivery_id in dict.fromkeys(row["delivery_id"] for row in places):
         for number, record in enumerate(read_records(judged.intake, judged.paths[delivery_id]), 1):
             if (delivery_id, number) in wanted and record.values:
-                values[raw_value(judged.source, record, column)] = None
+                values[show(record)] = None
             if len(values) == EXAMPLES:
                 return list(values)
     return list(values)
+
+
+def _find_column(source: Source, code: str) -> Callable[[RawRecord], str] | None:
+    """What takes from a record the value that a reason speaks of; None where it speaks of the whole record."""
+    if code == "status_unknown" and source.status:
+        place = source.raw_columns.index(source.status.column)
+        return lambda record: (record.values[place] if record.values else "") or ""
+    column = explain(code).column
+    column = "amount" if column == "unit_price" and "amount" in source.columns else column
+    if column is None or code.endswith("_missing") or column not in source.columns:
+        return None
+    return partial(raw_value, source, name=column)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
+from spark_jobs.checking.statuses import say_unknown
 from spark_jobs.cleaning.mapping import EITHER_POINT
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.logs.purchases import say_returns
@@ -16,7 +17,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import NUMBERS, Source
 
 #: A record or two of these are worth a word: the one slip that is left may be worth more than all others together.
-RARE = {"quantity_too_large", "amount_too_large", "amount_implausible", "number_ambiguous"}
+RARE = {"quantity_too_large", "amount_too_large", "amount_implausible", "number_ambiguous", "status_unknown"}
 #: How digits look that are not a plain number, tried in this order.
 SPELLINGS = (
     ("1,234.56", r"\d{1,3}(,\d{3})+(\.\d+)?"), ("1.234,56", r"(\d+|\d{1,3}(\.\d{3})+),\d+"),
@@ -56,6 +57,8 @@ def find_remedy(
     if code == "currency_unknown" and examples:
         lines = "\n".join(f'{currency} = "…"' for currency in dict.fromkeys(map(str.upper, examples)))
         return f"say at the end of shop.toml what one of each is worth in {shop.currency}:\n[rates]\n{lines}"
+    if code == "status_unknown" and examples:
+        return say_unknown(source, examples)
     column = explain(code).column
     if code == "kind_unknown" and examples and (mapped := source.columns["kind"].column):
         known = source.columns["kind"].values or [(kind, kind) for kind in LOGS[source.log].kinds]

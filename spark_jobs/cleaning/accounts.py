@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -134,14 +134,25 @@ def count_reasons(tallies: list[Tally]) -> Counter[str]:
     return counts
 
 
-def find_rejected_days(tallies: Iterable[Tally], most_share: float) -> dict[date, float]:
+def count_expected(tallies: Iterable[Tally], expected: Collection[str]) -> int:
+    """The quarantined records that are no fault of the data: empty lines, and those with an expected reason."""
+    return sum(tally.records for tally in tallies if _is_expected(tally, expected))
+
+
+def _is_expected(tally: Tally, expected: Collection[str]) -> bool:
+    return tally.verdict == "quarantined" and not {EMPTY_LINE, *expected}.isdisjoint(tally.reasons)
+
+
+def find_rejected_days(
+    tallies: Iterable[Tally], most_share: float, expected: Collection[str] = ()
+) -> dict[date, float]:
     """The share of its records that a delivery day would have quarantined, of the days where this is more than so much.
 
-    Empty lines and records of other logs do not count.
+    Records of other logs and those that count_expected counts do not count.
     """
     rejected, records = Counter[date](), Counter[date]()
     for tally in tallies:
-        if tally.verdict != "elsewhere" and EMPTY_LINE not in tally.reasons:
+        if tally.verdict != "elsewhere" and not _is_expected(tally, expected):
             records[tally.delivery_day] += tally.records
             rejected[tally.delivery_day] += tally.records if tally.verdict == "quarantined" else 0
     return {day: rejected[day] / records[day] for day in sorted(records) if rejected[day] > most_share * records[day]}
@@ -164,11 +175,12 @@ def check_accounts(
     max_quarantined_share: float,
     as_of: object,
     refusals: Sequence[str] = (),
-    empty_lines: int = 0,
+    expected: int = 0,
 ) -> None:
     """Raises AuditError where a file's records do not add up, or where too many of all records were rejected.
 
-    refusals: what else stops the run, about files that are refused. empty_lines: that many of the quarantined records.
+    refusals: what else stops the run, about files that are refused. expected: that many of the quarantined records are
+    no fault, see count_expected.
     """
     findings = [
         f"{row['path']}: {row['lines_in']} records in, but {row['clean']} clean + {row['quarantined']} quarantined"
@@ -177,8 +189,8 @@ def check_accounts(
         if row["lines_in"] != sum(row[part] for part in PARTS)
     ]
     totals = sum_accounts(accounts)
-    lines_in = totals["lines_in"] - totals["elsewhere"] - empty_lines
-    quarantined = totals["quarantined"] - empty_lines
+    lines_in = totals["lines_in"] - totals["elsewhere"] - expected
+    quarantined = totals["quarantined"] - expected
     if lines_in and quarantined / lines_in > max_quarantined_share:
         findings.append(
             f"{quarantined} of {lines_in} records ({quarantined / lines_in:.0%}) would be quarantined, more than"

@@ -14,6 +14,7 @@ from spark_jobs.cleaning.mapping import (
     DECIMAL_COMMA,
     any_of,
     is_any_number_like,
+    is_order,
     is_unstorable,
     list_reasons,
     mapped_kind,
@@ -29,6 +30,8 @@ from spark_jobs.contract.shop.source import Source
 BOT = "bot_rate"
 COMMA = "decimal_comma"  # beside the reason that the value gets for being no number
 HOUR_S = 3600
+#: States of an order that is no sale, and why its lines are rejected.
+UNSETTLED = {"pending": "order_pending", "cancelled": "order_cancelled"}
 
 
 def judge_events(records: DataFrame, shop: Shop, log: str) -> DataFrame:
@@ -75,7 +78,10 @@ def _is_elsewhere(source: Source) -> Column:
 def _reasons(source: Source, faults: dict[str, Column]) -> Column:
     is_readable = F.col("fault").isNull()
     is_ours = any_of([meets(source, test) for test in source.only]) if source.only else F.lit(True)
-    ours = F.when(is_ours, list_reasons(_conditions(source, faults))).otherwise(F.array(F.lit("log_unknown")))
+    found = list_reasons(_conditions(source, faults))
+    for state, code in UNSETTLED.items() if source.status else ():  # whatever else is wrong with such an order
+        found = F.when(is_order(source, state), F.array(F.lit(code))).otherwise(found)
+    ours = F.when(is_ours, found).otherwise(F.array(F.lit("log_unknown")))
     judged = F.when(is_readable, ours).otherwise(F.array("fault"))
     return F.when(F.col("is_elsewhere"), F.array().cast("array<string>")).otherwise(judged)
 

@@ -13,6 +13,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.logs import LOGS
+from spark_jobs.contract.shop.orders import Status
 from spark_jobs.contract.shop.source import NUMBERS, ColumnMapping, Condition, Source
 from spark_jobs.contract.shop.time_patterns import EPOCH_UNITS_US
 from spark_jobs.raw.reader import NOTHING, SEPARATOR, raw_column
@@ -69,8 +70,22 @@ def mapped_kind(source: Source) -> Column:
         kind = F.try_element_at(F.create_map(*pairs), raw_value)
     else:
         kind = F.lower(mapped_text(source, "kind"))
-    is_return = any_of([meets(source, condition) for condition in source.returns])
-    return F.when(is_return, F.lit("return")).otherwise(kind) if source.returns else kind
+    if not source.returns and not (source.status and source.status.returned):
+        return kind
+    is_return = any_of([meets(source, condition) for condition in source.returns]) | is_order(source, "returned")
+    return F.when(is_return, F.lit("return")).otherwise(kind)
+
+
+def is_order(source: Source, state: str) -> Column:
+    """Whether the order of a record is in a state, one of orders.STATES; false where the shop lists none."""
+    words = getattr(source.status, state) if source.status else ()
+    return read_word(source.status, source).isin(*words) if source.status and words else F.lit(False)
+
+
+def read_word(status: Status, source: Source) -> Column:
+    """The status of the record's order, in the form in which words are listed; empty where there is none."""
+    text = F.coalesce(raw_text(source, status.column), F.lit(""))
+    return F.trim(F.lower(F.regexp_replace(text, r"\s+", " ")))
 
 
 def parse_number(text: Column, type_name: str) -> Column:

@@ -58,11 +58,13 @@ class Reason:
     """Why a record is rejected: what its code means and what to do about it.
 
     column: the canonical column whose raw value shows it best; None where the whole record does.
+    is_fault: whether something is wrong, with the record or with shop.toml; else so many of them stop no run.
     """
 
     meaning: str
     remedy: str
     column: str | None = None
+    is_fault: bool = True
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from spark_jobs.raw.block import Block
 
 
 def carry_down(blocks: Iterator[Block], source: Source) -> Iterator[Block]:
-    """The blocks of one file with source.carry_down filled in: an empty value is that of the line before, as long as
-    the order is the same (source.order_columns). A faulty line belongs to no order."""
-    if not source.carry_down:
+    """The blocks of one file with source.order_level_columns filled in: an empty value is that of the line before, as
+    long as the order is the same (source.order_columns). A faulty line belongs to no order."""
+    if not source.order_level_columns:
         yield from blocks
         return
     keys = [source.raw_columns.index(name) for name in source.order_columns]
-    places = [source.raw_columns.index(name) for name in source.carry_down]
+    places = [source.raw_columns.index(name) for name in source.order_level_columns]
     order: tuple | None = None
     values: list[str | None] = []
     for block in blocks:

@@ -65,10 +65,21 @@ def _reads(pattern: str) -> tuple[str, ...]:
     return (f'event_at = {{ column = "at", format = "{pattern}" }} would read them',)
 
 
+SHOPIFY_REJECT = """[[sources.purchases.reject]]
+reason = "not_paid"
+column = "Financial Status"
+in = ["refunded", "voided", "pending"]
+"""
+SHOPIFY_STATUS = """[sources.purchases.status]
+column = "Financial Status"
+counted = ["paid"]
+pending = ["pending"]
+cancelled = ["refunded", "voided"]
+"""
 CASES = {
     "a01_shopify_csv": Case(
         ("'Financial Status' stand on the first line of an order only",),
-        {'event_key = ["Name"]': 'event_key = ["Name"]\ncarry_down = ["Currency", "Financial Status"]'},
+        {'event_key = ["Name"]': 'event_key = ["Name"]\ncarry_down = ["Currency"]', SHOPIFY_REJECT: SHOPIFY_STATUS},
         {"clean": 3998, "sales": Decimal("1380924.46"), "quarantined": 441},
     ),
     "a02_german_excel": Case(('numbers = "1.234,56"',), GERMAN, ALL_LINES | {"quarantined": 1}),

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs.cleaning.log_judge import LogJudge
-from spark_jobs.cleaning.mapping import mapped_number, mapped_text
+from spark_jobs.cleaning.mapping import mapped_number, mapped_text, read_word
 from spark_jobs.cleaning.plausible import IMPLAUSIBLE
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import Source
@@ -88,7 +88,10 @@ def find_faults(shop: Shop) -> dict[str, Column]:
     is_large = quantity >= F.lit(MOST_QUANTITY)
     has_no_room = F.col("amount").isNull() | F.col("unit_price").isNull() | (F.col("amount") >= F.lit(MOST_AMOUNT))
     is_calculable = quantity.isNotNull() & (quantity != 0) & price.isNotNull() & rate.isNotNull()
-    most = shop.sources["purchases"].plausible_amount
+    source = shop.sources["purchases"]
+    most = source.plausible_amount
+    status = source.status
+    unknown = {"status_unknown": ~read_word(status, source).isin(*status.words)} if status else {}
     implausible = {} if most is None else {IMPLAUSIBLE: F.col("amount") > F.lit(most)}
     return {
         "quantity_invalid": quantity.isNull(),
@@ -100,6 +103,7 @@ def find_faults(shop: Shop) -> dict[str, Column]:
         "amount_too_large": is_calculable & has_no_room & ~is_large,
         "currency_unknown": rate.isNull(),
         **implausible,
+        **unknown,
     }
 
 

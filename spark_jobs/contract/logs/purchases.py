@@ -55,6 +55,12 @@ REJECTIONS = {
         "look at them: python -m spark_jobs.quarantine show; if such lines are real, say under [sources.purchases] how "
         'much one may be worth: plausible_amount = 1000000, or plausible_amount = "any"',
     ),
+    "order_pending": Reason("an order that is not settled yet", "nothing: shop.toml asks for it", is_fault=False),
+    "order_cancelled": Reason("an order that was cancelled", "nothing: shop.toml asks for it", is_fault=False),
+    "status_unknown": Reason(
+        "an order whose status is none of those listed",
+        "list the word under [sources.purchases.status], as counted, pending, cancelled or returned",
+    ),
     "currency_unknown": Reason(
         "a currency without a rate on that day",
         'add its rate at the end of shop.toml, e.g. the two lines [rates] and USD = "0.92"',
@@ -125,7 +131,7 @@ LOG = Log(
         ("unit_price", "amount"), "unit_price or amount, the price of the whole line, and not both", 1
     ),
     kinds=("sale", "return"),
-    settings=("returns", "plausible_amount"),
+    settings=("returns", "plausible_amount", "status"),
     columns=(
         CATEGORY_COLUMN,
         Column("quantity", "decimal(18,3)", "how many, always positive", "items"),

@@ -50,4 +50,5 @@ def read_condition(section: Section) -> Condition:
 def read_rejection(section: Section) -> Rejection:
     reason = section.take("reason", "a code of a-z, 0-9 and _",
                           lambda v: is_text(v) and re.fullmatch("[a-z][a-z0-9_]*", v) is not None)  # fmt: skip
-    return Rejection(reason or "", read_condition(section))
+    is_expected = section.take("expected", "true or false", lambda v: isinstance(v, bool), False)
+    return Rejection(reason or "", read_condition(section), is_expected)

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from spark_jobs.contract.logs import LOGS
+from spark_jobs.contract.shop.orders import Status
 
 #: How a source spells its numbers: the mark between thousands and the one before decimals.
 NUMBERS = {"1,234.56": (",", "."), "1.234,56": (".", ","), "1 234,56": (" ", ",")}
@@ -26,10 +27,14 @@ class Condition:
 
 @dataclass(frozen=True)
 class Rejection:
-    """Records that meet `condition` are quarantined under this reason code."""
+    """Records that meet `condition` are quarantined under this reason code.
+
+    is_expected: whether they are the shop's daily life, which stops no run however many they are.
+    """
 
     reason: str
     condition: Condition
+    is_expected: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class Source:
     rating_range      the lowest and the highest rating that the shop allows
     layouts           other layouts of files; a file has the first whose columns it all has, the source's own before
     max_refused_share of the records of a delivery day, more in files that are refused stop the run; 1: never
+    status            purchases: which orders count, see orders.py
     """
 
     log: str
@@ -143,6 +149,7 @@ class Source:
     limits: Limits = Limits()
     layouts: tuple[Layout, ...] = ()
     max_refused_share: float = 0.2
+    status: Status | None = None
 
     def folder(self, home: Path) -> str:
         """The folder of the raw files, a path or a URL."""
@@ -155,6 +162,18 @@ class Source:
         return self.event_key or ((event_id.column,) if event_id and event_id.column else ())
 
     @property
+    def order_level_columns(self) -> tuple[str, ...]:
+        """The raw columns that hold for all lines of an order though they may stand on its first one only."""
+        status = (self.status.column,) if self.status and self.order_columns else ()
+        return tuple(dict.fromkeys((*self.carry_down, *status)))
+
+    @property
+    def expected_reasons(self) -> frozenset[str]:
+        """The codes of rejections that are no fault of the data: so many of them stop no run."""
+        own = (code for code, reason in LOGS[self.log].rejections.items() if not reason.is_fault)
+        return frozenset(own) | {rule.reason for rule in self.rejections if rule.is_expected}
+
+    @property
     def needed_columns(self) -> set[str]:
         """The raw columns without which no record counts."""
         names = LOGS[self.log].needed if self.log in LOGS else ("customer_id",)
@@ -165,5 +184,6 @@ class Source:
     def raw_columns(self) -> tuple[str, ...]:
         """Every raw column that the mapping looks at, in a fixed order."""
         names = {m.column for m in self.columns.values() if m.column}
-        names |= {*self.event_key, *self.carry_down} | {c.column for c in (*self.returns, *self.only, *self.others)}
+        names |= {*self.event_key, *self.carry_down, *((self.status.column,) if self.status else ())}
+        names |= {c.column for c in (*self.returns, *self.only, *self.others)}
         return tuple(sorted(names | {r.condition.column for r in self.rejections}))

@@ -11,6 +11,7 @@ from spark_jobs.contract.formats import FORMATS
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.columns import read_columns, read_zone
 from spark_jobs.contract.shop.conditions import read_condition, read_rejection
+from spark_jobs.contract.shop.orders import read_status
 from spark_jobs.contract.shop.source import NUMBERS, ColumnMapping, DeliveryDay, Layout, Limits, Source
 from spark_jobs.contract.shop.toml_section import (
     MISSING,
@@ -77,6 +78,7 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         limits=_read_limits(section.section("limits")),
         numbers=section.take("numbers", "one of " + ", ".join(map(repr, NUMBERS)), NUMBERS.__contains__, None),
         plausible_amount=_read_plausible_amount(section) if "plausible_amount" in own else None,
+        status=read_status(section) if "status" in own else None,
         rating_range=_read_rating_range(section) if "rating_range" in own else Source.rating_range,
     )
     if source.carry_down and not source.order_columns:

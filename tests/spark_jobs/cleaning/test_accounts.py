@@ -10,6 +10,7 @@ from spark_jobs.cleaning.accounts import (
     Tally,
     check_accounts,
     check_total,
+    count_expected,
     find_rejected_days,
     make_accounts,
     take_tallies,
@@ -25,7 +26,9 @@ def test_empty_lines_alone_stop_no_night_and_a_day_of_rejects_is_found_beside_go
                Tally("c", DAY[3], "elsewhere", (), 50, 60)]  # fmt: skip
     assert find_rejected_days(tallies, 0.2) == {DAY[3]: 0.3}
     paths = tuple({"delivery_id": name, "path": name, "log": "purchases"} for name in "abc")
-    check_accounts("purchases", make_accounts(tallies[1:2], paths[1:2]), 0.2, DAY[2], empty_lines=9)
+    check_accounts(
+        "purchases", make_accounts(tallies[1:2], paths[1:2]), 0.2, DAY[2], expected=count_expected(tallies, ())
+    )
     with pytest.raises(AuditError, match="9 of 9"):
         check_accounts("purchases", make_accounts(tallies[1:2], paths[1:2]), 0.2, DAY[2])
 
@@ -46,3 +49,12 @@ def test_a_lost_a_doubled_and_a_last_record_are_missed(spark):
         check_accounts("purchases", account([*rows, rows[0]]), 0.5, DAY[1])
     with pytest.raises(AuditError, match="expected all 3 records"):
         check_total(account(rows[:2]), 3)
+
+
+def test_orders_that_were_cancelled_stop_no_run_however_many_they_are():
+    expected = {"order_cancelled"}
+    tallies = [Tally("a", DAY[1], "quarantined", ("order_cancelled",), 80, 80), Tally("a", DAY[1], "clean", (), 15, 95),
+               Tally("a", DAY[1], "quarantined", ("price_invalid",), 5, 100)]  # fmt: skip
+    assert count_expected(tallies, expected) == 80
+    assert find_rejected_days(tallies, 0.3, expected) == {}
+    assert find_rejected_days(tallies, 0.2, expected) == {DAY[1]: 0.25}

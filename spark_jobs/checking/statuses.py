@@ -1,0 +1,89 @@
+"""Does a column of the files say which orders count, and does shop.toml look at it? A part of a shop's check."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from spark_jobs.checking.findings import Findings
+from spark_jobs.checking.judged_log import JudgedLog
+from spark_jobs.checking.orders import sample_records
+from spark_jobs.contract.shop.orders import STATES, Status, fold_word
+from spark_jobs.contract.shop.source import Source
+from spark_jobs.raw.layout import fold
+
+#: What shops call the column of an order's status, folded as raw/layout.py folds names.
+NAMES = {
+    "status", "order status", "financial status", "payment status", "orderstatus", "paymentstatus", "state",
+    "order state", "sale status", "transaction status", "bestellstatus", "auftragsstatus", "zahlungsstatus", "statut",
+    "statut de commande", "estado", "estado del pedido", "stato", "stato ordine", "订单状态", "状态", "注文ステータス",
+}  # fmt: skip
+#: What the words of common shop systems mean; all else is taken for counted.
+KNOWN = {
+    "pending": {
+        "pending", "pending payment", "pending_payment", "pending-payment", "on-hold", "on hold", "on_hold", "holded",
+        "unpaid", "authorized", "authorised", "awaiting payment", "draft", "checkout-draft", "payment_review",
+        "offen", "ausstehend", "en attente", "pendiente", "in attesa", "待付款", "未払い", "requires_payment_method",
+    },
+    "cancelled": {
+        "cancelled", "canceled", "voided", "void", "failed", "expired", "declined", "trash", "fraud",
+        "storniert", "abgebrochen", "annulé", "annulée", "cancelado", "cancelada", "annullato", "已取消", "キャンセル",
+    },
+    "returned": {"refunded", "returned", "erstattet", "retourniert", "remboursé", "remboursée", "reembolsado",
+                 "rimborsato", "已退款", "返金済み"},
+}  # fmt: skip
+MOST_WORDS = 30  # a column of more is no status
+
+
+def sort_words(words: Iterable[str]) -> dict[str, list[str]]:
+    """The words by what they probably mean, in the order of STATES."""
+    meant = {word: state for state, known in KNOWN.items() for word in known}
+    found: dict[str, list[str]] = {state: [] for state in STATES}
+    for word in dict.fromkeys(words):
+        found[meant.get(fold_word(word), "counted")].append(word)
+    return found
+
+
+def count_words(judged: JudgedLog, column: str) -> Counter[str]:
+    """How many of the first records of orders have each word of a raw column, that shop.toml need not map."""
+    asked = replace(judged.source, status=Status(column))
+    place = asked.raw_columns.index(column)
+    records = sample_records(replace(judged.intake, source=asked), sorted(judged.paths.values()))
+    return Counter(word for values in records if (word := (values[place] or "").strip()))
+
+
+def find_status_columns(judged: JudgedLog) -> list[str]:
+    """The columns of the files that may hold an order's status and that shop.toml does not look at."""
+    present = dict.fromkeys(name for file in judged.columns if file.match for name in file.match.present)
+    return [name for name in present if fold(name) in NAMES and name not in judged.source.raw_columns]
+
+
+def check_statuses(judged: JudgedLog, findings: Findings) -> None:
+    """A finding where orders that may not count are taken for sales, with the table that says which do."""
+    source = judged.source
+    if source.log != "purchases" or source.status:
+        return
+    for column in find_status_columns(judged):
+        counts = count_words(judged, column)
+        found = sort_words(counts)
+        if len(counts) <= MOST_WORDS and (doubtful := [word for state in STATES[1:] for word in found[state]]):
+            words = ", ".join(f"{word!r} ({counts[word]:,})" for word in doubtful)
+            findings.add(f"purchases: every order counts, whatever {column!r} says: {words}. Say which count at the end"
+                         f" of shop.toml:\n{write_table(column, found)}")  # fmt: skip
+            return
+
+
+def write_table(column: str, found: Mapping[str, list[str]]) -> str:
+    """The table of shop.toml, to be pasted."""
+    lines = [f"{state} = {json.dumps(words, ensure_ascii=False)}" for state, words in found.items() if words]
+    name = json.dumps(column, ensure_ascii=False)
+    return "\n".join(["[sources.purchases.status]", f"column = {name}", *lines])
+
+
+def say_unknown(source: Source, words: Iterable[str]) -> str:
+    """The remedy for words that no list has."""
+    found = {state: found for state, found in sort_words(words).items() if found}
+    likely = "; ".join(f"{state} probably {json.dumps(words, ensure_ascii=False)}" for state, words in found.items())
+    return f"list them under [sources.{source.log}.status], as {' or '.join(STATES)}: {likely}"

@@ -1,0 +1,19 @@
+"""Which orders count is proposed from the words of the files, as a table that can be pasted."""
+
+from spark_jobs.checking.statuses import sort_words, write_table
+from spark_jobs.contract.shop.file import load_shop
+from tests.spark_jobs.contract.shop.test_file import GOOD, write
+
+
+def test_words_of_common_shop_systems_are_sorted_and_the_table_can_be_pasted(tmp_path):
+    words = ["paid", "Pending payment", "VOIDED", "refunded", "partially_refunded", "storniert", 'odd "word"']
+    found = sort_words(words)
+    assert found == {
+        "counted": ["paid", "partially_refunded", 'odd "word"'], "pending": ["Pending payment"],
+        "cancelled": ["VOIDED", "storniert"], "returned": ["refunded"],
+    }  # fmt: skip
+    shop = load_shop(write(tmp_path, GOOD + write_table('Financial "Status"', found)))
+    status = shop.sources["purchases"].status
+    assert status.column == 'Financial "Status"'
+    assert status.words["voided"] == "cancelled"
+    assert status.words['odd "word"'] == "counted"

@@ -1,0 +1,44 @@
+"""The tables of shop.toml that speak of whole orders."""
+
+import pytest
+
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.contract.shop.orders import Status
+from tests.spark_jobs.contract.shop.test_file import GOOD, faults_of, write
+
+STATUS = '[sources.purchases.status]\ncolumn = "State"\n'
+
+
+def test_a_status_says_what_its_words_mean_in_any_case(tmp_path):
+    text = GOOD + STATUS + 'counted = ["Paid", ""]\npending = ["On  Hold"]\nreturned = ["refunded"]'
+    source = load_shop(write(tmp_path, text)).sources["purchases"]
+    assert source.status == Status("State", ("paid", ""), ("on hold",), (), ("refunded",))
+    assert source.status.words == {"paid": "counted", "": "counted", "on hold": "pending", "refunded": "returned"}
+    assert "State" in source.raw_columns
+    assert source.order_level_columns == ()  # no column says which lines are of one order
+
+
+def test_the_status_of_an_order_holds_for_its_lines(tmp_path):
+    keyed = GOOD.replace('format = "csv"', 'format = "csv"\nevent_key = ["No"]\ncarry_down = ["Currency"]')
+    source = load_shop(write(tmp_path, keyed + STATUS + 'counted = ["paid"]')).sources["purchases"]
+    assert source.order_level_columns == ("Currency", "State")
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ("", "sources.purchases.status.counted: expected a list of words, found nothing"),
+        ('counted = "paid"', "sources.purchases.status.counted: expected a list of words, found 'paid'"),
+        ('counted = ["paid"]\npending = ["PAID"]', "each word in one list, 'paid' is in several"),
+        ('counted = ["paid"]\nrefunded = ["x"]', "sources.purchases.status.refunded: expected no such key"),
+    ],
+)
+def test_each_fault_of_a_status_is_one_line(tmp_path, lines, fault):
+    assert any(fault in found for found in faults_of(tmp_path, GOOD + STATUS + lines))
+
+
+def test_a_rejection_that_is_expected_is_no_fault_of_the_data(tmp_path):
+    rule = '[[sources.purchases.reject]]\nreason = "{}"\ncolumn = "Parent"\nis_empty = false\n'
+    text = GOOD + rule.format("child") + "expected = true\n" + rule.format("odd")
+    source = load_shop(write(tmp_path, text)).sources["purchases"]
+    assert source.expected_reasons == {"order_pending", "order_cancelled", "child"}
