@@ -39,8 +39,8 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
     numbers = sample_numbers(judged)
     check_statuses(judged, findings)
     show_reasons(console, shop, judged, totals, numbers, findings)
-    for name, texts in numbers.items():
-        if doubt := find_number_doubts(judged.source, name, texts, shop.currency):
+    for name in numbers:
+        if doubt := find_number_doubts(judged.source, name, numbers, shop.currency):
             findings.add(doubt)
     if not totals["clean"]:
         findings.add(f"{log}: no record is clean")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from statistics import median
 
+from spark_jobs.checking.remedies import quote, write_mapping
 from spark_jobs.checking.statuses import say_unknown
-from spark_jobs.cleaning.mapping import EITHER_POINT
+from spark_jobs.cleaning.currencies import guess_code
+from spark_jobs.cleaning.numbers import EITHER_POINT, read_number
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.logs.purchases import say_returns
 from spark_jobs.contract.rejections import explain, say_point
@@ -20,8 +23,10 @@ from spark_jobs.contract.shop.source import NUMBERS, Source
 RARE = {"quantity_too_large", "amount_too_large", "amount_implausible", "number_ambiguous", "status_unknown"}
 #: How digits look that are not a plain number, tried in this order.
 SPELLINGS = (
-    ("1,234.56", r"\d{1,3}(,\d{3})+(\.\d+)?"), ("1.234,56", r"(\d+|\d{1,3}(\.\d{3})+),\d+"),
-    ("1.234,56", r"\d{1,3}(\.\d{3}){2,}"), ("1 234,56", r"\d{1,3}(\s\d{3})+(,\d+)?"),
+    ("12,34,567.89", r"\d{1,2}(,\d{2})+,\d{3}(\.\d+)?"), ("1,234.56", r"\d{1,3}(,\d{3})+(\.\d+)?"),
+    ("1.234,56", r"(\d+|\d{1,3}(\.\d{3})+),\d+"), ("1.234,56", r"\d{1,3}(\.\d{3}){2,}"),
+    ("1 234.56", r"\d{1,3}(\s\d{3})+\.\d+"), ("1 234,56", r"\d{1,3}(\s\d{3})+(,\d+)?"),
+    ("1'234,56", r"\d{1,3}(['’]\d{3})+,\d+"), ("1'234.56", r"\d{1,3}(['’]\d{3})+(\.\d+)?"),
 )  # fmt: skip
 NEARLY_ALL = 0.98  # of the texts: what a spelling has to read
 FEWEST_ODD, FEWEST_POINTED, FEWEST_PRICES = 3, 10, 50
@@ -55,38 +60,45 @@ def find_remedy(
     if code == "number_ambiguous":
         return say_point(source.log)
     if code == "currency_unknown" and examples:
-        lines = "\n".join(f'{currency} = "…"' for currency in dict.fromkeys(map(str.upper, examples)))
-        return f"say at the end of shop.toml what one of each is worth in {shop.currency}:\n[rates]\n{lines}"
+        return _say_rates(shop, examples)
     if code == "status_unknown" and examples:
         return say_unknown(source, examples)
     column = explain(code).column
-    if code == "kind_unknown" and examples and (mapped := source.columns["kind"].column):
-        known = source.columns["kind"].values or [(kind, kind) for kind in LOGS[source.log].kinds]
-        pairs = ", ".join(
-            f"{_quote(word)} = {_quote(kind)}" for word, kind in [*known, *((one, "…") for one in examples)]
-        )
-        return (f"say what each word of the column means, as it is spelt: kind = {{ column = {_quote(mapped)}, "
-                f"values = {{ {pairs} }} }}")  # fmt: skip
-    if code.endswith("_invalid") and column in LOGS[source.log].numbers and any(map(is_number, examples)):
-        column = "amount" if column == "unit_price" and "amount" in source.columns else column
-        return say_spelling(source.log, texts.get(column) or examples, examples[0])
+    if code == "kind_unknown" and examples and source.columns["kind"].column:
+        known = source.columns["kind"].values or tuple((kind, kind) for kind in LOGS[source.log].kinds)
+        values = (*known, *((one, "…") for one in examples))
+        line = write_mapping("kind", replace(source.columns["kind"], values=values))
+        return f"say what each word of the column means, as it is spelt: {line}"
+    column = "amount" if column == "unit_price" and "amount" in source.columns else column
+    is_of_numbers = code.endswith("_invalid") and column in source.columns and column in LOGS[source.log].numbers
+    if column and is_of_numbers and any(is_number(text, takes_percent(source, column)) for text in examples):
+        return say_spelling(source, column, {**texts, column: texts.get(column) or examples}, examples[0])
     return explain(code).remedy
 
 
-def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+def _say_rates(shop: Shop, examples: Sequence[str]) -> str:
+    """The rates of the currencies that these texts mean."""
+    codes = {text: guess_code(text) for text in examples}
+    unknown = [text for text, code in codes.items() if code is None]
+    if unknown:
+        return (f"{', '.join(map(repr, unknown))} is no currency: map the right column to currency, or leave it out if "
+                f"all is in {shop.currency}")  # fmt: skip
+    lines = "\n".join(f'{code} = "…"' for code in dict.fromkeys(codes.values()))
+    return f"say at the end of shop.toml what one of each is worth in {shop.currency}:\n[rates]\n{lines}"
 
 
-def is_number(text: str) -> bool:
+def takes_percent(source: Source, name: str) -> bool:
+    return LOGS[source.log].canonical[name].takes_percent
+
+
+def is_number(text: str, percent: bool = False) -> bool:
     """Whether it is a number in some spelling."""
-    return any(can_read(spelling, text) for spelling in NUMBERS)
+    return any(can_read(spelling, text, percent) for spelling in NUMBERS)
 
 
-def can_read(spelling: str, text: str) -> bool:
-    """Whether the text is a number in this spelling, as mapping.spell_plainly reads it."""
-    thousands, point = map(re.escape, NUMBERS[spelling])
-    digits = re.sub(r"[\s'’]", "", _cut_number(text)[1])
-    return bool(re.fullmatch(rf"(?:\d+|\d{{1,3}}(?:{thousands}\d{{3}})+)(?:{point}\d+)?", digits))
+def can_read(spelling: str, text: str, percent: bool = False) -> bool:
+    """Whether the text is a number in this spelling."""
+    return read_number(text, spelling, percent) is not None
 
 
 def _cut_number(text: str) -> tuple[str, str, str]:
@@ -96,14 +108,18 @@ def _cut_number(text: str) -> tuple[str, str, str]:
     return "", text, ""
 
 
-def say_spelling(log: str, texts: Sequence[str], example: str) -> str:
-    """The setting that reads nearly all of these texts; or that there is none, since they are spelt in several ways."""
-    likely = propose_numbers(texts)
-    reads = {one: sum(can_read(one, text) for text in texts) for one in sorted(NUMBERS, key=lambda one: one != likely)}
+def say_spelling(source: Source, name: str, texts: Mapping[str, Sequence[str]], example: str) -> str:
+    """The setting that reads nearly all texts of a canonical column, for all columns if it reads those too; or that
+    there is none, since they are spelt in several ways."""
+    own, percent = texts[name], takes_percent(source, name)
+    likely = propose_numbers(own)
+    reads = {
+        one: sum(can_read(one, text, percent) for text in own) for one in sorted(NUMBERS, key=lambda one: one != likely)
+    }
     best = max(reads, key=reads.__getitem__)
-    if reads[best] >= NEARLY_ALL * len(texts):
-        return say_numbers(log, best)
-    other = next((text for text in texts if can_read(best, text) and not can_read_alike(text, example)), texts[0])
+    if reads[best] >= NEARLY_ALL * len(own):
+        return say_numbers(source, name, best, texts)
+    other = next((text for text in own if can_read(best, text) and not can_read_alike(text, example)), own[0])
     return f"numbers are spelt in several ways, like {example!r} and {other!r}: deliver one"
 
 
@@ -120,7 +136,7 @@ def propose_numbers(texts: Iterable[str]) -> str | None:
 
 def _spelling_of(text: str) -> str | None:
     """The spelling of a number that is not plain; 1,234 is taken for 1234. None: a plain one, or no number."""
-    sign, digits, mark = _cut_number(text)
+    sign, digits, mark = _cut_number(text.replace("\u200e", "").replace("\u200f", ""))
     for spelling, pattern in SPELLINGS:
         if re.fullmatch(pattern, digits):
             return spelling
@@ -129,35 +145,51 @@ def _spelling_of(text: str) -> str | None:
     return "1,234.56" if (has_currency or has_sign) and re.fullmatch(r"\d+(\.\d+)?", digits) else None
 
 
-def find_number_doubts(source: Source, name: str, texts: Sequence[str], currency: str) -> str | None:
+def find_number_doubts(source: Source, name: str, numbers: Mapping[str, Sequence[str]], currency: str) -> str | None:
     """The sentence about numbers of a canonical column that may mean others than they are taken for; None: nothing.
 
-    texts: raw ones that are given. Without a declared spelling 4.995 is taken for nearly 5: where every point of a
-    column stands before three digits it may be a thousands mark. Whole prices in the thousands may be cents.
+    numbers: by canonical column, raw ones that are given. Without a declared spelling 4.995 is taken for nearly 5:
+    where every point of a column stands before three digits it may be a thousands mark. Whole prices in the thousands
+    may be cents.
     """
-    column, log = source.columns[name].column, source.log
-    if source.numbers is None:
+    texts, column, log = numbers[name], source.columns[name].column, source.log
+    if source.numbers_of(name) is None:
         odd = [text for text in texts if _spelling_of(text)]
         if len(odd) >= max(FEWEST_ODD, len(texts) // 100):
-            return f"{log}: {column} has numbers like {odd[0]!r}: {say_spelling(log, texts, odd[0])}"
+            return f"{log}: {column} has numbers like {odd[0]!r}: {say_spelling(source, name, numbers, odd[0])}"
         pointed = [text for text in texts if "." in text]
         is_doubtful = all(re.fullmatch(EITHER_POINT, text) for text in pointed)
         if len(pointed) >= FEWEST_POINTED and is_doubtful and not all(text.endswith(".000") for text in pointed):
             return (
                 f"{log}: {column} has numbers like {pointed[0]!r}, always three digits behind the point. If the point"
-                f' stands between thousands, {say_numbers(log, "1.234,56")}; if before decimals, numbers = "1,234.56"'
+                f" stands between thousands, {say_numbers(source, name, '1.234,56', numbers)}; if before decimals,"
+                f" {say_numbers(source, name, '1,234.56', numbers)}"
             )
-    is_price = name in ("unit_price", "amount") and source.columns[name].scale is None
-    if is_price and currency not in WITHOUT_CENTS and len(texts) >= FEWEST_PRICES:
-        wholes = [int(text) for text in texts if re.fullmatch(r"-?\d{1,15}", text)]
-        if len(wholes) == len(texts) and (middle := median(map(abs, wholes))) >= LARGE_PRICE:
-            raw = json.dumps(column, ensure_ascii=False)
-            return (
-                f"{log}: {column} has whole numbers only, half of them from {middle:,.0f} on. If these are cents, say"
-                f' {name} = {{ column = {raw}, scale = "0.01" }}; if not, scale = "1"'
-            )
-    return None
+    return find_cents(source, name, texts) if currency not in WITHOUT_CENTS else None
 
 
-def say_numbers(log: str, spelling: str) -> str:
-    return f'say under [sources.{log}] numbers = "{spelling}"'
+def find_cents(source: Source, name: str, texts: Sequence[str]) -> str | None:
+    """The sentence about prices that are probably given in cents."""
+    mapping = source.columns[name]
+    if name not in ("unit_price", "amount") or mapping.scale is not None or len(texts) < FEWEST_PRICES:
+        return None
+    wholes = [int(text) for text in texts if re.fullmatch(r"-?\d{1,15}", text)]
+    if len(wholes) < len(texts) or (middle := median(map(abs, wholes))) < LARGE_PRICE:
+        return None
+    line = write_mapping(name, replace(mapping, scale=Decimal("0.01")))
+    return (
+        f"{source.log}: {mapping.column} has whole numbers only, half of them from {middle:,.0f} on. If these are"
+        f' cents, say {line}; if not, scale = "1"'
+    )
+
+
+def say_numbers(source: Source, name: str, spelling: str, texts: Mapping[str, Sequence[str]]) -> str:
+    """The setting of a spelling: of the source if all columns of numbers are spelt so, else of this column."""
+    others = [
+        text for other, column in texts.items() if other != name and not source.columns[other].numbers
+        for text in column if not can_read(spelling, text, takes_percent(source, other))
+    ]  # fmt: skip
+    if len(others) <= (1 - NEARLY_ALL) * sum(map(len, texts.values())):
+        return f"say under [sources.{source.log}] numbers = {quote(spelling)}"
+    line = write_mapping(name, replace(source.columns[name], numbers=spelling))
+    return f"say under [sources.{source.log}.columns] {line}"

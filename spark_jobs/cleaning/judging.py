@@ -11,7 +11,6 @@ from pyspark.sql import functions as F
 
 from spark_jobs.cleaning.log_judge import judge_of
 from spark_jobs.cleaning.mapping import (
-    DECIMAL_COMMA,
     any_of,
     is_any_number_like,
     is_order,
@@ -22,6 +21,7 @@ from spark_jobs.cleaning.mapping import (
     meets,
     parse_instant,
 )
+from spark_jobs.cleaning.numbers import DECIMAL_COMMA
 from spark_jobs.cleaning.plain_columns import find_plain_faults, list_plain_columns, type_plainly
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.model import Shop
@@ -101,7 +101,7 @@ def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
     if declared.kinds:
         shared["kind_unknown"] = ~F.coalesce(F.col("kind").isin(*declared.kinds), F.lit(False))
     conditions = {**shared, **faults}
-    if source.numbers is None:
+    if any(source.numbers_of(name) is None for name in declared.numbers):
         conditions[COMMA] = is_any_number_like(source, DECIMAL_COMMA)
     for rule in source.rejections:  # several may share a code, one of the above too
         conditions[rule.reason] = conditions.get(rule.reason, F.lit(False)) | meets(source, rule.condition)

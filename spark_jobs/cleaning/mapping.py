@@ -12,23 +12,16 @@ from collections.abc import Callable
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from spark_jobs.cleaning.numbers import is_percent, spell_plainly
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.orders import Status
-from spark_jobs.contract.shop.source import NUMBERS, ColumnMapping, Condition, Source
+from spark_jobs.contract.shop.source import ColumnMapping, Condition, Source
 from spark_jobs.contract.shop.time_patterns import EPOCH_UNITS_US
 from spark_jobs.raw.reader import NOTHING, SEPARATOR, raw_column
 
 #: 1990-01-01 and 2100-01-01: a time outside is a placeholder for none (year 1, 1970, 9999), or in the wrong unit.
 FIRST_INSTANT_S, LAST_INSTANT_S = 631_152_000, 4_102_444_800
 NUL = "\x00"  # no text of a database has one
-_ENDS = r"[^\d.,\[\]{}]*"  # a sign, a currency, blanks
-#: A number that plainly has a decimal comma, or points between its thousands; 1,234 may be either.
-DECIMAL_COMMA = (
-    rf"^{_ENDS}(?:(?![1-9]\d{{0,2}},\d{{3}}(?!\d))(?:\d+|\d{{1,3}}(?:[. '’\u00a0\u202f]\d{{3}})+),\d+"
-    rf"|\d{{1,3}}(?:\.\d{{3}}){{2,}}){_ENDS}$"
-)
-#: A number whose point may stand before decimals or between thousands, which never begin with 0.
-EITHER_POINT = r"^[\x00- ]*[+-]?[1-9]\d{0,2}(?:\.\d{3})+[\x00- ]*$"
 STARTS_WITH_A_DAY = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
 #: Anything but the clock time and its fraction: Spark knows offsets and zones in many spellings (+1:00, UTC, EST).
 NAMES_ITS_ZONE = STARTS_WITH_A_DAY + r"[ T][\d:. \p{Cntrl}]*[^\d:. \p{Cntrl}]"
@@ -94,34 +87,26 @@ def parse_number(text: Column, type_name: str) -> Column:
 
 
 def mapped_number(source: Source, name: str, type_name: str) -> Column:
-    """The decimal of a canonical column, as the source spells and scales it; null where it is none or too large."""
-    mapping, text = source.columns.get(name), spell_plainly(mapped_text(source, name), source.numbers)
+    """The decimal of a canonical column, as the source spells and scales it; null where it is none or too large.
+
+    A percentage is that many hundredths where the column takes one, else it is no number.
+    """
+    mapping, text = source.columns.get(name), mapped_text(source, name)
+    takes_percent = LOGS[source.log].canonical[name].takes_percent
+    plain = spell_plainly(text, source.numbers_of(name), takes_percent)
+    if takes_percent and source.numbers_of(name):
+        number = parse_number(plain, type_name)
+        return F.when(is_percent(text), (number / 100).try_cast(type_name)).otherwise(number)
     if mapping is None or mapping.scale is None:
-        return parse_number(text, type_name)
+        return parse_number(plain, type_name)
     scale = F.lit(str(mapping.scale)).cast("decimal(18,8)")
-    return (parse_number(text, "decimal(18,6)") * scale).try_cast(type_name)
+    return (parse_number(plain, "decimal(18,6)") * scale).try_cast(type_name)
 
 
 def is_any_number_like(source: Source, pattern: str) -> Column:
-    """Whether the text of any canonical number looks like this; false where the source says how it spells numbers."""
-    names = [name for name in LOGS[source.log].numbers if name in source.columns and source.numbers is None]
+    """Whether the text of any canonical number looks like this; those of which the source says the spelling do not."""
+    names = [name for name in LOGS[source.log].numbers if name in source.columns and source.numbers_of(name) is None]
     return any_of([F.coalesce(mapped_text(source, name).rlike(pattern), F.lit(False)) for name in names])
-
-
-def spell_plainly(text: Column, numbers: str | None) -> Column:
-    """A number in one of the spellings NUMBERS like -1234.56; null where it is not spelt so. None: as it is.
-
-    What may stand beside the digits: blanks, apostrophes, signs and letters of a currency at its ends, brackets or a
-    minus behind for what is negative.
-    """
-    if numbers is None:
-        return text
-    thousands, point = (re.escape(mark) for mark in NUMBERS[numbers])
-    steps = ((r"[\s\p{Zs}\p{Sc}'’]", ""), ("−", "-"), (r"^\p{L}+|\p{L}+$", ""), (r"^(?:\((.+)\)|([\d.,]+)-)$", "-$1$2"))
-    for pattern, replacement in steps:
-        text = F.regexp_replace(text, pattern, replacement)
-    is_spelt_so = text.rlike(rf"^-?(?:\d+|\d{{1,3}}(?:{thousands}\d{{3}})+)(?:{point}\d+)?$")
-    return F.when(is_spelt_so, F.regexp_replace(F.regexp_replace(text, thousands, ""), point, "."))
 
 
 def parse_instant(text: Column, mapping: ColumnMapping, shop_zone: str) -> Column:
@@ -165,7 +150,9 @@ def meets(source: Source, condition: Condition) -> Column:
     text, value = raw_text(source, condition.column), condition.value
     if condition.test == "is_empty":
         return text.isNull() if value else text.isNotNull()
-    number = spell_plainly(text, source.numbers).try_cast("decimal(38,6)")
+    numbers = source.numbers_of_raw(condition.column)
+    plain = spell_plainly(text, numbers, takes_percent=True).try_cast("decimal(38,6)")
+    number = F.when(is_percent(text), plain / 100).otherwise(plain) if numbers else plain
     values = value if isinstance(value, tuple) else (value,)
     tests: dict[str, Callable[[], Column]] = {
         "equals": lambda: text == str(value),

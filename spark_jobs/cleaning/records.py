@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from spark_jobs.cleaning import judging, mapping
 from spark_jobs.cleaning.accounts import Tally
 from spark_jobs.cleaning.log_judge import judge_of
+from spark_jobs.cleaning.numbers import EITHER_POINT
 from spark_jobs.cleaning.plan import CleaningPlan, Delivery
 from spark_jobs.cleaning.plausible import IMPLAUSIBLE
 from spark_jobs.cleaning.repeats import mark_of
@@ -129,7 +130,7 @@ def _reasons_by(facts: DeliveryFacts, source: Source) -> Column:
     is_beyond = mapping.any_of(
         [delivery.isin(ids) & (F.col("amount") > F.lit(limit)) for limit, ids in sorted(by_limit.items())]
     )
-    is_ambiguous = delivery.isin(*facts.mixed) & mapping.is_any_number_like(source, mapping.EITHER_POINT)
+    is_ambiguous = delivery.isin(*facts.mixed) & mapping.is_any_number_like(source, EITHER_POINT)
     return F.concat("all_reasons", mapping.list_reasons({AMBIGUOUS: is_ambiguous, IMPLAUSIBLE: is_beyond}))
 
 

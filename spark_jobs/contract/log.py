@@ -24,6 +24,7 @@ class Input:
     type        TEXT, NUMBER, TIME or KIND (one of the log's kinds)
     most_bytes  of a text that is kept as it is; None: it is not
     is_scaled   whether shop.toml may say what a unit of the number is worth, like 0.01 for cents
+    takes_percent  whether a percentage is a value of it: 12.5 % is 0.125
     """
 
     name: str
@@ -31,6 +32,7 @@ class Input:
     is_required: bool = False
     most_bytes: int | None = None
     is_scaled: bool = False
+    takes_percent: bool = False
 
 
 #: Every log has these.

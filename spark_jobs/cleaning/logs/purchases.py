@@ -7,6 +7,7 @@ from decimal import Decimal
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from spark_jobs.cleaning.currencies import read_currency
 from spark_jobs.cleaning.log_judge import LogJudge
 from spark_jobs.cleaning.mapping import mapped_number, mapped_text, read_word
 from spark_jobs.cleaning.plausible import IMPLAUSIBLE
@@ -37,10 +38,12 @@ def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
 def _parse_columns(shop: Shop, source: Source) -> list[Column]:
     quantity = mapped_number(source, "quantity", QUANTITY) if _maps(source, "quantity") else F.lit(1)
     price = mapped_number(source, "unit_price" if _maps(source, "unit_price") else "amount", PRICE)
+    own = F.lit(shop.currency)
+    currency = read_currency(mapped_text(source, "currency"), shop) if _maps(source, "currency") else own
     return [
         quantity.cast(QUANTITY).alias("quantity"),
         price.alias("price"),
-        F.upper(F.coalesce(mapped_text(source, "currency"), F.lit(shop.currency))).alias("currency"),
+        currency.alias("currency"),
     ]
 
 

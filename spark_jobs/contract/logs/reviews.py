@@ -21,7 +21,7 @@ LOG = Log(
     name=NAME,
     order=3,
     grain="one clean review, without its text",
-    inputs=(PRODUCT, Input("rating", NUMBER), Input("text")),
+    inputs=(PRODUCT, Input("rating", NUMBER, takes_percent=True), Input("text")),
     alternatives=Alternatives(("rating", "text"), "rating, text or both", 2),
     settings=("rating_range",),
     columns=(

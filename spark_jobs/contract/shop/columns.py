@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
-from spark_jobs.contract.log import KIND, TIME
+from spark_jobs.contract.log import KIND, NUMBER, TIME
 from spark_jobs.contract.logs import LOGS
-from spark_jobs.contract.shop.source import ColumnMapping
+from spark_jobs.contract.shop.source import NUMBERS, ColumnMapping
 from spark_jobs.contract.shop.time_patterns import EXPECTED as EXPECTED_FORMAT
 from spark_jobs.contract.shop.time_patterns import find_pattern_fault
 from spark_jobs.contract.shop.toml_section import Section, is_text, nearest, time_zones
@@ -47,13 +47,30 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
     if declared.type == TIME:
         zone = read_zone(inner)
         mapping = ColumnMapping(column, constant, _read_time_format(inner), zone)
-    if declared.is_scaled:
-        scale = inner.take("scale", 'a positive number, e.g. "0.01"', _is_scale, None)
-        mapping = ColumnMapping(column, constant, scale=None if scale is None else Decimal(str(scale)))
+    if declared.type == NUMBER:
+        mapping = ColumnMapping(
+            column, constant, scale=_read_scale(inner) if declared.is_scaled else None, numbers=read_numbers(inner)
+        )
     if declared.type == KIND:
         mapping = ColumnMapping(column, constant, values=_read_values(inner.section("values"), LOGS[log].kinds))
     inner.done()
     return mapping
+
+
+def read_numbers(section: Section) -> str | None:
+    """How numbers are spelt, one of NUMBERS; typographic apostrophes and blanks are plain ones."""
+    expected = "one of " + ", ".join(map(repr, NUMBERS))
+    numbers = section.take("numbers", expected, lambda value: is_text(value) and _plain(value) in NUMBERS, None)
+    return None if numbers is None else _plain(numbers)
+
+
+def _plain(numbers: str) -> str:
+    return numbers.translate(str.maketrans("’\u00a0\u202f", "'  "))
+
+
+def _read_scale(section: Section) -> Decimal | None:
+    scale = section.take("scale", 'a positive number, e.g. "0.01"', _is_scale, None)
+    return None if scale is None else Decimal(str(scale))
 
 
 def _is_scale(value: object) -> bool:

@@ -11,8 +11,12 @@ from pathlib import Path
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.orders import Status
 
-#: How a source spells its numbers: the mark between thousands and the one before decimals.
-NUMBERS = {"1,234.56": (",", "."), "1.234,56": (".", ","), "1 234,56": (" ", ",")}
+#: How numbers are spelt: the mark between thousands and the one before decimals. All but the plain one take blanks and
+#: apostrophes between thousands, too.
+NUMBERS = {
+    "1,234.56": (",", "."), "1.234,56": (".", ","), "1 234,56": (" ", ","), "1 234.56": (" ", "."),
+    "1'234.56": ("'", "."), "1'234,56": ("'", ","), "12,34,567.89": (",", "."), "1234.56": ("", "."),
+}  # fmt: skip
 TESTS = ("equals", "in", "starts_with", "matches", "below", "above", "is_empty")
 
 
@@ -44,6 +48,7 @@ class ColumnMapping:
     format  for event_at only: see contract/shop/time_patterns.py; None parses ISO 8601
     zone    for event_at only: the zone of times without an offset; None is the shop's
     scale   for numbers only: what one of the given units is worth, like 0.01 for cents
+    numbers  for numbers only: one of NUMBERS; None is the source's
     values  for kind only: (raw value, one of the log's kinds) pairs; empty: the raw values are those, in any case
     """
 
@@ -53,6 +58,7 @@ class ColumnMapping:
     zone: str | None = None
     values: tuple[tuple[str, str], ...] = ()
     scale: Decimal | None = None
+    numbers: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ class Source:
     others            of a file that several logs read, the tests by which the logs after this one choose theirs
     leaves_rest       whether an earlier log reads the same files, and sees to records that nobody chooses
     max_events_per_hour  a customer with more in any hour of one delivery is a bot
-    numbers           one of NUMBERS; None: plain ones like 1234.56
+    numbers           one of NUMBERS, unless a column says otherwise; None: plain ones like 1234.56
     plausible_amount  purchases: the most that a line may be worth; None: what follows from the shop's own lines
     rating_range      the lowest and the highest rating that the shop allows
     layouts           other layouts of files; a file has the first whose columns it all has, the source's own before
@@ -154,6 +160,16 @@ class Source:
     def folder(self, home: Path) -> str:
         """The folder of the raw files, a path or a URL."""
         return self.location.replace("{home}", str(home))
+
+    def numbers_of(self, name: str) -> str | None:
+        """How a canonical column spells its numbers; None where the shop does not say."""
+        mapping = self.columns.get(name)
+        return (mapping and mapping.numbers) or self.numbers
+
+    def numbers_of_raw(self, column: str) -> str | None:
+        """The same of a raw column, mapped or not."""
+        own = (mapping.numbers for mapping in self.columns.values() if mapping.column == column and mapping.numbers)
+        return next(own, self.numbers)
 
     @property
     def order_columns(self) -> tuple[str, ...]:

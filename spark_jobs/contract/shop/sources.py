@@ -9,10 +9,10 @@ from pathlib import Path
 
 from spark_jobs.contract.formats import FORMATS
 from spark_jobs.contract.logs import LOGS
-from spark_jobs.contract.shop.columns import read_columns, read_zone
+from spark_jobs.contract.shop.columns import read_columns, read_numbers, read_zone
 from spark_jobs.contract.shop.conditions import read_condition, read_rejection
 from spark_jobs.contract.shop.orders import read_status
-from spark_jobs.contract.shop.source import NUMBERS, ColumnMapping, DeliveryDay, Layout, Limits, Source
+from spark_jobs.contract.shop.source import ColumnMapping, DeliveryDay, Layout, Limits, Source
 from spark_jobs.contract.shop.toml_section import (
     MISSING,
     Section,
@@ -76,7 +76,7 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         only=tuple(read_condition(c) for c in section.sections("only")),
         max_events_per_hour=_read_bots(section.section("bots")),
         limits=_read_limits(section.section("limits")),
-        numbers=section.take("numbers", "one of " + ", ".join(map(repr, NUMBERS)), NUMBERS.__contains__, None),
+        numbers=read_numbers(section),
         plausible_amount=_read_plausible_amount(section) if "plausible_amount" in own else None,
         status=read_status(section) if "status" in own else None,
         rating_range=_read_rating_range(section) if "rating_range" in own else Source.rating_range,

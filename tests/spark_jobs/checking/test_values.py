@@ -2,13 +2,14 @@
 
 import re
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spark_jobs.checking.values import find_number_doubts, find_remedy, propose_numbers
-from spark_jobs.cleaning.mapping import DECIMAL_COMMA, EITHER_POINT
+from spark_jobs.cleaning.numbers import DECIMAL_COMMA, EITHER_POINT
 from spark_jobs.contract.shop.source import ColumnMapping, Source
 
 
@@ -20,6 +21,9 @@ from spark_jobs.contract.shop.source import ColumnMapping, Source
         (["1,234.56", "12.50"], "1,234.56"),
         (["$12.50", "$3"], "1,234.56"),
         (["1\u202f234,56", "5"], "1 234,56"),
+        (["1 234.56"], "1 234.56"),
+        (["1'234.56", "CHF 1’000.–"], "1'234.56"),
+        (["1,23,456.50", "12"], "12,34,567.89"),
         (["1.234.567"], "1.234,56"),
         (["12.50-", "3"], "1,234.56"),
         (["−12.50", "3"], "1,234.56"),
@@ -48,7 +52,7 @@ def test_a_spelling_is_proposed(texts, spelling):
 )
 def test_doubts_are_told(texts, said):
     source = Source("purchases", "", "*", "csv", {"unit_price": ColumnMapping("Preis")})
-    sentence = find_number_doubts(source, "unit_price", texts, "EUR")
+    sentence = find_number_doubts(source, "unit_price", {"unit_price": texts}, "EUR")
     assert (said in sentence) if said else sentence is None
 
 
@@ -56,7 +60,7 @@ def test_whole_prices_are_usual_in_yen_and_where_a_scale_is_said():
     whole = ["4995", "1380"] * 50
     for currency, mapping in (("JPY", ColumnMapping("p")), ("EUR", ColumnMapping("p", scale=1))):
         source = Source("purchases", "", "*", "csv", {"amount": mapping})
-        assert find_number_doubts(source, "amount", whole, currency) is None
+        assert find_number_doubts(source, "amount", {"amount": whole}, currency) is None
 
 
 def remedy(code, examples, texts, numbers=None, **columns):
@@ -69,6 +73,22 @@ def test_the_remedy_for_a_price_is_a_spelling_that_reads_nearly_all_prices():
     assert 'numbers = "1,234.56"' in remedy("price_invalid", ["3.50"], {"unit_price": ["3.50"] * 90}, "1.234,56")
     assert "deliver one" in remedy("price_invalid", ["3.50"], {"unit_price": ["3.50", "3,50"] * 45}, "1.234,56")
     assert "map the right column" in remedy("price_invalid", ["cheap"], {"unit_price": ["cheap"] * 90})
+
+
+def test_a_spelling_that_other_columns_do_not_have_is_proposed_for_one_column():
+    texts = {"unit_price": ["12,50"] * 50, "quantity": ["1.5"] * 50}
+    said = remedy("price_invalid", ["12,50"], texts, quantity=ColumnMapping("Menge"))
+    assert said.endswith('under [sources.purchases.columns] unit_price = { column = "Preis", numbers = "1.234,56" }')
+    german = remedy("quantity_invalid", ["1.5"], texts, "1.234,56", quantity=ColumnMapping("Menge"))
+    assert german.endswith('quantity = { column = "Menge", numbers = "1,234.56" }')
+
+
+def test_the_remedy_for_an_unknown_currency_names_codes():
+    shop = SimpleNamespace(currency="SEK")
+    said = find_remedy("currency_unknown", shop, Source("purchases", "", "*", "csv", {}), ["US$", "€", "usd"], {})
+    assert said.endswith('worth in SEK:\n[rates]\nUSD = "…"\nEUR = "…"')
+    said = find_remedy("currency_unknown", shop, Source("purchases", "", "*", "csv", {}), ["12.50"], {})
+    assert "'12.50' is no currency" in said
 
 
 def test_the_remedy_for_an_unknown_kind_keeps_the_known_words():

@@ -272,3 +272,55 @@ def test_an_unreadable_record_has_its_fault_as_only_reason(spark):
     frame = spark.createDataFrame([("d1", 1, "json_malformed", None, "r1", None, None, None, None)], ddl)
     (row,) = judge_events(frame, shop, "purchases").collect()
     assert row["reasons"] == ["json_malformed"]
+
+
+def sell(quantity="1", price="5.00", **other):
+    return {**BASE, "quantity": quantity, "price": price, **other}
+
+
+@pytest.mark.parametrize("name", ["unit_price", "amount"])
+@pytest.mark.parametrize("numbers", [None, "1,234.56"])
+def test_whichever_number_has_the_sign_is_a_return_by_a_rule(spark, name, numbers):
+    columns = {**COLUMNS, name: ColumnMapping("price", scale=Decimal("0.01"))}
+    columns.pop("amount" if name == "unit_price" else "unit_price", None)
+    rules = tuple(Condition(column, "below", 0) for column in ("price", "quantity"))
+    shop = make_shop(columns=columns, returns=rules, numbers=numbers)
+    signs = [sell("2", "-300"), sell("-2", "300"), sell("-2", "-300"), sell("2", "300")]
+    rows = judge(spark, shop, *signs, *([sell("2", "(3.00)"), sell("2-", "$3.00-")] if numbers else []))
+    assert [row["kind"] for row in rows[:4]] == ["return", "return", "return", "sale"]
+    assert {row["kind"] for row in rows[4:]} <= {"return"}
+    assert [row["reasons"] for row in rows] == [[]] * len(rows)
+    line = Decimal("6.00") if name == "unit_price" else Decimal("3.00")
+    assert {(row["quantity"], row["amount"]) for row in rows[:4]} == {(2, line)}
+    unruled = judge(spark, replace_source(shop, returns=()), *signs)
+    assert [bool(row["reasons"]) for row in unruled] == [True, True, True, False]
+
+
+def replace_source(shop, **changes):
+    return replace(shop, sources={"purchases": replace(shop.sources["purchases"], **changes)})
+
+
+def test_a_currency_is_read_as_code_sign_or_name(spark):
+    spelt = {
+        "eur": "EUR", " Eur ": "EUR", "€": "EUR", "Euro": "EUR", "12,50 €": "EUR", "US$": "USD", "us dollars": "USD",
+        "US-Dollar": "USD", "$": "USD", "£": "GBP", "British Pound": "GBP", "": "GBP", "kr.": "SEK", "CHF": "CHF",
+        "points": "POINTS",
+    }  # fmt: skip
+    columns = {**COLUMNS, "currency": ColumnMapping("currency")}
+    rates = tuple(Rate(code, Decimal("0.5")) for code in ("EUR", "USD", "SEK"))
+    shop = replace(make_shop(columns=columns), rates=rates)
+    rows = judge(spark, shop, *(sell(currency=text.strip() or None) for text in spelt))
+    assert [row["currency"] for row in rows] == list(spelt.values())
+    unknown = [row["currency"] for row in rows if "currency_unknown" in row["reasons"]]
+    assert unknown == ["CHF", "POINTS"]
+    canadian = replace(shop, currency="CAD", rates=(*rates, Rate("AUD", Decimal(1))))
+    assert judge(spark, canadian, sell(currency="$"))[0]["currency"] == "CAD"  # the shop's own dollars
+
+
+def test_a_column_may_spell_its_numbers_in_its_own_way(spark):
+    columns = {**COLUMNS, "unit_price": ColumnMapping("price", numbers="1.234,56")}
+    rows = judge(spark, make_shop(columns=columns), sell("1.5", "1.234,56 €"), sell("1", "12.50"))
+    assert [(row["quantity"], row["unit_price"]) for row in rows] == [
+        (Decimal("1.5"), Decimal("1234.56")), (1, None),
+    ]  # fmt: skip
+    assert rows[1]["reasons"] == ["price_invalid"]

@@ -1,0 +1,32 @@
+"""Lines of shop.toml as a remedy prints them, to be pasted. Pure, no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from spark_jobs.contract.shop.source import ColumnMapping
+
+
+def quote(text: str) -> str:
+    """The text as TOML has it."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def write_mapping(name: str, mapping: ColumnMapping) -> str:
+    """The line of a canonical column under `columns`, like `amount = { column = "Preis", scale = "0.01" }`."""
+    parts = {
+        "column": quote(mapping.column) if mapping.column is not None else "",
+        "constant": quote(mapping.constant) if mapping.constant is not None else "",
+        "format": quote(mapping.format) if mapping.format else "",
+        "zone": quote(mapping.zone) if mapping.zone else "",
+        "values": _write_pairs(mapping.values),
+        "scale": quote(str(mapping.scale)) if mapping.scale is not None else "",
+        "numbers": quote(mapping.numbers) if mapping.numbers else "",
+    }
+    return f"{name} = {{ {', '.join(f'{key} = {value}' for key, value in parts.items() if value)} }}"
+
+
+def _write_pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    written = ", ".join(f"{quote(key)} = {quote(value)}" for key, value in pairs)
+    return f"{{ {written} }}" if written else ""

@@ -1,0 +1,95 @@
+"""How a shop spells its numbers: one pattern for each spelling, which clean reads with and check tries on texts.
+
+What may stand beside the digits: blanks, the sign, letters or abbreviation of a currency or a unit ("US$ 5", "Rs. 5",
+"5 kr."), one minus in front or behind, brackets round what is negative ("(12.50)"), and dashes in place of cents
+("12.–"). A number is read as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from functools import cache
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from spark_jobs.contract.shop.source import NUMBERS
+
+_ENDS = r"[^\d.,\[\]{}]*"  # a sign, a currency, blanks
+#: A number that plainly has a decimal comma, or points between its thousands; 1,234 may be either.
+DECIMAL_COMMA = (
+    rf"^{_ENDS}(?:(?![1-9]\d{{0,2}},\d{{3}}(?!\d))(?:\d+|\d{{1,3}}(?:[. '’\u00a0\u202f]\d{{3}})+),\d+"
+    rf"|\d{{1,3}}(?:\.\d{{3}}){{2,}}){_ENDS}$"
+)
+#: A number whose point may stand before decimals or between thousands, which never begin with 0.
+EITHER_POINT = r"^[\x00- ]*[+-]?[1-9]\d{0,2}(?:\.\d{3})+[\x00- ]*$"
+
+MOST_CHARACTERS = 48  # of a number with all that stands beside it
+#: Every spelling of a mark -> the one that the patterns know. Invisible characters go.
+_MARKS = {
+    "-": "−–—﹣－‐‑",
+    "'": "’‘ʼ´`",
+    " ": "\t\u00a0\u2002\u2003\u2007\u2008\u2009\u200a\u202f\u3000",
+    "$": "€£¥₹¢₽₩₺₴₫₪₱₦₡₲₵₸₼₾₿₭₮﷼฿៛৳؋＄￠￡￥￦",
+    "%": "％٪",
+    "": "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff",
+}
+_PLAIN_MARKS = str.maketrans({written: mark for mark, all_of_it in _MARKS.items() for written in all_of_it})
+#: For Spark's translate: the characters that stay come first, those that go have no partner.
+_WRITTEN = "".join(_MARKS[mark] for mark in _MARKS)
+_MEANT = "".join(mark * len(_MARKS[mark]) for mark in _MARKS)
+_BLANKS = " '"  # what may stand between thousands in any spelling
+
+
+@cache
+def number_pattern(numbers: str, takes_percent: bool = False) -> str:
+    """The pattern of a whole number, for Python and, after (?U), for Java: its groups are the mark before the digits,
+    the digits with their marks, and the mark behind them."""
+    thousands, point = NUMBERS[numbers]
+    beside = r"(?:[^\W\d_]|[$ %]|(?<=[^\W\d_]|[/.])[/.])*" if takes_percent else (
+        r"(?:[^\W\d_]|[$ ]|(?<=[^\W\d_]|[/.])[/.])*"
+    )  # fmt: skip
+    separators = [re.escape(mark) for mark in dict.fromkeys([*thousands, *_BLANKS]) if numbers != "1234.56"]
+    groups = [rf"[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+" for mark in separators]
+    if numbers == "12,34,567.89":
+        groups[0] = "[0-9]{1,2}(?:,[0-9]{2})*,[0-9]{3}"
+    whole, mark = "|".join([*groups, "[0-9]+"]), re.escape(point)
+    digits = rf"(?:{whole})(?:{mark}(?:[0-9]+|-{{0,2}}))?|{mark}[0-9]+"
+    return rf"^{beside}([-+(]?){beside}({digits}){beside}([-)]?){beside}$"
+
+
+#: The marks that may stand in front and behind together.
+_SIGNS = {"": "", "+": "", "-": "-", "()": "-"}
+
+
+def spell_plainly(text: Column, numbers: str | None, takes_percent: bool = False) -> Column:
+    """A number in one of the spellings NUMBERS like -1234.56; null where it is not spelt so. None: as it is.
+
+    takes_percent: whether a percent sign may stand beside it; what it means is up to the caller, see is_percent.
+    """
+    if numbers is None:
+        return text
+    short = F.when(F.length(text) <= MOST_CHARACTERS, F.translate(text, _WRITTEN, _MEANT))
+    pattern, point = "(?U)" + number_pattern(numbers, takes_percent), NUMBERS[numbers][1]
+    before, digits, behind = (F.regexp_extract(short, pattern, group) for group in (1, 2, 3))
+    plain = F.regexp_replace(F.regexp_replace(digits, f"[^0-9{point}]", ""), f"[{point}]", ".")
+    marks = F.concat(before, behind)
+    sign = F.when(marks.isin("-", "()"), F.lit("-")).otherwise(F.lit(""))
+    return F.when(short.rlike(pattern) & marks.isin(*_SIGNS), F.concat(sign, plain))
+
+
+def is_percent(text: Column) -> Column:
+    """Whether a percent sign stands in the text."""
+    return text.rlike(f"[%{_MARKS['%']}]")
+
+
+def read_number(text: str, numbers: str, takes_percent: bool = False) -> Decimal | None:
+    """What spell_plainly and is_percent make of one text."""
+    plain = text.translate(_PLAIN_MARKS)
+    match = re.search(number_pattern(numbers, takes_percent), plain) if len(text) <= MOST_CHARACTERS else None
+    if match is None or (sign := _SIGNS.get(match[1] + match[3])) is None:
+        return None
+    point = NUMBERS[numbers][1]
+    number = Decimal(sign + re.sub(f"[^0-9{point}]", "", match[2]).replace(point, "."))
+    return number / 100 if "%" in plain else number
