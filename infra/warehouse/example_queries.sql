@@ -1,10 +1,10 @@
 -- What analysts ask first. Set the shop once, then every query reads as it stands:
 --   SET search_path TO uci_retail;          (psql: make sql, or PGOPTIONS='-c search_path=uci_retail')
--- They use the default horizons, 30, 60 and 90 days; a shop with others has p_churn_<days>d columns for those.
+-- p_churn is the probability of the shop's primary horizon; each horizon has a column p_churn_<days>d beside it.
 -- The role churn_reader may run all of them but the one that resolves customer ids, which needs churn_identity too.
 
 -- title: The 20 customers with the most money at risk
-SELECT customer_id, band, p_churn_60d, expected_spend, spend_at_risk, reason_text, reason_2_text
+SELECT customer_id, band, p_churn, expected_spend, spend_at_risk, reason_text, reason_2_text
 FROM current_churn_risk
 ORDER BY spend_at_risk DESC, customer_id
 LIMIT 20;
@@ -13,17 +13,17 @@ LIMIT 20;
 SELECT band, count(*) AS customers, sum(expected_spend) AS expected_spend, sum(spend_at_risk) AS spend_at_risk
 FROM current_churn_risk
 GROUP BY band
-ORDER BY min(p_churn_60d) DESC;
+ORDER BY min(p_churn) DESC;
 
 -- title: One customer's history
-SELECT as_of, p_churn_30d, p_churn_60d, p_churn_90d, band, reason, model_version
+SELECT as_of, p_churn, band, reason, model_version
 FROM churn_risk_history
 WHERE customer_id = (SELECT customer_id FROM current_churn_risk ORDER BY spend_at_risk DESC, customer_id LIMIT 1)
 ORDER BY as_of;
 
 -- title: Whose risk rose most since the day before
-SELECT today.customer_id, before.p_churn_60d AS p_before, today.p_churn_60d AS p_today,
-       today.p_churn_60d - before.p_churn_60d AS rise, today.spend_at_risk, today.reason_text
+SELECT today.customer_id, before.p_churn AS p_before, today.p_churn AS p_today,
+       today.p_churn - before.p_churn AS rise, today.spend_at_risk, today.reason_text
 FROM current_churn_risk AS today
 JOIN churn_risk_history AS before ON before.as_of = today.as_of - 1 AND before.customer_id = today.customer_id
 ORDER BY rise DESC, today.customer_id

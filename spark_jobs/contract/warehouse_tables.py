@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spark_jobs.contract.table import Column, Table
+from spark_jobs.contract.tables import PRIMARY_PROBABILITY
 
 _SCORED_DAY = Column("as_of", "date", "the day that was scored, in the shop's time zone")
 _HORIZON = Column("horizon_days", "int", "the horizon, from the day after as_of on", "days")
@@ -141,6 +142,7 @@ CONTACT_LIST = Table(
         _CUSTOMER,
         _PROFIT,
         Column("band", "string", "as in churn_risk"),
+        PRIMARY_PROBABILITY,
         Column("expected_spend", "decimal(18,2)", "as in churn_risk", "shop currency"),
         Column("spend_at_risk", "decimal(18,2)", "as in churn_risk", "shop currency"),
         Column(

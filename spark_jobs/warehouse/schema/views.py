@@ -25,7 +25,7 @@ from psycopg import sql
 
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Table
-from spark_jobs.contract.tables import churn_risk
+from spark_jobs.contract.tables import PRIMARY_PROBABILITY, churn_risk, probability_column
 from spark_jobs.contract.warehouse_tables import CONTACT_LIFT, CONTACT_LIST, CONTACT_PLAN
 from spark_jobs.warehouse.schema.columns import RUN_COLUMNS
 
@@ -135,7 +135,7 @@ class View:
 
 def list_views(shop: Shop) -> list[View]:
     scores = churn_risk(shop.churn.horizons_days)
-    scores = replace(scores, columns=(*scores.columns, *RUN_COLUMNS))
+    scores = replace(scores, columns=(*scores.columns, *RUN_COLUMNS, PRIMARY_PROBABILITY))
     grain = "the churn risk of every eligible customer on"
     return [
         View(
@@ -152,7 +152,13 @@ def make_view(connection: psycopg.Connection, shop: Shop, view: View, shown: Ite
     dropped the view itself."""
     names = dict.fromkeys([*shown, *view.table.column_names])
     planned = CONTACT_PLAN.column_names if view.table is CONTACT_LIST else ()
-    columns = [sql.Identifier("plan" if name in planned else "risk", name) for name in names]
+    primary = {PRIMARY_PROBABILITY.name: probability_column(shop.churn.primary_horizon_days)}
+    columns = [
+        sql.SQL("{} AS {}").format(
+            sql.Identifier("plan" if name in planned else "risk", primary.get(name, name)), sql.Identifier(name)
+        )
+        for name in names
+    ]
     query = sql.SQL(view.query).format(
         schema=sql.Identifier(shop.name),
         columns=sql.SQL(", ").join(columns),

@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from spark_jobs.contract.tables import churn_risk
+import pytest
+
+from spark_jobs.contract.tables import churn_risk, probability_column
 from spark_jobs.contract.warehouse_tables import CONTACT_PLAN, CUSTOMER_OUTCOMES, DRIFT, EXPECTED_SALES, OUTCOMES
 from spark_jobs.contract.windows import ChurnDefinition
 from tests.conftest import ROOT
@@ -29,8 +31,9 @@ def test_tables_and_views_hold_what_the_contract_says(warehouse, shop):
     expected |= {("run_id", "text"), ("scored_at", "timestamp with time zone")}
     query = """SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
                WHERE attrelid = %s::regclass AND attnum > 0"""
-    for relation in ("churn_risk", "current_churn_risk", "churn_risk_history"):
-        assert set(select(warehouse, shop, query, relation)) == expected
+    assert set(select(warehouse, shop, query, "churn_risk")) == expected
+    for relation in ("current_churn_risk", "churn_risk_history"):
+        assert set(select(warehouse, shop, query, relation)) == expected | {("p_churn", "double precision")}
 
 
 def test_horizon_that_is_added_later_keeps_old_rows_and_columns(warehouse, shop):
@@ -44,11 +47,14 @@ def test_horizon_that_is_added_later_keeps_old_rows_and_columns(warehouse, shop)
     assert warehouse.top_at_risk(later, 1)[0]["p_churn_14d"] == 0.5
 
 
-def test_example_queries_run_and_answer(warehouse, shop):
-    publish(
-        warehouse, shop, "run-1", make_rows("ab", DAY - timedelta(days=1), p_churn_60d=0.4), DAY - timedelta(days=1)
-    )
-    publish(warehouse, shop, "run-2", make_rows("ab", band="high", p_churn_60d=0.9))
+@pytest.mark.parametrize(("horizons", "primary"), [((30, 60, 90), 60), ((7, 28), 28)])
+def test_example_queries_run_and_answer(warehouse, shop, horizons, primary):
+    shop = replace(shop, churn=replace(shop.churn, horizons_days=horizons, primary_horizon_days=primary))
+    warehouse.prepare(shop)
+    before, now = ({probability_column(primary): p} for p in (0.4, 0.9))
+    yesterday = DAY - timedelta(days=1)
+    publish(warehouse, shop, "run-1", make_rows("ab", yesterday, horizons=horizons, **before), yesterday)
+    publish(warehouse, shop, "run-2", make_rows("ab", band="high", horizons=horizons, **now))
     warehouse.remember_customers(shop, "k1", [make_pairs(a="shop id of a", b="shop id of b")])
     warehouse.register_model(shop, make_model("lstm-1"))
     judged = {"as_of": DAY, "horizon_days": 60, "run_id": "run-2", "model_version": "lstm-1", "n": 2, "auroc": 0.7,
@@ -73,7 +79,7 @@ def test_example_queries_run_and_answer(warehouse, shop):
     top, bands, history, rising, resolved, models, proof, drift, contacts, lifts, sales = answers.values()
     assert [row[0] for row in top] == ["b", "a"]
     assert bands == [("high", 2, Decimal("200.20"), Decimal("11.10"))]
-    assert [(row[0], row[2]) for row in history] == [(DAY - timedelta(days=1), 0.4), (DAY, 0.9)]
+    assert [(row[0], row[1]) for row in history] == [(DAY - timedelta(days=1), 0.4), (DAY, 0.9)]
     assert [(row[0], round(row[3], 9)) for row in rising] == [("a", 0.5), ("b", 0.5)]
     assert [row[0] for row in resolved] == ["shop id of b", "shop id of a"]
     assert [(row[0], row[1], row[2], row[6]) for row in models] == [
