@@ -117,8 +117,8 @@ def probability_column(horizon_days: int) -> str:
 
 #: In the views, so that a query reads alike in every shop.
 PRIMARY_PROBABILITY = Column(
-    "p_churn", "double", "the churn probability of the shop's primary horizon, by which band and money go; null: as for "
-    "p_churn_<days>d", "0..1", nullable=True,
+    "p_churn", "double", "the churn probability of the shop's primary horizon, by which band and money go; null: the "
+    "model that scored has not learned this horizon", "0..1", nullable=True,
 )  # fmt: skip
 
 #: The evidence for a risk, the strongest first; each has a text beside it.
