@@ -22,7 +22,7 @@ from spark_jobs.raw.reader import FILE_FAULTS, Intake
 SHOWN = 3  # files that an error names
 PRINTED = 10  # files that a report names
 #: Reasons that, on the first record of a file, stand for all that it may hold.
-UNCOUNTED = {"file_unreadable", "file_too_large", "file_ratio_exceeded"}
+UNCOUNTED = {"file_unreadable", "records_missing", "file_too_large", "file_ratio_exceeded"}
 
 
 def report_files(plan: CleaningPlan, intake: Intake, tallies: list[Tally], accounts: list[dict]) -> list[str]:

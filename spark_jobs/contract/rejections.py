@@ -31,8 +31,8 @@ REASONS: dict[str, Reason] = {
         "the header has a mapped column twice, or two that may be it",
         "rename one of the two, or name it as it is spelt",
     ),
-    "file_json_array": Reason(
-        "the file is one JSON array", "write one object a line, e.g. jq -c '.[]' orders.json > orders.jsonl"
+    "records_missing": Reason(
+        "the file has no array of records where shop.toml says", "mend records, the path to that array"
     ),
     "file_too_large": Reason("a file larger than limits allow", "split it, or raise limits.file_bytes"),
     "file_ratio_exceeded": Reason(

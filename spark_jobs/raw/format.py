@@ -62,7 +62,7 @@ def judge_columns(path: str, match: Match, source: Source) -> FileColumns:
     """A file with these columns: taken, or refused with what to do about it."""
     if match.fault is None:
         return FileColumns(path, match)
-    remedy = f"; mend columns, or add: {suggest_layout(match, source)}" if match.missing else "; rename one of them"
+    remedy = f"; mend columns, or {suggest_layout(match, source)}" if match.missing else "; rename one of them"
     if has_no_header(match):
         remedy = "; deliver it with a first line that names the columns"
     return FileColumns(path, match, describe_refusal(match) + remedy)

@@ -19,7 +19,9 @@ import pyarrow.fs
 
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.block import Block, RawRecord, make_block, null_where
-from spark_jobs.raw.layout import ObjectColumns
+from spark_jobs.raw.json_decoder import JSON
+from spark_jobs.raw.json_stream import Element
+from spark_jobs.raw.objects import ObjectColumns
 from spark_jobs.raw.text import is_decoded
 
 MAX_SHAPES = 12
@@ -47,8 +49,11 @@ class Shape:
         parts = (f"{name} ?: ?{value}" for name, value in zip(names, values, strict=True))
         self.line = r"^\{ ?" + ", ?".join(parts) + r" ?\}\r?$"
         self.key = f"[{{,] ?(?:{'|'.join(names)}) ?: ?"
-        found = ObjectColumns(source).keys(keys)
-        self.places = [None if key is None else keys.index(key) for key in found]
+        plan = ObjectColumns(source).plan(keys)
+        self.is_flat = not (plan.nested or plan.own)
+        self.places: list[int | None] = [None] * plan.width
+        for place, key in plan.flat:
+            self.places[place] = keys.index(key)
         self.longest = source.limits.record_characters
 
     def has(self, lines: pa.Array) -> pa.Array:
@@ -126,7 +131,7 @@ def _learn_shape(lines: pa.Array, source: Source, known: list[Shape]) -> Shape |
             continue
         if isinstance(value, dict) and value and all(map(PLAIN_KEY.fullmatch, value)):
             shape = Shape(list(value), source)
-            if shape.has(pa.array([line])).true_count:
+            if shape.is_flat and shape.has(pa.array([line])).true_count:
                 if any(other.keys == shape.keys for other in known):
                     return shape
                 is_text = [piece.startswith('"') for piece in re.split(shape.key, line)[1:]]
@@ -136,32 +141,51 @@ def _learn_shape(lines: pa.Array, source: Source, known: list[Shape]) -> Shape |
 
 def _read_strictly(lines: list[str], source: Source) -> Block:
     columns = ObjectColumns(source)
-    return make_block([parse_line(line, source, columns) for line in lines], len(source.raw_columns))
+    records = (record for line in lines for record in parse_line(line, source, columns))
+    return make_block(list(records), len(source.raw_columns))
 
 
-def parse_line(line: str, source: Source, columns: ObjectColumns | None = None) -> RawRecord:
-    """The record of one line, strictly. columns: of the source, with what is known of the lines before."""
+def parse_line(line: str, source: Source, columns: ObjectColumns | None = None) -> list[RawRecord]:
+    """The records of one line, strictly. columns: of the source, with what is known of the lines before."""
     longest, deepest = source.limits.record_characters, source.limits.nesting
     if len(line) >= longest:
-        return RawRecord(None, "record_too_long", line[:longest])
+        return [RawRecord(None, "record_too_long", line[:longest])]
     line = line.rstrip("\r\n")
     if not line or line.isspace():
-        return RawRecord(None, "line_empty", line)
-    if not is_decoded(line):
-        return RawRecord(None, "encoding_invalid", line)
-    if line.count("{") + line.count("[") > deepest and _depth(line) > deepest:
-        return RawRecord(None, "json_too_deep", line)
+        return [RawRecord(None, "line_empty", line)]
+    if fault := _find_text_fault(line, deepest):
+        return [RawRecord(None, fault, line)]
     try:
         value = JSON.decode(line)
     except (ValueError, RecursionError):
-        return RawRecord(None, "json_malformed", line)
+        return [RawRecord(None, "json_malformed", line)]
+    return _read_value(line, value, columns or ObjectColumns(source))
+
+
+def parse_element(element: Element, source: Source, columns: ObjectColumns) -> list[RawRecord]:
+    """The same of one element of an array."""
+    longest, text = source.limits.record_characters, element.text
+    if not element.is_whole or len(text) >= longest:
+        return parse_line(text, source, columns)
+    if fault := _find_text_fault(text, source.limits.nesting):
+        return [RawRecord(None, fault, text)]
+    return _read_value(text, element.value, columns)
+
+
+def _find_text_fault(text: str, deepest: int) -> str | None:
+    if not is_decoded(text):
+        return "encoding_invalid"
+    is_deep = text.count("{") + text.count("[") > deepest and _depth(text) > deepest
+    return "json_too_deep" if is_deep else None
+
+
+def _read_value(text: str, value: object, columns: ObjectColumns) -> list[RawRecord]:
     if not isinstance(value, dict):
-        return RawRecord(None, "json_not_an_object", line)
-    keys = (columns or ObjectColumns(source)).keys(tuple(value))
-    values = [None if key is None else _as_text(value[key]) for key in keys]
-    if "\\u" in line and not all(text is None or is_decoded(text) for text in values):
-        return RawRecord(None, "encoding_invalid", line)
-    return RawRecord(values)
+        return [RawRecord(None, "json_not_an_object", text)]
+    records = columns.plan(tuple(value)).read(value)
+    if "\\u" in text and not all(one is None or is_decoded(one) for values in records for one in values):
+        return [RawRecord(None, "encoding_invalid", text)]
+    return [RawRecord(values) for values in records]
 
 
 def _depth(line: str) -> int:
@@ -171,24 +195,3 @@ def _depth(line: str) -> int:
         depth += 1 if bracket in "[{" else -1
         deepest = max(deepest, depth)
     return deepest
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    if len(value := dict(pairs)) != len(pairs):
-        raise ValueError("a key is given twice")
-    return value
-
-
-#: Numbers keep their digits because they are never parsed.
-JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse, object_pairs_hook=_without_repeats)
-
-
-def _as_text(value: object) -> str | None:
-    """A JSON value as text."""
-    if isinstance(value, str):
-        return value or None
-    return None if value is None else json.dumps(value)

@@ -16,12 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from spark_jobs.contract.shop.paths import OPTIONAL, is_optional, plain_name
 from spark_jobs.contract.shop.source import Layout, Source
 
 MOST_NAMES = 12  # of those that a message lists
 #: A number, a time or an address is no column's name, but somebody's.
 LIKE_A_VALUE = re.compile(r"^[-+]?[\d.,:/ -]*\d[\d.,:/ TZ+-]*$|@")
-KNOWN_OBJECTS = 1024  # kinds of JSON objects of which the columns are remembered
 
 
 def fold(name: str) -> str:
@@ -90,13 +90,19 @@ def match_layouts(present: Sequence[str], source: Source) -> list[Match]:
     matches = []
     for layout in (Layout(), *source.layouts):
         renamed = dict(layout.names)
-        names = {raw: renamed.get(raw, raw) for raw in source.raw_columns}
+        names = {raw: renamed.get(raw) or _name_of(raw, present) for raw in source.raw_columns}
         wanted = set(names.values())
         places = {raw: _find(name, present, wanted, folded) for raw, name in names.items()}
         if not any(places[raw] for raw in layout.absent):
-            kept = [raw for raw in names if raw not in layout.absent]
+            lacking = {*layout.absent, *(raw for raw in names if is_optional(raw) and not places[raw])}
+            kept = [raw for raw in names if raw not in lacking]
             matches.append(Match(present, {raw: names[raw] for raw in kept}, {raw: places[raw] for raw in kept}))
     return matches
+
+
+def _name_of(raw: str, present: Sequence[str]) -> str:
+    """The name of a raw column in a file; a question mark that the file has at its end is no mark of ours."""
+    return raw if raw in present else plain_name(raw)
 
 
 def _find(name: str, present: Sequence[str], wanted: set[str], folded: Mapping[str, list[int]]) -> list[int]:
@@ -112,28 +118,6 @@ def choose_layout(present: Sequence[str], source: Source) -> Match:
     whole = [match for match in matches if match.is_whole]
     exact = [match for match in whole if not match.renamed]
     return next(iter([*exact, *whole]), None) or max(matches, key=lambda match: len(match.found))
-
-
-class ObjectColumns:
-    """Under which key a JSON object has each raw column. It may lack those that have no value."""
-
-    def __init__(self, source: Source):
-        self.source = source
-        self.known: dict[tuple[str, ...], list[str | None]] = {}
-
-    def keys(self, present: Sequence[str]) -> list[str | None]:
-        """In the order of the raw columns; None: nowhere. present: the keys of one object."""
-        present = tuple(present)
-        if present not in self.known:
-            if len(self.known) == KNOWN_OBJECTS:
-                self.known.clear()
-            self.known[present] = self._choose(present)
-        return self.known[present]
-
-    def _choose(self, present: tuple[str, ...]) -> list[str | None]:
-        matches = match_layouts(present, self.source)
-        best = max(matches, key=lambda match: (len(match.found), -len(match.renamed)))
-        return [present[best.found[raw]] if raw in best.found else None for raw in self.source.raw_columns]
 
 
 def has_no_header(match: Match) -> bool:
@@ -154,15 +138,17 @@ def describe_refusal(match: Match) -> str:
 
 
 def suggest_layout(match: Match, source: Source) -> str:
-    """The line of shop.toml that takes a file like this one in."""
+    """What to write into shop.toml to take a file like this one in."""
     missing = {raw: nearest_name(name, match.free) for raw, name in match.names.items() if not match.places[raw]}
     absent = [raw for raw, near in missing.items() if near is None and raw not in _hardly_absent(match, source)]
     names = {raw: name for raw, name in match.names.items() if raw not in missing and name != raw}
     names |= {raw: near or "…" for raw, near in missing.items() if raw not in absent}
     pairs = ", ".join(f"{_quote(raw)} = {_quote(name)}" for raw, name in names.items())
+    if absent and not pairs:
+        return f"write {', '.join(_quote(raw + OPTIONAL) for raw in absent)}: such a column may be absent"
     parts = [f"names = {{ {pairs} }}"] if pairs else []
     parts += [f"absent = [{', '.join(map(_quote, absent))}]"] if absent else []
-    return f"layouts = [{{ {', '.join(parts)} }}] under [sources.{source.log}]"
+    return f"add: layouts = [{{ {', '.join(parts)} }}] under [sources.{source.log}]"
 
 
 def _hardly_absent(match: Match, source: Source) -> set[str | None]:

@@ -46,7 +46,7 @@ RECORD_SCHEMA = pa.schema(
 FIXED = "fixed:"
 #: Faults that speak of the whole file: none of its records is used.
 FILE_FAULTS = (
-    "file_unreadable", "file_columns_missing", "file_columns_repeated", "file_json_array", "file_too_large",
+    "file_unreadable", "file_columns_missing", "file_columns_repeated", "records_missing", "file_too_large",
     "file_ratio_exceeded",
 )  # fmt: skip
 
@@ -72,7 +72,11 @@ class Intake:
         """How to read a delivery: the source, the folder and the file below it."""
         if not path.startswith(FIXED):
             return self.source, self.folder, path
-        return replace(self.source, format="jsonl", encoding="utf-8"), self.fixes, path.removeprefix(FIXED)
+        return (
+            replace(self.source, format="jsonl", encoding="utf-8", records=None),
+            self.fixes,
+            path.removeprefix(FIXED),
+        )
 
 
 def raw_column(source: Source, column: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.orders import Status
+from spark_jobs.contract.shop.paths import is_optional
 
 #: How numbers are spelt: the mark between thousands and the one before decimals. All but the plain one take blanks and
 #: apostrophes between thousands, too.
@@ -125,6 +126,7 @@ class Source:
     numbers           one of NUMBERS, unless a column says otherwise; None: plain ones like 1234.56
     plausible_amount  purchases: the most that a line may be worth; None: what follows from the shop's own lines
     rating_range      the lowest and the highest rating that the shop allows
+    records           JSON: the path to the array of records within an object, like `orders[]`; None: no such object
     layouts           other layouts of files; a file has the first whose columns it all has, the source's own before
     max_refused_share of the records of a delivery day, more in files that are refused stop the run; 1: never
     status            purchases: which orders count, see orders.py
@@ -153,6 +155,7 @@ class Source:
     numbers: str | None = None
     rating_range: tuple[float, float] = (1.0, 5.0)
     limits: Limits = Limits()
+    records: str | None = None
     layouts: tuple[Layout, ...] = ()
     max_refused_share: float = 0.2
     status: Status | None = None
@@ -170,6 +173,11 @@ class Source:
         """The same of a raw column, mapped or not."""
         own = (mapping.numbers for mapping in self.columns.values() if mapping.column == column and mapping.numbers)
         return next(own, self.numbers)
+
+    @property
+    def record_keys(self) -> tuple[str, ...]:
+        """The keys that lead to the array of records within a JSON object."""
+        return tuple(self.records.removesuffix("[]").split(".")) if self.records else ()
 
     @property
     def order_columns(self) -> tuple[str, ...]:
@@ -194,7 +202,7 @@ class Source:
         """The raw columns without which no record counts."""
         names = LOGS[self.log].needed if self.log in LOGS else ("customer_id",)
         mapped = (self.columns[name].column for name in names if name in self.columns)
-        return {column for column in mapped if column is not None}
+        return {column for column in mapped if column is not None and not is_optional(column)}
 
     @cached_property
     def raw_columns(self) -> tuple[str, ...]:

@@ -12,13 +12,13 @@ from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.columns import read_columns, read_numbers, read_zone
 from spark_jobs.contract.shop.conditions import read_condition, read_rejection
 from spark_jobs.contract.shop.orders import read_status
+from spark_jobs.contract.shop.shape import check_arrays, read_shape
 from spark_jobs.contract.shop.source import ColumnMapping, DeliveryDay, Layout, Limits, Source
 from spark_jobs.contract.shop.toml_section import (
     MISSING,
     Section,
     is_count,
     is_number,
-    is_text,
     is_texts,
     nearest,
     read_location,
@@ -69,8 +69,6 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         max_quarantined_share=most_quarantined,
         max_refused_share=section.share("max_refused_share", most_quarantined),
         max_conflicting_share=section.share("max_conflicting_share", None),
-        delimiter=_read_delimiter(section),
-        encoding=_read_encoding(section),
         returns=tuple(read_condition(c) for c in section.sections("returns")) if "returns" in own else (),
         rejections=tuple(read_rejection(r) for r in section.sections("reject")),
         only=tuple(read_condition(c) for c in section.sections("only")),
@@ -80,11 +78,13 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         plausible_amount=_read_plausible_amount(section) if "plausible_amount" in own else None,
         status=read_status(section) if "status" in own else None,
         rating_range=_read_rating_range(section) if "rating_range" in own else Source.rating_range,
+        **read_shape(section),
     )
     if source.carry_down and not source.order_columns:
         section.fault("carry_down", "event_key, the columns that say which lines are of one order, beside it")
     layouts = tuple(_read_layout(one, source) for one in section.sections("layouts"))
     section.done()
+    check_arrays(section, source, layouts)
     return replace(source, layouts=layouts)
 
 
@@ -135,8 +135,7 @@ def read_contact_log(section: Section, folder: Path) -> Source:
         files=section.text("files"),
         format=section.choice("format", FORMATS),
         columns={name: ColumnMapping(columns.text(name)) for name in ("customer_id", "contacted_at")},
-        delimiter=_read_delimiter(section),
-        encoding=_read_encoding(section),
+        **read_shape(section),
     )
     columns.done()
     section.done()
@@ -171,19 +170,6 @@ def _read_rating_range(section: Section) -> tuple[float, float]:
         list(Source.rating_range),
     )  # fmt: skip
     return float(lowest), float(highest)
-
-
-def _read_delimiter(section: Section) -> str:
-    return section.take("delimiter", "one character", lambda v: is_text(v) and len(v) == 1, ",")
-
-
-def _read_encoding(section: Section) -> str:
-    encoding = section.text("encoding", "utf-8")
-    try:
-        "".encode(encoding)
-    except LookupError:
-        section.fault("encoding", "an encoding like utf-8 or cp1252")
-    return encoding
 
 
 def _has_one_group(pattern: str) -> bool:

@@ -1,121 +1,158 @@
-"""JSON lines: one object a line. json_lines.py reads the lines.
+"""JSON: one object a line, one array of objects, an envelope with an array within (`records`), or indented objects.
 
-An exporter may leave out the keys that have no value, so a line may lack columns. A file is refused as a whole where no
-line has what no event can lack, and where it is one JSON array: then each of its objects is a refused record.
+json_lines.py reads lines, json_stream.py the others. An exporter may leave out the keys that have no value, so an
+object may lack columns. A file is refused as a whole where none of its first objects has what no event can lack.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 import pyarrow as pa
 import pyarrow.fs
 
-from spark_jobs.contract.rejections import REASONS
 from spark_jobs.contract.shop.source import Source
-from spark_jobs.raw.block import Block, RawRecord, make_block, refuse_records
+from spark_jobs.raw.block import Block, RawRecord, make_block, make_blocks
 from spark_jobs.raw.format import FileColumns, RawFormat, judge_columns
-from spark_jobs.raw.json_lines import JSON, Shape, read_block
-from spark_jobs.raw.layout import ObjectColumns, choose_layout
-from spark_jobs.raw.text import decode_chunks, read_lines
+from spark_jobs.raw.json_decoder import JSON
+from spark_jobs.raw.json_lines import Shape, parse_element, read_block
+from spark_jobs.raw.json_stream import Element, read_elements
+from spark_jobs.raw.layout import choose_layout
+from spark_jobs.raw.nesting import find_nested, list_array_keys, names_of
+from spark_jobs.raw.objects import ObjectColumns, list_paths
+from spark_jobs.raw.text import FileRefusedError, decode_chunks, read_lines
 
-KEY_LINES = 1000  # so many lines show which keys a file's objects have
+KEY_LINES = 1000  # so many objects show which keys a file's objects have
+KEY_CHARACTERS = 1 << 22  # no more than these of them are read ahead
 MANY_OBJECTS = 100  # where none of so many names a customer, the key is another
-ARRAY_BEGIN = re.compile(r"\[\s*(?:\{|\]\s*\Z)")
-ARRAY_MARKS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 
 
 class JsonLines(RawFormat):
     def read_blocks(self, file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[Block]:
-        shapes: list[Shape] = []
         texts = read_lines(file_system, place, source)
         first = next(texts, "")
-        if is_json_array(first):
-            for count in count_objects(decode_chunks(file_system, place, source)):
-                yield from refuse_records(count, "file_json_array", len(source.raw_columns))
-        elif lacks_needed_keys(first, source):
+        if not is_lines(first, source):
+            elements = read_elements(decode_chunks(file_system, place, source), source.record_keys, _longest(source))
+            yield from make_blocks(_read_records(elements, source), len(source.raw_columns))
+            return
+        if lacks_needed_keys(_decode_lines(first), source):
             for text in chain([first], texts):
                 yield _refuse_lines(text, source)
-        else:
-            for text in chain([first] if first else [], texts):
-                yield read_block(text, source, shapes)
+            return
+        shapes: list[Shape] = []
+        for text in chain([first] if first else [], texts):
+            yield read_block(text, source, shapes)
 
     def find_columns(self, file_system: pa.fs.FileSystem, place: str, source: Source, path: str) -> FileColumns:
-        first = next(read_lines(file_system, place, source), "")
-        if is_json_array(first):
-            is_empty = first.strip().strip("[]").isspace() or not first.strip().strip("[]")
-            problem = f"is one JSON array: {REASONS['file_json_array'].remedy}"
-            return FileColumns(path, problem=None if is_empty else problem)
-        keys = dict.fromkeys(key for keys in list_keys(first) for key in keys)
-        if not keys:
-            return FileColumns(path)
-        match = choose_layout(list(keys), source)
-        return judge_columns(path, match, source) if lacks_needed_keys(first, source) else FileColumns(path, match)
-
-
-def is_json_array(first: str) -> bool:
-    """Whether a file that begins with these lines is one array of objects, not an object a line."""
-    begin = first.lstrip()
-    if not ARRAY_BEGIN.match(begin):
-        return False
-    line, _, rest = begin.partition("\n")
-    return not rest.strip() or not _is_json(line)
-
-
-def _is_json(line: str) -> bool:
-    try:
-        JSON.decode(line)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def count_objects(chunks: Iterator[str]) -> Iterator[int]:
-    """How many objects of a JSON array begin in each of these pieces of its text."""
-    depth, is_text, rest = 0, False, ""
-    for chunk in chunks:
-        count, text = 0, rest + chunk
-        rest = "\\" if (len(text) - len(text.rstrip("\\"))) % 2 else ""
-        for mark in ARRAY_MARKS.findall(text[: len(text) - len(rest)]):
-            if mark == '"':
-                is_text = not is_text
-            elif not is_text and mark in "[{":
-                count += depth == 1 and mark == "{"
-                depth += 1
-            elif not is_text and mark in "]}":
-                depth -= 1
-        yield count
-
-
-def list_keys(first: str) -> list[tuple[str, ...]]:
-    """The keys of each of the first objects among these lines."""
-    keys = []
-    for line in first.split("\n", KEY_LINES)[:KEY_LINES]:
         try:
-            value = JSON.decode(line)
-        except (ValueError, RecursionError):
+            objects = list(first_objects(file_system, place, source))
+        except FileRefusedError as refused:
+            if refused.fault != "records_missing":
+                raise
+            return FileColumns(path, problem=f"has {refused}: mend records, the path to the array of records")
+        paths = list_paths(source)
+        names = dict.fromkeys(name for one in objects for name in names_of(one, paths))
+        names |= dict.fromkeys(name for one in objects for name, _ in find_nested(one))
+        match = choose_layout(list(names), source) if names else None
+        if match and not lacks_needed_keys(objects, source):
+            return FileColumns(path, match)
+        if array := _find_array(next(read_lines(file_system, place, source), ""), source):
+            return FileColumns(path, match, f'has its records in an array: add records = "{array}"')
+        return judge_columns(path, match, source) if match else FileColumns(path)
+
+
+def first_objects(file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[dict]:
+    """The first objects of a file, in any layout."""
+    first = next(read_lines(file_system, place, source), "")
+    if is_lines(first, source):
+        yield from _decode_lines(first)
+        return
+    elements = read_elements(decode_chunks(file_system, place, source), source.record_keys, _longest(source))
+    yield from (one.value for one in _take_first(elements) if isinstance(one.value, dict))
+
+
+def _find_array(first: str, source: Source) -> str | None:
+    """The path of an array within the first object whose elements have what no event can lack."""
+    if source.record_keys or not first.lstrip().startswith("{"):
+        return None
+    for keys in list_array_keys(first):
+        try:
+            element = next(read_elements(iter([first]), keys, _longest(source)), None)
+        except FileRefusedError:
             continue
-        if isinstance(value, dict):
-            keys.append(tuple(value))
-    return keys
+        if element and isinstance(element.value, dict) and not lacks_needed_keys([element.value], source):
+            return f"{'.'.join(keys)}[]"
+    return None
 
 
-def lacks_needed_keys(first: str, source: Source) -> bool:
-    """Whether none of the objects among a file's first lines has what no event can lack: then its keys are others.
+def is_lines(first: str, source: Source) -> bool:
+    """Whether a file that begins with these lines has a value on each line: not so an array, an object that goes on
+    over further lines, or one that holds the records."""
+    line, _, rest = first.lstrip().partition("\n")
+    if source.record_keys or line.strip() in ("{", "["):
+        return False
+    return not line.startswith("[") or (bool(rest.strip()) and _decode(line) is not None)
+
+
+def _decode(line: str) -> object:
+    try:
+        return JSON.decode(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _decode_lines(first: str) -> list[dict]:
+    values = map(_decode, first.split("\n", KEY_LINES)[:KEY_LINES])
+    return [value for value in values if isinstance(value, dict)]
+
+
+def _longest(source: Source) -> int:
+    return source.limits.record_characters
+
+
+def _take_first(elements: Iterable[Element]) -> Iterator[Element]:
+    """The elements that show which keys a file's objects have."""
+    characters = 0
+    for number, element in enumerate(elements, start=1):
+        yield element
+        characters += len(element.text)
+        if number == KEY_LINES or characters > KEY_CHARACTERS:
+            return
+
+
+def _read_records(elements: Iterator[Element], source: Source) -> Iterator[RawRecord]:
+    first: list[Element] = []
+    refused: FileRefusedError | None = None
+    try:
+        first.extend(_take_first(elements))
+    except FileRefusedError as error:  # what came before counts
+        refused = error
+    is_refused = lacks_needed_keys([one.value for one in first if isinstance(one.value, dict)], source)
+    columns = ObjectColumns(source)
+    for element in chain(first, elements):
+        if is_refused:
+            yield RawRecord(None, "file_columns_missing", element.text[: _longest(source)])
+        else:
+            yield from parse_element(element, source, columns)
+    if refused:
+        raise refused
+
+
+def lacks_needed_keys(objects: list[dict], source: Source) -> bool:
+    """Whether none of the first objects of a file has what no event can lack: then its keys are others.
 
     One customer less may be a guest, so many are none. What a log of a shared file lacks another may have.
     """
     if source.only or source.others or source.leaves_rest:
         return False
-    objects, columns = list_keys(first), ObjectColumns(source)
     needed = set(source.needed_columns)
     if len(objects) < MANY_OBJECTS:
         needed -= {source.columns["customer_id"].column}
-    places = [source.raw_columns.index(column) for column in needed]
-    found = [columns.keys(keys) for keys in dict.fromkeys(objects)]
-    return bool(found) and any(all(keys[place] is None for keys in found) for place in places)
+    paths = list_paths(source)
+    kinds = dict.fromkeys(names_of(one, paths) for one in objects)
+    found = [choose_layout(names, source).found for names in kinds]
+    return bool(found) and any(all(raw not in names for names in found) for raw in needed)
 
 
 def _refuse_lines(text: str, source: Source) -> Block:

@@ -1,4 +1,4 @@
-"""Parquet: values of any type, taken as text."""
+"""Parquet: values of any type, taken as text; nested ones by their path, see raw/structs.py."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet as pq
 
+from spark_jobs.contract.shop.paths import parse_path
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.block import Block, null_where, refuse_records
 from spark_jobs.raw.format import FileColumns, RawFormat, judge_columns
-from spark_jobs.raw.layout import choose_layout
+from spark_jobs.raw.layout import Match, choose_layout
+from spark_jobs.raw.objects import list_paths
+from spark_jobs.raw.structs import find_nested, has_path, read_texts
 from spark_jobs.raw.text import HEAD_BYTES, name_binary
 
 MAGIC = b"PAR1"
@@ -24,14 +27,14 @@ class Parquet(RawFormat):
             if not stream.size():
                 return
             file = pq.ParquetFile(stream)
-            match, rows = choose_layout(file.schema_arrow.names, source), file.metadata.num_rows
+            match, rows = _match(file.schema_arrow, source), file.metadata.num_rows
             fault = match.fault or ("file_too_large" if _count_bytes(file) > source.limits.file_bytes else None)
             if fault:
                 yield from refuse_records(rows, fault, width)
                 return
             names = [match.present[match.found[raw]] if raw in match.found else None for raw in source.raw_columns]
             try:
-                for batch in file.iter_batches(columns=list(dict.fromkeys(filter(None, names)))):
+                for batch in file.iter_batches(columns=_list_roots(names, file.schema_arrow)):
                     yield _take_batch(batch, names)
                     rows -= len(batch)
             except (OSError, pa.ArrowException):
@@ -46,8 +49,26 @@ class Parquet(RawFormat):
             head = stream.read(HEAD_BYTES)
             if not head.startswith(MAGIC) and (named := name_binary(head)):
                 return FileColumns(path, problem=named)
-            match = choose_layout(pq.ParquetFile(stream).schema_arrow.names, source)
+            schema = pq.ParquetFile(stream).schema_arrow
+        match = _match(schema, source, find_nested(schema))
+        for name in (match.present[place] for place in match.found.values()):
+            if schema.get_field_index(name) >= 0 and pa.types.is_nested(schema.field(name).type):
+                inner = [one for one in find_nested(schema) if one.startswith((f"{name}.", f"{name}["))]
+                return FileColumns(path, match, f"has several values in {name!r}: name one, like {inner[0]!r}")
         return judge_columns(path, match, source)
+
+
+def _match(schema: pa.Schema, source: Source, nested: list[str] | None = None) -> Match:
+    """The file's columns, and behind them the paths that it has."""
+    paths = [path.name for path in list_paths(source) if has_path(schema, path)]
+    further = dict.fromkeys(name for name in (*paths, *(nested or [])) if name not in schema.names)
+    return choose_layout([*schema.names, *further], source)
+
+
+def _list_roots(names: list[str | None], schema: pa.Schema) -> list[str]:
+    """The columns that hold these, each once."""
+    paths = [name if name in schema.names else parse_path(name) for name in names if name]
+    return list(dict.fromkeys(path if isinstance(path, str) else path.root for path in paths if path))
 
 
 def _count_bytes(file: pq.ParquetFile) -> int:
@@ -55,11 +76,12 @@ def _count_bytes(file: pq.ParquetFile) -> int:
 
 
 def _take_batch(batch: pa.RecordBatch, names: list[str | None]) -> Block:
-    absent = pa.nulls(len(batch), pa.string())
-    texts = [absent if name is None else null_where(batch.column(name).cast(pa.string()), "") for name in names]
+    texts = read_texts(batch, [name if name in batch.schema.names else parse_path(name or "") for name in names])
+    count = len(texts[0])
     for column in texts:
         column.validate(full=True)  # Arrow reads text without a look at its bytes
-    return Block(texts, absent, pa.nulls(len(batch), pa.binary()))
+    columns = [null_where(column, "") for column in texts]
+    return Block(columns, pa.nulls(count, pa.string()), pa.nulls(count, pa.binary()))
 
 
 FORMAT = Parquet()

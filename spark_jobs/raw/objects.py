@@ -1,0 +1,136 @@
+"""The raw columns of decoded JSON objects: flat keys, paths into nested values, one record per element of an array."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from spark_jobs.contract.shop.paths import Entry, Path, Step, parse_path, plain_name
+from spark_jobs.contract.shop.source import Source
+from spark_jobs.raw.layout import fold, match_layouts
+
+KNOWN_OBJECTS = 1024  # kinds of JSON objects of which the columns are remembered
+ENTRY_KEYS = ("key", "name")  # what a list of keys and values calls its keys
+#: The fields of which BigQuery's export of Google Analytics sets one, by the value's type.
+TYPED_VALUES = {"string_value", "int_value", "float_value", "double_value", "set_timestamp_micros"}
+
+
+@dataclass
+class ObjectPlan:
+    """Where the objects with certain keys have the raw columns.
+
+    flat, nested and own are pairs of a raw column's place and its key, its steps from the object, or its steps from
+    the element of `array`, which are the steps from the object to it.
+    """
+
+    width: int
+    flat: list[tuple[int, str]] = field(default_factory=list)
+    nested: list[tuple[int, tuple[Step, ...]]] = field(default_factory=list)
+    own: list[tuple[int, tuple[Step, ...]]] = field(default_factory=list)
+    array: tuple[Step, ...] = ()
+
+    def read(self, value: Mapping[str, object]) -> list[list[str | None]]:
+        """The values of each record of the object. One whose array is empty or absent is one record."""
+        values: list[str | None] = [None] * self.width
+        for place, key in self.flat:
+            values[place] = as_text(value[key])
+        for place, steps in self.nested:
+            values[place] = as_text(follow(value, steps))
+        if not self.own:
+            return [values]
+        records = []
+        for element in list_elements(follow(value, self.array)) or [None]:
+            record = values.copy()
+            for place, steps in self.own:
+                record[place] = as_text(follow(element, steps))
+            records.append(record)
+        return records
+
+
+class ObjectColumns:
+    """How the objects of a source are read, by their keys. An object may lack those that have no value."""
+
+    def __init__(self, source: Source):
+        self.source = source
+        self.paths = list_paths(source)
+        self.known: dict[tuple[str, ...], ObjectPlan] = {}
+
+    def plan(self, present: Sequence[str]) -> ObjectPlan:
+        """present: the keys of one object."""
+        present = tuple(present)
+        if present not in self.known:
+            if len(self.known) == KNOWN_OBJECTS:
+                self.known.clear()
+            self.known[present] = self._make_plan(present)
+        return self.known[present]
+
+    def _make_plan(self, present: tuple[str, ...]) -> ObjectPlan:
+        """A key that is spelt as the path is comes before the path."""
+        roots = {fold(key): key for key in reversed(present)}
+        paths = [path for path in self.paths if fold(path.root) in roots and path.name not in present]
+        matches = match_layouts([*present, *(path.name for path in paths)], self.source)
+        best = max(matches, key=lambda match: (len(match.found), -len(match.renamed)))
+        plan = ObjectPlan(len(self.source.raw_columns))
+        for place, raw in enumerate(self.source.raw_columns):
+            if (found := best.found.get(raw)) is None:
+                continue
+            if found < len(present):
+                plan.flat.append((place, present[found]))
+                continue
+            path = paths[found - len(present)]
+            root = roots[fold(path.root)]
+            if path.array is None:
+                plan.nested.append((place, (root, *path.steps)))
+            else:
+                plan.own.append((place, path.steps))
+                plan.array = (root, *path.array)
+        return plan
+
+
+def list_paths(source: Source) -> list[Path]:
+    """The raw columns, under any layout, that may be paths."""
+    names = [*map(plain_name, source.raw_columns), *(name for layout in source.layouts for _, name in layout.names)]
+    return [path for name in dict.fromkeys(names) if (path := parse_path(name))]
+
+
+def follow(value: object, steps: Sequence[Step]) -> object:
+    """The value at the end of these steps; None where they lead nowhere."""
+    for step in steps:
+        if isinstance(value, dict):
+            value = value.get(step.key if isinstance(step, Entry) else str(step))
+        elif isinstance(value, list):
+            value = _take_element(value, step)
+        else:
+            return None
+    return value
+
+
+def _take_element(values: list, step: Step) -> object:
+    """One element of a list, by its place or its key."""
+    if isinstance(step, int):
+        return values[step] if step < len(values) else None
+    if isinstance(step, Entry):
+        return next((one for one in values if isinstance(one, dict) and find_entry_key(one) == step.key), None)
+    return None
+
+
+def find_entry_key(entry: Mapping[str, object]) -> object:
+    """The key of an element of a list of keys and values."""
+    return next((entry[name] for name in ENTRY_KEYS if name in entry), None)
+
+
+def list_elements(value: object) -> list:
+    """The elements of an array; an object, or a single value, where an array was expected is its only element."""
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
+
+
+def as_text(value: object) -> str | None:
+    """A JSON value as text. Of values by type it is the one that is set."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, dict) and value and value.keys() <= TYPED_VALUES:
+        return next((as_text(one) for one in value.values() if one is not None), None)
+    return None if value is None else json.dumps(value)
