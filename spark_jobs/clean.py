@@ -30,6 +30,7 @@ from spark_jobs.cleaning.accounts import (
     sum_accounts,
     with_accounts,
 )
+from spark_jobs.cleaning.changes import settle_changes
 from spark_jobs.cleaning.deduplication import settle
 from spark_jobs.cleaning.dominant import warn_of_dominant
 from spark_jobs.cleaning.drafting import Outcome
@@ -144,22 +145,25 @@ def carry_out(
     is_again: bool = False,
 ) -> None:
     """Cleans and publishes the days of a plan; with is_again though they are published under the same keys."""
-    log = plan.log
+    log, source = plan.log, shop.sources[plan.log]
     with lake.draft(plan.table) as events, lake.draft(quarantine(log)) as rejects:
         drafts = {"clean": events, "quarantined": rejects}
         outcome = judge_files(spark, plan, shop, settings, drafts, load_sizes(lake, plan))
         warn_of_dominant(spark, outcome, events)
-        outcome = settle(spark, lake, plan, shop, outcome, events)
+        if source.updates:
+            outcome = settle_changes(spark, lake, plan, source, outcome, events)
+        else:
+            outcome = settle(spark, lake, plan, shop, outcome, events)
         accounts = make_accounts(outcome.tallies, (*plan.deliveries, *plan.forgotten))
         for row in accounts:
             row["amount_sizes"] = plausible.to_text(outcome.sizes.get(row["delivery_id"]))
         report(log, outcome.tallies, accounts, as_of)
         intake = deliveries.find_intake(shop, log, settings.home)
         described = refusals.report_files(plan, intake, outcome.tallies, accounts)
-        stops = refusals.find_stops(outcome.tallies, shop.sources[log], described)
-        expected = count_expected(outcome.tallies, shop.sources[log].expected_reasons)
-        check_accounts(log, accounts, shop.sources[log].max_quarantined_share, as_of, stops, expected)
-        require_few(outcome.conflicts, sum_accounts(accounts)["lines_in"], shop.sources[log], as_of)
+        stops = refusals.find_stops(outcome.tallies, source, described)
+        expected = count_expected(outcome.tallies, source.expected_reasons)
+        check_accounts(log, accounts, source.max_quarantined_share, as_of, stops, expected)
+        require_few(outcome.conflicts, sum_accounts(accounts)["lines_in"], source, as_of)
         remember_customers(shop, settings, outcome.customer_ids)
         publish(lake, plan, drafts, outcome, accounts, is_again)
 

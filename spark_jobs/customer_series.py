@@ -19,6 +19,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs.cleaning import merges
+from spark_jobs.cleaning.mapping import any_of
 from spark_jobs.cleaning.undone import leave_out_undone
 from spark_jobs.contract import windows
 from spark_jobs.contract.errors import MissingInputError
@@ -58,7 +59,9 @@ def merge_deliveries(customer_day: DataFrame) -> DataFrame:
     sums = [F.sum(m.name).alias(m.name) for m in MEASURES]
     sets = [F.array_distinct(F.flatten(F.collect_list(s.name))).alias(s.name) for s in SETS]
     counts = [F.expr(m.sql).alias(m.name) for m in SET_COUNTS]
-    return customer_day.groupBy("customer_id", "event_day").agg(*sums, *sets).select("*", *counts)
+    days = customer_day.groupBy("customer_id", "event_day").agg(*sums, *sets)
+    # A day of which all events were taken back is no day any more.
+    return days.where(any_of([F.col(m.name) != 0 for m in MEASURES])).select("*", *counts)
 
 
 def count_new_categories(days: DataFrame) -> DataFrame:

@@ -8,8 +8,11 @@ from pyspark.sql import functions as F
 from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.judged_log import JudgedLog
 from spark_jobs.cleaning.repeats import count_conflicts
+from spark_jobs.cleaning.updates import order_key
+from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.frames import first_row
 
 
 def count_changed(judged: DataFrame, zone: str) -> int:
@@ -32,7 +35,11 @@ def check_repeats(
     console: PlainConsole, shop: Shop, judged: JudgedLog, totals: dict[str, int], findings: Findings
 ) -> None:
     """Whether duplicates say again what counts, and what is said again has not changed."""
-    source, conflicts = judged.source, count_conflicts(judged.records, judged.source)
+    source = judged.source
+    if source.updates:
+        check_changes(console, judged, totals)
+        return
+    conflicts = count_conflicts(judged.records, source)
     if conflicts.records:
         sentence = f"{source.log}: {conflicts.describe(source)}"
         if conflicts.records / totals["lines_in"] > (source.max_conflicting_share or 0):
@@ -43,4 +50,24 @@ def check_repeats(
     can_change = totals["duplicates"] and "event_id" not in source.columns
     if can_change and (changed := count_changed(judged.records, shop.time_zone)):
         findings.add(f"{source.log}: {changed:,} records came again in a later file with other content and count twice:"
-                     f" map the number that a record keeps to event_id under sources.{source.log}.columns")  # fmt: skip
+                     f" map the number that a record keeps to event_id under sources.{source.log}.columns"
+                     + (', or name the columns of the order\'s number in event_key, and say updates = "latest"'
+                        if "updates" in LOGS[source.log].settings else ""))  # fmt: skip
+
+
+def check_changes(console: PlainConsole, judged: JudgedLog, totals: dict[str, int]) -> None:
+    """Says how many records were replaced by later ones, and which of the newest snapshot's time are not in it."""
+    source = judged.source
+    console.print(f"{totals['duplicates']:,} records say what is known, or were changed by a later one (updates)")
+    if not source.snapshots:
+        return
+    newest = max((file for file in judged.files), key=lambda file: (file["delivery_day"], file["path"]))
+    keyed = judged.records.where("weight is not null").withColumn("order_key", order_key(source))
+    is_there = F.col("delivery_id") == newest["delivery_id"]
+    first_day = first_row(keyed.where(is_there).agg(F.min("event_day")))[0]
+    orders = keyed.groupBy("order_key").agg(
+        F.max(is_there).alias("is_there"),
+        F.count_if((F.col("verdict") == "clean") & (F.col("event_day") >= first_day)).alias("events"),
+    )
+    if missing := first_row(orders.where(~F.col("is_there")).agg(F.sum("events")))[0]:
+        console.print(f"{missing:,} events of earlier files are missing from {newest['path']}: they stay")

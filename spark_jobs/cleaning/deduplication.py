@@ -62,6 +62,19 @@ def drop_repeats(
 
     repeats: as repeats.find_repeats gives them of these files, with file_name.
     """
+    repeats = repeats.persist()
+    conflicts = count_conflicts(repeats, source)
+    kept, duplicates = drop_records(draft, paths, repeats)
+    repeats.unpersist()
+    return kept, duplicates, conflicts
+
+
+def drop_records(draft: Draft, paths: list[str], marked: DataFrame) -> tuple[list[str], dict[tuple[str, date], int]]:
+    """The draft's files without the records with is_again, and how many of them each delivery and delivery day had.
+
+    marked: PLACE, delivery_day, file_name, new_id and is_again; the records that it lacks stay as they are. Where it
+    has weights, records of weight 0 do not count.
+    """
     by_name = {path.rpartition("/")[2]: path for path in paths}
 
     def rewrite(changed: pa.Table) -> pa.Table:
@@ -70,15 +83,13 @@ def drop_repeats(
         other = rewrite_file(draft.folder, path, lambda rows: _change(rows, changes))
         return pa.table({"path": pa.array([path]), "other": pa.array([other], pa.string())})
 
-    repeats = repeats.persist()
-    counts = repeats.where("is_again").groupBy("delivery_id", "delivery_day").count().collect()
-    conflicts = count_conflicts(repeats, source)
-    changes = repeats.select("file_name", *PLACE, "new_id", "is_again").groupBy("file_name")
+    again = marked.where("is_again and weight > 0" if "weight" in marked.columns else "is_again")
+    counts = again.groupBy("delivery_id", "delivery_day").count().collect()
+    changes = marked.select("file_name", *PLACE, "new_id", "is_again").groupBy("file_name")
     others = {row["path"]: row["other"] for row in changes.applyInArrow(rewrite, "path string, other string").collect()}
-    repeats.unpersist()
     kept = [others.get(path, path) for path in paths]
     duplicates = {(row["delivery_id"], row["delivery_day"]): row["count"] for row in counts}
-    return [path for path in kept if path], duplicates, conflicts
+    return [path for path in kept if path], duplicates
 
 
 def _change(rows: pa.Table, changes: pa.Table) -> pa.Table:

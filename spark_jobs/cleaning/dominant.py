@@ -45,8 +45,9 @@ def warn_of_dominant(spark: SparkSession, outcome: Outcome, draft: Draft) -> Non
     """Says whose key has so many of the newest events that the id behind it may stand for nobody."""
     if not outcome.files["clean"]:
         return
-    newest = max(tally.delivery_day for tally in outcome.tallies if tally.verdict == "clean")
-    if found := find_dominant_key(draft.read(spark, outcome.files["clean"]), newest):
+    newest = max(tally.delivery_day for tally in outcome.tallies if tally.verdict in ("clean", "duplicate"))
+    events = draft.read(spark, outcome.files["clean"])
+    if found := find_dominant_key(events.where("weight > 0") if "weight" in events.columns else events, newest):
         key, share = found
         print(f"{draft.table.name}: warning: customer {key} has {share:.0%} of the newest events, far more than others:"
               " see in identity.customers whose id it is; if it is nobody's, name it under no_customer")  # fmt: skip

@@ -64,6 +64,10 @@ class _Drafter:
         if verdict == "clean":
             self.customer_ids.append(pc.unique(rows["raw_customer_id"]))
 
+    def write_states(self, rows: pa.RecordBatch) -> None:
+        """Rejected rows that say that an order does not count any more, see updates.py."""
+        self.writers["clean"].write(rows.select(list(self.drafts["clean"].table.column_names)))
+
     def add_sizes(self, sizes: Mapping[str, Sizes]) -> None:
         for delivery_id, counts in sizes.items():
             self.sizes[delivery_id].update(counts)
@@ -99,7 +103,7 @@ def write_drafts(judged: DataFrame, drafts: dict[str, Draft], hasher: Hasher) ->
 
 def _make_writer(drafts: dict[str, Draft], hasher: Hasher) -> Reader:
     """The function for mapInArrow: judged records in, what became of them out."""
-    has_amounts = "amount" in drafts["clean"].table.column_names
+    has_amounts, has_weights = (name in drafts["clean"].table.column_names for name in ("amount", "weight"))
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         drafter, hash_record = _Drafter(drafts), hasher.for_purpose("record")
@@ -110,6 +114,8 @@ def _make_writer(drafts: dict[str, Draft], hasher: Hasher) -> Reader:
             for verdict in drafts:
                 rows = records.filter(pc.equal(records["verdict"], verdict))
                 drafter.write(verdict, _with_hashes(rows, hash_record) if verdict == "quarantined" else rows)
+            if has_weights:
+                drafter.write_states(records.filter(pc.equal(records["weight"], 0)))
         yield pa.RecordBatch.from_pylist([drafter.report()], REPORT)
 
     return write

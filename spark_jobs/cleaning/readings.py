@@ -26,6 +26,7 @@ from spark_jobs.cleaning.records import (
     read_records,
 )
 from spark_jobs.cleaning.repeats import find_identities, find_repeats, mark_repeats
+from spark_jobs.cleaning.updates import mark_newest
 from spark_jobs.contract.errors import AuditError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
@@ -95,6 +96,8 @@ def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: 
     if "amount" in plan.table.column_names and (limits := find_limits(plan, shop, plausible.collect_sizes(judged))):
         judged.unpersist()
         judged = judge_records(found, plan, shop, replace(facts, limits=limits)).persist()
+    if intake.source.updates:
+        return mark_newest(judged, plan.deliveries, intake.source)
     events = judged.where("verdict = 'clean'")
     return mark_repeats(judged, find_repeats(events, None, find_identities(events, None), intake.source))
 

@@ -18,6 +18,7 @@ from spark_jobs.cleaning.numbers import EITHER_POINT
 from spark_jobs.cleaning.plan import CleaningPlan, Delivery
 from spark_jobs.cleaning.plausible import IMPLAUSIBLE
 from spark_jobs.cleaning.repeats import mark_of
+from spark_jobs.cleaning.updates import identify_states
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import DeliveryDay, Source
 from spark_jobs.contract.tables import EVENTS
@@ -111,9 +112,10 @@ def judge_records(
     good_or_not = judge_of(log).finish_events(judged.withColumn("is_good", is_good))
     verdict = F.when(F.col("is_elsewhere"), F.lit("elsewhere")).when(~F.col("is_good"), F.lit("quarantined"))
     own_id = F.concat(F.lit(mark_of(shop.sources[log])), "record_hash")
-    return good_or_not.withColumns(
-        {"verdict": verdict.otherwise(F.lit("clean")), "event_id": F.coalesce("event_id", own_id)}
-    ).select(
+    found = good_or_not.withColumn("verdict", verdict.otherwise(F.lit("clean")))
+    if shop.sources[log].updates:
+        found = identify_states(found, shop.sources[log], is_usable=~is_of_broken_file)
+    return found.withColumn("event_id", F.coalesce("event_id", own_id)).select(
         *EVENTS[log].column_names, "path", "reasons", "verdict", "record_hash", "raw_customer_id",
         F.when(F.col("verdict") == "quarantined", mapping.content(shop.sources[log])).alias("content"),
     )  # fmt: skip

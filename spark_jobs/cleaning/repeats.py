@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.errors import AuditError
+from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.raw.hashing import HASH_HEX_DIGITS
@@ -104,16 +105,21 @@ class Conflicts:
         named = repr(column) if column else "event_id"
         says = f"{self.records:,} records have the event_id of another one, but other {', '.join(self.columns)}"
         if 2 * self.in_their_file > self.records:
-            return (f"{says}, {self.in_their_file:,} of them within one file, and only the first of each counts:"
+            counting = "last" if source.updates else "first"
+            return (f"{says}, {self.in_their_file:,} of them within one file, and only the {counting} of each counts:"
                     f" {named} does not number single records, as an order's number does not number its lines. Leave"
                     f' event_id out of sources.{source.log}.columns and set event_key = ["{column}"] under'
                     f" sources.{source.log}, or map the number of a line to event_id")  # fmt: skip
         if self.columns[0] in ("customer_id", "event_at"):
             return (f"{says}, and only the first of each counts: {named} is used again for other events. Leave event_id"
                     f" out of sources.{source.log}.columns, or deliver an id that is never used again")  # fmt: skip
-        return (f"{says}: they have changed since they were first delivered, and what came first counts. Deliver each"
-                " change as a record with an id of its own, like a return; or accept that changes are lost, by"
-                f" sources.{source.log}.max_conflicting_share")  # fmt: skip
+        changed = f"{says}: they have changed since they were first delivered, and what came first counts."
+        if "updates" in LOGS[source.log].settings:
+            changed += f' Say updates = "latest" under sources.{source.log}, so that the newest counts; or deliver'
+        else:
+            changed += " Deliver"
+        return (f"{changed} each change as a record with an id of its own, like a return; or accept that changes are"
+                f" lost, by sources.{source.log}.max_conflicting_share")  # fmt: skip
 
 
 NO_CONFLICTS = Conflicts()

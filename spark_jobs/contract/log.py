@@ -145,6 +145,7 @@ class Log:
                     rejects the records that no log takes
     inputs          the canonical columns beside SHARED_INPUTS
     columns         those of the table of its clean events beside what every event has
+    key_columns     those that tell rows apart which share an id and a day
     kinds           of its events; an unmapped kind is the first
     sets            what does not add up: values per day, of which deliveries of a day are united
     set_counts      what customer_series counts from the united sets
@@ -161,6 +162,7 @@ class Log:
     inputs: tuple[Input, ...]
     columns: tuple[Column, ...]
     counted_by: tuple[str, ...]
+    key_columns: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     alternatives: Alternatives | None = None
     settings: tuple[str, ...] = ()

@@ -64,6 +64,11 @@ REASONS: dict[str, Reason] = {
         "an id or a name that no database can hold: with a NUL character, or longer than 4,096 bytes",
         "mend the export, or map the right column",
     ),
+    "event_id_missing": Reason(
+        "no id by which a later record could change it, which updates need",
+        "map a column that every record has to event_id, or name such ones in event_key",
+        "event_id",
+    ),
     "event_at_missing": Reason("no time", "map the right column to event_at", "event_at"),
     "event_at_invalid": Reason(
         "a time that cannot be read, or is not of 1990 to 2099",

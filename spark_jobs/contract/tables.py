@@ -38,7 +38,7 @@ def _events(log: Log) -> Table:
             _RECORD,
             _DELIVERY_DAY,
         ),
-        key=("event_id", "event_day"),
+        key=("event_id", "event_day", *log.key_columns),
         partition="delivery_day",
         code=_CLEANING,
     )

@@ -38,6 +38,11 @@ def write_rows(folder: Path, table: Table, partition: str, rows: pa.Table) -> No
 
 def write_frame(folder: Path, table: Table, frame: DataFrame) -> None:
     """Writes the rows of a frame, its tasks side by side."""
+    finish(folder, write_files(folder, table, frame))
+
+
+def write_files(folder: Path, table: Table, frame: DataFrame) -> list[str]:
+    """The same into a folder that others write as well; the paths below it."""
     column = table.partition
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -45,7 +50,7 @@ def write_frame(folder: Path, table: Table, frame: DataFrame) -> None:
 
     # Few files for a partition: small ones are put together, large ones split, as their sizes turn out.
     rows = frame.select(*table.column_names).hint("rebalance", column).sortWithinPartitions(column)
-    finish(folder, [row["path"] for row in rows.mapInArrow(write, "path string").collect()])
+    return [row["path"] for row in rows.mapInArrow(write, "path string").collect()]
 
 
 def take_over(folder: Path, draft: Path, files: Iterable[str]) -> None:

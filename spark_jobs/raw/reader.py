@@ -30,6 +30,7 @@ from spark_jobs.raw.hashing import Hasher, hash_customers, remember_hashes
 from spark_jobs.raw.text import FileRefusedError
 
 SEPARATOR, NOTHING = "\x1f", "\x00"  # between the values of a record, and where it has none
+ORDER_HASH = pa.field("order_hash", pa.string())  # the last column, where orders have to be known again
 #: delivery_id, the record's number in its file, what makes it unreadable (null: nothing), the keyed hash of the
 #: customer id (null: none given) and the keyed hash of the record (null: not needed so far); then the raw values, see
 #: raw_column.
@@ -87,7 +88,8 @@ def raw_column(source: Source, column: str) -> str:
 def record_schema(source: Source) -> pa.Schema:
     """What the reader gives: raw values without spaces around, null where nothing is left."""
     names = [raw_column(source, column) for column in source.raw_columns]
-    return pa.schema([*RECORD_SCHEMA, *((name, pa.string()) for name in names)])
+    last = [ORDER_HASH] if source.hashes_orders else []
+    return pa.schema([*RECORD_SCHEMA, *((name, pa.string()) for name in names), *last])
 
 
 def record_ddl(source: Source) -> str:
@@ -120,6 +122,7 @@ def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hash
     """All records of one file, in batches."""
     schema, number = record_schema(source), 1
     known_hashes, hash_record = remember_hashes(hasher), hasher.for_purpose("record")
+    hash_order = hasher.for_purpose("order")
     for block in _read_blocks(source, folder, path):
         size = len(block.fault)
         raw_values = [_trim(column) for column in block.columns]
@@ -130,6 +133,7 @@ def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hash
             hash_customers(_values_of(block.columns, source, "customer_id"), known_hashes),
             _hash_records(block, _values_of(raw_values, source, "event_id").is_null(), hash_record),
             *raw_values,
+            *([_hash_orders(block, raw_values, source, hash_order)] if source.hashes_orders else []),
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
         number += size
@@ -149,6 +153,17 @@ def _hash_records(block: Block, has_no_id: pa.Array, hash_record: Callable[[byte
     is_needed = pc.or_(block.fault.is_valid(), has_no_id)
     hashes = pa.array(map(hash_record, _contents(block.filter(is_needed)).to_pylist()), pa.string())
     return pc.replace_with_mask(pa.nulls(len(is_needed), pa.string()), is_needed, hashes)
+
+
+def _hash_orders(
+    block: Block, raw_values: list[pa.Array], source: Source, hash_order: Callable[[str], str]
+) -> pa.Array:
+    """The hash of each record's order; null where it names none."""
+    keys = zip(*(raw_values[source.raw_columns.index(name)].to_pylist() for name in source.event_key), strict=True)
+    faults = block.fault.to_pylist()
+    hashes = (hash_order(join_values(key)) if any(key) and fault is None else None
+              for key, fault in zip(keys, faults, strict=True))  # fmt: skip
+    return pa.array(hashes, pa.string())
 
 
 def _contents(block: Block) -> pa.Array:

@@ -21,7 +21,7 @@ MOST_QUANTITY, MOST_AMOUNT = Decimal(10) ** 9, Decimal(10) ** 12
 
 
 def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
-    """Adds quantity, price (as given), unit_price and amount (shop's currency), currency and kind.
+    """Adds quantity, price (as given), unit_price and amount (shop's currency), currency, kind and weight.
 
     A return's quantity and price are taken as absolute, whichever of the two has the sign; a sale's keep theirs, and
     find_faults judges them.
@@ -31,7 +31,7 @@ def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
     is_return = F.col("kind") == "return"
     unsigned = {name: F.when(is_return, F.abs(name)).otherwise(F.col(name)) for name in ("quantity", "price")}
     return parsed.withColumns(unsigned).withColumns({"unit_price": _unit_price(shop, source)}).withColumns(
-        {"amount": _amount(shop, source)}
+        {"amount": _amount(shop, source), "weight": F.lit(1)}
     )  # fmt: skip
 
 

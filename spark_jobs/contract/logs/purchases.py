@@ -23,6 +23,7 @@ from spark_jobs.contract.table import Column
 
 NAME = "purchases"
 SALE, RETURN = "kind = 'sale'", "kind = 'return'"
+SOLD = f"{SALE} and weight > 0"  # a set keeps what is taken back later
 
 
 def say_returns(column: str) -> str:
@@ -69,21 +70,23 @@ REJECTIONS = {
 }
 
 MEASURES = (
-    Measure("sale_count", NAME, f"count_if({SALE})", "bigint", "lines", "purchase lines", is_in_days=True),
-    Measure("item_quantity", NAME, f"coalesce(sum(quantity) filter (where {SALE}), 0)", "decimal(18,3)",
+    Measure("sale_count", NAME, f"coalesce(sum(weight) filter (where {SALE}), 0)", "bigint", "lines", "purchase lines",
+            is_in_days=True),
+    Measure("item_quantity", NAME, f"coalesce(sum(weight * quantity) filter (where {SALE}), 0)", "decimal(18,3)",
             "items", "items bought", is_size=True),
-    Measure("spend", NAME, f"coalesce(sum(amount) filter (where {SALE}), 0)", "decimal(18,2)",
+    Measure("spend", NAME, f"coalesce(sum(weight * amount) filter (where {SALE}), 0)", "decimal(18,2)",
             "shop currency", "money spent, before refunds", is_size=True),
-    Measure("return_count", NAME, f"count_if({RETURN})", "bigint", "lines", "returned lines", is_bad_news=True),
-    Measure("refund", NAME, f"coalesce(sum(amount) filter (where {RETURN}), 0)", "decimal(18,2)",
+    Measure("return_count", NAME, f"coalesce(sum(weight) filter (where {RETURN}), 0)", "bigint", "lines",
+            "returned lines", is_bad_news=True),
+    Measure("refund", NAME, f"coalesce(sum(weight * amount) filter (where {RETURN}), 0)", "decimal(18,2)",
             "shop currency", "money given back for returns"),
 )  # fmt: skip
 
-CATEGORY_SET = Measure("categories", NAME, f"collect_set(category) filter (where {SALE})", "array<string>", "names",
+CATEGORY_SET = Measure("categories", NAME, f"collect_set(category) filter (where {SOLD})", "array<string>", "names",
                        "categories bought", ("purchases.category",))  # fmt: skip
 SETS = (
     CATEGORY_SET,
-    Measure("bought_products", NAME, f"collect_set(xxhash64(product_id)) filter (where {SALE})",
+    Measure("bought_products", NAME, f"collect_set(xxhash64(product_id)) filter (where {SOLD})",
             "array<bigint>", "hashes", "products bought", ("purchases.product_id",)),
 )  # fmt: skip
 
@@ -131,7 +134,7 @@ LOG = Log(
         ("unit_price", "amount"), "unit_price or amount, the price of the whole line, and not both", 1
     ),
     kinds=("sale", "return"),
-    settings=("returns", "plausible_amount", "status"),
+    settings=("returns", "plausible_amount", "status", "updates", "snapshots"),
     columns=(
         CATEGORY_COLUMN,
         Column("quantity", "decimal(18,3)", "how many, always positive", "items"),
@@ -140,7 +143,10 @@ LOG = Log(
                "it, else quantity times price; at the rate of the day, rounded half up", "shop currency"),
         Column("currency", "string", "the currency it was paid in, ISO 4217"),
         Column("kind", "string", "sale or return"),
+        Column("weight", "int", "how often it counts: 1, or -1 where the delivery day takes an event of an earlier one "
+               "back; only with updates", default=1),
     ),
+    key_columns=("weight",),
     rejections=REJECTIONS,
     measures=MEASURES,
     sets=SETS,

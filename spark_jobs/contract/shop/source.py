@@ -129,6 +129,8 @@ class Source:
     records           JSON: the path to the array of records within an object, like `orders[]`; None: no such object
     layouts           other layouts of files; a file has the first whose columns it all has, the source's own before
     max_refused_share of the records of a delivery day, more in files that are refused stop the run; 1: never
+    updates           purchases: latest: an event changes with later records of its id; None: its first one counts
+    snapshots         whether every file has all events of its time, so that missing ones are worth a word
     status            purchases: which orders count, see orders.py
     """
 
@@ -158,6 +160,8 @@ class Source:
     records: str | None = None
     layouts: tuple[Layout, ...] = ()
     max_refused_share: float = 0.2
+    updates: str | None = None
+    snapshots: bool = False
     status: Status | None = None
 
     def folder(self, home: Path) -> str:
@@ -184,6 +188,11 @@ class Source:
         """The raw columns in which the lines of an order agree; none where the shop does not say."""
         event_id = self.columns.get("event_id")
         return self.event_key or ((event_id.column,) if event_id and event_id.column else ())
+
+    @property
+    def hashes_orders(self) -> bool:
+        """Whether the lines of an order have to be known again, and have no ids of their own."""
+        return self.updates is not None and "event_id" not in self.columns
 
     @property
     def order_level_columns(self) -> tuple[str, ...]:

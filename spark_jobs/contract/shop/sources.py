@@ -76,12 +76,21 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         limits=_read_limits(section.section("limits")),
         numbers=read_numbers(section),
         plausible_amount=_read_plausible_amount(section) if "plausible_amount" in own else None,
+        updates=section.choice("updates", ("latest",), None) if "updates" in own and "updates" in section.raw else None,
+        snapshots=bool("snapshots" in own and section.take("snapshots", "true or false", _is_bool, False)),
         status=read_status(section) if "status" in own else None,
         rating_range=_read_rating_range(section) if "rating_range" in own else Source.rating_range,
         **read_shape(section),
     )
     if source.carry_down and not source.order_columns:
         section.fault("carry_down", "event_key, the columns that say which lines are of one order, beside it")
+    if source.snapshots and not source.updates:
+        section.fault("snapshots", 'updates = "latest" beside it')
+    if source.updates and not source.order_columns:
+        section.fault("updates", "event_id, a number that each event keeps, under columns; or event_key, the columns of"
+                      " the order's number")  # fmt: skip
+    if source.updates and source.delivery_day is None:
+        section.fault("updates", "delivery_day beside it: the day in a file's path says which state is the newest")
     layouts = tuple(_read_layout(one, source) for one in section.sections("layouts"))
     section.done()
     check_arrays(section, source, layouts)
@@ -120,6 +129,10 @@ def _read_delivery_day(section: Section) -> DeliveryDay | None:
     zone = read_zone(inner)
     inner.done()
     return DeliveryDay(pattern or "", zone, lag_days)
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool)
 
 
 def _is_lag(value: object) -> bool:

@@ -1,0 +1,143 @@
+"""How do orders change after they were first delivered, where a source says `updates = "latest"`? Pure, no I/O.
+
+A delivery day has one state of each order: what its newest record says. Where the source maps event_id, each event is
+an order of its own. Where it names an order by event_key, its state are all its lines in the newest file that has it,
+so a line that is not there any more has gone.
+
+What has changed since the day before stands in the day's own partition: an event that no longer counts is taken back
+by a row of weight -1, and what counts now is a row of weight 1. So every day keeps what was known at its end, and sums
+over the weights up to a day are those of the newest states by then. A rejected record is a state in which nothing
+counts; a draft has it as a row of weight 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from spark_jobs.cleaning.day_files import Delivery
+from spark_jobs.cleaning.repeats import PLACE, list_content
+from spark_jobs.contract.arrivals import find_delivery_day
+from spark_jobs.contract.shop.source import Source
+from spark_jobs.raw.reader import FIXED
+
+#: Between the hash of an order and that of its line, in an event_id that is made of both.
+LINE = "-"
+BEFORE = date(1900, 1, 1)  # stands for all delivery days before those that are cleaned
+NARROW = ("order_key", "new_id", "fingerprint", "delivery_day", "event_day", "weight", *PLACE)
+
+
+def rank_files(deliveries: Iterable[Delivery], source: Source) -> list[tuple[str, int]]:
+    """(delivery_id, rank): which file of a delivery day is newer: by the day in its path; mended records after all."""
+
+    def age(delivery: Delivery) -> tuple:
+        is_mended = delivery["path"].startswith(FIXED)
+        named = None if is_mended or not source.delivery_day else find_delivery_day(
+            delivery["path"], source.delivery_day)  # fmt: skip
+        return is_mended, named or delivery["delivery_day"], delivery["path"], delivery["delivery_id"]
+
+    return [(delivery["delivery_id"], rank) for rank, delivery in enumerate(sorted(deliveries, key=age))]
+
+
+def identify_states(judged: DataFrame, source: Source, is_usable: Column) -> DataFrame:
+    """The judged records with the ids and weights of states: 1 where they are clean, 0 where they are rejected, null
+    where they say nothing of an order: unreadable, without its id, not usable, or of another log."""
+    if "event_id" not in source.columns:
+        judged = judged.withColumn("event_id", F.concat("order_hash", F.lit(LINE), "record_hash"))
+    is_rejected = (F.col("verdict") == "quarantined") & F.col("event_id").isNotNull() & F.col("fault").isNull()
+    weight = F.when(F.col("verdict") == "clean", F.lit(1)).when(is_rejected & is_usable, F.lit(0))
+    return judged.withColumn("weight", weight)
+
+
+def order_key(source: Source) -> Column:
+    """What the records of one order have in common."""
+    event_id = F.col("event_id")
+    return event_id if "event_id" in source.columns else F.substring_index(event_id, LINE, 1)
+
+
+def fingerprint(log: str) -> Column:
+    """A hash of what happened; null columns count by their place."""
+    content = [*list_content(log), "event_day"]
+    return F.xxhash64(*(F.col(name).isNull() for name in content), *content).alias("fingerprint")
+
+
+def find_states(records: DataFrame, source: Source) -> DataFrame:
+    """The records with order_key, new_id, fingerprint and is_state, whether it is of its order's state of its day.
+
+    records: of weight 1 or 0, with their content, place, delivery_day and file_rank. new_id tells equal lines of an
+    order apart by their occurrence in their file.
+    """
+    known = records.withColumns({"order_key": order_key(source), "fingerprint": fingerprint(source.log)})
+    of_day = Window.partitionBy("order_key", "delivery_day")
+    if "event_id" in source.columns:
+        is_newest = F.row_number().over(of_day.orderBy(F.desc("file_rank"), F.desc("record_number"))) == 1
+        return known.withColumns({"new_id": F.col("event_id"), "is_state": is_newest})
+    equals = Window.partitionBy("order_key", "delivery_id", "event_id", "weight").orderBy("record_number")
+    occurrence = F.row_number().over(equals)
+    new_id = F.when(occurrence == 1, F.col("event_id")).otherwise(F.concat_ws("#", "event_id", occurrence))
+    named = known.withColumns({"new_id": new_id, "newest": F.max("file_rank").over(of_day)})
+    is_one = F.col("new_id") == F.col("event_id") if source.exact_duplicates == "drop" else F.lit(True)
+    return named.withColumn("is_state", is_one & (F.col("file_rank") == F.col("newest")))
+
+
+def find_standing(known: DataFrame, source: Source) -> DataFrame:
+    """The events that count after the days before: NARROW. known: the clean events of these days."""
+    last = F.max(F.struct("delivery_day", "weight", fingerprint(source.log), "event_day", *PLACE)).alias("last")
+    newest = known.groupBy("event_id").agg(last).where("last.weight = 1")
+    keyed = newest.withColumns({"order_key": order_key(source), "new_id": F.col("event_id")})
+    return keyed.select(*(f"last.{name}" if name not in ("order_key", "new_id") else name for name in NARROW))
+
+
+def trace(states: DataFrame, standing: DataFrame | None) -> DataFrame:
+    """The states in their order, and those standing before: NARROW, is_standing, and
+    is_added     whether it counts from its delivery day on, and did not the day before
+    origin       the place of the record by which it came to count
+    taken_back   the delivery day from which on it counts no longer; null: it still does
+
+    states: those of find_states that are states. standing: as find_standing gives it.
+    """
+    rows = states.select(*NARROW, F.lit(False).alias("is_standing"))
+    if standing is not None:
+        before = standing.withColumn("delivery_day", F.lit(BEFORE)).withColumn("is_standing", F.lit(True))
+        rows = rows.unionByName(before)
+    order = Window.partitionBy("order_key").orderBy("delivery_day")
+    numbered = rows.withColumn("turn", F.dense_rank().over(order))
+    by_turn, one = Window.partitionBy("order_key").orderBy("turn"), Window.partitionBy(
+        "order_key", "new_id", "fingerprint", "weight").orderBy("turn")  # fmt: skip
+    placed = numbered.withColumns({
+        "next_day": F.min("delivery_day").over(by_turn.rangeBetween(1, 1)),
+        "turn_before": F.lag("turn").over(one), "turn_after": F.lead("turn").over(one),
+    })  # fmt: skip
+    counts = F.col("weight") == 1
+    is_new = counts & F.coalesce(F.col("turn_before") < F.col("turn") - 1, F.lit(True))
+    is_last = counts & F.coalesce(F.col("turn_after") > F.col("turn") + 1, F.lit(True))
+    added = placed.withColumn("is_added", is_new & ~F.col("is_standing"))
+    came = F.when(F.col("is_added") | F.col("is_standing"), F.struct(*PLACE))
+    return added.withColumns({
+        "origin": F.last(came, True).over(one.rowsBetween(Window.unboundedPreceding, Window.currentRow)),
+        "taken_back": F.when(is_last, F.col("next_day")), "is_last": is_last,
+    })  # fmt: skip
+
+
+def mark_newest(judged: DataFrame, deliveries: Iterable[Delivery], source: Source) -> DataFrame:
+    """All judged records, with the verdict duplicate those that do not count after the last delivery day."""
+    ranks = judged.sparkSession.createDataFrame(rank_files(deliveries, source), "delivery_id string, file_rank int")
+    states = find_states(judged.where("weight is not null").join(F.broadcast(ranks), "delivery_id"), source)
+    standing = trace(states.where("is_state"), None).where("is_last and taken_back is null")
+    marks = standing.select("origin.*", F.lit(True).alias("is_newest"))
+    verdict = F.when((F.col("verdict") == "clean") & F.col("is_newest").isNull(), F.lit("duplicate"))
+    marked = judged.join(marks, list(PLACE), how="left")
+    return marked.withColumn("verdict", verdict.otherwise(F.col("verdict"))).drop("is_newest")
+
+
+def find_missing(traced: DataFrame, newest: date) -> DataFrame:
+    """The events that count and that the snapshot of the delivery day `newest` no longer has, though it has others of
+    their time. traced: as trace gives it."""
+    is_there = F.col("delivery_day") == F.lit(newest)
+    held = traced.withColumn("newest_day", F.max("delivery_day").over(Window.partitionBy("order_key")))
+    first = traced.where(is_there).agg(F.min("event_day").alias("first_day"))
+    stands = F.col("is_last") & F.col("taken_back").isNull() & (F.col("newest_day") < F.lit(newest))
+    return held.where(stands).crossJoin(F.broadcast(first)).where("event_day >= first_day")

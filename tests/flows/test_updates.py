@@ -1,0 +1,159 @@
+"""Orders that change after they were first delivered: what is known at each day's end are the newest states by then.
+
+One run cleans many random histories; plain Python says what counts.
+"""
+
+import random
+from collections import Counter
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from spark_jobs import customer_day, customer_series
+from spark_jobs.contract.tables import PURCHASES, TRAINING_SERIES
+from spark_jobs.raw.hashing import make_hasher
+from tests.spark_jobs.shops import SmallShop
+
+SHOP = """
+name = "{name}"
+time_zone = "Europe/Berlin"
+currency = "EUR"
+[churn]
+horizons_days = [2, 4]
+eligible_within_days = 30
+[sources.purchases]
+location = "raw"
+files = "*.csv"
+format = "csv"
+delivery_day = '(\\d{{4}}-\\d{{2}}-\\d{{2}})'
+updates = "latest"
+max_quarantined_share = 1
+max_conflicting_share = 1
+{keys}
+[sources.purchases.columns]
+customer_id = "customer"
+event_at = "at"
+product_id = "product"
+amount = "total"
+{columns}
+[sources.purchases.status]
+column = "state"
+counted = ["paid"]
+pending = ["open"]
+cancelled = ["void"]
+returned = ["refunded"]
+"""
+HEADER = "line,number,customer,at,product,total,state"
+FIRST, DAYS = date(2026, 3, 1), 7
+BY_ID = {"keys": "snapshots = true", "columns": 'event_id = "line"'}
+BY_ORDER = {"keys": 'event_key = ["number"]', "columns": ""}
+
+
+def day(n):
+    return FIRST + timedelta(days=n)
+
+
+def draw_line(rng, key, n):
+    """A record of an event by the day n: (line, number, customer, at, product, total, state)."""
+    number, at = key.partition(".")[0], day(rng.randrange(n + 1))
+    total = rng.choice(["1.00", "2.50", "7.25", "none"])
+    return (key, number, rng.choice("abc"), f"{at} 10:00:00", rng.choice("pq"), total,
+            rng.choice(["paid", "PAID", "paid", "open", "void", "refunded", "odd"]))  # fmt: skip
+
+
+def draw_history(seed, orders=60):
+    """Day -> its files, name -> records: snapshots of all orders on some days, only those that changed on others; an
+    order may lose and gain lines, and be twice in a file or in two files of a day."""
+    rng, files, current = random.Random(seed), {}, {}
+    for n in range(DAYS):
+        changed = [f"{o}" for o in range(orders) if rng.random() < (0.3 if n else 0.7)]
+        for order in changed:
+            lines = [f"{order}.{line}" for line in range(rng.randint(1, 3))]
+            current[order] = [draw_line(rng, line, n) for line in lines]
+        is_snapshot = rng.random() < 0.4
+        records = [record for order in (current if is_snapshot else changed) for record in current[order]]
+        files[n] = {f"{day(n)}_b.csv": records}
+        if rng.random() < 0.5:  # an earlier state of some of them, in a file of the same day
+            again = rng.sample(sorted(current), min(5, len(current)))
+            files[n][f"{day(n)}_a.csv"] = [draw_line(rng, f"{order}.0", n) for order in again]
+    return files
+
+
+def find_truth(files, by):
+    """Day -> what counts at its end: how often each (customer, event day, product, kind, money) occurs."""
+    state, truth = {}, {}
+    for n, of_day in files.items():
+        newest = {}
+        for name in sorted(of_day):
+            groups = {}
+            for record in of_day[name]:
+                key = record[0] if by is BY_ID else record[1]
+                groups.setdefault(key, []).append(record)
+            newest |= {key: [lines[-1]] if by is BY_ID else lines for key, lines in groups.items()}
+        state |= newest
+        truth[n] = Counter()
+        for lines in state.values():
+            for _, _, customer, at, product, total, word in lines:
+                if word.lower() in ("paid", "refunded") and total != "none":
+                    kind = "return" if word == "refunded" else "sale"
+                    truth[n][customer, at[:10], product, kind, Decimal(total)] += 1
+    return {n: +counts for n, counts in truth.items()}
+
+
+def find_known(shop, n):
+    """The same from the clean events that were delivered up to the day."""
+    found, keys = Counter(), find_keys(shop)
+    for row in shop.lake.arrow(PURCHASES).to_pylist():
+        if row["delivery_day"] <= day(n):
+            event = (keys[row["customer_id"]], str(row["event_day"]), row["product_id"], row["kind"], row["amount"])
+            found[event] += row["weight"]
+    assert min(found.values(), default=0) >= 0
+    return +found
+
+
+def find_keys(shop):
+    """Customer key -> id."""
+    return {make_hasher(shop.settings, shop.shop).customer_key(name): name for name in "abc"}
+
+
+def sum_days(known):
+    """(customer, event day) -> sales, spend, returns, refund: of the events that are known."""
+    sums = {}
+    for (customer, at, _, kind, money), count in known.items():
+        one = sums.setdefault((customer, at), [0, 0, 0, 0])
+        place = 0 if kind == "sale" else 2
+        one[place] += count
+        one[place + 1] += count * money
+    return sums
+
+
+def deliver(shop, files):
+    for of_day in files.values():
+        for name, records in of_day.items():
+            shop.put(name, HEADER, *(",".join(record) for record in records))
+
+
+@pytest.mark.parametrize("by", [BY_ID, BY_ORDER], ids=["by_id", "by_order"])
+def test_what_is_known_at_each_day_are_the_newest_states_by_then(spark, tmp_path, warehouse_url, by):
+    files = draw_history(1)
+    truth = find_truth(files, by)
+    at_once = SmallShop(spark, tmp_path / "once", warehouse_url, SHOP.format(name="updates_once", **by))
+    deliver(at_once, files)
+    at_once.clean(day(DAYS))
+    for n in range(DAYS):
+        assert find_known(at_once, n) == truth[n], n
+    nightly = SmallShop(spark, tmp_path / "nightly", warehouse_url, SHOP.format(name="updates_once", **by))
+    deliver(nightly, files)
+    for n in (1, 4, 2, DAYS):
+        nightly.clean(day(n))
+    assert nightly.rows(PURCHASES) == at_once.rows(PURCHASES)
+    assert nightly.accounts() == at_once.accounts()
+    customer_day.run(nightly.open_spark, nightly.lake, nightly.shop, day(DAYS))
+    for n in (3, DAYS - 1):
+        customer_series.run(nightly.open_spark, nightly.lake, nightly.shop, day(n), TRAINING_SERIES)
+        keys, found = find_keys(nightly), {}
+        for row in nightly.rows(TRAINING_SERIES, str(day(n))):
+            sums = zip(*(row[name] for name in ("sale_count", "spend", "return_count", "refund")), strict=True)
+            found |= {(keys[row["customer_id"]], str(at)): [*one] for at, one in zip(row["days"], sums, strict=True)}
+        assert found == {key: [*map(float, one)] for key, one in sum_days(truth[n]).items()}
