@@ -13,7 +13,7 @@ from spark_jobs.checking.findings import SHARE_TO_MEND, Findings
 from spark_jobs.checking.judged_log import JudgedLog, raw_value
 from spark_jobs.checking.times import sample_times, suggest_time_format
 from spark_jobs.checking.values import find_remedy, is_worth_a_word
-from spark_jobs.cleaning.accounts import count_expected, count_reasons, find_rejected_days
+from spark_jobs.cleaning.accounts import NO_RECORD, count_expected, count_reasons, find_rejected_days
 from spark_jobs.cleaning.judging import COMMA
 from spark_jobs.contract.rejections import REASONS, explain
 from spark_jobs.contract.shop.model import Shop
@@ -24,7 +24,7 @@ from spark_jobs.runtime.console import PlainConsole
 EXAMPLES = 3
 SHARE_OF_DAYS = 0.05  # on which a night would stop: more are no single bad days
 #: Reasons that are the shop's daily life, not a mistake in its file.
-EXPECTED = {"customer_id_missing", "quantity_zero", "bot_rate", "line_empty", "review_empty"}
+EXPECTED = {"customer_id_missing", "quantity_zero", "bot_rate", "review_empty", *NO_RECORD}
 SAID_ELSEWHERE = {*FILE_REASONS, COMMA}  # file by file, or by the reason beside it
 
 

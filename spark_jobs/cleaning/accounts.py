@@ -22,7 +22,7 @@ from spark_jobs.contract.ledger_tables import ACCOUNTS
 
 #: What a record can become; the columns of ACCOUNTS that add up to lines_in.
 PARTS = ("clean", "quarantined", "duplicates", "elsewhere")
-EMPTY_LINE = "line_empty"  # a reason, but nothing is lost with such a line
+NO_RECORD = {"line_empty", "line_skipped"}  # reasons, but nothing is lost with such a line
 CODE_SEPARATOR = " "  # no reason code has one
 
 
@@ -140,7 +140,7 @@ def count_expected(tallies: Iterable[Tally], expected: Collection[str]) -> int:
 
 
 def _is_expected(tally: Tally, expected: Collection[str]) -> bool:
-    return tally.verdict == "quarantined" and not {EMPTY_LINE, *expected}.isdisjoint(tally.reasons)
+    return tally.verdict == "quarantined" and not {*NO_RECORD, *expected}.isdisjoint(tally.reasons)
 
 
 def find_rejected_days(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from spark_jobs.cleaning.accounts import NO_RECORD
 from spark_jobs.cleaning.deliveries import list_files
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.rejections import explain
@@ -23,7 +24,7 @@ def read_contacts(source: Source, folder: str, shop: Shop) -> Iterator[tuple[str
     places = [source.raw_columns.index(source.columns[name].column) for name in ("customer_id", "contacted_at")]
     for path in sorted(file["path"] for file in list_files(intake)):
         for number, record in enumerate(read_records(intake, path), start=1):
-            if record.fault == "line_empty":
+            if record.fault in NO_RECORD:
                 continue
             if record.fault:
                 reason = explain(record.fault)

@@ -42,6 +42,7 @@ REASONS: dict[str, Reason] = {
     "file_broken": Reason("another record of the file makes the whole file unusable", "mend what that record says"),
     # the record
     "line_empty": Reason("an empty line", "nothing, or stop writing empty lines"),
+    "line_skipped": Reason("a line before or behind the records", "nothing: shop.toml asks for it", is_fault=False),
     "fields_missing": Reason("fewer fields than the header has", "look for cut lines, or a wrong delimiter"),
     "fields_surplus": Reason("more fields than the header has", "quote fields that hold the delimiter"),
     "record_too_long": Reason(

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pyarrow as pa
 
 from spark_jobs.contract.rejections import REASONS
-from spark_jobs.raw.format import FileColumns, format_of
+from spark_jobs.contract.shop.source import Source
+from spark_jobs.raw.archive import ARCHIVE_ERRORS, Part, open_parts
+from spark_jobs.raw.format import FileColumns, RawFormat, format_of
 from spark_jobs.raw.layout import Match, nearest_name
 from spark_jobs.raw.reader import Intake, open_folder
 from spark_jobs.raw.text import FileRefusedError
@@ -31,12 +34,25 @@ def inspect_file(intake: Intake, path: str) -> FileColumns:
     file_system, root = open_folder(folder)
     raw_format = format_of(source.format)
     try:
-        return raw_format.find_columns(file_system, f"{root}/{name}", source, path)
+        with open_parts(raw_format, file_system, f"{root}/{name}", source) as parts:
+            return _find_columns(raw_format, parts, source, path)
     except FileRefusedError as refused:
         return FileColumns(path, problem=str(refused))
-    except (OSError, EOFError, ValueError, pa.ArrowException, *raw_format.errors) as error:
+    except (OSError, EOFError, ValueError, pa.ArrowException, *ARCHIVE_ERRORS, *raw_format.errors) as error:
         first = str(error).partition("\n")[0].partition(". Detail:")[0]
         return FileColumns(path, problem=f"cannot be read ({first:.120}): {REASONS['file_unreadable'].remedy}")
+
+
+def _find_columns(raw_format: RawFormat, parts: Iterable[Part], source: Source, path: str) -> FileColumns:
+    """The columns of the first part that is refused, else of the first that has some."""
+    found = FileColumns(path)
+    for part in parts:
+        columns = raw_format.find_columns(part.file_system, part.place, source, path)
+        if columns.problem:
+            member = f"member {part.place} " if part.is_member else ""
+            return replace(columns, problem=f"{member}{columns.problem}")
+        found = found if found.match else columns
+    return found
 
 
 def find_other_keys(looks: Iterable[FileColumns]) -> list[str]:

@@ -42,6 +42,7 @@ class RawFormat(ABC):
     """
 
     errors: ClassVar[tuple[type[Exception], ...]] = ()
+    takes_archives: ClassVar[bool] = False  # whether its files may be members of a zip archive
 
     @abstractmethod
     def read_blocks(self, file_system: pyarrow.fs.FileSystem, place: str, source: Source) -> Iterator[Block]:

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.fs
 
 from spark_jobs.contract.shop.source import Source
+from spark_jobs.raw.archive import ARCHIVE_ERRORS, open_parts
 from spark_jobs.raw.block import Block, RawRecord, make_block, null_where
 from spark_jobs.raw.carry import carry_down
 from spark_jobs.raw.format import format_of
@@ -74,7 +75,7 @@ class Intake:
         if not path.startswith(FIXED):
             return self.source, self.folder, path
         return (
-            replace(self.source, format="jsonl", encoding="utf-8", records=None),
+            replace(self.source, format="jsonl", encoding="utf-8", records=None, members="*"),
             self.fixes,
             path.removeprefix(FIXED),
         )
@@ -197,8 +198,10 @@ def _read_blocks(source: Source, folder: str, path: str) -> Iterator[Block]:
     raw_format, (file_system, root) = format_of(source.format), open_folder(folder)
     width = len(source.raw_columns)
     try:
-        yield from carry_down(raw_format.read_blocks(file_system, f"{root}/{path}", source), source)
+        with open_parts(raw_format, file_system, f"{root}/{path}", source) as parts:
+            for part in parts:
+                yield from carry_down(raw_format.read_blocks(part.file_system, part.place, source), source)
     except FileRefusedError as refused:
         yield make_block([RawRecord(None, refused.fault, str(refused))], width)
-    except (OSError, EOFError, UnicodeError, pa.ArrowException, *raw_format.errors) as error:
+    except (OSError, EOFError, UnicodeError, pa.ArrowException, *ARCHIVE_ERRORS, *raw_format.errors) as error:
         yield make_block([RawRecord(None, "file_unreadable", str(error))], width)

@@ -6,6 +6,7 @@ import codecs
 import io
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.fs
@@ -14,12 +15,14 @@ from spark_jobs.contract.shop.source import Limits, Source
 
 GZIP_MAGIC = b"\x1f\x8b"
 HEAD_BYTES = 512
+#: By its byte-order mark the encoding of a file, which takes the mark off.
+MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 #: By its first bytes what a file is that no reader of text takes, and what to do about it.
 BINARIES = {
     b"PK\x03\x04": "is a zip archive: unpack it, or gzip it",
-    b"PK\x05\x06": "is an empty zip archive: unpack it, or gzip it",
+    b"PK\x05\x06": "is a zip archive of nothing: deliver it again",
     b"PAR1": 'is a Parquet file: set format = "parquet"',
-    b"\xd0\xcf\x11\xe0": "is an old Excel workbook: save it as CSV",
+    b"\xd0\xcf\x11\xe0": 'is an old Excel workbook: set format = "xlsx"',
     b"\x28\xb5\x2f\xfd": "is packed with zstd: unpack it, or gzip it",
     b"\xfd7zXZ": "is packed with xz: unpack it, or gzip it",
     b"BZh": "is packed with bzip2: unpack it, or gzip it",
@@ -71,8 +74,8 @@ class _CappedStream(io.RawIOBase):
         super().close()
 
 
-def open_bytes(file_system: pa.fs.FileSystem, path: str, source: Source) -> io.BufferedReader:
-    """The decompressed bytes, gzip under any name."""
+def open_bytes(file_system: pa.fs.FileSystem, path: str, source: Source) -> tuple[Any, str]:
+    """The decompressed bytes, gzip under any name, and their encoding."""
     with file_system.open_input_file(path) as file:
         delivered_bytes, is_gzip = file.size(), file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     stream = file_system.open_input_stream(path, compression="gzip" if is_gzip else None)
@@ -80,25 +83,33 @@ def open_bytes(file_system: pa.fs.FileSystem, path: str, source: Source) -> io.B
     if named := name_binary(head):
         stream.close()
         raise FileRefusedError("file_unreadable", named)
-    return io.BufferedReader(_CappedStream(stream, head, delivered_bytes, source.limits), READ_BYTES)
+    buffered = io.BufferedReader(_CappedStream(stream, head, delivered_bytes, source.limits), READ_BYTES)
+    return buffered, encoding_of(head, source)
 
 
 def name_binary(head: bytes) -> str | None:
     """What a file is that begins like this and is no text, and what to do; None where nothing says that it is none."""
     if head.startswith(b"PK") and (b"[Content_Types].xml" in head or b"xl/" in head):
-        return "is an Excel workbook: save it as CSV"
+        return 'is an Excel workbook: set format = "xlsx"'
+    if head.startswith(b"PK") and b"opendocument.spreadsheet" in head:
+        return 'is an OpenDocument sheet: set format = "xlsx"'
     return next((what for magic, what in BINARIES.items() if head.startswith(magic)), None)
 
 
-def encoding_of(source: Source) -> str:
-    """The source's encoding; that of Unicode takes a byte-order mark off."""
-    return "utf-8-sig" if source.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else source.encoding
+def encoding_of(head: bytes, source: Source) -> str:
+    """The encoding of a file that begins with these bytes: what its byte-order mark says, else the source's."""
+    for mark, encoding in MARKS.items():
+        if head.startswith(mark):
+            return encoding
+    if re.sub("[^a-z0-9]", "", source.encoding.lower()) == "utf16":
+        return "utf-16-be" if head.startswith(b"\x00") else "utf-16-le"
+    return source.encoding
 
 
 def open_text(file_system: pa.fs.FileSystem, path: str, source: Source, newline: str) -> io.TextIOBase:
     """The decompressed text; bytes that are not in the encoding arrive as surrogates, to be judged per record."""
-    buffered = open_bytes(file_system, path, source)
-    return io.TextIOWrapper(buffered, encoding=encoding_of(source), errors="surrogateescape", newline=newline)
+    buffered, encoding = open_bytes(file_system, path, source)
+    return io.TextIOWrapper(buffered, encoding=encoding, errors="surrogateescape", newline=newline)
 
 
 def read_lines(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[str]:
@@ -127,8 +138,9 @@ def read_lines(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iter
 
 def decode_chunks(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[str]:
     """The same text in pieces, wherever they end."""
-    decoder = codecs.getincrementaldecoder(encoding_of(source))("surrogateescape")
-    with open_bytes(file_system, path, source) as stream:
+    stream, encoding = open_bytes(file_system, path, source)
+    decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+    with stream:
         while chunk := stream.read1(READ_BYTES):
             yield decoder.decode(chunk)
         yield decoder.decode(b"", final=True)

@@ -126,7 +126,7 @@ CASES = {
     "a13g_parquet_int64_us": Case(_reads("epoch_us"), _time("epoch_us"), ALL_LINES),
     "a14_epochs_mixed": Case(("column 'at' holds several spellings",)),
     "a14b_epoch_us": Case(_reads("epoch_us"), _time("epoch_us"), ALL_LINES),
-    "a15_zip": Case(("orders.zip is a zip archive: unpack it, or gzip it",)),
+    "a15_zip": Case(right=ALL_LINES),
     "a16_json_array": Case(
         ("'0' 884 times",), {'"customer_id"': '"billing.email"'}, {"clean": 2550, "sales": SALES, "customers": 220}
     ),

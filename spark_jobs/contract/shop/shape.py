@@ -13,6 +13,8 @@ from spark_jobs.contract.shop.toml_section import Section, is_text
 TAB = "\t"
 #: How a tab is written where it cannot be seen.
 TABS = ("\\t", "tab")
+AUTO = "auto"
+MOST_SKIPPED = 1000
 
 
 def read_shape(section: Section) -> dict[str, Any]:
@@ -20,8 +22,33 @@ def read_shape(section: Section) -> dict[str, Any]:
     return {
         "delimiter": _read_delimiter(section),
         "encoding": _read_encoding(section),
+        **_read_lines_beside(section),
+        "sheet": section.text("sheet", None),
+        "members": section.text("members", "*"),
         "records": section.take("records", 'a path to an array, like "orders[]"', _is_array_path, None),
     }
+
+
+def _read_lines_beside(section: Section) -> dict[str, Any]:
+    """What stands before and behind the records."""
+    header = section.take("header", "a list of column names, in the order of the file's fields", _is_header, [])
+    count = f"a count up to {MOST_SKIPPED}"
+    skip = section.take("skip_lines", f'{count}, or "{AUTO}"', lambda v: v == AUTO or _is_count(v), 0)
+    last = section.take("skip_last", count, _is_count, 0)
+    if header and skip == AUTO:
+        section.fault("skip_lines", "a count beside header, since no line names the columns")
+    finds_header = skip == AUTO
+    return {"header": tuple(header), "skip_lines": 0 if finds_header else skip, "finds_header": finds_header,
+            "skip_last": last}  # fmt: skip
+
+
+def _is_header(value: object) -> bool:
+    """A field that nobody needs may go without a name."""
+    return isinstance(value, list) and any(value) and all(isinstance(name, str) for name in value)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_SKIPPED
 
 
 def _is_array_path(value: object) -> bool:

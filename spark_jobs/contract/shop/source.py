@@ -126,6 +126,12 @@ class Source:
     numbers           one of NUMBERS, unless a column says otherwise; None: plain ones like 1234.56
     plausible_amount  purchases: the most that a line may be worth; None: what follows from the shop's own lines
     rating_range      the lowest and the highest rating that the shop allows
+    header            the names of the columns of files without a header; empty: files have one
+    skip_lines        so many lines stand before the header, or before the records of files without one
+    finds_header      whether the header is the first line that has the columns
+    skip_last         so many lines behind the records are none, like totals
+    sheet             of a workbook, by its name; None: the first
+    members           which files of a zip archive hold records: a pattern of their names
     records           JSON: the path to the array of records within an object, like `orders[]`; None: no such object
     layouts           other layouts of files; a file has the first whose columns it all has, the source's own before
     max_refused_share of the records of a delivery day, more in files that are refused stop the run; 1: never
@@ -157,6 +163,12 @@ class Source:
     numbers: str | None = None
     rating_range: tuple[float, float] = (1.0, 5.0)
     limits: Limits = Limits()
+    header: tuple[str, ...] = ()
+    skip_lines: int = 0
+    finds_header: bool = False
+    skip_last: int = 0
+    sheet: str | None = None
+    members: str = "*"
     records: str | None = None
     layouts: tuple[Layout, ...] = ()
     max_refused_share: float = 0.2

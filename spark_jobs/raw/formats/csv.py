@@ -1,12 +1,12 @@
-"""CSV: text with a header, whose fields a delimiter parts."""
+"""CSV: text whose fields a delimiter parts, with a header, or with one that shop.toml gives."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
+import re
+from collections import deque
 from collections.abc import Iterator
-from itertools import chain, islice
 
 import pyarrow as pa
 import pyarrow.fs
@@ -14,12 +14,22 @@ import pyarrow.fs
 from spark_jobs.contract.shop.source import Limits, Source
 from spark_jobs.raw.block import Block, RawRecord, make_blocks
 from spark_jobs.raw.format import FileColumns, RawFormat, judge_columns
-from spark_jobs.raw.layout import Match, choose_layout
-from spark_jobs.raw.text import is_decoded, open_text, skip_line
+from spark_jobs.raw.layout import choose_layout, has_no_header
+from spark_jobs.raw.table import (
+    HEADER_LINES,
+    Row,
+    count_before,
+    find_header,
+    refuse_rows,
+    skip_row,
+    split_line,
+    take_records,
+)
+from spark_jobs.raw.text import open_text, skip_line
 
-UTF16_MARKS = ("\udcff\udcfe", "\udcfe\udcff")
 DELIMITERS = (",", ";", "\t", "|")
-FIRST_RECORDS = 100  # they say whether a delimiter ends every line
+#: What Excel writes, and reads, above the header.
+SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(.|\\t)"?\s*', re.IGNORECASE)
 
 
 class _LineTooLongError(Exception):
@@ -34,129 +44,138 @@ class _Lines:
 
     def __init__(self, text: io.TextIOBase, limits: Limits):
         self.text, self.limits = text, limits
+        self.ahead: deque[str] = deque()
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self.text.readline(self.limits.record_characters)
+        line = self.take()
         if not line:
             raise StopIteration
-        if len(line) == self.limits.record_characters and not line.endswith("\n"):
-            skip_line(self.text)
+        if self._is_cut(line):
             raise _LineTooLongError(line)
         return line
+
+    def take(self) -> str:
+        """The next line, or so much of it as a record may have; "" at the end."""
+        return self.ahead.popleft() if self.ahead else self._read()
+
+    def look_ahead(self, count: int) -> list[str]:
+        """The next lines, which are still to be taken."""
+        while len(self.ahead) < count and (line := self._read()):
+            self.ahead.append(line)
+        return list(self.ahead)[:count]
+
+    def _read(self) -> str:
+        line = self.text.readline(self.limits.record_characters)
+        if self._is_cut(line):
+            skip_line(self.text)
+        return line
+
+    def _is_cut(self, line: str) -> bool:
+        return len(line) == self.limits.record_characters and not line.endswith("\n")
+
+
+class _Head:
+    """What stands before the records of a file, taken off its lines: how many lines, the header, the delimiter."""
+
+    def __init__(self, lines: _Lines, source: Source):
+        first = lines.look_ahead(1)
+        separator = SEPARATOR_LINE.fullmatch(first[0]) if first else None
+        self.delimiter = separator[1].replace("\\t", "\t") if separator else source.delimiter
+        if separator:
+            lines.take()
+        elif first and first[0].startswith("\ufeff"):
+            lines.ahead[0] = first[0].removeprefix("\ufeff")
+        ahead = lines.look_ahead(HEADER_LINES if source.finds_header else source.skip_lines + 1)
+        before = count_before([split_line(line, self.delimiter) for line in ahead], source)
+        self.skipped = [lines.take() for _ in range(before)]
+        self.header = list(source.header) or split_line(lines.take(), self.delimiter)
+        self.match = choose_layout(self.header, source)
 
 
 class Csv(RawFormat):
     """A quoted field may hold line ends."""
 
     errors = (csv.Error,)
+    takes_archives = True
 
     def read_blocks(self, file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[Block]:
         return make_blocks(_read_records(file_system, place, source), len(source.raw_columns))
 
     def find_columns(self, file_system: pa.fs.FileSystem, place: str, source: Source, path: str) -> FileColumns:
         with open_text(file_system, place, source, newline="") as text:
-            header = read_header(text.readline(source.limits.record_characters), source)
-        if not header:
+            lines = _Lines(text, source.limits)
+            first = [line for line in lines.look_ahead(HEADER_LINES) if not SEPARATOR_LINE.fullmatch(line)]
+            head = _Head(lines, source)
+        if not first or not head.header:
             return FileColumns(path)
-        match = choose_layout(header, source)
-        if match.fault and header[0].startswith(UTF16_MARKS):
-            return FileColumns(path, match, 'is UTF-16: set encoding = "utf-16"')
-        if match.fault and "\x00" in "".join(header):
-            return FileColumns(path, match, "is no text: deliver CSV, or mend format and encoding")
-        if match.fault and (delimiter := likely_delimiter(header, source)) != source.delimiter:
-            shown = {"\t": "\\t"}.get(delimiter, delimiter)
-            return FileColumns(path, match, f'has one column {header[0][:200]!r}: set delimiter = "{shown}"')
-        return judge_columns(path, match, source)
+        remedy = _find_remedy(head, first, source) if head.match.fault else None
+        return FileColumns(path, head.match, remedy) if remedy else judge_columns(path, head.match, source)
 
 
-def read_header(line: str, source: Source) -> list[str]:
-    """The names of the columns."""
-    return [name.strip() for name in next(csv.reader([line], delimiter=source.delimiter), [])]
+def _find_remedy(head: _Head, first: list[str], source: Source) -> str | None:
+    """What is to be set for a file whose columns are not found where they should be. first: its first lines."""
+    text, header = "".join(first), head.header
+    if "\x00" in text:
+        half = len(text) > 16 and text[:200].count("\x00") * 2 >= len(text[:200]) - 2
+        byte_order = "be" if text.startswith("\x00") else "le"
+        return (f'is UTF-16 without a mark at its beginning: set encoding = "utf-16-{byte_order}"' if half
+                else "is no text: deliver CSV, or mend format and encoding")  # fmt: skip
+    if (delimiter := likely_delimiter(header, head.delimiter)) != head.delimiter and len(header) == 1:
+        return f'has one column {header[0][:200]!r}: set delimiter = "{show_delimiter(delimiter)}"'
+    for delimiter in (head.delimiter, *DELIMITERS):
+        if place := find_header([split_line(line, delimiter) for line in first], source):
+            more = "" if delimiter == head.delimiter else f' and delimiter = "{show_delimiter(delimiter)}"'
+            return f'has its header on line {place + 1}: set skip_lines = "auto"{more}'
+    if has_no_header(head.match) and not source.header:
+        shown = ", ".join(repr(field[:30]) for field in header)
+        names = ", ".join(['"…"'] * len(header))
+        return f"has no header, its first line is {shown}: name its {len(header)} columns by header = [{names}]"
+    return None
 
 
-def likely_delimiter(header: list[str], source: Source) -> str:
-    """The delimiter of a file with this header: not the source's where that cuts nothing and another does."""
-    others = [delimiter for delimiter in DELIMITERS if len(header) == 1 and delimiter in header[0]]
-    return max(others, key=header[0].count) if others else source.delimiter
+def show_delimiter(delimiter: str) -> str:
+    return {"\t": "\\t"}.get(delimiter, delimiter)
+
+
+def likely_delimiter(header: list[str], delimiter: str) -> str:
+    """The delimiter of a file with this header: not the one it was cut by where that cuts nothing and another does."""
+    others = [other for other in DELIMITERS if len(header) == 1 and other in header[0]]
+    return max(others, key=header[0].count) if others else delimiter
 
 
 def _read_records(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[RawRecord]:
     """A file without the columns that it should have is read all the same: each of its records is refused."""
     csv.field_size_limit(source.limits.record_characters)
     with open_text(file_system, path, source, newline="") as text:
-        header = read_header(text.readline(source.limits.record_characters), source)
-        match, lines = choose_layout(header, source), _Lines(text, source.limits)
-        if match.fault:
-            yield from _refuse_records(lines, header, match, source)
-            return
-        records = _CsvRecords(lines, source.delimiter)
-        first = list(islice(records, FIRST_RECORDS))
-        cut = [fields for fields in first if fields and isinstance(fields, list)]
-        surplus = int(bool(cut) and all(len(fields) == len(header) + 1 and not fields[-1] for fields in cut))
-        yield from _take_records(chain(first, records), header, match, surplus, source)
+        lines = _Lines(text, source.limits)
+        head = _Head(lines, source)
+        yield from map(skip_row, head.skipped)
+        if head.match.fault:
+            rows = _Rows(lines, likely_delimiter(head.header, head.delimiter))
+            yield from refuse_rows(rows, head.match.fault, bool(head.header))
+        else:
+            yield from take_records(_Rows(lines, head.delimiter), head.header, head.match, source)
 
 
-def _take_records(
-    records: Iterator[list[str] | RawRecord], header: list[str], match: Match, surplus: int, source: Source
-) -> Iterator[RawRecord]:
-    """Files that are put together have further headers, maybe in another order: each holds for the records behind it,
-    and is a record itself, which no log takes."""
-    width, places, names = len(header), _places(match, source), set(header)
-    told_by = min((place for place in places if place is not None), default=0)
-    for fields in records:
-        yield _take_values(fields, width, surplus, places)
-        if isinstance(fields, list) and len(fields) > told_by and fields[told_by] in names:
-            further = choose_layout([name.strip() for name in fields], source)
-            if not further.fault:
-                width, places = len(further.present), _places(further, source)
-                told_by = min(place for place in places if place is not None)
-
-
-def _places(match: Match, source: Source) -> list[int | None]:
-    return [match.found.get(column) for column in source.raw_columns]
-
-
-def _refuse_records(lines: _Lines, header: list[str], match: Match, source: Source) -> Iterator[RawRecord]:
-    for fields in _CsvRecords(lines, likely_delimiter(header, source)):
-        if isinstance(fields, RawRecord):
-            yield RawRecord(None, match.fault, fields.text)
-        elif fields or header:  # a file of nothing but line ends holds no records
-            yield RawRecord(None, match.fault, json.dumps(fields))
-
-
-class _CsvRecords:
+class _Rows:
     """The fields of each record; of one that is cut in no way, what is wrong with it."""
 
     def __init__(self, lines: _Lines, delimiter: str):
         self.records = csv.reader(lines, delimiter=delimiter, strict=True)
 
-    def __iter__(self) -> _CsvRecords:
+    def __iter__(self) -> _Rows:
         return self
 
-    def __next__(self) -> list[str] | RawRecord:
+    def __next__(self) -> Row:
         try:
             return next(self.records)
         except _LineTooLongError as error:
             return RawRecord(None, "record_too_long", str(error))
         except csv.Error as error:
             return RawRecord(None, "csv_malformed", str(error))
-
-
-def _take_values(fields: list[str] | RawRecord, width: int, surplus: int, places: list[int | None]) -> RawRecord:
-    """surplus: 1 where every line of the file ends in a delimiter."""
-    if isinstance(fields, RawRecord):
-        return fields
-    if not fields:
-        return RawRecord(None, "line_empty")
-    if len(fields) != width + surplus or (surplus and fields[-1]):
-        is_short = len(fields) < width + surplus
-        return RawRecord(None, "fields_missing" if is_short else "fields_surplus", json.dumps(fields))
-    if not is_decoded("".join(fields)):
-        return RawRecord(None, "encoding_invalid", "\x1f".join(fields))
-    return RawRecord([None if place is None else fields[place] or None for place in places])
 
 
 FORMAT = Csv()

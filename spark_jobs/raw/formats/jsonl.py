@@ -29,6 +29,8 @@ MANY_OBJECTS = 100  # where none of so many names a customer, the key is another
 
 
 class JsonLines(RawFormat):
+    takes_archives = True
+
     def read_blocks(self, file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[Block]:
         texts = read_lines(file_system, place, source)
         first = next(texts, "")

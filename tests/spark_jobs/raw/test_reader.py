@@ -128,7 +128,10 @@ def test_whatever_a_csv_writer_writes_comes_back_record_for_record(tmp_path, row
     writer.writerow(["id", "at", "price"])
     writer.writerows(rows)
     found = read(tmp_path, "p.csv", text.getvalue().encode())
-    assert found == [(n, None, [at or None, i or None, p or None]) for n, (i, at, p) in enumerate(rows, 1)]
+    assert found == [
+        (n, None, [at or None, i or None, p or None]) if "".join([i, at, p]).strip() else (n, "line_empty", None)
+        for n, (i, at, p) in enumerate(rows, 1)
+    ]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -23,12 +23,26 @@ def test_the_array_of_records_is_a_path(tmp_path):
     assert read(tmp_path, 'records = "data.orders[]"').record_keys == ("data", "orders")
 
 
+def test_what_stands_beside_the_records_is_said_in_lines(tmp_path):
+    plain, auto = read(tmp_path, ""), read(tmp_path, 'skip_lines = "auto"\nskip_last = 2')
+    given = read(tmp_path, 'header = ["Customer", "", "At", "Price"]\nskip_lines = 3')
+    assert (plain.header, plain.skip_lines, plain.finds_header, plain.skip_last) == ((), 0, False, 0)
+    assert (auto.skip_lines, auto.finds_header, auto.skip_last) == (0, True, 2)
+    assert (given.header, given.skip_lines, given.finds_header) == (("Customer", "", "At", "Price"), 3, False)
+
+
 @pytest.mark.parametrize(
     ("line", "columns", "fault"),
     [
         ('records = "orders"', "", 'records: expected a path to an array, like "orders[]", found'),
         ('records = "a[].b[]"', "", "records: expected a path to an array"),
         ('delimiter = "||"', "", "delimiter: expected one character"),
+        ('header = []', "", "header: expected a list of column names, in the order of the file's fields"),
+        ('header = ["Customer", "At", "Price"]\nskip_lines = "auto"', "",
+         "skip_lines: expected a count beside header, since no line names the columns, found 'auto'"),
+        ("skip_lines = -1", "", 'skip_lines: expected a count up to 1000, or "auto"'),
+        ("skip_last = true", "", "skip_last: expected a count up to 1000"),
+        ("members = 3", "", "members: expected a text"),
         ("", 'product_id = "items[].sku"\nquantity = "refunds[].count"', "columns: expected one array, each of whose "
          "elements is a record, found 'items[] and refunds[]'; take one element of the other, like refunds[0].id"),
         ("", 'product_id = "orders[].items[].sku"', "found 'orders[].items[]'"),

@@ -1,0 +1,117 @@
+"""Rows of fields as raw records: which row is the header, which column is which raw column, which rows hold no record.
+
+What the formats csv and xlsx have in common. Pure, no I/O.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+
+from spark_jobs.contract.shop.source import Source
+from spark_jobs.raw.block import RawRecord
+from spark_jobs.raw.layout import Match, choose_layout
+from spark_jobs.raw.text import is_decoded
+
+#: The fields of a row, or the record that it is already because it cannot be cut.
+Row = list[str] | RawRecord
+HEADER_LINES = 50  # the header is looked for among so many
+FIRST_RECORDS = 100  # they say whether a delimiter ends every line
+SKIPPED = "line_skipped"
+
+
+def split_line(line: str, delimiter: str) -> list[str]:
+    """The fields of a line that is looked at by itself, without blanks around."""
+    return [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [])]
+
+
+def find_header(rows: Sequence[Sequence[str]], source: Source) -> int | None:
+    """The place of the first of these rows that has the columns; None where none has."""
+    return next((place for place, row in enumerate(rows) if any(row) and not choose_layout(row, source).fault), None)
+
+
+def count_before(rows: Sequence[Sequence[str]], source: Source) -> int:
+    """How many rows stand before the header, or before the records where shop.toml has their header. rows: the first
+    HEADER_LINES of a file. Where no row has the columns, the first is the header, and the file is refused for it."""
+    if source.finds_header:
+        return find_header(rows, source) or 0
+    return min(source.skip_lines, len(rows))
+
+
+def take_records(rows: Iterator[Row], header: Sequence[str], match: Match, source: Source) -> Iterator[RawRecord]:
+    """The records of the rows behind the header of a file that has the columns.
+
+    Files that are put together have further headers, maybe in another order: each holds for the records behind it,
+    and is a record itself, which no log takes.
+    """
+    rows = skip_last(rows, source.skip_last)
+    first = list(islice(rows, FIRST_RECORDS))
+    cut = [fields for fields in first if fields and isinstance(fields, list)]
+    surplus = int(bool(cut) and all(len(fields) == len(header) + 1 and not fields[-1] for fields in cut))
+    width, places, names = len(header), _places(match, source), set(header)
+    told_by = min((place for place in places if place is not None), default=0)
+    for fields in chain(first, rows):
+        yield _take_values(fields, width, surplus, places)
+        if isinstance(fields, list) and len(fields) > told_by and fields[told_by] in names:
+            further = choose_layout([name.strip() for name in fields], source)
+            if not further.fault:
+                width, places = len(further.present), _places(further, source)
+                told_by = min(place for place in places if place is not None)
+
+
+def refuse_rows(rows: Iterable[Row], fault: str, has_header: bool) -> Iterator[RawRecord]:
+    """The records of a file that is refused as a whole. One of nothing but line ends holds none."""
+    for fields in rows:
+        if isinstance(fields, RawRecord):
+            yield RawRecord(None, fault, fields.text)
+        elif fields or has_header:
+            yield RawRecord(None, fault, json.dumps(fields))
+
+
+def skip_last(rows: Iterable[Row], count: int) -> Iterator[Row]:
+    """The rows, of which the last so many that are not blank are marked as skipped: totals, a line of thanks."""
+    if not count:
+        yield from rows
+        return
+    held: deque[Row] = deque()
+    filled = 0
+    for row in rows:
+        held.append(row)
+        filled += not is_blank(row)
+        while filled > count:
+            filled -= not is_blank(held[0])
+            yield held.popleft()
+    for row in held:
+        yield row if is_blank(row) else skip_row(row)
+
+
+def skip_row(row: Row | str) -> RawRecord:
+    """A row that holds no record."""
+    if isinstance(row, RawRecord):
+        return RawRecord(None, SKIPPED, row.text)
+    return RawRecord(None, SKIPPED, row if isinstance(row, str) else json.dumps(row))
+
+
+def is_blank(row: Row) -> bool:
+    return isinstance(row, list) and not any(field and not field.isspace() for field in row)
+
+
+def _places(match: Match, source: Source) -> list[int | None]:
+    return [match.found.get(column) for column in source.raw_columns]
+
+
+def _take_values(fields: Row, width: int, surplus: int, places: list[int | None]) -> RawRecord:
+    """surplus: 1 where every line of the file ends in a delimiter."""
+    if isinstance(fields, RawRecord):
+        return fields
+    if is_blank(fields):
+        return RawRecord(None, "line_empty")
+    if len(fields) != width + surplus or (surplus and fields[-1]):
+        is_short = len(fields) < width + surplus
+        return RawRecord(None, "fields_missing" if is_short else "fields_surplus", json.dumps(fields))
+    if not is_decoded("".join(fields)):
+        return RawRecord(None, "encoding_invalid", "\x1f".join(fields))
+    return RawRecord([None if place is None else fields[place] or None for place in places])

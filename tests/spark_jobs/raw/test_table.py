@@ -1,0 +1,63 @@
+"""CSV as programs and people write it: lines before the header and behind the records, no header, other encodings."""
+
+import pytest
+
+from spark_jobs.contract.shop.source import ColumnMapping, Source
+from spark_jobs.raw import reader as raw
+from spark_jobs.raw.columns import inspect_file
+from spark_jobs.raw.table import skip_last
+from tests.spark_jobs.raw.test_formats import COLUMNS, GOOD_CSV, HEAD, OK, read
+
+SKIP, EMPTY = ("line_skipped", None), ("line_empty", None)
+NAMES = {"header": ("id", "at", "price")}
+AUTO = {"finds_header": True}
+TABS = (HEAD + GOOD_CSV).decode().replace(",", "\t")
+#: name -> (content, options, verdicts of its records)
+KINDS = {
+    "no header": (GOOD_CSV * 2, NAMES, [OK, OK]),
+    "no header, and a byte-order mark": (b"\xef\xbb\xbf" + GOOD_CSV, NAMES, [OK]),
+    "no header, fields that nobody needs": (b"x,1,2,3,y\n", {"header": ("", "id", "at", "price", "")}, [OK]),
+    "no header, lines before": (b"Report\n\n" + GOOD_CSV, NAMES | {"skip_lines": 2}, [SKIP, SKIP, OK]),
+    "fewer fields than the header that is given": (b"1,2\n" + GOOD_CSV, NAMES, [("fields_missing", None), OK]),
+    "the header that is given stands in the file, too": (HEAD + GOOD_CSV, NAMES, [(None, ["at", "id", "price"]), OK]),
+    "lines before the header": (b'"Report ""x"\n1,2,3\n' + HEAD + GOOD_CSV, {"skip_lines": 2}, [SKIP, SKIP, OK]),
+    "fewer lines than are skipped": (b"Report\n", {"skip_lines": 2}, [SKIP]),
+    "a header that is found": (b'Report of "today"\n\nfrom,to\n' + HEAD + GOOD_CSV, AUTO, [SKIP] * 3 + [OK]),
+    "a header that is found at once": (HEAD + GOOD_CSV, AUTO, [OK]),
+    "no header to be found": (b"a\nb\n1,2,3\n", AUTO, [("file_columns_missing", None)] * 2),
+    "totals": (HEAD + GOOD_CSV + b"Total,,3\n", {"skip_last": 1}, [OK, SKIP]),
+    "totals, thanks and blank lines": (
+        HEAD + GOOD_CSV * 2 + b"\nTotal: 3\n , ,\n\nThank you\n\n\n", {"skip_last": 2},
+        [OK, OK, EMPTY, SKIP, EMPTY, EMPTY, SKIP, EMPTY, EMPTY]),
+    "fewer records than are skipped": (HEAD + b"Total,,0\n", {"skip_last": 3}, [SKIP]),
+    "blank lines at the end": (HEAD + GOOD_CSV + b",,\n\n", {}, [OK, EMPTY, EMPTY]),
+    "what Excel writes above the header": (b"sep=;\r\n" + (HEAD + GOOD_CSV).replace(b",", b";"), {}, [OK]),
+    "the same in quotes, behind a mark": (
+        b'\xef\xbb\xbf"sep=;"\n' + (HEAD + GOOD_CSV).replace(b",", b";"), {"delimiter": "\t"}, [OK]),
+    "a mark in a file of another encoding": (b"\xef\xbb\xbf" + HEAD + GOOD_CSV, {"encoding": "cp1252"}, [OK]),
+    **{f"{encoding} said, {written} written": (TABS.encode(written), {"encoding": encoding, "delimiter": "\t"}, [OK])
+       for encoding, written in [("utf-16", "utf-16-le"), ("utf-16", "utf-16-be"), ("UTF_16", "utf-16"),
+                                 ("utf-16-le", "utf-16"), ("utf-16-be", "utf-16-be"), ("utf-8", "utf-16")]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_line_has_its_verdict(tmp_path, name):
+    content, options, verdicts = KINDS[name]
+    assert read(tmp_path, "a.csv", content, "csv", **options) == verdicts
+    source = Source("purchases", "", "*", "csv", COLUMNS, **options)
+    problem = inspect_file(raw.Intake(source, str(tmp_path), ""), "a.csv").problem
+    assert bool(problem) == any(fault == "file_columns_missing" for fault, _ in verdicts)
+
+
+def test_the_last_lines_are_held_back_one_by_one_in_a_file_of_any_length():
+    rows = skip_last(([str(number)] for number in range(10**9)), 2)
+    assert [next(rows) for _ in range(3)] == [["0"], ["1"], ["2"]]
+
+
+def test_a_file_without_header_is_told_which_columns_to_name(tmp_path):
+    (tmp_path / "a.csv").write_text("17;2026-06-01;2.50\n18;2026-06-01;1.50\n")
+    source = Source("purchases", "", "*", "csv", {name: ColumnMapping(name) for name in COLUMNS}, delimiter=";")
+    problem = inspect_file(raw.Intake(source, str(tmp_path), ""), "a.csv").problem
+    told = "has no header, its first line is '17', '2026-06-01', '2.50': name its 3 columns by "
+    assert problem == told + 'header = ["…", "…", "…"]'
