@@ -150,15 +150,15 @@ def carry_out(
         drafts = {"clean": events, "quarantined": rejects}
         outcome = judge_files(spark, plan, shop, settings, drafts, load_sizes(lake, plan))
         warn_of_dominant(spark, outcome, events)
+        intake = deliveries.find_intake(shop, log, settings.home)
         if source.updates:
-            outcome = settle_changes(spark, lake, plan, source, outcome, events)
+            outcome = settle_changes(spark, lake, plan, intake, outcome, drafts)
         else:
             outcome = settle(spark, lake, plan, shop, outcome, events)
         accounts = make_accounts(outcome.tallies, (*plan.deliveries, *plan.forgotten))
         for row in accounts:
             row["amount_sizes"] = plausible.to_text(outcome.sizes.get(row["delivery_id"]))
         report(log, outcome.tallies, accounts, as_of)
-        intake = deliveries.find_intake(shop, log, settings.home)
         described = refusals.report_files(plan, intake, outcome.tallies, accounts)
         stops = refusals.find_stops(outcome.tallies, source, described)
         expected = count_expected(outcome.tallies, source.expected_reasons)

@@ -31,11 +31,11 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import quarantine
 from spark_jobs.lake.store import Lake
-from spark_jobs.raw.reader import FIXED, RawRecord, read_records
+from spark_jobs.raw.reader import FIXED, MENDED_PLACE, RawRecord, read_records
 from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
 from spark_jobs.runtime.console import PlainConsole, as_plain
 
-PLACE = "_place"  # delivery and number of the record that a line mends
+PLACE = MENDED_PLACE
 REASONS = "_reasons"
 TEXT = "_text"
 
@@ -57,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         show(PlainConsole(Console(highlight=False)), lake, shop, settings, arguments)
     elif arguments.log is None:
         raise ChurnError(f"{arguments.action} needs --log, one of {', '.join(shop.sources)}")
+    elif shop.sources[arguments.log].hashes_orders:
+        raise ChurnError(f"{arguments.log}: by updates and event_key an order consists of its lines in the newest file:"
+                         " mend the record in the shop, and the next file brings it")  # fmt: skip
     elif arguments.action == "fix":
         write_fixes(lake, shop, settings, arguments)
     else:

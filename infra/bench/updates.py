@@ -91,15 +91,9 @@ def write_snapshots(folder: Path, orders: int, changes: int) -> None:
     for night, day in enumerate(NIGHTS):
         if night:
             for place in chance.sample(range(orders), changes):
-                order, customer, at, sku, total, _ = lines[place]
-                lines[place] = (
-                    order,
-                    customer,
-                    at,
-                    sku,
-                    total + "0" * (place % 3),
-                    "void" if place % 3 == 0 else "paid",
-                )
+                is_cancelled = place % 3 == 0
+                total = lines[place][4] if is_cancelled else f"{chance.randrange(100, 9000)}.7"
+                lines[place] = (*lines[place][:4], total, "void" if is_cancelled else "paid")
             lines += [_make_line(orders + number, chance) for number in range(changes)]
         text = "".join(f"{','.join(line)}\n" for line in lines)
         (folder / f"{day}.csv").write_text(f"order,customer,at,sku,total,state\n{text}")

@@ -9,6 +9,7 @@ from spark_jobs.checking.delivery_days import check_delivery_days
 from spark_jobs.checking.files import show_files
 from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.free_sales import check_free_sales
+from spark_jobs.checking.guests import check_guests
 from spark_jobs.checking.judged_log import JudgedLog, raw_value, sample_numbers
 from spark_jobs.checking.orders import check_orders
 from spark_jobs.checking.reasons import show_reasons
@@ -38,6 +39,7 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
         findings.add(sentence)
     numbers = sample_numbers(judged)
     check_statuses(judged, findings)
+    check_guests(console, judged)
     show_reasons(console, shop, judged, totals, numbers, findings)
     for name in numbers:
         if doubt := find_number_doubts(judged.source, name, numbers, shop.currency):

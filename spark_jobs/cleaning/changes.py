@@ -4,8 +4,11 @@ are taken back in it. Which these are: see updates.py. What is written is as muc
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -19,23 +22,27 @@ from spark_jobs.cleaning.updates import find_missing, find_standing, find_states
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.lake.run_folder import write_files
 from spark_jobs.lake.store import Draft, Lake
+from spark_jobs.raw.reader import FIXED, MENDED_PLACE, Intake
 from spark_jobs.runtime.frames import first_row
 
 MARKS = (*PLACE, "delivery_day", "weight", "file_name", "event_id", "new_id", "is_again")
 
 
 def settle_changes(
-    spark: SparkSession, lake: Lake, plan: CleaningPlan, source: Source, outcome: Outcome, draft: Draft
+    spark: SparkSession, lake: Lake, plan: CleaningPlan, intake: Intake, outcome: Outcome, drafts: Mapping[str, Draft]
 ) -> Outcome:
     """The outcome after the draft has lost the records that change nothing, and has got what they take back."""
-    paths = outcome.files["clean"]
+    paths, source, draft = outcome.files["clean"], intake.source, drafts["clean"]
     if not paths:
         return outcome
     ranks = spark.createDataFrame(rank_files(plan.deliveries, source), "delivery_id string, file_rank int")
     written = draft.read(spark, paths).select(*plan.table.column_names, "file_name")
-    states = find_states(written.join(F.broadcast(ranks), "delivery_id"), source)
+    ranked = written.join(F.broadcast(ranks), "delivery_id")
+    mended = find_mended(spark, lake, plan, intake, outcome, drafts["quarantined"])
+    states = find_states(ranked if mended is None else ignore_mended(ranked, mended), source)
     known = known_before(spark, lake, plan)
-    traced = trace(states.where("is_state"), _select_standing(known, states, source)).persist()
+    counting = states.where("is_state and file_rank >= 0")
+    traced = trace(counting, _select_standing(known, states, source)).persist()
     added = traced.where("is_added").select(*PLACE, F.lit(True).alias("is_added"))
     marked = states.join(added, list(PLACE), how="left").withColumn("is_again", F.col("is_added").isNull())
     changes = marked.where(F.col("is_again") | (F.col("new_id") != F.col("event_id"))).select(*MARKS).persist()
@@ -60,6 +67,33 @@ def _select_standing(known: DataFrame | None, states: DataFrame, source: Source)
         states.select("order_key").distinct(), "order_key", how="left_semi"
     )
     return find_standing(touched, source)
+
+
+def find_mended(
+    spark: SparkSession, lake: Lake, plan: CleaningPlan, intake: Intake, outcome: Outcome, rejects: Draft
+) -> DataFrame | None:
+    """The places of rejected records that come again although somebody has mended them: they take nothing back."""
+    since = {
+        json.loads(line)[MENDED_PLACE]: delivery["delivery_day"]
+        for delivery in plan.registered if delivery["path"].startswith(FIXED)
+        for line in Path(intake.fixes, delivery["path"].removeprefix(FIXED)).read_text(encoding="utf-8").splitlines()
+    }  # fmt: skip
+    if not since or not outcome.files["quarantined"]:
+        return None
+    rejected = rejects.read(spark, outcome.files["quarantined"])
+    place = F.concat_ws(":", *PLACE)
+    then = lake.read(spark, rejects.table).select(*PLACE, "record_hash").union(rejected.select(*PLACE, "record_hash"))
+    days = spark.createDataFrame(list(since.items()), "place string, mended_on date")
+    hashes = then.withColumn("place", place).join(F.broadcast(days), "place").groupBy("record_hash")
+    first = hashes.agg(F.min("mended_on").alias("mended_on"))
+    return rejected.join(F.broadcast(first), "record_hash").where("delivery_day >= mended_on").select(*PLACE)
+
+
+def ignore_mended(ranked: DataFrame, mended: DataFrame) -> DataFrame:
+    """The records with the rank -1 for those of these places."""
+    marks = mended.withColumn("is_mended", F.lit(True))
+    rank = F.when(F.col("is_mended"), F.lit(-1)).otherwise(F.col("file_rank"))
+    return ranked.join(marks, list(PLACE), how="left").withColumn("file_rank", rank).drop("is_mended")
 
 
 def _take_back(traced: DataFrame, events: DataFrame, plan: CleaningPlan) -> DataFrame:

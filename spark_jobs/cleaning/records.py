@@ -138,8 +138,9 @@ def _reasons_by(facts: DeliveryFacts, source: Source) -> Column:
 
 def gather_days(judged: DataFrame, plan: CleaningPlan, source: Source) -> DataFrame:
     """The records of a delivery day together, for few files: as they are read they are, unless each has a day of its
-    own or somebody has shuffled them to count."""
-    is_together = source.max_events_per_hour is None and all(d["delivery_day"] for d in plan.deliveries)
+    own or somebody has shuffled them to count or to spread."""
+    is_shuffled = source.max_events_per_hour is not None or source.spread is not None
+    is_together = not is_shuffled and all(d["delivery_day"] for d in plan.deliveries)
     day = plan.table.partition
     return judged if is_together else judged.hint("rebalance", day).sortWithinPartitions(day)
 

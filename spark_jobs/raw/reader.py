@@ -27,7 +27,7 @@ from spark_jobs.raw.archive import ARCHIVE_ERRORS, open_parts
 from spark_jobs.raw.block import Block, RawRecord, make_block, null_where
 from spark_jobs.raw.carry import carry_down
 from spark_jobs.raw.format import format_of
-from spark_jobs.raw.hashing import Hasher, hash_customers, remember_hashes
+from spark_jobs.raw.hashing import CustomerHashes, Hasher, hash_customers, remember_hashes
 from spark_jobs.raw.text import FileRefusedError
 
 SEPARATOR, NOTHING = "\x1f", "\x00"  # between the values of a record, and where it has none
@@ -46,6 +46,8 @@ RECORD_SCHEMA = pa.schema(
 )
 #: How the path of a file of mended records begins; see quarantine.py.
 FIXED = "fixed:"
+#: The key of such a record that names the one it mends: delivery and number.
+MENDED_PLACE = "_place"
 #: Faults that speak of the whole file: none of its records is used.
 FILE_FAULTS = (
     "file_unreadable", "file_columns_missing", "file_columns_repeated", "records_missing", "file_too_large",
@@ -124,7 +126,8 @@ def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hash
     schema, number = record_schema(source), 1
     known_hashes, hash_record = remember_hashes(hasher), hasher.for_purpose("record")
     hash_order = hasher.for_purpose("order")
-    for block in _read_blocks(source, folder, path):
+    for raw_block in _read_blocks(source, folder, path):
+        block = _choose_customers(raw_block, source, known_hashes)
         size = len(block.fault)
         raw_values = [_trim(column) for column in block.columns]
         columns = [
@@ -138,6 +141,19 @@ def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hash
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
         number += size
+
+
+def _choose_customers(block: Block, source: Source, known_hashes: CustomerHashes) -> Block:
+    """The block with the customer ids from the first of several columns that names a customer, if there are several."""
+    mapping = source.columns.get("customer_id")
+    if mapping is None or not mapping.others:
+        return block
+    places = [source.raw_columns.index(name) for name in (mapping.column, *mapping.others) if name]
+    rows = zip(*(block.columns[place].to_pylist() for place in places), strict=True)
+    chosen = [next((text for text in row if text is not None and known_hashes[text]), row[0]) for row in rows]
+    columns = list(block.columns)
+    columns[places[0]] = pa.array(chosen, pa.string())
+    return block._replace(columns=columns)
 
 
 def _values_of(columns: list[pa.Array], source: Source, name: str) -> pa.Array:

@@ -3,6 +3,7 @@
 One run cleans many random histories; plain Python says what counts.
 """
 
+import json
 import random
 from collections import Counter
 from datetime import date, timedelta
@@ -11,7 +12,7 @@ from decimal import Decimal
 import pytest
 
 from spark_jobs import customer_day, customer_series
-from spark_jobs.contract.tables import PURCHASES, TRAINING_SERIES
+from spark_jobs.contract.tables import PURCHASES, TRAINING_SERIES, quarantine
 from spark_jobs.raw.hashing import make_hasher
 from tests.spark_jobs.shops import SmallShop
 
@@ -157,3 +158,27 @@ def test_what_is_known_at_each_day_are_the_newest_states_by_then(spark, tmp_path
             sums = zip(*(row[name] for name in ("sale_count", "spend", "return_count", "refund")), strict=True)
             found |= {(keys[row["customer_id"]], str(at)): [*one] for at, one in zip(row["days"], sums, strict=True)}
         assert found == {key: [*map(float, one)] for key, one in sum_days(truth[n]).items()}
+
+
+def test_a_mended_record_holds_until_the_shop_changes_it(spark, tmp_path, warehouse_url):
+    shop = SmallShop(spark, tmp_path, warehouse_url, SHOP.format(name="mended", **BY_ID))
+    good, faulty = ("1.0", "1", "a", f"{day(0)} 10:00", "p", "1.00", "paid"), ["2.0", "2", "b", f"{day(0)} 10:00", "p"]
+
+    def run(n, *ends):
+        shop.put(f"{day(n)}.csv", HEADER, ",".join(good), *(",".join([*faulty, *end]) for end in ends))
+        shop.clean(day(n))
+        return sorted(amount for (*_, amount), count in find_known(shop, n).items() for _ in range(count))
+
+    assert run(0, ("free", "paid")) == [Decimal("1.00")]
+    (rejected,) = shop.rows(quarantine("purchases"))
+    columns = shop.shop.sources["purchases"].raw_columns
+    mended = dict(zip(HEADER.split(","), [*faulty, "5.00", "paid"], strict=True))
+    line = {name: mended[name] for name in columns}
+    line["_place"] = f"{rejected['delivery_id']}:{rejected['record_number']}"
+    folder = shop.settings.home / "fixes" / "mended" / "purchases"
+    folder.mkdir(parents=True)
+    (folder / "one.jsonl").write_text(json.dumps(line) + "\n")
+    assert run(1, ("free", "paid")) == [Decimal("1.00"), Decimal("5.00")]  # the same faulty record comes again
+    assert run(2, ("free", "paid")) == [Decimal("1.00"), Decimal("5.00")]
+    assert run(3, ("6.00", "paid")) == [Decimal("1.00"), Decimal("6.00")]
+    assert run(4, ("6.00", "void")) == [Decimal("1.00")]

@@ -11,6 +11,7 @@ from spark_jobs.cleaning.currencies import read_currency
 from spark_jobs.cleaning.log_judge import LogJudge
 from spark_jobs.cleaning.mapping import mapped_number, mapped_text, read_word
 from spark_jobs.cleaning.plausible import IMPLAUSIBLE
+from spark_jobs.cleaning.spread import add_shares
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import Source
 
@@ -30,7 +31,10 @@ def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
     parsed = dated.select("*", *_parse_columns(shop, source))
     is_return = F.col("kind") == "return"
     unsigned = {name: F.when(is_return, F.abs(name)).otherwise(F.col(name)) for name in ("quantity", "price")}
-    return parsed.withColumns(unsigned).withColumns({"unit_price": _unit_price(shop, source)}).withColumns(
+    priced = parsed.withColumns(unsigned)
+    if source.spread:
+        priced = add_shares(priced, source, source.spread, _line(source))
+    return priced.withColumns({"unit_price": _unit_price(shop, source)}).withColumns(
         {"amount": _amount(shop, source), "weight": F.lit(1)}
     )  # fmt: skip
 
@@ -61,11 +65,17 @@ def _unit_price(shop: Shop, source: Source) -> Column:
 
 def _amount(shop: Shop, source: Source) -> Column:
     """The money of the line in the shop's currency, rounded half up to cents; null where that has no room."""
-    line = F.col("quantity") * F.col("price") if _maps(source, "unit_price") else F.col("price")
+    line, share = _line(source), F.col("order_share") if source.spread else F.lit(0).cast(AMOUNT)
+    exact = (line.try_cast(AMOUNT) + share).try_cast(AMOUNT) if source.spread else line.try_cast(AMOUNT)
     if not shop.rates:
-        return line.try_cast(AMOUNT)
-    own = F.when(F.col("currency") == shop.currency, line.try_cast(AMOUNT))  # exact; abroad from millionths
-    return own.otherwise(_exchange(line.try_cast(PRICE), shop, AMOUNT))
+        return exact
+    own = F.when(F.col("currency") == shop.currency, exact)  # abroad from millionths
+    return own.otherwise(_exchange((line + share).try_cast(PRICE), shop, AMOUNT))
+
+
+def _line(source: Source) -> Column:
+    """The money of the line as given."""
+    return F.col("quantity") * F.col("price") if _maps(source, "unit_price") else F.col("price")
 
 
 def _exchange(money: Column, shop: Shop, type_name: str) -> Column:
@@ -94,6 +104,7 @@ def find_faults(shop: Shop) -> dict[str, Column]:
     source = shop.sources["purchases"]
     most = source.plausible_amount
     status = source.status
+    spread = {"spread_invalid": F.col("is_spread_invalid")} if source.spread else {}
     unknown = {"status_unknown": ~read_word(status, source).isin(*status.words)} if status else {}
     implausible = {} if most is None else {IMPLAUSIBLE: F.col("amount") > F.lit(most)}
     return {
@@ -107,6 +118,7 @@ def find_faults(shop: Shop) -> dict[str, Column]:
         "currency_unknown": rate.isNull(),
         **implausible,
         **unknown,
+        **spread,
     }
 
 

@@ -62,6 +62,10 @@ REJECTIONS = {
         "an order whose status is none of those listed",
         "list the word under [sources.purchases.status], as counted, pending, cancelled or returned",
     ),
+    "spread_invalid": Reason(
+        "a discount, shipping or tax of the order that is no number, or more is taken off than its lines are worth",
+        "name columns under [sources.purchases.spread] that hold money of the whole order",
+    ),
     "currency_unknown": Reason(
         "a currency without a rate on that day",
         'add its rate at the end of shop.toml, e.g. the two lines [rates] and USD = "0.92"',
@@ -134,7 +138,7 @@ LOG = Log(
         ("unit_price", "amount"), "unit_price or amount, the price of the whole line, and not both", 1
     ),
     kinds=("sale", "return"),
-    settings=("returns", "plausible_amount", "status", "updates", "snapshots"),
+    settings=("returns", "plausible_amount", "status", "spread", "updates", "snapshots"),
     columns=(
         CATEGORY_COLUMN,
         Column("quantity", "decimal(18,3)", "how many, always positive", "items"),

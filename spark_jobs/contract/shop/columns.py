@@ -9,7 +9,7 @@ from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.source import NUMBERS, ColumnMapping
 from spark_jobs.contract.shop.time_patterns import EXPECTED as EXPECTED_FORMAT
 from spark_jobs.contract.shop.time_patterns import find_pattern_fault
-from spark_jobs.contract.shop.toml_section import Section, is_text, nearest, time_zones
+from spark_jobs.contract.shop.toml_section import Section, is_text, is_texts, nearest, time_zones
 
 
 def read_zone(section: Section) -> str | None:
@@ -40,6 +40,8 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
         section.fault(name, "a raw column name or a table")
         return ColumnMapping(constant="")
     inner = Section(value, section.name_of(name), section.faults)
+    if name == "customer_id" and "columns" in value:
+        return _read_alternatives(inner)
     column, constant = inner.text("column", None), inner.text("constant", None)
     if (column is None) == (constant is None):
         section.fault(name, "either column or constant")
@@ -55,6 +57,14 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
         mapping = ColumnMapping(column, constant, values=_read_values(inner.section("values"), LOGS[log].kinds))
     inner.done()
     return mapping
+
+
+def _read_alternatives(section: Section) -> ColumnMapping:
+    """The customer by the first of several columns that names one."""
+    expected = "a list of raw column names, each once"
+    names = section.take("columns", expected, lambda v: is_texts(v) and v and len(set(v)) == len(v)) or [""]
+    section.done()
+    return ColumnMapping(column=names[0], others=tuple(names[1:]))
 
 
 def read_numbers(section: Section) -> str | None:

@@ -1,11 +1,11 @@
-"""What a shop's orders say for all their lines: the table `sources.<log>.status` of shop.toml."""
+"""What a shop's orders say for all their lines: the tables `status` and `spread` of a source in shop.toml."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from spark_jobs.contract.shop.toml_section import Section
+from spark_jobs.contract.shop.toml_section import Section, is_texts
 
 #: What the word of an order's status may mean.
 STATES = ("counted", "pending", "cancelled", "returned")
@@ -56,3 +56,23 @@ def read_status(section: Section) -> Status | None:
 
 def _is_words(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(word, str) for word in value)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The raw columns of what an order pays once, or saves once, for all its lines."""
+
+    add: tuple[str, ...] = ()
+    subtract: tuple[str, ...] = ()
+
+
+def read_spread(section: Section) -> Spread | None:
+    """The table `spread` of a source, if it has one."""
+    if "spread" not in section.raw:
+        return None
+    inner = section.section("spread")
+    names = {key: tuple(inner.take(key, "a list of raw column names", is_texts, [])) for key in ("add", "subtract")}
+    if not any(names.values()):
+        inner.fault("subtract", "a list of raw column names")
+    inner.done()
+    return Spread(**names)

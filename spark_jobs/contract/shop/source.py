@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from spark_jobs.contract.logs import LOGS
-from spark_jobs.contract.shop.orders import Status
+from spark_jobs.contract.shop.orders import Spread, Status
 from spark_jobs.contract.shop.paths import is_optional
 
 #: How numbers are spelt: the mark between thousands and the one before decimals. All but the plain one take blanks and
@@ -50,6 +50,7 @@ class ColumnMapping:
     zone    for event_at only: the zone of times without an offset; None is the shop's
     scale   for numbers only: what one of the given units is worth, like 0.01 for cents
     numbers  for numbers only: one of NUMBERS; None is the source's
+    others  for customer_id only: raw columns that say who it is where those before them name no customer
     values  for kind only: (raw value, one of the log's kinds) pairs; empty: the raw values are those, in any case
     """
 
@@ -60,6 +61,7 @@ class ColumnMapping:
     values: tuple[tuple[str, str], ...] = ()
     scale: Decimal | None = None
     numbers: str | None = None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ class Source:
     updates           purchases: latest: an event changes with later records of its id; None: its first one counts
     snapshots         whether every file has all events of its time, so that missing ones are worth a word
     status            purchases: which orders count, see orders.py
+    spread            purchases: what an order pays once, see orders.py
     """
 
     log: str
@@ -175,6 +178,7 @@ class Source:
     updates: str | None = None
     snapshots: bool = False
     status: Status | None = None
+    spread: Spread | None = None
 
     def folder(self, home: Path) -> str:
         """The folder of the raw files, a path or a URL."""
@@ -228,7 +232,8 @@ class Source:
     @cached_property
     def raw_columns(self) -> tuple[str, ...]:
         """Every raw column that the mapping looks at, in a fixed order."""
-        names = {m.column for m in self.columns.values() if m.column}
+        names = {name for mapping in self.columns.values() for name in (mapping.column, *mapping.others) if name}
         names |= {*self.event_key, *self.carry_down, *((self.status.column,) if self.status else ())}
+        names |= {*self.spread.add, *self.spread.subtract} if self.spread else set()
         names |= {c.column for c in (*self.returns, *self.only, *self.others)}
         return tuple(sorted(names | {r.condition.column for r in self.rejections}))

@@ -11,7 +11,7 @@ from spark_jobs.contract.formats import FORMATS
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.columns import read_columns, read_numbers, read_zone
 from spark_jobs.contract.shop.conditions import read_condition, read_rejection
-from spark_jobs.contract.shop.orders import read_status
+from spark_jobs.contract.shop.orders import read_spread, read_status
 from spark_jobs.contract.shop.shape import check_arrays, read_shape
 from spark_jobs.contract.shop.source import ColumnMapping, DeliveryDay, Layout, Limits, Source
 from spark_jobs.contract.shop.toml_section import (
@@ -78,12 +78,15 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         plausible_amount=_read_plausible_amount(section) if "plausible_amount" in own else None,
         updates=section.choice("updates", ("latest",), None) if "updates" in own and "updates" in section.raw else None,
         snapshots=bool("snapshots" in own and section.take("snapshots", "true or false", _is_bool, False)),
+        spread=read_spread(section) if "spread" in own else None,
         status=read_status(section) if "status" in own else None,
         rating_range=_read_rating_range(section) if "rating_range" in own else Source.rating_range,
         **read_shape(section),
     )
     if source.carry_down and not source.order_columns:
         section.fault("carry_down", "event_key, the columns that say which lines are of one order, beside it")
+    if source.spread and not source.event_key:
+        section.fault("spread", "event_key, the columns that say which lines are of one order, beside it")
     if source.snapshots and not source.updates:
         section.fault("snapshots", 'updates = "latest" beside it')
     if source.updates and not source.order_columns:

@@ -17,7 +17,7 @@ from spark_jobs.cleaning.plausible import IMPLAUSIBLE
 from spark_jobs.contract.log import NUMBER, Input, Log
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.contract.shop.orders import Status
+from spark_jobs.contract.shop.orders import Spread, Status
 from spark_jobs.contract.shop.source import ColumnMapping, Source
 from spark_jobs.contract.table import Column
 from spark_jobs.contract.tables import EVENTS
@@ -33,7 +33,8 @@ def shop(request) -> Shop:
     log = request.param
     columns = {name: ColumnMapping(name) for name in LOGS[log].canonical}
     status = Status("status", ("paid",)) if "status" in LOGS[log].settings else None
-    return Shop("shop", "UTC", "EUR", {log: Source(log, "", "*", "csv", columns, status=status)})
+    spread = Spread(("shipping",)) if "spread" in LOGS[log].settings else None
+    return Shop("shop", "UTC", "EUR", {log: Source(log, "", "*", "csv", columns, status=status, spread=spread)})
 
 
 def test_a_judge_types_what_its_log_declares(spark, shop):

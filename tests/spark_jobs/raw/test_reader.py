@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from dataclasses import replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.shop.source import ColumnMapping, Source
 from spark_jobs.raw import hashing
 from spark_jobs.raw import reader as raw
@@ -149,3 +151,33 @@ def test_every_line_of_a_json_file_is_one_record(tmp_path, lines):
     found = read(tmp_path, "p.jsonl", content, "jsonl")
     assert len(found) == len(lines)
     assert sum(fault is None for _, fault, _ in found) == sum(isinstance(line, dict) for line in lines)
+
+
+def test_a_guest_is_known_by_the_first_column_that_names_somebody(tmp_path):
+    lines = ["7,A@x.org,1", "0,B@x.org,2", ",b@x.org ,3", "NULL,,4", "0,none,5"]
+    (tmp_path / "a.csv").write_text("\n".join(["id,mail,price", *lines]) + "\n")
+    columns = {"customer_id": ColumnMapping("id", others=("mail",)), "unit_price": ColumnMapping("price")}
+    source = Source("purchases", "", "*", "csv", columns)
+    hasher = Hasher(b"k" * 32, "shop", CustomerIds("case-insensitive", nobody=("0",)))
+    rows = [r for batch in raw.read_delivery(source, str(tmp_path), "a.csv", "d", hasher) for r in batch.to_pylist()]
+    keys = [hasher.customer_key(name) for name in ("7", "b@x.org")]
+    assert [row["customer_id"] for row in rows] == [keys[0], keys[1], keys[1], None, None]
+    chosen = [row[raw.raw_column(source, "id")] for row in rows]  # what identity.customers keeps for the key
+    assert chosen == ["7", "B@x.org", "b@x.org", "NULL", "0"]
+
+
+def test_an_order_is_known_by_its_number_alone_and_by_no_other_shop(tmp_path):
+    (tmp_path / "a.csv").write_text("id,mail,price\n7,x,1\n7 ,y,2\n8,x,3\n,x,4\nbroken\n")
+    columns = {"customer_id": ColumnMapping("mail"), "unit_price": ColumnMapping("price")}
+    source = Source("purchases", "", "*", "csv", columns, event_key=("id",), updates="latest")
+
+    def hash_orders(secret: bytes, columns=source.columns):
+        one, hasher = replace(source, columns=columns), Hasher(secret, "shop")
+        batches = raw.read_delivery(one, str(tmp_path), "a.csv", "d", hasher)
+        return [row.get("order_hash") for batch in batches for row in batch.to_pylist()]
+
+    first, second, third, *nothing = hash_orders(b"k" * 32)
+    assert first == second != third
+    assert nothing == [None, None]
+    assert hash_orders(b"j" * 32)[0] != first
+    assert hash_orders(b"k" * 32, {**columns, "event_id": ColumnMapping("id")}) == [None] * 5

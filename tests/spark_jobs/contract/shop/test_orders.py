@@ -3,7 +3,7 @@
 import pytest
 
 from spark_jobs.contract.shop.file import load_shop
-from spark_jobs.contract.shop.orders import Status
+from spark_jobs.contract.shop.orders import Spread, Status
 from tests.spark_jobs.contract.shop.test_file import GOOD, faults_of, write
 
 STATUS = '[sources.purchases.status]\ncolumn = "State"\n'
@@ -42,3 +42,41 @@ def test_a_rejection_that_is_expected_is_no_fault_of_the_data(tmp_path):
     text = GOOD + rule.format("child") + "expected = true\n" + rule.format("odd")
     source = load_shop(write(tmp_path, text)).sources["purchases"]
     assert source.expected_reasons == {"order_pending", "order_cancelled", "child"}
+
+
+KEYED = GOOD.replace('format = "csv"', 'format = "csv"\nevent_key = ["No"]')
+
+
+def test_what_an_order_pays_once_is_read_and_needs_to_know_the_order(tmp_path):
+    spread = '[sources.purchases.spread]\nadd = ["Shipping"]\nsubtract = ["Discount"]\n'
+    source = load_shop(write(tmp_path, KEYED + spread)).sources["purchases"]
+    assert source.spread == Spread(("Shipping",), ("Discount",))
+    assert {"Shipping", "Discount"} <= set(source.raw_columns)
+    assert any("sources.purchases.spread: expected event_key" in fault for fault in faults_of(tmp_path, GOOD + spread))
+    assert any("spread.subtract: expected a list" in fault
+               for fault in faults_of(tmp_path, KEYED + "[sources.purchases.spread]\n"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (GOOD.replace('"csv"', '"csv"\nupdates = "newest"'), "sources.purchases.updates: expected one of latest"),
+        (GOOD.replace('"csv"', '"csv"\nupdates = "latest"'), "sources.purchases.updates: expected event_id"),
+        (KEYED.replace('"csv"', '"csv"\nupdates = "latest"'), "sources.purchases.updates: expected delivery_day"),
+        (GOOD.replace('"csv"', '"csv"\nsnapshots = true'), "sources.purchases.snapshots: expected updates"),
+    ],
+)
+def test_updates_say_what_they_need(tmp_path, text, fault):
+    assert any(fault in found for found in faults_of(tmp_path, text))
+
+
+def test_a_customer_may_stand_in_several_columns(tmp_path):
+    text = GOOD.replace('customer_id = "Customer"', "customer_id = {{ columns = {} }}")
+    mapping = (
+        load_shop(write(tmp_path, text.format('["Customer", "Email?"]'))).sources["purchases"].columns["customer_id"]
+    )
+    assert (mapping.column, mapping.others) == ("Customer", ("Email?",))
+    for faulty in ("[]", '"Customer"', '["a", "a"]'):
+        assert any(
+            "customer_id.columns: expected a list" in found for found in faults_of(tmp_path, text.format(faulty))
+        )

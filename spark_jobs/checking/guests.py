@@ -1,0 +1,50 @@
+"""Do records without a customer name an e-mail address? A part of a shop's check: guests may be known by it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from spark_jobs.checking.findings import SHARE_TO_MEND
+from spark_jobs.checking.judged_log import JudgedLog
+from spark_jobs.checking.orders import sample_records
+from spark_jobs.cleaning.accounts import count_reasons
+from spark_jobs.contract.shop.source import ColumnMapping
+from spark_jobs.raw.layout import fold
+from spark_jobs.runtime.console import PlainConsole
+
+#: What shops call the column of an address, folded as raw/layout.py folds names.
+NAMES = {
+    "email", "e-mail", "mail", "email address", "e-mail address", "customer email", "billing email", "billing.email",
+    "customer.email", "contact email", "buyer email", "e-mail-adresse", "adresse e-mail", "correo", "邮箱", "メール",
+}  # fmt: skip
+MOST = 0.5  # of the records without a customer: so many have an address
+
+
+def check_guests(console: PlainConsole, judged: JudgedLog) -> None:
+    """Says how guests would be counted by their address, where many records name no customer."""
+    mapping = judged.source.columns["customer_id"]
+    missing = count_reasons(judged.tallies)["customer_id_missing"]
+    records = sum(tally.records for tally in judged.tallies)
+    if mapping.column is None or mapping.others or missing <= SHARE_TO_MEND * records:
+        return
+    present = dict.fromkeys(name for file in judged.columns if file.match for name in file.match.present)
+    for name in present:
+        if fold(name) in NAMES and name != mapping.column and has_addresses(judged, name):
+            columns = json.dumps([mapping.column, name], ensure_ascii=False)
+            console.print(f"{missing:,} records name no customer, but most of them an address in {name!r}: guests count"
+                          f" by it with customer_id = {{ columns = {columns} }}")  # fmt: skip
+            return
+
+
+def has_addresses(judged: JudgedLog, name: str) -> bool:
+    """Whether most of the first records without a customer have an address in this column."""
+    column = judged.source.columns["customer_id"].column
+    asked = replace(
+        judged.source, columns={**judged.source.columns, "customer_id": ColumnMapping(column, others=(name,))}
+    )
+    places = [asked.raw_columns.index(one) for one in (column, name) if one]
+    records = sample_records(replace(judged.intake, source=asked), sorted(judged.paths.values()))
+    rows = [[record[place] or "" for place in places] for record in records]
+    nameless = [address for customer, address in rows if customer.strip().lower() in ("", "0", "guest")]
+    return len(nameless) > 0 and sum("@" in address for address in nameless) > MOST * len(nameless)
