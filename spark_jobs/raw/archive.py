@@ -56,7 +56,7 @@ def open_parts(
         return
     with file_system.open_input_file(place) as file, _open_archive(file) as archive:
         members = _choose_members(archive, source)
-        _check_sizes(members, file.size(), source)
+        check_sizes(members, file.size(), source)
         for member in members:
             _check_member(archive, member)
         yield (Part(_Members(archive), member.filename, True) for member in members)
@@ -91,7 +91,7 @@ def _is_litter(name: str) -> bool:
     return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")
 
 
-def _check_sizes(members: list[zipfile.ZipInfo], delivered_bytes: int, source: Source) -> None:
+def check_sizes(members: list[zipfile.ZipInfo], delivered_bytes: int, source: Source) -> None:
     """zipfile gives no more bytes of a member than the archive declares, so what is declared can be judged."""
     total, limits = sum(one.file_size for one in members), source.limits
     if total > limits.file_bytes:

@@ -15,6 +15,7 @@ from spark_jobs.raw import reader as raw
 from spark_jobs.raw.columns import inspect_file
 from spark_jobs.raw.format import RawFormat, format_of
 from tests.conftest import ROOT
+from tests.spark_jobs.raw.workbooks import write_workbook
 
 COLUMNS = {"customer_id": ColumnMapping("who"), "event_at": ColumnMapping("at"), "unit_price": ColumnMapping("price")}
 ROWS = [{"who": "7", "at": "2024-01-01", "price": "1.50"}, {"who": "8", "at": "2024-01-02", "price": None}]
@@ -22,6 +23,9 @@ ROWS = [{"who": "7", "at": "2024-01-01", "price": "1.50"}, {"who": "8", "at": "2
 WRITERS = {
     "csv": lambda file: file.write_text("who,at,price\n7,2024-01-01,1.50\n8,2024-01-02,\n"),
     "jsonl": lambda file: file.write_text("".join(json.dumps(row) + "\n" for row in ROWS)),
+    "xlsx": lambda file: file.write_bytes(
+        write_workbook({"A": [["who", "at", "price"], [7, "2024-01-01", "1.50"], ["8", "2024-01-02"]]})
+    ),
     "parquet": lambda file: pq.write_table(pa.Table.from_pylist(ROWS), file),
 }
 

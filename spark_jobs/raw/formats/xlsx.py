@@ -1,0 +1,155 @@
+"""Sheets of Excel and OpenDocument workbooks (xlsx, xlsm, xlsb, xls, ods): rows as CSV would have them.
+
+Values are those that Excel would show: dates and times as such, a formula's last result; nothing for an error, and for
+all cells of a merged one but the first.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import chain, islice
+
+import pyarrow as pa
+import pyarrow.fs
+from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
+
+from spark_jobs.contract.shop.source import Source
+from spark_jobs.raw.archive import ZIP_MAGIC, check_sizes
+from spark_jobs.raw.block import Block, RawRecord, make_blocks
+from spark_jobs.raw.format import FileColumns, RawFormat, judge_columns
+from spark_jobs.raw.layout import choose_layout
+from spark_jobs.raw.table import (
+    HEADER_LINES,
+    Row,
+    count_before,
+    find_header,
+    is_blank,
+    refuse_rows,
+    skip_row,
+    take_records,
+)
+from spark_jobs.raw.text import FileRefusedError
+
+Cell = int | float | str | bool | time | date | datetime | timedelta
+
+
+class Xlsx(RawFormat):
+    """A sheet is held in memory while it is read."""
+
+    errors = (CalamineError, zipfile.BadZipFile)
+
+    def read_blocks(self, file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[Block]:
+        return make_blocks(_read_records(file_system, place, source), len(source.raw_columns))
+
+    def find_columns(self, file_system: pa.fs.FileSystem, place: str, source: Source, path: str) -> FileColumns:
+        workbook = _open_workbook(file_system, place, source)
+        if workbook is None:
+            return FileColumns(path)
+        first = list(islice(_read_rows(workbook, _name_sheet(workbook, source)), HEADER_LINES))
+        head = _Head(first, source)
+        if not head.header:
+            return FileColumns(path)
+        remedy = _find_remedy(workbook, first, source) if head.match.fault else None
+        return FileColumns(path, head.match, remedy) if remedy else judge_columns(path, head.match, source)
+
+
+class _Head:
+    """What stands before the records: how many rows, and the header. first: the first rows of the sheet.
+
+    Blank rows at the sheet's top are before the header, too.
+    """
+
+    def __init__(self, first: list[list[str]], source: Source):
+        blank = next((place for place, row in enumerate(first) if not is_blank(row)), len(first))
+        self.before = count_before(first, source) or (0 if source.header else blank)
+        names = list(source.header) or (first[self.before] if self.before < len(first) else [])
+        self.header = [name.strip() for name in _cut_blank_end(names, 0)]
+        self.match = choose_layout(self.header, source)
+
+
+def _find_remedy(workbook: CalamineWorkbook, first: list[list[str]], source: Source) -> str | None:
+    """What is to be set for a sheet whose columns are not found where they should be."""
+    if place := find_header(first, source):
+        return f'has its header in row {place + 1}: set skip_lines = "auto"'
+    for name in workbook.sheet_names:
+        if find_header(list(islice(_read_rows(workbook, name), HEADER_LINES)), source) is not None:
+            return f'has the columns in another sheet: set sheet = "{name}"'
+    return None
+
+
+def _read_records(file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[RawRecord]:
+    workbook = _open_workbook(file_system, place, source)
+    if workbook is None:
+        return
+    rows = _read_rows(workbook, _name_sheet(workbook, source))
+    first = list(islice(rows, max(HEADER_LINES, source.skip_lines + 1)))
+    head = _Head(first, source)
+    for row in first[: head.before]:
+        yield RawRecord(None, "line_empty") if is_blank(row) else skip_row(_cut_blank_end(row, 0))
+    begin = head.before if source.header else head.before + 1
+    records: Iterator[Row] = (_cut_blank_end(row, len(head.header)) for row in chain(first[begin:], rows))
+    if head.match.fault:
+        refused = list(refuse_rows(records, head.match.fault, bool(head.header)))
+        is_other = head.header and not refused and len(workbook.sheet_names) > 1  # the records may be in another sheet
+        yield from [RawRecord(None, head.match.fault)] if is_other else refused
+    else:
+        yield from take_records(records, head.header, head.match, source)
+
+
+def _cut_blank_end(row: list[str], width: int) -> list[str]:
+    """The row without the blank cells behind its header's last one."""
+    while len(row) > width and not row[-1].strip():
+        row = row[:-1]
+    return row + [""] * (width - len(row))
+
+
+def _open_workbook(file_system: pa.fs.FileSystem, place: str, source: Source) -> CalamineWorkbook | None:
+    """None where the file has no byte."""
+    with file_system.open_input_file(place) as file:
+        if not file.size():
+            return None
+        if file.read(len(ZIP_MAGIC)) == ZIP_MAGIC:
+            with zipfile.ZipFile(file) as archive:
+                check_sizes(archive.infolist(), file.size(), source)
+        elif file.size() > source.limits.file_bytes:
+            raise FileRefusedError("file_too_large", f"more than {source.limits.file_bytes} bytes")
+        file.seek(0)
+        try:
+            return CalamineWorkbook.from_filelike(file)
+        except PasswordError:
+            raise FileRefusedError("file_unreadable", "is encrypted: save it without a password") from None
+
+
+def _name_sheet(workbook: CalamineWorkbook, source: Source) -> str:
+    """The sheet that holds the records: the one that shop.toml names, else the first that is shown."""
+    if source.sheet and source.sheet not in workbook.sheet_names:
+        names = ", ".join(map(repr, workbook.sheet_names))
+        raise FileRefusedError("file_unreadable", f"has no sheet {source.sheet!r}, it has {names}: mend sheet")
+    shown = [one.name for one in workbook.sheets_metadata
+             if one.typ == SheetTypeEnum.WorkSheet and one.visible == SheetVisibleEnum.Visible]  # fmt: skip
+    return source.sheet or next(iter([*shown, *workbook.sheet_names]))
+
+
+def _read_rows(workbook: CalamineWorkbook, name: str) -> Iterator[list[str]]:
+    for row in workbook.get_sheet_by_name(name).iter_rows():
+        yield [cell if isinstance(cell, str) else to_text(cell) for cell in row]
+
+
+def to_text(cell: Cell) -> str:
+    """A cell as text: times in ISO 8601, a span of time in seconds, numbers with the 15 digits that Excel has."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, datetime):
+        return cell.isoformat(" ")
+    if isinstance(cell, date | time):
+        return cell.isoformat()
+    number = cell.total_seconds() if isinstance(cell, timedelta) else cell
+    if isinstance(number, float) and not number.is_integer():
+        return format(Decimal(f"{number:.15g}"), "f")
+    return format(Decimal(repr(number)), "f").removesuffix(".0")
+
+
+FORMAT = Xlsx()
