@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs.checking.findings import SHARE_TO_MEND, Findings
 from spark_jobs.checking.judged_log import JudgedLog
+from spark_jobs.contract.shop.path_days import write_setting
 from spark_jobs.contract.shop.source import DeliveryDay
 from spark_jobs.runtime.console import PlainConsole
 from spark_jobs.runtime.frames import first_row
@@ -40,7 +41,7 @@ def check_ahead(
     log = judged.source.log
     days, count = measure_days_ahead(judged.records)
     if count > SHARE_TO_MEND * (clean + count) and days - named.lag_days <= MOST_LAG_DAYS:
-        setting = f"delivery_day = {{ pattern = '{named.pattern}', lag_days = {named.lag_days - days} }}"
+        setting = write_setting(named.pattern, named.format, lag_days=named.lag_days - days)
         findings.add(f"{log}: {count / (clean + count):.0%} of the events are up to {days} days later than their file's"
                      f" day. Files that are named by the first of their days need {setting}")  # fmt: skip
         return
@@ -57,9 +58,9 @@ def check_ahead(
     zone = next((zone for zone in TRIED_ZONES if found[zone] <= SHARE_AHEAD * found["count"]), None)
     is_other_zone = zone and share < SHARE_OF_NEXT_DAY
     why = f"named by the day of another zone, like {zone}" if is_other_zone else "made in the course of the next day"
-    setting = f'zone = "{zone}"' if is_other_zone else f"lag_days = {named.lag_days - 1}"
+    more = {"zone": zone} if is_other_zone else {"lag_days": named.lag_days - 1}
     findings.add(f"{log}: {share:.1%} of the events are of the day after their file's. Files that are {why}, need "
-                 f"delivery_day = {{ pattern = '{named.pattern}', {setting} }}")  # fmt: skip
+                 f"{write_setting(named.pattern, named.format, **more)}")  # fmt: skip
 
 
 def measure_days_ahead(judged: DataFrame) -> tuple[int, int]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from spark_jobs.cleaning.accounts import Tally
 from spark_jobs.cleaning.records import BROKEN_FILE
 from spark_jobs.cleaning.refusals import count_refused, describe_refused, name_some, say_renamed
+from spark_jobs.contract.shop.path_days import propose, write_setting
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.columns import FileColumns, find_other_keys
 from spark_jobs.raw.reader import FILE_FAULTS
@@ -25,6 +26,14 @@ def say_problems(columns: list[FileColumns]) -> str:
     return name_some([f"{paths[0]}{more.get(problem, '')} {problem}" for problem, paths in files.items()])
 
 
+def suggest_delivery_day(source: Source, paths: Sequence[str]) -> str:
+    """What to write into shop.toml where the names of all files hold days; nothing where they do not."""
+    found = propose(paths)
+    settings = " or ".join(write_setting(pattern, day_format) for pattern, day_format in found[:2])
+    more = ", look which is meant" if len(found) > 1 else ""
+    return f"{settings} under [sources.{source.log}] reads them{more}" if found else ""
+
+
 def show_files(
     console: PlainConsole, source: Source, files: list[dict], tallies: list[Tally], columns: list[FileColumns]
 ) -> Iterator[str]:
@@ -39,4 +48,6 @@ def show_files(
                f" {name_some(described)}")  # fmt: skip
     if renamed := say_renamed(columns):
         console.print(renamed)
+    if source.delivery_day is None and len(paths) > 1 and (proposal := suggest_delivery_day(source, [*paths.values()])):
+        console.print(f"the names of the files hold days, which say from when on each is known: {proposal}")
     yield from (f"{source.log}: {sentence}" for sentence in find_other_keys(columns))

@@ -9,7 +9,7 @@ from itertools import islice
 
 from pyspark.sql import DataFrame
 
-from spark_jobs.checking.files import say_problems
+from spark_jobs.checking.files import say_problems, suggest_delivery_day
 from spark_jobs.checking.findings import Findings
 from spark_jobs.cleaning.accounts import Tally, take_tallies
 from spark_jobs.cleaning.deliveries import find_intake, list_files
@@ -72,9 +72,18 @@ def _describe_files(intake: Intake, most_files: int) -> Iterator[dict]:
     source = intake.source
     files = sorted(list_files(intake), key=lambda file: file["path"])
     for file in files[:: -(-len(files) // most_files)]:
-        day = find_delivery_day(file["path"], source.delivery_day) if source.delivery_day else None
+        day = _find_day(file["path"], files, source)
         yield file | {"delivery_id": file["path"], "delivery_day": day, "not_before": None, "seen_as_of": date.max,
                       "log": source.log}  # fmt: skip
+
+
+def _find_day(path: str, files: list[dict], source: Source) -> date | None:
+    """The delivery day of a file. Raises ChurnError with the setting that would read all names, where there is one."""
+    try:
+        return find_delivery_day(path, source.delivery_day) if source.delivery_day else None
+    except ChurnError as error:
+        proposal = suggest_delivery_day(source, [file["path"] for file in files])
+        raise ChurnError(f"{error}{'; ' if proposal else ''}{proposal}") from None
 
 
 def raw_value(source: Source, record: RawRecord, name: str) -> str:

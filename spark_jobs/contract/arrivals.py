@@ -9,12 +9,17 @@ from datetime import date, timedelta
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.shop.path_days import ends_period, read_day
 from spark_jobs.contract.shop.source import DeliveryDay, Source
 
 
 def is_due(shop: Shop, log: str, day: date) -> bool:
-    """Whether somebody should wait for a file: the log's files have days, and the day is not a closed one."""
-    return shop.sources[log].delivery_day is not None and not shop.is_closed(day)
+    """Whether somebody should wait for a file: the log's files have days, and the day is no closed one; for files of a
+    month or a week only its last day."""
+    named = shop.sources[log].delivery_day
+    if named is None or shop.is_closed(day):
+        return False
+    return ends_period(day + timedelta(days=named.lag_days), named.format)
 
 
 def belongs(path: str, source: Source) -> bool:
@@ -35,6 +40,7 @@ def find_delivery_day(path: str, named: DeliveryDay) -> date:
     if match is None:
         raise ChurnError(f"{path}: no delivery day found by {named.pattern!r}; mend delivery_day or files in shop.toml")
     try:
-        return date.fromisoformat(match.group(1)) - timedelta(days=named.lag_days)
-    except ValueError:
-        raise ChurnError(f"{path}: {match.group(1)!r} is no day like 2011-09-06; mend delivery_day") from None
+        return read_day(match.group(1), named.format) - timedelta(days=named.lag_days)
+    except (ValueError, OverflowError, OSError):
+        expected = named.format or "2011-09-06"
+        raise ChurnError(f"{path}: {match.group(1)!r} is no day like {expected}; mend delivery_day") from None

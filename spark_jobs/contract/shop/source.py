@@ -69,6 +69,7 @@ class DeliveryDay:
     """The day that a raw file's path names, and which delivery day that is.
 
     pattern   regular expression with one group, on the path below location: a day like 2011-09-06
+    format    how the group writes the day, see path_days.py; None: as ISO 8601 does
     zone      whose day it is: an event after its end there is rejected. None: the shop's day, and an event of the day
               after the delivery day is taken, too
     lag_days  the delivery day is the day in the path less so many: 1 where a file brings the events of the day before,
@@ -78,6 +79,7 @@ class DeliveryDay:
     pattern: str
     zone: str | None = None
     lag_days: int = 0
+    format: str | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.columns import read_columns, read_numbers, read_zone
 from spark_jobs.contract.shop.conditions import read_condition, read_rejection
 from spark_jobs.contract.shop.orders import read_spread, read_status
+from spark_jobs.contract.shop.path_days import EXPECTED, is_format
 from spark_jobs.contract.shop.shape import check_arrays, read_shape
 from spark_jobs.contract.shop.source import ColumnMapping, DeliveryDay, Layout, Limits, Source
 from spark_jobs.contract.shop.toml_section import (
@@ -118,7 +119,7 @@ def _read_layout(section: Section, source: Source) -> Layout:
 
 
 def _read_delivery_day(section: Section) -> DeliveryDay | None:
-    """A regular expression, or a table with it as `pattern`, `zone` and `lag_days`."""
+    """A regular expression, or a table with it as `pattern`, `format`, `zone` and `lag_days`."""
     value = section.raw.get("delivery_day")
     inner, key = section, "delivery_day"
     if isinstance(value, dict):
@@ -130,8 +131,9 @@ def _read_delivery_day(section: Section) -> DeliveryDay | None:
         return pattern and DeliveryDay(pattern)
     lag_days = inner.take("lag_days", "a whole number from -31 to 31", _is_lag, 0)
     zone = read_zone(inner)
+    day_format = inner.take("format", EXPECTED, is_format, None)
     inner.done()
-    return DeliveryDay(pattern or "", zone, lag_days)
+    return DeliveryDay(pattern or "", zone, lag_days, day_format)
 
 
 def _is_bool(value: object) -> bool:
