@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 from spark_jobs.checking.findings import SHARE_TO_MEND
 from spark_jobs.checking.judged_log import JudgedLog
-from spark_jobs.checking.orders import sample_records
+from spark_jobs.checking.orders import find_unmapped, sample_columns
 from spark_jobs.cleaning.accounts import count_reasons
-from spark_jobs.contract.shop.source import ColumnMapping
-from spark_jobs.raw.layout import fold
 from spark_jobs.runtime.console import PlainConsole
 
 #: What shops call the column of an address, folded as raw/layout.py folds names.
@@ -28,23 +25,16 @@ def check_guests(console: PlainConsole, judged: JudgedLog) -> None:
     records = sum(tally.records for tally in judged.tallies)
     if mapping.column is None or mapping.others or missing <= SHARE_TO_MEND * records:
         return
-    present = dict.fromkeys(name for file in judged.columns if file.match for name in file.match.present)
-    for name in present:
-        if fold(name) in NAMES and name != mapping.column and has_addresses(judged, name):
+    for name in find_unmapped(judged, NAMES):
+        if has_addresses(judged, mapping.column, name):
             columns = json.dumps([mapping.column, name], ensure_ascii=False)
             console.print(f"{missing:,} records name no customer, but most of them an address in {name!r}: guests count"
                           f" by it with customer_id = {{ columns = {columns} }}")  # fmt: skip
             return
 
 
-def has_addresses(judged: JudgedLog, name: str) -> bool:
-    """Whether most of the first records without a customer have an address in this column."""
-    column = judged.source.columns["customer_id"].column
-    asked = replace(
-        judged.source, columns={**judged.source.columns, "customer_id": ColumnMapping(column, others=(name,))}
-    )
-    places = [asked.raw_columns.index(one) for one in (column, name) if one]
-    records = sample_records(replace(judged.intake, source=asked), sorted(judged.paths.values()))
-    rows = [[record[place] or "" for place in places] for record in records]
-    nameless = [address for customer, address in rows if customer.strip().lower() in ("", "0", "guest")]
+def has_addresses(judged: JudgedLog, column: str, name: str) -> bool:
+    """Whether most of the first records that name no customer have an address in the column `name`."""
+    rows = sample_columns(judged, [column, name])
+    nameless = [address for customer, address in rows if customer.lower() in ("", "0", "guest")]
     return len(nameless) > 0 and sum("@" in address for address in nameless) > MOST * len(nameless)

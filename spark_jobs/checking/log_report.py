@@ -12,6 +12,7 @@ from spark_jobs.checking.free_sales import check_free_sales
 from spark_jobs.checking.guests import check_guests
 from spark_jobs.checking.judged_log import JudgedLog, raw_value, sample_numbers
 from spark_jobs.checking.orders import check_orders
+from spark_jobs.checking.parts import check_parts
 from spark_jobs.checking.reasons import show_reasons
 from spark_jobs.checking.repeats import check_repeats
 from spark_jobs.checking.statuses import check_statuses
@@ -40,6 +41,7 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
     numbers = sample_numbers(judged)
     check_statuses(judged, findings)
     check_guests(console, judged)
+    check_parts(console, judged)
     show_reasons(console, shop, judged, totals, numbers, findings)
     for name in numbers:
         if doubt := find_number_doubts(judged.source, name, numbers, shop.currency):

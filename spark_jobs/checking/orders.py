@@ -6,13 +6,14 @@ Exports of orders, one line an article, often give what belongs to the order (it
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.judged_log import JudgedLog
-from spark_jobs.contract.shop.source import Source
+from spark_jobs.contract.shop.source import Condition, Rejection, Source
+from spark_jobs.raw.layout import fold
 from spark_jobs.raw.reader import Intake, read_records
 
 #: So many records, of so many files, show it.
@@ -77,6 +78,20 @@ def sample_records(intake: Intake, paths: Sequence[str]) -> list[list[str | None
         for record in islice(read_records(intake, path), SAMPLED_RECORDS // len(chosen))
         if record.values
     ]
+
+
+def sample_columns(judged: JudgedLog, names: Sequence[str]) -> list[list[str]]:
+    """The values of these raw columns, mapped or not, in the first records; empty where there is none."""
+    asked = replace(judged.source, rejections=tuple(Rejection("", Condition(name, "is_empty", True)) for name in names))
+    records = sample_records(replace(judged.intake, source=asked), sorted(judged.paths.values()))
+    places = [asked.raw_columns.index(name) for name in names]
+    return [[(record[place] or "").strip() for place in places] for record in records]
+
+
+def find_unmapped(judged: JudgedLog, known: Collection[str]) -> list[str]:
+    """The columns of the files that shop.toml does not look at and whose names, folded by raw/layout.py, are known."""
+    present = dict.fromkeys(name for file in judged.columns if file.match for name in file.match.present)
+    return [name for name in present if fold(name) in known and name not in judged.source.raw_columns]
 
 
 def check_orders(judged: JudgedLog, findings: Findings) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.judged_log import JudgedLog
-from spark_jobs.checking.orders import sample_records
-from spark_jobs.contract.shop.orders import STATES, Status, fold_word
+from spark_jobs.checking.orders import find_unmapped, sample_columns
+from spark_jobs.contract.shop.orders import STATES, fold_word
 from spark_jobs.contract.shop.source import Source
-from spark_jobs.raw.layout import fold
 
 #: What shops call the column of an order's status, folded as raw/layout.py folds names.
 NAMES = {
@@ -46,27 +44,13 @@ def sort_words(words: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def count_words(judged: JudgedLog, column: str) -> Counter[str]:
-    """How many of the first records of orders have each word of a raw column, that shop.toml need not map."""
-    asked = replace(judged.source, status=Status(column))
-    place = asked.raw_columns.index(column)
-    records = sample_records(replace(judged.intake, source=asked), sorted(judged.paths.values()))
-    return Counter(word for values in records if (word := (values[place] or "").strip()))
-
-
-def find_status_columns(judged: JudgedLog) -> list[str]:
-    """The columns of the files that may hold an order's status and that shop.toml does not look at."""
-    present = dict.fromkeys(name for file in judged.columns if file.match for name in file.match.present)
-    return [name for name in present if fold(name) in NAMES and name not in judged.source.raw_columns]
-
-
 def check_statuses(judged: JudgedLog, findings: Findings) -> None:
     """A finding where orders that may not count are taken for sales, with the table that says which do."""
     source = judged.source
     if source.log != "purchases" or source.status:
         return
-    for column in find_status_columns(judged):
-        counts = count_words(judged, column)
+    for column in find_unmapped(judged, NAMES):
+        counts = Counter(word for (word,) in sample_columns(judged, [column]) if word)
         found = sort_words(counts)
         if len(counts) <= MOST_WORDS and (doubtful := [word for state in STATES[1:] for word in found[state]]):
             words = ", ".join(f"{word!r} ({counts[word]:,})" for word in doubtful)

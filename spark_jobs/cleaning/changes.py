@@ -18,7 +18,7 @@ from spark_jobs.cleaning.deduplication import drop_records, known_before
 from spark_jobs.cleaning.drafting import Outcome
 from spark_jobs.cleaning.plan import CleaningPlan
 from spark_jobs.cleaning.repeats import PLACE, Conflicts
-from spark_jobs.cleaning.updates import find_missing, find_standing, find_states, order_key, rank_files, trace
+from spark_jobs.cleaning.updates import OUTDATED, find_missing, find_standing, find_states, order_key, rank_files, trace
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.lake.run_folder import write_files
 from spark_jobs.lake.store import Draft, Lake
@@ -35,13 +35,15 @@ def settle_changes(
     paths, source, draft = outcome.files["clean"], intake.source, drafts["clean"]
     if not paths:
         return outcome
-    ranks = spark.createDataFrame(rank_files(plan.deliveries, source), "delivery_id string, file_rank int")
+    ranks = spark.createDataFrame(
+        rank_files(plan.deliveries, plan.registered, source), "delivery_id string, file_rank int"
+    )
     written = draft.read(spark, paths).select(*plan.table.column_names, "file_name")
     ranked = written.join(F.broadcast(ranks), "delivery_id")
     mended = find_mended(spark, lake, plan, intake, outcome, drafts["quarantined"])
     states = find_states(ranked if mended is None else ignore_mended(ranked, mended), source)
     known = known_before(spark, lake, plan)
-    counting = states.where("is_state and file_rank >= 0")
+    counting = states.where(F.col("is_state") & (F.col("file_rank") > OUTDATED))
     traced = trace(counting, _select_standing(known, states, source)).persist()
     added = traced.where("is_added").select(*PLACE, F.lit(True).alias("is_added"))
     marked = states.join(added, list(PLACE), how="left").withColumn("is_again", F.col("is_added").isNull())
@@ -90,9 +92,9 @@ def find_mended(
 
 
 def ignore_mended(ranked: DataFrame, mended: DataFrame) -> DataFrame:
-    """The records with the rank -1 for those of these places."""
+    """The records, OUTDATED those of these places."""
     marks = mended.withColumn("is_mended", F.lit(True))
-    rank = F.when(F.col("is_mended"), F.lit(-1)).otherwise(F.col("file_rank"))
+    rank = F.when(F.col("is_mended"), F.lit(OUTDATED)).otherwise(F.col("file_rank"))
     return ranked.join(marks, list(PLACE), how="left").withColumn("file_rank", rank).drop("is_mended")
 
 

@@ -26,20 +26,42 @@ from spark_jobs.raw.reader import FIXED
 
 #: Between the hash of an order and that of its line, in an event_id that is made of both.
 LINE = "-"
+OUTDATED = -1  # the rank of records that are neither a state nor take one back
 BEFORE = date(1900, 1, 1)  # stands for all delivery days before those that are cleaned
 NARROW = ("order_key", "new_id", "fingerprint", "delivery_day", "event_day", "weight", *PLACE)
 
 
-def rank_files(deliveries: Iterable[Delivery], source: Source) -> list[tuple[str, int]]:
-    """(delivery_id, rank): which file of a delivery day is newer: by the day in its path; mended records after all."""
+def rank_files(deliveries: Iterable[Delivery], registered: Iterable[Delivery], source: Source) -> list[tuple[str, int]]:
+    """(delivery_id, rank): which file of a delivery day is newer: by the day in its path; mended records after all.
+
+    OUTDATED is a snapshot that comes after a newer one, of all that are registered: it says nothing new.
+    """
+
+    def name_day(delivery: Delivery) -> date | None:
+        named = source.delivery_day
+        return find_delivery_day(delivery["path"], named) if named and not _is_mended(delivery) else None
 
     def age(delivery: Delivery) -> tuple:
-        is_mended = delivery["path"].startswith(FIXED)
-        named = None if is_mended or not source.delivery_day else find_delivery_day(
-            delivery["path"], source.delivery_day)  # fmt: skip
-        return is_mended, named or delivery["delivery_day"], delivery["path"], delivery["delivery_id"]
+        day = name_day(delivery) or delivery["delivery_day"]
+        return _is_mended(delivery), day, delivery["path"], delivery["delivery_id"]
 
-    return [(delivery["delivery_id"], rank) for rank, delivery in enumerate(sorted(deliveries, key=age))]
+    newest: dict[date, date] = {}  # delivery day -> the newest day of a snapshot that was there by then
+    latest = date.min
+    for known in sorted(registered, key=lambda other: other["delivery_day"]) if source.snapshots else ():
+        latest = newest[known["delivery_day"]] = max(latest, name_day(known) or date.min)
+
+    def is_outdated(delivery: Delivery) -> bool:
+        day = name_day(delivery)
+        return day is not None and newest.get(delivery["delivery_day"], day) > day
+
+    return [
+        (delivery["delivery_id"], OUTDATED if is_outdated(delivery) else rank)
+        for rank, delivery in enumerate(sorted(deliveries, key=age))
+    ]
+
+
+def _is_mended(delivery: Delivery) -> bool:
+    return delivery["path"].startswith(FIXED)
 
 
 def identify_states(judged: DataFrame, source: Source, is_usable: Column) -> DataFrame:
@@ -124,7 +146,7 @@ def trace(states: DataFrame, standing: DataFrame | None) -> DataFrame:
 
 def mark_newest(judged: DataFrame, deliveries: Iterable[Delivery], source: Source) -> DataFrame:
     """All judged records, with the verdict duplicate those that do not count after the last delivery day."""
-    ranks = judged.sparkSession.createDataFrame(rank_files(deliveries, source), "delivery_id string, file_rank int")
+    ranks = judged.sparkSession.createDataFrame(rank_files(deliveries, (), source), "delivery_id string, file_rank int")
     states = find_states(judged.where("weight is not null").join(F.broadcast(ranks), "delivery_id"), source)
     standing = trace(states.where("is_state"), None).where("is_last and taken_back is null")
     marks = standing.select("origin.*", F.lit(True).alias("is_newest"))

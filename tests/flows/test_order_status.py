@@ -23,6 +23,7 @@ location = "raw"
 files = "*.csv"
 format = "csv"
 event_key = ["Name"]
+max_quarantined_share = 0.5
 delivery_day = '(\\d{4}-\\d{2}-\\d{2})'
 [sources.purchases.columns]
 customer_id = "Email"
@@ -38,13 +39,13 @@ pending = ["pending"]
 cancelled = ["voided", "expired"]
 returned = ["refunded"]
 """
-HEADER = "Name,Email,Financial Status,Created at,Sku,Price"
+HEADER = "Name,Email,Financial Status,Created at,Sku,Price,Billing Email,parent_item_id"
 AT = "2026-06-01 10:00:00"
 
 
 def order(name, status, *prices):
     """The lines of an order; its status stands on the first one."""
-    return [f"#{name},{name}@example.org,{'' if n else status},{AT},p{n},{price}" for n, price in enumerate(prices)]
+    return [f"#{name},{name}@example.org,{'' if n else status},{AT},p{n},{price},," for n, price in enumerate(prices)]
 
 
 def say(spark, shop):
@@ -60,7 +61,8 @@ def test_the_status_holds_for_all_lines_and_cancelled_orders_stop_no_run(spark, 
     shop = SmallShop(spark, tmp_path, warehouse_url, SHOP + STATUS)
     lines = [*order(1, "PAID", "1.00", "2.00"), *order(2, "voided", "3.00", "none", "5.00"),
              *order(3, "Pending", "6.00", "7.00"), *order(4, "refunded", "8.00", "9.00"),
-             *order(5, "expired", "10.00"), *order(6, "on-hold", "11.00")]  # fmt: skip
+             *order(5, "expired", "10.00"), *order(6, "on-hold", "11.00"),
+             f"#7,,paid,{AT},set,12.00,7@example.org,", f"#7,,,{AT},part,0.00,7@example.org,12"]  # fmt: skip
     shop.put("2026-06-01.csv", HEADER, *lines)
     shop.clean(date(2026, 6, 1))
     events = [(row["kind"], float(row["amount"])) for row in shop.rows(PURCHASES)]
@@ -71,6 +73,7 @@ def test_the_status_holds_for_all_lines_and_cancelled_orders_stop_no_run(spark, 
         **{number: ["order_cancelled"] for number in (3, 4, 5, 10)},
         **{number: ["order_pending"] for number in (6, 7)},
         11: ["status_unknown"],
+        **{number: ["customer_id_missing"] for number in (12, 13)},
     }
     assert "list them under [sources.purchases.status]" in (said := say(spark, shop))
     assert 'pending probably ["on-hold"]' in said
@@ -79,3 +82,5 @@ def test_the_status_holds_for_all_lines_and_cancelled_orders_stop_no_run(spark, 
     said = say(spark, shop)
     assert "every order counts, whatever 'Financial Status' says" in said
     assert 'pending = ["Pending", "on-hold"]' in said
+    assert 'customer_id = { columns = ["Email", "Billing Email"] }' in said
+    assert "1 lines of those looked at are parts of others by 'parent_item_id'" in said

@@ -146,10 +146,12 @@ def test_what_is_known_at_each_day_are_the_newest_states_by_then(spark, tmp_path
         assert find_known(at_once, n) == truth[n], n
     nightly = SmallShop(spark, tmp_path / "nightly", warehouse_url, SHOP.format(name="updates_once", **by))
     deliver(nightly, files)
-    for n in (1, 4, 2, DAYS):
+    for n in (4, 2, DAYS):
         nightly.clean(day(n))
     assert nightly.rows(PURCHASES) == at_once.rows(PURCHASES)
     assert nightly.accounts() == at_once.accounts()
+    if by is BY_ID:
+        return
     customer_day.run(nightly.open_spark, nightly.lake, nightly.shop, day(DAYS))
     for n in (3, DAYS - 1):
         customer_series.run(nightly.open_spark, nightly.lake, nightly.shop, day(n), TRAINING_SERIES)
@@ -164,10 +166,16 @@ def test_a_mended_record_holds_until_the_shop_changes_it(spark, tmp_path, wareho
     shop = SmallShop(spark, tmp_path, warehouse_url, SHOP.format(name="mended", **BY_ID))
     good, faulty = ("1.0", "1", "a", f"{day(0)} 10:00", "p", "1.00", "paid"), ["2.0", "2", "b", f"{day(0)} 10:00", "p"]
 
-    def run(n, *ends):
-        shop.put(f"{day(n)}.csv", HEADER, ",".join(good), *(",".join([*faulty, *end]) for end in ends))
-        shop.clean(day(n))
+    def put(n, end):
+        shop.put(f"{day(n)}.csv", HEADER, ",".join(good), ",".join([*faulty, *end]))
+
+    def find(n):
         return sorted(amount for (*_, amount), count in find_known(shop, n).items() for _ in range(count))
+
+    def run(n, end):
+        put(n, end)
+        shop.clean(day(n))
+        return find(n)
 
     assert run(0, ("free", "paid")) == [Decimal("1.00")]
     (rejected,) = shop.rows(quarantine("purchases"))
@@ -179,6 +187,8 @@ def test_a_mended_record_holds_until_the_shop_changes_it(spark, tmp_path, wareho
     folder.mkdir(parents=True)
     (folder / "one.jsonl").write_text(json.dumps(line) + "\n")
     assert run(1, ("free", "paid")) == [Decimal("1.00"), Decimal("5.00")]  # the same faulty record comes again
-    assert run(2, ("free", "paid")) == [Decimal("1.00"), Decimal("5.00")]
-    assert run(3, ("6.00", "paid")) == [Decimal("1.00"), Decimal("6.00")]
-    assert run(4, ("6.00", "void")) == [Decimal("1.00")]
+    for n, end in enumerate([("free", "paid"), ("6.00", "paid"), ("6.00", "void")], 2):
+        put(n, end)
+    shop.clean(day(4))
+    known = [find(n) for n in (2, 3, 4)]
+    assert known == [[Decimal("1.00"), Decimal("5.00")], [Decimal("1.00"), Decimal("6.00")], [Decimal("1.00")]]

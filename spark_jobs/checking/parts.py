@@ -1,0 +1,38 @@
+"""Do lines stand for parts of other lines, and cost nothing? A part of a shop's check."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from spark_jobs.checking.findings import SHARE_TO_MEND
+from spark_jobs.checking.judged_log import JudgedLog
+from spark_jobs.checking.orders import find_unmapped, sample_columns
+from spark_jobs.runtime.console import PlainConsole
+
+#: What shop systems call the column that names the line of which a line is a part, folded as raw/layout.py folds names.
+NAMES = {"parent item id", "parent id", "parent line id", "parent line item id", "parent order item id", "parentitemid",
+         "bundled by", "bundle parent id", "composite parent"}  # fmt: skip
+NEARLY_ALL = 0.98  # of the parts: so many cost nothing
+
+
+def count_free_parts(rows: Sequence[Sequence[str]]) -> int:
+    """How many lines are parts of others; 0 where they are few, or some cost something. rows: (parent, price)."""
+    prices = [price for parent, price in rows if parent not in ("", "0")]
+    are_free = sum(re.search("[1-9]", price) is None for price in prices) >= NEARLY_ALL * len(prices)
+    return len(prices) if are_free and len(prices) > SHARE_TO_MEND * len(rows) else 0
+
+
+def check_parts(console: PlainConsole, judged: JudgedLog) -> None:
+    """Says how each article counts once, where parts of it have lines of their own without a price."""
+    priced = judged.source.columns.get("unit_price") or judged.source.columns.get("amount")
+    if judged.source.log != "purchases" or priced is None or priced.column is None:
+        return
+    for name in find_unmapped(judged, NAMES):
+        if parts := count_free_parts(sample_columns(judged, [name, priced.column])):
+            column = json.dumps(name, ensure_ascii=False)
+            console.print(f"{parts:,} lines of those looked at are parts of others by {name!r} and cost nothing. To"
+                          f" count each article once, say at the end of shop.toml:\n[[sources.purchases.reject]]\n"
+                          f'reason = "child_item"\ncolumn = {column}\nis_empty = false\nexpected = true')  # fmt: skip
+            return

@@ -1,0 +1,35 @@
+"""Which file is newer: by the day in its path; a snapshot that comes after a newer one says nothing new."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from spark_jobs.cleaning.updates import OUTDATED, rank_files
+from spark_jobs.contract.shop.source import DeliveryDay, Source
+
+NAMED = DeliveryDay(r"(\d{4}-\d{2}-\d{2})")
+
+
+def deliver(path: str, on: int) -> dict:
+    return {"delivery_id": path, "path": path, "delivery_day": date(2026, 10, on)}
+
+
+def rank(deliveries: list[dict], registered: list[dict], snapshots: bool = True) -> dict[str, int]:
+    source = Source("purchases", "", "*", "csv", {}, NAMED, updates="latest", snapshots=snapshots)
+    return dict(rank_files(deliveries, registered, source))
+
+
+def test_of_the_files_of_a_day_the_later_path_is_newer_and_mended_records_are_the_newest():
+    files = [deliver("fixed:a.jsonl", 22), deliver("z/2026-10-21.csv", 22), deliver("a/2026-10-22.csv", 22)]
+    found = rank(files, files, snapshots=False)
+    assert sorted(found, key=found.__getitem__) == ["z/2026-10-21.csv", "a/2026-10-22.csv", "fixed:a.jsonl"]
+
+
+def test_a_snapshot_that_comes_after_a_newer_one_says_nothing():
+    newer, late, next_one = deliver("2026-10-22.csv", 22), deliver("2026-10-21.csv", 23), deliver("2026-10-24.csv", 24)
+    found = rank([late, next_one], [newer, late, next_one])
+    assert found[late["path"]] == OUTDATED
+    assert found[next_one["path"]] > OUTDATED
+    assert OUTDATED not in rank([late], [newer, late], snapshots=False).values()
+    # What comes later is not known on the day of the file.
+    assert OUTDATED not in rank([deliver("2026-10-21.csv", 21)], [deliver("2026-10-22.csv", 22)]).values()
