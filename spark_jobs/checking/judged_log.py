@@ -93,7 +93,7 @@ def raw_value(source: Source, record: RawRecord, name: str) -> str:
         return (mapping.constant if mapping else "") or ""
     if record.values is None:
         return record.text[:40] or record.fault or ""
-    return record.values[source.raw_columns.index(mapping.column)] or ""
+    return " ".join(filter(None, (record.values[source.raw_columns.index(column)] for column in mapping.raw_columns)))
 
 
 def sample_numbers(judged: JudgedLog) -> dict[str, list[str]]:

@@ -68,7 +68,7 @@ def show_first_records(console: PlainConsole, shop: Shop, judged: JudgedLog) -> 
     for name in LOGS[log].canonical:
         if mapping := judged.source.columns.get(name):
             cells = (raw_value(judged.source, raw[n], name) for n in sorted(rows))
-            table.add_row(as_plain(mapping.column or "constant"), *map(as_plain, cells))
+            table.add_row(as_plain(" ".join(mapping.raw_columns) or "constant"), *map(as_plain, cells))
             becomes = (str(rows[n].get(name, "")) if rows[n]["verdict"] == "clean" else "" for n in sorted(rows))
             table.add_row(f"  → {name}", *map(as_plain, becomes), style="dim")
     table.add_row("verdict", *(" ".join([rows[n]["verdict"], *rows[n]["reasons"]]) for n in sorted(rows)), style="bold")

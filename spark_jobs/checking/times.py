@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable, Iterator
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from spark_jobs.cleaning.mapping import parse_instant
+from spark_jobs.cleaning.times import parse_instant
 from spark_jobs.contract.shop.source import ColumnMapping
 from spark_jobs.contract.shop.time_patterns import EPOCH_UNITS_US, find_pattern_fault
 from spark_jobs.raw.reader import Intake, read_records
@@ -31,20 +31,20 @@ _TIME = re.compile(
     rf"(?:{_DATE}|(?P<compact>\d{{8}}))(?:(?P<gap>T|,? )(?:{_CLOCK}|(?P<clock>\d{{6}}))(?P<half>\s?[AaPp][Mm])?"
     r"(?P<zone> ?(?:Z|[+-]\d\d:?\d\d|[A-Z]{2,5}|[A-Z][a-z]+/[A-Za-z_]+))?)?"
 )
-_WEEKDAY = re.compile(r"(?i)(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? ")
 
 
 def sample_times(intake: Intake, paths: list[str]) -> list[str]:
     """Different raw values of event_at, spread over the files."""
-    column = intake.source.columns["event_at"].column
-    if column is None:
+    columns = intake.source.columns["event_at"].columns
+    if not columns:
         return []
-    place, step = intake.source.raw_columns.index(column), -(-len(paths) // SAMPLED_FILES)
+    places, step = [*map(intake.source.raw_columns.index, columns)], -(-len(paths) // SAMPLED_FILES)
     found: dict[str, None] = {}
     for path in dict.fromkeys([*paths[::step], paths[-1]]):
         of_file: dict[str, None] = {}
         for record in read_records(intake, path):
-            if record.values and (text := (record.values[place] or "").strip()):
+            values = [(record.values[place] or "").strip() for place in places] if record.values else []
+            if text := " ".join(filter(None, values)):
                 of_file[text] = None
             if len(of_file) == SAMPLED_TIMES:
                 break
@@ -54,8 +54,6 @@ def sample_times(intake: Intake, paths: list[str]) -> list[str]:
 
 def suggest_time_format(spark: SparkSession, mapping: ColumnMapping, shop_zone: str, texts: list[str]) -> str:
     """What to write into shop.toml for these times, as a sentence; nothing where no format is in sight."""
-    if texts and sum(bool(_WEEKDAY.match(text)) for text in texts) > len(texts) / 2:
-        return "the name of a weekday cannot be read: deliver the time without it"
     candidates = deduce_formats(texts)
     if not candidates:
         return ""

@@ -16,10 +16,10 @@ from spark_jobs.cleaning.mapping import (
     is_order,
     is_unstorable,
     list_reasons,
+    mapped_instant,
     mapped_kind,
     mapped_text,
     meets,
-    parse_instant,
 )
 from spark_jobs.cleaning.numbers import DECIMAL_COMMA
 from spark_jobs.cleaning.plain_columns import find_plain_faults, list_plain_columns, type_plainly
@@ -58,7 +58,7 @@ def type_events(records: DataFrame, shop: Shop, log: str) -> tuple[DataFrame, di
 
 
 def _shared_columns(source: Source, shop: Shop) -> list[Column]:
-    event_at = parse_instant(mapped_text(source, "event_at"), source.columns["event_at"], shop.time_zone)
+    event_at = mapped_instant(source, "event_at", shop.time_zone)
     columns = [
         mapped_text(source, "event_id").alias("event_id"),
         event_at.alias("event_at"),

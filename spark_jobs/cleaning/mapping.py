@@ -6,25 +6,19 @@ becomes null and is judged by the log's own rules; nothing here raises on bad da
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from spark_jobs.cleaning.numbers import is_percent, spell_plainly
+from spark_jobs.cleaning.times import parse_instant
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.orders import Status
-from spark_jobs.contract.shop.source import ColumnMapping, Condition, Source
-from spark_jobs.contract.shop.time_patterns import EPOCH_UNITS_US
+from spark_jobs.contract.shop.source import Condition, Source
 from spark_jobs.raw.reader import NOTHING, SEPARATOR, raw_column
 
-#: 1990-01-01 and 2100-01-01: a time outside is a placeholder for none (year 1, 1970, 9999), or in the wrong unit.
-FIRST_INSTANT_S, LAST_INSTANT_S = 631_152_000, 4_102_444_800
 NUL = "\x00"  # no text of a database has one
-STARTS_WITH_A_DAY = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
-#: Anything but the clock time and its fraction: Spark knows offsets and zones in many spellings (+1:00, UTC, EST).
-NAMES_ITS_ZONE = STARTS_WITH_A_DAY + r"[ T][\d:. \p{Cntrl}]*[^\d:. \p{Cntrl}]"
 
 
 def raw_text(source: Source, column: str) -> Column:
@@ -43,7 +37,19 @@ def mapped_text(source: Source, name: str) -> Column:
     mapping = source.columns.get(name)
     if mapping is None:
         return F.lit(None).cast("string")
-    return F.lit(mapping.constant) if mapping.column is None else raw_text(source, mapping.column)
+    if mapping.column is None:
+        return F.lit(mapping.constant)
+    if not mapping.further_columns:
+        return raw_text(source, mapping.column)
+    joined = F.concat_ws(" ", *(raw_text(source, column) for column in mapping.columns))
+    return F.when(joined != "", joined)
+
+
+def mapped_instant(source: Source, name: str, shop_zone: str) -> Column:
+    """The UTC timestamp of a canonical column; null where its text is no time."""
+    mapping = source.columns[name]
+    zone_text = raw_text(source, mapping.zone_column) if mapping.zone_column else None
+    return parse_instant(mapped_text(source, name), mapping, shop_zone, zone_text)
 
 
 def is_unstorable(source: Source, name: str) -> Column:
@@ -107,42 +113,6 @@ def is_any_number_like(source: Source, pattern: str) -> Column:
     """Whether the text of any canonical number looks like this; those of which the source says the spelling do not."""
     names = [name for name in LOGS[source.log].numbers if name in source.columns and source.numbers_of(name) is None]
     return any_of([F.coalesce(mapped_text(source, name).rlike(pattern), F.lit(False)) for name in names])
-
-
-def parse_instant(text: Column, mapping: ColumnMapping, shop_zone: str) -> Column:
-    """The UTC timestamp of this text.
-
-    A time without an offset or a zone of its own is meant in the mapping's zone, else the shop's. Where a clock change
-    skips it, it moves on by the gap; where one repeats it, the first is meant. Null before FIRST_INSTANT_S and after
-    LAST_INSTANT_S.
-    """
-    if mapping.format in EPOCH_UNITS_US:
-        return _parse_epoch(text, *EPOCH_UNITS_US[mapping.format])
-    instant = _parse_time(text, mapping, mapping.zone or shop_zone)
-    first, last = (F.timestamp_seconds(F.lit(seconds)) for seconds in (FIRST_INSTANT_S, LAST_INSTANT_S))
-    return F.when(instant.between(first, last), instant)
-
-
-def _parse_epoch(text: Column, unit_us: int, parts: int) -> Column:
-    """unit_us / parts: the microseconds of a unit. Fractions of a unit count, down to the microsecond."""
-    count = text.try_cast("decimal(25,6)")
-    first, last = (F.lit(str(seconds * 1_000_000 * parts // unit_us)).cast("decimal(25,6)")
-                   for seconds in (FIRST_INSTANT_S, LAST_INSTANT_S))  # fmt: skip
-    microseconds = count / parts if parts > 1 else count * unit_us
-    return F.when(count.between(first, last), F.timestamp_micros(microseconds.cast("bigint")))
-
-
-def _parse_time(text: Column, mapping: ColumnMapping, zone: str) -> Column:
-    if mapping.format:
-        parsed = F.try_to_timestamp(text, F.lit(mapping.format))
-        return parsed if _has_offset(mapping.format) else F.to_utc_timestamp(parsed, zone)
-    # Spark completes a bare time with today's date: a day is required.
-    parsed = F.when(text.rlike(STARTS_WITH_A_DAY), text.try_cast("timestamp"))
-    return F.when(text.rlike(NAMES_ITS_ZONE), parsed).otherwise(F.to_utc_timestamp(parsed, zone))
-
-
-def _has_offset(pattern: str) -> bool:
-    return re.search("[XxZOVz]", re.sub("'[^']*'", "", pattern)) is not None
 
 
 def meets(source: Source, condition: Condition) -> Column:

@@ -7,16 +7,8 @@ from decimal import Decimal, InvalidOperation
 from spark_jobs.contract.log import KIND, NUMBER, TIME
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.source import NUMBERS, ColumnMapping
-from spark_jobs.contract.shop.time_patterns import EXPECTED as EXPECTED_FORMAT
-from spark_jobs.contract.shop.time_patterns import find_pattern_fault
-from spark_jobs.contract.shop.toml_section import Section, is_text, is_texts, nearest, time_zones
-
-
-def read_zone(section: Section) -> str | None:
-    zone = section.text("zone", None)
-    if zone is not None and zone not in time_zones():
-        section.fault("zone", "a time zone like UTC", nearest(zone, time_zones()))
-    return zone
+from spark_jobs.contract.shop.time_columns import read_time_mapping
+from spark_jobs.contract.shop.toml_section import Section, is_text, is_texts
 
 
 def read_columns(section: Section, log: str) -> dict[str, ColumnMapping]:
@@ -43,12 +35,12 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
     if name == "customer_id" and "columns" in value:
         return _read_alternatives(inner)
     column, constant = inner.text("column", None), inner.text("constant", None)
-    if (column is None) == (constant is None):
+    is_given = column is not None or (declared.type == TIME and "columns" in value)
+    if is_given == (constant is not None):
         section.fault(name, "either column or constant")
     mapping = ColumnMapping(column, constant)
     if declared.type == TIME:
-        zone = read_zone(inner)
-        mapping = ColumnMapping(column, constant, _read_time_format(inner), zone)
+        mapping = read_time_mapping(inner, column, constant)
     if declared.type == NUMBER:
         mapping = ColumnMapping(
             column, constant, scale=_read_scale(inner) if declared.is_scaled else None, numbers=read_numbers(inner)
@@ -88,14 +80,6 @@ def _is_scale(value: object) -> bool:
         return isinstance(value, str | int | float) and Decimal("1e-8") <= Decimal(str(value)) < 10**9
     except InvalidOperation:
         return False
-
-
-def _read_time_format(section: Section) -> str | None:
-    """The pattern of a time, without what Spark refuses in the midst of a job or takes for another day."""
-    pattern = section.text("format", None)
-    if pattern is not None and (fault := find_pattern_fault(pattern)):
-        section.fault("format", EXPECTED_FORMAT, f"; {fault}")
-    return pattern
 
 
 def _read_values(section: Section, kinds: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

@@ -46,12 +46,18 @@ class Rejection:
 class ColumnMapping:
     """Where a canonical column comes from: a raw column or, for every record alike, a constant.
 
-    format  for event_at only: see contract/shop/time_patterns.py; None parses ISO 8601
-    zone    for event_at only: the zone of times without an offset; None is the shop's
-    scale   for numbers only: what one of the given units is worth, like 0.01 for cents
+    values   for kind only: (raw value, one of the log's kinds) pairs; empty: the raw values are those, in any case
+    scale    for numbers only: what one of the given units is worth, like 0.01 for cents
     numbers  for numbers only: one of NUMBERS; None is the source's
-    others  for customer_id only: raw columns that say who it is where those before them name no customer
-    values  for kind only: (raw value, one of the log's kinds) pairs; empty: the raw values are those, in any case
+    others   for customer_id only: raw columns that say who it is where those before them name no customer
+
+    The others are for event_at only:
+    format           see contract/shop/time_patterns.py; None parses ISO 8601
+    further_formats  tried in this order where it does not read a time
+    further_columns  what they say stands behind the first one, after a blank each
+    zone             of times without an offset; None is the shop's
+    zone_column      a raw column that says the zone, where it says one; zones: its words, beside those that are known
+    language         of the names of months and weekdays, beside English and Chinese
     """
 
     column: str | None = None
@@ -62,6 +68,25 @@ class ColumnMapping:
     scale: Decimal | None = None
     numbers: str | None = None
     others: tuple[str, ...] = ()
+    further_formats: tuple[str, ...] = ()
+    further_columns: tuple[str, ...] = ()
+    zone_column: str | None = None
+    zones: tuple[tuple[str, str], ...] = ()
+    language: str | None = None
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        return (self.format, *self.further_formats) if self.format else ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The raw columns that say the value, in the order in which they are read."""
+        return () if self.column is None else (self.column, *self.further_columns)
+
+    @property
+    def raw_columns(self) -> tuple[str, ...]:
+        """All raw columns that it looks at."""
+        return (*self.columns, *self.others, *((self.zone_column,) if self.zone_column else ()))
 
 
 @dataclass(frozen=True)
@@ -228,13 +253,13 @@ class Source:
     def needed_columns(self) -> set[str]:
         """The raw columns without which no record counts."""
         names = LOGS[self.log].needed if self.log in LOGS else ("customer_id",)
-        mapped = (self.columns[name].column for name in names if name in self.columns)
-        return {column for column in mapped if column is not None and not is_optional(column)}
+        needed = (self.columns[name].columns for name in names if name in self.columns)
+        return {column for columns in needed for column in columns if not is_optional(column)}
 
     @cached_property
     def raw_columns(self) -> tuple[str, ...]:
         """Every raw column that the mapping looks at, in a fixed order."""
-        names = {name for mapping in self.columns.values() for name in (mapping.column, *mapping.others) if name}
+        names = {column for mapping in self.columns.values() for column in mapping.raw_columns}
         names |= {*self.event_key, *self.carry_down, *((self.status.column,) if self.status else ())}
         names |= {*self.spread.add, *self.spread.subtract} if self.spread else set()
         names |= {c.column for c in (*self.returns, *self.only, *self.others)}

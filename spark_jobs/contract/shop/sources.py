@@ -9,12 +9,13 @@ from pathlib import Path
 
 from spark_jobs.contract.formats import FORMATS
 from spark_jobs.contract.logs import LOGS
-from spark_jobs.contract.shop.columns import read_columns, read_numbers, read_zone
+from spark_jobs.contract.shop.columns import read_columns, read_numbers
 from spark_jobs.contract.shop.conditions import read_condition, read_rejection
 from spark_jobs.contract.shop.orders import read_spread, read_status
 from spark_jobs.contract.shop.path_days import EXPECTED, is_format
 from spark_jobs.contract.shop.shape import check_arrays, read_shape
 from spark_jobs.contract.shop.source import ColumnMapping, DeliveryDay, Layout, Limits, Source
+from spark_jobs.contract.shop.time_columns import read_zone
 from spark_jobs.contract.shop.toml_section import (
     MISSING,
     Section,

@@ -129,10 +129,8 @@ def test_each_kind_of_fault_names_its_key(tmp_path, addition, key):
         ("dd/mm/yyyy", "mm are minutes, months are MM"),
         ("yyyy-MM-dd HH:MM", "MM are months, minutes are mm"),
         ("yyyy-MM-dd hh:mm", "hours up to 23 are HH"),
-        ("EEE, dd MMM yyyy HH:mm:ss Z", "deliver the time without it"),
         ("yyyy-'W'ww", "deliver the day of each event"),
-        ("iso8601", "leave it out"),
-        ("unix", "milliseconds epoch_ms"),
+        ("timestamp", "name what it is: iso8601 or unix"),
         ("HH:mm:ss", "mm are minutes, months are MM"),
         ("yyyy-MM", "it has no day, dd"),
         ("yyyy-MM-dd [HH:mm", "do not match"),
@@ -148,6 +146,45 @@ def test_a_time_pattern_that_would_end_a_job_is_refused(tmp_path, pattern, hint)
     (fault,) = faults_of(tmp_path, text)
     assert fault.startswith("sources.purchases.columns.event_at.format: expected a time pattern like")
     assert fault.endswith(hint)
+
+
+def read_event_at(tmp_path, table):
+    line = next(line for line in GOOD.splitlines() if line.startswith("event_at"))
+    return load_shop(write(tmp_path, GOOD.replace(line, f"event_at = {table}"))).sources["purchases"]
+
+
+def test_a_time_may_stand_in_several_columns_and_formats(tmp_path):
+    formats = 'formats = ["Unix Timestamp", "d. MMMM yyyy", "ISO 8601"]'
+    zones = 'zone_column = "Time Zone", zones = { "Store 3" = "Europe/Paris" }'
+    source = read_event_at(tmp_path, f'{{ columns = ["Date", "Time"], {formats}, {zones}, language = "pt-BR" }}')
+    mapping = source.columns["event_at"]
+    assert mapping.formats == ("unix", "d. MMMM yyyy", "iso8601")
+    assert (mapping.columns, mapping.language, mapping.zones) == (
+        ("Date", "Time"), "pt", (("Store 3", "Europe/Paris"),),
+    )  # fmt: skip
+    assert {"Date", "Time", "Time Zone"} <= set(source.raw_columns)
+    assert {"Date", "Time"} <= source.needed_columns
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ('{ column = "a", columns = ["b", "c"] }', "event_at.columns: expected either column or columns"),
+        ('{ columns = [] }', "event_at.columns: expected a list of raw column names"),
+        ('{ columns = ["a", "a"] }', "event_at.columns: expected a list of raw column names"),
+        ('{ column = "a", format = "unix", formats = ["excel"] }', "formats: expected either format or formats"),
+        ('{ column = "a", formats = ["unix", "dd/mm/yyyy"] }', "mm are minutes, months are MM"),
+        ('{ column = "a", language = "xx" }', "event_at.language: expected a language like de"),
+        ('{ column = "a", zones = { b = "UTC" } }', "event_at.zones: expected a zone_column"),
+        ('{ column = "a", zone_column = "z", zones = { b = "Berlin" } }', "event_at.zones.b: expected a time zone"),
+        ('{ column = "a", zone_column = "z", format = "yyyy-MM-dd Z" }', "event_at.zone_column: expected none"),
+        ('{ zone = "UTC" }', "event_at: expected either column or constant"),
+    ],
+)  # fmt: skip
+def test_a_time_that_says_too_much_or_too_little_is_one_line(tmp_path, table, fault):
+    line = next(line for line in GOOD.splitlines() if line.startswith("event_at"))
+    (found,) = faults_of(tmp_path, GOOD.replace(line, f"event_at = {table}"))
+    assert fault in found
 
 
 def test_a_date_of_the_wrong_type_and_a_bad_pattern_are_found(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from spark_jobs.checking.times import deduce_formats, suggest_time_format
-from spark_jobs.cleaning.mapping import parse_instant
+from spark_jobs.cleaning.times import parse_instant
 from spark_jobs.contract.shop.source import ColumnMapping
 from spark_jobs.contract.shop.time_patterns import LETTERS, find_pattern_fault
 
@@ -30,7 +30,8 @@ def test_spark_parses_with_every_pattern_that_is_taken(spark):
     assert 50 < len(taken) < 3000  # neither nothing nor all
     texts = spark.createDataFrame([("2026-06-01 15:02:58",)], "text string")
     for start in range(0, len(taken), 100):
-        tried = [F.try_to_timestamp("text", F.lit(pattern)) for pattern in taken[start : start + 100]]
+        mappings = (ColumnMapping("text", format=pattern) for pattern in taken[start : start + 100])
+        tried = [parse_instant(F.col("text"), mapping, "UTC") for mapping in mappings]
         texts.agg(*(F.count(one) for one in tried)).collect()  # Spark raises where it cannot parse with one
 
 

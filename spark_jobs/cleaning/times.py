@@ -1,0 +1,131 @@
+"""How a raw time becomes an instant: the Spark expressions behind event_at. Pure, no I/O.
+
+Whatever cannot be understood becomes null; nothing here raises on bad data.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from spark_jobs.cleaning.words import translate_pattern, translate_words, uses_words
+from spark_jobs.cleaning.zones import at_zone, read_zone
+from spark_jobs.contract.shop.source import ColumnMapping
+from spark_jobs.contract.shop.time_patterns import (
+    EPOCH_UNITS_US,
+    EXCEL,
+    EXCEL_1904,
+    ISO,
+    RFC2822,
+    UNIX,
+    has_offset,
+    strip_quoted,
+)
+
+#: 1990-01-01 and 2100-01-01: a time outside is a placeholder for none (year 1, 1970, 9999), or in the wrong unit.
+FIRST_INSTANT_S, LAST_INSTANT_S = 631_152_000, 4_102_444_800
+DAY_MS = 86_400_000
+STARTS_WITH_A_DAY = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
+#: Anything but the clock time and its fraction: Spark knows offsets and zones in many spellings (+1:00, UTC, EST).
+NAMES_ITS_ZONE = STARTS_WITH_A_DAY + r"[ T][\d:. \p{Cntrl}]*[^\d:. \p{Cntrl}]"
+#: Days from the first day of a spreadsheet's calendar to 1970-01-01. That of 1900 has a 29 February 1900.
+EXCEL_EPOCHS = {EXCEL: 25_569, EXCEL_1904: 24_107}
+RFC2822_PATTERNS = ("[EEE, ]d MMM yyyy HH:mm[:ss] Z", "[EEE, ]d MMM yyyy HH:mm[:ss] z")
+#: Blanks of any kind, and marks of direction, which some browsers write into times.
+_BLANKS, _MARKS = "\u00a0\u2007\u2009\u202f\u3000\t", "\u200e\u200f"
+
+
+def parse_instant(text: Column, mapping: ColumnMapping, shop_zone: str, zone_text: Column | None = None) -> Column:
+    """The UTC timestamp of this text, by the first of the mapping's formats that reads it.
+
+    A time without an offset or a zone of its own is meant in the zone of zone_text, where that is given, else in the
+    mapping's, else in the shop's. Where a clock change skips it, it moves on by the gap; where one repeats it, the
+    first is meant. Null before FIRST_INSTANT_S and after LAST_INSTANT_S.
+    """
+    zone = _Zone(mapping, shop_zone, zone_text)
+    return F.coalesce(*(_in_range(_parse_as(text, one, mapping, zone)) for one in mapping.formats or (ISO,)))
+
+
+class _Zone:
+    """In which zone a time is meant that says none."""
+
+    def __init__(self, mapping: ColumnMapping, shop_zone: str, zone_text: Column | None):
+        self.name, self.text, self.words = mapping.zone or shop_zone, zone_text, dict(mapping.zones)
+
+    def to_utc(self, local: Column) -> Column:
+        usual = F.to_utc_timestamp(local, self.name)
+        if self.text is None:
+            return usual
+        return F.when(self.text.isNull(), usual).otherwise(at_zone(local, read_zone(self.text, self.words)))
+
+
+def _in_range(instant: Column) -> Column:
+    first, last = (F.timestamp_seconds(F.lit(seconds)) for seconds in (FIRST_INSTANT_S, LAST_INSTANT_S))
+    return F.when(instant.between(first, last), instant)
+
+
+def _parse_as(text: Column, name: str, mapping: ColumnMapping, zone: _Zone) -> Column:
+    if name in EPOCH_UNITS_US:
+        return _parse_epoch(text, *EPOCH_UNITS_US[name])
+    if name == UNIX:
+        return F.coalesce(*(_parse_epoch(text, *unit) for unit in EPOCH_UNITS_US.values()))
+    if name in EXCEL_EPOCHS:
+        return zone.to_utc(_parse_serial(text, EXCEL_EPOCHS[name]))
+    if name == ISO:
+        return _parse_iso(text, zone)
+    patterns = RFC2822_PATTERNS if name == RFC2822 else (name,)
+    return F.coalesce(*(_parse_pattern(text, pattern, mapping.language, zone) for pattern in patterns))
+
+
+def _parse_epoch(text: Column, unit_us: int, parts: int) -> Column:
+    """unit_us / parts: the microseconds of a unit. Fractions of a unit count, down to the microsecond."""
+    count = text.try_cast("decimal(25,6)")
+    first, last = (F.lit(str(seconds * 1_000_000 * parts // unit_us)).cast("decimal(25,6)")
+                   for seconds in (FIRST_INSTANT_S, LAST_INSTANT_S))  # fmt: skip
+    microseconds = count / parts if parts > 1 else count * unit_us
+    return F.when(count.between(first, last), F.timestamp_micros(microseconds.cast("bigint")))
+
+
+def _parse_serial(text: Column, epoch_days: int) -> Column:
+    """The local time of a spreadsheet's day, to the millisecond; a day and a time of day in two columns add up."""
+    parts = F.transform(F.split(F.translate(text, ",", "."), " "), lambda part: part.try_cast("decimal(20,12)"))
+    nothing = F.lit(0).cast("decimal(22,12)")
+    days = F.aggregate(parts, nothing, lambda total, part: (total + part).try_cast("decimal(22,12)"))
+    first, last = (seconds // 86_400 + epoch_days for seconds in (FIRST_INSTANT_S, LAST_INSTANT_S))
+    milliseconds = F.round((days - epoch_days) * DAY_MS).cast("bigint")
+    return F.when(days.between(first, last), F.timestamp_millis(milliseconds))
+
+
+def _parse_iso(text: Column, zone: _Zone) -> Column:
+    # Spark completes a bare time with today's date: a day is required.
+    parsed = F.when(text.rlike(STARTS_WITH_A_DAY), text.try_cast("timestamp"))
+    return F.when(text.rlike(NAMES_ITS_ZONE), parsed).otherwise(zone.to_utc(parsed))
+
+
+def _parse_pattern(text: Column, pattern: str, language: str | None, zone: _Zone) -> Column:
+    """By a pattern; names in it are those of the language. A remark in brackets behind an offset is left out, as
+    browsers write it."""
+    letters = strip_quoted(pattern)
+    spelt = F.regexp_replace(F.translate(text, _BLANKS + _MARKS, " " * len(_BLANKS)), " {2,}", " ")
+    plain = re.sub(" {2,}", " ", pattern.translate({ord(blank): " " for blank in _BLANKS}))
+    if uses_words(letters):
+        spelt, plain = translate_words(spelt, letters, language), translate_pattern(plain)
+    if not has_offset(pattern):
+        return zone.to_utc(F.try_to_timestamp(spelt, F.lit(plain)))
+    if "(" not in pattern:
+        spelt = F.regexp_replace(spelt, r" ?\([^()]*\)$", "")
+    if not re.search("z$", letters):
+        return F.try_to_timestamp(spelt, F.lit(plain))
+    return F.coalesce(F.try_to_timestamp(spelt, F.lit(plain)), _parse_named_zone(spelt, plain))
+
+
+def _parse_named_zone(text: Column, pattern: str) -> Column:
+    """A time that ends with a zone in a word that Spark does not know, or an offset like GMT-7."""
+    bare = re.sub("z+$", "", pattern)
+    zone = r"(?i)((?:GMT|UTC)[+-]\d{1,2}(?::?\d\d)?|\p{L}+)$"
+    word, rest = F.regexp_extract(text, zone, 1), F.regexp_replace(text, zone, "")
+    hours = F.regexp_replace(F.regexp_replace(word, "(?i)^(?:GMT|UTC)(?=[+-])", ""), r"^([+-])(\d)(?!\d)", "$10$2")
+    offset = F.regexp_replace(F.regexp_replace(hours, r"^([+-]\d\d):?(\d\d)$", "$1:$2"), r"^([+-]\d\d)$", "$1:00")
+    return at_zone(F.try_to_timestamp(rest, F.lit(bare)), read_zone(offset, {}))

@@ -1,0 +1,216 @@
+"""The names of months, weekdays and halves of the day in the languages of shops (CLDR, by Babel), as Spark reads times.
+
+Spark knows English names only, and no weekdays. So each name in a text becomes what Spark parses: a month its English
+abbreviation, half of the day AM or PM, a weekday nothing; the pattern is changed in the same way. All names are plain
+regular expressions and one constant map, nothing runs in Python for a record.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from babel import Locale, localedata
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+#: Beside those of the language; a name that both have means what the language says.
+ALWAYS = ("en", "zh")
+#: What people and spreadsheets write and CLDR does not have.
+MORE_MONTHS = {"de": {"mrz": 3, "maerz": 3, "jaenner": 1}}
+MORE_HALVES = {
+    "en": {"am": "AM", "pm": "PM"},
+    "zh": {"早上": "AM", "凌晨": "AM", "清晨": "AM", "晚上": "PM", "傍晚": "PM", "上午": "AM", "下午": "PM"},
+}
+#: Letters that people leave the mark of though Unicode does not take it off, and the two Greek small sigmas.
+_PLAIN = {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "Ł": "L", "Ø": "O", "Đ": "D", "ς": "σ"}
+_LATIN = range(0xC0, 0x250)
+_COMBINING = "\u0300-\u036f"
+
+
+@dataclass(frozen=True)
+class Words:
+    """Folded names in small letters. months: -> English abbreviation; halves: -> AM or PM, without dots and blanks;
+    accents: letters with marks -> without, of these names in either case."""
+
+    months: Mapping[str, str]
+    weekdays: frozenset[str]
+    halves: Mapping[str, str]
+    accents: Mapping[str, str]
+
+
+def strip_accents(text: str) -> str:
+    """The letters without their marks: é is e. What is no letter with a mark stays as it is."""
+    return "".join(_strip_letter(letter) for letter in unicodedata.normalize("NFC", text))
+
+
+@cache
+def _strip_letter(letter: str) -> str:
+    base = re.sub(f"[{_COMBINING}]", "", unicodedata.normalize("NFD", letter))
+    return _PLAIN.get(letter, base if len(base) == 1 else letter)
+
+
+def fold_name(text: str) -> str:
+    return strip_accents(text.lower()).strip().rstrip(".")
+
+
+@cache
+def load_words(language: str | None) -> Words:
+    """The names of a language in all its regions, with those that are always known."""
+    months: dict[str, str] = {}
+    halves: dict[str, str] = {}
+    weekdays: set[str] = set()
+    for code in list_codes(language):
+        own = _load_own(code)
+        months, halves = {**own.months, **months}, {**own.halves, **halves}
+        weekdays |= own.weekdays
+    accents = {letter: plain for code in list_codes(language) for letter, plain in _load_own(code).accents.items()}
+    return Words(months, frozenset(weekdays), halves, accents)
+
+
+@cache
+def _load_own(code: str) -> Words:
+    """The names of one language."""
+    locales = _list_locales(code)
+    months = {name: MONTHS[number - 1] for number, name in _read_names([locale.months for locale in locales])}
+    more = {name: MONTHS[number - 1] for name, number in MORE_MONTHS.get(code, {}).items()}
+    weekdays = {name for _, name in _read_names([locale.days for locale in locales])}
+    halves = dict(half for locale in locales for half in _read_halves(locale))
+    own = {letter for locale in locales for letter in _list_letters(locale)} | _PLAIN.keys() | {*map(chr, _LATIN)}
+    accents = {letter: plain for letter in sorted(own) if (plain := _strip_letter(letter)) != letter}
+    return Words({**more, **months}, frozenset(weekdays), {**MORE_HALVES.get(code, {}), **halves}, accents)
+
+
+def list_codes(language: str | None) -> list[str]:
+    return list(dict.fromkeys([language, *ALWAYS] if language else ALWAYS))
+
+
+def _list_locales(language: str) -> list[Locale]:
+    """A language and its regions; in another script only where it has several."""
+    regions = [name for name in localedata.locale_identifiers() if name.startswith(f"{language}_")]
+    locales = [Locale.parse(name) for name in (language, *sorted(regions))]
+    return [locale for locale in locales if language in ("zh", "sr", "uz", "az", "bs") or not locale.script]
+
+
+def _read_names(contexts: Iterable[Mapping]) -> Iterator[tuple[int, str]]:
+    """Every name with its number, the last regions first, and what is cut off from a name where no other begins so."""
+    different = dict.fromkeys(tuple(names.items()) for one in contexts for names in _wide_ones(one))
+    for items in reversed(different):
+        folded = {number: fold_name(name) for number, name in items if not re.fullmatch(r"M?\d+", name)}
+        for number, name in folded.items():
+            for length in (3, 4, 5) if len(name) > 5 and name[:1].isalpha() else ():
+                if sum(other.startswith(name[:length]) for other in folded.values()) == 1:
+                    yield number, name[:length]
+    for items in reversed(different):
+        yield from ((number, fold_name(name)) for number, name in items if not re.fullmatch(r"M?\d+", name))
+
+
+def _read_halves(locale: Locale) -> Iterator[tuple[str, str]]:
+    for context in locale.day_periods.values():
+        for names in context.values():
+            for half in ("am", "pm"):
+                bare = _bare_name(names.get(half, ""))
+                if len(bare) > 1 or (bare and not bare.isascii()):
+                    yield bare, half.upper()
+
+
+def _wide_ones(contexts: Mapping) -> Iterator[Mapping]:
+    """The names of each context, but for the narrow ones."""
+    for names in contexts.values():
+        yield from (names[width] for width in names if width != "narrow")
+
+
+def _list_letters(locale: Locale) -> set[str]:
+    """Every letter of the names, in both cases."""
+    contexts = (locale.months, locale.days, locale.day_periods)
+    names = {name for one in contexts for names in _wide_ones(one) for name in names.values()}
+    return {letter for name in names for letter in (*name, *name.upper(), *name.lower())}
+
+
+def _bare_name(name: str) -> str:
+    return re.sub(r"[.\s\u00a0\u202f]", "", strip_accents(name.lower()))
+
+
+def uses_words(pattern: str) -> bool:
+    """Whether times of this pattern, without what it quotes, have names in them."""
+    return re.search("M{3}|L{3}|E|a", pattern) is not None
+
+
+def translate_words(text: Column, letters: str, language: str | None) -> Column:
+    """The text in small letters, with its names as Spark parses them. letters: the pattern without what it quotes."""
+    words = load_words(language)
+    plain = F.translate(text, "".join(words.accents), "".join(words.accents.values()))
+    plain = F.regexp_replace(F.lower(plain), f"[{_COMBINING}]", "")
+    if "E" in letters:
+        plain = F.regexp_replace(plain, _any_of(words.weekdays), "")
+    if re.search("M{3}|L{3}", letters):
+        plain = _replace_name(plain, _any_of(words.months), words.months)
+    if "a" in letters:
+        plain = _replace_name(plain, _any_of(words.halves, r"\.?\s?"), words.halves)
+    return plain
+
+
+def translate_pattern(pattern: str) -> str:
+    """The pattern of what translate_words makes of a text."""
+    parts = re.split("('[^']*')", pattern)
+    return "".join(strip_accents(part) if part.startswith("'") else _translate_part(part) for part in parts)
+
+
+def _translate_part(part: str) -> str:
+    return re.sub(r"[ML]{3,}\.?", "MMM", re.sub(r"E+\.?", "", strip_accents(part)))
+
+
+def _any_of(names: Collection[str], between: str = "") -> str:
+    """The pattern of any of these names, with a dot behind it or not. Letters stand round none that is written in
+    letters of an alphabet; between: what may stand between the letters of a name."""
+    alphabetic = sorted(filter(_is_alphabetic, names))
+    others = sorted({*names}.difference(alphabetic))
+    signs = [name for name in others if len(name) == 1]  # one sign alone, like that of a day, may be part of the date
+    parts = [
+        rf"(?<!\p{{L}}){_factor(alphabetic, between)}(?!\p{{L}})",
+        _factor([name for name in others if len(name) > 1], between),
+        rf"(?<=[(（])[{''.join(signs)}](?=[)）])" if signs else "",
+    ]
+    return rf"((?:{'|'.join(filter(None, parts))})\.?)"
+
+
+def _factor(names: Iterable[str], between: str) -> str:
+    """The pattern of any of these names, the longest first, which shares what they begin with: many times as fast."""
+    by_first: dict[str, list[str]] = {}
+    for name in names:
+        if name:
+            by_first.setdefault(name[0], []).append(name[1:])
+    if not by_first:
+        return ""
+    parts = [re.escape(first) + _factor_rest(rests, between) for first, rests in sorted(by_first.items())]
+    return f"(?:{'|'.join(parts)})"
+
+
+def _factor_rest(rests: list[str], between: str) -> str:
+    longer = _factor([rest for rest in rests if rest], between)
+    if not longer:
+        return ""
+    return f"(?:{between}{longer})?" if "" in rests else between + longer
+
+
+def _is_alphabetic(name: str) -> bool:
+    """Whether it is written with blanks between words, unlike Chinese, Japanese, Korean and Thai names."""
+    return not re.search("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af]", name)
+
+
+def _replace_name(text: Column, pattern: str, meanings: Mapping[str, str]) -> Column:
+    """The text with the first of these names replaced by what it means, for all of them the same number of letters.
+
+    The meaning is looked up in one text, like ";juin=Jun;juillet=Jul": a map costs Spark several times as much.
+    """
+    found = F.regexp_extract(text, pattern, 1)
+    bare = {re.sub(r"[.\s]", "", name): meaning for name, meaning in meanings.items()}
+    table = "".join(f";{name}={meaning}" for name, meaning in sorted(bare.items()))
+    key = F.concat(F.lit(";"), F.translate(found, ".\u00a0 ", ""), F.lit("="))
+    size = F.lit(len(next(iter(bare.values()))))
+    meant = F.substr(F.lit(table), F.position(key, F.lit(table)) + F.length(key), size)
+    return F.replace(text, found, meant)

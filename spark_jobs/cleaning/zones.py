@@ -1,0 +1,108 @@
+"""Time zones as shop systems write them in a column: IANA names, cities, Rails' and Windows' names, abbreviations.
+
+An abbreviation means its zone, as in Spark's patterns: many write EST in summer, too. Pure, no I/O.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cache
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from spark_jobs.contract.shop.toml_section import time_zones
+
+#: By zone what it is called in short, with clocks moved or not; where several are called so, the one meant most often.
+ABBREVIATIONS = {
+    "UTC": "ut, utc, gmt, z", "Europe/Lisbon": "wet, west", "Europe/London": "bst", "Europe/Helsinki": "eet, eest",
+    "Europe/Berlin": "cet, cest, mez, mesz", "Europe/Moscow": "msk", "Europe/Istanbul": "trt", "Asia/Karachi": "pkt",
+    "Asia/Kolkata": "ist", "Asia/Jakarta": "wib", "Asia/Hong_Kong": "hkt", "Asia/Singapore": "sgt",
+    "Asia/Tokyo": "jst", "Asia/Seoul": "kst", "Australia/Perth": "awst", "Australia/Adelaide": "acst, acdt",
+    "Australia/Sydney": "aest, aedt", "Pacific/Auckland": "nzst, nzdt", "America/Sao_Paulo": "brt",
+    "America/Argentina/Buenos_Aires": "art", "America/St_Johns": "nst, ndt", "America/Halifax": "ast, adt",
+    "America/New_York": "est, edt", "America/Chicago": "cst, cdt", "America/Denver": "mst, mdt",
+    "America/Los_Angeles": "pst, pdt", "America/Anchorage": "akst, akdt", "Pacific/Honolulu": "hst",
+    "Africa/Johannesburg": "sast", "Africa/Maputo": "cat", "Africa/Nairobi": "eat", "Africa/Lagos": "wat",
+}  # fmt: skip
+#: Names of places and of Windows' zones that no city of IANA has; up to the first comma or bracket, see fold_zone.
+PLACES = {
+    "Europe/London": "edinburgh, gmt standard time, greenwich mean time, british time, uk",
+    "Europe/Zurich": "bern", "Europe/Kiev": "kyiv, fle standard time", "Europe/Moscow": "st. petersburg, moscow time",
+    "Europe/Berlin": "w. europe standard time, central european time, cologne, munich, hamburg, frankfurt",
+    "Europe/Paris": "romance standard time", "Europe/Budapest": "central europe standard time",
+    "Europe/Warsaw": "central european standard time", "Europe/Bucharest": "gtb standard time",
+    "Europe/Athens": "eastern european time", "Europe/Rome": "milan, mailand", "Europe/Vienna": "wien",
+    "America/New_York": "eastern time, eastern standard time, us eastern, boston, miami, atlanta, washington",
+    "America/Chicago": "central time, central standard time, us central, dallas, houston",
+    "America/Denver": "mountain time, mountain standard time, us mountain",
+    "America/Los_Angeles": "pacific time, pacific standard time, us pacific, san francisco, seattle",
+    "America/Anchorage": "alaska, alaska time, alaskan standard time",
+    "Pacific/Honolulu": "hawaii, hawaiian standard time",
+    "America/Phoenix": "arizona, us mountain standard time", "America/Indiana/Indianapolis": "indiana",
+    "America/Halifax": "atlantic time, atlantic standard time", "America/St_Johns": "newfoundland",
+    "America/Regina": "saskatchewan, canada central standard time", "America/Guatemala": "central america",
+    "America/Mexico_City": "guadalajara", "America/Guayaquil": "quito", "America/Sao_Paulo": "brasilia, brasília",
+    "America/Godthab": "greenland", "Atlantic/South_Georgia": "mid-atlantic", "Atlantic/Cape_Verde": "cape verde is.",
+    "Africa/Johannesburg": "pretoria, south africa standard time", "Africa/Algiers": "west central africa",
+    "Asia/Kolkata": "chennai, mumbai, new delhi, delhi, bangalore, india standard time, india",
+    "Asia/Muscat": "abu dhabi",
+    "Asia/Karachi": "islamabad", "Asia/Shanghai": "beijing, china standard time, china, shenzhen",
+    "Asia/Tokyo": "osaka, sapporo, tokyo standard time, japan standard time", "Asia/Seoul": "korea standard time",
+    "Asia/Bangkok": "hanoi", "Asia/Almaty": "astana", "Asia/Dhaka": "astana, dhaka", "Asia/Singapore": "malaysia",
+    "Asia/Taipei": "taipei standard time", "Asia/Chongqing": "chongqing", "Asia/Rangoon": "yangon",
+    "Australia/Sydney": "canberra, aus eastern standard time, eastern australia",
+    "Australia/Perth": "w. australia standard time", "Pacific/Auckland": "wellington, new zealand standard time",
+    "Pacific/Majuro": "marshall is.", "Pacific/Guadalcanal": "solomon is.", "Pacific/Noumea": "new caledonia",
+    "Pacific/Tongatapu": "nuku'alofa", "Pacific/Midway": "international date line west",
+    "UTC": "coordinated universal time, monrovia",
+}  # fmt: skip
+
+
+def fold_zone(text: str) -> str:
+    """What spellings of a zone have in common: "(GMT-08:00) Pacific Time (US & Canada)" is "pacific time"."""
+    bare = re.sub(r"^\((?:utc|gmt)[^)]*\)", "", text.strip().lower())
+    return re.sub(r"[(,].*", "", bare).strip().replace("_", " ")
+
+
+@cache
+def known_zones() -> dict[str, str]:
+    """Folded word -> IANA name."""
+    words: dict[str, str] = {}
+    cities = defaultdict(set)
+    for zone in time_zones():
+        if "/" in zone and not zone.startswith(("Etc/", "posix", "right", "SystemV")):
+            cities[fold_zone(zone.rpartition("/")[2])].add(zone)
+    for city, zones in cities.items():  # a zone may have former names: Europe/Kyiv was Europe/Kiev
+        words[city] = min(zones, key=lambda zone: (zone.count("/"), zone))
+    for zone, names in (*PLACES.items(), *ABBREVIATIONS.items()):
+        words |= dict.fromkeys(map(fold_zone, names.split(", ")), zone)
+    return words
+
+
+def find_zone(text: str, zones: Mapping[str, str] = {}) -> str | None:
+    """The zone or offset that a text names; None: none that is known. zones: words of the shop's own."""
+    own = {fold_zone(word): zone for word, zone in zones.items()}
+    by_case = {zone.lower(): zone for zone in time_zones()}
+    return own.get(fold_zone(text)) or known_zones().get(fold_zone(text)) or by_case.get(text.strip().lower())
+
+
+def read_zone(text: Column, zones: Mapping[str, str]) -> Column:
+    """The zone or offset that a text names; what is not known stays as it is. zones: words of the shop's own."""
+    words = known_zones() | {fold_zone(word): zone for word, zone in zones.items()}
+    bare = F.regexp_replace(F.lower(F.trim(text)), r"^\((?:utc|gmt)[^)]*\)", "")
+    folded = F.regexp_replace(F.trim(F.regexp_replace(bare, r"[(,].*", "")), "_", " ")
+    known = F.from_json(F.lit(json.dumps(words, ensure_ascii=False)), "map<string,string>")
+    return F.coalesce(F.try_element_at(known, folded), text)
+
+
+def at_zone(local: Column, zone: Column) -> Column:
+    """The UTC instant of a local time in the zone or offset of its own record; null where that is none.
+
+    A time that a change of clocks skips moves on by the gap; of one that it repeats the first is meant.
+    """
+    pattern = "yyyy-MM-dd HH:mm:ss.SSSSSS"
+    return F.try_to_timestamp(F.concat_ws(" ", F.date_format(local, pattern), zone), F.lit(f"{pattern} VV"))
