@@ -1,8 +1,8 @@
-"""Who is told when a run fails, or when the scores are not there by the morning?
+"""Who is alerted when a run fails, or when the scores are late in the morning?
 
-Configured, not coded: CHURN_ALERT_EMAIL sends a mail by Airflow's connection smtp_default, CHURN_ALERT_WEBHOOK names an
-HTTP connection that gets a JSON message. Both link to the run, whose page shows the runbook. Without either, Airflow
-shows the missed deadline, and the triggerer logs it.
+CHURN_ALERT_EMAIL sends mail through Airflow's connection smtp_default; CHURN_ALERT_WEBHOOK names the HTTP connection
+that a JSON message is posted to. Both link to the run, whose page shows the runbook. With neither set, Airflow shows
+the missed deadline and the triggerer logs it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 def make_notifiers(subject: str, text: str) -> list[BaseNotifier]:
-    """One notifier for every configured way; subject and text may be templates."""
+    """One notifier for each configured channel; subject and text may be templates."""
     settings = Settings.from_environment()
     notifiers: list[BaseNotifier] = []
     if settings.alert_email:
@@ -40,7 +40,7 @@ def link_to(dag_id: str, run_id: str) -> str:
     return "/".join([address, "dags", dag_id, "runs", run_id])
 
 
-#: The alert of a failed run; templates.
+#: Subject and text of the alert for a failed run, as templates.
 FAILURE = (
     "{{ dag.dag_id }} failed",
     "{{ dag.description }}: run {{ run_id }} failed. What to do: " + link_to("{{ dag.dag_id }}", "{{ run_id }}"),
@@ -50,9 +50,10 @@ NOTIFY = make_notifiers(*FAILURE)
 
 
 class ScoresDue(BaseDeadlineReference):
-    """When the scores of the night that a run belongs to are due, in the shop's time zone; never for other runs.
+    """When the scores of a nightly run are due, in the shop's time zone.
 
-    A backfilled day is late anyway, and a run made after the hour would only repeat an earlier alert.
+    No deadline for backfills, which are late by nature, nor for runs started after the hour: those would repeat an
+    earlier alert.
     """
 
     required_kwargs = frozenset({"dag_id", "run_id"})
@@ -84,13 +85,13 @@ def find_due_time(shop: Shop, partition_key: str | None, run_after: datetime, ru
 
 
 def scores_are_due(shop: Shop) -> DeadlineAlert:
-    """The alert of a DAG that the morning's scores wait for."""
-    callback = AsyncCallback(tell_late, kwargs={"shop": shop.title})
+    """The deadline alert of a DAG that has to finish before the morning's scores are visible."""
+    callback = AsyncCallback(alert_late_scores, kwargs={"shop": shop.title})
     return DeadlineAlert(ScoresDue(str(shop.path)), timedelta(0), callback, name=f"scores of {shop.name}")
 
 
-async def tell_late(shop: str, context: dict) -> str:
-    """Runs in the triggerer when a deadline has passed; gives the text of the alert."""
+async def alert_late_scores(shop: str, context: dict) -> str:
+    """Runs in the triggerer when a deadline has passed; returns the text of the alert."""
     run = context["dag_run"]
     subject = f"{shop}: the scores of {run['partition_key']} are late"
     text = f"{run['dag_id']} is still {run['state']}. What to do: {link_to(run['dag_id'], run['dag_run_id'])}"

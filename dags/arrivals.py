@@ -1,7 +1,7 @@
-"""Has the shop delivered its files of the day? Waits for one log's, without holding a worker.
+"""Has the shop delivered the day's files of a log? A deferrable sensor, which holds no worker while it waits.
 
-The wait ends a fixed time after the end of the day, whenever the task is started: a backfilled day whose file never
-came is not waited for again.
+The wait ends a fixed time after the end of the day, whenever the task starts: a backfill of a day whose file never
+came does not wait again.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ def list_paths(source: Source) -> list[str]:
 
 
 def wait_until(shop: Shop, day: date) -> datetime:
-    """When nobody waits for the day's files any more."""
+    """When the wait for the day's files ends."""
     end_of_day = datetime.combine(day + timedelta(days=1), datetime.min.time(), shop.zone)
     return end_of_day + timedelta(hours=shop.schedule.wait_hours)
 
 
 class DeliverySensor(BaseSensorOperator):
-    """Waits for the files of the last of the days. Where they do not come the needed log fails, another is skipped.
+    """Waits for the files of the last of `days`. If they do not come, the task fails for the log that scoring needs and
+    is skipped for any other log.
 
-    is_wanted: a template; where it renders to nothing, nobody waits.
+    is_wanted: a template; if it renders to an empty text, there is no wait.
     """
 
     template_fields = ("days", "is_wanted")
@@ -54,7 +55,8 @@ class DeliverySensor(BaseSensorOperator):
             return
         source = self.shop.sources[self.log_name]
         has_come = has_arrived(list_paths(source), source, self.day)
-        # A trigger that fires at once can overtake the end of the task that deferred to it, which Airflow then fails.
+        # Do not defer when there is nothing to wait for: a trigger that fires before its task has finished deferring
+        # makes Airflow fail the task.
         if has_come or time.time() >= wait_until(self.shop, self.day).timestamp():
             self.execute_complete(context, has_come)
             return
@@ -66,10 +68,10 @@ class DeliverySensor(BaseSensorOperator):
             self.log.info("%s: the files of %s are there", self.log_name, self.day)
             return
         source = self.shop.sources[self.log_name]
-        why = f"{self.log_name}: no file of {self.day} came until {wait_until(self.shop, self.day):%Y-%m-%d %H:%M %Z}"
+        why = f"{self.log_name}: no file of {self.day} came by {wait_until(self.shop, self.day):%Y-%m-%d %H:%M %Z}"
         context["ti"].xcom_push(key="why", value=why)
         if self.log_name != self.shop.needed_log:
-            raise AirflowSkipException(f"{why}; the night goes on without it, and a later one takes it in")
+            raise AirflowSkipException(f"{why}; the night continues without it, and a later night reads it")
         raise AirflowFailException(
             f"{why}, and without {self.log_name} nobody can be scored: let {source.files} arrive in {source.location}"
             " and clear this task; or add the day to closed_days; or trigger the day without wait_for_files"
@@ -85,7 +87,7 @@ class DeliverySensor(BaseSensorOperator):
 
 
 class DeliveryTrigger(BaseTrigger):
-    """Looks for the day's file until it is there (True) or nobody waits any more (False)."""
+    """Polls for the day's file. The event is True when the file is there, False when the wait has ended."""
 
     def __init__(self, shop_file: str, log_name: str, day: str):
         super().__init__()

@@ -5,25 +5,25 @@
 (`customer_series`), each audited before it becomes visible.
 
 **When** every night at `schedule.night_at` on the shop's clock, by default at 02:00, or at 03:00 where clocks change at
-two, for the day that has just ended. With `schedule.first_night` in the shop's file every night since then is owed, and
-missed ones are made up in their order; without it only the newest. A shop with an `end_date` runs only by hand.
+two, for the day that has just ended. With `schedule.first_night` in the shop's file, missed nights since then are
+caught up in order; without it only the newest night runs. A shop with an `end_date` runs only by hand.
 
-**From** the raw files of the shop's `shop.toml`: every delivery up to that day that is not cleaned yet. Each log's file
-of the day is waited for until `schedule.wait_hours` after the day's end, except on `closed_days`.
+**From** the raw files of the shop's `shop.toml`: every delivery up to that day that is not cleaned yet. The run waits
+for the day's file of each log until `schedule.wait_hours` after the day's end, except on `closed_days`.
 
-**After a change** of code or settings a night makes anew as much as `CHURN_CATCH_UP_MB` allows, says in the logs of
-`clean_*` and `customer_day` what waits for the next ones, and is published with what is there.
+**After a change** of code or settings a night rebuilds as much as `CHURN_CATCH_UP_MB` allows and publishes with the
+rest as it is. The logs of `clean_*` and `customer_day` say what is left for the next nights.
 
-**If it fails** nothing half-made is visible: yesterday's tables stay, and `churn_score` does not start. The business
-works with yesterday's risks; every night without repair makes them a day older. Where only a log is late without which
-customers can still be scored, its wait is skipped and the night goes on; a later night takes the file in.
+**If it fails** no partial result is visible: yesterday's tables stay, and `churn_score` does not start. The business
+works with yesterday's risks; every night without repair makes them a day older. If only an optional log is late, its
+wait is skipped and the night continues; a later night reads the file.
 
-**What to do** Read the last lines of the failed task, or its XCom `why`. An `error:` line says what to mend: a faulty
+**What to do** Read the last lines of the failed task, or its XCom `why`. An `error:` line says what to fix: a faulty
 `shop.toml`, too many rejected records, a file that did not come. Then clear the failed task: finished work is not done
-twice, and the same input gives the same content. What breaks down by itself (a server away, a killed worker) has been
-tried three times by then. To make earlier days, trigger the DAG with a day or a range; for more use
+twice, and the same input gives the same content. Infrastructure failures (a server down, a killed worker) have been
+tried three times by then. To build earlier days, trigger the DAG with a day or a range; for more than 100 days use
 `airflow backfill create` with a `--to-date` that ends in `T23:59:59`, or its last night is left out. A night that ran
-with half of its files keeps saying what was known then; to see what it would have said, trigger it with `restate`.
+with half of its files keeps its results; to compute them with the files that came later, trigger it with `restate`.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ PARAMS = {
 
 
 def nightly(shop: Shop) -> CronPartitionTimetable | None:
-    """For the day before, which names the partition; never for a shop whose data has ended."""
+    """The nightly timetable; its partition is the day before. None for a shop whose data has ended."""
     if shop.end_date:
         return None
     at = find_night(shop)
@@ -60,7 +60,7 @@ def nightly(shop: Shop) -> CronPartitionTimetable | None:
 
 
 def first_run(shop: Shop) -> datetime:
-    """The midnight before the first run that is owed: it comes the night after its day."""
+    """The midnight before the first run to catch up, which is the night after its day."""
     first_night = shop.schedule.first_night
     if first_night is None:
         return START
@@ -76,7 +76,7 @@ def build_etl(shop: Shop) -> DAG:
         customer_day = SparkJobOperator(
             task_id="customer_day", job="customer_day", shop=shop, days=days, last_only=True,
             options=[forms.IF_DRY_RUN], pool=SPARK_POOL, reads=lake(*shop.sources), writes=lake("customer_day"),
-            doc_md="What did each customer do on each day, as far as each delivery told?",
+            doc_md="What did each customer do on each day, as known from each delivery?",
         )  # fmt: skip
         customer_series = SparkJobOperator(
             task_id="customer_series", job="customer_series", shop=shop, days=days,
@@ -97,18 +97,18 @@ def build_etl(shop: Shop) -> DAG:
 
 
 def add_log(shop: Shop, log: str, days: Sequence[str]) -> SparkJobOperator:
-    """The cleaning of one log, after the wait for its files where they have days."""
+    """The task that cleans one log, after a sensor for the day's files if the log's file paths contain a day."""
     clean = SparkJobOperator(
         task_id=f"clean_{log}", job="clean", shop=shop, days=days, last_only=True,
         options=["--log", log, forms.IF_DRY_RUN], pool=SPARK_POOL, reads=raw(log),
         writes=[*lake(log, f"{log}_quarantine", "accounts", "deliveries"), *warehouse("identity.customers")],
-        trigger_rule="none_failed",  # a log that did not come is cleaned up to what has come
+        trigger_rule="none_failed",  # also after a skipped wait: earlier deliveries of the log may still be due
         doc_md=f"Every raw record of {log} as clean, quarantined or duplicate, all accounted for.",
     )  # fmt: skip
     if shop.sources[log].delivery_day:
         wait = DeliverySensor(
             task_id=f"wait_{log}", log_name=log, shop=shop, days=days, is_wanted=forms.WANTED_FILES,
-            doc_md=f"Waits for the file of {log} of the day, without holding a worker.",
+            doc_md=f"Waits for the day's file of {log}, without holding a worker.",
         )  # fmt: skip
         wait >> clean
     return clean

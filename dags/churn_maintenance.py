@@ -1,21 +1,21 @@
 """
-### Was it right, and nothing that is not needed
+### Checks past scores against outcomes, and removes what is no longer needed
 
-**Makes** `outcomes`, how right the scores were whose horizon has passed, and where `shop.toml` has `[contact.log]`
-`contacts`, who was really contacted. Beside them nothing new: puts days of several
-files into one file each, drops histories that only a rebuild would read (the newest 7 nights and 3 trainings stay),
-scores and pages older than 400 days, rows of loads that were never visible, and files that no table lists any more.
+**Makes** `outcomes`: how accurate the scores were whose horizon has passed. If `shop.toml` has `[contact.log]`, also
+`contacts`: who was really contacted. The rest is housekeeping: days of several files are compacted into one file each;
+histories that only a rebuild would read (all but the newest 7 nights and 3 trainings), scores and pages older than 400
+days, rows of loads that never became visible, and files that no table lists any more are removed.
 
-**When** every Sunday two hours after the night began, usually at 04:00, and by hand. A shop with an `end_date` runs
-only by hand.
+**When** every Sunday two hours after the nightly run starts, usually at 04:00, and by hand. A shop with an `end_date`
+runs only by hand.
 
-**From** the lake's own logs and the warehouse. Files younger than a week are never touched, so that no read and no
-write loses one.
+**From** the lake's Delta logs and the warehouse. Files younger than a week are never touched, because a running read or
+write may still need them.
 
 **If it fails** no result changes and no night is late; the lake only grows.
 
-**What to do** Read the last lines of the failed task and clear it: every part may be repeated. To see what would go,
-trigger the DAG with a dry run.
+**What to do** Read the last lines of the failed task and clear it: every part may be repeated. To see what would be
+removed, trigger the DAG with a dry run.
 """
 
 from airflow.sdk import DAG

@@ -2,22 +2,21 @@
 ### Who is about to leave, in the warehouse by morning
 
 **Makes** a churn risk for every customer who can still be kept: a probability per horizon, the money at stake, the
-first reason. In the lake, then in the warehouse view `current_churn_risk`; and a page of the night, to which the task
-`report` links.
+main reason. The scores are published in the lake, then in the warehouse view `current_churn_risk`; the task `report`
+links to a page about the night.
 
 **When** as soon as `churn_etl` has published a day; the day is the run's partition.
 
 **From** that day's `customer_series` and the model that `promotions` names for the day.
 
-**If it fails** the view keeps showing the last complete day: never a mixture, never a part. Campaigns that start from
-it work on older risks.
+**If it fails** the view keeps showing the last complete day, never a mixture of days or a part of one. Campaigns that
+read it work with older risks.
 
 **What to do** Read the last lines of the failed task, or its XCom `why`. "No model" means that none was promoted: run
 `churn_train` and approve its model. An audit failure means that the scores break their contract (a probability out of
-range, a customer missing): nothing was published, and the model should be looked at before anything else. `drift`
-says what of the delivery to mend; mark it as success to publish nevertheless. If the warehouse was away, clear the
-failed task once it is back. To score days again, or with another model, trigger the DAG with a day or a range; a dry
-run says what would be done.
+range, a customer missing): nothing was published; examine the model first. `drift` says what is wrong with the
+delivery; mark it as success to publish nevertheless. If the warehouse was down, clear the failed task once it is back.
+To score days again, or with another model, trigger the DAG with a day or a range; a dry run says what would be done.
 """
 
 from airflow.sdk import DAG, PartitionedAssetTimetable
@@ -54,7 +53,7 @@ def build_score(shop: Shop) -> DAG:
             task_id="drift", command=["training.drift"], shop=shop, days=days, skip_if=forms.SKIPPED_IN_DRY_RUN,
             reads=[*lake("customer_day", "customer_series", "training_series", "churn_risk"),
                    *warehouse("churn_risk", "outcomes")], writes=warehouse("drift"),
-            doc_md="Looks at records, units, inputs and scores; ends the night where it must be a broken delivery.",
+            doc_md="Checks records, units, inputs and scores for drift; fails the run if a delivery must be broken.",
         )  # fmt: skip
         publish = CommandOperator(
             task_id="publish", command=["spark_jobs.publish"], shop=shop, days=days, options=["--pipeline", "score"],

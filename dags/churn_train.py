@@ -3,27 +3,28 @@
 
 **Makes** the histories of everybody who was ever eligible (`training_series`), a new model with its calibration, its
 metrics beside the baselines, a model card and a report. Once a person has approved it, the model scores from then on,
-and the newest day is scored anew.
+and the newest day is scored again with it.
 
-**When** every Sunday three hours after the night began, usually at 05:00, and by hand. A shop with an `end_date` runs
-only by hand.
+**When** every Sunday three hours after the nightly run starts, usually at 05:00, and by hand. A shop with an `end_date`
+runs only by hand.
 
-**From** the same tables as the nightly scores, up to the day that the run is about.
+**From** the same tables as the nightly scores, up to the run's day.
 
-**The gate** is a backtest at the most recent day that allows one: every kind of model learns what was known one longest
-horizon ago and is judged by what has happened since, so there is no second backtest here (`make backtest` judges at any
-days). The best that passes is offered. Where none passes, or where fewer than 30 customers churned or stayed at a
-horizon, so that none can be judged, the best on earlier outcomes is offered all the same, and a person is asked even if
+**The gate** is a backtest on the most recent day that allows one: every kind of model is trained on what was known one
+longest horizon ago and evaluated on what has happened since. `make backtest` evaluates on any days. The best model that
+passes is offered for promotion. If none passes, or if fewer than 30 customers churned or stayed at a horizon, so that
+none can be judged, the model that was best on earlier outcomes is offered all the same, and a person is asked even if
 `auto_promote` is set.
 
-**If it fails** nothing changes: the promoted model goes on scoring. A model grows stale slowly, so a missed week does
-no harm; a missed quarter does. A model that nobody approves within `schedule.approval_hours` is rejected; it stays
+**If it fails** nothing changes: the promoted model continues to score. A model grows stale slowly, so a missed week
+does no harm; a missed quarter does. A model that nobody approves within `schedule.approval_hours` is rejected; it stays
 registered and may be promoted later.
 
-**What to do** Read the last lines of the failed task, or its XCom `why`. Too little history is said in one line; more
-days cure it. To decide, open the run's required action: it shows the metrics, and the report is in CHURN_HOME/reports.
-Shops that trust the gate set `schedule.auto_promote`. To try a training without consequences, trigger the DAG with
-`register_only`; a dry run says what would be trained. By hand: `python -m spark_jobs.warehouse promote`.
+**What to do** Read the last lines of the failed task, or its XCom `why`. If the history is too short, one line says so;
+wait for more days. To decide about a model, open the run's required action, which shows the metrics; the report is in
+CHURN_HOME/reports. Shops that trust the gate set `schedule.auto_promote`. To try a training without consequences,
+trigger the DAG with `register_only`; a dry run says what would be trained. To promote by hand:
+`python -m spark_jobs.warehouse promote`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ SHOWN_METRICS = {"n": "customers", "churn_rate": "churned", "expected_rate": "ex
 
 
 def describe_model(model: dict) -> str:
-    """What a person has to know to decide, as Markdown."""
+    """What a person needs to know to approve or reject the model, as Markdown."""
     unjudged = [horizon for horizon, metrics in model["metrics"].items() if not metrics.get("is_judged", True)]
     is_refused = not unjudged or any(metrics.get("is_refused", False) for metrics in model["metrics"].values())
     doubts = []
@@ -68,7 +69,7 @@ def describe_model(model: dict) -> str:
 
 @task.branch(execution_timeout=timedelta(minutes=1), doc_md="Who decides about the model: a person, or the gate?")
 def gate(model: dict | None, params=None, ti=None) -> str | None:
-    """The next task; none where nothing is to be promoted. Airflow fills in the last two arguments."""
+    """The id of the next task; None if nothing is to be promoted. Airflow fills in the last two arguments."""
     if params["dry_run"] or params["register_only"]:
         return None
     if model is None:
@@ -78,7 +79,7 @@ def gate(model: dict | None, params=None, ti=None) -> str | None:
 
 
 class ScoreAgainOperator(TriggerDagRunOperator):
-    """Triggers the scoring of a day, or is skipped where there is none."""
+    """Triggers the scoring of a day, or is skipped if there is no day to score."""
 
     def execute(self, context) -> None:
         if not self.conf["as_of"]:
@@ -134,7 +135,7 @@ def add_approval(shop: Shop) -> ApprovalOperator:
         body="{{ ti.xcom_pull('gate', key='text') }}",
         defaults=ApprovalOperator.REJECT,
         response_timeout=timedelta(hours=shop.schedule.approval_hours),
-        doc_md="A person decides; nobody in time means no.",
+        doc_md="A person decides; without an answer in time the model is rejected.",
     )
 
 
@@ -144,7 +145,7 @@ def add_promotion(shop: Shop) -> CommandOperator:
         options=["--once", "--version={{ ti.xcom_pull('train')['version'] }}"],
         trigger_rule="none_failed_min_one_success",
         reads=[*lake("_runs"), *warehouse("models")], writes=warehouse("promotions"),
-        doc_md="From the day it has learned up to, or the newest with scores where this is later, it scores.",
+        doc_md="The model scores from the last day of its training data, or from the newest scored day if later.",
     )  # fmt: skip
     day = "{{ ti.xcom_pull('promote')['score_again'] or '' }}"
     score_again = ScoreAgainOperator(

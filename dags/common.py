@@ -1,4 +1,4 @@
-"""What the DAGs share: their head, the days a run is about, assets, pools.
+"""What the DAGs share: their defaults, the days of a run, assets, pools.
 
 DAGs hold no path and no address: the shops and the jobs' interpreter come from the settings, Spark's master from the
 connection `spark_default`.
@@ -18,7 +18,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.night import USUAL_NIGHT, find_night_time
 
-#: No run is ever due before this day; which nights run is decided by `catchup` and by backfills, not by it.
+#: Airflow's start_date: earlier than any run. `catchup` and backfills decide which nights run.
 START = datetime(2026, 1, 1)
 
 #: Pools limit what runs at once, over all shops; infra/airflow/pools.json has their sizes.
@@ -36,7 +36,7 @@ DEFAULT_ARGS = {
 def make_dag(
     family: str, shop: Shop, runbook: str, description: str, schedule: object, params: dict, **options: object
 ) -> DAG:
-    """The family's DAG of this shop: one run at a time; a failure alerts somebody."""
+    """The shop's DAG of this family: one run at a time, with an alert on failure."""
     defaults = {
         "start_date": START,
         "catchup": False,
@@ -51,12 +51,12 @@ def make_dag(
 
 
 def find_night(shop: Shop) -> time:
-    """When the shop's night begins, on its clock."""
+    """When the shop's nightly run starts, in its time zone."""
     return shop.schedule.night_at or find_night_time(shop.zone)
 
 
 def every_sunday(shop: Shop, hours_later: int) -> CronTriggerTimetable | None:
-    """So long after the night of Sunday began; never for a shop whose data has ended."""
+    """A weekly timetable, these hours after the start of Sunday's nightly run. None for a shop whose data has ended."""
     night = shop.schedule.night_at or USUAL_NIGHT
     days, hour = divmod(night.hour + hours_later, 24)
     cron = f"{night.minute} {hour} * * {days}"
@@ -73,9 +73,10 @@ def make_scores_asset(shop: Shop) -> Asset:
     return Asset(f"churn_risk__{shop.name}")
 
 
-@task(execution_timeout=timedelta(minutes=1), doc_md="Which days is this run about?")
+@task(execution_timeout=timedelta(minutes=1), doc_md="The days that this run processes.")
 def resolve_days(time_zone: str, known: list[str], params=None, dag_run=None) -> list[str]:
-    """The days, ascending, as texts. known: the DAG's parameters. Airflow fills in the last two arguments."""
+    """The days in ISO format, ascending. known: the names of the DAG's parameters. Airflow fills in the last two
+    arguments."""
     as_of, first, last = (params.get(name) for name in ("as_of", "first_day", "last_day"))
     try:
         forms.refuse_unknown(dag_run.conf or {}, known)

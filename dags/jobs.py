@@ -1,8 +1,8 @@
-"""How does a DAG start a job, what does it make of its end, and how does the job end with its task?
+"""How does a DAG start a job, report its failure, and end it together with its task?
 
 A job is a command line that people can type as well: `spark-submit spark_jobs/<job>.py …`, or a module that runs
-in the jobs' interpreter. Both run on a leash (leash.py). What a job says is wrong fails the task at once, in its words;
-what breaks down, or says that a later try may succeed, is tried again.
+in the jobs' interpreter. Both run on a leash (leash.py). An `error:` line of a job fails the task at once, with that
+text. Any other failure, and an error whose text says that a retry may succeed, is retried.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from spark_jobs.contract.errors import TRY_AGAIN
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 
-#: So many of a failed command's last lines go into the task's error, as the Spark provider does.
+#: How many of a failed command's last lines go into the task's error, as in the Spark provider.
 TAIL_LINES = 20
 ERROR_MARK = "error: "
-#: The XCom that holds in one line why a task failed.
+#: The XCom with the reason of a failure, in one line.
 WHY_KEY = "why"
 #: Where Airflow's plugin serves the pages below CHURN_HOME/reports.
 REPORTS = "churn-reports"
-#: Airflow calls it instead of spark-submit, which it starts on a leash.
+#: Airflow calls this script in place of spark-submit; it starts spark-submit on a leash.
 SPARK_SUBMIT = Path(leash.__file__).with_name("leashed-spark-submit")
 END_SECONDS = leash.GRACE_SECONDS + 5
 
 
 class _Job:
-    """What both operators share: arguments, the leash, the verdict on a failure, the lineage.
+    """What both operators share: arguments, the leash, whether a failure is retried, the lineage.
 
-    days: of the run, a template until Airflow renders it; with last_only the job hears of the last one only, because it
-    covers the earlier ones.
+    days: the run's days, a template until Airflow renders it.
+    last_only: pass only the last day, for a job that covers the earlier days by itself.
     reads, writes: tables, as lineage.py names them.
     """
 
@@ -59,26 +59,26 @@ class _Job:
     last_only: bool
     reads: Sequence[str]
     writes: Sequence[str]
-    result: dict | None = None  # what a command gave
+    result: dict | None = None  # the JSON that a command wrote
 
     def get_openlineage_facets_on_start(self) -> object:
-        """What OpenLineage's provider asks of an operator."""
+        """Called by OpenLineage's provider."""
         return make_lineage(self.shop_file, self.reads, self.writes, (self.result or {}).get("tables", {}))
 
     def make_arguments(self) -> list[str]:
-        """The words after the command; empty options are dropped, so that a template can leave one out."""
+        """The arguments of the command. Empty options are dropped, so that a template can render to nothing."""
         chosen = self.days[-1:] if self.last_only else self.days
         days = [word for day in chosen for word in ("--as-of", day)]
         return ["--shop", self.shop_file, *days, *filter(None, self.options)]
 
     def find_lock(self, context) -> Path:
-        """The lock of the leash: one per task of a run, whatever the try."""
+        """The lock file of the leash: the same for all tries of a task of a run."""
         ti = context["ti"]
         name = sha256(f"{ti.dag_id} {ti.run_id} {ti.task_id} {ti.map_index}".encode()).hexdigest()[:16]
         return Settings.from_environment().home / "running" / f"{socket.gethostname()}_{name}.lock"
 
     def fail(self, context, lines: Iterable[str], otherwise: str) -> Exception:
-        """The exception that a failed job deserves, by what it said last."""
+        """The exception for a failed job, from its last lines; `otherwise` is the text if none is an error line."""
         errors = [line[line.index(ERROR_MARK) + len(ERROR_MARK) :] for line in lines if ERROR_MARK in line]
         why = errors[-1] if errors else otherwise
         context["ti"].xcom_push(key=WHY_KEY, value=why)
@@ -106,15 +106,15 @@ class SparkJobOperator(_Job, SparkSubmitOperator):
         self.lock = self.find_lock(context)
         variables = {
             leash.LOCK_VARIABLE: self.lock,
-            leash.ASKER_VARIABLE: os.getpid(),
+            leash.PARENT_VARIABLE: os.getpid(),
             leash.PYTHON_VARIABLE: sys.executable,
         }
         self.env_vars = {name: str(value) for name, value in variables.items()}
         try:
             super().execute(context)
-        except AirflowException as error:  # with the last lines of what was said
+        except AirflowException as error:  # its text has the last lines of the job's output
             raise self.fail(context, str(error).splitlines(), str(error)) from None
-        except BaseException:  # a time limit or Ctrl-C: the job must not go on alone
+        except BaseException:  # a time limit or Ctrl-C: the job must not outlive the task
             self.on_kill()
             raise
 
@@ -127,10 +127,10 @@ class SparkJobOperator(_Job, SparkSubmitOperator):
 class CommandOperator(_Job, BaseOperator):
     """Runs `python -m <command> --shop … --as-of … <options>` in the jobs' environment, never through a shell.
 
-    On success every outlet gets the days as its partitions, also in runs by hand, which have no partition of their own.
-    with_result: the command gets `--result FILE`; what it writes there, as JSON, becomes the task's result and the
-    extra of its asset events.
-    skip_if: a template; where it renders to anything, the task is skipped with that for a reason.
+    On success every outlet gets the days as its partitions, also in manual runs, which have no partition of their own.
+    with_result: the command gets `--result FILE`; the JSON that it writes there becomes the task's result and the extra
+    of its asset events.
+    skip_if: a template; a non-empty result is the reason why the task is skipped.
     """
 
     template_fields = ("days", "options", "skip_if")
@@ -158,7 +158,7 @@ class CommandOperator(_Job, BaseOperator):
         return self.result
 
     def _run(self, context, arguments: Sequence[str]) -> None:
-        """Runs to the end; all that the command says goes to the task's log."""
+        """Runs the command to its end; its output goes to the task's log."""
         command = [Settings.from_environment().jobs_python, "-m", *arguments]
         tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.log.info("%s", shlex.join(command))
@@ -169,7 +169,7 @@ class CommandOperator(_Job, BaseOperator):
                 self.log.info("%s", line.rstrip())
                 tail.append(line.rstrip())
             exit_code = self.process.wait()
-        except BaseException:  # a time limit or Ctrl-C: the command must not go on alone
+        except BaseException:  # a time limit or Ctrl-C: the command must not outlive the task
             self.on_kill()
             raise
         if exit_code != 0:
@@ -181,7 +181,7 @@ class CommandOperator(_Job, BaseOperator):
 
 
 class ReportLink(BaseOperatorLink):
-    """A button of the task that opens what it wrote."""
+    """A button of the task that opens the report it wrote."""
 
     name = "Report"
 
@@ -190,12 +190,12 @@ class ReportLink(BaseOperatorLink):
 
 
 def link_report(report: str) -> str:
-    """The address of a report, given as <shop>/<page>; the plugin answers it."""
+    """The URL of a report, given as <shop>/<page>; Airflow's plugin serves it."""
     return "/".join([conf.get("api", "base_url", fallback="").rstrip("/"), REPORTS, report])
 
 
 class ReportOperator(CommandOperator):
-    """A command whose result names a `report`, to which the task then links."""
+    """Runs a command whose result names a `report`, and links the task to it."""
 
     operator_extra_links = (ReportLink(),)
     report: str = ""
@@ -207,7 +207,7 @@ class ReportOperator(CommandOperator):
 
 
 def _end(leashed: Popen) -> None:
-    """Asks the leash to end its command, and waits until it has; the next try sees to what does not end."""
+    """Asks the leash to end its command, and waits for it. If that takes too long, the next try ends the command."""
     if leashed.poll() is None:
         leashed.send_signal(SIGTERM)
         with suppress(TimeoutExpired):

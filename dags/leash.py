@@ -1,12 +1,14 @@
-"""Runs a command that never outlives whoever asked for it: `python leash.py ASKER LOCK COMMAND …`.
+"""Runs a command that never outlives the process that started it: `python leash.py PARENT LOCK COMMAND …`.
 
-The asker is the process that started this one. The command, and all that it starts, ends as soon as the asker has,
-however that happened, by -9 as well. While it runs, the lock file is locked and names it, so that a second leash with
-the same lock, the next try of the same task, ends the first command where even this leash was killed, and only then
-starts its own.
+PARENT is the id of the process that starts this one. When the parent ends, even by SIGKILL, this process ends the
+command with everything that the command has started.
 
-Standard library only: it runs by path, without the environment of anybody. `leashed-spark-submit` beside it is
-spark-submit on a leash, for Airflow to call as its Spark binary; LOCK_VARIABLE and ASKER_VARIABLE tell it the rest.
+While the command runs, the lock file is locked and holds the id of its process group. If the leash itself was killed,
+the next try of the same task, which uses the same lock file, first ends that group and then starts its own command.
+
+Standard library only: this file is run by its path, outside both environments. `leashed-spark-submit` beside it runs
+spark-submit on a leash; Airflow calls it as its Spark binary, with LOCK_VARIABLE, PARENT_VARIABLE and PYTHON_VARIABLE
+in the environment.
 """
 
 from __future__ import annotations
@@ -22,30 +24,30 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-#: A command that is asked to end has so long, then it is ended.
+#: How long a command has to end after SIGTERM, before SIGKILL.
 GRACE_SECONDS = 10.0
 POLL_SECONDS = 0.2
-#: What leashed-spark-submit reads: the lock, the asker's process id, and the Python that runs this file.
-LOCK_VARIABLE, ASKER_VARIABLE, PYTHON_VARIABLE = "CHURN_LEASH_LOCK", "CHURN_LEASH_ASKER", "CHURN_LEASH_PYTHON"
+#: What leashed-spark-submit reads: the lock file, the parent's process id, and the Python that runs this file.
+LOCK_VARIABLE, PARENT_VARIABLE, PYTHON_VARIABLE = "CHURN_LEASH_LOCK", "CHURN_LEASH_PARENT", "CHURN_LEASH_PYTHON"
 
 
-def main(asker: str, lock_path: str, *command: str) -> int:
+def main(parent: str, lock_path: str, *command: str) -> int:
     lock = take_lock(Path(lock_path))
-    # The command inherits the lock: it is free again when all of them have ended.
+    # The command and its children inherit the lock, which is released when the last of them has ended.
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[lock])
     os.pwrite(lock, str(process.pid).encode(), 0)
-    # In threads: the waiting below has to go on, for a group ends only when its leader has been waited for.
+    # In threads, because this thread must stay in wait(): a group is gone only once its leader has been waited for.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: _start(end_group, process.pid))
-    _start(end_without, process.pid, int(asker))
+    _start(end_with_parent, process.pid, int(parent))
     code = process.wait()
-    end_group(process.pid, grace_seconds=0)  # what it left behind
+    end_group(process.pid, grace_seconds=0)  # children that the command left running
     Path(lock_path).unlink(missing_ok=True)
     return code if code >= 0 else 128 - code
 
 
 def take_lock(path: Path) -> int:
-    """The locked and emptied file; whoever held it has ended."""
+    """Locks and empties the file, after ending the command that held it; returns its descriptor."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     while not _try_lock(lock):
@@ -54,14 +56,14 @@ def take_lock(path: Path) -> int:
             end_group(int(pid))
         time.sleep(0.1)
     if not path.exists() or path.stat().st_ino != os.fstat(lock).st_ino:
-        os.close(lock)  # its holder removed the file meanwhile
+        os.close(lock)  # the previous holder has removed the file meanwhile
         return take_lock(path)
     os.ftruncate(lock, 0)
     return lock
 
 
 def end_holder(path: Path) -> None:
-    """Ends the command that runs under this lock, if any does; gives when it has ended."""
+    """Ends the command that runs under this lock, if there is one, and waits until it has ended."""
     if path.exists():
         os.close(take_lock(path))
 
@@ -78,15 +80,15 @@ def _try_lock(lock: int) -> bool:
     return True
 
 
-def end_without(pid: int, asker: int) -> None:
-    """Waits for the end of the asker, after which this process has another parent, and ends the group."""
-    while os.getppid() == asker:
+def end_with_parent(pid: int, parent: int) -> None:
+    """Waits until this process has another parent, because its own has ended; then ends the process group `pid`."""
+    while os.getppid() == parent:
         time.sleep(POLL_SECONDS)
     end_group(pid)
 
 
 def end_group(pid: int, grace_seconds: float = GRACE_SECONDS) -> None:
-    """Asks the process group to end, and ends it after the grace; nothing where there is none."""
+    """Sends SIGTERM to the process group, and SIGKILL after the grace period. Does nothing if the group is gone."""
     with suppress(ProcessLookupError):
         end = time.monotonic() + grace_seconds
         os.killpg(pid, signal.SIGTERM)

@@ -1,7 +1,7 @@
-"""Which tables does a task read and write? Declared in the DAGs; OpenLineage reports it to a transport.
+"""Which tables does a task read and write? The DAGs declare it, and OpenLineage reports it.
 
-A table is named by its place: raw files of a log, the shop's lake, the warehouse. Data sets have OpenLineage's names:
-the folder of a log or a lake table, and for the warehouse the server with database, schema and table.
+In a DAG a table has a prefix for its storage: raw files, lake or warehouse. The data sets that are reported follow
+OpenLineage's naming: the folder of a log or of a lake table; for the warehouse the server, database, schema and table.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def lake(*tables: str) -> list[str]:
 
 
 def warehouse(*tables: str) -> list[str]:
-    """Tables of the shop's schema, or with a schema of their own."""
+    """Tables of the shop's schema; a table of another schema is given as schema.table."""
     return [f"{WAREHOUSE}:{table}" for table in tables]
 
 
 def make_lineage(shop_file: str, reads: Iterable[str], writes: Iterable[str], versions: Mapping[str, int]) -> object:
-    """An OperatorLineage. versions: of the lake tables that were read, as far as the job has told them."""
+    """An OperatorLineage. versions: lake table to the version that was read, for the tables that the job reported."""
     from airflow.providers.openlineage.extractors.base import OperatorLineage
     from openlineage.client.event_v2 import InputDataset, OutputDataset
     from openlineage.client.facet_v2 import dataset_version_dataset

@@ -1,6 +1,6 @@
-"""Which shops get DAGs, and which shop.toml cannot have any?
+"""Which shops get DAGs, and which shop.toml files are faulty?
 
-A faulty file costs its own shop its DAGs and nobody else: shop_files.py shows it as an import error.
+A shop whose file is faulty has no DAGs; the other shops keep theirs. shop_files.py shows the errors in Airflow.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from spark_jobs.contract.shop.model import Shop
 
 
 def find_shops() -> list[Shop]:
-    """The shops named in the settings whose files are sound; a folder stands for every shop.toml below it."""
+    """The shops named in the settings whose files are valid. For a folder: every shop.toml below it."""
     return _read_shops()[0]
 
 
 def find_faults() -> list[str]:
-    """What is wrong with the others, each with all its faults."""
+    """The errors of the files that are not valid, one text per file."""
     return _read_shops()[1]
 
 
@@ -29,7 +29,7 @@ def _find_files() -> list[Path]:
     return [file for path in paths for file in (sorted(path.rglob("shop.toml")) if path.is_dir() else [path])]
 
 
-@cache  # a process parses one state of the files; Airflow parses in processes of their own
+@cache  # once per process: Airflow parses DAGs in a new process each time
 def _read_shops() -> tuple[list[Shop], list[str]]:
     shops: dict[str, Shop] = {}
     faults = []
@@ -40,6 +40,6 @@ def _read_shops() -> tuple[list[Shop], list[str]]:
             faults.append(str(error))
             continue
         if shop.name in shops:
-            faults.append(f"{file}: name {shop.name!r} is that of {shops[shop.name].path} already")
+            faults.append(f"{file}: name {shop.name!r} is already used by {shops[shop.name].path}")
         shops.setdefault(shop.name, shop)
     return list(shops.values()), faults

@@ -1,1 +1,1 @@
-"""The Spark side of the pipeline: one file per table, and the few modules they share."""
+"""The jobs of the pipeline, one file each, and below them the packages that they share."""

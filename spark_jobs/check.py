@@ -1,10 +1,10 @@
-"""Does a shop.toml say what the shop means? Looks at the raw files as clean would, writes nothing, names what to mend.
+"""Does a shop.toml describe the shop's files correctly? Reads raw files as clean would, and says what to correct.
 
     python -m spark_jobs.check SHOP.toml [--files 400]
 
-For every log: the first records beside what becomes of them, what share would be rejected and why, the range of days,
-how many customers. For the shop: its churn rate per horizon, and whether the history is long enough to train on. Exit
-code 1 where something has to be mended.
+For every log: the first raw records beside the events they become, the share that would be rejected and why, the range
+of days, the number of customers. For the shop: its churn rate per horizon, and whether the history is long enough to
+train on. Writes nothing. Exit code 1 if something has to be corrected.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from spark_jobs.runtime.session import SparkOpener, open_session
 
 
 def check_shop(open_spark: SparkOpener, shop: Shop, settings: Settings, terminal: Console, most_files: int) -> None:
-    """Prints what was found. Raises ChurnError with the number of things to mend."""
+    """Prints the findings. Raises ChurnError with their number if something has to be corrected."""
     findings, console = Findings(), PlainConsole(terminal)
     console.print(f"{shop.title}: {shop.path}", style="bold")
     activity, customers = None, []
@@ -53,7 +53,7 @@ def check_shop(open_spark: SparkOpener, shop: Shop, settings: Settings, terminal
     for number, sentence in enumerate(findings.to_mend, 1):
         console.print(f"  {number}. {sentence}", style="yellow")
     if findings.to_mend:
-        raise ChurnError(f"{shop.name}: {len(findings.to_mend)} to mend, see above")
+        raise ChurnError(f"{shop.name}: {len(findings.to_mend)} problems to fix, see above")
     console.print(f"{shop.name} is ready: make nightly SHOP={shop.path} AS_OF=…", style="green")
 
 
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m spark_jobs.check", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("shop", metavar="SHOP.toml", help="the shop's file")
-    parser.add_argument("--files", type=int, default=400, help="look at no more files of each log, spread over time")
+    parser.add_argument("--files", type=int, default=400, help="the most files to read of each log, spread over time")
     arguments = parser.parse_args(argv)
     shop, settings = load_shop(arguments.shop), Settings.from_environment()
     opener = partial(open_session, "check", settings)

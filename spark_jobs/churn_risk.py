@@ -1,10 +1,10 @@
-"""churn_risk: how likely is each customer who can still be kept to be lost, what is at stake, and why?
+"""churn_risk: how likely is each customer who can still be kept to churn, how much money is at stake, and why?
 
 Grain: (customer, as_of). Inputs: customer_series of the day, in the version that the published ETL run names, and the
-model that the registry says scores that day. Output: churn_risk, audited, then loaded into the warehouse by
+model that is promoted for the day. Output: churn_risk, audited, then loaded into the warehouse by
 `python -m spark_jobs.warehouse load`.
 
-Each worker loads the model once and scores Arrow batches with the very code that training used for its tensors.
+Each worker loads the model once and scores Arrow batches. The tensors are made by the same code as in training.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 from spark_jobs.warehouse.records import ModelRecord
 
-#: A worker pays seconds to load the model: a small shop is scored by one of them.
+#: Loading the model takes a worker seconds, so a small shop is scored by a single task.
 CUSTOMERS_PER_TASK = 20_000
 
 
@@ -61,7 +61,10 @@ def score_series(series: DataFrame, customers: int, shop: Shop, scorer: Callable
 
 
 def find_learned(shop: Shop, model: ModelRecord) -> tuple[int, ...]:
-    """The shop's horizons that the model has learned; says which it has not, and whom it did not learn from."""
+    """The shop's horizons that the model was trained for.
+
+    Prints a warning for the others, and if customers are eligible whose kind the model was not trained on.
+    """
     from training.serving.scorer import read_definition
 
     learned = read_definition(model.location, model.bundle_hash, shop)
@@ -76,7 +79,8 @@ def find_learned(shop: Shop, model: ModelRecord) -> tuple[int, ...]:
 
 
 def audit_scores(scores: ds.Dataset, customers: pa.Array, horizons_days: tuple[int, ...]) -> list[str]:
-    """What is wrong with these scores: each eligible customer exactly once, finite, in 0..1, never rising with H."""
+    """The findings about these scores. Expected: each eligible customer exactly once; probabilities that are finite,
+    within 0..1, and do not rise with the horizon."""
     columns = [probability_column(h) for h in horizons_days]
     table = scores.to_table(columns=["customer_id", *columns])
     scored = table["customer_id"]
@@ -99,7 +103,7 @@ def audit_scores(scores: ds.Dataset, customers: pa.Array, horizons_days: tuple[i
 def find_series(lake: Lake, as_of: date) -> int:
     """The version of customer_series that the day's published run names.
 
-    Raises MissingInputError where there is none, or where retention has dropped the day: its files may be gone.
+    Raises MissingInputError if there is none, or if retention has dropped the day, since its files may be gone.
     """
     versions = [run.tables[CUSTOMER_SERIES.name] for run in list_runs(lake, "etl") if run.as_of == as_of]
     if not versions:
@@ -110,7 +114,7 @@ def find_series(lake: Lake, as_of: date) -> int:
 
 
 def find_model(warehouse: Warehouse, shop: Shop, as_of: date, version: str | None) -> tuple[ModelRecord, bool]:
-    """The model that scores the day, or the given one, and whether it knows later days."""
+    """The model that scores the day, or the given version, and whether it was trained on later days."""
     if version:
         model = warehouse.model(shop, version)
         return model, model.trained_through > as_of
@@ -130,10 +134,11 @@ def run(
     is_dry_run: bool = False,
     is_again: bool = False,
 ) -> None:
-    """Scores and publishes one day, unless these very scores are published already; a dry run only says so.
+    """Scores and publishes one day, unless the same scores are published already; a dry run only prints what it would
+    do. The scores of a restated night are flagged as hindsight.
 
-    version: of the model; None leaves it to the registry. What a restated night's scores are is hindsight.
-    is_again: though they are published.
+    version: of the model; None for the promoted one.
+    is_again: score even if the same scores are published.
     """
     series_version = find_series(lake, as_of)
     model, is_too_late = find_model(warehouse, shop, as_of, version)
@@ -166,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = Settings.from_environment()
     lake, warehouse = Lake(settings.lake(shop.name)), connect(settings)
     if not arguments.dry_run:
-        warehouse.prepare(shop)  # the first job of a night that asks it, maybe of a newer product
+        warehouse.prepare(shop)  # the night's first use of the schema, which a new release may have to update
     open_spark = partial(open_session, "churn_risk", settings)
     for as_of in sorted(set(arguments.as_of)):
         run(open_spark, lake, warehouse, shop, as_of, arguments.model_version, arguments.dry_run)

@@ -1,19 +1,19 @@
-"""contact_plan: whom does it pay to contact after a night, and what should it earn?
+"""contact_plan: which customers is it profitable to contact after a night, and what is the expected profit?
 
 Grain: (customer, as_of), in the warehouse. Inputs: the visible scores of the day, [contact] of shop.toml, the plans of
-the other days, the merged customers. Nobody is planned twice within rest_days, under a former id neither.
+the other days, the merged customers. Nobody is planned twice within rest_days, not even under a former id.
 
-Only a plan that somebody can work through may use up contacts. So a night is planned only while it is the newest, and
-its plan withdraws that of an earlier night which was made so shortly before that nobody could act on it: of nights that
-are made up in a row the last one's plan is left.
+A plan uses up contacts, so there must be time to act on it. Therefore only the newest night is planned, and its plan
+withdraws plans of earlier nights that were made less than WORKABLE_AFTER ago: when several nights are caught up in a
+row, only the last one's plan remains.
 
-Contacting a customer earns what it keeps: the probability of leaving times success_rate of the spend's margin, less
-the cost. Going down the list by that profit, the depth with the highest expected profit is where it falls to zero, or
-the capacity. (In the expected maximum profit measure of Verbraken, Verbeke and Baesens, IEEE TKDE 25, 2013, the success
-rate is itself uncertain; the depth is chosen before it shows, so only its mean counts, which is success_rate.)
+Expected profit of a contact = probability of churn x success_rate x margin x expected spend - cost. Customers are
+planned in descending order of it, down to zero or until the capacity is used up, which maximises the total. (In the
+expected maximum profit measure of Verbraken, Verbeke and Baesens, IEEE TKDE 25, 2013, the success rate is random. The
+depth is chosen before it is known, so only its mean matters: success_rate.)
 
 A control group, drawn by a keyed hash of the shop's own customer id, is planned like the others and never contacted. It
-takes no capacity. The key and the draw never change, so the same customers stay in it.
+takes no capacity. The key never changes, so the same customers stay in the group.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 from spark_jobs.warehouse.records import PublishedRun
 
-#: A plan that was replaced sooner is withdrawn: it was not on the list for one working day from morning to evening, so
-#: nobody could work through it. Nights made up in a row follow within minutes, those in time after a whole day.
+#: A plan that is replaced sooner is withdrawn, because it was not shown for a working day. Nights that are caught up
+#: follow each other within minutes, regular nights after a day.
 WORKABLE_AFTER = timedelta(hours=12)
 
 
 def is_control(secret: bytes, shop_name: str, customer_id: str, share: float) -> bool:
-    """Whether the customer belongs to the control group: the same answer for ever, and the larger group of a larger
-    share holds the smaller one."""
+    """Whether the customer belongs to the control group. The answer never changes, and if the share is raised, the
+    customers of the smaller group stay in the larger one."""
     digest = hmac.digest(secret, f"{shop_name} {customer_id}".encode(), "sha256")
     return int.from_bytes(digest[:8], "big") < share * 2**64
 
@@ -55,7 +55,7 @@ def find_visible(warehouse: Warehouse, shop: Shop, as_of: date) -> PublishedRun:
 
 
 def find_worth(warehouse: Warehouse, shop: Shop, contact: Contact, run: PublishedRun) -> list[dict]:
-    """customer_id, shop_customer_id and profit."""
+    """Rows of customer_id, shop_customer_id and expected profit: those above zero, in descending order of profit."""
     primary = shop.churn.primary_horizon_days
     found = warehouse.read(
         shop, "worth_contacting", as_of=run.as_of, run_id=run.run_id, horizons_days=[primary],
@@ -68,7 +68,7 @@ def find_worth(warehouse: Warehouse, shop: Shop, contact: Contact, run: Publishe
 def plan(
     worth: list[dict], contact: Contact, shop_name: str, run: PublishedRun, secret: bytes, now: datetime
 ) -> list[dict]:
-    """The rows of contact_plan: down the list until the capacity is used up, the control group on the way."""
+    """The rows of contact_plan: in order until the capacity is used up, including the control customers in between."""
     rows, free = [], contact.capacity_per_night
     for rank, customer in enumerate(worth, start=1):
         if not free:
@@ -84,34 +84,34 @@ def plan(
 def run_day(
     warehouse: Warehouse, shop: Shop, contact: Contact, as_of: date, secret: bytes, now: datetime | None = None
 ) -> None:
-    """Plans the day unless that was done: people may have acted on it. `now` is an aware instant, by default this."""
+    """Plans the day once; a plan is never changed, because people may have acted on it. now: with a time zone."""
     now = now or datetime.now(UTC)
     visible = find_visible(warehouse, shop, as_of)
-    if reason := find_hindrance(warehouse, shop, visible, now):
+    if reason := find_reason_to_skip(warehouse, shop, visible, now):
         print(f"contact_plan: {as_of} {reason}")
         return
-    # Before planning, so that those withdrawn need no rest; and what dies in between is done by the next try.
+    # First, because customers of withdrawn plans need no rest. If the job dies in between, the next try makes the plan.
     withdrawn = warehouse.withdraw_plans(shop, before=as_of, planned_after=now - WORKABLE_AFTER)
     if withdrawn:
-        print(f"contact_plan: {withdrawn:,} of earlier nights, whose lists nobody could work through, are withdrawn")
+        print(f"contact_plan: withdrew {withdrawn:,} customers of earlier nights, whose lists nobody had time to use")
     worth = find_worth(warehouse, shop, contact, visible)
     rows = plan(worth, contact, shop.name, visible, secret, now)
     warehouse.replace(shop, CONTACT_PLAN, rows, as_of=as_of)
     chosen = [row for row in rows if not row["is_control"]]
     profit = sum((row["expected_profit"] for row in chosen), Decimal(0))
     print(f"contact_plan {as_of}: {len(worth):,} are worth a contact, {len(chosen):,} of them to be contacted (capacity"
-          f" {contact.capacity_per_night:,}), {len(rows) - len(chosen):,} kept as control; it should earn {profit:,.2f}"
+          f" {contact.capacity_per_night:,}), {len(rows) - len(chosen):,} as control; expected profit {profit:,.2f}"
           f" {shop.currency}")  # fmt: skip
 
 
-def find_hindrance(warehouse: Warehouse, shop: Shop, visible: PublishedRun, now: datetime) -> str | None:
-    """Why the night gets no plan now; None: it gets one."""
+def find_reason_to_skip(warehouse: Warehouse, shop: Shop, visible: PublishedRun, now: datetime) -> str | None:
+    """Why the night gets no plan; None if it gets one."""
     if warehouse.read(shop, "planned", as_of=visible.as_of).num_rows:
         return "is planned already"
     if visible.is_hindsight:
         return "is scored in hindsight, nobody could have been contacted"
     if warehouse.read(shop, "newer_nights", as_of=visible.as_of, seen_by=now).num_rows:
-        return "gets no plan: the list is that of a newer night"
+        return "gets no plan: a newer night has the contact list"
     return None
 
 

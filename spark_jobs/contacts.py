@@ -1,12 +1,13 @@
-"""contacts: whom did the shop really contact, and on which day?
+"""contacts: which customers did the shop really contact, and on which day?
 
-Grain: (customer, contacted_on), in the warehouse. Input: the files of [contact.log] in shop.toml, the shop's own
-customer ids in them. All of them are read every time, and the table becomes what they say: a log that was mended, or
-loaded again, needs no further care. A record that cannot be read ends the run, and nothing is changed.
+Grain: (customer, contacted_on), in the warehouse. Input: the files of [contact.log] in shop.toml, with the shop's own
+customer ids. Every run reads all files and replaces the whole table, so corrected or repeated files need no care. A
+record that cannot be read fails the run, and the table stays as it is.
 
-A contact stays under the id that the shop has told; merged_customers in the warehouse says who that is by now.
+A contact keeps the customer id of the file; merged_customers in the warehouse maps it to the current one.
 
-No score depends on it. contact_lift tells by it how many of a plan were reached, and what that brought.
+No score depends on this table. The view contact_lift derives from it how many planned customers were reached and what
+effect that had.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def run(warehouse: Warehouse, shop: Shop, source: Source, settings: Settings) ->
 def main(argv: Sequence[str] | None = None) -> None:
     _, shop = load_arguments(make_parser(__doc__, with_as_of=False), argv)
     if shop.contact is None or shop.contact.log is None:
-        print(f"contacts: {shop.name} has no [contact.log] in {shop.path.name}, so nobody tells who was contacted")
+        print(f"contacts: {shop.name} has no [contact.log] in {shop.path.name}, so it is not known who was contacted")
         return
     settings = Settings.from_environment()
     warehouse = connect(settings)

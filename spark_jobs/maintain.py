@@ -1,8 +1,8 @@
-"""What is no longer needed, and what can be smaller? Weekly; every part may be repeated, and changes no result.
+"""Weekly housekeeping of the lake and the warehouse. Every part may be repeated, and changes no result.
 
-compact  customer_day's days of closed months that consist of several files become one file each
+compact  rewrites days of customer_day that consist of several files as one file each, in closed months
 retain   keeps the newest histories, and 400 days of scores in the lake, in the warehouse and as pages
-vacuum   removes files that no table lists any more, a week after the last one who could read them
+vacuum   removes files that no table lists any more, once they are a week old
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser,
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 
-#: How many days of each kind of history are kept; every one can be built again from customer_day.
+#: How many days of each kind of history are kept. Older ones can be rebuilt from customer_day.
 KEPT_SERIES = {CUSTOMER_SERIES: 7, TRAINING_SERIES: 3}
 KEPT_SCORE_DAYS = 400
 
@@ -38,7 +38,7 @@ def list_tables(shop: Shop) -> Iterator[Table]:
 def compact(lake: Lake, as_of: date, is_dry_run: bool) -> None:
     scattered = upkeep.find_scattered(lake, CUSTOMER_DAY, before=as_of.replace(day=1).isoformat())
     done = scattered if is_dry_run else [value for value in scattered if upkeep.compact(lake, CUSTOMER_DAY, value)]
-    print(f"customer_day: days of several files that become one each: {len(done):,} of {len(scattered):,}")
+    print(f"customer_day: days compacted into one file each: {len(done):,} of {len(scattered):,}")
 
 
 def retain(lake: Lake, warehouse: Warehouse, shop: Shop, pages: Path, as_of: date, is_dry_run: bool) -> None:
@@ -63,7 +63,7 @@ def vacuum(lake: Lake, shop: Shop, is_dry_run: bool) -> None:
     for name, files in removed.items():
         if files:
             print(f"{name}: files and run folders to remove: {len(files):,}")
-    print(f"vacuum: files younger than {upkeep.KEEP_DAYS} days stay, and all that a table lists")
+    print(f"vacuum: files that a table lists stay, and files younger than {upkeep.KEEP_DAYS} days")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

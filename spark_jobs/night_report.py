@@ -1,7 +1,7 @@
-"""What should a person know of a night? One page: the bands, whose risk moved, who is most worth keeping, which model.
+"""The page about a night: customers by risk band, changes since the day before, the most money at risk, the model.
 
-Reads the scores that the day's published run names, and those of the published day before it. The page is one file
-below CHURN_HOME/reports; it fetches nothing, and customers appear under their keys only.
+Reads the scores of the day's published run, and of the published day before it. The page is one self-contained file
+below CHURN_HOME/reports, which loads nothing from the network. It shows customer keys only, no ids of the shop.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def read_scores(lake: Lake, shop: Shop, run: Run) -> pa.Table:
 
 
 def sum_bands(scores: pa.Table) -> dict[str, dict[str, object]]:
-    """Customers and money at risk by band; a band without anybody is there too."""
+    """The number of customers and the money at risk of every band, empty ones included."""
     sums = scores.group_by("band").aggregate([("spend_at_risk", "sum"), ("customer_id", "count")]).to_pylist()
     found = {row["band"]: row for row in sums}
     return {
@@ -63,7 +63,7 @@ def sum_bands(scores: pa.Table) -> dict[str, dict[str, object]]:
 
 
 def count_moves(scores: pa.Table, before: pa.Table) -> dict[str, int]:
-    """How many customers came into and left the highest band, became scored, and are scored no more."""
+    """How many customers entered and left the highest band, are scored for the first time, and are no longer scored."""
     both = scores.select(["customer_id", "band"]).join(
         before.select(["customer_id", "band"]), "customer_id", join_type="full outer", right_suffix="_before"
     )
@@ -95,7 +95,7 @@ def list_top(scores: pa.Table, before: pa.Table | None, primary: str) -> list[di
 
 
 def show_value(column: Column, value: object) -> str:
-    """As the page shows it, by its unit."""
+    """The value as text, formatted by the column's unit."""
     if value is None:
         return "–"
     formats = {MONEY: "{:,.2f}", "0..1": "{:.0%}"}
@@ -111,8 +111,12 @@ def render(
     known_as_of: date | None = None,
     waiting: Sequence[object] = (),
 ) -> str:
-    """The page. known_as_of: the later day whose deliveries a restated night knows; waiting: what it was not made from
-    as it would be now."""
+    """The page as HTML.
+
+    earlier: the run and the scores of the day before.
+    known_as_of: for a restated night, the later day up to whose deliveries it was rebuilt.
+    waiting: the tables with days that wait to be rebuilt.
+    """
     primary = probability_column(shop.churn.primary_horizon_days)
     before_run, before = earlier or (None, None)
     environment = Environment(

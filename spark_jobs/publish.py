@@ -1,6 +1,6 @@
-"""The last step of a pipeline: names the table versions that belong together, as one row of _runs.
+"""The last step of a pipeline: records which table versions belong together, as one row of _runs.
 
-Downstream reads only the versions named there. The same versions' content a second time adds no row.
+Downstream jobs read only versions that are recorded there. If the content has not changed, no row is added.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PIPELINES = ("etl", "train", "score")
 
 
 def tables_of(pipeline: str, shop: Shop) -> tuple[Table, ...]:
-    """The tables that a pipeline's run names; the last one holds the day it is about."""
+    """The tables whose versions a run of the pipeline records. The last one is partitioned by the run's day."""
     if pipeline == "score":
         return (CUSTOMER_SERIES, churn_risk(shop.churn.horizons_days))
     series = TRAINING_SERIES if pipeline == "train" else CUSTOMER_SERIES
@@ -32,16 +32,16 @@ def tables_of(pipeline: str, shop: Shop) -> tuple[Table, ...]:
 
 
 def publish_run(lake: Lake, shop: Shop, pipeline: str, as_of: date) -> Run:
-    """Appends the run of this day; gives the one that stands.
+    """Appends the run of this day, unless the same is recorded already; returns the recorded run.
 
-    Raises MissingInputError where the pipeline's table does not hold the day.
+    Raises MissingInputError if the pipeline's last table does not have the day.
     """
     tables = tables_of(pipeline, shop)
     found = {table.name: lake.version(table) for table in tables}
     versions = {name: version for name, version in found.items() if version is not None}
     files = lake.partitions(tables[-1]).get(as_of.isoformat())
     if files is None:
-        raise MissingInputError(f"{tables[-1].name} has nothing as of {as_of}: run the jobs of {pipeline} before")
+        raise MissingInputError(f"{tables[-1].name} has nothing as of {as_of}: run the jobs of {pipeline} first")
     key = make_run_key(RUNS, pipeline, files, as_of=as_of.isoformat())
     run = Run(f"{pipeline}-{as_of}-{key[:8]}", key, versions, datetime.now(UTC), as_of, pipeline)
     return append_run(lake, run)

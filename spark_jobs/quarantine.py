@@ -1,13 +1,13 @@
-"""What was rejected and why, in the shop's own words; and the way back for records that somebody has mended.
+"""Shows which records were rejected and why, and takes corrected records back in.
 
     python -m spark_jobs.quarantine show   --shop SHOP.toml [--log purchases] [--reason price_invalid] [--day DAY]
     python -m spark_jobs.quarantine fix    --shop SHOP.toml --log purchases --file mend.jsonl [--reason …] [--day …]
     python -m spark_jobs.quarantine replay --shop SHOP.toml --log purchases --file mend.jsonl
 
-The lake keeps of a rejected record only its place, its keyed hash and the reasons; the record itself is read from the
-raw file. `fix` writes such records to a file for a person to edit; `replay` takes it back as a delivery like any other,
-which the next run of clean reads. A record is replayed once at most, and events that the shop has delivered anew
-meanwhile are known by their identity: nothing counts twice.
+The lake keeps only the place of a rejected record, its keyed hash and the reasons; the record itself is read from the
+raw file. `fix` writes rejected records to a file for a person to edit. `replay` turns the edited file into a delivery,
+which the next run of clean reads. A record can be replayed once. If the shop has delivered the same event again
+meanwhile, it is recognised as a duplicate, so nothing counts twice.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--log", help="only this log")
     parser.add_argument("--reason", help="only records with this reason")
     parser.add_argument("--day", type=day, help="only this delivery day")
-    parser.add_argument("--limit", type=int, default=10, help="show: at most so many records of each reason")
+    parser.add_argument("--limit", type=int, default=10, help="show: the most records to show for each reason")
     parser.add_argument("--file", type=Path, help="fix: the file to write; replay: the file to read")
     arguments, shop = load_arguments(parser, argv)
     if arguments.log and arguments.log not in shop.sources:
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def select(lake: Lake, log: str, arguments: argparse.Namespace) -> list[dict]:
-    """The rows of the log's quarantine that the arguments ask for, by place."""
+    """The rows of the log's quarantine that match the arguments, sorted by place."""
     partitions = [arguments.day.isoformat()] if arguments.day else None
     rows = lake.arrow(quarantine(log), partitions).to_pylist()
     wanted = [row for row in rows if arguments.reason is None or arguments.reason in row["reasons"]]
@@ -75,9 +75,9 @@ def select(lake: Lake, log: str, arguments: argparse.Namespace) -> list[dict]:
 
 
 def find_raw(lake: Lake, shop: Shop, settings: Settings, log: str, rows: list[dict]) -> dict[tuple, tuple]:
-    """(delivery, number) -> (path, record) for these rows of the quarantine; every file is read once, to the last of
-    its rows. A file that is gone gives nothing; nor does one with other content than it was registered with, and it is
-    said which.
+    """(delivery, record number) -> (path, record) for these rows of the quarantine. Every file is read once, up to the
+    last record needed. Files that are gone or have changed since they were registered are left out; the changed ones
+    are printed.
     """
     wanted = defaultdict(set)
     for row in rows:
@@ -86,7 +86,7 @@ def find_raw(lake: Lake, shop: Shop, settings: Settings, log: str, rows: list[di
     paths = {row["delivery_id"]: row["path"] for row in deliveries}
     changed = find_changed(find_intake(shop, log, settings.home), deliveries)
     for path in sorted(paths[delivery_id] for delivery_id in changed):
-        print(f"{log}: {path} has other content now than when these records were rejected, so they cannot be read")
+        print(f"{log}: {path} has changed since these records were rejected, so they cannot be read")
     found = {}
     for delivery_id, numbers in wanted.items():
         if delivery_id in changed:
@@ -105,7 +105,7 @@ def _pick(shop: Shop, settings: Settings, log: str, path: str, numbers: set[int]
 
 
 def show(console: PlainConsole, lake: Lake, shop: Shop, settings: Settings, arguments: argparse.Namespace) -> None:
-    """Prints each reason with its count, what to do, and some records as they were delivered."""
+    """Prints every reason with its count and remedy, and some raw records."""
     for log in [arguments.log] if arguments.log else shop.sources:
         rows = select(lake, log, arguments)
         counts = Counter(reason for row in rows for reason in row["reasons"])
@@ -140,16 +140,16 @@ def write_fixes(lake: Lake, shop: Shop, settings: Settings, arguments: argparse.
     """Writes the selected records as JSON lines, to be edited. Raises ChurnError where there is nothing to write."""
     log, file = arguments.log, arguments.file
     if file is None:
-        raise ChurnError("fix needs --file FILE, where the records to mend are written")
+        raise ChurnError("fix needs --file FILE, to write the records to correct")
     done = replayed(settings, shop, log)
     rows = [row for row in select(lake, log, arguments) if _place(row) not in done]
     if not rows:
-        raise ChurnError(f"{log}: no rejected records like that, or all of them are mended already")
+        raise ChurnError(f"{log}: no such rejected records, or all of them were replayed already")
     columns = shop.sources[log].raw_columns
     found = find_raw(lake, shop, settings, log, rows)
     rows = [row for row in rows if (row["delivery_id"], row["record_number"]) in found]
     if not rows:
-        raise ChurnError(f"{log}: no file of these records is there any more as it was delivered")
+        raise ChurnError(f"{log}: the files of these records are gone or have changed since they were delivered")
     with file.open("w", encoding="utf-8") as lines:
         for row in rows:
             _, record = found[row["delivery_id"], row["record_number"]]
@@ -157,7 +157,7 @@ def write_fixes(lake: Lake, shop: Shop, settings: Settings, arguments: argparse.
             line |= {PLACE: _place(row), REASONS: row["reasons"]}
             line |= {} if record.values else {TEXT: record.text}
             lines.write(json.dumps(line, ensure_ascii=False) + "\n")
-    print(f"{len(rows):,} records to mend in {file}: edit the values, drop the lines to leave out, then replay it")
+    print(f"{len(rows):,} records to correct in {file}: edit the values, delete the lines to leave out, then replay it")
 
 
 def _place(row: dict) -> str:
@@ -165,15 +165,15 @@ def _place(row: dict) -> str:
 
 
 def replay(lake: Lake, shop: Shop, settings: Settings, log: str, file: Path | None) -> None:
-    """Takes a file of mended records as a new delivery of the log. Raises ChurnError with the first faulty line."""
+    """Turns a file of corrected records into a delivery of the log. Raises ChurnError for the first faulty line."""
     if file is None or not file.is_file():
-        raise ChurnError("replay needs --file FILE, the one that fix wrote and you have mended")
+        raise ChurnError("replay needs --file FILE, the file that fix wrote and you have edited")
     known = {_place(row) for row in lake.arrow(quarantine(log)).to_pylist()}
     done = replayed(settings, shop, log)
     lines = [_check_line(shop, log, text, number, known) for number, text in enumerate(file.open("rb"), start=1)]
     places = [json.loads(line)[PLACE] for line in lines]
     if repeated := [place for place, count in Counter(places).items() if count > 1]:
-        raise ChurnError(f"{file}: {repeated[0]} is mended more than once")
+        raise ChurnError(f"{file}: {repeated[0]} is corrected more than once")
     fresh = [line for line, place in zip(lines, places, strict=True) if place not in done]
     if not fresh:
         print(f"{log}: nothing new, {len(lines):,} records were replayed before")
@@ -185,13 +185,11 @@ def replay(lake: Lake, shop: Shop, settings: Settings, log: str, file: Path | No
     part = target.with_suffix(".part")
     part.write_text(content, encoding="utf-8")
     part.rename(target)
-    print(
-        f"{log}: {len(fresh):,} mended records are delivered as {FIXED}{target.name}; the next run of clean reads them"
-    )
+    print(f"{log}: {len(fresh):,} corrected records are in {FIXED}{target.name}; the next run of clean reads them")
 
 
 def _check_line(shop: Shop, log: str, text: bytes, number: int, known: set[str]) -> str:
-    """The line with its raw columns and its place only."""
+    """The line reduced to the raw columns and the place. Raises ChurnError if it is not a line of fix."""
     try:
         line = json.loads(text)
         place = line[PLACE]

@@ -1,16 +1,16 @@
-"""Makes the days of a table anew, each from the table before it, while everybody goes on reading.
+"""Rebuilds days of a table from the table that it is derived from. Readers are not interrupted.
 
     python -m spark_jobs.rebuild --shop SHOP.toml [--table customer_day] [--from 2011-01-01] [--to 2011-03-31]
 
 purchases, browses, reviews  from the raw files, by delivery day
 customer_day                 from the events, by delivery day
 customer_series              from customer_day, the nights that are kept
-churn_risk                   from customer_series, the nights of which it is kept; the warehouse loads them as it does
-                             others, by python -m spark_jobs.warehouse load
+churn_risk                   from customer_series, the nights whose customer_series is kept; to load them into the
+                             warehouse: python -m spark_jobs.warehouse load
 
 Without --table all of them, in this order; without --from and --to all days. After a change of code or settings the
-nights do this by themselves, some days each; this command does it at once, and also where nothing has changed. It may
-be killed: started again, it goes on with the days that are left. Every day is replaced whole.
+nights do this by themselves, some days each. This command does it at once, and also if nothing has changed. If it is
+killed, start it again: it continues with the days that are left. Every day is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from spark_jobs.warehouse.connection import connect
 
 @dataclass(frozen=True)
 class Rebuild:
-    """What a rebuild needs to know; `newest` is the newest night, up to which it builds."""
+    """Rebuilds days of each kind of table. newest: the newest night, up to which deliveries are used."""
 
     open_spark: SparkOpener
     lake: Lake
@@ -82,7 +82,11 @@ class Rebuild:
 
 @dataclass(frozen=True)
 class Target:
-    """A table to rebuild: its days, how many bytes each is made from, and what makes some of them."""
+    """A table to rebuild.
+
+    sizes: day to the bytes of its input
+    make:  rebuilds some days
+    """
 
     table: Table
     sizes: dict[str, int]
@@ -90,7 +94,7 @@ class Target:
 
 
 def find_targets(rebuild: Rebuild) -> dict[str, Target]:
-    """By name, in the order in which they follow from each other."""
+    """The tables by name, each after those that it is derived from."""
     lake, shop = rebuild.lake, rebuild.shop
     targets: dict[str, Target] = {}
     for log in shop.sources:
@@ -98,7 +102,7 @@ def find_targets(rebuild: Rebuild) -> dict[str, Target]:
     events = customer_day.sum_sizes(lake, shop)
     known = {day: events[day] for day in customer_day.make_keys(lake, shop, rebuild.newest)}
     targets[CUSTOMER_DAY.name] = Target(CUSTOMER_DAY, known, rebuild.customer_day)
-    # One night reads all days: each is a batch of its own.
+    # A night reads all days of customer_day, so every night is a batch of its own.
     nights = dict.fromkeys(lake.partitions(CUSTOMER_SERIES), sys.maxsize)
     targets[CUSTOMER_SERIES.name] = Target(CUSTOMER_SERIES, nights, rebuild.customer_series)
     risk = risk_table(shop.churn.horizons_days)
@@ -107,8 +111,11 @@ def find_targets(rebuild: Rebuild) -> dict[str, Target]:
     return targets
 
 
-class Progressed:
-    """Which days of a rebuild are left, in a file that outlives a killed one: those not published since it began."""
+class RebuildProgress:
+    """Which days of a rebuild are left: those that were not published since it began.
+
+    A file keeps the generations at the start, so that a killed rebuild can be continued.
+    """
 
     def __init__(self, lake: Lake, table: Table, days: Sequence[str]):
         self.lake, self.table, self.days = lake, table, list(days)
@@ -123,7 +130,7 @@ class Progressed:
         self.file.unlink()
 
     def _read(self) -> dict[str, int] | None:
-        """The generations at the start, if the rebuild that was begun is this one."""
+        """The generations at the start, if the file is that of a rebuild of the same days."""
         before = json.loads(self.file.read_text()) if self.file.exists() else {}
         return before if sorted(before) == sorted(self.days) else None
 
@@ -137,23 +144,23 @@ class Progressed:
 
 
 def rebuild_table(target: Target, lake: Lake, days: Sequence[str], batch_bytes: int) -> Iterator[int]:
-    """Makes these days in batches, and gives after each how many are done."""
-    progressed = Progressed(lake, target.table, sorted(days))
-    yield len(days) - len(progressed.left())
-    while left := progressed.left():
+    """Rebuilds these days in batches, and yields after each batch how many are done."""
+    progress = RebuildProgress(lake, target.table, sorted(days))
+    yield len(days) - len(progress.left())
+    while left := progress.left():
         target.make(take_share(left, target.sizes, batch_bytes))
-        if (now := progressed.left()) == left:
-            raise ChurnError(f"{target.table.name} {left[0]} cannot be made anew: its raw file has other content now, "
+        if (now := progress.left()) == left:
+            raise ChurnError(f"{target.table.name} {left[0]} cannot be rebuilt: its raw file has other content now, "
                              "give a later --from")  # fmt: skip
         yield len(days) - len(now)
-    progressed.end()
+    progress.end()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__, with_as_of=False)
     parser.add_argument("--table", metavar="TABLE", help="only this one")
-    parser.add_argument("--from", type=day, dest="first", metavar="DAY", help="the first day to make anew")
-    parser.add_argument("--to", type=day, dest="last", metavar="DAY", help="the last one")
+    parser.add_argument("--from", type=day, dest="first", metavar="DAY", help="the first day to rebuild")
+    parser.add_argument("--to", type=day, dest="last", metavar="DAY", help="the last day to rebuild")
     arguments, shop = load_arguments(parser, argv)
     settings = Settings.from_environment()
     run(partial(open_session, "rebuild", settings), Lake(settings.lake(shop.name)), shop, settings, arguments.table,
@@ -169,25 +176,25 @@ def run(
     first: date | None = None,
     last: date | None = None,
 ) -> None:
-    """Rebuilds one table, or all, with a bar for each."""
+    """Rebuilds one table, or all of them, with a progress bar for each."""
     newest = newest_night(lake)
     if newest is None:
-        raise ChurnError(f"{shop.name} has no night yet, so there is nothing to make anew: make nightly AS_OF=…")
+        raise ChurnError(f"{shop.name} has no night yet, so there is nothing to rebuild: make nightly AS_OF=…")
     rebuild = Rebuild(open_spark, lake, shop, settings, newest)
     names = list(find_targets(rebuild))
     if only and only not in names:
-        raise ChurnError(f"no table {only} is made from another one: choose among {', '.join(names)}")
+        raise ChurnError(f"{only} is no table that can be rebuilt: choose among {', '.join(names)}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for name in [only] if only else names:
-            target = find_targets(rebuild)[name]  # what it is made from may have just been made anew
+            target = find_targets(rebuild)[name]  # again, because its inputs may just have been rebuilt
             chosen = [d for d in target.sizes if str(first or d) <= d <= str(last or d)]
             bar = progress.add_task(name, total=len(chosen))
             for done in rebuild_table(target, lake, chosen, settings.catch_up_bytes):
                 progress.update(bar, completed=done)
             if first is None and last is None:
                 note_waiting(lake, target.table, (), newest)
-            print(f"{name}: {len(chosen):,} days made anew")
+            print(f"{name}: {len(chosen):,} days rebuilt")
 
 
 if __name__ == "__main__":

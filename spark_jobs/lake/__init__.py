@@ -1,1 +1,1 @@
-"""The lake of Parquet under a Delta log: the only place that knows where data lies."""
+"""The lake: Parquet files under Delta logs. No other package knows the paths of data."""

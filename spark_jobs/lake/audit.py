@@ -1,4 +1,4 @@
-"""What did a run write, and may it be published? The footers of its files, their statistics, the default audit."""
+"""What did a run write, and may it be published? Reads the footers of its files and audits them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class WrittenFile:
 
 
 def read_footers(root: Path, folder: Path) -> list[WrittenFile]:
-    """The files of a run folder, by partition; raises ChurnError where the writer did not finish."""
+    """The files of a run folder, by partition. Raises ChurnError if the write did not finish."""
     mark = folder / "_SUCCESS"
     if not mark.exists():
         raise ChurnError(f"{folder} has no _SUCCESS: the write did not finish, run again")
@@ -55,7 +55,7 @@ def _read_footer(root: Path, path: Path) -> WrittenFile:
 
 
 def make_add_action(table: Table, file: WrittenFile) -> AddAction:
-    """What the log is to say of the file."""
+    """The entry of the Delta log that adds the file."""
     return AddAction(
         path=file.path,
         size=file.byte_count,
@@ -67,7 +67,8 @@ def make_add_action(table: Table, file: WrittenFile) -> AddAction:
 
 
 def _read_statistics(footer: pq.FileMetaData) -> dict[str, object]:
-    """Rows, and the range of every day and integer column: readers skip files by them, and these are exact."""
+    """Row count, and the range of every day and integer column, by which readers skip files. Only the ranges of these
+    types are exact."""
     minimum, maximum = {}, {}
     for name, chunks in _list_chunks(footer).items():
         ranges = [chunk.statistics for chunk in chunks]
@@ -78,28 +79,28 @@ def _read_statistics(footer: pq.FileMetaData) -> dict[str, object]:
 
 
 def _list_chunks(footer: pq.FileMetaData) -> dict[str, list[pq.ColumnChunkMetaData]]:
-    """The chunks of every leaf; a leaf is called `name`, or `name.list.element` in an array."""
+    """The column chunks of every leaf column; the leaf of an array is called `name.list.element`."""
     groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
     return {footer.schema.column(j).path: [group.column(j) for group in groups] for j in range(footer.num_columns)}
 
 
 def find_structure_faults(table: Table, partitions: Collection[str], files: list[WrittenFile]) -> list[str]:
     """What is wrong with the partitions and columns of the written files."""
-    unasked = sorted({file.partition for file in files} - set(partitions))
-    faults = [f"it has rows of {table.partition} {value}, which is not to be published" for value in unasked]
+    unexpected = sorted({file.partition for file in files} - set(partitions))
+    faults = [f"it has rows of {table.partition} {value}, which is not to be published" for value in unexpected]
     for file in files:
         faults += find_mismatches(table, type_names(file.footer.schema.to_arrow_schema()), with_partition=False)
     return list(dict.fromkeys(faults))
 
 
 def find_content_faults(root: Path, table: Table, files: list[WrittenFile]) -> list[str]:
-    """Nulls where the contract has none, and keys that are not unique within their partition."""
+    """Nulls in required columns, and keys that are not unique within their partition."""
     return _find_nulls(root, table, files) + _find_repeated_keys(root, table, files)
 
 
 def _find_nulls(root: Path, table: Table, files: list[WrittenFile]) -> list[str]:
     required = {c.name for c in table.columns if not c.nullable and c.name != table.partition}
-    # A footer that counts no null settles the column. One that does may only mean empty arrays: read the rows.
+    # A footer without nulls clears the column. One with nulls may only be counting empty arrays: read the rows.
     suspects = sorted(required & {name for file in files for name in _find_columns_with_nulls(file.footer)})
     counts = dict.fromkeys(suspects, 0)
     for batch in _open(root, table, files).to_batches(columns=suspects) if suspects else ():

@@ -1,7 +1,8 @@
-"""What stands in the lake and waits to be made anew: after new code, another measure or other settings.
+"""Published days that wait to be rebuilt, after a change of code, measures or settings.
 
-What has come since the newest night is made at once. Of what stands a night takes a share by size, so that it ends in
-time whatever was changed; meanwhile readers see what is there, with the defaults of columns that it lacks.
+A night builds everything that is new since the newest night. Of the published days that are due again it rebuilds a
+share, limited by size, so that it ends in time whatever was changed. Until a day is rebuilt, readers see its old rows,
+with the default for every column that these lack.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from spark_jobs.lake.store import Lake
 
 @dataclass(frozen=True)
 class Waiting:
-    """The days of one table that a night has left for the next ones."""
+    """The days of one table that a night has left to the next nights."""
 
     table_name: str
     days: int
@@ -32,11 +33,11 @@ class Waiting:
     def __str__(self) -> str:
         days = f"{self.days:,} days, {self.first_day} to {self.last_day}, wait" if self.days > 1 else (
             f"{self.first_day} waits")  # fmt: skip
-        return f"{self.table_name}: {days} to be made anew by the next nights; python -m spark_jobs.rebuild does it now"
+        return f"{self.table_name}: {days} to be rebuilt by the next nights; python -m spark_jobs.rebuild does it now"
 
 
 def take_share(days: Sequence[str], sizes: Mapping[str, int], budget_bytes: int | None, least: int = 1) -> list[str]:
-    """The first days whose sizes fit into the budget together, and so many at least; None: all."""
+    """As many of the first days as fit into the budget, but `least` days at any rate. Without a budget: all."""
     taken: list[str] = []
     total = 0
     for day in days:
@@ -48,7 +49,7 @@ def take_share(days: Sequence[str], sizes: Mapping[str, int], budget_bytes: int 
 
 
 def note_waiting(lake: Lake, table: Table, days: Collection[str], as_of: date) -> None:
-    """Says and keeps what this night leaves; a night that is made up late knows less than the newest, and is silent."""
+    """Prints and stores what this night leaves. Does nothing for a night before the newest: it knows less than that."""
     if as_of < (newest_night(lake) or as_of) or (not days and lake.version(BACKLOG) is None):
         return
     rows = []
@@ -61,5 +62,5 @@ def note_waiting(lake: Lake, table: Table, days: Collection[str], as_of: date) -
 
 
 def list_waiting(lake: Lake) -> list[Waiting]:
-    """What waits, by table."""
+    """What waits, sorted by table name."""
     return sorted((Waiting(**row) for row in lake.arrow(BACKLOG).to_pylist()), key=lambda waiting: waiting.table_name)

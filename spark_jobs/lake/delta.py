@@ -1,9 +1,9 @@
-"""What does the Delta log of a table say, and how is an entry added to it?
+"""Reads the Delta log of a table, and adds entries to it.
 
-Two application transactions per partition live as long as the table, through checkpoints and log clean-ups:
-`publish:<table>:<partition>` is the generation, how often the partition was published. Of two writers from the same
-version the second fails on it, even where the partition is empty and no file would collide.
-`key:<table>:<partition>` is the fingerprint of the run key that made the current content.
+Each partition has two application transactions, which survive checkpoints and log clean-ups:
+`publish:<table>:<partition>` is the generation: how often the partition was published. If two writers start from the
+same version, the second fails on it, even if the partition is empty and no file conflicts.
+`key:<table>:<partition>` is the fingerprint of the run key of the current content.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.table import Table
 from spark_jobs.lake.schemas import delta_field, evolve_schema, type_names
 
-#: How long versions can be opened: published scores name those that they were made from, and stay so long.
+#: How long old versions can be opened: as long as scores are kept, because these name the versions they were made from.
 LOG_RETENTION, LOG_DAYS = "delta.logRetentionDuration", 400
-#: Anything else would have to be escaped in paths, and '' would become another partition.
 #: A run key, or the fingerprint of one.
 Key = TypeVar("Key", str, str | int)
+#: Other characters would have to be escaped in paths, and an empty text would become another partition.
 _SAFE_TEXT = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def check_partition(table: Table, value: str) -> str:
-    """The value, if it can name a partition of the table: an ISO day, or plain letters, digits, _ and -."""
+    """Returns the value. Raises ChurnError unless it can name a partition: an ISO day, or letters, digits, _ and -."""
     if table.column(table.partition).type == "date":
         is_valid = _is_day(value)
     else:
@@ -62,7 +62,7 @@ class VisibleFile:
 
 
 def open_table(folder: Path, table: Table, version: int | None = None) -> DeltaTable | None:
-    """The table at a version; None where there is no table. Raises ChurnError where a column has another type."""
+    """The table at a version; None if there is no table. Raises ChurnError if a column has another type by now."""
     if version is None and not DeltaTable.is_deltatable(str(folder)):
         return None
     try:
@@ -73,7 +73,7 @@ def open_table(folder: Path, table: Table, version: int | None = None) -> DeltaT
     found = type_names(pa.schema(handle.schema()))
     if faults := [f"{c.name} was {found[c.name]}, not {c.type}" for c in table.columns
                   if found.get(c.name, c.type) != c.type]:  # fmt: skip
-        raise ChurnError(f"lake table {folder}: a column keeps its type, give the other one a new name: "
+        raise ChurnError(f"lake table {folder}: the type of a column cannot change, give the new type a new column: "
                          + "; ".join(faults))  # fmt: skip
     return handle
 
@@ -87,7 +87,7 @@ def open_or_create_table(folder: Path, table: Table) -> DeltaTable:
 
 
 def _create_table(folder: Path, table: Table) -> None:
-    """Creates the empty table; of several creators at once one does, and all can go on."""
+    """Creates the empty table. Concurrent calls are safe: one creates it, the others find it."""
     DeltaTable.create(
         folder,
         pa.schema([delta_field(column) for column in table.columns]),
@@ -95,7 +95,7 @@ def _create_table(folder: Path, table: Table) -> None:
         partition_by=table.partition,
         name=table.name,
         description=table.grain,
-        # Opening a table and looking up a transaction read the entries since the last checkpoint: keep them few.
+        # Opening a table or a transaction reads all entries since the last checkpoint, so there should be few.
         configuration={"delta.checkpointInterval": "20", LOG_RETENTION: f"interval {LOG_DAYS} days"},
     )
 
@@ -108,7 +108,7 @@ def list_files(handle: DeltaTable, table: Table) -> list[VisibleFile]:
                   adds["size_bytes"].to_pylist(), strict=True)  # fmt: skip
     files = [VisibleFile(*row) for row in sorted(columns)]
     for file in files:
-        if f"/{table.partition}={file.partition}/" not in file.path:  # from where Spark reads the value
+        if f"/{table.partition}={file.partition}/" not in file.path:  # Spark reads the value from the path
             raise ChurnError(f"lake table {table.name}: {file.path} is listed as {table.partition} {file.partition}")
     return files
 
@@ -119,12 +119,12 @@ def read_generations(handle: DeltaTable, table: Table, partitions: Iterable[str]
 
 
 def read_fingerprint(handle: DeltaTable, table: Table, partition: str) -> int:
-    """What stands for the run key of the partition's current content."""
+    """The fingerprint of the run key of the partition's current content; 0 if it was never published."""
     return handle.transaction_version(_key_id(table, partition)) or 0
 
 
 def select_unpublished(handle: DeltaTable, table: Table, run_keys: Mapping[str, Key]) -> dict[str, Key]:
-    """Those of the partitions whose current content was not published under its run key."""
+    """The partitions whose current content was published under another run key, or never."""
     return {
         value: key
         for value, key in run_keys.items()
@@ -140,11 +140,12 @@ def replace_partitions(
     adds: Sequence[AddAction],
     metadata: Mapping[str, object],
 ) -> None:
-    """One log entry: the partitions of `run_keys` hold `adds` and nothing else, each one generation on."""
+    """Adds one log entry: the partitions of `run_keys` then hold the files of `adds` and no others, and the generation
+    of each is one higher."""
     handle.create_write_transaction(
         [*adds],
-        mode="overwrite",  # of what the log lists; no file is touched
-        schema=evolve_schema(handle, table),  # becomes the table's
+        mode="overwrite",  # overwrites the log's list of files, not the files
+        schema=evolve_schema(handle, table),  # becomes the schema of the table
         partition_by=table.partition,
         partition_filters=[(table.partition, "in", list(run_keys))],
         commit_properties=CommitProperties(
@@ -158,7 +159,7 @@ def replace_partitions(
 
 
 def find_entry(handle: DeltaTable, run_id: str, after: int) -> int | None:
-    """The version that this run committed, looked for among the versions after the one it started from."""
+    """The version that this run committed, if it is among those after the version `after`."""
     entries = handle.history(handle.version() - after) if handle.version() > after else []
     return next((entry["version"] for entry in entries if entry.get("run_id") == run_id), None)
 
@@ -172,10 +173,7 @@ def _key_id(table: Table, partition: str) -> str:
 
 
 def _fingerprint(key: str | int) -> int:
-    """As many bits of the key as a transaction's version holds: one lookup says which key is current.
-
-    A number is a fingerprint already.
-    """
+    """A hash of the key that fits into the version number of a transaction. A number is a fingerprint already."""
     if isinstance(key, int):
         return key
     return int.from_bytes(sha256(key.encode()).digest()[:8]) >> 1

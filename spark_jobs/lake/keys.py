@@ -1,7 +1,7 @@
-"""Run keys: the identity of what a partition is made from. The same key, the same content.
+"""Run keys: a hash of everything that a partition is made from. The same key means the same content.
 
-A key holds the input files, the settings that matter and the code that decides the content: `Table.code` names its
-packages and modules. Of code only what can change a result counts, not its comments, docstrings, type hints and layout.
+A key covers the input files, the settings that affect the content, and the code that computes it: the packages and
+modules named in `Table.code`, without comments, docstrings, type hints and formatting.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ _PROJECT = Path(__file__).resolve().parents[2]
 
 
 def hash_json(value: object) -> str:
-    """The hash of a value of JSON types and days, whatever the order of its keys."""
+    """The hash of a value of JSON types and dates. The order of dictionary keys does not matter."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=date.isoformat)
     return sha256(text.encode()).hexdigest()
 
 
 def make_run_key(table: Table, partition: str, inputs: Iterable[str], **settings: object) -> str:
-    """The identity of a partition's content: everything that it is made from. Settings are JSON values or days."""
+    """The run key of a partition. Settings are JSON values or dates."""
     whole = {"table": table.name, "partition": partition, "inputs": sorted(inputs), "code": code_hash(*table.code)}
     return hash_json({**whole, "settings": settings})
 
 
 @cache
 def code_hash(*names: str, project: Path = _PROJECT) -> str:
-    """The hash of what these packages and modules do, named as in an import: a change of a formula is a new hash.
+    """The hash of the code of these packages and modules, named as in an import.
 
-    Raises ValueError for a name that is neither.
+    Raises ValueError for a name that is neither a package nor a module.
     """
     files = sorted(file for name in names for file in _list_files(name, project))
     return hash_json([(str(file.relative_to(project)), _hash_code(file)) for file in files])
 
 
 def product_hash() -> str:
-    """The version of the whole product's code: of all that cleans, builds, trains and scores."""
+    """The version of the product: a hash of all source files of spark_jobs and training, comments included."""
     files = (file for package in ("spark_jobs", "training") for file in sorted((_PROJECT / package).rglob("*.py")))
     return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
@@ -60,11 +60,11 @@ def _hash_code(file: Path) -> str:
 
 
 def _simplify(node: object) -> object:
-    """A syntax tree as JSON values, alike in all versions of Python: fields that are empty are left out."""
+    """A syntax tree as JSON values that are the same in all versions of Python: empty fields are left out."""
     if isinstance(node, ast.AST):
         statements = getattr(node, "body", None)
         body = {"body": _skip_unused(statements)} if isinstance(statements, list) else {}
-        # Python 3.12 and later add fields to old nodes; a value's type hints and kind of quotes change nothing.
+        # Python 3.12 and later add fields to existing nodes. Type hints and the kind of quotes do not affect results.
         skipped = {"kind", "returns", "type_comment", *(["annotation"] if isinstance(node, ast.arg) else [])}
         fields = {name: body.get(name, value) for name, value in ast.iter_fields(node) if name not in skipped}
         kept = {name: _simplify(value) for name, value in fields.items() if value not in (None, [])}
@@ -75,8 +75,8 @@ def _simplify(node: object) -> object:
 
 
 def _skip_unused(body: list[ast.stmt]) -> list[ast.stmt]:
-    """Statements without those that no result depends on: a string alone, which is a docstring or a comment, and what
-    is declared as an Appearance."""
+    """The statements that results can depend on: all but bare strings (docstrings, comments) and variables that are
+    annotated as Appearance."""
     return [
         statement
         for statement in body

@@ -1,4 +1,4 @@
-"""Which nights and trainings were published, and which table versions belong together? The rows of _runs."""
+"""Reads and appends the rows of _runs: which nights and trainings were published, with which table versions."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def newest_night(lake: Lake) -> date | None:
 
 
 def append_run(lake: Lake, run: Run) -> Run:
-    """Appends the run unless the newest run of its day has its key already; gives the one that stands."""
+    """Appends the run unless the newest run of its day has the same key; returns the newest run of the day."""
     row = {**vars(run), "tables": json.dumps(dict(run.tables), sort_keys=True)}
     addition = pa.Table.from_pylist([row], arrow_schema(RUNS))
 
     def append(rows: pa.Table) -> pa.Table:
         same_day = rows.filter(pc.field("as_of") == run.as_of).sort_by("published_at")
-        is_standing = same_day.num_rows > 0 and same_day["run_key"][-1].as_py() == run.run_key
-        return rows if is_standing else pa.concat_tables([rows, addition])
+        is_present = same_day.num_rows > 0 and same_day["run_key"][-1].as_py() == run.run_key
+        return rows if is_present else pa.concat_tables([rows, addition])
 
     lake.update(RUNS, run.pipeline, append)
     return [other for other in list_runs(lake, run.pipeline) if other.as_of == run.as_of][-1]

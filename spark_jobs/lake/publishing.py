@@ -1,13 +1,13 @@
 """How does a run replace partitions of a table? The publish protocol; one publish is one log entry.
 
-1. pinned        the table's version and the generation of every partition to be published are read
-2. written       plain Parquet lies in a fresh run folder, written by Spark's tasks, or beforehand into a draft
-3. checked       by the footers of that folder alone: finished, partitions and columns as agreed
-4. audited       nulls, keys, and the caller's own audit; a finding leaves nothing visible
-5. committed     one log entry from the pinned version; every partition is one generation on
-6. acknowledged  the entry was found in the log, whatever answer the commit itself gave
+1. pinned        the table's version, and the generation of every partition to be published, are read
+2. written       plain Parquet is in a new run folder, written by Spark's tasks, or taken over from a draft
+3. checked       the footers of its files show a finished write, with the expected partitions and columns
+4. audited       no nulls in required columns, no repeated keys, and the caller's own audit; any finding ends the run
+5. committed     one log entry, based on the pinned version, raises the generation of every partition by one
+6. acknowledged  the entry is found in the log, whether the commit reported success or an error
 
-A killed run leaves at most a folder that nobody lists. Recovery: run again.
+A killed run leaves at most a folder that no log entry lists. Recovery: run again.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ _PLANS = 3
 
 
 def _ignore_step(step: str) -> None:
-    """What normally happens at a step of the protocol."""
+    """The default of on_step."""
 
 
-#: Called with the name of every step of the protocol as it is done; the fault tests die in it.
+#: Called with the name of every step when it is done. The fault tests replace it to kill the process at a step.
 on_step: Callable[[str], None] = _ignore_step
 
 
 class SupersededError(TransientError):
-    """Another run published the same partition meanwhile: what this one made may be out of date."""
+    """Another run has published the same partition meanwhile, so the result of this run may be out of date."""
 
 
 def planned_anew(job: Callable[..., T]) -> Callable[..., T]:
-    """A job that begins again, from its plan, where another run was faster: often little is left to do."""
+    """Decorates a job to start again from its plan if another run was faster. Often little is left to do then."""
 
     @wraps(job)
     def run(*arguments, **options) -> T:
@@ -60,7 +60,7 @@ def planned_anew(job: Callable[..., T]) -> Callable[..., T]:
             try:
                 return job(*arguments, **options)
             except SupersededError as error:
-                print(f"planning anew: {error}")
+                print(f"planning again: {error}")
         return job(*arguments, **options)
 
     return run
@@ -68,9 +68,9 @@ def planned_anew(job: Callable[..., T]) -> Callable[..., T]:
 
 @dataclass(frozen=True)
 class Publication:
-    """What a publish led to: the version that holds the rows, and how many each partition has.
+    """The result of a publish: the version with the rows, and their number by partition.
 
-    `is_new` is false where these rows had been published before under the same keys.
+    is_new: False if the partitions had been published before under the same keys.
     """
 
     table: str
@@ -81,18 +81,18 @@ class Publication:
 
 @dataclass(frozen=True)
 class Pinned:
-    """What a publish starts from and what it replaces. `root` is the table's folder."""
+    """The state that a publish starts from, and the partitions that it replaces. `root` is the table's folder."""
 
     root: Path
     table: Table
     handle: DeltaTable
     run_keys: Mapping[str, str | int]
     generations: Mapping[str, int]
-    is_again: bool = False  # although it may be published under these keys
+    is_again: bool = False  # publish even if the same keys are published already
 
     @classmethod
     def at(cls, root: Path, table: Table, run_keys: Mapping[str, str | int], is_again: bool = False) -> Pinned:
-        """Step 1; makes the table where there is none."""
+        """Step 1 of the protocol; creates the table if necessary."""
         for value in run_keys:
             _delta.check_partition(table, value)
         handle = _delta.open_or_create_table(root, table)
@@ -101,7 +101,7 @@ class Pinned:
         return pinned
 
     def find_publication(self) -> Publication | None:
-        """What stands already, where all partitions hold what their keys say."""
+        """The existing publication, if all partitions are published under their keys already."""
         return None if self.is_again else _find_publication(self.handle, self.table, self.run_keys)
 
 
@@ -112,12 +112,12 @@ def publish(
     audit: Callable[[ds.Dataset], list[str]] | None = None,
     metadata: Mapping[str, object] | None = None,
 ) -> Publication:
-    """Steps 2 to 6, for what `write` puts into a run folder, whose name begins with `run_id`.
+    """Steps 2 to 6. `write` puts the files into the run folder that it is given, whose name begins with `run_id`.
 
-    Raises AuditError with all findings, SupersededError where another run published other content meanwhile.
+    Raises AuditError with all findings, SupersededError if another run has published other content meanwhile.
     """
     table, partitions, root = pinned.table, pinned.run_keys, pinned.root
-    # Never the given id alone: a second attempt must not meet the folder of a killed one.
+    # With a random suffix: a second attempt must not find the folder of a killed one.
     prefix = re.sub(r"[^A-Za-z0-9_-]", "_", run_id or hash_json(dict(pinned.run_keys))[:12])
     run_id = f"{prefix}-{token_hex(4)}"
     folder = root / "data" / f"run={run_id}"
@@ -136,7 +136,7 @@ def publish(
 
 
 def _commit(pinned: Pinned, files: list[WrittenFile], entry: dict) -> Publication:
-    """Commits, and believes only the log about the outcome."""
+    """Commits. Whether that worked is read from the log, never taken from the answer of the commit."""
     table, keys, handle = pinned.table, pinned.run_keys, pinned.handle
     adds = [make_add_action(table, file) for file in files]
     failure: Exception | None = None
@@ -151,19 +151,19 @@ def _commit(pinned: Pinned, files: list[WrittenFile], entry: dict) -> Publicatio
         if version is not None:
             on_step("acknowledged")
             return Publication(table.name, version, _count_rows(keys, files), is_new=True)
-        standing = _find_publication(handle, table, keys)
-        if standing and not pinned.is_again:
-            return standing
+        existing = _find_publication(handle, table, keys)
+        if existing and not pinned.is_again:
+            return existing
         if _delta.read_generations(handle, table, keys) != pinned.generations:
-            raise SupersededError(f"{table.name} {_say(keys)} was published by another run meanwhile")
+            raise SupersededError(f"{table.name} {_name_range(keys)} was published by another run meanwhile")
         time.sleep(0.1 * attempt)
-    raise TransientError(f"{table.name} {_say(keys)} could not be committed, run again: {failure}") from failure
+    raise TransientError(f"{table.name} {_name_range(keys)} could not be committed, run again: {failure}") from failure
 
 
 def require_none(table: Table, partitions: Collection[str], findings: list[str]) -> None:
     """Raises AuditError where there are findings."""
     if findings:
-        raise AuditError(table.name, _say(partitions), findings)
+        raise AuditError(table.name, _name_range(partitions), findings)
 
 
 def _find_publication(handle: DeltaTable, table: Table, run_keys: Mapping[str, str | int]) -> Publication | None:
@@ -181,5 +181,5 @@ def _count_rows(partitions: Iterable[str], files: Iterable[_delta.VisibleFile | 
     return counts
 
 
-def _say(partitions: Collection[str]) -> str:
+def _name_range(partitions: Collection[str]) -> str:
     return min(partitions) if len(partitions) == 1 else f"{min(partitions)} to {max(partitions)}"

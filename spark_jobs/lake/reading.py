@@ -1,4 +1,4 @@
-"""Data files as Arrow tables in the contract's columns, with what the contract says of columns that files lack."""
+"""Data files as Arrow tables with the contract's columns. Columns that a file lacks have the contract's default."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ _PARQUET = ds.ParquetFileFormat()
 
 
 def make_dataset(
-    root: Path, table: Table, files: Iterable[tuple[str, str]], younger: Collection[Column] = ()
+    root: Path, table: Table, files: Iterable[tuple[str, str]], added: Collection[Column] = ()
 ) -> ds.FileSystemDataset:
-    """A dataset of exactly these files, pairs of partition value and path below `root`; in the contract's columns.
+    """A dataset of these files, given as pairs of partition value and path below `root`, with the contract's columns.
 
-    younger: columns that files may lack: numbers are then the default, all else is null (`read_table` fills that too).
+    added: columns that older files may lack. Numbers then have their default. Arrays are null; `read_table` fills them.
     """
     schema = arrow_schema(table)
     partition, partition_type = pc.field(table.partition), schema.field(table.partition).type
     filesystem = fs.SubTreeFileSystem(str(root), fs.LocalFileSystem())
-    numbers = [column for column in younger if not _is_array(column)]
+    numbers = [column for column in added if not _is_array(column)]
 
     def make_fragment(value: str, path: str) -> ds.ParquetFileFragment:
         known = partition == pa.scalar(value).cast(partition_type)
         if numbers:
             present = set(_PARQUET.make_fragment(path, filesystem).physical_schema.names)
             for column in numbers:
-                if column.name not in present:  # what is known of a file that lacks a column fills it
+                if column.name not in present:  # Arrow fills the column from the fragment's guarantee
                     known = known & (pc.field(column.name) == _default(column))
         return _PARQUET.make_fragment(path, filesystem, known)
 
     return ds.FileSystemDataset([make_fragment(*file) for file in files], schema, _PARQUET, filesystem)
 
 
-def read_table(dataset: ds.Dataset, columns: Iterable[str], younger: Collection[Column] = ()) -> pa.Table:
-    """These columns in memory, with every default."""
-    arrays = {column.name: column for column in younger if _is_array(column)}
+def read_table(dataset: ds.Dataset, columns: Iterable[str], added: Collection[Column] = ()) -> pa.Table:
+    """These columns in memory, with the default of every column in `added`."""
+    arrays = {column.name: column for column in added if _is_array(column)}
     return dataset.to_table(columns={
         name: pc.coalesce(pc.field(name), _default(arrays[name])) if name in arrays else pc.field(name)
         for name in columns

@@ -1,7 +1,7 @@
-"""Which past nights were built again with what was delivered later, and when may one be?
+"""Restated nights: past nights that were rebuilt with data delivered later.
 
-A night reads what was known at the end of its day. To restate it is to build it anew with what was known at the end of
-a later day: the same events up to as_of, those too that came late. Every row of it says so.
+A night uses what was known at the end of its day. A restatement rebuilds it with what was known at the end of a later
+day: still only events up to as_of, but also those that were delivered late. Every restated row is flagged.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from spark_jobs.lake.store import Lake
 
 
 def check_restatement(lake: Lake, as_of: date, known_as_of: date) -> None:
-    """Raises ChurnError unless the later day is published: what was delivered by then grows no more."""
+    """Raises ChurnError unless the later day is published, after which no more deliveries are assigned to it."""
     if known_as_of <= as_of:
         raise ChurnError(f"a night is restated with what a later day knew: give a day after {as_of}, not {known_as_of}")
     newest = newest_night(lake)
@@ -27,6 +27,6 @@ def check_restatement(lake: Lake, as_of: date, known_as_of: date) -> None:
 
 
 def find_known_as_of(lake: Lake, as_of: date, version: int | None = None) -> date | None:
-    """The later day whose deliveries the histories of a restated night know; None for a night as it was."""
+    """The later day up to whose deliveries a restated night was rebuilt; None for a night that was not restated."""
     histories = lake.arrow(CUSTOMER_SERIES, [as_of.isoformat()], version, columns=["known_as_of"])
     return pc.max(histories["known_as_of"]).as_py()

@@ -1,11 +1,11 @@
-"""How do the rows of a run become files? Nobody sees a file before the log lists it.
+"""Writes the rows of a run as files. They are not visible before the Delta log lists them.
 
-A run folder is `<table>/data/run=<run_id>/<partition column>=<value>/*.parquet`, closed by `_SUCCESS`, which names the
-run's files: what a lost or doubled task left beside them does not count. The partition column is in the folder's name
-only.
+A run folder is `<table>/data/run=<run_id>/<partition column>=<value>/*.parquet`. The file `_SUCCESS`, written last,
+names the run's files, so files of lost or duplicate task attempts do not count. The partition column is in the folder's
+name only.
 
-The tasks write through Arrow: without Hadoop's native library, which no PyPI package brings, Spark's own local writer
-starts a process for every file and folder it makes, and a first load makes a file for every day.
+Spark's tasks write through Arrow. Spark's own writer would start a process for every file and folder unless Hadoop's
+native library is installed, which no PyPI package contains; and a first load writes a file for every day.
 """
 
 from __future__ import annotations
@@ -37,31 +37,31 @@ def write_rows(folder: Path, table: Table, partition: str, rows: pa.Table) -> No
 
 
 def write_frame(folder: Path, table: Table, frame: DataFrame) -> None:
-    """Writes the rows of a frame, its tasks side by side."""
+    """Writes the rows of a frame as the whole content of the run folder, in parallel tasks."""
     finish(folder, write_files(folder, table, frame))
 
 
 def write_files(folder: Path, table: Table, frame: DataFrame) -> list[str]:
-    """The same into a folder that others write as well; the paths below it."""
+    """Writes the rows of a frame into a folder that other writers use as well; returns the paths below it."""
     column = table.partition
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pydict({"path": pa.array(_write_batches(folder, column, batches), pa.string())})
 
-    # Few files for a partition: small ones are put together, large ones split, as their sizes turn out.
+    # The hint lets Spark merge small partitions and split large ones by their actual size.
     rows = frame.select(*table.column_names).hint("rebalance", column).sortWithinPartitions(column)
     return [row["path"] for row in rows.mapInArrow(write, "path string").collect()]
 
 
 def take_over(folder: Path, draft: Path, files: Iterable[str]) -> None:
-    """Makes the run folder of a draft, with these of its files."""
+    """Turns a draft into a run folder that has these of its files."""
     draft.mkdir(parents=True, exist_ok=True)
     draft.rename(folder)
     finish(folder, files)
 
 
 def finish(folder: Path, files: Iterable[str]) -> None:
-    """Closes the run folder: these are its files."""
+    """Writes _SUCCESS with the names of the run's files."""
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / "_SUCCESS.draft"
     draft.write_text(json.dumps(sorted(files)))
@@ -69,9 +69,9 @@ def finish(folder: Path, files: Iterable[str]) -> None:
 
 
 class PartitionWriter:
-    """Writes rows that come sorted by the partition column: one file for each run of equal values.
+    """Writes rows that are sorted by the partition column, one file per value.
 
-    unique: columns whose values hardly repeat; a dictionary would only make them larger and slower.
+    unique: columns with few repeated values, which are written without Parquet's dictionary encoding.
     """
 
     def __init__(self, folder: Path, column: str, unique: Collection[str] = ()):
@@ -82,7 +82,7 @@ class PartitionWriter:
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Rows of all columns, and no others."""
+        """Writes a batch with all columns of the table."""
         for value, part in _split_by_value(self.column, batch):
             if value != self._value:
                 self.close()
@@ -92,7 +92,7 @@ class PartitionWriter:
                 self._flush()
 
     def close(self) -> list[str]:
-        """The paths below the folder, each of a whole file."""
+        """Completes the last file; returns the paths of all files, below the folder."""
         self._flush()
         if self._writer is not None:
             self._writer.close()
@@ -113,7 +113,7 @@ class PartitionWriter:
 
 
 def name_file(column: str, value: str) -> str:
-    """A path below a run folder that no other file has."""
+    """A new, unique path below a run folder."""
     return f"{column}={value}/part-{token_hex(8)}.parquet"
 
 
@@ -134,7 +134,7 @@ def _split_by_value(column: str, batch: pa.RecordBatch) -> Iterator[tuple[str, p
 
 
 def rewrite_file(folder: Path, path: str, change: Callable[[pa.Table], pa.Table]) -> str | None:
-    """Writes the file's rows as `change` makes them into another one beside it; None where no row is left."""
+    """Applies `change` to the file's rows and writes them to a new file beside it; None if no row is left."""
     rows = pq.ParquetFile(folder / path).read()
     changed = change(rows).cast(rows.schema)
     if not len(changed):
@@ -156,7 +156,7 @@ def removed(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def removed_on_failure(folder: Path) -> Iterator[None]:
-    """Removes the run folder where the run fails before its commit: nobody can have seen it."""
+    """Removes the run folder if the run fails before its commit, when nothing of it was visible."""
     try:
         yield
     except BaseException:

@@ -1,7 +1,7 @@
-"""How are a table's columns said in Arrow and in a Delta log, and how do a log's columns follow the contract?
+"""The contract's columns as Arrow and Delta schemas, and how the schema of a table in the lake follows the contract.
 
-A table may be older than its contract. What the contract has dropped stays in the log and is not read; what it has
-added is in the log from the next publish on, in the same entry (evolve_schema).
+A table may be older than its contract. A column that the contract has dropped stays in the Delta log and is not read.
+A column that it has added enters the log with the next publish, in the same entry (evolve_schema).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def arrow_type(name: str) -> pa.DataType:
 
 
 def type_name(arrow: pa.DataType) -> str:
-    """The contract's word for an Arrow type; Arrow's own where the contract has none."""
+    """The contract's name of an Arrow type; Arrow's name if the contract has none."""
     if pa.types.is_list(arrow):
         return f"array<{type_name(arrow.value_type)}>"
     if pa.types.is_decimal128(arrow):
@@ -52,12 +52,12 @@ def type_names(schema: pa.Schema) -> dict[str, str]:
 
 
 def arrow_schema(table: Table) -> pa.Schema:
-    """The table's columns in order. Rows may hold nulls until they are audited, so all are nullable here."""
+    """The table's columns in order. All are nullable, because the audit checks for nulls, after writing."""
     return pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
 
 
 def delta_field(column: Column) -> pa.Field:
-    """A column of the Delta table, with nullability and the meaning as comment."""
+    """A column of the Delta table, with its nullability, and its meaning as the comment."""
     return pa.field(column.name, arrow_type(column.type), column.nullable, {"comment": _comment(column)})
 
 
@@ -66,7 +66,7 @@ def _comment(column: Column) -> str:
 
 
 def find_mismatches(table: Table, found: Mapping[str, str], with_partition: bool = True) -> list[str]:
-    """Every column that is missing, unknown or of another type; `found` is column name to contract type."""
+    """One text for every column that is missing, unknown or of another type. found: column name to contract type."""
     expected = {c.name: c.type for c in table.columns if with_partition or c.name != table.partition}
     missing = [f"column {name} is missing" for name in expected if name not in found]
     unknown = [f"column {name} is not in the contract" for name in found if name not in expected]
@@ -79,9 +79,10 @@ def find_mismatches(table: Table, found: Mapping[str, str], with_partition: bool
 
 
 def evolve_schema(handle: DeltaTable, table: Table) -> Schema:
-    """The log's columns at their places, then those that the contract has added; none of these two is ever required.
+    """The columns of the Delta log in their order, then those that the contract has added.
 
-    A column that was dropped stays: files that have it are read without it, and it may come back.
+    Added columns are nullable in the log, because older files lack them. Dropped ones stay and become nullable: they
+    are not read, and may come back.
     """
     contract = {column.name: column for column in table.columns}
     known = [_evolve_field(field, contract.pop(field.name, None)) for field in pa.schema(handle.schema())]
@@ -95,7 +96,7 @@ def _evolve_field(field: pa.Field, column: Column | None) -> pa.Field:
     return field.with_nullable(field.nullable or column.nullable).with_metadata({"comment": _comment(column)})
 
 
-def find_younger(handle: DeltaTable, table: Table) -> list[Column]:
-    """The columns with a default that files of this table may lack: those that it was not made with."""
+def find_added_columns(handle: DeltaTable, table: Table) -> list[Column]:
+    """The columns with a default that files may lack, because the table was created without them."""
     required = {field.name for field in handle.schema().fields if not field.nullable}
     return [column for column in table.columns if column.default is not None and column.name not in required]

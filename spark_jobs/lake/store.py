@@ -1,7 +1,7 @@
-"""Which rows of a lake table are visible? The only reader of the lake, and where all that is published comes in.
+"""The lake of a shop: everything that reads or publishes its tables goes through the class Lake.
 
-A table is a folder with a Delta log; data files are immutable and lie in `data/run=<run_id>/`. Visible is what one
-version of the log lists, never what a folder holds. One publish replaces whole partitions at once (publishing.py).
+A table is a folder with a Delta log. Data files are immutable, in `data/run=<run_id>/`; only those that a version of
+the log lists are visible. One publish replaces whole partitions atomically (publishing.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from spark_jobs.lake import delta as _delta
 from spark_jobs.lake import run_folder as _run_folder
 from spark_jobs.lake.publishing import Pinned, Publication, SupersededError, publish, require_none
 from spark_jobs.lake.reading import make_dataset, read_table
-from spark_jobs.lake.schemas import find_mismatches, find_younger, type_names
+from spark_jobs.lake.schemas import find_added_columns, find_mismatches, type_names
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -36,13 +36,13 @@ _UPDATE_ATTEMPTS = 30
 
 @dataclass(frozen=True)
 class Draft:
-    """A folder for files that tasks write before it is known which of them are to be published, and as what."""
+    """A folder for files that tasks write before it is decided which of them are published."""
 
     table: Table
     folder: Path
 
     def read(self, spark: SparkSession, paths: Iterable[str]) -> DataFrame:
-        """The rows of these of its files, in the contract's columns, and file_name."""
+        """The rows of these files of the draft, with the contract's columns and file_name."""
         base = f"file://{self.folder}"
         reader = spark.read.schema(self.table.ddl).option("basePath", base)
         return reader.parquet(*(f"{base}/{path}" for path in paths)).select(
@@ -57,7 +57,7 @@ class Lake:
         self.root = Path(root).resolve()
 
     def version(self, table: Table) -> int | None:
-        """The newest version; None where the table does not exist yet."""
+        """The newest version; None if the table does not exist yet."""
         handle = self.open(table)
         return None if handle is None else handle.version()
 
@@ -83,16 +83,16 @@ class Lake:
         partitions: Collection[str] | None = None,
         version: int | None = None,
     ) -> DataFrame:
-        """The contract's columns in order, of the newest or a pinned version; an empty frame where there is nothing.
+        """The rows of the newest or of a given version, with the contract's columns in order; empty if there are none.
 
-        Rows from before a column have what the contract says: its default, else null.
+        Rows from before a column was added have its default, or null if it has none.
         """
         handle = self.open(table, version)
         files = _list_files(handle, table, partitions)
         if handle is None or not files:
             return spark.createDataFrame([], table.ddl)
-        younger = {column.name: _say_default(column) for column in find_younger(handle, table)}
-        columns = [f"coalesce(`{name}`, {younger[name]}) AS `{name}`" if name in younger else f"`{name}`"
+        defaults = {column.name: _default_sql(column) for column in find_added_columns(handle, table)}
+        columns = [f"coalesce(`{name}`, {defaults[name]}) AS `{name}`" if name in defaults else f"`{name}`"
                    for name in table.column_names]  # fmt: skip
         base = f"file://{self.folder(table)}"
         reader = spark.read.schema(table.ddl).option("basePath", f"{base}/data")
@@ -101,7 +101,8 @@ class Lake:
     def dataset(
         self, table: Table, partitions: Collection[str] | None = None, version: int | None = None
     ) -> ds.FileSystemDataset:
-        """The same for Arrow, to stream; but an array that files lack is null, whatever its default."""
+        """The same rows as an Arrow dataset, for streaming. An array column that a file lacks is null here, even if it
+        has a default."""
         return self._dataset(self.open(table, version), table, partitions)
 
     def arrow(
@@ -111,11 +112,11 @@ class Lake:
         version: int | None = None,
         columns: Collection[str] | None = None,
     ) -> pa.Table:
-        """The same in memory, for small tables or few columns."""
+        """The same rows as `read`, in memory as an Arrow table: for small tables or few columns."""
         return self._arrow(self.open(table, version), table, partitions, columns)
 
     def unpublished(self, table: Table, run_keys: Mapping[str, str]) -> dict[str, str]:
-        """Those of the partitions whose current content was not published under its run key: what is to be done."""
+        """The partitions that are due: whose current content was not published under the given run key."""
         handle = self.open(table)
         return dict(run_keys) if handle is None else _delta.select_unpublished(handle, table, run_keys)
 
@@ -125,7 +126,7 @@ class Lake:
         return _delta.read_generations(handle, table, partitions) if handle else dict.fromkeys(partitions, 0)
 
     def is_published(self, table: Table, partition: str, key: str) -> bool:
-        """Whether the partition's current content, be it no rows at all, was published under this key."""
+        """Whether the partition's current content, which may be empty, was published under this key."""
         return not self.unpublished(table, {partition: key})
 
     def publish(
@@ -138,23 +139,24 @@ class Lake:
         metadata: Mapping[str, object] | None = None,
         is_again: bool = False,
     ) -> Publication:
-        """Replaces the partitions of `run_keys` by the rows of `frame`, all in one commit; the same again is a no-op,
-        unless `is_again` says to make it anew.
+        """Replaces the partitions of `run_keys` by the rows of `frame`, in one commit. A partition without rows becomes
+        empty. If the same keys are published already, nothing is done, unless `is_again` is set.
 
-        A partition without rows becomes empty. `audit` gets the written rows and names what is wrong with them;
-        `metadata` goes into the log entry; the run folder's name begins with `run_id`.
+        audit: gets the written rows and returns what is wrong with them.
+        metadata: goes into the log entry.
+        run_id: the beginning of the run folder's name.
 
-        Raises AuditError with all findings, SupersededError where another run published other content meanwhile.
+        Raises AuditError with all findings, SupersededError if another run has published other content meanwhile.
         """
         pinned = Pinned.at(self.folder(table), table, run_keys, is_again)
-        if standing := pinned.find_publication():
-            return standing
+        if existing := pinned.find_publication():
+            return existing
         require_none(table, run_keys, find_mismatches(table, dict(frame.dtypes)))
         return publish(pinned, lambda f: _run_folder.write_frame(f, table, frame), run_id, audit, metadata)
 
     @contextmanager
     def draft(self, table: Table) -> Iterator[Draft]:
-        """A new draft of the table; what is not published of it is removed."""
+        """A new draft of the table. Files of it that were not published are removed at the end."""
         draft = Draft(table, self.folder(table) / "data" / f"run=draft-{token_hex(8)}")
         with _run_folder.removed(draft.folder):
             yield draft
@@ -167,16 +169,16 @@ class Lake:
         metadata: Mapping[str, object] | None = None,
         is_again: bool = False,
     ) -> Publication:
-        """The same as `publish`, of the rows that lie in these files of a draft."""
+        """Like `publish`, with the rows of these files of a draft."""
         pinned = Pinned.at(self.folder(draft.table), draft.table, run_keys, is_again)
-        if standing := pinned.find_publication():
-            return standing
+        if existing := pinned.find_publication():
+            return existing
         return publish(pinned, lambda f: _run_folder.take_over(f, draft.folder, paths), metadata=metadata)
 
     def update(self, table: Table, partition: str, change: Callable[[pa.Table], pa.Table]) -> int:
-        """Replaces a partition of a small table by `change` of its rows; gives the version that holds the result.
+        """Replaces the rows of a partition of a small table by `change(rows)`; returns the version with the result.
 
-        Where another writer was faster, `change` is called again, with the rows that one left.
+        If another writer was faster, `change` is called again, with the new rows.
         """
         for attempt in range(_UPDATE_ATTEMPTS):
             pinned = Pinned.at(self.folder(table), table, {partition: f"update {token_hex(16)}"})
@@ -191,21 +193,21 @@ class Lake:
                 return publish(pinned, write).version
             except SupersededError:
                 time.sleep(random.uniform(0, 0.02 * (attempt + 1)))
-        raise TransientError(f"{table.name} {partition} is being changed by too many others: run again")
+        raise TransientError(f"{table.name} {partition} is being changed by too many other runs: run again")
 
     def folder(self, table: Table) -> Path:
         """The table's folder."""
         return self.root / table.name
 
     def open(self, table: Table, version: int | None = None) -> DeltaTable | None:
-        """The table's log at the newest or a pinned version; None where there is no table."""
+        """The table's Delta log at the newest or a given version; None if there is no table."""
         return _delta.open_table(self.folder(table), table, version)
 
     def _dataset(
         self, handle: DeltaTable | None, table: Table, partitions: Collection[str] | None
     ) -> ds.FileSystemDataset:
-        younger = [] if handle is None else find_younger(handle, table)
-        return make_dataset(self.folder(table), table, _list_files(handle, table, partitions), younger)
+        added = [] if handle is None else find_added_columns(handle, table)
+        return make_dataset(self.folder(table), table, _list_files(handle, table, partitions), added)
 
     def _arrow(
         self,
@@ -214,19 +216,18 @@ class Lake:
         partitions: Collection[str] | None,
         columns: Collection[str] | None = None,
     ) -> pa.Table:
-        younger = [] if handle is None else find_younger(handle, table)
+        added = [] if handle is None else find_added_columns(handle, table)
         dataset = self._dataset(handle, table, partitions)
-        return read_table(dataset, columns or table.column_names, younger)
+        return read_table(dataset, columns or table.column_names, added)
 
 
-def _say_default(column: Column) -> str:
-    """The default as SQL."""
+def _default_sql(column: Column) -> str:
     return f"CAST({'array()' if column.default == () else column.default} AS {column.type})"
 
 
 def _list_files(
     handle: DeltaTable | None, table: Table, partitions: Collection[str] | None = None
 ) -> list[tuple[str, str]]:
-    """Pairs of partition value and path, sorted; none where there is no table."""
+    """Pairs of partition value and path, sorted; empty if there is no table."""
     files = [] if handle is None else _delta.list_files(handle, table)
     return [(file.partition, file.path) for file in files if partitions is None or file.partition in partitions]

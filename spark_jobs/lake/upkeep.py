@@ -1,7 +1,7 @@
-"""How does a lake table stay small? Compacts, clears and vacuums, by the log alone. Helper of maintain.py.
+"""Keeps lake tables small: compacts, clears and vacuums them. Helper of maintain.py.
 
-Nothing here can hurt a reader or a writer: a compaction or a clearing is a publish like any other, which loses against
-another one; a vacuum leaves every file alone that is younger than a week, so whoever reads or writes one keeps it.
+All of it is safe beside readers and writers. To compact or clear is to publish, which fails if another run publishes
+the same partition at the same time. A vacuum removes no file younger than a week, longer than any read or write takes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from spark_jobs.lake import run_folder as _run_folder
 from spark_jobs.lake.publishing import Pinned, SupersededError, publish
 from spark_jobs.lake.store import Lake
 
-KEEP_DAYS = 7  # of files that no version lists any more; longer than any read or write
+KEEP_DAYS = 7  # how long files stay that no version lists any more
 _DAY_SECONDS = 86_400
 
 
@@ -28,7 +28,7 @@ def find_scattered(lake: Lake, table: Table, before: str) -> list[str]:
 
 
 def compact(lake: Lake, table: Table, partition: str) -> bool:
-    """Puts the partition's rows into one file, under the same run key. False: another run was faster."""
+    """Rewrites the partition's rows as one file, under the same run key. Returns False if another run was faster."""
     handle = lake.open(table)
     if handle is None:
         raise MissingInputError(f"lake table {table.name} does not exist: run the job that makes it")
@@ -43,26 +43,28 @@ def compact(lake: Lake, table: Table, partition: str) -> bool:
 
 
 def clear(lake: Lake, table: Table, partitions: Collection[str]) -> None:
-    """Empties the partitions; a run that wants one of them again makes it anew."""
+    """Empties the partitions. They count as not published, so a later run can build them again."""
     for partition in partitions:
         lake.update(table, partition, lambda rows: rows.slice(0, 0))
 
 
 def vacuum(lake: Lake, table: Table, is_dry_run: bool) -> list[str]:
-    """Removes, or only lists, the files and run folders of a week ago that no version lists any more."""
+    """Removes the files and run folders that no version lists any more and that are older than a week. Returns their
+    names; a dry run removes nothing."""
     handle = lake.open(table)
     if handle is None:
         return []
     removed = handle.vacuum(KEEP_DAYS * 24, dry_run=is_dry_run, full=True)
     if not is_dry_run:
         handle.create_checkpoint()
-        if _delta.LOG_RETENTION in handle.metadata().configuration:  # a table made before would keep 30 days alone
+        # A table of an older release lacks the setting, and would lose all log entries older than 30 days.
+        if _delta.LOG_RETENTION in handle.metadata().configuration:
             handle.cleanup_metadata()
     return removed + _remove_empty_runs(lake.folder(table) / "data", is_dry_run)
 
 
 def _remove_empty_runs(data: Path, is_dry_run: bool) -> list[str]:
-    """Run folders without a data file, all of whose parts are old."""
+    """Removes, or only lists, the run folders that hold no data file and nothing younger than KEEP_DAYS."""
     before = time.time() - KEEP_DAYS * _DAY_SECONDS
     empty = [
         run for run in sorted(data.glob("run=*"))

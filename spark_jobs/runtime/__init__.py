@@ -1,1 +1,1 @@
-"""How a job starts: its command line, its Spark session, what it prints."""
+"""What every job starts with: the command line, the Spark session, the console."""

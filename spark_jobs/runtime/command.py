@@ -1,4 +1,4 @@
-"""What every command line shares: its arguments, its exit codes, and errors of one line."""
+"""What all command lines share: arguments, exit codes, and errors in one line."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def day(text: str) -> date:
 
 
 def make_parser(doc: str | None, with_as_of: bool = True, many_days: bool = False) -> argparse.ArgumentParser:
-    """A parser whose --help is the module's docstring and which takes --shop and, mostly, --as-of.
+    """A parser with --shop and, if wanted, --as-of; its --help shows the module's docstring.
 
-    With many_days --as-of may be repeated, and is the list of days.
+    many_days: --as-of may be repeated, and is parsed as a list.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shop", required=True, metavar="SHOP.toml", help="the shop's file")
@@ -44,12 +44,12 @@ def add_dry_run(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def add_result(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("--result", type=Path, metavar="FILE", help="where what came out is written, as JSON")
+    parser.add_argument("--result", type=Path, metavar="FILE", help="write the result to this file, as JSON")
     return parser
 
 
 def write_result(path: Path | None, values: dict) -> None:
-    """For the next program: days and numbers as JSON has them."""
+    """Writes the result as JSON for the calling program, dates in ISO format; nothing without a path."""
     if path:
         path.write_text(json.dumps(values, default=lambda value: value.isoformat()))
 
@@ -70,7 +70,7 @@ def load_arguments(parser: argparse.ArgumentParser, argv: Sequence[str] | None) 
 
 
 def run_command(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> int:
-    """Runs `main` and gives the exit code: 0 done, 1 what the message says, 2 wrong usage (by argparse)."""
+    """Runs `main` and returns the exit code: 0 done, 1 a ChurnError, which is printed. Argparse exits with 2."""
     try:
         main(argv)
     except ChurnError as error:

@@ -1,4 +1,4 @@
-"""A screen for what stands in files: neither rich's markup nor a terminal's control characters."""
+"""Prints text from files safely: without interpreting rich's markup or the terminal's control characters."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from rich.text import Text
 
 
 def as_plain(text: str) -> Text:
-    """The text as it is; a character that cannot be shown is a question mark."""
+    """The text without markup; unprintable characters become the replacement character."""
     return Text("".join(c if c.isprintable() else "\ufffd" for c in text))
 
 
 class PlainConsole:
-    """Like rich's Console, but a text that is printed has no markup."""
+    """Like rich's Console, but prints strings without interpreting markup."""
 
     def __init__(self, console: Console):
         self.console = console

@@ -1,4 +1,4 @@
-"""What Spark gives as maybe nothing, and a job knows to be there."""
+"""Helpers for Spark data frames."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def first_row(frame: DataFrame) -> Row:
-    """The only row of an aggregate over a whole frame. Raises ChurnError where the frame has none."""
+    """The only row of an aggregate over a whole frame. Raises ChurnError if there is none."""
     row = frame.first()
     if row is None:
-        raise ChurnError(f"Spark gave no row of {', '.join(frame.columns)}: run again")
+        raise ChurnError(f"Spark returned no row of {', '.join(frame.columns)}: run again")
     return row

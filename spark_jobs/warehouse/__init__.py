@@ -1,1 +1,1 @@
-"""The warehouse: scores that people query, what became of them, and which model scores."""
+"""The warehouse: scores for people to query, their outcomes, and the model registry."""

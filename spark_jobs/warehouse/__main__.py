@@ -1,11 +1,11 @@
-"""What is done to the warehouse from the command line: `python -m spark_jobs.warehouse COMMAND`.
+"""The command line of the warehouse: `python -m spark_jobs.warehouse COMMAND`.
 
-prepare   makes or updates a shop's schema
-load      copies the scores that the lake published for a day, and makes them visible
-promote   lets a registered model score from a day on
+prepare   creates or updates a shop's schema
+load      copies the published scores of a day from the lake, and makes them visible
+promote   makes a registered model score from a day on
 columns   prints every table and view with its columns, types, meanings and units
 
-`python -m infra.local.warehouse` starts and ends the embedded one.
+`python -m infra.local.warehouse` starts and stops the embedded warehouse.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> PublishedRun:
-    """Loads what the newest scoring run of the day names, unless it was loaded before; gives what is visible then.
+    """Loads the scores of the day's newest scoring run, unless they were loaded before; returns the visible run.
 
-    Raises MissingInputError where the day was not scored.
+    Raises MissingInputError if the day was not scored.
     """
     table = churn_risk(shop.churn.horizons_days)
     runs = [run for run in list_runs(lake, "score") if run.as_of == as_of]
@@ -71,16 +71,16 @@ def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> Pu
         raise MissingInputError(f"no scores of {shop.name} for {as_of} yet: run `{command}`, and publish the run")
     run_id, version = runs[-1].run_id, runs[-1].tables[table.name]
     rows = lake.dataset(table, [as_of.isoformat()], version)
-    of_all = rows.to_table(columns=["is_hindsight", "model_version"])
+    flags = rows.to_table(columns=["is_hindsight", "model_version"])
     histories = [run.tables for run in list_runs(lake, "etl") if run.as_of == as_of][-1:]
     inputs = {name: number for tables in (*histories, runs[-1].tables) for name, number in tables.items()}
     origin = RunOrigin(
-        model_version=", ".join(sorted(pc.unique(of_all["model_version"]).to_pylist())),
+        model_version=", ".join(sorted(pc.unique(flags["model_version"]).to_pylist())),
         code=product_hash(),
         inputs=inputs,
         known_as_of=find_known_as_of(lake, as_of, inputs.get(CUSTOMER_SERIES.name)),
     )
-    is_hindsight = bool(pc.any(of_all["is_hindsight"]).as_py())
+    is_hindsight = bool(pc.any(flags["is_hindsight"]).as_py())
     warehouse.prepare(shop)
     is_new = warehouse.publish_scores(shop, as_of, run_id, rows, version, is_hindsight, origin)
     print(f"{shop.name} {as_of}: " + (f"{rows.count_rows()} scores visible" if is_new else "was loaded before"), run_id)
@@ -88,9 +88,9 @@ def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> Pu
 
 
 def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date | None, is_once: bool = False) -> date:
-    """Says which model scores the next night, and gives the day from which the promoted one scores.
+    """Promotes the model, prints which model scores the next night, and returns the day from which this one scores.
 
-    is_once: a model that was promoted before stays as it is, so that an older training repeated does not take over.
+    is_once: do nothing if the model was promoted before, so that repeating an old training does not bring it back.
     """
     promotion = warehouse.promote_model(shop, version, effective_from, is_once)
     effective_from = promotion.effective_from
@@ -105,19 +105,19 @@ def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date
     instead = ""
     if promotion.replaced:
         other, its_day = promotion.replaced
-        instead = f" instead of {other}, which was promoted from {its_day} on"
+        instead = f", replacing {other}, which was promoted from {its_day} on"
     print(f"{version} scores {shop.name} from {effective_from} on{instead}{gate};"
           f" the next night, that of {next_night}, is scored by {scorer.version}")  # fmt: skip
     return effective_from
 
 
 def find_day_to_score_again(lake: Lake, effective_from: date) -> date | None:
-    """The newest day with histories, if a model that scores from this day on scores it."""
+    """The newest day with histories, if it is not before `effective_from`."""
     return max((run.as_of for run in list_runs(lake, "etl") if run.as_of >= effective_from), default=None)
 
 
 def describe_columns(shop: Shop) -> Iterator[str]:
-    """The lines that say what there is to query, as the contract declares it."""
+    """One line for every table, view and column, as declared in the contract."""
     for table in (*list_tables(shop), *(view.table for view in list_views(shop))):
         yield f"{table.name}: {table.grain}"
         yield from (f"  {column.name:24} {name_type(column):24} {describe(column)}" for column in table.columns)
@@ -137,7 +137,7 @@ def _make_parser() -> argparse.ArgumentParser:
     commands.choices["promote"].add_argument("--version", required=True, help="as in model_registry")
     commands.choices["promote"].add_argument("--effective-from", type=day, metavar="DAY", help="default: the day it "
                                              "was trained through, or the newest with scores if later")  # fmt: skip
-    commands.choices["promote"].add_argument("--once", action="store_true", help="not if it was promoted before")
+    commands.choices["promote"].add_argument("--once", action="store_true", help="do nothing if it was promoted before")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Where is the warehouse? The one way to it, for every job; none starts a server."""
+"""Connects to the warehouse. Every job uses this function; no job starts a server."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from spark_jobs.warehouse.protocol import Warehouse
 
 
 def connect(settings: Settings) -> Warehouse:
-    """The warehouse of CHURN_WAREHOUSE_URL, which answers. Raises ChurnError where none is named, or it does not."""
+    """The warehouse at CHURN_WAREHOUSE_URL. Raises ChurnError if the URL is not set or the server does not answer."""
     warehouse = PostgresWarehouse(settings.locate_warehouse())
     try:
         warehouse.require_answer()
     except TransientError:
         if settings.warehouse_url != EMBEDDED:
             raise
-        raise TransientError(f"the embedded warehouse of {settings.home} does not run: start it with "
+        raise TransientError(f"the embedded warehouse of {settings.home} is not running: start it with "
                              "`python -m infra.local.warehouse start`") from None  # fmt: skip
     return warehouse

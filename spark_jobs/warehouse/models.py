@@ -1,8 +1,9 @@
-"""Which models are there, and which of them scores which day? Helper of postgres.py.
+"""The registry of models and their promotions. Helper of postgres.py.
 
-A promotion says that a model scores from a day on. Promotions are added and never changed: of those up to a day the
-newest says which model scores it. So going back to an older model is one promotion more, and the days before it keep
-the model that scored them; and a promotion planned for a day to come gives way to any that is made after it.
+A promotion makes a model score from its effective_from day on. Promotions are added and never changed. Among those with
+effective_from up to a day, the one that was added last decides which model scores the day. To go back to an older
+model, promote it again; earlier days keep the model that scored them. A promotion for a future day is overridden by any
+promotion that is added later.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from spark_jobs.warehouse.records import ModelRecord, Promotion
 
 
 def add_model(connection: psycopg.Connection, schema: str, model: ModelRecord) -> None:
-    """Adds the model, unless its version is there."""
+    """Adds the model, unless its version is registered already."""
     row = {**vars(model), "metrics": Jsonb(dict(model.metrics))}
     statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (version) DO NOTHING").format(
         sql.Identifier(schema, "models"),
@@ -36,10 +37,10 @@ def find_model(connection: psycopg.Connection, schema: str, version: str) -> Mod
 def add_promotion(
     connection: psycopg.Connection, schema: str, model: ModelRecord, effective_from: date | None, is_once: bool = False
 ) -> Promotion:
-    """The model scores from this day on, unless the newest promotion says so already.
+    """Makes the model score from this day on; does nothing if the newest promotion does so already.
 
-    By default it is the first day that is no hindsight, but no earlier than the newest that has scores: what was scored
-    before that day keeps its model. is_once: a model that was promoted before stays as it is.
+    effective_from: by default the last day of the model's training data, or the newest scored day if that is later, so
+    that earlier scores keep their model. is_once: do nothing if the model was promoted before.
     """
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"churn promote {schema}"])
     promotions, runs = sql.Identifier(schema, "promotions"), sql.Identifier(schema, "published_runs")
@@ -51,8 +52,8 @@ def add_promotion(
     (last_scored,) = connection.execute(sql.SQL("SELECT max(as_of) FROM {}").format(runs)).fetchone() or (None,)
     day = effective_from or max(model.trained_through, last_scored or date.min)
     newest_version, newest_day = before[0] if before else (None, date.min)
-    says_so = newest_day == day if effective_from else newest_day <= day
-    if newest_version == model.version and says_so:
+    is_in_effect = newest_day == day if effective_from else newest_day <= day
+    if newest_version == model.version and is_in_effect:
         return Promotion(newest_day, is_new=False)
     statement = sql.SQL("INSERT INTO {} (version, effective_from) VALUES (%s, %s)").format(promotions)
     connection.execute(statement, [model.version, day])
@@ -61,8 +62,11 @@ def add_promotion(
 
 
 def find_scorer(connection: psycopg.Connection, schema: str, as_of: date) -> tuple[ModelRecord, bool] | None:
-    """The model that scores the day, and whether that is hindsight: it learned from later days, or the day is before
-    all promotions, where the first one's model scores. None before the first promotion."""
+    """The model that scores the day, and whether that is hindsight; None if no model was ever promoted.
+
+    It is hindsight if the model was trained on later days, or if the day is before all promotions: then the model with
+    the earliest effective_from scores it.
+    """
     for choice, is_too_late in (
         ("WHERE effective_from <= %s ORDER BY number DESC", False),
         ("WHERE effective_from > %s ORDER BY effective_from, number DESC", True),
@@ -73,7 +77,7 @@ def find_scorer(connection: psycopg.Connection, schema: str, as_of: date) -> tup
 
 
 def _find_first(connection: psycopg.Connection, schema: str, choice: str, value: object) -> ModelRecord | None:
-    """`choice` is over the columns of models and promotions."""
+    """choice: the WHERE and ORDER BY clauses, over the columns of models and promotions."""
     query = sql.SQL("SELECT {} FROM {} LEFT JOIN {} USING (version) " + choice + " LIMIT 1").format(
         sql.SQL(", ").join(sql.Identifier(column.name) for column in fields(ModelRecord)),
         sql.Identifier(schema, "models"),

@@ -1,7 +1,7 @@
-"""The warehouse in PostgreSQL, 13 or newer: what protocol.py asks for, in one schema per shop.
+"""The warehouse in PostgreSQL, 13 or newer: implements protocol.py with one schema per shop.
 
-The views current_churn_risk and churn_risk_history show one whole run a day, chosen by published_runs; promotions say
-which model scores from when. The schema identity, shared by all shops, resolves customer ids.
+The views current_churn_risk and churn_risk_history show exactly one run per day, the one that published_runs marks as
+current. The schema identity, shared by all shops, maps customer keys to the shops' customer ids.
 """
 
 from __future__ import annotations
@@ -44,25 +44,25 @@ from spark_jobs.warehouse.scores import (
 _UNPREPARED = "; run `python -m spark_jobs.warehouse prepare --shop SHOP.toml`"
 _HINTS = {
     **dict.fromkeys(("42P01", "42883", "3F000"), _UNPREPARED),  # no such table, function, schema
-    "55P03": "; somebody holds the tables: run again",
-    "42501": "; let their owner run it",
-    "0A000": "; a migration drops the views that show a column before it changes it, see CONTRIBUTING.md",
-    "2BP01": "; views of your own show it: drop them, and make them again afterwards",
+    "55P03": "; another session has locked the tables: run again",
+    "42501": "; the owner of the tables must run it",
+    "0A000": "; a migration must drop the views that use a column before it changes the column, see CONTRIBUTING.md",
+    "2BP01": "; views of your own use it: drop them first, and create them again afterwards",
 }
 _PAIRS = pa.schema([("customer_key", pa.string()), ("customer_id", pa.string())])
 
 
 @dataclass(frozen=True)
 class PostgresWarehouse:
-    """One server's database. What the methods do, and raise, stands in protocol.py.
+    """One database. The methods are documented in protocol.py.
 
-    Each operation is a transaction on a connection of its own, so a server may be restarted between two.
+    Each operation is a transaction on a new connection, so the server may be restarted between two operations.
     """
 
     url: str = field(repr=False)
 
     def require_answer(self) -> None:
-        """Raises ChurnError where the server does not answer."""
+        """Raises ChurnError if the server does not answer."""
         with self._open():
             pass
 
@@ -72,7 +72,7 @@ class PostgresWarehouse:
 
     def remember_customers(self, shop: Shop, key_id: str, pairs: Iterable[pa.RecordBatch]) -> int:
         batches = (batch.select(_PAIRS.names).cast(_PAIRS) for batch in pairs)
-        # In one order everywhere, so that of two writers none waits for the other in a circle.
+        # Every writer inserts in the same order, so that two of them cannot deadlock.
         addition = f"""WITH added AS (
                            INSERT INTO {IDENTITY}.customers (shop, customer_key, customer_id, key_id)
                            SELECT $1, customer_key, customer_id, $2 FROM pairs ORDER BY customer_key
@@ -85,7 +85,7 @@ class PostgresWarehouse:
             cursor.adbc_ingest("pairs", reader, mode="create", temporary=True)
             added = fetch_value(cursor, addition, shop.name, key_id)
             if count := fetch_value(cursor, conflicts, shop.name):
-                raise ChurnError(f"{count} customer keys of {shop.name} stand for another customer id than before: "
+                raise ChurnError(f"{count} customer keys of {shop.name} belong to another customer id than before: "
                                  "the id key has changed, or two ids collide; no customer was added")  # fmt: skip
         return added
 
@@ -147,7 +147,7 @@ class PostgresWarehouse:
         with self._open() as connection:
             add_model(connection, shop.name, model)
         if self.model(shop, model.version).bundle_hash != model.bundle_hash:
-            raise ChurnError(f"model {model.version} of {shop.name} is registered with another bundle: name it anew")
+            raise ChurnError(f"model {model.version} of {shop.name} is registered with another bundle: rename it")
 
     def model(self, shop: Shop, version: str) -> ModelRecord:
         with self._open() as connection:
@@ -175,7 +175,7 @@ class PostgresWarehouse:
 
     @contextmanager
     def _open_for_arrow(self) -> Iterator[adbc.Cursor]:
-        """The same, for copying Arrow batches."""
+        """One transaction through ADBC, for Arrow data."""
         with _errors_in_one_line(self.url), adbc.connect(self.url) as connection:
             with connection.cursor() as cursor:
                 yield cursor
@@ -184,15 +184,16 @@ class PostgresWarehouse:
 
 @contextmanager
 def _errors_in_one_line(url: str) -> Iterator[None]:
-    """Database errors as ChurnError: their first line, which holds no values, and never the password."""
+    """Raises database errors as ChurnError, with their first line only, which contains no data, and without the
+    password."""
     try:
         password = conninfo_to_dict(url).get("password")
     except psycopg.ProgrammingError:  # its text would show the URL
-        raise ChurnError("CHURN_WAREHOUSE_URL is not like postgresql://user:password@host:5432/database") from None
+        raise ChurnError("CHURN_WAREHOUSE_URL must be like postgresql://user:password@host:5432/database") from None
     try:
         yield
     except (psycopg.Error, adbc.Error, sqlalchemy.exc.SQLAlchemyError) as error:
-        error = getattr(error, "orig", None) or error  # SQLAlchemy wraps
+        error = getattr(error, "orig", None) or error  # SQLAlchemy wraps the driver's error
         text = str(error).strip().splitlines()[0]
         text = text.replace(str(password), "***") if password else text
         is_transient = isinstance(error, psycopg.OperationalError | adbc.OperationalError)

@@ -1,8 +1,8 @@
-"""What does the product ask of a warehouse? Jobs know this class only; postgres.py is the one that answers.
+"""The interface of a warehouse. Jobs depend on this class only; postgres.py implements it.
 
-Every shop has a place of its own in it. One whole run a day is visible; the registry says which model scores which
-day; customer ids are resolved apart from the scores. Each operation happens whole or not at all, and every failure is
-a ChurnError of one line.
+Every shop has a schema of its own. Exactly one run is visible per day. The registry determines which model scores which
+day. Customer ids are stored apart from the scores. Each operation is atomic, and every failure is a ChurnError of one
+line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Table
 from spark_jobs.warehouse.records import ModelRecord, Promotion, PublishedRun, RunOrigin
 
-#: What can be read by name; the columns and parameters of each stand in queries.py.
+#: The names of the queries; queries.py has their columns and parameters.
 Reading = Literal[
     "contact_lift",
     "first_scores",
@@ -35,15 +35,15 @@ Reading = Literal[
 
 
 class Warehouse(Protocol):
-    """One warehouse, whatever it is made of."""
+    """A warehouse."""
 
     def prepare(self, shop: Shop) -> None:
-        """Makes or updates what the shop needs; idempotent, and quick where nothing has changed."""
+        """Creates or updates the shop's tables and views; idempotent, and quick if nothing has changed."""
 
     def remember_customers(self, shop: Shop, key_id: str, pairs: Iterable[pa.RecordBatch]) -> int:
-        """Adds the pairs (customer_key, customer_id) that are new, and counts them.
+        """Adds the pairs (customer_key, customer_id) that are new; returns their number.
 
-        Raises ChurnError, and adds none, if a key stands for another customer id than before.
+        Raises ChurnError, and adds none, if a key belongs to another customer id than before.
         """
 
     def publish_scores(
@@ -56,49 +56,51 @@ class Warehouse(Protocol):
         is_hindsight: bool,
         origin: RunOrigin | None = None,
     ) -> bool:
-        """Makes `rows`, in the columns of contract.tables.churn_risk, what is visible for the day.
+        """Makes `rows`, with the columns of contract.tables.churn_risk, the visible scores of the day.
 
-        False: this run has been published before, and nothing was done. Raises AuditError if columns or types differ,
-        a customer occurs twice, or a row is of another day; what was visible then stays.
+        Returns False, and does nothing, if this run was published before. Raises AuditError if columns or types differ,
+        a customer occurs twice, or a row belongs to another day; the scores that were visible before then stay.
         """
 
     def published(self, shop: Shop) -> list[PublishedRun]:
-        """Every run that is or was visible, by day and then by when it became so."""
+        """Every run that is or was visible, sorted by day and time of publication."""
 
     def top_at_risk(self, shop: Shop, limit: int) -> list[dict[str, Any]]:
         """The customers with the most money at risk on the newest published day, as rows of current_churn_risk."""
 
     def remove_scores_before(self, shop: Shop, day: date, is_dry_run: bool = False) -> int:
-        """Removes, or only counts, the scores of days before this one, and those that were never visible."""
+        """Removes, or in a dry run only counts, the scores of earlier days and those that were never visible."""
 
     def read(self, shop: Shop, name: Reading, **parameters: object) -> pa.Table:
-        """The rows of a reading of the shop."""
+        """The rows of one of the named queries, for the shop."""
 
     def replace(self, shop: Shop, table: Table, rows: pa.Table | list[dict], **where: object) -> None:
-        """Replaces those rows of a table of contract.warehouse_tables that have these values, at once; without values,
-        all."""
+        """Replaces rows of a table of contract.warehouse_tables: those with the values of `where`, or all rows without
+        it."""
 
     def withdraw_plans(self, shop: Shop, before: date, planned_after: datetime) -> int:
-        """Removes the contact plans of nights before this day that were made after this instant; counts customers."""
+        """Removes the contact plans of nights before this day that were made after `planned_after`; returns the number
+        of customers."""
 
     def register_model(self, shop: Shop, model: ModelRecord) -> None:
-        """Adds the model; the same again changes nothing. Raises ChurnError if its version means another bundle."""
+        """Adds the model, unless it is registered. Raises ChurnError if its version is registered with another
+        bundle."""
 
     def model(self, shop: Shop, version: str) -> ModelRecord:
-        """Raises ChurnError if the version was never registered."""
+        """The registered model. Raises ChurnError if the version was never registered."""
 
     def promote_model(
         self, shop: Shop, version: str, effective_from: date | None = None, is_once: bool = False
     ) -> Promotion:
-        """The model scores from this day on, until a newer promotion.
+        """Makes the model score from this day on, until another model is promoted.
 
-        By default it is the last day that the model learned from, or the newest that has scores where this is later.
-        The same as the newest promotion changes nothing; nor, with is_once, any where the model has one.
+        effective_from: by default the last day of the model's training data, or the newest scored day if that is later.
+        Does nothing if the newest promotion is the same; with is_once, if the model was ever promoted.
         """
 
     def model_for(self, shop: Shop, as_of: date) -> tuple[ModelRecord, bool] | None:
-        """The model that scores the day, and whether that is hindsight; None before the first promotion.
+        """The model that scores the day, and whether that is hindsight; None if no model was ever promoted.
 
-        Of the promotions up to that day the newest decides; a day before all of them gets the first one's model, as
-        hindsight. It is hindsight too if the model learned from days after as_of.
+        The last promotion that is effective by that day decides. A day before all promotions is scored by the model
+        with the earliest one, as hindsight. It is also hindsight if the model was trained on days after as_of.
         """

@@ -1,6 +1,7 @@
-"""What can be read of the warehouse by name: each query over a shop's schema, and its columns.
+"""The queries that jobs can read by name, over a shop's schema.
 
-`:name` is a parameter, `:shop` the shop's name; {p} stands for the probability columns of the parameter horizons_days.
+`:name` is a parameter, `:shop` the shop's name. {p} is replaced by the probability columns of the parameter
+horizons_days.
 """
 
 from __future__ import annotations
@@ -13,19 +14,19 @@ from spark_jobs.contract.tables import probability_column
 from spark_jobs.warehouse.protocol import Reading
 
 QUERIES: Mapping[Reading, str] = {
-    # Those whose shop's own id is known.
+    # The customer keys whose id in the shop is known.
     "known_customers": "SELECT customer_key FROM identity.customers WHERE shop = :shop",
     "merged_customers": "SELECT customer_id, goes_on_as FROM merged_customers ORDER BY customer_id",
     # The scores of one run.
     "scores": """
         SELECT customer_id, model_version, {p} FROM churn_risk WHERE as_of = :as_of AND run_id = :run_id
         ORDER BY customer_id""",
-    # What a model said on the first night that it scored, if that was before :before.
+    # The probabilities of the first night that the model scored, if that was before :before.
     "first_scores": """
         SELECT {p} FROM churn_risk_history WHERE model_version = :model_version AND as_of = (
             SELECT min(as_of) FROM churn_risk_history WHERE model_version = :model_version AND as_of < :before)""",
     "outcomes": "SELECT * FROM outcomes ORDER BY as_of, horizon_days",
-    # Of every horizon the newest that were known on a day.
+    # For every horizon the newest outcomes that were known on a day.
     "newest_outcomes": """
         SELECT DISTINCT ON (horizon_days) * FROM outcomes WHERE known_as_of <= :known
         ORDER BY horizon_days, as_of DESC""",
@@ -33,11 +34,12 @@ QUERIES: Mapping[Reading, str] = {
     "contact_lift": "SELECT * FROM contact_lift ORDER BY month NULLS LAST, horizon_days",
     # The customers planned after a night.
     "planned": "SELECT customer_id FROM contact_plan WHERE as_of = :as_of",
-    # The nights after this one whose scores people had seen by then, or that have a plan.
+    # The nights after :as_of whose scores were visible by :seen_by, or that have a plan.
     "newer_nights": """
         SELECT as_of FROM published_runs WHERE as_of > :as_of AND published_at <= :seen_by
         UNION SELECT as_of FROM contact_plan WHERE as_of > :as_of""",
-    # Everybody worth a contact who has rested, the most profitable first. Profit is a text, for exact money.
+    # The customers with a positive expected profit who have no plan within rest_days, by descending profit. Profit is
+    # a text, so that it stays an exact decimal.
     "worth_contacting": """
         WITH worth AS (
             SELECT risk.customer_id, coalesce(known.customer_id, risk.customer_id) AS shop_customer_id,
@@ -61,7 +63,7 @@ _PARAMETER = re.compile(r"(?<!:):(\w+)")
 
 
 def write_query(name: Reading, shop_name: str, parameters: Mapping[str, Any]) -> tuple[str, list[object]]:
-    """The query with the placeholders $1, $2, and their values in that order."""
+    """The query with the placeholders $1, $2, ..., and the values in that order."""
     columns = ", ".join(probability_column(days) for days in parameters.get("horizons_days", ()))
     query = QUERIES[name].replace("{p}", columns)
     values = {"shop": shop_name, **parameters}

@@ -1,4 +1,4 @@
-"""What a warehouse keeps of runs and models, as its callers see it."""
+"""The records of runs, models and promotions that a warehouse returns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-#: What is said of a model whose gate_passed is false for want of evidence.
+#: Why gate_passed is false, for messages.
 UNPASSED = "no kind passed the gate of its training"
 UNJUDGED = "too few customers had churned or stayed to judge it"
 
@@ -19,7 +19,7 @@ class RunOrigin:
     model_version  the model that scored
     code           hash of the product's source
     inputs         lake table to version
-    known_as_of    the later day whose deliveries a restated night knows
+    known_as_of    for a restated night, the later day up to whose deliveries it was rebuilt
     """
 
     model_version: str
@@ -30,7 +30,7 @@ class RunOrigin:
 
 @dataclass(frozen=True)
 class PublishedRun:
-    """A run that is visible for its day or, where `superseded_at` is set, was."""
+    """A run that is visible for its day or, if `superseded_at` is set, was visible before."""
 
     as_of: date
     run_id: str
@@ -47,7 +47,7 @@ class PublishedRun:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """A trained model as the warehouse knows it. `location` is the folder of its bundle."""
+    """A registered model. `location` is the folder of its bundle."""
 
     version: str
     kind: str
@@ -60,7 +60,7 @@ class ModelRecord:
 
     @property
     def gate_words(self) -> str:
-        """What a sentence about the model that scores says of its gate."""
+        """The result of the gate, to complete a sentence about the model that scores."""
         return f"scores although {self.doubts}" if self.doubts else "passed the gate"
 
     @property
@@ -73,13 +73,13 @@ class ModelRecord:
 
     @property
     def is_refused(self) -> bool:
-        """Whether a test of the gate refused every kind, whatever could not be judged."""
+        """Whether the gate refused every kind of model at some horizon that could be judged."""
         was_refused = any(metrics.get("is_refused", False) for metrics in self._of_horizons)
         return not self.gate_passed and (self.is_judged or was_refused)
 
     @property
     def is_judged(self) -> bool:
-        """Whether the gate of its training had outcomes enough at every horizon."""
+        """Whether the gate had enough outcomes at every horizon."""
         return all(metrics.get("is_judged", True) for metrics in self._of_horizons)
 
     @property
@@ -89,7 +89,7 @@ class ModelRecord:
 
 @dataclass(frozen=True)
 class Promotion:
-    """From which day a model scores, whether that is new, and what had been promoted for later days, if anything."""
+    """The day from which a model scores, whether that is new, and the promotion for a later day that it replaces."""
 
     effective_from: date
     is_new: bool

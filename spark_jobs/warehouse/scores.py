@@ -1,11 +1,11 @@
-"""How does a run of scores become visible as a whole? Helper of postgres.py.
+"""Publishes the scores of a run atomically. Helper of postgres.py.
 
-In one transaction: a lock on the day, a look whether the run was published before, the copy of its rows, a check of
-what arrived, and the pointer in published_runs through which the views see rows. Killed anywhere, it leaves nothing;
-readers keep the run they see until the pointer has moved, and never wait.
+One transaction locks the day, checks whether the run was published before, copies the rows, checks their number, and
+updates the pointer in published_runs, through which the views select rows. If it is killed, nothing remains. Readers
+see the previous run until the pointer has moved, and never wait.
 
-The copy goes through ADBC, Arrow to PostgreSQL's binary format without a Python object per value, so this transaction
-is on an ADBC cursor: placeholders are $1, $2.
+The rows are copied by ADBC, from Arrow to PostgreSQL's binary format without a Python object per value. The
+transaction is therefore on an ADBC cursor, whose placeholders are $1, $2.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from spark_jobs.contract.table import Table
 from spark_jobs.lake.schemas import arrow_schema, find_mismatches, type_names
 from spark_jobs.warehouse.records import RunOrigin
 
-#: Sorted portions let the primary key grow in order: half the time of a copy in random order.
+#: Rows are sorted in portions of this size: inserting into the primary key in order takes half the time.
 _PORTION_ROWS = 1_000_000
-#: Rows of a run without a pointer may belong to a load in parts that is still going on.
+#: Younger rows of a run without a pointer may belong to a load that is still running.
 _INVISIBLE_FOR = "24 hours"
 
 
 @dataclass(frozen=True)
 class RunToPublish:
-    """What the pointer says of a run; `schema` is the shop's."""
+    """A run and what published_runs stores about it. `schema` is the shop's."""
 
     schema: str
     as_of: date
@@ -47,12 +47,12 @@ class RunToPublish:
 
 
 def publish_rows(cursor: adbc.Cursor, run: RunToPublish, table: Table, rows: ds.Dataset | pa.Table) -> bool:
-    """Does all of it but the commit. False: the run was published before, and nothing is to be committed.
+    """Does everything but the commit. Returns False if the run was published before: then there is nothing to commit.
 
-    Raises AuditError if columns or types are not the table's, a customer occurs twice, or a row is of another day.
+    Raises AuditError if columns or types differ from the table's, a customer occurs twice, or a row is of another day.
     """
     _require_none(run, find_mismatches(table, type_names(rows.schema)))
-    # IS NULL because the driver has no type for the function's void
+    # IS NULL, because the driver cannot read the function's result, which has type void.
     lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) IS NULL"
     fetch_value(cursor, lock, f"churn publish {run.schema} {run.as_of}")
     if _count(cursor, run, "published_runs"):
@@ -77,7 +77,7 @@ def fetch_value(cursor: adbc.Cursor, query: str, *values: object) -> Any:
 def replace_rows(
     cursor: adbc.Cursor, schema: str, table: Table, rows: pa.Table | list[dict], where: Mapping[str, object]
 ) -> None:
-    """Replaces the rows that have the values of `where`; without any, all."""
+    """Replaces the rows that have the values of `where`, or all rows if it is empty."""
     wanted = arrow_schema(table)
     given = pa.Table.from_pylist(rows, wanted) if isinstance(rows, list) else rows.select(wanted.names).cast(wanted)
     conditions = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL(f"${n}")) for n, name in enumerate(where, 1)]
@@ -88,8 +88,8 @@ def replace_rows(
 
 
 def remove_invisible_rows(connection: psycopg.Connection, schema: str) -> int:
-    """Removes rows, older than a day, of runs that were never visible; gives their number."""
-    # From run to run along the key's first columns, so that a table of hundreds of days is not read through.
+    """Removes rows, older than a day, of runs that were never visible; returns their number."""
+    # Jumps from run to run along the primary key (a loose index scan) instead of reading hundreds of days of rows.
     query = """
         WITH RECURSIVE run AS (
             (SELECT as_of, run_id FROM {churn_risk} ORDER BY as_of, run_id LIMIT 1)
@@ -107,7 +107,7 @@ def remove_invisible_rows(connection: psycopg.Connection, schema: str) -> int:
 
 
 def remove_old_rows(connection: psycopg.Connection, schema: str, day: date) -> int:
-    """Removes the scores of days before this one and their pointers; gives the number of scores."""
+    """Removes the scores of days before this one, with their pointers and outcomes; returns the number of scores."""
     for table in ("published_runs", "customer_outcomes"):
         connection.execute(_name_tables(f"DELETE FROM {{{table}}} WHERE as_of < %s", schema), [day])
     return connection.execute(_name_tables("DELETE FROM {churn_risk} WHERE as_of < %s", schema), [day]).rowcount
@@ -156,7 +156,7 @@ def _require_none(run: RunToPublish, findings: list[str]) -> None:
 
 @contextmanager
 def _violations_as_findings(run: RunToPublish) -> Iterator[None]:
-    """What the table's own constraints find: a null, a customer twice, a day of a month without partition."""
+    """Raises violated constraints as AuditError: a null, a repeated customer, a day without a partition."""
     try:
         yield
     except adbc.Error as error:

@@ -43,7 +43,7 @@ def test_the_scheduler_knows_the_deadline_by_the_plugin():
     plugins_manager.get_deadline_references_plugins()
     alert = decode_deadline_alert(encode_deadline_alert(alerts.scores_are_due(SHOP)))
     assert alert.reference.inner_ref.shop_file == str(SHOP.path)
-    assert alert.callback.path == "dags.alerts.tell_late"
+    assert alert.callback.path == "dags.alerts.alert_late_scores"
 
 
 def test_nobody_is_told_unless_it_is_configured():
@@ -71,7 +71,7 @@ def test_a_failed_run_is_told_by_mail_and_webhook_with_its_runbook(inbox, dags):
 
 def test_a_late_night_is_told_by_mail_and_webhook_with_its_runbook(inbox):
     run = {"partition_key": "2026-11-20", "dag_id": "churn_etl__x", "dag_run_id": "r", "state": "running"}
-    asyncio.run(alerts.tell_late("Living", {"dag_run": run}))
+    asyncio.run(alerts.alert_late_scores("Living", {"dag_run": run}))
     ((_, subject, text),) = inbox.mails
     assert subject == "Living: the scores of 2026-11-20 are late"
     assert "dags/churn_etl__x/runs/r" in text

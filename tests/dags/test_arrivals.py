@@ -96,8 +96,8 @@ def test_a_file_that_is_there_is_not_waited_for(shop, tmp_path):
 
 def test_without_the_needed_log_the_night_fails_with_what_to_do_and_without_another_it_goes_on(shop):
     context = {"ti": SimpleNamespace(xcom_push=lambda key, value: None)}
-    with pytest.raises(AirflowFailException, match=r"no file of 2025-03-20 came until 2025-03-21 04:00 CET.*clear"):
+    with pytest.raises(AirflowFailException, match=r"no file of 2025-03-20 came by 2025-03-21 04:00 CET.*clear"):
         sense(shop).execute_complete(context, False)
-    with pytest.raises(AirflowSkipException, match="the night goes on without it"):
+    with pytest.raises(AirflowSkipException, match="the night continues without it"):
         sense(shop, "browses").execute_complete(context, False)
     assert sense(shop).execute_complete(context, True) is None

@@ -352,7 +352,7 @@ def test_a_broken_shop_costs_nobody_else_their_dags(tmp_path, use_shops):
     ((file, text),) = bag.import_errors.items()
     assert file.endswith("shop_files.py")
     assert "currency: expected a currency code like GBP, found 3" in text
-    assert "name 'good' is that of" in text
+    assert "name 'good' is already used by" in text
 
 
 def test_fifty_shops_are_read_in_less_than_a_second_a_file(tmp_path, use_shops):

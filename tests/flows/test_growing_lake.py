@@ -97,9 +97,9 @@ def test_code_that_is_newer_than_the_lake_goes_on_with_what_is_there_and_ends_wh
     run_night(standing, 5)  # the new day, and two of the old ones
     waiting = {w.table_name: (w.days, w.first_day, w.last_day) for w in list_waiting(standing.lake)}
     assert waiting == {"purchases": (2, DAY[3], DAY[4]), "customer_day": (3, DAY[1], DAY[4])}
-    assert "purchases: 2 days, 2011-03-03 to 2011-03-04, wait to be made anew" in capsys.readouterr().out
+    assert "purchases: 2 days, 2011-03-03 to 2011-03-04, wait to be rebuilt" in capsys.readouterr().out
     by_day = {row["delivery_day"]: row["sale_count"] for row in standing.rows(CUSTOMER_DAY) if row["customer_id"]}
-    assert (by_day[DAY[1]], by_day[DAY[2]], by_day[DAY[5]]) == (0, 1, 1)  # a default, made anew, new
+    assert (by_day[DAY[1]], by_day[DAY[2]], by_day[DAY[5]]) == (0, 1, 1)  # a default, rebuilt, new
     assert standing.rows(CUSTOMER_SERIES, str(DAY[5]))
     standing.settings = replace(standing.settings, catch_up_mb=1000)
     for shop in (standing, fresh):

@@ -167,7 +167,7 @@ def test_planted_mistakes_are_found_with_a_sentence_each(spark, folder, names):
         text = text.replace(right, wrong, 1)
     shown, ending = look(spark, folder, text)
     assert [name for name in names if MISTAKES[name][2] not in shown] == []
-    assert "to mend, see above" in ending
+    assert "problems to fix, see above" in ending
 
 
 def test_clean_check_still_works_as_the_old_name_of_the_job(monkeypatch, capsys):

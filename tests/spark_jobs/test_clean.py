@@ -150,7 +150,7 @@ def test_a_job_whose_days_another_run_has_published_meanwhile_plans_anew(make_sh
     monkeypatch.setattr(lake, "on_step", overtake)
     customer_day.run(shop.open_spark, shop.lake, shop.shop, DAY[2])
     said = capsys.readouterr().out
-    assert "planning anew: customer_day" in said
+    assert "planning again: customer_day" in said
     assert "1 rows of 1 delivery days, 2011-03-02 to 2011-03-02" in said  # the other one is done
     assert [row["event_day"] for row in shop.rows(CUSTOMER_DAY)] == [DAY[1], DAY[2]]
 

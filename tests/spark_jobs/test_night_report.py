@@ -54,7 +54,7 @@ def test_the_page_has_bands_moves_the_top_and_what_it_is_made_from(lake, tmp_pat
     assert text.count("浏览减少了 56%") == 3  # the reason as a sentence, in the shop's language
     assert "lstm-1" in text
     assert "customer_series v0" in text
-    assert "customer_day: 2011-01-01 waits to be made anew" in text
+    assert "customer_day: 2011-01-01 waits to be rebuilt" in text
     assert "http" not in text.replace("https://www.w3.org", "")
 
 

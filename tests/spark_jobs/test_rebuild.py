@@ -71,7 +71,7 @@ def test_another_range_is_another_rebuild(lake):
 
 
 def test_a_day_that_stays_as_it_is_ends_the_rebuild_instead_of_keeping_it_for_ever(lake):
-    with pytest.raises(ChurnError, match="customer_day 2024-05-01 cannot be made anew"):
+    with pytest.raises(ChurnError, match="customer_day 2024-05-01 cannot be rebuilt"):
         run(lake, lambda days: None)
 
 

@@ -1,1 +1,1 @@
-"""The layout of the warehouse in PostgreSQL: migrations, and what follows from the contract and the shop's file."""
+"""The PostgreSQL schemas of the warehouse: migrations, and what is derived from the contract and the shop's file."""

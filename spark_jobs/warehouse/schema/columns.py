@@ -1,8 +1,7 @@
-"""The columns of a shop's tables follow the contract, and so do the comments that people see.
+"""Updates the columns of a shop's tables to the contract, and writes the comments of tables and columns.
 
-A new column needs no migration: rows from before have what the contract says of them, its default or nothing. A column
-that the contract no longer has stays, and may be null from then on. Any other change needs a migration, which says what
-becomes of old rows.
+A new column needs no migration: existing rows get its default, or null. A column that the contract has dropped stays
+and becomes nullable. Any other change needs a migration, which converts the existing rows.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from spark_jobs.contract.table import Column, Table
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.contract.warehouse_tables import WAREHOUSE_TABLES
 
-#: What the warehouse's churn_risk has beside the lake's.
+#: The columns that churn_risk has in the warehouse but not in the lake.
 RUN_COLUMNS = (
     Column("run_id", "string", "the run that the row belongs to, as in published_runs"),
     Column("scored_at", "timestamp", "when the row was loaded", "UTC"),
@@ -40,16 +39,16 @@ def list_tables(shop: Shop) -> Iterator[Table]:
 
 
 def name_type(column: Column) -> str:
-    """The type as PostgreSQL writes it."""
+    """The column's type in PostgreSQL."""
     if column.type.startswith("decimal"):
         return column.type.replace("decimal", "numeric")
     return _TYPES.get(column.type, column.type)
 
 
 def follow_contract(connection: psycopg.Connection, shop: Shop) -> None:
-    """Adds the columns that a table lacks, and lets those that the contract no longer has be null.
+    """Adds the columns that a table lacks, and makes those nullable that the contract has dropped.
 
-    Raises ChurnError where that is not enough.
+    Raises ChurnError if a column has another type than in the contract.
     """
     for table in list_tables(shop):
         present = read_columns(connection, shop.name, table.name)
@@ -73,8 +72,8 @@ def _require_types(table: Table, present: Mapping[str, tuple[str, bool]]) -> Non
         if found[column.name] != name_type(column)
     ]
     if findings:
-        raise ChurnError(f"warehouse: {table.name}: {'; '.join(findings)}: add a migration that says what becomes of "
-                         "the rows from before (infra/warehouse/migrations/shop)")  # fmt: skip
+        raise ChurnError(f"warehouse: {table.name}: {'; '.join(findings)}: add a migration that converts "
+                         "the existing rows (infra/warehouse/migrations/shop)")  # fmt: skip
 
 
 def _write_addition(column: Column) -> sql.Composed:
@@ -85,7 +84,7 @@ def _write_addition(column: Column) -> sql.Composed:
 
 
 def read_columns(connection: psycopg.Connection, schema: str, relation: str) -> dict[str, tuple[str, bool]]:
-    """Type and whether it may not be null, by column, in their order; nothing where there is no such relation."""
+    """Column to (type, whether it is NOT NULL), in order; empty if there is no such relation."""
     query = """SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute
                WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"""
     name = sql.Identifier(schema, relation).as_string(connection)
@@ -93,7 +92,7 @@ def read_columns(connection: psycopg.Connection, schema: str, relation: str) -> 
 
 
 def comment(connection: psycopg.Connection, schema: str, kind: str, table: Table) -> None:
-    """The grain and the meanings, where a person who looks at the table or the view (`kind`) sees them."""
+    """Writes the grain and the meanings of the columns as comments. kind: TABLE or VIEW."""
     statement = sql.SQL("COMMENT ON {} {} IS {}")
     place = sql.Identifier(schema, table.name)
     connection.execute(statement.format(sql.SQL(kind), place, sql.Literal(table.grain)))

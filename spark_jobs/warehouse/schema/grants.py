@@ -1,4 +1,4 @@
-"""Who may do what in the warehouse? The roles are made by infra/warehouse/roles.sql."""
+"""The privileges of the warehouse's roles, which infra/warehouse/roles.sql creates."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from spark_jobs.contract.warehouse_tables import WAREHOUSE_TABLES
 
 IDENTITY = "identity"
 LOADER, READER, RESOLVER = ROLES = ("churn_loader", "churn_reader", "churn_identity")
-#: role -> privileges -> relations; of a shop's schema, beside its views. A loader deletes what a killed load has left.
 _RECORDS = tuple(table.name for table in WAREHOUSE_TABLES)
 _REGISTRY = ("models", "promotions", "model_registry")
+#: role -> privileges -> relations of a shop's schema, except its views. The loader may DELETE, to remove the rows of a
+#: killed load.
 _SHOP_GRANTS = {
     LOADER: {
         "SELECT, INSERT, DELETE": ("churn_risk", *_RECORDS),
@@ -32,23 +33,23 @@ _log = logging.getLogger(__name__)
 
 
 def list_roles(connection: psycopg.Connection) -> list[str]:
-    """Those that exist."""
+    """The roles of ROLES that exist in the database."""
     query = "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) ORDER BY rolname"
     return [name for (name,) in connection.execute(query, [list(ROLES)])]
 
 
 def make_roles(connection: psycopg.Connection) -> None:
-    """Makes those that are missing, where this user may."""
+    """Creates the missing roles, or logs a warning if this user may not."""
     try:
         with connection.transaction():
             connection.execute(_ROLES_FILE.read_text())
     except psycopg.errors.InsufficientPrivilege:
-        _log.warning("this user may not make the roles %s: nothing was granted to those that are missing; let an "
+        _log.warning("this user may not create the roles %s, so missing ones were granted nothing: let an "
                      "administrator run infra/warehouse/roles.sql, then prepare again", ", ".join(ROLES))  # fmt: skip
 
 
 def grant_all(connection: psycopg.Connection, schema: str, views: Sequence[str]) -> None:
-    """Grants to the roles that exist, in the shared schema and in the shop's, which has these views."""
+    """Grants privileges to the existing roles in the shared schema and in the shop's. views: those of the shop."""
     roles = list_roles(connection)
     for role in roles:
         _grant(connection, IDENTITY, role, _IDENTITY_GRANTS.get(role, {}))

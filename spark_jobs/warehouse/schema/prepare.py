@@ -1,10 +1,10 @@
-"""What does the warehouse consist of? Helper of postgres.py.
+"""Creates and updates the schemas of the warehouse. Helper of postgres.py.
 
-Tables come from the versioned migrations in infra/warehouse/migrations. What follows from the contract and the shop's
-file is made here: columns that are new, probability columns, views, comments and grants.
+Tables are created by the versioned migrations in infra/warehouse/migrations. What depends on the contract and the
+shop's file is created here: new columns, probability columns, views, comments and grants.
 
-The schemas' comments name the layout they were prepared for. While that is the wanted one, `prepare_schemas` only
-reads: most changes wait for every open reader, and meanwhile make new ones wait.
+The comment of each schema holds a hash of the layout that it was prepared for. If that is the current one,
+`prepare_schemas` changes nothing, because most changes take locks that wait for all open readers and block new ones.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _LOCK_WAIT = "10s"
 
 
 def prepare_schemas(url: str, shop: Shop) -> None:
-    """Brings the shared schema and the shop's to the wanted layout, in one transaction; idempotent."""
+    """Updates the shared schema and the shop's to the current layout, in one transaction; idempotent."""
     _check_name(shop.name)
-    # Not by URL: SQLAlchemy reads URLs in its own way, and might show them.
+    # SQLAlchemy does not get the URL: it parses URLs differently, and might show the password in an error.
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=sqlalchemy.NullPool
     )
@@ -76,7 +76,8 @@ def _is_prepared(connection: psycopg.Connection, shop: Shop) -> bool:
 
 
 def _schema_comments(connection: psycopg.Connection, shop: Shop) -> dict[str, str]:
-    """Each schema's purpose and layout: a hash of what made it, the roles that grants were possible to included."""
+    """The comment of each schema: its purpose, and a hash of its layout, which covers the code that makes it, the
+    migrations, the contract, and the roles that exist."""
     code = code_hash(__package__, "infra.warehouse.migrations")
     common = sha256(f"{code} {list_roles(connection)}".encode())
     shops = common.copy()
@@ -100,7 +101,7 @@ def _make_schema(connection: psycopg.Connection, name: str) -> None:
 
 
 def _migrate(migrating: sqlalchemy.Connection, schema: str, branch: str) -> None:
-    """Runs what is missing of the branch's migrations, with the schema in front of the search path."""
+    """Runs the missing migrations of the branch, with the schema first in the search path."""
     config = Config(attributes={"connection": migrating, "schema": schema})
     for option, value in (
         ("script_location", str(_MIGRATIONS)),

@@ -1,18 +1,19 @@
 """The views of a shop. Their columns and meanings: contract/tables.py and contract/warehouse_tables.py.
 
-{schema} is the shop's, {log_since} the first day of its contact log by shop.toml, or NULL.
+In the queries, {schema} is the shop's schema, {log_since} the first day of its contact log by shop.toml, or NULL.
 
-contact_lift counts each customer once, by the first plan that ever named him. Customers who were merged are one, also
-with the contacts and plans of before. Later plans depend on what became of the first: whoever was kept by a contact is
-there to be planned again. So they are no fair draw any more, and their outcomes, alike for one customer, would make the
-intervals too short.
+contact_lift counts each customer once, by the first plan with that customer. Merged customers count as one, including
+their contacts and plans under former ids. Later plans are left out, because they depend on the first: a customer who
+was kept by a contact is more likely to be planned again, so the assignment to the control group would no longer be a
+fair comparison. Repeated outcomes of one customer are also correlated, which would make the intervals too narrow.
 
-Intervals of contact_lift are 95 %: of the churn rates' difference by Agresti and Caffo (The American Statistician 54,
-2000), which holds for small groups too; of the mean spends' difference by Welch's standard error.
+The intervals of contact_lift are 95 %. For the difference of churn rates: Agresti and Caffo (The American Statistician
+54, 2000), which also holds for small groups. For the difference of mean spends: Welch's standard error.
 
-Being reached is chosen by nobody's draw, so those reached and those not cannot be compared. The draw can: it moved the
-share reached by so much and the churn rate by so much, and their ratio is what a contact did to those whom it reached
-because of the plan (Imbens and Angrist, Econometrica 62, 1994), with the standard error of two-stage least squares.
+Who is reached is not random, so customers reached and not reached cannot be compared directly. The assignment to the
+control group is random, so it serves as an instrument: the difference in churn rates divided by the difference in the
+share reached is the effect on customers who were reached because of the plan (Imbens and Angrist, Econometrica 62,
+1994), with the standard error of two-stage least squares.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _CONTACT_LIST = """
     AND plan.as_of = (SELECT max(as_of) FROM {schema}.published_runs WHERE superseded_at IS NULL)
     ORDER BY plan.rank"""
 
-#: What is summed up of each arm; regr_… sees only those of whom it is known whether they were reached.
+#: The aggregates of each arm. The regr_ functions ignore customers for whom it is not known whether they were reached.
 _SUMS = {
     "n": "count(*)",
     "churned": "count(nullif(churned, false))",
@@ -127,7 +128,7 @@ _CONTACT_LIFT = (
 
 @dataclass(frozen=True)
 class View:
-    """A view with the columns of `table`; {columns} in its query are those, each of plan or else of risk."""
+    """A view with the columns of `table`, which replace {columns} in the query; each is read from plan or risk."""
 
     table: Table
     query: str
@@ -148,8 +149,8 @@ def list_views(shop: Shop) -> list[View]:
 
 
 def make_view(connection: psycopg.Connection, shop: Shop, view: View, shown: Iterable[str]) -> None:
-    """Makes the view, or adds to it. shown: its columns before, each of which stays, at its place; a migration may have
-    dropped the view itself."""
+    """Creates or replaces the view. shown: its previous columns, which all stay in place, even if a migration has
+    dropped the view meanwhile."""
     names = dict.fromkeys([*shown, *view.table.column_names])
     planned = CONTACT_PLAN.column_names if view.table is CONTACT_LIST else ()
     primary = {PRIMARY_PROBABILITY.name: probability_column(shop.churn.primary_horizon_days)}

@@ -49,5 +49,5 @@ def test_embedded_is_the_server_of_this_home_which_no_job_starts(warehouse_url, 
         file.write_text(running[word])
     assert connect(settings) == PostgresWarehouse(warehouse_url)
     settings.embedded_port_file.write_text("1")
-    with pytest.raises(TransientError, match=r"does not run: start it with .*; a later try may succeed"):
+    with pytest.raises(TransientError, match=r"is not running: start it with .*; a later try may succeed"):
         connect(settings)

@@ -28,7 +28,7 @@ def test_a_promotion_planned_ahead_holds_back_none_and_gives_way_to_the_next(war
     promote(warehouse, shop, "planned", DAY + timedelta(days=30))
     assert promote(warehouse, shop, "next", None) == DAY
     told = capsys.readouterr().out.splitlines()[-1]
-    assert f" from {DAY} on instead of planned, which was promoted from {DAY + timedelta(days=30)} on; the next" in told
+    assert f" from {DAY} on, replacing planned, which was promoted from {DAY + timedelta(days=30)} on; the next" in told
     assert warehouse.model_for(shop, DAY + timedelta(days=30))[0].version == "next"
 
 

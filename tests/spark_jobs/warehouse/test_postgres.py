@@ -36,7 +36,7 @@ def test_customers_are_remembered_once_per_shop(warehouse, shop):
 def test_key_of_two_customers_is_refused_and_nothing_added(warehouse, shop, pairs):
     warehouse.remember_customers(shop, "k1", [make_pairs(x="1")])
 
-    with pytest.raises(ChurnError, match=r"^1 customer keys of \w+ stand for another customer id") as failure:
+    with pytest.raises(ChurnError, match=r"^1 customer keys of \w+ belong to another customer id") as failure:
         warehouse.remember_customers(shop, "k1", pairs)
 
     assert "not 1" not in str(failure.value)  # customer ids are in no message
