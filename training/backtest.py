@@ -1,16 +1,16 @@
-"""What would the nightly scores have been worth? At each past day: train on what was known, score, see what happened.
+"""How good would past scores have been? At each past day: train on what was known, score, compare with the outcomes.
 
-At every cut-off the recipe runs as on that evening: the gate decides, on days that were over by then, which kind is
-promoted; every kind is trained on the series that was published for the cut-off; the eligible are scored. Outcomes
-come from the series of --data-until. Who counts for a metric: evaluation/predictions.py.
+At every cut-off everything runs as on that evening: the gate decides, by outcomes known by then, which kind is
+promoted; every kind is trained on the series that was published for the cut-off; the eligible customers are scored.
+Outcomes come from the series of --data-until. evaluation/predictions.py says which customers count for a metric.
 
     python -m training.backtest --shop SHOP.toml --cutoffs 2011-05-01,2011-06-01 --data-until 2011-09-06 --out DIR
 
-backtest.json    per cut-off, horizon and method the metrics, and paired intervals of what was promoted against it
-predictions.csv  customer_id, cutoff, horizon, p, method: everybody who was eligible, counted by a metric or not
-backtest.md      with --markdown: the table for people
+backtest.json    per cut-off, horizon and method: the metrics, and paired intervals of the promoted kind against it
+predictions.csv  customer_id, cutoff, horizon, p, method: all eligible customers, whether or not a metric counts them
+backtest.md      with --markdown: the results as a table
 
-The method `promoted` is what would have scored: the promoted kind's probabilities once more.
+The method `promoted` repeats the probabilities of the kind that would have scored.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from training.tensors.series import Series
 def backtest_cutoff(
     then: Series, later: Series, shop: Shop, settings: ModelSettings, progress: Progress | None = None
 ) -> CutoffResult:
-    """The evening of `then.as_of`, judged by what `later` knows."""
+    """The backtest at the cut-off `then.as_of`, with outcomes from the series `later`."""
     verdict, notes = _pass_gate(then, shop, settings, _part_of(progress, 0.0))
     candidates = fit_candidates(then, then.as_of, shop, settings, progress=_part_of(progress, 0.5))
     promoted = verdict.promoted if verdict else choose_best_validated(candidates)
@@ -73,7 +73,7 @@ def backtest_cutoff(
 def _pass_gate(
     then: Series, shop: Shop, settings: ModelSettings, progress: Progress | None
 ) -> tuple[Verdict | None, tuple[str, ...]]:
-    """The verdict of that evening's gate, and notes; no verdict where the history is too short for a gate."""
+    """The verdict of the gate at the cut-off, and notes. The verdict is None if the history is too short for a gate."""
     try:
         verdict = run_gate(then, then.as_of, shop, settings, progress).verdict
     except ChurnError as error:
@@ -83,12 +83,12 @@ def _pass_gate(
 
 
 def _part_of(progress: Progress | None, first: float) -> Progress | None:
-    """Reports into the half of the bar that starts at `first`."""
+    """A progress callback for the half of the bar that starts at `first`."""
     return progress and (lambda share, text: progress(first + share / 2, text if first else f"gate, {text}"))
 
 
 def take_later_outcomes(predictions: Predictions, later: Series, shop: Shop) -> tuple[Predictions, int]:
-    """The predictions with the outcomes that a later series knows, and how many customers it does not know."""
+    """The predictions with outcomes from a later series, and the number of customers missing from that series."""
     outcome = np.full(predictions.outcome.shape, np.nan)
     is_known = np.zeros(len(outcome), bool)
     customers = pa.array(predictions.customer_id, pa.string())
@@ -102,7 +102,7 @@ def take_later_outcomes(predictions: Predictions, later: Series, shop: Shop) -> 
 
 
 def compare_promoted(predictions: Predictions, promoted: str) -> dict[tuple[int, str], Comparison]:
-    """(horizon in days, method) -> what was promoted against each other method, where an outcome counts."""
+    """(horizon in days, method) -> the promoted kind against that method, for horizons with known outcomes."""
     found = {}
     for index, horizon_days in enumerate(predictions.horizons_days):
         outcome, p = predictions.outcome_and_p(promoted, index)
@@ -113,21 +113,23 @@ def compare_promoted(predictions: Predictions, promoted: str) -> dict[tuple[int,
 
 
 def check_cutoffs(cutoffs: Iterable[date], data_until: date, shop: Shop, delay_days: int = 0) -> list[date]:
-    """The cut-offs in order. Raises ChurnError where one is too late for any outcome to be known, `delay_days` after
-    its window."""
+    """The cut-offs in order. Raises ChurnError if one is so late that even its shortest horizon has no known outcome.
+
+    delay_days: how long after its window an outcome is final, because of late files.
+    """
     shortest, closed_until = shop.churn.horizons_days[0], data_until - timedelta(days=delay_days)
     latest = closed_until - timedelta(days=shortest)
     late = sorted(c for c in set(cutoffs) if c > latest)
     if late:
         raise ChurnError(
-            f"cut-off {late[0]} is too late: {shortest} days after it, its outcome, lie beyond {closed_until}; "
+            f"cut-off {late[0]} is too late: its outcome window of {shortest} days ends after {closed_until}; "
             f"give cut-offs up to {latest}"
         )
     return sorted(set(cutoffs))
 
 
 def read_series(lake: Lake, shop: Shop, days: Iterable[date]) -> dict[date, Series]:
-    """The published training_series of each day. Raises MissingInputError with the command that builds the missing."""
+    """The published training_series of each day. Raises MissingInputError with the command that builds missing days."""
     version = lake.version(TRAINING_SERIES)
     published = {} if version is None else lake.partitions(TRAINING_SERIES, version)
     missing = sorted({d for d in days if d.isoformat() not in published})
@@ -149,8 +151,8 @@ def _read_days(text: str) -> list[date]:
 
 def make_backtest_parser() -> argparse.ArgumentParser:
     parser = make_parser(__doc__, with_as_of=False)
-    parser.add_argument("--cutoffs", required=True, type=_read_days, metavar="D1,D2", help="days to go back to")
-    parser.add_argument("--data-until", required=True, type=day, metavar="DAY", help="outcomes are known so far")
+    parser.add_argument("--cutoffs", required=True, type=_read_days, metavar="D1,D2", help="the past days to train at")
+    parser.add_argument("--data-until", required=True, type=day, metavar="DAY", help="the last day of known outcomes")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the results are written")
     parser.add_argument("--markdown", action="store_true", help="write the table as backtest.md too")
     return parser

@@ -1,7 +1,7 @@
-"""How a model is trained: every number that is a choice and not a fact of the shop, with the reason for its value.
+"""The settings of a model and its training, with the reasons for their defaults.
 
-A shop overrides them in shop.toml, table [model]. Churn itself (horizons, activity, eligibility) is not a choice
-of the model: it is in `contract.windows.ChurnDefinition`.
+A shop overrides them in shop.toml, table [model]. The definition of churn (horizons, activity, eligibility) is not a
+model setting: see `contract.windows.ChurnDefinition`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from spark_jobs.contract.errors import ShopFileError
 from spark_jobs.contract.shop.model import Shop
 
-#: The packages whose code decides what a training gives and how it is judged, as in Table.code.
+#: The packages whose code determines the result of a training, for its run key, as in Table.code.
 MODEL_CODE = (
     "training.config", "training.tensors", "training.models", "training.selection", "training.evaluation",
     "spark_jobs.contract.windows",
@@ -21,39 +21,40 @@ MODEL_CODE = (
 
 
 def _setting(default: int | float, low: float, high: float):
-    """A field with the range its value must lie in; an int default allows whole numbers only."""
+    """A field with its allowed range; an int default allows whole numbers only."""
     return field(default=default, metadata={"low": low, "high": high})
 
 
 def _choice(default: str, *others: str):
-    """A field that is one of these words."""
+    """A field with a fixed set of values."""
     return field(default=default, metadata={"words": (default, *others)})
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Defaults are measured on Online Retail and CDNOW (see the README's model chapter); lengths in the named unit.
+    """Defaults were measured on Online Retail and CDNOW (see the README's model chapter).
 
-    step_days          a step of the grid; weekly costs a seventh of daily and ranks the same
-    history_steps      steps before these are forgotten, though totals and decays still know them
-    cell               what reads the steps; the others than lstm are there to be compared with it
+    step_days          days per time step; weekly steps cost a seventh of daily ones and rank equally well
+    history_steps      time steps that the network sees; totals and decaying inputs still cover earlier steps
+    cell               the layer over the time steps; the alternatives to lstm exist for comparison
     lstm_units         width of the recurrent state
-    head               hazard: one curve, of which every horizon is a point; horizon: a probability for each
-    interval_days      the hazards' intervals, at most; a horizon always ends one. Shorter ones learn the later
-                       hazards of a young shop from too few days
-    pretrain_epochs    passes in which the cell learns to foretell the next step, before it hears of churn
+    head               hazard: one survival curve, from which all horizons are read; horizon: one output per horizon
+    interval_days      longest interval of the hazards; every horizon ends one. With shorter intervals a young shop
+                       has too few days to learn the later hazards from
+    pretrain_epochs    epochs of self-supervised pretraining, in which the cell predicts the next step
     dropout            share of the head's inputs dropped in training
-    learning_rate      of AdamW at the start; it falls to zero along a cosine
+    learning_rate      initial rate of AdamW, with cosine decay to zero
     weight_decay       of AdamW
-    clip_norm          gradients longer than this are shortened: keeps the recurrence stable
-    batch_size         customers per gradient step at least: small shops need many steps more than large batches
-    epoch_steps        gradient steps per epoch at most; larger shops take larger batches
-    epochs, patience   passes over the customers at most; passes without a better held-out loss before stopping
-    folds              customer-wise folds: each candidate is the mean of this many models
-    calibration_days   closed labels of the last so many days fit the calibration and its drift
-    validation_days    closed labels of the last so many days choose who scores; a month of a small shop is chance
-    baseline_rows      rows that a baseline learns from at most; a huge shop is thinned customer-wise to this
-    seed               of everything that is drawn
+    clip_norm          largest norm of the gradients: keeps the recurrence stable
+    batch_size         smallest number of customers per gradient step: small shops need many steps, not large batches
+    epoch_steps        largest number of gradient steps per epoch; larger shops use larger batches
+    epochs, patience   largest number of epochs; epochs without a better held-out loss before early stopping
+    folds              folds by customer: each candidate is the mean of this many models
+    calibration_days   the calibration and its drift are fitted on closed labels of this many most recent days
+    validation_days    the scoring kind is chosen on closed labels of this many most recent days; one month of a small
+                       shop would be too noisy
+    baseline_rows      largest number of rows for a baseline; larger shops are sampled by customer
+    seed               seed of all random numbers
     """
 
     step_days: int = _setting(7, 1, 28)
@@ -105,7 +106,7 @@ def _unknown(key: str, value: object, known: Mapping[str, object]) -> str:
 
 
 def _misfit(setting, value: object) -> str | None:
-    """What is wrong with this value, or None."""
+    """A message if the value is invalid, else None."""
     words = setting.metadata.get("words")
     if words:
         fits, kind = value in words, f"one of {', '.join(words)}"

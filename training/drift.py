@@ -1,20 +1,21 @@
-"""Is the world still the one that the model knows? Looks at a night before its scores are published.
+"""Checks a night for drift and broken deliveries before its scores are published.
 
     python -m training.drift --shop SHOP.toml --as-of 2011-09-06
 
-volume   records of the day by log, beside the same weekdays before, each as far as it was known equally soon; where
-         all logs are low and their files whole, it warns of a holiday instead of blocking; of a
-         log that is delivered days later, the newest day that should be there; customers to score, beside those of the
-         night before
-values   money per line, items per line, time per page, ratings: medians, beside the four weeks before; the largest
-         purchases and refund of one customer; refunds beyond all that customers ever paid
-inputs   what the model sees tonight, beside what it learned from; inputs that grow with the calendar are not compared
-scores   tonight's probabilities, beside the model's first night, and whether they tell customers apart; before the
-         scoring job there are none to look at
-labels   the newest outcomes, beside what was predicted
+volume   records of the day by log, compared with the same weekday of earlier weeks as it was known after the same
+         delay; for a log that is delivered days later, the newest day that should be complete. If all logs are low and
+         their files are complete, it warns of a holiday instead of blocking. Also customers to score, compared with
+         the night before
+values   medians of money per line, items per line, time per page and ratings, compared with the four weeks before; the
+         largest purchases and refund of one customer; refunds beyond everything that customers ever paid
+inputs   the model's inputs tonight, compared with its training data, except inputs that grow with the calendar
+scores   tonight's probabilities, compared with the model's first night, and whether they discriminate between
+         customers; skipped if the night is not scored yet
+labels   the newest outcomes, compared with the predictions
 
-Each finding asks for an action: ok, warn, retrain, or block. All are kept in the warehouse's `drift`; one that blocks
-ends the command with exit code 1, so that the night is not published. monitoring/thresholds.py has the thresholds.
+Each finding has an action: ok, warn, retrain, or block. All are stored in the warehouse table `drift`. A finding that
+blocks ends the command with exit code 1, so that the night is not published. The thresholds are in
+monitoring/thresholds.py.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ from training.tensors.money import MEASURES
 
 
 def monitor_customers(lake: Lake, as_of: date) -> Finding:
-    """How many are to be scored."""
+    """Compares the number of customers to score with the night before."""
     nights = lake.partitions(CUSTOMER_SERIES)
     before = max((day for day in nights if day < as_of.isoformat()), default=None)
     count, count_before = (
@@ -66,7 +67,7 @@ def monitor_customers(lake: Lake, as_of: date) -> Finding:
 
 
 def monitor_scores(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, model: ModelRecord) -> list[Finding]:
-    """Nothing before the scoring job has scored the night."""
+    """Checks the night's scores; empty if the night is not scored yet."""
     table, horizon = churn_risk(shop.churn.horizons_days), shop.churn.primary_horizon_days
     column = probability_column(horizon)
     if as_of.isoformat() not in lake.partitions(table):
@@ -81,7 +82,7 @@ def monitor_scores(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, mo
 
 
 def monitor_labels(warehouse: Warehouse, shop: Shop, as_of: date) -> list[Finding]:
-    """The newest outcomes of every horizon that were known on the day."""
+    """Compares predictions with the newest outcomes of every horizon that were known on the day."""
     rows = warehouse.read(shop, "newest_outcomes", known=as_of).to_pylist()
     return [check_labels(row, len(rows)) for row in rows]
 
@@ -103,12 +104,12 @@ def monitor_night(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> 
     return findings + monitor_labels(warehouse, shop, as_of)
 
 
-def keep(warehouse: Warehouse, shop: Shop, as_of: date, findings: list[Finding]) -> None:
+def store_findings(warehouse: Warehouse, shop: Shop, as_of: date, findings: list[Finding]) -> None:
     warehouse.replace(shop, DRIFT, [{"as_of": as_of, **vars(finding)} for finding in findings], as_of=as_of)
 
 
 def show(findings: list[Finding], console: Console) -> None:
-    """One line for each thing that asks for an action, and one for each kind that does not."""
+    """Prints a line for each finding that is not ok, and for each kind how many are ok."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for kind, group in groupby(findings, key=lambda finding: finding.kind):
         of_kind = list(group)
@@ -131,12 +132,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     blocking = []
     for as_of in arguments.as_of:
         findings = monitor_night(lake, warehouse, shop, as_of)
-        keep(warehouse, shop, as_of, findings)
+        store_findings(warehouse, shop, as_of, findings)
         show(findings, console)
         blocking += list_blocking(findings, as_of)
     if blocking:
-        raise ChurnError(f"not to be published: {'; '.join(blocking)}. Mend the delivery; if the day is right, list it "
-                         "under closed_days, or mark this task as success")  # fmt: skip
+        raise ChurnError(f"not to be published: {'; '.join(blocking)}. Correct the delivery; if the data is right, "
+                         "list the day under closed_days, or mark this task as success")  # fmt: skip
 
 
 if __name__ == "__main__":

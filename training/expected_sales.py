@@ -1,11 +1,11 @@
-"""expected_sales: what will the customers of today spend in each horizon, and within which bounds?
+"""expected_sales: how much will today's eligible customers spend in each horizon, with an interval?
 
     python -m training.expected_sales --shop SHOP.toml --as-of 2011-09-06
 
 Grain: (as_of, horizon_days), in the warehouse. Inputs: customer_series of the day, and spend.json of the model that
-scores the day. Money is sales less refunds. Everybody eligible counts, leavers with the little that leavers spend;
-customers who are not there yet do not. `python -m training.spend_backtest` tells how far such sums were off, and how
-often their interval held.
+scores the day. Money is sales less refunds. All eligible customers are included, also those expected to churn, with the
+little that they spend; future new customers are not. `python -m training.spend_backtest` measures the errors of such
+sums and the coverage of their intervals.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NO_INTERVAL = f"too few past errors to give an interval: fewer than {FEWEST_ERRO
 def add_up(
     series: Series, spec: TensorSpec, lines: Mapping[int, SpendLine], limits: Mapping[str, float]
 ) -> tuple[int, dict[int, float]]:
-    """The number of customers, and by horizon the sum of what each is expected to spend."""
+    """The number of customers, and their total expected spend by horizon."""
     count, sums = 0, dict.fromkeys(lines, 0.0)
     for chunk in series.chunks():
         chunk, _ = limit_days(chunk, limits)
@@ -65,7 +65,7 @@ def _money(value: float | None) -> Decimal | None:
 
 
 def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[dict]:
-    """Keeps and gives the day's rows; none where the model has learned nothing about spend."""
+    """Stores and returns the day's rows; none if the bundle has no model of spend."""
     if as_of.isoformat() not in lake.partitions(CUSTOMER_SERIES):
         raise MissingInputError(f"no customer_series as of {as_of}: run the ETL of that day first")
     found = warehouse.model_for(shop, as_of)
@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 f"expected_sales {as_of}, {row['horizon_days']} days: {row['expected']:,.2f} {shop.currency}, {bounds}"
             )
         if not rows:
-            print(f"expected_sales {as_of}: the model has learned nothing about spend, train a new one")
+            print(f"expected_sales {as_of}: the model cannot predict spend, train a new one")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Were the scores right that people saw? Joins what later happened to each day's first run that was not hindsight.
+"""How accurate were the published scores? Joins outcomes to each day's first run that was not hindsight.
 
     python -m training.outcomes --shop SHOP.toml --as-of 2011-09-06
 
 Grain: (as_of, horizon_days) in `outcomes`, (as_of, customer_id) in `customer_outcomes`, both in the warehouse. Inputs:
 the published scores, and customer_day as it was known at the end of --as-of, or of the newest night before.
 
-A horizon is judged once its window has passed and late files have had their time (tensors/label_delay.py), and again
-by every run until a week later, for what is delivered later still; then its figures are final. The same run again
-writes nothing.
+A horizon is evaluated once its window has passed and late files have had time to arrive (tensors/label_delay.py). Every
+run of the following week evaluates it again, for files that come even later; then its figures are final. If nothing has
+changed, nothing is written.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from training.tensors.label_delay import read_label_delay
 
 
 def find_known(lake: Lake, as_of: date) -> date:
-    """The day up to which the published nights know the world, at most as_of."""
+    """The day up to which data is complete: that of the newest published night, but at most as_of."""
     nights = [min(run.as_of, as_of) for run in list_runs(lake, "etl")]
     if not nights:
         raise MissingInputError(f"no night is published up to {as_of}: run the ETL of that day first")
@@ -45,7 +45,8 @@ def find_known(lake: Lake, as_of: date) -> date:
 
 
 def record(lake: Lake, warehouse: Warehouse, shop: Shop, activity: pa.Table, due: Due, known: date) -> list[dict]:
-    """Judges and keeps one scored day; gives its rows of outcomes. A killed run is repeated by the next one."""
+    """Evaluates one scored day and stores the result; returns its rows of outcomes. If it is killed, the next run
+    repeats it."""
     run, kept = due.run, []
     scores = warehouse.read(shop, "scores", as_of=run.as_of, run_id=run.run_id, horizons_days=due.horizons_days)
     scored_id = scores["customer_id"]
@@ -64,7 +65,7 @@ def record(lake: Lake, warehouse: Warehouse, shop: Shop, activity: pa.Table, due
 
 
 def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, progress: Progress | None = None) -> list[dict]:
-    """Judges everything that is due at the end of as_of, or of the newest night; gives the new rows of outcomes."""
+    """Evaluates everything that is due as of as_of, or of the newest night before; returns the new rows of outcomes."""
     known = find_known(lake, as_of)
     found = warehouse.read(shop, "outcomes").to_pylist()
     judged = {(row["as_of"], row["horizon_days"]): row["known_as_of"] for row in found}

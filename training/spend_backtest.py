@@ -1,26 +1,28 @@
-"""Which method foresees a customer's spend best, and how often does the interval of the sales hold?
+"""Which method predicts a customer's spend best, and how often does the interval of expected sales cover the actual?
 
     python -m training.spend_backtest --shop SHOP.toml [--cutoffs 2011-05-01,2011-06-01]
 
-Needs one training_series in the lake, as make train or make backtest leaves it; without cut-offs it takes four of its
-days, a month apart. At each day everything learns what was known then. Spend of the primary horizon, if the customer
-stays:
+Needs a training_series in the lake, from make train or make backtest; without --cutoffs it uses four of its days, a
+month apart. At each cut-off everything is trained on what was known then. The methods predict the spend in the primary
+horizon of customers who stay:
 
 | method | what it is |
 |---|---|
-| mean | what those who stayed spent on average |
+| mean | the mean spend of customers who stayed |
 | rate | the customer's own recent rate, times the horizon |
 | line | the regression over that rate alone |
-| regression | what scores: the same over all model inputs beside it |
-| boosting | gradient-boosted trees over all of these |
+| regression | the method in production: the regression over that rate and all model inputs |
+| boosting | gradient-boosted trees over the same inputs |
 
-Spend is net of refunds and as it came, whatever line it came from; below zero it counts as zero in the deviance. The
-deviance is the Tweedie deviance of power 1.5, the lower the better. Its difference to the regression's has a paired
-95 % interval over customers. Then expected over come by tenths of the regression's expected spend; the sales of all
-eligible, by horizon: expected, interval, and what came; and expected over come of both over all days. A ratio whose
-95 % interval covers 1 is balanced as far as the data can tell. It is drawn from customers and days at once, since a
-month that is good or bad is so for everybody. At own level: with every day's sum as it came, which leaves how the
-regression divides it among the tenths; what is missing in the sum is season and trend.
+Spend is net of refunds and includes single large orders; below zero it counts as zero in the deviance. The deviance is
+the Tweedie deviance of power 1.5, the lower the better; its difference to the regression's has a paired 95 % interval
+over customers.
+
+Then follow the sales of all eligible customers by horizon (expected, interval and actual), and the ratio of expected to
+actual spend: by tenths of the regression's expected spend, and over all days. The regression is unbiased as far as the
+data can tell if the 95 % interval of a ratio covers 1. Customers and days are both resampled, because a good or bad
+month affects all customers. "At own level" scales every day to its actual sum: what remains is how the regression
+distributes the sum among the tenths. The rest of the error is season and trend.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ Predictor = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def fit_method(method: str, past: Rows) -> Predictor:
-    """A function of inputs (N, F) and own rates times the horizon (N, R)."""
+    """Fits the method; returns a function of inputs (N, F) and own rates times the horizon (N, R)."""
     mean = float(past.spend.mean())
     if method == "mean":
         return lambda inputs, own: np.full(len(own), mean)
@@ -78,7 +80,7 @@ def fit_method(method: str, past: Rows) -> Predictor:
 
 
 def _fit_line(past: Rows) -> SpendLine:
-    """Raises ChurnError where there is too little to learn from."""
+    """Raises ChurnError if there are too few rows to learn from."""
     line = SpendLine.fit(past)
     if line is None:
         raise ChurnError(f"{len(past.spend)} rows teach too little about spend: choose later cut-offs")
@@ -99,8 +101,8 @@ def compare(candidate: np.ndarray, contender: np.ndarray) -> tuple[float, float]
 
 
 def judge_methods(past: Rows | None, judged: Snapshot, shop: Shop) -> tuple[list[list[str]], Judged]:
-    """Rows for people: method, customers, deviance, its difference, expected over come, mean absolute error. Then what
-    the regression says. past: of those who stayed."""
+    """Table rows (method, customers, deviance, its difference, expected/actual, mean absolute error), and the
+    predictions of the regression. past: training rows of customers who stayed."""
     horizon = shop.churn.primary_horizon_days
     index = shop.churn.horizons_days.index(horizon)
     if past is None or len(past.spend) < FEWEST_ROWS:
@@ -119,7 +121,7 @@ def judge_methods(past: Rows | None, judged: Snapshot, shop: Shop) -> tuple[list
 
 
 def judge_sales(model: SpendModel, judged: Snapshot, shop: Shop, known: date) -> dict[int, tuple[list[str], Judged]]:
-    """By horizon a row for people (day, horizon, expected, interval, came, held), and what the customers spent."""
+    """By horizon: a table row (day, horizon, expected, interval, actual, covered), and the spend of each customer."""
     found = {}
     for index, horizon in enumerate(shop.churn.horizons_days):
         line = model.sales[horizon]

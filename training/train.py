@@ -1,14 +1,14 @@
-"""What will score the coming days? Trains every kind of candidate, lets the gate choose, and keeps the winner.
+"""Trains every kind of model, lets the gate choose one, and registers it.
 
     python -m training.train --shop SHOP.toml --as-of 2011-09-06 [--promote]
 
-1. gate       every kind learns what was known one longest horizon before as_of; what happened since judges them
-2. final      the kind that the gate chose learns all that is known at as_of
-3. kept       as a bundle under CHURN_HOME/models, in MLflow, in the warehouse's registry; with a report for people
-4. --promote  from as_of on, or from the newest day with scores where this is later, it scores
+1. gate       trains every kind on what was known one longest horizon before as_of; evaluates it on what happened since
+2. final      trains the kind that the gate chose on everything known at as_of
+3. kept       stores it as a bundle under CHURN_HOME/models, in MLflow and in the warehouse's registry, with a report
+4. --promote  makes it score from as_of on, or from the newest day with scores if that is later
 
-The kind scores that was best on validation of those that the gate lets pass. The same series, settings
-and code again: nothing is trained, the same bundle is registered.
+Among the kinds that pass the gate, the one with the best validation is chosen. If a model was trained before from the
+same series, settings and code, nothing is trained, and that bundle is registered.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from training.tensors.series import Series
 
 @dataclass(frozen=True)
 class Training:
-    """What is to be trained, and everything that its outcome depends on."""
+    """The inputs of a training. `run_key` identifies them and the code."""
 
     shop: Shop
     as_of: date
@@ -62,7 +62,7 @@ class Training:
 
 
 def plan_training(lake: Lake, shop: Shop, as_of: date, settings: ModelSettings) -> Training:
-    """Raises MissingInputError where training_series is not published for the day."""
+    """Raises MissingInputError if training_series is not published for the day."""
     partition, version = as_of.isoformat(), lake.version(TRAINING_SERIES)
     published = {} if version is None else lake.partitions(TRAINING_SERIES, version)
     if partition not in published:
@@ -81,7 +81,7 @@ def plan_training(lake: Lake, shop: Shop, as_of: date, settings: ModelSettings) 
 
 
 def train(plan: Training, home: Settings, report_folder: Path, console: Console) -> ModelRecord:
-    """Gate, final training, bundle, report, MLflow; gives what the registry keeps."""
+    """Runs the gate and the final training, writes bundle, report and MLflow run; returns the record to register."""
     shop, as_of = plan.shop, plan.as_of
     with show_progress(f"gate {shop.name}", console) as progress:
         gate = run_gate(plan.series, as_of, shop, plan.settings, progress)
@@ -108,7 +108,7 @@ def train(plan: Training, home: Settings, report_folder: Path, console: Console)
 
 
 def prepare_reasons(candidate: Candidate, plan: Training) -> Candidate:
-    """The candidate with what it needs to explain itself."""
+    """The candidate with the regression that explanations need."""
     spec, as_of = candidate.spec, plan.as_of
     steps = spec.steps_for(plan.series.first_day, as_of)
     batches = (spec.build(chunk, as_of, steps=steps) for chunk in plan.series.chunks())
@@ -116,7 +116,7 @@ def prepare_reasons(candidate: Candidate, plan: Training) -> Candidate:
 
 
 def gather_findings(gate: GateResult, candidate: Candidate, plan: Training) -> Findings:
-    """What the report and the model card say."""
+    """The content of the report and the model card."""
     validated = mean_losses(validated_losses(gate.candidates))
     expected_spend = None
     if plan.shop.contact:
@@ -148,12 +148,12 @@ def describe_candidate(candidate: Candidate, plan: Training) -> dict[str, object
 
 
 def describe_limit(limits: Mapping[str, float], plan: Training) -> str:
-    """What of the money does not count for expected spend and sales, in words."""
+    """A sentence about the limit on a customer's daily spend, and how much of the sales it cuts off."""
     if "spend" not in limits:
-        return "every day of a customer counts as it is: too few days tell what is usual"
+        return "not limited: too few days to estimate what is usual"
     days, cut, total = find_cut(plan.series, limits)
     share = cut / total if total else 0.0
-    return (f"a day of a customer counts for {limits['spend']:,.2f} {plan.shop.currency} at most; "
+    return (f"a customer's day counts at most {limits['spend']:,.2f} {plan.shop.currency}; "
             f"{days:,} days were above it, which leaves out {share:.1%} of all sales")  # fmt: skip
 
 
@@ -175,30 +175,30 @@ def make_record(bundle: Bundle, kind: str, gate: GateResult, as_of: date) -> Mod
 
 def make_train_parser() -> argparse.ArgumentParser:
     parser = add_result(add_dry_run(make_parser(__doc__)))
-    parser.add_argument("--promote", action="store_true", help="let the result score, from as_of on or the newest "
-                        "day with scores where this is later")  # fmt: skip
-    parser.add_argument("--epochs", type=int, metavar="N", help="at most so many passes, instead of the shop's")
-    parser.add_argument("--history-steps", type=int, metavar="N", help="steps that reach the network, likewise")
+    parser.add_argument("--promote", action="store_true", help="make the model score from as_of on, or from the "
+                        "newest day with scores if that is later")  # fmt: skip
+    parser.add_argument("--epochs", type=int, metavar="N", help="overrides model.epochs of shop.toml")
+    parser.add_argument("--history-steps", type=int, metavar="N", help="overrides model.history_steps of shop.toml")
     parser.add_argument("--report", type=Path, metavar="DIR", help="where the report is written")
     return parser
 
 
 def read_settings(shop: Shop, arguments: argparse.Namespace) -> ModelSettings:
-    """The shop's, with what the command line chooses."""
+    """The shop's model settings, with the overrides of the command line."""
     chosen = {name: getattr(arguments, name) for name in ("epochs", "history_steps")}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     return ModelSettings.from_mapping({**ModelSettings.from_shop(shop).as_dict(), **chosen}, "the command line")
 
 
 def preview(lake: Lake, shop: Shop, as_of: date, settings: ModelSettings, models: Path, console: Console) -> None:
-    """Says what a training would do; writes nothing."""
+    """Prints what a training would do; writes nothing."""
     try:
         plan = plan_training(lake, shop, as_of, settings)
     except errors.MissingInputError:
         console.print(f"would train as of {as_of}, once training_series is built for it")
         return
     record = find_record(models, plan.run_key)
-    would = f"would find {record.version} made already" if record else "would train"
+    would = f"would reuse {record.version}, trained" if record else "would train"
     console.print(f"{would} from {plan.series.count:,} customers as of {as_of}, with {settings.as_dict()}")
 
 

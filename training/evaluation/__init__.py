@@ -1,1 +1,1 @@
-"""How good are probabilities? Metrics, intervals, tests."""
+"""The evaluation of probabilities: metrics, intervals, calibration tests."""

@@ -1,12 +1,13 @@
-"""Is a model as well calibrated as chance allows? Three tests, since each is blind where another sees.
+"""Is a model well calibrated, up to chance? Three tests, because each detects errors that the others miss.
 
-level   calibration in the large: do as many churn as the probabilities add up to? Its z is exact under the hypothesis
-        that they are right: (churned - sum p) / sqrt(sum p (1 - p)).
-slope   of the logistic regression of the outcome on logit(p), 1 where they are right: below 1 they are too extreme,
-        above 1 too timid (D. Cox, "Two further applications of a model for binary regression", Biometrika 45, 1958).
-bins    the expected calibration error beside what it would be on outcomes drawn from the probabilities themselves.
+level   calibration in the large: is the number of churners the sum of the probabilities? The statistic is
+        z = (churned - sum p) / sqrt(sum p (1 - p)), whose variance is exact if the probabilities are right.
+slope   the slope of the logistic regression of the outcome on logit(p), 1 if the probabilities are right: below 1 they
+        are too extreme, above 1 too close to the mean (D. Cox, "Two further applications of a model for binary
+        regression", Biometrika 45, 1958).
+bins    the expected calibration error, compared with its distribution on outcomes drawn from the probabilities.
 
-The three are one family, so each is made at a third of the level's allowance (Bonferroni).
+Each of the three is tested at a third of the overall error rate (Bonferroni).
 """
 
 from __future__ import annotations
@@ -20,18 +21,22 @@ from training.evaluation.log_odds import logit, sigmoid
 from training.evaluation.metrics import LEVEL, CalibrationBins
 
 FAMILY = 3
-#: Newton's steps on two parameters; a fit that needs more has no finite slope.
+#: Newton steps on two parameters; a fit that needs more has no finite slope.
 _MOST_STEPS = 50
-#: Logits that spread by less have no slope worth the name.
+#: With a smaller standard deviation of the logits no slope can be estimated.
 _LEAST_SPREAD = 1e-6
-#: A slope as steep as this separates the outcomes, so no likelihood bounds it.
+#: A steeper slope means that the outcomes are separated, so the likelihood has no maximum.
 _STEEPEST = 100.0
 
 
 @dataclass(frozen=True)
 class CalibrationTest:
-    """What n customers say of their probabilities: expected and churned are shares of them, z is signed as churned less
-    expected. slope and its interval are None where outcomes or probabilities do not vary enough to have one."""
+    """The results of the three tests on n customers.
+
+    expected, churned  shares of the customers
+    z                  positive if more churned than expected
+    slope              None, as its interval, if outcomes or probabilities do not vary enough
+    """
 
     n: int
     expected: float
@@ -61,7 +66,7 @@ class CalibrationTest:
 
 
 def measure_calibration(outcome: np.ndarray, p: np.ndarray, level: float = LEVEL) -> CalibrationTest:
-    """All three tests on outcomes and probabilities (n,), n > 0, at this confidence level together."""
+    """All three tests on outcomes and probabilities (n,), n > 0; `level` is the confidence level of all together."""
     each = 1 - (1 - level) / FAMILY
     bins = CalibrationBins(p)
     slope, interval = fit_slope(outcome, p, each)
@@ -79,14 +84,14 @@ def measure_calibration(outcome: np.ndarray, p: np.ndarray, level: float = LEVEL
 
 
 def find_z(outcome: np.ndarray, p: np.ndarray) -> float:
-    """How many of its standard deviations the count of churners lies from the one expected."""
+    """The deviation of the number of churners from the expected one, in standard deviations."""
     return float((outcome.sum() - p.sum()) / np.sqrt(max(np.sum(p * (1 - p)), 1e-12)))
 
 
 def fit_slope(
     outcome: np.ndarray, p: np.ndarray, level: float = LEVEL
 ) -> tuple[float | None, tuple[float, float] | None]:
-    """Cox's calibration slope with its Wald interval; None for both where no finite one fits best."""
+    """Cox's calibration slope with its Wald interval; None for both if there is no finite maximum of the likelihood."""
     x = logit(p)
     if len(x) < 2 or outcome.min() == outcome.max() or x.std() < _LEAST_SPREAD:
         return None, None

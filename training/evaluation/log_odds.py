@@ -1,4 +1,4 @@
-"""Probabilities as log odds, and back."""
+"""The logit and its inverse."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The numbers behind an evaluation: metrics, calibration bins and paired bootstraps, on plain arrays.
+"""Metrics, calibration bins and paired bootstraps on arrays.
 
-`outcome` (n,) is 1.0 for churned and 0.0 for stayed, `p` (n,) the probability of churn. Equal probabilities are treated
-alike everywhere, so no result depends on the order of the rows. A value that a sample does not define (one class only)
-is None, never 0. Draws are seeded and work on whole matrices, a bounded number of draws in memory at once.
+`outcome` (n,) is 1.0 for churned and 0.0 for stayed, `p` (n,) the probability of churn. Ties are handled so that no
+result depends on the order of the rows. A metric that is undefined for a sample (only one class) is None, never 0.
+Bootstrap draws are seeded and computed as matrices, with a bounded number of draws in memory at once.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ def average_precision(outcome: np.ndarray, p: np.ndarray) -> float | None:
 
 
 def count_hits(outcome: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Going down the list by probability: churners found and customers chosen, after each group of equal p."""
+    """Cumulative numbers of churners and of customers in descending order of p, after each group of equal p."""
     order = np.argsort(-p, kind="stable")
     last_of_group = np.flatnonzero(np.diff(p[order], append=-np.inf) if len(p) else p)
     return np.cumsum(outcome[order])[last_of_group], last_of_group + 1.0
 
 
 def lift(outcome: np.ndarray, p: np.ndarray, share: float) -> float | None:
-    """Churn rate of the given share with the highest p over that of all; equal p count as drawn at random."""
+    """Churn rate of the given share with the highest p over that of all; ties count as drawn at random."""
     hits, chosen = count_hits(outcome, p)
     if not len(hits) or hits[-1] == 0:
         return None
@@ -66,7 +66,7 @@ def lift(outcome: np.ndarray, p: np.ndarray, share: float) -> float | None:
 
 
 def wilson(rate: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 95 % interval of observed rates of n each (Wilson, JASA 22, 1927)."""
+    """The 95 % interval of rates that were observed on n customers each (Wilson, JASA 22, 1927)."""
     z = 1.959964
     middle = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
@@ -90,14 +90,14 @@ def auroc_half_interval(outcome: np.ndarray, p: np.ndarray) -> float | None:
 
 
 def _share_below(group: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(len(of),) the share of the others below each value, equal ones half."""
+    """(len(group),) for each value of the group the share of `others` below it, ties counted half."""
     ordered = np.sort(others)
     below, up_to = (np.searchsorted(ordered, group, side) for side in ("left", "right"))
     return (below + up_to) / (2 * len(others))
 
 
 class CalibrationBins:
-    """Bins of equal mass over probabilities p (n,); equal p share a bin, so the order of rows does not matter."""
+    """Bins of equal size over probabilities p (n,); equal p share a bin, so the order of rows does not matter."""
 
     def __init__(self, p: np.ndarray, count: int = BIN_COUNT):
         self.order = np.argsort(p, kind="stable")
@@ -111,17 +111,17 @@ class CalibrationBins:
         return np.add.reduceat(values[:, self.order], self.starts, axis=1) / self.sizes
 
     def error(self, outcome: np.ndarray) -> np.ndarray:
-        """(k,) the expected calibration error: |mean p - churn rate|, averaged over bins by their mass."""
+        """(k,) the expected calibration error: the mean of |mean p - churn rate| over bins, weighted by their size."""
         gaps = np.abs(self.means(outcome) - np.add.reduceat(self.p, self.starts) / self.sizes)
         return gaps @ self.sizes / len(self.p)
 
     def weighted_errors(self, outcome: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """(k,) the same for outcomes (n,) whose customers were drawn as often as weights (k, n) say."""
+        """(k,) the same on bootstrap draws: weights (k, n) say how often each customer was drawn."""
         gaps = np.abs(np.add.reduceat(weights[:, self.order] * (outcome[self.order] - self.p), self.starts, axis=1))
         return gaps.sum(axis=1) / weights.sum(axis=1)
 
     def draw_means(self, draws: int = DRAWS, seed: int = SEED) -> np.ndarray:
-        """(draws, bins) the bins' churn rates on labels drawn from p itself: what perfect calibration looks like."""
+        """(draws, bins) the bins' churn rates on labels drawn from p, which is then perfectly calibrated."""
         rng = np.random.default_rng(seed)
         chunks = _split_draws(len(self.p), draws)
         sums = [np.add.reduceat(rng.random((k, len(self.p))) < self.p, self.starts, axis=1, dtype=float)
@@ -129,14 +129,14 @@ class CalibrationBins:
         return np.concatenate(sums) / self.sizes
 
     def error_bound(self, draws: int = DRAWS, seed: int = SEED, level: float = LEVEL) -> float:
-        """What the error that p has on labels drawn from p itself stays below, at this confidence level."""
+        """The quantile of the error on labels drawn from p, at this confidence level."""
         mean_p = np.add.reduceat(self.p, self.starts) / self.sizes
         errors = np.abs(self.draw_means(draws, seed) - mean_p) @ self.sizes / len(self.p)
         return float(np.percentile(errors, 100 * level))
 
 
 class Ranking:
-    """Ranks probabilities once, to give the AUROC under many weightings of the customers."""
+    """Sorts probabilities once, to compute the AUROC under many weightings of the customers."""
 
     def __init__(self, outcome: np.ndarray, p: np.ndarray):
         self.order = np.argsort(p, kind="stable")
@@ -144,7 +144,7 @@ class Ranking:
         self.starts = np.flatnonzero(np.diff(p[self.order], prepend=-np.inf)) if len(p) else np.array([], int)
 
     def auroc(self, weights: np.ndarray) -> np.ndarray:
-        """(k,) for weights (k, n): share of (churned, stayed) pairs in the right order, ties half; NaN for no pair."""
+        """(k,) for weights (k, n): the share of (churned, stayed) pairs in the right order, ties half; NaN if none."""
         if not len(self.order):
             return np.full(len(weights), np.nan)
         sorted_weights = weights[:, self.order]
@@ -159,7 +159,7 @@ def compare(
     outcome: np.ndarray, p: np.ndarray, contender_p: np.ndarray, draws: int = DRAWS, seed: int = SEED,
     level: float = LEVEL,
 ) -> Comparison:  # fmt: skip
-    """Candidate probabilities against a contender's on the same n > 0 customers, all (n,), at this confidence level."""
+    """Compares a candidate's probabilities with a contender's on the same n > 0 customers, all (n,)."""
     difference = log_losses(outcome, p) - log_losses(outcome, contender_p)
     rankings = Ranking(outcome, p), Ranking(outcome, contender_p)
 
@@ -183,7 +183,7 @@ def compare_calibration(
     outcome: np.ndarray, p: np.ndarray, contender_p: np.ndarray, draws: int = DRAWS, seed: int = SEED,
     level: float = LEVEL,
 ) -> tuple[float, float]:  # fmt: skip
-    """The interval of the candidate's calibration error less the contender's, a paired bootstrap over customers."""
+    """The interval of the candidate's calibration error minus the contender's, a paired bootstrap over customers."""
     bins, contender_bins = CalibrationBins(p), CalibrationBins(contender_p)
     differences = [
         bins.weighted_errors(outcome, weights) - contender_bins.weighted_errors(outcome, weights)
@@ -196,7 +196,7 @@ def compare_levels(
     outcome: np.ndarray, p: np.ndarray, contender_p: np.ndarray, draws: int = DRAWS, seed: int = SEED,
     level: float = LEVEL,
 ) -> tuple[float, float]:  # fmt: skip
-    """The interval of the candidate's |expected - churned| less the contender's, a paired bootstrap over customers."""
+    """The interval of the candidate's |expected - churned| minus the contender's, a paired bootstrap over customers."""
     differences = [
         np.abs(weights @ (p - outcome)) - np.abs(weights @ (contender_p - outcome))
         for weights in draw_weights(len(outcome), draws, seed)
@@ -207,7 +207,8 @@ def compare_levels(
 def bootstrap_mean(
     values: np.ndarray, unit: np.ndarray, draws: int = DRAWS, seed: int = SEED
 ) -> tuple[float, tuple[float, float]]:
-    """The mean of values (n,) and its interval; what belongs to one unit (n,), a customer, is drawn together."""
+    """The mean of values (n,) and its cluster bootstrap interval: values of one unit (n,), a customer, are drawn
+    together."""
     _, place = np.unique(unit, return_inverse=True)
     sums, counts = np.bincount(place, values), np.bincount(place)
     means = [(weights @ sums) / (weights @ counts) for weights in draw_weights(len(sums), draws, seed)]
@@ -215,13 +216,13 @@ def bootstrap_mean(
 
 
 def _interval(draws: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
-    """The middle of the draws; draws of one class only have no AUROC and do not count."""
+    """The central interval of the draws. NaN, from draws without an AUROC because of a single class, is ignored."""
     low, high = np.nanpercentile(draws, [50 * (1 - level), 50 * (1 + level)])
     return float(low), float(high)
 
 
 def _split_draws(n: int, draws: int) -> Iterator[int]:
-    """How many draws to hold in memory at once, until all are done."""
+    """Splits the draws into chunks that fit into memory; yields the size of each."""
     size = max(1, _VALUES_PER_CHUNK // max(1, n))
     for first in range(0, draws, size):
         yield min(size, draws - first)

@@ -1,8 +1,8 @@
-"""How good are the probabilities?
+"""The metrics of each method at a cut-off.
 
-A metric for horizon H is taken over customers with qualifying activity in (cutoff - H, cutoff] whose outcome window
-(cutoff, cutoff + H] is closed; "positive" is churned, outcome 1. A value that a sample does not define (one class
-only, nobody predicted positive) is None, never 0.
+A metric for horizon H counts customers with qualifying activity in (cutoff - H, cutoff] whose outcome window
+(cutoff, cutoff + H] is closed. The positive class is churned, outcome 1. A metric that is undefined for a sample (only
+one class, nobody predicted positive) is None, never 0.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from training.evaluation.metrics import CalibrationBins, Ranking, average_precis
 
 @dataclass(frozen=True)
 class Predictions:
-    """The eligible customers of one cut-off, what happened to them and what each method had said.
+    """The eligible customers of one cut-off, their outcomes and the predictions of each method.
 
-    active and outcome (N, H) are as in Outcomes; by_method holds probabilities of churn, float64 (N, H); traits (N,)
-    are what segments are made of.
+    active, outcome  (N, H) as in tensors.outcomes.Outcomes
+    by_method        probabilities of churn, float64 (N, H)
+    traits           (N,) the values by which segments are formed
     """
 
     customer_id: np.ndarray
@@ -43,20 +44,24 @@ class Predictions:
                 raise ChurnError(f"predictions at {self.cutoff}: {method} gives values that are no probabilities")
 
     def is_measured(self, horizon_index: int) -> np.ndarray:
-        """(N,) bool: whose outcome counts for this horizon."""
+        """(N,) bool: whether the customer counts for metrics of this horizon."""
         return self.active[:, horizon_index] & ~np.isnan(self.outcome[:, horizon_index])
 
     def outcome_and_p(self, method: str, horizon_index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Outcomes and the method's probabilities, both (n,), of those who count for this horizon."""
+        """Outcomes and the method's probabilities, both (n,), of the customers who count for this horizon."""
         rows = self.is_measured(horizon_index)
         return self.outcome[rows, horizon_index], self.by_method[method][rows, horizon_index]
 
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One method at one horizon. Threshold metrics are at probability 0.5; lift_10 is the churn rate among the tenth
-    with the highest probabilities over the churn rate of all. expected_rate is the churn rate that the probabilities
-    add up to; z and slope are those of calibration_tests.py, with the slope's 95 % interval."""
+    """The metrics of one method at one horizon.
+
+    accuracy, precision, recall, f1  at the threshold 0.5
+    lift_10                          churn rate of the tenth with the highest probabilities over that of all
+    expected_rate                    mean probability
+    z, slope, slope_interval         see calibration_tests.py
+    """
 
     horizon_days: int
     method: str

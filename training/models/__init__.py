@@ -1,1 +1,1 @@
-"""The contenders, what they are blended of and how they are calibrated."""
+"""The contenders, their blends, and their calibration."""

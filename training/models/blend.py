@@ -1,11 +1,11 @@
-"""What do several kinds say together? A blend of their members, fold by fold, behind the interface that each has.
+"""Blends of several kinds: weighted means of logits, fold by fold, with the same interface as each part.
 
     logit P(churn) = sum over parts of weight * logit P(churn | part), per horizon
 
-An average has equal weights. A fitted blend has those with the highest likelihood on customers that no part has seen;
-none falls below zero and they add up to one. The parts share their folds, so what a blend's member says about its own
-fold is as unseen as what theirs say. Logits, since a mean of probabilities is less certain than the parts it is made of
-(R. Ranjan, T. Gneiting, "Combining probability forecasts", 2010).
+An average has equal weights. The weights of a fitted blend maximise the likelihood on customers that no part was
+trained on; they are not negative and add up to one. All parts use the same folds, so a blend's predictions for a fold
+are also out of sample. Logits are averaged, because a mean of probabilities is underconfident even if its parts are
+calibrated (R. Ranjan, T. Gneiting, "Combining probability forecasts", 2010).
 """
 
 from __future__ import annotations
@@ -23,22 +23,21 @@ from training.models.contender import Contender
 from training.models.members import Members
 
 BLEND_FILE = "blend.json"
-#: Pull towards equal weights, in outcomes: a handful proves nothing.
+#: Strength of the prior for equal weights, in number of outcomes: a few outcomes should not move the weights.
 PRIOR_WEIGHT = 50.0
 
 
 class BlendContender(Contender):
-    """A contender that is a mean of others; contenders/ says of which, and how they are weighed."""
+    """A contender that is a weighted mean of others, its `parts`."""
 
     @staticmethod
     @abstractmethod
     def weigh(probabilities: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
-        """(P,) the parts' weights at one horizon, from what they said of unseen customers (P, n) and what happened
-        to those (n,)."""
+        """(P,) the weights of the parts at one horizon, from out-of-sample probabilities (P, n) and outcomes (n,)."""
 
 
 class BlendMembers:
-    """parts: kind -> members, all over the same folds; weights (P, H), a row per part."""
+    """The members of a blend. parts: kind -> members, all with the same folds. weights: (P, H), a row per part."""
 
     def __init__(self, parts: Mapping[str, Members], weights: np.ndarray):
         self.parts, self.weights = dict(parts), weights
@@ -69,7 +68,7 @@ class BlendMembers:
 
 
 def read_weights(files: Mapping[str, bytes], known_kinds: tuple[str, ...], horizons: int) -> dict[str, np.ndarray]:
-    """Part -> its weights (H,). Raises ChurnError where these are not weights of known kinds that add up to one."""
+    """Part -> its weights (H,). Raises ChurnError unless they are weights of known kinds that add up to one."""
     try:
         weights = {kind: np.array(row, float) for kind, row in json.loads(files[BLEND_FILE])["weights"].items()}
         rows = np.stack(list(weights.values()))
@@ -82,17 +81,17 @@ def read_weights(files: Mapping[str, bytes], known_kinds: tuple[str, ...], horiz
 
 
 def files_of(kind: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The files of one part, under the names that it gave them."""
+    """The files of one part, with its prefix removed from the names."""
     return {name.removeprefix(f"{kind}_"): content for name, content in files.items() if name.startswith(f"{kind}_")}
 
 
 def mix(probabilities: Iterable[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """(n, H) from each part's (n, H) and weights (P, H)."""
+    """(n, H) the blended probabilities, from each part's (n, H) and weights (P, H)."""
     return sigmoid(sum(logit(p) * row for p, row in zip(probabilities, weights, strict=True)))
 
 
 def fit_weights(probabilities: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
-    """(P,) for one horizon's probabilities (P, n) of unseen customers and what happened to them (n,)."""
+    """(P,) the maximum likelihood weights of one horizon, for out-of-sample probabilities (P, n) and outcomes (n,)."""
     logits = logit(probabilities)
     equal = np.full(len(logits), 1 / len(logits))
     count = len(outcomes) + PRIOR_WEIGHT

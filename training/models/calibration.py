@@ -1,12 +1,12 @@
-"""Are the probabilities right on average, today? Platt's rescaling with a drift, fitted on customers held out.
+"""Calibration of probabilities to today's level: Platt scaling with a linear drift, fitted on held-out customers.
 
     calibrated logit = slope * logit(p) + intercept + drift * (quarters since as_of, negative for the past)
 
-The newest labels that are closed are as old as the horizon, so a plain rescaling is right for the past only; the
-drift carries its trend on to as_of. All horizons share it: the short ones close sooner and tell the long ones what has
-changed since theirs closed. A trend may as well have ended, so it counts as far as it would have helped one longest
-horizon ago, when what followed was as unknown as today (`trust_trend`). python -m infra.bench.calibration measures it.
-Source of the rescaling: J. Platt, "Probabilistic outputs for support vector machines" (1999).
+The newest closed labels are as old as the horizon, so plain Platt scaling is calibrated to the past. The drift
+extrapolates the trend to as_of. All horizons share one drift, because the labels of short horizons close sooner and
+show what has changed since those of the long ones closed. A trend may have ended, so it is weighted by how much it
+would have helped one longest horizon ago (`trust_trend`). `python -m infra.bench.calibration` measures the benefit.
+Source: J. Platt, "Probabilistic outputs for support vector machines" (1999).
 """
 
 from __future__ import annotations
@@ -21,65 +21,67 @@ from scipy.optimize import minimize, minimize_scalar
 from training.evaluation.log_odds import logit, sigmoid
 
 QUARTER_DAYS = 90.0
-#: Pull (slope, intercept, drift) towards (1, 0, 0), in outcomes: a handful proves nothing, least of all a trend.
+#: The prior for (slope, intercept, drift) and its strength in number of outcomes: a few outcomes should not move them,
+#: least of all the drift.
 PRIOR = np.array([1.0, 0.0, 0.0])
 PRIOR_WEIGHTS = np.array([5.0, 5.0, 50.0])
-#: A trend that fewer outcomes tell is neither trusted nor not; and the pull of its trust to the middle, in outcomes.
+#: With fewer outcomes than this the trust in the trend is 0.5. TRUST_WEIGHT is the strength of the prior for 0.5, in
+#: number of outcomes.
 FEWEST_OUTCOMES = 200
 TRUST_WEIGHT = 50.0
-#: The newest steps that a trend is tried on.
+#: The trend is tested on the steps of this many most recent days.
 NEWEST_DAYS = 14
-#: No probability that leaves a model is nearer to 0 or 1. A certainty would claim what no shop's closed outcomes can
-#: prove (n alike, none the other way, leave about 1 / (n + 2) open), and one that fails costs an infinite log loss.
+#: The range of all probabilities that a model returns. Outcomes of n customers of one class still leave a probability
+#: of about 1 / (n + 2) for the other class, and a wrong certainty would cost an infinite log loss.
 SMALLEST, LARGEST = 1e-4, 1 - 1e-4
 BOUNDS = ((0.1, 10.0), (-10.0, 10.0), (-2.0, 2.0))
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Per horizon, all (H,). The slope is positive: ranks stay."""
+    """The parameters per horizon, all (H,). Slopes are positive, so ranks do not change."""
 
     slope: np.ndarray
     intercept: np.ndarray
     drift: np.ndarray
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
-        """(n, H) as of the day of training -> (n, H) in [SMALLEST, LARGEST], made to never rise with the horizon."""
+        """(n, H) -> (n, H) calibrated as of the training day, in [SMALLEST, LARGEST], not rising with the horizon."""
         calibrated = sigmoid(self.slope * logit(probabilities) + self.intercept)
         return np.minimum.accumulate(np.clip(calibrated, SMALLEST, LARGEST), axis=1)
 
 
 def make_terms(probabilities: np.ndarray, days_ago: np.ndarray) -> np.ndarray:
-    """(n, 3): what slope, intercept and drift multiply."""
+    """(n, 3): the factors of slope, intercept and drift."""
     return np.stack([logit(probabilities), np.ones(len(probabilities)), -days_ago / QUARTER_DAYS], axis=1)
 
 
 class PastPredictions(NamedTuple):
-    """One horizon's predictions, what happened, and how many days before as_of each was made; all (n,)."""
+    """Predictions of one horizon, their outcomes, and how many days before as_of each was made; all (n,)."""
 
     probability: np.ndarray
     outcome: np.ndarray
     days_ago: np.ndarray
 
     def since(self, oldest: int, today: int) -> PastPredictions:
-        """What is at least so many days old, as seen from `today` days ago."""
+        """Those made at least `oldest` days before as_of, with days_ago counted from `today` days before as_of."""
         chosen = self.days_ago >= oldest
         return PastPredictions(self.probability[chosen], self.outcome[chosen], self.days_ago[chosen] - today)
 
     def until(self, days: int) -> PastPredictions:
-        """What is less than so many days old."""
+        """Those less than `days` days old."""
         return PastPredictions(*(values[self.days_ago < days] for values in self))
 
 
 def calibrate(horizons: Sequence[PastPredictions], horizons_days: Sequence[int]) -> Calibration:
-    """The rescaling for today: between the level of the past and its trend, as far as the trend can be trusted."""
+    """The calibration for today: interpolates between a fit without and one with drift by `trust_trend`."""
     return _between(fit_lines(horizons, has_drift=False), fit_lines(horizons), trust_trend(horizons, horizons_days))
 
 
 def trust_trend(horizons: Sequence[PastPredictions], horizons_days: Sequence[int]) -> float:
-    """0 to 1: the share of the trend with the least loss on the newest steps that all horizons have told about.
+    """0 to 1: the weight of the trend with the lowest loss on the newest steps that are closed for all horizons.
 
-    Level and trend are fitted as if today were the day of those steps. Too short a past leaves it in the middle.
+    Both fits use only what was known on the day of those steps. With too few outcomes the weight is 0.5.
     """
     back = horizons_days[-1]
     past = [horizon.since(back + days, back) for horizon, days in zip(horizons, horizons_days, strict=True)]
@@ -108,7 +110,7 @@ def _between(level: Calibration, trend: Calibration, trust: float) -> Calibratio
 
 
 def fit_lines(horizons: Sequence[PastPredictions], has_drift: bool = True) -> Calibration:
-    """A slope and an intercept for each horizon and one drift for all; without outcomes, the prior."""
+    """Fits a slope and an intercept for each horizon and one drift for all; without outcomes, returns the prior."""
     count = len(horizons)
     terms = [make_terms(horizon.probability, horizon.days_ago) for horizon in horizons]
     prior = np.repeat(PRIOR, [count, count, 1])

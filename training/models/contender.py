@@ -1,4 +1,4 @@
-"""What is a contender? A kind of model that may score a shop: one class, in a file of its own in contenders/."""
+"""The base class of contenders, the kinds of model that may score a shop. Each has its own file in contenders/."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class Appearance:
-    """What people see of a contender: no probability and no run key depends on it.
+    """How a contender is shown in reports. Probabilities and run keys do not depend on it.
 
-    title          its name in reports
-    colour, dash   of its lines in charts; the dash also tells methods apart in print and for colour-blind eyes
+    title         its name
+    colour, dash  the style of its lines in charts; the dash distinguishes methods in print and for colour-blind readers
     """
 
     title: str
@@ -20,11 +20,11 @@ class Appearance:
 
 
 class Contender:
-    """What all contenders declare. How they learn: estimator.RowContender, blend.BlendContender and contenders/lstm.py.
+    """What all contenders declare. Training is in estimator.RowContender, blend.BlendContender and contenders/lstm.py.
 
     kind   its name in files, tables and settings
-    order  the simpler a contender, the lower: ties go to the simpler; between 2 and 3 stands 2.5
-    parts  the kinds that it is a mean of; none: it learns by itself
+    order  lower for simpler contenders, to which ties go; fractions like 2.5 are allowed
+    parts  the kinds that a blend averages; empty for a contender that is trained by itself
     """
 
     kind: ClassVar[str]

@@ -1,7 +1,7 @@
-"""What does a contender that looks at single steps learn from, and what must it be able to do?
+"""The base class and the training data of contenders that use the inputs of a single time step.
 
-One that learns a model per horizon gives the smoothed rate, (churned + 1) / (rows + 2), to a horizon whose rows all
-have one label. Files hold data only: JSON, never code.
+A contender with a model per horizon predicts the smoothed rate, (churned + 1) / (rows + 2), for a horizon whose rows
+all have the same label. Its files hold data only: JSON, never code.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ from spark_jobs.contract.features import find_activity_features
 from spark_jobs.contract.measures import ACTIVITY_MEASURES
 from training.models.contender import Contender
 
-#: What a model that looks at one activity alone looks at, by churn.activity: its days so far, and those since the last.
+#: By churn.activity, the inputs of models that use activity alone: its number of days, and the days since the last.
 ACTIVITY_FEATURES = {activity: find_activity_features(activity) for activity in ACTIVITY_MEASURES}
 
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """rows (N, F) float32, customer by customer; labels and taught (N, H) of 0 and 1.
+    """The training data of a contender.
 
-    activity   what the labels look for, the shop's churn.activity
+    rows            (N, F) float32, grouped by customer
+    labels, taught  (N, H) of 0 and 1; taught: whether the label is known and may be used
+    activity        the shop's churn.activity, as in the labels
     """
 
     rows: np.ndarray
@@ -39,7 +41,7 @@ class TrainingRows:
     activity: str = "purchase"
 
     def taught_rows(self) -> list[np.ndarray]:
-        """(N,) bool per horizon: the rows that teach it. Raises ChurnError where a horizon has none."""
+        """(N,) bool per horizon: the rows with a usable label. Raises ChurnError if a horizon has none."""
         check_rows(self.rows, self.rows.shape[-1])
         selections = list(self.taught.T > 0)
         if not selections or not all(chosen.any() for chosen in selections):
@@ -50,9 +52,9 @@ class TrainingRows:
 
 
 class RowContender(Contender, ABC):
-    """A contender that looks at one step's inputs only, for all horizons H. One estimator learns from some rows."""
+    """A contender that uses the inputs of one time step only, and predicts all horizons H."""
 
-    #: Whether it learns from every customer's last step, labelled or not; else from the steps that teach.
+    #: Whether it is trained on every customer's last step, labelled or not, instead of on all steps with labels.
     learns_from_last_step: ClassVar[bool] = False
 
     @abstractmethod
@@ -64,20 +66,20 @@ class RowContender(Contender, ABC):
 
     @abstractmethod
     def describe(self) -> dict:
-        """What was learned, as JSON values."""
+        """The fitted parameters, as JSON values."""
 
     @abstractmethod
     def restore(self, content: dict, files: Mapping[str, bytes]) -> None:
-        """Becomes what was described; files: all that to_files gave. Raises KeyError, TypeError or ValueError where it
-        is no such model."""
+        """Sets the parameters from the result of `describe`. files: all files of `to_files`. Raises KeyError, TypeError
+        or ValueError if the content is not that of such a model."""
 
     def to_files(self) -> dict[str, bytes]:
-        """File name to content, JSON and never code: all that `from_files` needs."""
+        """File name to content, for `from_files`; JSON, never code."""
         return {f"{self.kind}.json": json.dumps(self.describe(), indent=1).encode()}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        """Raises ChurnError, whatever is wrong with the files."""
+        """The model from its files. Raises ChurnError if anything is wrong with them."""
         model, name = cls(), f"{cls.kind}.json"
         if name not in files:
             raise ChurnError(f"the model lacks its file {name}: train again")
@@ -103,7 +105,7 @@ def read_names(content: dict) -> list[str]:
 
 
 def read_activity(content: dict) -> str:
-    """Models from before it was kept were fitted to purchases wherever a shop had any."""
+    """The activity of the model. Files of older releases lack it: their models used purchases if the shop had any."""
     has_purchases = ACTIVITY_FEATURES["purchase"][1] in content["feature_names"]
     activity = content.get("activity", "purchase" if has_purchases else "visit")
     if activity not in ACTIVITY_FEATURES:

@@ -1,6 +1,6 @@
-"""The models that a candidate is the mean of, one per fold, behind one interface whatever their kind.
+"""The models of a candidate, one per fold, whose mean it predicts; one interface for all kinds.
 
-Everything is data: a member is written as JSON or as plain arrays and is rebuilt by code, never unpickled.
+Members are stored as data only, JSON or plain arrays, and are rebuilt by code, never unpickled.
 """
 
 from __future__ import annotations
@@ -26,29 +26,32 @@ class Members(Protocol):
     count: int
 
     def predict_cells(self, member: int, inputs: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """(n, H) float64 of one member at the n chosen (B, T) steps, in row order."""
+        """(n, H) float64 probabilities of one member at the n steps where `chosen` (B, T) is true, in row order."""
         ...
 
     def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """(B, H) float64, the mean over the members at every customer's last step."""
+        """(B, H) float64 probabilities at every customer's last step, the mean over the members."""
         ...
 
     def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, Any]:
-        """What predict_last says, and what predict_tails needs to go on from so many steps before the end."""
+        """The result of predict_last, and the states before the last `spans` steps, which predict_tails needs."""
         ...
 
     def predict_tails(
         self, memory: Any, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
     ) -> np.ndarray:
-        """(P, H) what predict_last would say of remembered customers, rows (P,), whose last spans (P,) steps are those
-        of tails (P, S, F), whose lengths are (P,)."""
+        """(P, H) the result of predict_last for remembered customers, rows (P,), with changed last steps.
+
+        spans (P,): how many of their last steps are replaced by those at the end of tails (P, S, F), which have
+        lengths (P,).
+        """
         ...
 
     def to_files(self) -> dict[str, bytes]: ...
 
 
 class RowMembers:
-    """Estimators that look at one step's inputs only."""
+    """Members that use the inputs of one time step only."""
 
     def __init__(self, estimators: Sequence[RowContender]):
         self.estimators, self.count = estimators, len(estimators)
@@ -83,9 +86,9 @@ class RowMembers:
 
 
 class NetworkMembers:
-    """Weight sets of one network, which carries each in turn: it is built and traced once for all of them.
+    """The weights of several networks of one architecture, loaded in turn into a network that is built and traced once.
 
-    weights (K, W) float32, a row per member, as ChurnNetwork.to_flat orders them.
+    weights: (K, W) float32, a row per member, in the order of ChurnNetwork.to_flat.
     """
 
     def __init__(self, network: ChurnNetwork | ServedNetwork, weights: np.ndarray):
@@ -119,14 +122,14 @@ class NetworkMembers:
         return np.sum(results, axis=0) / self.count
 
     def to_files(self) -> dict[str, bytes]:
-        """Nothing but numbers: no header to trust, no archive to unpack, no code to run."""
+        """The weights as raw float32 numbers, without a header or an archive that would have to be trusted."""
         return {WEIGHTS_FILE: self.weights.astype("<f4").tobytes()}
 
     @classmethod
     def from_files(
         cls, network: ChurnNetwork | ServedNetwork, count: int, files: Mapping[str, bytes]
     ) -> NetworkMembers:
-        """Raises ChurnError where the weights are not this architecture's."""
+        """Raises ChurnError if the weights do not fit the architecture."""
         content = files.get(WEIGHTS_FILE, b"")
         width = 4 * network.size
         if len(content) != count * width:

@@ -1,4 +1,4 @@
-"""Every contender there is, the simplest first, and how the members of one are rebuilt from files."""
+"""The registry of contenders, the simplest first, and how their members are rebuilt from files."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def _load() -> dict[str, type[Contender]]:
 #: By kind, the simplest first.
 CONTENDERS: dict[str, type[Contender]] = _load()
 KINDS = tuple(CONTENDERS)
-#: Those that are made of others, with their parts; the others learn by themselves.
+#: Blends with their parts. All other kinds are trained by themselves.
 BLENDS = {kind: one.parts for kind, one in CONTENDERS.items() if one.parts}
 LEARNING_KINDS = tuple(kind for kind in KINDS if kind not in BLENDS)
 
 
 def row_contender(kind: str) -> type[RowContender]:
-    """A kind that looks at single steps."""
+    """The class of a kind that uses single time steps. Raises ValueError for other kinds."""
     contender = CONTENDERS[kind]
     if not issubclass(contender, RowContender):
         raise ValueError(f"{kind} does not learn from single steps")
@@ -45,7 +45,7 @@ def row_contender(kind: str) -> type[RowContender]:
 
 
 def blend_contender(kind: str) -> type[BlendContender]:
-    """A kind that is made of others."""
+    """The class of a blend. Raises ValueError for other kinds."""
     contender = CONTENDERS[kind]
     if not issubclass(contender, BlendContender):
         raise ValueError(f"{kind} is made of no others")
@@ -53,7 +53,7 @@ def blend_contender(kind: str) -> type[BlendContender]:
 
 
 def rebuild_members(kind: str, count: int, files: Mapping[str, bytes], architecture: Architecture) -> Members:
-    """The members that `to_files` wrote. Raises ChurnError where the files are not those of such members."""
+    """The members from the files of `to_files`. Raises ChurnError if the files do not fit."""
     contender = CONTENDERS[kind]
     if contender.parts:
         weights = read_weights(files, contender.parts, len(architecture.horizons_days))

@@ -1,7 +1,7 @@
-"""How do boosted trees learn, and how are they read back from a file that may be hostile?
+"""Trains boosted trees, and loads them safely from a file that may be malicious.
 
-xgboost checks that a model file is well formed, then follows the node numbers in it, out of its own memory if they say
-so. `read_trees` therefore looks at every number that xgboost would follow before xgboost sees the file.
+xgboost checks only that a model file is well formed. Invalid node numbers in it would make xgboost read beyond its
+memory. `read_trees` therefore validates all node numbers before xgboost loads the file.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import json
 import numpy as np
 import xgboost
 
-#: The rows that decide when to stop: the last ones, so other customers than the trees learn from.
+#: The share of rows for early stopping: the last rows, which belong to other customers than the training rows.
 HELD_OUT_SHARE = 0.15
 MOST_ROUNDS = 500
 PATIENCE_ROUNDS = 20
-#: Small trees, each from half of the rows and inputs, since the rows of one customer resemble each other: of nine
-#: settings tried on Online Retail these had the best validation log loss. One thread, so that sums have one order and a
-#: busy machine is not slowed by threads that wait for each other.
+#: Small trees on half of the rows and inputs each, because the rows of one customer are correlated: the best validation
+#: log loss of nine settings on Online Retail. One thread, for a fixed order of sums, and because threads that wait for
+#: each other slow down a busy machine.
 SETTINGS = {
     "objective": "binary:logistic",
     "tree_method": "hist",
@@ -33,7 +33,7 @@ _ROOT_PARENT = 2**31 - 1
 
 
 def grow_trees(rows: np.ndarray, labels: np.ndarray, seed: int) -> xgboost.Booster:
-    """Trees for labels (N,) of 0 and 1 from rows (N, F) that stand customer by customer."""
+    """Trains trees for labels (N,) of 0 and 1 on rows (N, F) that are grouped by customer."""
     learning = len(rows) - int(HELD_OUT_SHARE * len(rows))
     held_out = slice(learning, None) if learning < len(rows) else slice(None)
     train, validation = (xgboost.DMatrix(rows[part], labels[part], nthread=1) for part in (slice(learning), held_out))
@@ -45,7 +45,7 @@ def grow_trees(rows: np.ndarray, labels: np.ndarray, seed: int) -> xgboost.Boost
 
 
 def read_trees(content: bytes, width: int) -> xgboost.Booster:
-    """The trees of xgboost's JSON over `width` inputs. Raises KeyError, TypeError or ValueError for anything else."""
+    """The trees from xgboost's JSON, over `width` inputs. Raises KeyError, TypeError or ValueError if it is invalid."""
     learner = json.loads(content)["learner"]
     _check_learner(learner, width)
     for place, tree in enumerate(learner["gradient_booster"]["model"]["trees"]):
@@ -54,14 +54,14 @@ def read_trees(content: bytes, width: int) -> xgboost.Booster:
     booster = xgboost.Booster({"nthread": 1})
     try:
         booster.load_model(bytearray(content))
-        booster.inplace_predict(np.zeros((1, width), np.float32))  # it checks some of its numbers only now
+        booster.inplace_predict(np.zeros((1, width), np.float32))  # xgboost checks some numbers only when it predicts
     except xgboost.core.XGBoostError as error:
         raise ValueError(str(error).splitlines()[0][:200]) from None
     return booster
 
 
 def _check_learner(learner: dict, width: int) -> None:
-    """Raises ValueError unless this is one list of trees that add up to one probability."""
+    """Raises ValueError unless this is a plain list of trees for a single probability."""
     booster = learner["gradient_booster"]
     model, count = booster["model"], len(booster["model"]["trees"])
     found = {
@@ -92,7 +92,7 @@ def _check_learner(learner: dict, width: int) -> None:
 
 
 def _is_sound(tree: dict, width: int) -> bool:
-    """Whether every node leads down to existing nodes, splits by an existing input and has a finite value."""
+    """Whether every node has existing later nodes as children, splits by an existing input and has a finite value."""
     count = len(tree["left_children"])
     param = {"num_deleted": "0", "num_feature": str(width), "num_nodes": str(count), "size_leaf_vector": "1"}
     names = ("left_children", "right_children", "parents", "split_indices", "split_type")

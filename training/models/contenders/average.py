@@ -1,4 +1,4 @@
-"""The mean of three kinds, each with the same weight at every horizon."""
+"""The mean of three kinds, with equal weights at every horizon."""
 
 from __future__ import annotations
 

@@ -1,16 +1,17 @@
-"""What do days of activity alone say? "Buy till you die": BG/NBD by Fader, Hardie and Lee, fitted to whole histories.
+"""BG/NBD, the "buy till you die" model of Fader, Hardie and Lee, which uses only the days of activity.
 
-A customer buys at a constant rate, drawn from a gamma (r, alpha), and after each purchase leaves for good with a chance
-that is drawn from a beta (a, b). Three numbers tell all about him, in weeks since his first purchase:
+A customer buys at a constant rate, drawn from a gamma (r, alpha) distribution, and after each purchase leaves for good
+with a probability drawn from a beta (a, b) distribution. Three numbers describe the customer, in weeks since the first
+purchase:
 
     x     purchases after the first, days of purchase counted once
     t_x   when the last was
     T     how long he has been known
 
-In a shop whose churn.activity is a visit, read visit for purchase. It needs no labels: P(no purchase within H) follows
-from the four parameters in closed form. Source: P. Fader, B. Hardie, K. L. Lee, "Counting Your Customers" the Easy Way,
-Marketing Science 24 (2), 2005. No kept library fits it at the size of a shop; this one is a gradient over whole arrays,
-and a weak prior keeps it finite where the likelihood has no highest point.
+In a shop whose churn.activity is a visit, read visit for purchase. The model needs no labels: P(no purchase within H)
+follows from the four parameters in closed form. Source: P. Fader, B. Hardie, K. L. Lee, "Counting Your Customers" the
+Easy Way, Marketing Science 24 (2), 2005. No maintained library fits it to a whole shop, so the gradient is computed
+here on arrays. A weak prior keeps the parameters finite if the likelihood has no maximum.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ from training.models.estimator import (
 )
 
 WEEK_DAYS = 7.0
-#: Pulls the parameters' logarithms to 0, as one customer in thousands would: some shops' optimum lies at infinity.
+#: Strength of the prior for logarithms of 0: negligible beside thousands of customers, but some optima are at infinity.
 PRIOR_WEIGHT = 0.02
-#: Logarithms of parameters: beyond e^9 weeks or purchases nothing changes any more.
+#: Bounds of the parameters' logarithms: beyond e^9 weeks or purchases the likelihood no longer changes.
 BOUNDS = ((-9.0, 9.0),) * 4
 
 
@@ -49,7 +50,7 @@ class Histories(NamedTuple):
 
 
 class BgNbd(RowContender):
-    """BG/NBD for all horizons at once; kept as one JSON file of four parameters."""
+    """BG/NBD for all horizons at once; stored as one JSON file with four parameters."""
 
     kind = "bgnbd"
     order = 3
@@ -94,9 +95,9 @@ class BgNbd(RowContender):
 
 
 def read_histories(rows: np.ndarray, feature_names: list[str], activity: str) -> Histories:
-    """The histories behind rows (N, F) of model inputs, which are logarithms of days; activity: purchase or visit.
+    """The histories from rows (N, F) of model inputs, which are logarithms of days. activity: purchase or visit.
 
-    Somebody known by other events before the first purchase counts as known since those.
+    T is counted from the first event of any kind, which may be before the first purchase.
     """
     inputs = _find_inputs(feature_names, activity)
     count, quiet, age = (np.expm1(rows[:, number].astype(np.float64)) for number in inputs)
@@ -107,7 +108,7 @@ def read_histories(rows: np.ndarray, feature_names: list[str], activity: str) ->
 
 
 def _find_inputs(feature_names: list[str], activity: str) -> list[int]:
-    """Where the days of activity, those since the last and those since the first event stand."""
+    """The columns of: days with activity, days since the last of them, days since the first event."""
     needed = (*ACTIVITY_FEATURES[activity], "age")
     if not set(needed) <= set(feature_names):
         raise ChurnError(f"BG/NBD needs the inputs {', '.join(needed)}")
@@ -115,7 +116,7 @@ def _find_inputs(feature_names: list[str], activity: str) -> list[int]:
 
 
 def fit_parameters(histories: Histories) -> tuple[np.ndarray, float]:
-    """The most likely (r, alpha, a, b) and their log likelihood. Customers with equal histories are summed up."""
+    """The (r, alpha, a, b) of maximum likelihood, and the log likelihood. Equal histories are evaluated once."""
     different, count = np.unique(np.stack(histories), axis=1, return_counts=True)
     seen = Histories(*different)
 
@@ -130,7 +131,7 @@ def fit_parameters(histories: Histories) -> tuple[np.ndarray, float]:
 
 
 def log_likelihood(parameters: np.ndarray, histories: Histories, count: np.ndarray) -> tuple[float, np.ndarray]:
-    """Equation (6) of the paper, summed over histories that `count` customers have each, and its slope (4,)."""
+    """Equation (6) of the paper, summed over histories with `count` customers each, and its gradient (4,)."""
     r, alpha, a, b = parameters
     x, t_x, T = histories  # noqa: N806
     is_back = x > 0

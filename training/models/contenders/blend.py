@@ -1,4 +1,4 @@
-"""The mean of four kinds, weighted by what each said of customers that it had not seen."""
+"""The weighted mean of four kinds, with weights fitted on out-of-sample predictions."""
 
 from __future__ import annotations
 

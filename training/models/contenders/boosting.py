@@ -1,4 +1,4 @@
-"""Gradient-boosted trees (xgboost) on all inputs, as many rounds as help on held-out rows; see models/trees.py."""
+"""Gradient-boosted trees (xgboost) on all inputs, with early stopping on held-out rows; see models/trees.py."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.models.trees import grow_trees, read_trees
 
 
 class Boosting(RowContender):
-    """Gradient-boosted trees per horizon; kept as xgboost's own JSON."""
+    """Gradient-boosted trees per horizon; stored in xgboost's JSON format."""
 
     kind = "boosting"
     order = 5

@@ -1,4 +1,4 @@
-"""The churn rate of the horizon for everybody: what a method without any knowledge of customers is worth."""
+"""The churn rate of the horizon for all customers: the baseline that ignores every input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONSTANT = "constant"
 
 
 class Constant(RowContender):
-    """The same probability for everybody, per horizon: the smoothed rate of the rows that teach it."""
+    """The same probability for all customers, per horizon: the smoothed churn rate of the training rows."""
 
     kind = CONSTANT
     order = 1

@@ -1,4 +1,4 @@
-"""Logistic regression on all inputs, standardised; one line per horizon from the rows that teach it."""
+"""Logistic regression on all inputs, standardised; one regression per horizon, on the rows with a label for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.models.estimator import (
     smooth_rate,
 )
 
-#: Weak enough to matter for a handful of rows only.
+#: Weak: it matters only with very few rows.
 PENALTY = 1.0
 
 
@@ -33,7 +33,7 @@ class Line:
 
     @classmethod
     def flat(cls, width: int, probability: float) -> Line:
-        """The same probability for everybody."""
+        """A regression that predicts the same probability for all customers."""
         return cls(np.zeros(width), np.ones(width), np.zeros(width), float(np.log(probability / (1 - probability))))
 
     @classmethod
@@ -61,7 +61,7 @@ class Line:
 
     @classmethod
     def from_json(cls, values: dict, width: int) -> Line:
-        """Raises KeyError, TypeError or ValueError where this is no line over `width` inputs."""
+        """Raises KeyError, TypeError or ValueError unless this is a regression over `width` inputs."""
         mean, scale, coefficients = (np.array(values[k], dtype=float) for k in ("mean", "scale", "coefficients"))
         line = cls(mean, scale, coefficients, float(values["intercept"]))
         arrays = (mean, scale, coefficients)
@@ -73,7 +73,7 @@ class Line:
 
 
 class Logistic(RowContender):
-    """Logistic regression per horizon; kept as one JSON file and predicted in numpy."""
+    """Logistic regression per horizon; stored as one JSON file and predicted in numpy."""
 
     kind = "logistic"
     order = 4
@@ -94,7 +94,7 @@ class Logistic(RowContender):
         return np.stack([line.predict(inputs) for line in self.lines], axis=1)
 
     def derive_inputs(self, rows: np.ndarray) -> np.ndarray:
-        """(N, inputs) float64: what the line is drawn over."""
+        """(N, inputs) float64: the inputs of the regression."""
         return rows.astype(np.float64)
 
     @property

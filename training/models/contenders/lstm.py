@@ -1,4 +1,4 @@
-"""The LSTM over all steps of a history: models/network/ builds, trains and serves it."""
+"""The LSTM over all time steps of a history; models/network/ builds, trains and serves it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Lstm(Contender):
 
     @staticmethod
     def rebuild_members(count: int, files: Mapping[str, bytes], architecture: Architecture) -> NetworkMembers:
-        """Raises ChurnError where the weights are not this architecture's."""
+        """Raises ChurnError if the weights do not fit the architecture."""
         return NetworkMembers.from_files(build_network(architecture), count, files)
 
 
 def build_network(architecture: Architecture) -> ChurnNetwork | ServedNetwork:
-    """The LSTM without TensorFlow; what stands in its place for an ablation with it."""
+    """The LSTM served without TensorFlow; other cells, which exist for ablations, need TensorFlow."""
     if architecture.cell == "lstm":
         return ServedNetwork(architecture)
     from training.models.network.network import ChurnNetwork

@@ -1,6 +1,6 @@
-"""Logistic regression on the days since the last activity alone, as a parabola of their logarithm.
+"""Logistic regression on the days since the last activity alone: their logarithm and its square.
 
-Activity is what the labels look for, the shop's churn.activity.
+Activity is the shop's churn.activity, as in the labels.
 """
 
 from __future__ import annotations

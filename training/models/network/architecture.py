@@ -1,4 +1,4 @@
-"""What decides the shapes of a network's weights and what they mean? Known without TensorFlow."""
+"""The architecture of the network: the shapes of its weights and their meaning. Does not need TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from training.config import ModelSettings
 from training.models.network.hazards import cut_intervals, label_intervals
 from training.tensors.dataset import Tensors, TensorSpec
 
-#: Standardised inputs farther out than this are cut off: no input, however wild, makes a loss that is not finite.
+#: Standardised inputs are clipped to this range, so that extreme inputs cannot make the loss infinite.
 FARTHEST_INPUT = 30.0
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What decides the shapes of the weights and what they mean.
+    """The shapes of the weights and their meaning.
 
-    interval_ends  of the hazards, of which every horizon is one; None: no hazards, a probability for each horizon
+    interval_ends  last days of the hazards' intervals, which include every horizon; None for a head without hazards,
+                   with one output per horizon
     """
 
     features: int
@@ -39,7 +40,7 @@ class Architecture:
         return len(self.interval_ends or self.horizons_days)
 
     def label(self, tensors: Tensors) -> tuple[np.ndarray, np.ndarray]:
-        """(B, T, outputs) float32, twice: what the outputs are to say, and which of it is known and teaches."""
+        """(B, T, outputs) float32, twice: the labels of the outputs, and 1 where the label is known and is used."""
         if self.interval_ends is None:
             return tensors.labels, tensors.taught
         return label_intervals(tensors, self.interval_ends)

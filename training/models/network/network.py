@@ -1,8 +1,8 @@
-"""The network: an LSTM over the steps whose every step says how the days after it will go, and so every horizon.
+"""The network in TensorFlow: an LSTM over the time steps, which predicts the hazards, or horizons, at every step.
 
-Importing this file imports TensorFlow, so other files import it where they need it. There is no mask in the network:
-steps are padded on the right and an LSTM is causal, so padding cannot reach a step before it; the loss leaves padding
-out. That keeps the LSTM on cuDNN's path on a GPU, with the same code on a CPU.
+Importing this file imports TensorFlow, so other modules import it inside functions. The network has no mask: sequences
+are padded on the right and an LSTM is causal, so padding cannot affect earlier steps, and the loss ignores padded
+steps. Without a mask Keras can use cuDNN's LSTM on a GPU.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _convolution(units: int, seed: int) -> keras.layers.Layer:
 
 
 def _dense(units: int, seed: int) -> keras.layers.Layer:
-    """Sees one step alone."""
+    """A layer that sees only the current step."""
     return keras.layers.Dense(units, activation="tanh", kernel_initializer=keras.initializers.GlorotUniform(seed))
 
 
@@ -54,11 +54,11 @@ CELLS: dict[str, Callable[[int, int], keras.layers.Layer]] = {
 
 
 class ChurnNetwork(keras.layers.Layer):
-    """inputs (B, T, F) float32 -> logits (B, T, outputs), of what `Architecture.label` has the labels of.
+    """inputs (B, T, F) float32 -> logits (B, T, outputs), for the labels of `Architecture.label`.
 
-    The inputs are standardised inside, by constants that are weights. The head sees the cell's output beside its own
-    input. P(churn within H) never rises with H at any step: it is a product of (1 - hazard), and without hazards the
-    first logit is free and each further one is its predecessor minus softplus.
+    The inputs are standardised inside, by constants that are stored as weights. The head sees the cell's output and the
+    step's inputs. P(churn within H) never rises with H: with hazards it is a product of (1 - hazard); without, each
+    logit after the first is its predecessor minus a softplus.
     """
 
     def __init__(self, architecture: Architecture, seed: int = 0):
@@ -94,7 +94,7 @@ class ChurnNetwork(keras.layers.Layer):
         return ops.cumsum(falls, axis=-1)
 
     def log_churn(self, inputs):
-        """(B, T, H) the logarithm of P(churn within H): exact where the probability is near 0 and near 1."""
+        """(B, T, H) the logarithm of P(churn within H), numerically exact also near 0 and 1."""
         logits, ends = self(inputs), self.architecture.interval_ends
         if not ends:
             return ops.log_sigmoid(logits)
@@ -105,13 +105,13 @@ class ChurnNetwork(keras.layers.Layer):
         return ops.clip((inputs - self.mean) / self.scale, -FARTHEST_INPUT, FARTHEST_INPUT)
 
     def set_constants(self, mean: np.ndarray, deviation: np.ndarray) -> None:
-        """What inputs are standardised by; one that never varies is left at its distance from its mean."""
+        """Sets the constants of the standardisation. An input without variance is only centred."""
         self.mean.assign(mean)
         self.scale.assign(np.where(deviation > 1e-6, deviation, 1.0))
 
     @property
     def size(self) -> int:
-        """How many numbers to_flat has."""
+        """The length of to_flat."""
         return sum(int(np.prod(weight.shape)) for weight in self._kept_weights())
 
     def to_flat(self) -> np.ndarray:
@@ -119,7 +119,7 @@ class ChurnNetwork(keras.layers.Layer):
         return np.concatenate([weight.numpy().reshape(-1) for weight in self._kept_weights()])
 
     def load_flat(self, flat: np.ndarray) -> None:
-        """Raises ChurnError where these are not exactly this architecture's weights, or not all finite."""
+        """Loads the weights of to_flat. Raises ChurnError if their number is wrong or not all are finite."""
         weights = self._kept_weights()
         sizes = [int(np.prod(weight.shape)) for weight in weights]
         if flat.dtype != np.float32 or flat.shape != (sum(sizes),) or not np.isfinite(flat).all():
@@ -146,7 +146,7 @@ class ChurnNetwork(keras.layers.Layer):
     def predict_tails(
         self, memory: tuple, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
     ) -> np.ndarray:
-        """As Members.predict_tails, from the first step on: LeanNetwork goes on from what it has kept."""
+        """See Members.predict_tails. Recomputes all steps, while ServedNetwork continues from stored states."""
         whole, whole_lengths = memory[0][rows], memory[1][rows]
         step = np.arange(tails.shape[1])
         row, place = np.nonzero((step >= (lengths - spans)[:, None]) & (step < lengths[:, None]))
@@ -156,5 +156,5 @@ class ChurnNetwork(keras.layers.Layer):
     def _in_parts(self, log_churn: Callable, count: int) -> np.ndarray:
         parts = [slice(start, start + PREDICT_ROWS) for start in range(0, max(count, 1), PREDICT_ROWS)]
         log_p = np.concatenate([log_churn(part).numpy() for part in parts]).astype(np.float64)
-        # TensorFlow's log_sigmoid may give neighbours of equal input another last bit on some processors.
+        # On some processors TensorFlow's log_sigmoid differs in the last bit for equal inputs: enforce the order.
         return np.exp(np.minimum.accumulate(log_p, axis=-1))

@@ -1,7 +1,7 @@
-"""What can the cell learn before it sees labels? To predict the next step's inputs, counts among them.
+"""Self-supervised pretraining: the cell learns to predict the inputs of the next step.
 
-Self-supervised: every step that is followed by another teaches, also of customers who were too inactive to have a
-label. The cell's weights are kept; the head that foretells is not.
+Every step that is followed by another is used, also those of customers who were too inactive to have a label. The
+cell's weights are kept; the prediction head is discarded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from training.tensors.dataset import Tensors
 
 
 def pretrain(network: ChurnNetwork, epochs: Iterable[Iterable[Tensors]], settings: ModelSettings, seed: int) -> None:
-    """Moves the weights of the network's cell, one gradient step for each batch of each epoch."""
+    """Trains the network's cell, with one gradient step for each batch of each epoch."""
     if not settings.pretrain_epochs:
         return
     features = network.architecture.features

@@ -1,7 +1,7 @@
-"""How is the LSTM served? The same numbers as training.models.network.network.ChurnNetwork, in numpy.
+"""The LSTM in numpy, for serving: the same results as training.models.network.network.ChurnNetwork.
 
-A worker that scores needs no TensorFlow: it starts seconds sooner and scores no slower (python -m infra.bench.serving).
-The weights are the bundle's own, so there is no second file to trust and none to keep in step.
+Without TensorFlow a scoring worker starts seconds sooner and scores as fast (python -m infra.bench.serving). It reads
+the same weights file, so no second file has to be verified or kept in sync.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import numpy as np
 from spark_jobs.contract.errors import ChurnError
 from training.models.network.architecture import FARTHEST_INPUT, Architecture
 
-#: Few enough that a step's arrays stay in the processor's cache.
+#: Small enough for a step's arrays to fit into the processor's cache.
 ROWS_AT_ONCE = 1024
-#: Steps before the end -> the state then (B, 2, units): output and memory.
+#: Number of steps before the end -> the LSTM state at that step, (B, 2, units): output and cell state.
 Memory = dict[int, np.ndarray]
 
 
 class ServedNetwork:
-    """An LSTM network that only predicts. Weights as ChurnNetwork.to_flat orders them; gates as Keras: i, f, c, o."""
+    """An inference-only LSTM network. Weights in the order of ChurnNetwork.to_flat; gates as in Keras: i, f, c, o."""
 
     def __init__(self, architecture: Architecture):
         self.architecture = architecture
@@ -30,7 +30,7 @@ class ServedNetwork:
         self.size = sum(int(np.prod(shape)) for shape in self.shapes)
 
     def load_flat(self, flat: np.ndarray) -> None:
-        """Raises ChurnError where these are not exactly this architecture's weights, or not all finite."""
+        """Loads the weights of ChurnNetwork.to_flat. Raises ChurnError if their number is wrong or any is infinite."""
         if flat.dtype != np.float32 or flat.shape != (self.size,) or not np.isfinite(flat).all():
             raise ChurnError(f"the model's weights must be {self.size} finite float32, found {flat.size}: train again")
         parts = np.split(flat, np.cumsum([int(np.prod(shape)) for shape in self.shapes])[:-1])
@@ -52,7 +52,7 @@ class ServedNetwork:
         return self.remember(inputs, lengths, ())[0]
 
     def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, Memory]:
-        """What predict_last says, and every customer's state so many steps before the last one's end."""
+        """The result of predict_last, and for each span every customer's state before the last `span` steps."""
         memory = {span: np.zeros((len(inputs), 2, self.architecture.lstm_units), np.float32) for span in spans}
 
         def predict(rows: np.ndarray) -> np.ndarray:
@@ -67,8 +67,7 @@ class ServedNetwork:
     def predict_tails(
         self, memory: Memory, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
     ) -> np.ndarray:
-        """(P, H) what predict_last would say of remembered customers, rows (P,), whose last spans (P,) steps are those
-        of tails (P, S, F), whose lengths are (P,)."""
+        """(P, H) probabilities of remembered customers with changed last steps, see Members.predict_tails."""
         begun = np.zeros((len(rows), 2, self.architecture.lstm_units), np.float32)
         for span, states in memory.items():
             is_own = spans == span
@@ -86,15 +85,16 @@ class ServedNetwork:
         return np.clip((inputs - self.mean) / self.scale, -FARTHEST_INPUT, FARTHEST_INPUT)
 
     def _align(self, inputs: np.ndarray, lengths: np.ndarray, most: int) -> np.ndarray:
-        """(most, n, F) the standardised inputs of the last steps, everybody's last one at the end."""
+        """(most, n, F) the standardised inputs of the last steps, aligned at every customer's last step."""
         steps = np.maximum(lengths + np.arange(-most, 0)[:, None], 0)
         return self._standardise(inputs[np.arange(len(inputs)), steps])
 
     def _walk(
         self, standard: np.ndarray, spans: np.ndarray, now: np.ndarray | None = None
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """Walks everybody's last `spans` (n,) steps, the longest first, so that no empty step is walked; after each
-        gives how many are left and `now` (n, 2, units), output and memory, which goes on changing."""
+        """Runs the LSTM over each customer's last `spans` (n,) steps; customers are sorted by falling span, so that no
+        padding is computed. Yields after each step how many are left, and the state `now` (n, 2, units), output and
+        cell state, which is updated in place."""
         units, steps_left = self.architecture.lstm_units, len(standard)
         now = np.zeros((len(spans), 2, units), np.float32) if now is None else now
         for own in standard:
@@ -107,7 +107,7 @@ class ServedNetwork:
             yield steps_left, now
 
     def _predict(self, state: np.ndarray, standard: np.ndarray) -> np.ndarray:
-        """(…, H) float64, as ChurnNetwork.log_churn has it."""
+        """(…, H) float64 probabilities, see ChurnNetwork.log_churn."""
         logits = (np.concatenate([state, standard], axis=-1) @ self.head + self.head_bias).astype(np.float64)
         ends = self.architecture.interval_ends
         if ends:
@@ -118,7 +118,7 @@ class ServedNetwork:
 
 
 def _in_parts(predict: Callable[[np.ndarray], np.ndarray], order: np.ndarray) -> np.ndarray:
-    """What `predict` says of all rows, a part in this order at a time."""
+    """Applies `predict` to parts of the rows in this order; returns the results in the original order."""
     parts = [order[n : n + ROWS_AT_ONCE] for n in range(0, max(len(order), 1), ROWS_AT_ONCE)]
     values = np.concatenate([predict(rows) for rows in parts])
     ordered = np.empty_like(values)

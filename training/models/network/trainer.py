@@ -1,4 +1,4 @@
-"""How does the network learn? Gradient steps over batches of customers until customers held out stop gaining.
+"""Trains the network: gradient steps over batches of customers, with early stopping on held-out customers.
 
 Deterministic: the same batches and seed give the same weights on one device.
 """
@@ -21,16 +21,16 @@ from training.tensors.dataset import Tensors
 
 
 def masked_log_loss(logits, labels, taught):
-    """Mean cross-entropy over the outputs that teach; 0 where none does. All (B, T, outputs).
+    """Mean cross-entropy over the outputs where `taught` is 1; 0 if there is none. All (B, T, outputs).
 
-    Of hazards it is the censored likelihood: what became of every interval that was reached and whose end is known.
+    With hazards this is the censored negative log likelihood.
     """
     losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
     return tf.math.divide_no_nan(tf.reduce_sum(losses * taught), tf.reduce_sum(taught))
 
 
 class Trainer:
-    """Fits networks of one architecture, one after another; building and tracing happen once for all of them."""
+    """Fits several networks of one architecture in turn; the graph is built and traced only once."""
 
     def __init__(self, architecture: Architecture, settings: ModelSettings):
         tf.config.experimental.enable_op_determinism()
@@ -53,10 +53,10 @@ class Trainer:
         seed: int,
         report: Callable[[int, float], None],
     ) -> np.ndarray:
-        """The flat weights of the epoch with the least `held_out_loss`; stops `patience` epochs after it.
+        """The flat weights of the epoch with the lowest `held_out_loss`; stops `patience` epochs after it.
 
-        batches(epoch) is one pass over the training fold; report(epoch, held-out loss) hears of every epoch's end.
-        Raises ChurnError where no epoch has a finite loss.
+        batches(epoch) is one pass over the training fold; report(epoch, held-out loss) is called after every epoch.
+        Raises ChurnError if no epoch has a finite loss.
         """
         self._begin(seed, normalisation)
         warm_up = range(self.settings.epochs, self.settings.epochs + self.settings.pretrain_epochs)
@@ -77,7 +77,7 @@ class Trainer:
         return best
 
     def _begin(self, seed: int, normalisation: tuple[np.ndarray, np.ndarray]) -> None:
-        """Fresh weights, dropout and optimiser, as if this were the first fit."""
+        """Resets weights, dropout and optimiser, so that the result does not depend on earlier fits."""
         fresh = ChurnNetwork(self.architecture, seed)
         fresh.set_constants(*normalisation)
         for variable, start in zip(self.network.variables, fresh.variables, strict=True):
@@ -86,7 +86,7 @@ class Trainer:
             variable.assign(ops.zeros_like(variable))
 
     def _step(self, inputs, labels, taught):
-        """One gradient step; gives the loss before it."""
+        """One gradient step; returns the loss before it."""
         with tf.GradientTape() as tape:
             loss = masked_log_loss(self.network(inputs, training=True), labels, taught)
         gradients = tape.gradient(loss, self.network.trainable_variables)
@@ -94,7 +94,7 @@ class Trainer:
         return loss
 
     def _stream(self, batches: Callable[[], Iterator[Tensors]]) -> tf.data.Dataset:
-        """(inputs, labels, taught) of every batch, prepared while the device works on the one before."""
+        """(inputs, labels, taught) of every batch, prefetched while the device works on the previous one."""
 
         def arrays():
             for tensors in batches():
@@ -103,5 +103,5 @@ class Trainer:
         return tf.data.Dataset.from_generator(arrays, output_signature=self.batch_signature).prefetch(2)
 
     def _learning_rate(self, epoch: int) -> float:
-        """From its start value towards zero along a cosine."""
+        """Cosine decay from the initial value to zero."""
         return self.settings.learning_rate * 0.5 * (1.0 + np.cos(np.pi * epoch / self.settings.epochs))
