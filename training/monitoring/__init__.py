@@ -1,1 +1,1 @@
-"""Is the world still the one that the model knows?"""
+"""Checks for drift and broken deliveries, and the evaluation of published scores."""

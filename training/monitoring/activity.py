@@ -1,4 +1,4 @@
-"""What customers did since a day, as it is known by now: who was active in a window, and what they spent in it."""
+"""Which customers were active in a window, and how much they spent in it, as known at the end of a later day."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from training.tensors.activity import RULE_MEASURES, find_undone_days
 from training.tensors.grid import SeriesRows
 from training.tensors.money import count_cents
 
-#: Refunds of sales from so long before a horizon are counted against them.
+#: Refunds are limited to what was paid since this many days before the window.
 PAID_SINCE_DAYS = 365
 #: The latest day that a date32 can hold.
 MOST_DAY = np.iinfo(np.int32).max
 
 
 def read_activity(lake: Lake, shop: Shop, first: date, known: date) -> pa.Table:
-    """customer_id, event_day, activity, spend, refund and undone_on from `first` on, as known at the end of `known`:
-    one row for each customer and day, merged customers under the id that goes on.
+    """One row for each customer and day from `first` on, as known at the end of `known`: customer_id, event_day,
+    activity, spend, refund and undone_on. Merged customers have their current id.
 
-    undone_on is the day from whose end on the day's sales are no activity (tensors/activity.py); null: they are.
+    undone_on: the day at whose end the day's sales stop counting as activity (tensors/activity.py); null: never.
     """
     deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= known.isoformat()]
     is_inside = (pc.field("event_day") >= pa.scalar(first)) & (pc.field("event_day") <= pa.scalar(known))
@@ -45,7 +45,7 @@ def read_activity(lake: Lake, shop: Shop, first: date, known: date) -> pa.Table:
 
 
 def _as_rows(days: pa.Table) -> SeriesRows:
-    """Days that are ordered by customer and day, with RULE_MEASURES; nothing is said of anybody's first day."""
+    """SeriesRows of days that are ordered by customer and day, with RULE_MEASURES; first_day is not filled in."""
     row = days["customer_id"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
     day = days["event_day"].combine_chunks().view(pa.int32()).to_numpy().astype(np.int64)
     measures = {name: days[name].cast(pa.float64()).to_numpy() for name in RULE_MEASURES}
@@ -67,7 +67,7 @@ def follow_merges(customer_id: pa.ChunkedArray, lake: Lake, known: date) -> pa.C
 
 
 def who_was_active(customer_id: pa.ChunkedArray, activity: pa.Table, window: Window, known: date) -> np.ndarray:
-    """(customers,) bool: activity within the window that had not been undone by the end of `known`."""
+    """(customers,) bool: whether there was activity in the window that had not been undone by the end of `known`."""
     inside = _within(activity, window)
     counts = (pc.field("activity") > 0) & (pc.field("undone_on").is_null() | (pc.field("undone_on") > pa.scalar(known)))
     active = inside.filter(counts)["customer_id"].unique()
@@ -75,8 +75,8 @@ def who_was_active(customer_id: pa.ChunkedArray, activity: pa.Table, window: Win
 
 
 def sum_spend(customer_id: pa.ChunkedArray, activity: pa.Table, window: Window) -> pa.ChunkedArray:
-    """(customers,) the exact net money of the window, zero where there is none; refunds count up to what was paid since
-    PAID_SINCE_DAYS before it (training/tensors/money.py)."""
+    """(customers,) the exact net spend in the window. Refunds count up to what was paid since PAID_SINCE_DAYS before
+    the window (training/tensors/money.py)."""
     first = window.first - timedelta(days=PAID_SINCE_DAYS)
     days = _within(activity, Window(first, window.last)).combine_chunks()
     days = days.append_column("cents", pa.array(count_cents(_as_rows(days))))

@@ -1,4 +1,4 @@
-"""What the lake holds of a day and of those before it, looked at by log and by customer: volume and values."""
+"""Reads a day and the weeks before it from the lake, and checks volume and values by log and by customer."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ from training.tensors.series import Series
 
 #: The measures that count a log's records.
 COUNTS = {name: log.counted_by for name, log in LOGS.items()}
-#: What is compared by its median over the customers of a day: a sum, and what it is divided by.
+#: Subject -> (numerator, denominator): the ratio is compared by its median over the customers of a day.
 VALUES = {subject: ratio for log in LOGS.values() for subject, ratio in log.typical.items()}
-#: What the codes of reasons begin with that speak of a whole file.
+#: The prefix of rejection reasons that concern a whole file.
 FILE_REASONS = "file_"
 
 
 def read_days(lake: Lake, as_of: date, since: date | None = None, known: date | None = None) -> pd.DataFrame:
-    """customer_day since a day, by default of the last weeks, as known at the end of `known`, by default as_of.
+    """Rows of customer_day since `since`, as known at the end of `known`.
 
-    Measures are floats; `late` are the days between a row's events and their delivery.
+    since: by default USUAL_WEEKS before as_of. known: by default as_of.
+    Measures are floats; `late` is the number of days between the events and their delivery.
     """
     deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= (known or as_of).isoformat()]
     first = since or as_of - timedelta(weeks=USUAL_WEEKS)
@@ -47,8 +48,8 @@ def read_days(lake: Lake, as_of: date, since: date | None = None, known: date | 
 
 
 def find_whole_logs(lake: Lake, shop: Shop, as_of: date) -> set[str]:
-    """The logs whose files of this delivery day are there and could be read to their end; all of a log whose files have
-    no day."""
+    """The logs whose files of this delivery day are present and could be read completely, and all logs whose file paths
+    contain no day."""
     whole = {log for log, source in shop.sources.items() if source.delivery_day is None}
     for log in shop.sources.keys() - whole:
         files = lake.arrow(DELIVERIES, [log], columns=["delivery_id", "delivery_day"])
@@ -64,9 +65,10 @@ def find_whole_logs(lake: Lake, shop: Shop, as_of: date) -> set[str]:
 def monitor_days(
     days: pd.DataFrame, shop: Shop, as_of: date, known: date | None = None, whole_logs: Collection[str] = ()
 ) -> Iterator[Finding]:
-    """volume and values; days as read_days gives them, known at the end of `known`, by default as_of.
+    """Checks volume and values.
 
-    whole_logs: as find_whole_logs gives them; by default nothing is known of the files.
+    days: from read_days, as known at the end of `known`, by default as_of.
+    whole_logs: from find_whole_logs; by default no files count as complete.
     """
     yield from excuse_quiet_day(list(_monitor_volumes(days, shop, as_of, known)), whole_logs)
     mapped = {measure.name for measure in available_measures(shop.mapped_columns)}
@@ -88,7 +90,7 @@ def _monitor_volumes(days: pd.DataFrame, shop: Shop, as_of: date, known: date | 
 
 
 def monitor_largest(lake: Lake, shop: Shop, as_of: date, known: date | None) -> list[Finding]:
-    """The largest purchases and the largest refund of one customer that day, beside those of the weeks before."""
+    """Compares the largest purchases and refund of one customer on the day with those of the weeks before."""
     subjects = {measure: subject for log in shop.sources for measure, subject in LOGS[log].largest.items()}
     if not subjects:
         return []
@@ -111,7 +113,7 @@ def monitor_largest(lake: Lake, shop: Shop, as_of: date, known: date | None) -> 
 
 
 def monitor_refunds(lake: Lake, shop: Shop, as_of: date) -> Finding:
-    """By how much the refunds of tonight's customers exceed what they ever paid."""
+    """Checks how much the refunds of tonight's customers exceed what they ever paid."""
     series = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
     found = [find_excess(read_rows(chunk, MEASURES)) for chunk in series.chunks()]
     customers, excess, paid = map(sum, zip(*found, strict=True)) if found else (0, 0.0, 0.0)

@@ -1,4 +1,4 @@
-"""What a check found of a night, and the action that it asks for."""
+"""The result of a drift check: a finding with an action."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ OK, WARN, RETRAIN, BLOCK = "ok", "warn", "retrain", "block"
 
 @dataclass(frozen=True)
 class Finding:
-    """A row of contract.warehouse_tables.DRIFT, less its day."""
+    """A row of contract.warehouse_tables.DRIFT, without as_of."""
 
     kind: str
     subject: str

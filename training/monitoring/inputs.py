@@ -1,4 +1,4 @@
-"""What the model sees tonight, beside what it learned from."""
+"""Compares tonight's model inputs with those of the training data."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ from training.tensors.dataset import TensorSpec
 from training.tensors.outcomes import take_outcomes
 from training.tensors.series import Series, fold_of
 
-#: So many customers, chosen by their hash, show how an input is spread.
+#: Customers per distribution, sampled by a hash of their id.
 SAMPLE = 20_000
 
 
 def monitor_inputs(lake: Lake, shop: Shop, as_of: date, model: ModelRecord) -> list[Finding]:
-    """Nothing where the series that the model learned from is not kept any more."""
+    """Checks every input. If the series that the model was trained on is no longer kept, returns a finding that says
+    so."""
     learned = model.trained_through.isoformat()
     if learned not in lake.partitions(TRAINING_SERIES):
         return [Finding("inputs", "all inputs", None, None, None, OK, f"the series of {learned} is not kept any more")]
-    spec = without_younger(TensorSpec.from_shop(shop, ModelSettings.from_shop(shop)), lake, learned)
+    spec = without_added_inputs(TensorSpec.from_shop(shop, ModelSettings.from_shop(shop)), lake, learned)
     then = Series(lake.dataset(TRAINING_SERIES, [learned]), model.trained_through)
     tonight = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
     growing = {feature.name for feature in spec.features if feature.grows}
     return check_inputs(take_inputs(then, spec, shop), take_inputs(tonight, spec, shop), growing)
 
 
-def without_younger(spec: TensorSpec, lake: Lake, learned: str) -> TensorSpec:
-    """The inputs whose measures the series of that day has: there may be younger ones, which no model knows yet."""
+def without_added_inputs(spec: TensorSpec, lake: Lake, learned: str) -> TensorSpec:
+    """The spec without inputs whose measures were added after that day, which the series of the day lacks."""
     first = lake.dataset(TRAINING_SERIES, [learned]).head(1, columns=list(spec.measures))
-    younger = {name for name in spec.measures if first[name].null_count}
-    return replace(spec, features=tuple(f for f in spec.features if not younger.intersection(f.measures)))
+    added = {name for name in spec.measures if first[name].null_count}
+    return replace(spec, features=tuple(f for f in spec.features if not added.intersection(f.measures)))
 
 
 def take_inputs(series: Series, spec: TensorSpec, shop: Shop) -> dict[str, np.ndarray]:
-    """Every input at the end of the series' day, of a sample of the customers who were eligible then."""
+    """Input name -> its values at the end of the series' day, for a sample of the customers who were eligible then."""
     folds = 1 + series.count // SAMPLE
     parts = []
     for chunk in series.chunks():

@@ -1,4 +1,4 @@
-"""Which scored days have to be judged, and what became of their customers?"""
+"""Which scored days are due for evaluation, and what are the outcomes of their customers?"""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from spark_jobs.warehouse.records import PublishedRun
 from training.evaluation.predictions import measure_method
 from training.monitoring.activity import sum_spend, who_was_active
 
-#: An outcome is judged again for so many days, and as long as a sale of its window may still be undone.
+#: An outcome is evaluated again for this many days, and for as long as a sale in its window may still be undone.
 FINAL_AFTER_DAYS = 7
 
 
 @dataclass(frozen=True)
 class Due:
-    """A scored day and its horizons that have to be judged."""
+    """A scored day and its horizons that are due for evaluation."""
 
     run: PublishedRun
     horizons_days: tuple[int, ...]
@@ -35,7 +35,8 @@ def find_due(
     delay_days: int = 0,
     undone_within_days: int = 0,
 ) -> list[Due]:
-    """What a run that knows the world up to `known` has to judge, by day. judged: (as_of, horizon) -> known_as_of."""
+    """What is due for a run with data up to `known`, by day. judged: (as_of, horizon) -> known_as_of of the last
+    evaluation."""
     open_days = delay_days + max(FINAL_AFTER_DAYS, undone_within_days)
 
     def is_due(as_of: date, horizon_days: int) -> bool:
@@ -52,9 +53,9 @@ def find_due(
 
 
 def judge(scores: pa.Table, activity: pa.Table, run: PublishedRun, horizon_days: int, known: date) -> dict | None:
-    """A row of outcomes; None where the run has no probabilities for the horizon.
+    """A row of outcomes; None if the run has no probabilities for the horizon.
 
-    scores: customer_id (followed to who goes on), model_version and the probability columns.
+    scores: customer_id (the current one of merged customers), model_version and the probability columns.
     """
     column = scores[probability_column(horizon_days)]
     if column.null_count == len(column):
@@ -75,7 +76,7 @@ def judge(scores: pa.Table, activity: pa.Table, run: PublishedRun, horizon_days:
 
 
 def list_customers(scores: pa.Table, activity: pa.Table, as_of: date, horizon_days: int, known: date) -> pa.Table:
-    """The rows of customer_outcomes of one scored day, under the ids that were scored."""
+    """The rows of customer_outcomes of one scored day. Merged customers keep the id under which they were scored."""
     count, window = scores.num_rows, label_window(as_of, horizon_days)
     followed = scores["customer_id"]
     columns = {

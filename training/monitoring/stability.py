@@ -1,4 +1,4 @@
-"""Does the model still see, say and get what it did when it learned? Inputs, scores and labels; pure."""
+"""Compares inputs, scores and labels of a night with those of the training; pure functions."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from training.monitoring.findings import BLOCK, OK, RETRAIN, WARN, Finding
 from training.monitoring.thresholds import FEWEST_CUSTOMERS, LIMITS, chance_level
 from training.selection.discrimination import expect_auroc
 
-#: Scores say little where so many customers share a band, and where even probabilities that are right would rank no
-#: better than this.
+#: A warning if at least this share of customers is in one band, and if the AUROC expected from the probabilities
+#: themselves is below this.
 SHARE_OF_BAND = 0.95
 WEAKEST_AUROC = 0.6
 
 
 def measure_psi(reference: np.ndarray, current: np.ndarray, members: int = 1) -> tuple[float, float]:
-    """The population stability index over the reference's tenths, and what chance alone keeps it below, as one of so
-    many members of a family.
+    """The population stability index over deciles of the reference, and its upper bound under chance alone.
 
-    Of two samples of one population it is about chi-square / n + chi-square / m, with a degree less than tenths.
+    members: the number of tests in the family, among which the error rate is shared. For two samples of one population
+    the index is distributed about as (1 / n + 1 / m) times chi-square, with one degree of freedom less than bins.
     """
     edges = np.unique(np.quantile(reference, np.arange(1, 10) / 10))
     bins = len(edges) + 1
@@ -37,9 +37,9 @@ def measure_psi(reference: np.ndarray, current: np.ndarray, members: int = 1) ->
 def check_inputs(
     reference: Mapping[str, np.ndarray], current: Mapping[str, np.ndarray], growing: Collection[str] = ()
 ) -> list[Finding]:
-    """Every model input, tonight's customers beside those that the model learned from; and all of them together.
+    """Compares every model input of tonight's customers (current) with the training data (reference), and counts them.
 
-    growing: the inputs that are shown but not compared, because they grow with the calendar (features.Feature.grows).
+    growing: inputs that are shown but not compared, because they grow with the calendar (features.Feature.grows).
     """
     compared = [name for name in current if name not in growing]
     findings = []
@@ -53,12 +53,12 @@ def check_inputs(
         findings.append(Finding("inputs", name, *means, psi, action, f"stability index {psi:.3f}"))
     share = sum(f.action != OK for f in findings) / max(1, len(compared))
     action = RETRAIN if share >= LIMITS.inputs_share_retrain else OK
-    text = f"{share:.0%} of the inputs are spread otherwise than in training"
+    text = f"{share:.0%} of the inputs are distributed differently than in training"
     return [*findings, Finding("inputs", "all inputs", share, None, share, action, text)]
 
 
 def check_bands(current: np.ndarray, bands: np.ndarray) -> Finding:
-    """Whether tonight's probabilities (n,) and bands (n,) tell customers apart, with what that means for their use."""
+    """Checks whether tonight's probabilities (n,) and bands (n,) discriminate between customers."""
     names, counts = np.unique(bands, return_counts=True)
     band, share = names[counts.argmax()], float(counts.max() / len(bands))
     auroc = expect_auroc(current)
@@ -75,9 +75,9 @@ def check_bands(current: np.ndarray, bands: np.ndarray) -> Finding:
 def check_scores(
     current: np.ndarray, reference: np.ndarray | None, horizon_days: int, is_constant: bool = False
 ) -> Finding:
-    """Tonight's probabilities beside those of the first night that the same model scored.
+    """Compares tonight's probabilities with those of the first night that the same model scored.
 
-    is_constant: the model is the constant rate, of which one probability for all is no fault.
+    is_constant: the model is the constant rate, so equal probabilities are no fault.
     """
     subject, mean = f"{horizon_days} days", float(current.mean())
     if len(current) >= FEWEST_CUSTOMERS and np.ptp(current) < 1e-9 and not is_constant:
@@ -91,7 +91,7 @@ def check_scores(
 
 
 def check_labels(outcome: Mapping[str, Any], members: int = 1) -> Finding:
-    """A row of outcomes, the newest of its horizon, of which there are so many: did as many churn as were predicted?"""
+    """Compares churn with the prediction. outcome: the newest row of a horizon. members: the number of horizons."""
     subject = f"{outcome['horizon_days']} days"
     if not outcome["n"]:
         return Finding("labels", subject, None, None, None, OK, "nobody was judged")

@@ -1,11 +1,12 @@
-"""When is a difference large enough to act on? Every threshold of the checks in one place.
+"""The thresholds of all drift checks.
 
-Block is for what must be a broken delivery: most records of a day missing, numbers in another unit, one score for all.
-Nothing that a real open day does may block; all else warns or asks for a new model. `python -m infra.bench.drift`
-counts both on a shop's own days.
+Only what must be a broken delivery blocks: most records of a day missing, numbers in another unit, the same score for
+all customers. A real open day must never block; everything else warns or asks for a new model. `python -m
+infra.bench.drift` counts both on a shop's own days.
 
-A quiet shop gets at most one false warning in NIGHTS_PER_FALSE_ALARM nights. That allowance is shared by the families
-of checks, and within a family by its members (Bonferroni): each of m inputs has 1 / (4 * m) of it.
+In a shop where nothing changes there is at most one false warning in NIGHTS_PER_FALSE_ALARM nights. This error rate is
+shared among the families of checks, and within a family among its members (Bonferroni): each of m inputs gets
+1 / (4 * m) of it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Ratios are to what is usual, and of volume_block to the lowest of the usual weekdays. A volume that asks for
-    an action also lies volume_spreads away: to block, of chance alone; to warn, of the usual weekdays too. A value that
-    does lies values_spreads away, of what moved the days before."""
+    """Most thresholds are ratios to the usual value; volume_block is a ratio to the lowest of the weekdays compared.
+
+    volume_spreads  a volume must also deviate by this many standard deviations: to block, of chance alone; to warn,
+                    also of the usual variation between weeks
+    values_spreads  a value must also deviate by this many standard deviations of the days before
+    """
 
     volume_block: float = 0.5
     volume_warn: float = 0.75
@@ -41,14 +45,14 @@ LIMITS = Thresholds()
 USUAL_WEEKS = 8
 FEWEST_WEEKS = 4
 USUAL_DAYS = 28
-#: Fewer customers than this have no median and no number of records worth comparing.
+#: With fewer customers, medians and record counts are too noisy to compare.
 FEWEST_CUSTOMERS = 8
-#: In so many nights of a shop in which nothing changes one may warn, by whatever check.
+#: In a shop where nothing changes, at most one of this many nights warns, over all checks.
 NIGHTS_PER_FALSE_ALARM = 90
-#: Who shares that: records and values of the day, inputs, scores, labels.
+#: The number of families: records and values of the day, inputs, scores, labels.
 FAMILIES = 4
 
 
 def chance_level(members: int) -> float:
-    """The confidence at which each of so many members of a family is tested."""
+    """The confidence level for each test in a family with this many members."""
     return 1 - 1 / (NIGHTS_PER_FALSE_ALARM * FAMILIES * max(1, members))

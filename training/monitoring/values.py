@@ -1,4 +1,4 @@
-"""Are money, items, times and ratings of the size that they usually have? Pure."""
+"""Are money, items, times and ratings in their usual range? Pure functions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from training.monitoring.thresholds import FEWEST_CUSTOMERS, LIMITS, USUAL_DAYS
 
 
 def check_values(medians: pd.DataFrame, subject: str, as_of: date) -> Finding:
-    """medians: by event day, `median` over the customers of the day and their `count`. Chance is what moved the
-    logarithm of the median on the days before."""
+    """Compares the day's median with the days before.
+
+    medians: by event day, `median` over the customers of the day and their `count`. Chance is estimated from the
+    variation of the logarithm of the median on the days before.
+    """
     before = medians[(medians.index < as_of) & (medians.index >= as_of - timedelta(days=USUAL_DAYS))]
     days = before[before["count"] >= FEWEST_CUSTOMERS]
     count = medians["count"].get(as_of, 0)
@@ -30,7 +33,7 @@ def check_values(medians: pd.DataFrame, subject: str, as_of: date) -> Finding:
 
 
 def _measure_scatter(days: pd.DataFrame, count: float) -> float:
-    """How far chance moves the logarithm of the median of so many customers; days as in check_values."""
+    """The standard deviation of the logarithm of the median of `count` customers; days as in check_values."""
     paid = days[days["median"] > 0]
     logs = np.log(paid["median"].to_numpy())
     spread = 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
@@ -40,7 +43,7 @@ def _measure_scatter(days: pd.DataFrame, count: float) -> float:
 def check_largest(
     subject: str, customer: str | None, value: float, before: float, as_of: date, currency: str
 ) -> Finding:
-    """The largest amount of one customer that day, beside the largest of the weeks before; medians never see it."""
+    """Compares the largest amount of one customer with the weeks before, which a median would not show."""
     if customer is None or before <= 0:
         return Finding("values", subject, None, None, None, OK, "nothing to compare")
     ratio = value / before
@@ -50,7 +53,7 @@ def check_largest(
 
 
 def check_refunds(customers: int, excess: float, paid: float, currency: str) -> Finding:
-    """What customers got back beyond all that they ever paid: no sum of money counts it."""
+    """Checks the refunds beyond everything that customers ever paid, which are not counted as money."""
     share = excess / paid if paid > 0 else 0.0
     text = (
         f"refunds of {customers:,} customers exceed all that they ever paid, by {excess:,.2f} {currency}: not counted"

@@ -1,4 +1,4 @@
-"""Are there as many records and customers as on other days? Pure."""
+"""Are there as many records and customers as usual? Pure functions."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ from spark_jobs.contract.shop.model import Shop
 from training.monitoring.findings import BLOCK, OK, WARN, Finding
 from training.monitoring.thresholds import FEWEST_CUSTOMERS, FEWEST_WEEKS, LIMITS, USUAL_WEEKS
 
-#: The logs that say whether the shop was quiet.
+#: The logs that show whether the shop had a quiet day.
 DAILY_LOGS = tuple(name for name, log in LOGS.items() if log.is_daily)
-#: A log that is delivered later than so many days after the events has a volume that nothing tells in time.
+#: The volume of a log that is delivered later than this many days after the events cannot be checked in time.
 LONGEST_DELAY = 7
-#: The lines of one customer scatter about as much as their mean, which doubles the variance of a day's records.
+#: The number of lines per customer has a standard deviation of about its mean, which doubles the variance of the day.
 LINES_SCATTER = 2**0.5
 
 
-def find_delay(first_told: pd.Series) -> int:
-    """So many days after its events a log usually delivers a day: 0 for that evening, 1 for an export after midnight.
+def find_delay(days_to_delivery: pd.Series) -> int:
+    """The usual days between events and their delivery: 0 for the same evening, 1 for an export after midnight.
 
-    first_told: by event day, the days until its first records were delivered.
+    days_to_delivery: by event day, the days until its first records were delivered.
     """
-    delays = first_told[first_told.between(0, LONGEST_DELAY)]
+    delays = days_to_delivery[days_to_delivery.between(0, LONGEST_DELAY)]
     return int(delays.median()) if len(delays) else 0
 
 
 def check_volume(by_day: pd.DataFrame, log: str, shop: Shop, as_of: date) -> Finding:
-    """by_day: `records` of the log and the `customers` they are of, by event day, as far as known equally soon. The day
-    is compared with the same weekday of the last weeks, closed days aside. Chance is that of so many customers: the
-    records of one come together."""
+    """Compares the day with the same weekday of the last weeks, except closed days.
+
+    by_day: by event day, the number of `records` of the log and of `customers` with records, as known after the same
+    delay. Chance is computed from the number of customers, because the records of one customer are not independent.
+    """
     counts = by_day["records"]
     weeks = [as_of - timedelta(weeks=n) for n in range(1, USUAL_WEEKS + 1)]
     first = min(counts.index, default=as_of)
@@ -54,16 +56,17 @@ def check_volume(by_day: pd.DataFrame, log: str, shop: Shop, as_of: date) -> Fin
 
 
 def excuse_quiet_day(findings: list[Finding], whole_logs: Collection[str]) -> list[Finding]:
-    """The volumes of the logs, those of a holiday that nobody listed with a warning instead of a block.
+    """Turns blocks into warnings on what looks like a holiday that is not listed; returns all findings.
 
-    A broken delivery hits a file, a holiday hits the shop. So a log whose files of the day are there and whole does not
-    block where all daily logs are low together; where only one can be compared, where it is so low as half a file
-    hardly is. whole_logs: those whose files were delivered and read to their end.
+    A broken delivery affects one file, a holiday the whole shop. So a log with complete files does not block if all
+    daily logs are low together. If only one log can be compared, it must be lower than a truncated file would be.
+
+    whole_logs: the logs whose files were delivered and read completely.
     """
     distances = [(f.subject, f.distance) for f in findings if f.subject in DAILY_LOGS and f.distance is not None]
     limit = LIMITS.volume_warn if len(distances) > 1 else LIMITS.volume_holiday
     is_quiet = bool(distances) and all(distance < limit and log in whole_logs for log, distance in distances)
-    text = "; its files are whole and all logs are low: a holiday? Then list it under closed_days"
+    text = "; its files are complete and all logs are low: a holiday? Then list it under closed_days"
     return [
         replace(f, action=WARN, finding=f.finding + text)
         if f.action == BLOCK and is_quiet and f.subject in whole_logs else f
@@ -72,7 +75,7 @@ def excuse_quiet_day(findings: list[Finding], whole_logs: Collection[str]) -> li
 
 
 def check_eligible(count: int, before: int | None) -> Finding:
-    """The customers to be scored, beside those of the night before."""
+    """Compares the number of customers to score with that of the night before."""
     if not before:
         return Finding("volume", "eligible customers", float(count), None, None, OK, f"{count:,}, no night before")
     ratio = count / before

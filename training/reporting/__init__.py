@@ -1,1 +1,1 @@
-"""What people read of a training or a backtest: report, model card, tables, charts."""
+"""Reports for people about trainings and backtests: report, model card, tables, charts."""

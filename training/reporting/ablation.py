@@ -1,4 +1,4 @@
-"""What has `make ablate` found for the shop? Read for the report of a training; infra/bench/ablate.py measures it."""
+"""The results of `make ablate`, for the report of a training; infra/bench/ablate.py measures them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from training.reporting.drawing import draw_interval
 
-#: Below Settings.ablation.
+#: File name below Settings.ablation.
 RESULTS = "ablation.json"
 
 
 def read_ablation(folder: Path) -> dict[str, Any] | None:
-    """cutoffs, and rows as ablation_results.Row; None where nothing was measured, or is being written just now."""
+    """cutoffs, and rows as ablation_results.Row; None if nothing was measured yet or the file is being written."""
     try:
         return json.loads((folder / RESULTS).read_text())
     except (FileNotFoundError, ValueError):
@@ -22,8 +22,8 @@ def read_ablation(folder: Path) -> dict[str, Any] | None:
 
 
 def describe_ablation(found: Mapping[str, Any] | None, horizon_days: int) -> dict[str, object]:
-    """cutoffs and a line per variant at one horizon, its difference drawn on an axis that all share; empty: nothing
-    was measured there."""
+    """cutoffs, and a line per variant at one horizon with its difference drawn on a common axis; empty if nothing was
+    measured."""
     if not found:
         return {}
     rows = [row for row in found["rows"] if row["horizon_days"] == horizon_days]

@@ -1,4 +1,4 @@
-"""What a backtest found at one cut-off."""
+"""The result of a backtest at one cut-off."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ PROMOTED = "promoted"
 
 @dataclass(frozen=True)
 class CutoffResult:
-    """One cut-off: which kind would have scored and why, and what each method was worth.
+    """The result at one cut-off.
 
-    verdict      of the gate on that evening; None where the history was too short for one
+    promoted     the kind that would have scored
+    verdict      of the gate at the cut-off; None if the history was too short for a gate
     metrics      of the horizons whose outcome is closed
-    comparisons  (horizon in days, method) -> what was promoted against the method
+    comparisons  (horizon in days, method) -> the promoted kind against the method
     """
 
     promoted: str

@@ -1,4 +1,4 @@
-"""What did a backtest find, for programs (JSON, CSV) and for people (a table on the screen or in Markdown)?"""
+"""Writes the results of a backtest as JSON and CSV, and as a table on the screen or in Markdown."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def list_predictions(predictions: Predictions) -> pa.Table:
 
 
 def list_lines(results: list[CutoffResult]) -> list[list[str]]:
-    """The table for people, heading first: a line for each cut-off, horizon and method."""
+    """The rows of the table, heading first: one for each cut-off, horizon and method."""
     heading = ["cut-off", "days", "method", "n", "churn", *COLUMNS.values(), "log loss, promoted − method (95 %)"]
     return [heading] + [_write_line(result, row) for result in results for row in result.metrics]
 
@@ -115,7 +115,7 @@ def _write_interval(value: float, interval: tuple[float, float]) -> str:
 
 
 def list_summary(summary: Summary) -> list[list[str]]:
-    """A line for each method over all tasks, heading first."""
+    """The rows of the summary, heading first: one for each method, over all tasks."""
     heading = ["method", "mean rank", "log loss, promoted − method (95 %)", "AUROC, promoted − method (95 %)",
                f"promoted better / worse, of {summary.tasks} tasks"]  # fmt: skip
     lines = [
@@ -127,9 +127,9 @@ def list_summary(summary: Summary) -> list[list[str]]:
 
 
 def write_summary(summary: Summary) -> str:
-    """What was promoted, in one sentence for each question."""
+    """A paragraph about the promoted kinds over all tasks."""
     return (
-        f"Over {summary.tasks} tasks the promoted had a log loss of {summary.log_loss:.4f}, where a rescaling fitted "
+        f"Over {summary.tasks} tasks the promoted had a log loss of {summary.log_loss:.4f}; a rescaling fitted "
         f"on the outcomes themselves would have had {summary.bound:.4f}; expected less actual churn "
         f"{summary.bias:+.3f}, {summary.absolute_bias:.3f} in size; AUROC {summary.auroc:.3f}; calibrated within "
         f"chance in {summary.calibrated_tasks} tasks."
@@ -137,14 +137,14 @@ def write_summary(summary: Summary) -> str:
 
 
 def write_markdown(results: list[CutoffResult], summary: Summary | None) -> str:
-    """The summary and the table as Markdown, notes below it."""
+    """The summary, the table and the notes as Markdown."""
     over_all = [write_summary(summary), "", *write_table(list_summary(summary)), ""] if summary else []
     notes = [f"- {result.predictions.cutoff}: {note}" for result in results for note in result.notes]
     return "\n".join([*over_all, *write_table(list_lines(results), names=3), *(["", *notes] if notes else [])]) + "\n"
 
 
 def show_results(results: list[CutoffResult], console: Console) -> None:
-    """The same table on the screen; a narrow one wraps its lines rather than losing numbers."""
+    """Prints the table; on a narrow screen lines are wrapped, so that no numbers are lost."""
     wide = Console(file=console.file, width=max(console.width, _SCREEN_WIDTH))
     for result in results:
         heading, *lines = list_lines([result])

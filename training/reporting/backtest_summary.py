@@ -1,10 +1,10 @@
-"""What do all tasks of a backtest say together? A task is one cut-off and one horizon whose outcome is known.
+"""Summarises all tasks of a backtest. A task is one cut-off and one horizon with known outcomes.
 
-mean_rank     1 is the method with the lowest log loss of a task; what was promoted ranks as the kind that it was
+mean_rank     mean over tasks of the rank by log loss, 1 is the lowest; for the promoted kind its own rank
 differences   promoted minus method, means over the tasks
-intervals     95 % bootstrap over customers, each drawn with all tasks that he is part of
-bias          what the probabilities of the promoted add up to, minus the churn rate that came
-bound         log loss after the slope and intercept that these very outcomes would have wished for: no method
+intervals     95 % bootstrap over customers, each resampled with all of their tasks
+bias          mean probability of the promoted kind minus the actual churn rate
+bound         log loss after a slope and intercept fitted on the same outcomes: a lower bound, not a method
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class MethodSummary:
-    """worse_tasks, better_tasks: where promoted is significantly worse or better than the method, of one task each."""
+    """worse_tasks, better_tasks: the number of tasks where promoted is significantly worse or better than method."""
 
     method: str
     mean_rank: float
@@ -55,7 +55,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Task:
-    """customer (n,): the place among all customers; by_method has every kind and what was promoted."""
+    """customer (n,): the index among all customers of the backtest. by_method: the probabilities (n,) of every kind."""
 
     result: CutoffResult
     horizon_days: int
@@ -69,7 +69,7 @@ class Task:
 
 
 def summarise(results: Sequence[CutoffResult]) -> Summary | None:
-    """None where no outcome of both kinds is known."""
+    """The summary; None if no task has both churned and stayed customers."""
     tasks, customers = list_tasks(results)
     if not tasks:
         return None
@@ -95,7 +95,7 @@ def summarise(results: Sequence[CutoffResult]) -> Summary | None:
 
 
 def list_tasks(results: Sequence[CutoffResult]) -> tuple[list[Task], int]:
-    """The tasks with both outcomes, and how many customers there are in all."""
+    """The tasks with both churned and stayed customers, and the number of customers of the backtest."""
     names = np.unique(np.concatenate([result.predictions.customer_id for result in results]))
     tasks = []
     for result in results:
@@ -111,7 +111,7 @@ def list_tasks(results: Sequence[CutoffResult]) -> tuple[list[Task], int]:
 
 
 def rescaled_loss(outcome: np.ndarray, p: np.ndarray) -> float:
-    """Mean log loss of the slope and intercept on the logits of p that fit these outcomes best."""
+    """Mean log loss after the slope and intercept on the logits of p that fit these outcomes best."""
     terms = np.stack([logit(p), np.ones(len(p))], axis=1)
 
     def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
@@ -126,13 +126,14 @@ def _auroc(outcome: np.ndarray, p: np.ndarray) -> float:
 
 
 def _draw_differences(tasks: list[Task], kinds: list[str], customers: int) -> np.ndarray:
-    """(2, kinds, 1 + draws) of log loss and AUROC, promoted minus kind, means over tasks; the first is the truth."""
+    """(2, kinds, 1 + draws): differences of log loss and AUROC, promoted minus kind, means over tasks. The first entry
+    is the estimate, the others are bootstrap draws."""
     weights = chain([np.ones((1, customers))], draw_weights(customers, DRAWS, SEED))
     return np.concatenate([_differ(tasks, kinds, drawn) for drawn in weights], axis=2)
 
 
 def _differ(tasks: list[Task], kinds: list[str], weights: np.ndarray) -> np.ndarray:
-    """(2, kinds, draws) for how often each customer was drawn (draws, customers)."""
+    """(2, kinds, draws): the differences, for weights (draws, customers) that say how often each customer was drawn."""
     totals = np.zeros((2, len(kinds), len(weights)))
     for task in tasks:
         own = weights[:, task.customer]
@@ -147,7 +148,7 @@ def _differ(tasks: list[Task], kinds: list[str], weights: np.ndarray) -> np.ndar
 
 
 def _summarise_method(tasks: list[Task], kind: str, mean_rank: float, drawn: np.ndarray) -> MethodSummary:
-    """drawn (2, 1 + draws): see _draw_differences."""
+    """drawn: (2, 1 + draws) of one kind, see _draw_differences."""
     compared = [task.result.comparisons.get((task.horizon_days, kind)) for task in tasks]
     intervals = [comparison.log_loss_interval for comparison in compared if comparison]
     low, high = np.nanpercentile(drawn[:, 1:], [2.5, 97.5], axis=1)

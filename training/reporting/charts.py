@@ -1,7 +1,7 @@
-"""What do the probabilities look like? A chart for each question that people ask of them; drawing.py has the pens.
+"""The charts of the report; drawing.py draws their elements as SVG.
 
-Every chart shows one horizon. Methods keep their colour everywhere, and a dash (safe for colour-blind eyes and for
-black-and-white print); `main`, what scores, is drawn last, thickest and solid.
+Every chart shows one horizon. A method has the same colour and dash in all charts; the dash is for colour-blind readers
+and black-and-white print. `main`, the method that scores, is drawn last, thickest and solid.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STYLES = {kind: (one.appearance.colour, one.appearance.dash) for kind, one in CO
 OTHER_STYLE = ("#8a8a8a", "3 2 1 2")
 STAYED, CHURNED = "#0077bb", "#ee7733"
 _BARS = 40
-#: The lift of a handful of customers says nothing.
+#: The lift is not drawn for fewer customers than this, as a share and as a number: it would be noise.
 _LEAST_SHARE, _LEAST_COUNT = 0.01, 10
 
 #: Probabilities by method, each (n,).
@@ -35,7 +35,7 @@ def style_of(method: str, main: str = "") -> tuple[str, str]:
 
 
 def draw_roc(outcome: np.ndarray, by_method: ByMethod, main: str) -> Markup:
-    """Churners found over stayers flagged. Needs both outcomes, as the next charts do."""
+    """ROC curves. Needs both outcomes, like the next charts."""
 
     def trace(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         hits, chosen = _start_at_nobody(*count_hits(outcome, p))
@@ -47,7 +47,7 @@ def draw_roc(outcome: np.ndarray, by_method: ByMethod, main: str) -> Markup:
 
 
 def draw_precision_recall(outcome: np.ndarray, by_method: ByMethod, main: str) -> Markup:
-    """Share of churners among the flagged over the share of churners found."""
+    """Precision over recall."""
 
     def trace(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         hits, chosen = count_hits(outcome, p)
@@ -60,7 +60,7 @@ def draw_precision_recall(outcome: np.ndarray, by_method: ByMethod, main: str) -
 
 
 def draw_gains(outcome: np.ndarray, by_method: ByMethod, main: str) -> Markup:
-    """Churners found over customers contacted, between the order of chance and the perfect one."""
+    """Cumulative gains: churners found over customers contacted, with a random and a perfect order for comparison."""
 
     def trace(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         hits, chosen = _start_at_nobody(*count_hits(outcome, p))
@@ -73,7 +73,7 @@ def draw_gains(outcome: np.ndarray, by_method: ByMethod, main: str) -> Markup:
 
 
 def draw_lift(outcome: np.ndarray, by_method: ByMethod, main: str) -> Markup:
-    """Churn rate of those contacted over that of all; a perfect order above, chance at one."""
+    """Lift: churn rate of the customers contacted over that of all, with a perfect order and chance for comparison."""
 
     def trace(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         hits, chosen = count_hits(outcome, p)
@@ -92,19 +92,19 @@ def draw_lift(outcome: np.ndarray, by_method: ByMethod, main: str) -> Markup:
 
 
 def draw_reliability(outcome: np.ndarray, p: np.ndarray, method: str) -> Markup:
-    """Churn rate over mean probability in bins of equal mass, with each bin's 95 % interval."""
+    """Churn rate over mean probability in bins of equal size, with each bin's 95 % interval."""
     bins = CalibrationBins(p)
-    said, came = bins.means(p[None])[0], bins.means(outcome[None])[0]
-    low, high = wilson(came, bins.sizes)
+    predicted, actual = bins.means(p[None])[0], bins.means(outcome[None])[0]
+    low, high = wilson(actual, bins.sizes)
     color = style_of(method)[0]
-    whiskers = [_SMALL.whisker(*of_bin, color) for of_bin in zip(said, low, high, strict=True)]
-    dots = [_SMALL.dot(x, y, color) for x, y in zip(said, came, strict=True)]
-    parts = [_SMALL.rule([0, 1], [0, 1]), _SMALL.line(said, came, color, "none", 1.2), *whiskers, *dots]
-    return _SMALL.draw("reliability", "probability said", "share that churned", parts)
+    whiskers = [_SMALL.whisker(*ends, color) for ends in zip(predicted, low, high, strict=True)]
+    dots = [_SMALL.dot(x, y, color) for x, y in zip(predicted, actual, strict=True)]
+    parts = [_SMALL.rule([0, 1], [0, 1]), _SMALL.line(predicted, actual, color, "none", 1.2), *whiskers, *dots]
+    return _SMALL.draw("reliability", "predicted probability", "share that churned", parts)
 
 
 def draw_histogram(outcome: np.ndarray, p: np.ndarray, thresholds: Mapping[str, float]) -> Markup:
-    """How many got which probability: those who churned on top of those who stayed; thresholds are named."""
+    """Histogram of the probabilities, churned stacked on stayed, with named thresholds."""
     edges = np.linspace(0, 1, _BARS + 1)
     stayed, churned = (np.histogram(p[outcome == value], edges)[0] for value in (0, 1))
     frame = Frame(720, 230, top=round_up(max(5, (stayed + churned).max())), write=_write_count)
@@ -115,11 +115,11 @@ def draw_histogram(outcome: np.ndarray, p: np.ndarray, thresholds: Mapping[str, 
         if height
     ]
     marks = [frame.mark(value, name) for name, value in thresholds.items()]
-    return frame.draw("distribution of the probabilities", "probability said", "customers", [*bars, *marks])
+    return frame.draw("distribution of the probabilities", "predicted probability", "customers", [*bars, *marks])
 
 
 def draw_profit(curve: ProfitCurve, currency: str) -> Markup:
-    """Profit over customers contacted: as it came, as it was expected, and in an order drawn at random."""
+    """Profit over customers contacted: actual, expected, and for a random order."""
     lowest, highest = min(0.0, curve.expected.min(), curve.came.min()), max(curve.expected.max(), curve.came.max())
     base, top = find_axis(lowest, highest)
     frame = Frame(720, 300, base=base, top=top, left=64, write=_write_count)
@@ -144,7 +144,7 @@ def _write_count(value: float) -> str:
 def _draw_methods(
     frame: Frame, by_method: ByMethod, main: str, trace: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 ) -> list[Markup]:
-    """A line for each method, `main` last: `trace` gives its (xs, ys)."""
+    """A line for each method, `main` last; `trace` maps probabilities to (xs, ys)."""
     ordered = sorted(by_method, key=lambda method: method == main)
     return [
         frame.line(*trace(by_method[method]), *style_of(method, main), width=2.8 if method == main else 1.2)

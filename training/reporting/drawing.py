@@ -1,6 +1,6 @@
-"""How does a chart become SVG? A plotting area with axes, and the marks that can stand in it.
+"""Draws charts as SVG: a plotting area with axes, and the elements in it.
 
-Bare elements that take text colour and font from their page, so the same drawing is right in light and in dark.
+Text colour and font are inherited from the page, so that charts work in light and dark mode.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def write_share(share: float) -> str:
 
 @dataclass(frozen=True)
 class Frame:
-    """A plotting area of a shares axis from 0 to 1 and an upward one from `base` to `top`; sizes in pixels."""
+    """A plotting area with an x axis from 0 to 1 and a y axis from `base` to `top`; sizes in pixels."""
 
     width: int
     height: int
@@ -41,21 +41,21 @@ class Frame:
         return "M" + "L".join(f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in zip(xs, ys, strict=True))
 
     def line(self, xs: np.ndarray, ys: np.ndarray, color: str, dash: str, width: float) -> Markup:
-        """A curve, thinned to what the eye can see."""
+        """A curve, reduced to _POINTS points."""
         kept = np.unique(np.linspace(0, len(xs) - 1, _POINTS).round().astype(int))
         path = self.path(np.asarray(xs)[kept], np.asarray(ys)[kept])
         return make_element("path", d=path, fill="none", stroke=color, stroke_width=width, stroke_dasharray=dash,
                             stroke_linejoin="round")  # fmt: skip
 
     def rule(self, xs: Sequence[float], ys: Sequence[float]) -> Markup:
-        """A thin line to compare with."""
+        """A thin reference line."""
         return make_element("path", d=self.path(xs, ys), fill="none", stroke="currentColor", stroke_opacity="0.35")
 
     def dot(self, x: float, y: float, color: str) -> Markup:
         return make_element("circle", cx=f"{self.x(x):.1f}", cy=f"{self.y(y):.1f}", r=3.5, fill=color)
 
     def whisker(self, x: float, low: float, high: float, color: str) -> Markup:
-        """The interval of a dot."""
+        """A vertical line for the interval of a dot."""
         return make_element("path", d=self.path([x, x], [low, high]), stroke=color, stroke_width=2,
                             stroke_opacity="0.6")  # fmt: skip
 
@@ -65,7 +65,7 @@ class Frame:
         return make_element("rect", **place, width=f"{wide:.1f}", height=f"{high:.1f}", fill=color)
 
     def mark(self, x: float, name: str, height: float = 1.0) -> Markup:
-        """An upright line with a name, in the given share of the height; beside the line where there is room."""
+        """A vertical line with a name beside it, at the given share of the height."""
         upright = make_element("path", d=self.path([x, x], [self.base, self.top]), stroke="currentColor",
                                stroke_dasharray="2 3")  # fmt: skip
         shift, anchor = (5, "start") if x < 0.7 else (-5, "end")
@@ -92,7 +92,7 @@ class Frame:
 
 
 def draw_interval(low: float, middle: float, high: float, reach: float) -> Markup:
-    """A value and its interval on an axis from -reach to reach, with a rule at zero."""
+    """A value and its interval on an axis from -reach to reach, with a line at zero."""
 
     def place(value: float) -> float:
         return 80 + 74 * value / reach
@@ -109,13 +109,13 @@ def draw_interval(low: float, middle: float, high: float, reach: float) -> Marku
 
 
 def round_up(value: float) -> float:
-    """The next number that five grid lines divide into steps of 1, 2, 4 or 5 at some power of ten."""
+    """The next number that is five steps of 1, 2, 4 or 5 times a power of ten."""
     power = 10.0 ** np.floor(np.log10(value / 5))
     return float(5 * power * next(step for step in (1, 2, 4, 5, 10) if step * power * 5 >= value * (1 - 1e-9)))
 
 
 def find_axis(low: float, high: float) -> tuple[float, float]:
-    """Base and top of an axis that holds both, five whole steps apart."""
+    """Base and top of an axis that includes both values, five round steps apart."""
     span = high - low or 1.0
     while True:
         step = round_up(span) / 5
@@ -126,7 +126,7 @@ def find_axis(low: float, high: float) -> tuple[float, float]:
 
 
 def make_element(tag: str, content: Iterable[str] = (), **attributes: object) -> Markup:
-    """An SVG element; `_` in attribute names stands for `-`; contents that are no Markup are escaped."""
+    """An SVG element. `_` in attribute names is replaced by `-`; content that is not Markup is escaped."""
     inner = Markup("").join(content)
     described = Markup("").join(
         Markup(' {}="{}"').format(name if name == "viewBox" else name.replace("_", "-"), value)

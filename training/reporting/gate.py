@@ -1,4 +1,4 @@
-"""What a gate found: on the screen, and as the content of metrics.json."""
+"""The result of a gate: on the screen, and as the content of metrics.json."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def show_gate(gate: GateResult, console: Console) -> None:
 
 
 def write_outcome(verdict: Verdict) -> str:
-    """What the gate says of the kind that is offered."""
+    """The outcome of the gate, to complete a sentence about the kind that is offered for promotion."""
     if verdict.passed:
         return "passes the gate"
     if verdict.reasons:

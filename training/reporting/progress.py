@@ -1,4 +1,4 @@
-"""How far is the work? A moving bar for people, and now and then a line for logs."""
+"""Shows progress: a bar on a terminal, an occasional line in a log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LINES = 5.0
 
 @contextmanager
 def show_progress(title: str, console: Console) -> Iterator[Report]:
-    """Gives what is to be called with the share done, 0 to 1, and what is going on."""
+    """Yields a callback for the share of work done, 0 to 1, and a description of the current work."""
     if console.is_terminal:
         columns = (TextColumn(title), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
         with Progress(*columns, console=console) as bar:

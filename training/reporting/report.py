@@ -1,7 +1,7 @@
-"""How good is the model, and may it score? One page that a board can read, and a model card that a bundle keeps.
+"""Writes the report of a training, an HTML page for people, and the model card that is stored in the bundle.
 
-Both say what happened at the gate's cut-off in the same words and numbers. The page is one file: no scripts, nothing
-fetched from anywhere, no customer named.
+Both describe the evaluation at the gate's cut-off with the same words and numbers. The page is one self-contained file:
+no scripts, nothing loaded from the network, no customer identified.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Findings:
-    """What a training found.
+    """The results of a training, for its report.
 
-    as_of           the day up to which the model itself has learned; predictions are of the gate's cut-off
-    facts           to print at the end: name -> value, or title of a table -> its names and values
-    validated       kind -> mean log loss on earlier outcomes, by which the gate orders the kinds
-    ablation        what `make ablate` has left for the shop, as read_ablation gives it
-    expected_spend  (N,) what each customer of the predictions was expected to spend; None: no profit curve
+    as_of           the last day of the model's training data; predictions are at the gate's earlier cut-off
+    facts           printed at the end: name -> value, or title of a table -> its names and values
+    validated       kind -> mean log loss on earlier outcomes, by which the gate ranks the kinds
+    ablation        the results of `make ablate` for the shop, from read_ablation
+    expected_spend  (N,) expected spend of each customer of the predictions; None: no profit curve
     """
 
     shop: Shop
@@ -63,12 +63,12 @@ class Findings:
 
     @property
     def headline(self) -> MetricRow:
-        """What scores, at the primary horizon."""
+        """The metrics of the kind that scores, at the primary horizon."""
         wanted = (self.shop.churn.primary_horizon_days, self.verdict.promoted)
         return next(row for row in self.metrics if (row.horizon_days, row.method) == wanted)
 
     def trace_profit(self) -> ProfitCurve | None:
-        """None where the shop tells no [contact], or no outcome is known."""
+        """The profit curve; None if the shop has no [contact] in shop.toml, or no outcome is known."""
         rows = self.predictions.is_measured(self.primary_index)
         if self.shop.contact is None or self.expected_spend is None or not rows.any():
             return None
@@ -77,7 +77,7 @@ class Findings:
 
 
 def write_report(folder: Path, findings: Findings) -> Path:
-    """Writes the page and gives its path."""
+    """Writes the page and returns its path."""
     main = findings.verdict.promoted
     context = describe_model(findings) | {
         "charts": draw_charts(findings),
@@ -114,7 +114,7 @@ def _render(template: str, context: Mapping[str, object]) -> str:
 
 
 def describe_model(findings: Findings) -> dict[str, object]:
-    """What both documents say."""
+    """The template variables that both documents use."""
     shop, predictions, verdict = findings.shop, findings.predictions, findings.verdict
     primary, horizons = shop.churn.primary_horizon_days, predictions.horizons_days
     return {
@@ -144,7 +144,7 @@ def describe_model(findings: Findings) -> dict[str, object]:
 
 
 def draw_charts(findings: Findings) -> dict[str, str]:
-    """The charts of the primary horizon; none where its outcomes are all alike."""
+    """The charts of the primary horizon by name; empty if all outcomes are equal."""
     shop, predictions, main = findings.shop, findings.predictions, findings.verdict.promoted
     index = findings.primary_index
     by_method = {method: predictions.outcome_and_p(method, index)[1] for method in predictions.by_method}
@@ -162,7 +162,7 @@ def draw_charts(findings: Findings) -> dict[str, str]:
 
 
 def draw_reliability(findings: Findings) -> dict[int, str]:
-    """Horizon in days -> the reliability of what scores; without the horizons whose outcomes are not known."""
+    """Horizon in days -> the reliability chart of the kind that scores, for horizons with known outcomes."""
     main, horizons = findings.verdict.promoted, findings.predictions.horizons_days
     measured = {days: findings.predictions.outcome_and_p(main, index) for index, days in enumerate(horizons)}
     return {days: charts.draw_reliability(outcome, p, main) for days, (outcome, p) in measured.items() if len(p)}

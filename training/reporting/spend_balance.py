@@ -1,4 +1,4 @@
-"""How well did expected money meet what came, over all days and by tenths of the customers? With intervals."""
+"""The ratio of expected to actual spend, over all days and by tenths of the customers, with intervals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.selection.balance import TENTHS
 
 @dataclass(frozen=True)
 class Judged:
-    """What customers (N,) were expected to spend after a day, and what they spent."""
+    """The expected and the actual spend (came) of customers (N,) after a day."""
 
     day: date
     expected: np.ndarray
@@ -26,12 +26,12 @@ class Judged:
         return self.expected.sum() / self.came.sum()
 
     def at_own_level(self) -> Judged:
-        """As if the day's sum had been foreseen."""
+        """The same with expected spend scaled to the day's actual sum."""
         return replace(self, expected=self.expected / self.ratio)
 
 
 def find_tenths(expected: np.ndarray) -> np.ndarray:
-    """(N,) the tenth of each, 0 the least expected."""
+    """(N,) the tenth of each customer by expected spend, 0 is the lowest."""
     tenth = np.empty(len(expected), int)
     for number, rows in enumerate(np.array_split(np.argsort(expected, kind="stable"), TENTHS)):
         tenth[rows] = number
@@ -39,8 +39,11 @@ def find_tenths(expected: np.ndarray) -> np.ndarray:
 
 
 def find_ratios(days: Sequence[Judged], group: np.ndarray) -> list[tuple[float, float, float]]:
-    """Expected over come of each group of the days' customers (N,), one day after the other, and its 95 % interval:
-    customers and days are drawn at once, each with replacement (Owen 2007, the pigeonhole bootstrap)."""
+    """The ratio of expected to actual spend of each group, and its 95 % interval.
+
+    group: (N,) for the customers of all days, concatenated. Customers and days are both resampled with replacement
+    (Owen 2007, the pigeonhole bootstrap).
+    """
     expected, came = (np.concatenate([getattr(day, name) for day in days]) for name in ("expected", "came"))
     ids, customer = np.unique(np.concatenate([day.customer_id for day in days]), return_inverse=True)
     at = np.repeat(np.arange(len(days)), [len(day.came) for day in days])
@@ -49,15 +52,15 @@ def find_ratios(days: Sequence[Judged], group: np.ndarray) -> list[tuple[float, 
     for _ in range(DRAWS):
         weight = np.bincount(generator.integers(0, len(ids), len(ids)), minlength=len(ids))[customer]
         weight = weight * np.bincount(generator.integers(0, len(days), len(days)), minlength=len(days))[at]
-        with np.errstate(invalid="ignore"):  # a draw without anybody of a group says nothing about it
+        with np.errstate(invalid="ignore"):  # NaN for a group without customers in this draw
             drawn.append((weight * expected) @ members / ((weight * came) @ members))
     low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
     return list(zip((expected @ members) / (came @ members), low, high, strict=True))
 
 
 def list_balance(stayers: Sequence[Judged], sales: dict[int, list[Judged]]) -> list[list[str]]:
-    """Rows for people: what, by day, over all days, its interval; and that again with every day at its own level, which
-    leaves how the regression divides a sum."""
+    """Table rows: name, ratio by day, ratio over all days and its interval; the last two again with every day at its
+    own level, which shows only how the regression distributes the sum."""
     by_day = [find_ratios([day], find_tenths(day.expected)) for day in stayers]
     tenth = find_tenths(np.concatenate([day.expected for day in stayers]))
     raw, levelled = find_ratios(stayers, tenth), find_ratios([day.at_own_level() for day in stayers], tenth)

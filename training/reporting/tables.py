@@ -1,4 +1,4 @@
-"""What stands in the tables of a report: methods with their intervals, contenders, the gate's comparisons, segments."""
+"""The tables of a report: methods with their intervals, contenders, the gate's comparisons, segments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.reporting.words import name_methods, write_number
 from training.selection.segments import SegmentCheck
 from training.selection.verdict import HorizonVerdict, Verdict
 
-#: Field of MetricRow -> heading, and whether more is better.
+#: Field of MetricRow -> heading, and whether higher is better.
 METRIC_COLUMNS = {
     "auroc": ("AUROC", True),
     "pr_auc": ("PR-AUC", True),
@@ -31,7 +31,7 @@ METRIC_COLUMNS = {
 def describe_horizon(predictions: Predictions, metrics: list[MetricRow], index: int) -> dict[str, object]:
     """The metric table of one horizon; the best value of a column is marked.
 
-    A cell is its value, half its 95 % interval (empty where there is none) and whether it is the best.
+    A cell is (value, half of its 95 % interval or an empty text, whether it is the best).
     """
     rows = [row for row in metrics if row.horizon_days == predictions.horizons_days[index]]
     best = {
@@ -50,14 +50,14 @@ def describe_horizon(predictions: Predictions, metrics: list[MetricRow], index: 
 
 
 def _write_slope(row: MetricRow) -> tuple[str, str]:
-    """The calibration slope and its 95 % interval, as printed; the latter empty where there is none."""
+    """The calibration slope and its 95 % interval as texts; the interval is empty if there is none."""
     if row.slope is None or row.slope_interval is None:
         return write_number(None), ""
     return write_number(row.slope, 2), " to ".join(write_number(end, 2) for end in row.slope_interval)
 
 
 def _find_half_intervals(outcome: np.ndarray, p: np.ndarray) -> dict[str, str]:
-    """Metric -> half its 95 % interval, as printed; of those that have one in closed form."""
+    """Metric -> half of its 95 % interval as text, for metrics with an interval in closed form."""
     halves = {
         "auroc": auroc_half_interval(outcome, p),
         "log_loss": half_interval(log_losses(outcome, p)),
@@ -67,7 +67,7 @@ def _find_half_intervals(outcome: np.ndarray, p: np.ndarray) -> dict[str, str]:
 
 
 def _find_best(values: list[float | None], more_is_better: bool) -> str | None:
-    """The best value as it is printed, so that what looks equal is marked alike."""
+    """The best value as text, so that all values that look equal to it are marked."""
     known = [value for value in values if value is not None]
     return write_number((max if more_is_better else min)(known)) if known else None
 
@@ -77,7 +77,7 @@ def find_mean(values: np.ndarray) -> float | None:
 
 
 def describe_contenders(verdict: Verdict, validated: Mapping[str, float], methods: Sequence[str]) -> list[dict]:
-    """Every kind in the order in which the gate asks them, with what became of it."""
+    """Every kind with its state and causes, in the order in which the gate considers them."""
     refused = list(verdict.refused)
     asked = [*refused, verdict.candidate] if not verdict.reasons else [verdict.candidate, *refused]
     left = sorted((m for m in methods if m not in asked), key=lambda kind: validated.get(kind, np.inf))
@@ -103,7 +103,7 @@ def _find_causes(kind: str, verdict: Verdict) -> tuple[str, ...]:
 
 
 def describe_gate(verdict: Verdict) -> Iterator[dict[str, object]]:
-    """Its lines, with their intervals drawn on an axis that all lines share."""
+    """The gate's comparison at each horizon, with intervals drawn on a common axis."""
     comparisons = [h.comparison for h in verdict.horizons if h.comparison]
     reach = max((abs(end) for c in comparisons for end in c.log_loss_interval), default=0.0) or 1.0
     for horizon in verdict.horizons:
@@ -118,7 +118,7 @@ def _draw_comparison(horizon: HorizonVerdict, reach: float) -> str:
 
 
 def describe_segments(segments: Sequence[SegmentCheck]) -> list[dict[str, object]]:
-    """Per horizon its segments, each with the 95 % interval of its churn rate and its distance to the expected one."""
+    """The segments of each horizon, with the 95 % interval of the churn rate, drawn relative to the expected rate."""
     ends = {segment: [float(end) for end in wilson(np.array(segment.churned), np.array(segment.n))]
             for segment in segments}  # fmt: skip
     reach = max((abs(end - s.expected) for s, both in ends.items() for end in both), default=0.0) or 1.0

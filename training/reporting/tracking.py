@@ -1,6 +1,6 @@
-"""Where do past trainings stand beside each other? Keeps a training in MLflow: settings, metrics, the report.
+"""Logs a training to MLflow, for comparison with others: settings, metrics, the report.
 
-MLflow gets its store explicitly and never calls home; nothing here reads or sets its global state.
+The tracking store is passed explicitly, MLflow's global state is not used, and its telemetry is switched off.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def log_training(
     metrics: list[MetricRow],
     files: list[Path],
 ) -> None:
-    """One MLflow run per run key; where it is there already, nothing happens."""
+    """Logs one MLflow run per run key; does nothing if there is one already."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param
@@ -53,7 +53,7 @@ def log_training(
 
 
 def _find_experiment(client, settings: Settings, name: str) -> str:
-    """The experiment's id; a local store keeps its artifacts beside its database, a server where it likes."""
+    """The experiment's id. Artifacts of a local store are put beside its database; a server decides by itself."""
     found = client.get_experiment_by_name(name)
     if found:
         return found.experiment_id

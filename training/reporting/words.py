@@ -1,4 +1,4 @@
-"""In which words and figures does a report speak? Verdicts as sentences, numbers as people write them."""
+"""The sentences and number formats of a report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOTHING = "–"
 
 
 class MethodNames(dict):
-    """A method without a name for people goes by its own."""
+    """Method -> display name; a method without one is shown by its kind."""
 
     def __missing__(self, method: str) -> str:
         return method
@@ -24,17 +24,17 @@ NAMES = MethodNames(METHOD_NAMES)
 
 
 def name_methods(sentence: str) -> str:
-    """The gate's sentence with the methods' names in place of their kinds."""
+    """The gate's sentence with the methods' display names in place of their kinds."""
     return re.sub(r"(?<=of )\w+(?= is|,)|\w+(?= expected)", lambda kind: NAMES[kind[0]], sentence)
 
 
 def write_verdict(verdict: Verdict) -> str:
-    """What the gate says, and why. No more than its tests have shown."""
+    """The verdict and its reasons as sentences, without claims beyond what the tests show."""
     candidate, promoted = start_sentence(NAMES[verdict.candidate]), start_sentence(NAMES[verdict.promoted])
     causes = _list_causes(verdict)
     if causes:
         is_other = verdict.promoted != verdict.candidate
-        instead = "scores instead" if is_other else "still scores, for want of a better one"
+        instead = "scores instead" if is_other else "still scores, because no better one is available"
         return f"{candidate}: refused. {start_sentence(', and '.join(causes))}. {promoted} {instead}.{_ask(verdict)}"
     if verdict.unjudged:
         return f"{candidate}: cannot be judged.{_ask(verdict)}"
@@ -45,7 +45,7 @@ def write_verdict(verdict: Verdict) -> str:
 
 
 def _list_causes(verdict: Verdict) -> list[str]:
-    """Why the candidate is refused; empty where it is not."""
+    """Why the candidate is refused; empty if it is not."""
     judged = [h for h in verdict.horizons if h.is_judged]
     found = {
         "its log loss is worse than the contender's at {}": [h for h in judged if not h.log_loss_ok],
@@ -57,7 +57,7 @@ def _list_causes(verdict: Verdict) -> list[str]:
 
 
 def _ask(verdict: Verdict) -> str:
-    """What evidence is missing, and who decides without it; empty where none is."""
+    """A sentence about missing outcomes, which leave the decision to a person; empty if none are missing."""
     if not verdict.unjudged:
         return ""
     missing = [h for h in verdict.horizons if not h.is_judged]
@@ -69,7 +69,7 @@ def _ask(verdict: Verdict) -> str:
 
 
 def write_level(horizon: HorizonVerdict) -> str:
-    """Expected and actual churn of what the gate looked at, as a sentence; empty where nobody's outcome is known."""
+    """A sentence with the expected and actual churn at the gate; empty if no outcome is known."""
     test = horizon.calibration
     if test is None:
         return ""
@@ -81,14 +81,14 @@ def write_level(horizon: HorizonVerdict) -> str:
 
 
 def join_days(horizons: Sequence[HorizonVerdict]) -> str:
-    """30, 60 and 90 days."""
+    """The horizons as a text like "30, 60 and 90 days"."""
     *most, last = (str(h.horizon_days) for h in horizons)
     return f"{', '.join(most)} and {last} days" if most else f"{last} days"
 
 
 def write_calibration_note(verdict: Verdict) -> str:
-    """Expected and actual churn where the candidate fails a calibration test, and whether the contender fails as well;
-    empty where it fails none."""
+    """Sentences about the horizons at which the candidate fails a calibration test, and whether the contender fails
+    too; empty if it fails none."""
     failed = [h for h in verdict.horizons if h.calibration and not h.calibration.ok]
     if not failed:
         return ""
@@ -103,7 +103,7 @@ def write_calibration_note(verdict: Verdict) -> str:
 
 
 def group_facts(facts: Mapping[str, object]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Tables of (name, value): loose facts first, then every group under its title."""
+    """Pairs of a title and its (name, value) rows: single facts first, then every group."""
     loose = [(name, write_fact(value)) for name, value in facts.items() if not isinstance(value, Mapping)]
     if loose:
         yield "Model", loose
@@ -158,6 +158,6 @@ def write_signed(value: float | None, digits: int = 4) -> str:
 
 
 def write_cell(value: object) -> str:
-    """Text for a cell of a Markdown table: nothing in it ends the cell or starts markup."""
+    """Text for a cell of a Markdown table, with all special characters escaped."""
     text = " ".join(str(value).split())
     return "".join("\\" + letter if letter in r"\`*_[]<>|#!" else letter for letter in text)

@@ -1,1 +1,1 @@
-"""Which contender scores, and whether it may."""
+"""Training of the contenders, and the gate that selects the one that scores."""

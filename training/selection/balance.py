@@ -1,9 +1,9 @@
-"""Does expected spend add up to what came? A factor by the amount expected, and the level of the newest days.
+"""Corrects expected spend so that it adds up to the actual: a factor by amount, and the level of the newest days.
 
-The level of a shop's spend wanders: season, trend, prices. The regression learns from days that are months old, and so
-says their mean level. What came over what was expected, day by day, is therefore followed to the newest day by a local
-level model (Durbin and Koopman 2012, section 2.2): a day counts by its standard error, and the less the older it is. A
-trend is not carried on: tried, it helped one of four shops and hurt two.
+The level of a shop's spend changes with season, trend and prices. The regression is trained on days that are months
+old, and so predicts their mean level. A local level model (Durbin and Koopman 2012, section 2.2) therefore tracks the
+daily ratio of actual to expected spend to the newest day: days weigh less if their standard error is large or if they
+are old. A trend is not extrapolated: when tried, it helped one of four shops and hurt two.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: So many classes of the expected spend, of so many rows at least. The ratio of a class is trusted as far as its
-#: standard error is small beside BALANCE_SPREAD, chosen on Online Retail. It is taken of the rows that were learned
-#: from: lines that had not seen the customers gave the same to a percent, at the price of further fits.
+#: The number of classes by expected spend, and the smallest number of rows in a class. The ratio of a class is shrunk
+#: to the overall ratio, by its standard error relative to BALANCE_SPREAD, which was chosen on Online Retail. Ratios are
+#: computed on the training rows: cross-fitting gave the same to within a percent and costs further fits.
 TENTHS, FEWEST_IN_CLASS = 10, 100
 BALANCE_SPREAD = 0.2
-#: The variance by which the logarithm of the level wanders in a day: 8 % in 60 days. Chosen on Online Retail.
+#: The variance of the daily change of the level's logarithm: 8 % in 60 days. Chosen on Online Retail.
 WANDER = 1e-4
 
 
 @dataclass(frozen=True)
 class Balance:
-    """What an expected spend is multiplied by: factors (K,) at amounts (K,), between them interpolated by logarithms.
+    """Correction factors (K,) for expected spends of amounts (K,), interpolated on a logarithmic scale.
 
-    A higher amount stays the higher one.
+    The correction is monotonic: a higher expected spend stays higher.
     """
 
     amounts: np.ndarray
@@ -37,7 +37,7 @@ class Balance:
 
     @classmethod
     def fit(cls, expected: np.ndarray, came: np.ndarray, days_ago: np.ndarray) -> Balance:
-        """Of rows (N,), whose outcome was looked for from days_ago on; what came may be below zero."""
+        """Fits the factors to rows (N,): expected and actual spend (came, may be negative), predicted days_ago."""
         overall = came.sum() / expected.sum()
         if overall <= 0:
             return cls.none()
@@ -55,14 +55,14 @@ class Balance:
 
 
 def _shrink(expected: np.ndarray, came: np.ndarray, overall: float) -> float:
-    """The ratio of a class, drawn to that of all rows as far as chance alone moves it."""
+    """The ratio of a class, shrunk towards that of all rows according to its standard error."""
     ratio, error = _find_ratio(expected, came)
     trust = BALANCE_SPREAD**2 / (BALANCE_SPREAD**2 + error**2)
     return max(overall + trust * (ratio - overall), overall / 10)
 
 
 def follow_level(expected: np.ndarray, came: np.ndarray, days_ago: np.ndarray) -> float:
-    """What came over what was expected, of rows (N,), as of the newest day: a Kalman filter over the logarithms."""
+    """The ratio of actual to expected spend of rows (N,) as of the newest day, by a Kalman filter over logarithms."""
     level, variance, before = 0.0, np.inf, days_ago.max()  # before the first day nothing is known
     for days in np.unique(days_ago)[::-1]:
         rows = days_ago == days
@@ -76,6 +76,6 @@ def follow_level(expected: np.ndarray, came: np.ndarray, days_ago: np.ndarray) -
 
 
 def _find_ratio(expected: np.ndarray, came: np.ndarray) -> tuple[float, float]:
-    """What came over what was expected, and its standard error."""
+    """The ratio of actual to expected spend, and its standard error."""
     ratio = came.sum() / expected.sum()
     return ratio, np.sqrt(((came - ratio * expected) ** 2).sum()) / expected.sum()

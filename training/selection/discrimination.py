@@ -1,7 +1,7 @@
-"""Can this data tell customers apart at all? Where it cannot, no method can, and people should hear why.
+"""Do the probabilities discriminate between customers at all? If not, the report says so, with the reasons.
 
-It cannot where the best method ranks no better than chance, or where the constant rate loses nothing to it: then nearly
-everybody gets the same probability, which is good for counting and useless for choosing whom to contact.
+They do not if the method ranks no better than chance, or if its log loss is not better than that of the constant rate:
+then nearly all customers get the same probability, which can be used for counting but not for choosing whom to contact.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from training.evaluation.metrics import LEVEL, Ranking, auroc_half_interval, log
 from training.evaluation.predictions import Predictions
 from training.models.contenders.constant import CONSTANT
 
-#: A churn rate this near to 0 or 1 explains why nobody can be told apart.
+#: A churn rate this close to 0 or 1 is given as a reason.
 EXTREME_RATE = 0.05
 
 
 def expect_auroc(p: np.ndarray) -> float:
-    """The AUROC that probabilities p (n,) would have on average if each of them were right; 0.5 where all are equal.
+    """The expected AUROC of probabilities p (n,) if they are calibrated; 0.5 if all are equal.
 
-    Each pair of customers counts with the chance p (1 - p') that the first churns and the other stays.
+    Each pair of customers is weighted with the probability p (1 - p') that the first churns and the other stays.
     """
     order = np.argsort(p, kind="stable")
     p = p[order]
@@ -33,9 +33,9 @@ def expect_auroc(p: np.ndarray) -> float:
 
 
 def list_blind_horizons(predictions: Predictions, method: str) -> Iterator[str]:
-    """A sentence for each horizon at which nothing shows that the method tells customers apart, with the reasons.
+    """A sentence for each horizon at which the method does not demonstrably discriminate, with the reasons.
 
-    Intervals are 95 % over all horizons together, as the gate's.
+    Intervals are 95 % for all horizons together, like the gate's.
     """
     for index, horizon_days in enumerate(predictions.horizons_days):
         outcome, _ = predictions.outcome_and_p(method, index)
@@ -49,7 +49,7 @@ def list_blind_horizons(predictions: Predictions, method: str) -> Iterator[str]:
 
 
 def _list_causes(predictions: Predictions, index: int, method: str) -> Iterator[str]:
-    """What speaks for it, in numbers; nothing where the method tells customers apart."""
+    """The reasons with their numbers; none if the method discriminates."""
     outcome, p = predictions.outcome_and_p(method, index)
     auroc = float(Ranking(outcome, p).auroc(np.ones((1, len(p))))[0])
     half = auroc_half_interval(outcome, p)

@@ -1,8 +1,8 @@
-"""How is a candidate made? One recipe for every kind, used by the final training, the gate and the backtest alike.
+"""Trains candidates: the same procedure for every kind, in the final training, the gate and the backtest.
 
-Customers are split into K folds by a hash of their id. A candidate is the mean of K models, each learned without one
-fold. What each says about the fold it never saw, on the newest closed steps, fits the calibration and is the
-validation by which contenders are chosen: never the outcomes that the gate is judged by.
+Customers are split into K folds by a hash of their id. A candidate is the mean of K models, each trained without one
+fold. Its out-of-fold predictions on the newest closed steps are used to fit the calibration and as the validation by
+which contenders are ranked. The outcomes by which the gate evaluates are not used for either.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from training.tensors.series import Series
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trained way to tell churn. For its reasons: typical (F,), the mean inputs, and evidence."""
+    """A trained and calibrated model. For its explanations: typical (F,), the mean inputs, and evidence."""
 
     kind: str
     spec: TensorSpec
@@ -38,27 +38,27 @@ class Candidate:
     calibration: Calibration
     typical: np.ndarray
     validation_log_loss: np.ndarray  # (H,)
-    evidence: np.ndarray | None = None  # (windows, 3 + 2F, groups); one that is kept has it
+    evidence: np.ndarray | None = None  # (windows, 3 + 2F, groups), see serving/guesses.py; set before it is stored
 
     def predict(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """inputs (B, T, F), lengths (B,) -> (B, H) float64 calibrated probabilities that never rise with H."""
         return self.calibration.apply(self.members.predict_last(inputs, lengths))
 
     def kept_evidence(self) -> np.ndarray:
-        """Raises ChurnError where none has been learned yet."""
+        """The evidence. Raises ChurnError if it has not been learned yet."""
         if self.evidence is None:
             raise ChurnError(f"the candidate {self.kind} has not learned its reasons: let training.train prepare it")
         return self.evidence
 
     def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, object]:
-        """What predict says, and what predict_tails needs to go on from so many steps before the end."""
+        """The result of predict, and the states that predict_tails continues from, see Members.remember."""
         p, memory = self.members.remember(inputs, lengths, spans)
         return self.calibration.apply(p), memory
 
     def predict_tails(
         self, memory: object, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
     ) -> np.ndarray:
-        """(P, H) what predict would say with other last steps, see Members.predict_tails."""
+        """(P, H) the result of predict with changed last steps, see Members.predict_tails."""
         return self.calibration.apply(self.members.predict_tails(memory, rows, tails, lengths, spans))
 
 
@@ -70,7 +70,7 @@ def fit_candidates(
     kinds: tuple[str, ...] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Candidate]:
-    """Every kind of candidate, trained on what is known at the end of `as_of`; later days are ignored."""
+    """A candidate of each kind, trained on what is known at the end of `as_of`; later days are ignored."""
     series = (series if isinstance(series, Series) else Series(series, as_of)).truncated(as_of)
     recipe = Recipe.prepare(series, TensorSpec.from_shop(shop, settings), settings)
     chosen = kinds or KINDS
@@ -90,7 +90,7 @@ def fit_candidates(
 
 def make_candidate(recipe: Recipe, kind: str, learned: dict[str, Learned]) -> Candidate:
     members, cells = blend(kind, learned) if kind in BLENDS else learned[kind]
-    # one rate for all can only be right for those whom a metric counts: the others churn at another
+    # The customers that metrics count churn at another rate than the rest, and a constant can fit only one of them.
     own = [horizon_cells.only(horizon_cells.is_active) for horizon_cells in cells] if kind == CONSTANT else cells
     calibration = fit_calibration(own, recipe.closing_days)
     return Candidate(

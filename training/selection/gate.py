@@ -1,4 +1,4 @@
-"""May this model score? The recipe, run as if today were the longest horizon ago, and judged by what happened since."""
+"""The gate: trains every kind as of the longest horizon ago, and evaluates it on what has happened since."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class GateResult:
 def run_gate(
     series: Series, as_of: date, shop: Shop, settings: ModelSettings, progress: Progress | None = None
 ) -> GateResult:
-    """Trains every kind on what was known one longest horizon, and the delay of late files, before `as_of` and judges
-    each by the rest."""
+    """Trains every kind on what was known one longest horizon plus the delay of late files before `as_of`, and
+    evaluates it on the outcomes since."""
     cutoff = as_of - timedelta(days=shop.churn.horizons_days[-1] + series.delay_days)
     try:
         candidates = fit_candidates(series, cutoff, shop, settings, progress=progress)
@@ -52,10 +52,10 @@ def run_gate(
 
 
 def choose_scorer(predictions: Predictions, losses: Mapping[str, np.ndarray]) -> Verdict:
-    """The verdict on the best validated kind that the gate does not refuse, beside those that would score instead.
+    """The verdict on the kind with the best validation that the gate does not refuse.
 
-    losses  kind -> validated log loss per horizon (H,); never of the outcomes in `predictions`, which can only refuse.
-            Nor do they choose the contender: of so many kinds and horizons some is always ahead by chance.
+    losses  kind -> validation log loss per horizon (H,), by which kinds are ranked and contenders chosen. The outcomes
+            in `predictions` are used only to refuse a kind: among many kinds and horizons one is always best by chance.
     """
     refused: dict[str, tuple[str, ...]] = {}
     ranked = list(_rank(mean_losses(losses)))
@@ -65,14 +65,14 @@ def choose_scorer(predictions: Predictions, losses: Mapping[str, np.ndarray]) ->
         if not verdict.reasons:
             return replace(verdict, refused=refused)
         refused[kind] = verdict.reasons
-    best = ranked[0]  # each is beaten by the next: the best validated scores for want of a better one
+    best = ranked[0]  # every kind is refused: the one with the best validation scores nevertheless
     left = {kind: losses[kind] for kind in ranked[1:]}
     verdict = judge(predictions, best, best=choose_contenders(left, predictions.horizons_days), fallback=best)
     return replace(verdict, refused={kind: reasons for kind, reasons in refused.items() if kind != best})
 
 
 def choose_contenders(losses: Mapping[str, np.ndarray], horizons_days: tuple[int, ...]) -> dict[int, str]:
-    """Horizon in days -> the kind that was best validated there."""
+    """Horizon in days -> the kind with the best validation at that horizon."""
     return {
         days: choose_simplest_best({kind: float(loss[h]) for kind, loss in losses.items()})
         for h, days in enumerate(horizons_days)
@@ -80,7 +80,7 @@ def choose_contenders(losses: Mapping[str, np.ndarray], horizons_days: tuple[int
 
 
 def _rank(losses: Mapping[str, float]) -> Iterator[str]:
-    """The kinds by loss; of those that tie, the simpler first."""
+    """The kinds by ascending loss; among ties the simpler first."""
     left = dict(losses)
     while left:
         kind = choose_simplest_best(left)
@@ -89,24 +89,24 @@ def _rank(losses: Mapping[str, float]) -> Iterator[str]:
 
 
 def choose_best_validated(candidates: Mapping[str, Candidate]) -> str:
-    """What scores where the history is too short for a gate."""
+    """The kind with the best validation, which scores if the history is too short for a gate."""
     return next(_rank(mean_losses(validated_losses(candidates))))
 
 
 def mean_losses(losses: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Over the horizons, by which kinds are ranked."""
+    """Kind -> mean loss over the horizons, by which kinds are ranked."""
     return {kind: float(loss.mean()) for kind, loss in losses.items()}
 
 
 def validated_losses(candidates: Mapping[str, Candidate]) -> dict[str, np.ndarray]:
-    """Kind -> validation log loss (H,); infinite where there was nobody to validate on."""
+    """Kind -> validation log loss (H,); infinite at horizons without validation data."""
     return {kind: np.nan_to_num(candidate.validation_log_loss, nan=np.inf) for kind, candidate in candidates.items()}
 
 
 def predict_cutoff(candidates: dict[str, Candidate], series: Series, cutoff: date, shop: Shop) -> Predictions:
-    """What each candidate says about everybody who was eligible at the cut-off, and what happened to them.
+    """The predictions of each candidate for all customers eligible at the cut-off, and their outcomes.
 
-    `series` reaches beyond the cut-off; the candidates see none of that. They share one spec.
+    `series` extends beyond the cut-off, but the candidates see only what was known then. They share one spec.
     """
     parts = [_predict_chunk(candidates, chunk, cutoff, shop, series.delay_days) for chunk in series.chunks()]
     ids, active, outcome, by_kind, traits = zip(*parts, strict=True)

@@ -1,4 +1,4 @@
-"""How does each kind learn? One member per fold, from the customers of the other folds."""
+"""Trains the members of each kind: one per fold, on the customers of the other folds."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from training.tensors.series import fold_of
 if TYPE_CHECKING:
     from training.models.network.trainer import Trainer
 
-#: Called with the share of the work that is done, 0 to 1, and what is going on.
+#: A callback for the share of work done, 0 to 1, and a description of the current work.
 Progress = Callable[[float, str], None]
 
 
 class Learned(NamedTuple):
-    """Members, and what they say about the newest closed steps of customers that they never saw, per horizon."""
+    """Members, and per horizon their out-of-fold predictions on the newest closed steps."""
 
     members: Members
     cells: list[Cells]
@@ -40,7 +40,7 @@ def learn(recipe: Recipe, kind: str, report: Progress = lambda share, text: None
 
 
 def blend(kind: str, learned: dict[str, Learned]) -> Learned:
-    """Of those of its parts that were learned. Their cells stand in the same order: each looked at the same steps."""
+    """A blend of those of its parts that were trained. Their cells have the same order, that of the same steps."""
     parts = {part: learned[part] for part in BLENDS[kind] if part in learned}
     by_horizon = list(zip(*(part.cells for part in parts.values()), strict=True))
     p_by_horizon = [np.stack([cell.probability for cell in cells]) for cells in by_horizon]
@@ -58,7 +58,7 @@ def _is_last(tensors: Tensors) -> np.ndarray:
 
 
 def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> RowMembers:
-    """The pooled steps that teach are the rows, or every customer's last step; customer by customer."""
+    """Trains on rows grouped by customer: all steps with a label or, for some kinds, every customer's last step."""
     spec, folds, parts = recipe.spec, recipe.settings.folds, []
     for tensors in recipe.tensors(recipe.is_looked_at):
         chosen = _is_last(tensors) if row_contender(kind).learns_from_last_step else tensors.taught.any(axis=2)
@@ -93,7 +93,7 @@ def _fit_network(recipe: Recipe, report: Progress) -> NetworkMembers:
 
 
 def _fit_fold(trainer: Trainer, recipe: Recipe, fold: int, report: Progress) -> np.ndarray:
-    """The flat weights of the network that learned from all folds but this one."""
+    """The flat weights of the network that was trained on all folds but this one."""
     settings = recipe.settings
     seed = settings.seed + 1000 * fold
 
@@ -113,7 +113,7 @@ def _fit_fold(trainer: Trainer, recipe: Recipe, fold: int, report: Progress) -> 
 
 
 def _held_out_loss(recipe: Recipe, network, fold: int) -> float:
-    """Mean log loss over all cells of the held-out fold that teach."""
+    """Mean log loss over all labelled steps and horizons of the held-out fold."""
     total, count = 0.0, 0.0
     for tensors in recipe.tensors(lambda ids: recipe.is_looked_at(ids) & (fold_of(ids, recipe.settings.folds) == fold)):
         total += (log_losses(tensors.labels, network.predict_steps(tensors.inputs)) * tensors.taught).sum()

@@ -1,8 +1,8 @@
-"""What would contacting have earned at the gate's cut-off, by how many are contacted?
+"""The profit that contacts would have had at the gate's cut-off, as a function of the number of customers contacted.
 
-By the money of shop.toml's [contact]: contacting a customer costs `cost`; of those who would leave `success_rate` stay
-and then spend what was expected of them, of which `margin` is earned. Who left is what happened; that a contact helps
-is the assumption.
+With the values of [contact] in shop.toml: a contact costs `cost`; of those who would leave, `success_rate` stay and
+spend what was expected of them, of which `margin` is earned. Churn is the actual outcome; the effect of a contact is an
+assumption.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from training.tensors.series import Series
 
 @dataclass(frozen=True)
 class ProfitCurve:
-    """Profit after contacting so many, highest expected profit first, in shop currency; all (n + 1,), from nobody on.
+    """Cumulative profit in shop currency after 0 to n contacts, in descending order of expected profit; all (n + 1,).
 
-    depth  so many are worth a contact: those whose own expected profit is above zero
+    share, expected, came  share of customers contacted, expected profit, actual profit
+    depth                  the number of customers with a positive expected profit
     """
 
     share: np.ndarray
@@ -33,8 +34,8 @@ class ProfitCurve:
 
 
 def expect_spend_at(series: Series, cutoff: date, shop: Shop, spec: TensorSpec) -> np.ndarray:
-    """(N,) what those eligible at the cut-off would spend in the primary horizon if they stay, by what was known then;
-    in the order of the series, as Predictions are."""
+    """(N,) the expected spend in the primary horizon, if they stay, of customers eligible at the cut-off, by what was
+    known then; in the order of the series, like Predictions."""
     model = fit_spend(series, cutoff, shop, spec)
     then = take_snapshot(series, cutoff, shop, spec, model.limits)
     own, line = then.daily_rates * shop.churn.primary_horizon_days, model.stays
@@ -42,7 +43,7 @@ def expect_spend_at(series: Series, cutoff: date, shop: Shop, spec: TensorSpec) 
 
 
 def trace_profit(outcome: np.ndarray, p: np.ndarray, expected_spend: np.ndarray, contact: Contact) -> ProfitCurve:
-    """Of customers (n,) whose outcome is known."""
+    """The curve for customers (n,) with known outcomes."""
     kept = expected_spend * contact.success_rate * contact.margin
     profit = p * kept - contact.cost
     order = np.argsort(-profit, kind="stable")

@@ -1,4 +1,4 @@
-"""What all kinds of candidates learn from: a series, how it becomes tensors, folds and normalisation."""
+"""The training data that all kinds share: the series, its tensors, folds and normalisation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HASH_PARTS = 2**32
 
 @dataclass(frozen=True)
 class Recipe:
-    """What all kinds share: the series and how it becomes tensors, folds and normalisation."""
+    """The training data that all kinds share."""
 
     series: Series
     spec: TensorSpec
@@ -28,7 +28,7 @@ class Recipe:
 
     @classmethod
     def prepare(cls, series: Series, spec: TensorSpec, settings: ModelSettings) -> Recipe:
-        """Raises ChurnError where no closed outcome teaches the longest horizon."""
+        """Raises ChurnError if a horizon has no closed outcome to learn from."""
         steps = spec.steps_for(series.first_day, series.as_of)
         moments = np.zeros((settings.folds, 3, len(spec.features)))
         taught = np.zeros(len(spec.churn.horizons_days))
@@ -51,11 +51,11 @@ class Recipe:
 
     @property
     def closing_days(self) -> tuple[int, ...]:
-        """By horizon the days after which a step's outcome is closed."""
+        """By horizon, the days after a step until its outcome is closed."""
         return tuple(days + self.series.delay_days for days in self.spec.churn.horizons_days)
 
     def tensors(self, keep: Keep | None = None) -> Iterator[Tensors]:
-        """Every customer that `keep` says, once, on the grid that ends at as_of."""
+        """The tensors of all customers, or of those selected by `keep`, on the grid that ends at as_of."""
         for chunk in self.series.chunks():
             kept = chunk.filter(pa.array(keep(chunk["customer_id"].combine_chunks()))) if keep else chunk
             if kept.num_rows:
@@ -69,7 +69,8 @@ class Recipe:
         return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 0.0))
 
     def is_looked_at(self, customer_id: pa.Array) -> np.ndarray:
-        """(customers,) bool: whom baselines, calibration and held-out losses look at; a share of a huge shop's."""
+        """(customers,) bool: the sample for baselines, calibration and held-out losses; all customers unless the shop
+        is huge."""
         share = min(1.0, self.settings.baseline_rows / max(self.moments[:, 0, 0].sum(), 1))
         return fold_of(customer_id, HASH_PARTS) < share * HASH_PARTS
 

@@ -1,8 +1,8 @@
-"""Are the probabilities right for the new and the old, for small spenders and large? By thirds of the customers.
+"""Are the probabilities calibrated within segments? Checks thirds of the customers by tenure and by spend.
 
-A third is off where its expected and its actual churn differ by more than chance explains: where the probabilities
-are right the difference has a known spread, sqrt(sum p (1 - p)) / n, and with so many thirds looked at, one in twenty
-trainings warns without cause (Bonferroni).
+A third is off if its expected and actual churn differ by more than chance explains. If the probabilities are right, the
+difference has the standard deviation sqrt(sum p (1 - p)) / n. Over all thirds together, one in twenty trainings warns
+falsely (Bonferroni).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from training.evaluation.predictions import Predictions
 
-#: Trait -> the model input that it is read from, and what its thirds are called.
+#: Trait -> the model input that it is read from, and the names of its thirds.
 TRAITS: dict[str, tuple[str, tuple[str, str, str]]] = {
     "tenure": ("age", ("newest third", "middle third by tenure", "longest known third")),
     "value": ("spend_total", ("third that spent least", "middle third by spend", "third that spent most")),
@@ -24,7 +24,7 @@ FALSE_ALARMS = 0.05
 
 @dataclass(frozen=True)
 class SegmentCheck:
-    """expected, churned: shares of the n customers of a third."""
+    """The check of one third. expected, churned: shares of its n customers."""
 
     horizon_days: int
     segment: str
@@ -41,7 +41,7 @@ class SegmentCheck:
 
 
 def check_segments(predictions: Predictions, method: str) -> list[SegmentCheck]:
-    """Every third of every trait at every horizon; none where nobody's outcome is known."""
+    """Checks every third of every trait at every horizon with known outcomes."""
     found = []
     for index, horizon_days in enumerate(predictions.horizons_days):
         outcome, p = predictions.outcome_and_p(method, index)

@@ -1,4 +1,5 @@
-"""What was known of the customers at a day, and what did they spend after it? The rows that spend is learned from."""
+"""Snapshots of past days: what was known of the customers then, and what they spent afterwards. The spend models are
+trained on them."""
 
 from __future__ import annotations
 
@@ -19,16 +20,20 @@ from training.tensors.series import Series, fold_of, truncate
 
 SPEND_WINDOW_DAYS = 180
 SHORTEST_SPEND_WINDOW_DAYS = 30
-#: The past days that teach, the shortest horizon apart, but at least so far.
+#: The largest number of past days, which are the shortest horizon apart, but at least FEWEST_DAYS_APART days.
 MOST_DAYS, FEWEST_DAYS_APART = 12, 7
-#: So many customers, chosen by their hash, are enough for some forty coefficients.
+#: Customers per snapshot, sampled by a hash of their id: enough for some forty coefficients.
 SAMPLE = 50_000
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The eligible customers of a past day (N,): inputs (N, F) and daily_rates (N, 2) as read_known gives them, and by
-    horizon (N, H) their net spend and whether they stayed; NaN and false where the horizon has not passed."""
+    """The eligible customers (N,) of a past day.
+
+    inputs, daily_rates  (N, F) and (N, 2) from read_known
+    spend, stayed        (N, H) net spend in the horizon, and whether the customer stayed; NaN and false if the horizon
+                         has not passed
+    """
 
     day: date
     inputs: np.ndarray
@@ -41,8 +46,10 @@ class Snapshot:
 def read_known(
     spec: TensorSpec, batch: pa.RecordBatch | pa.Table, as_of: date, tensors: Tensors | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What a spend line sees of a batch of customer_series: the inputs that do not grow with the calendar (N, F), and
-    the net spend a day, lately and over the whole history (N, 2). tensors: the batch's, where they are there already.
+    """The inputs of a spend regression for a batch of customer_series: the model inputs that do not grow with the
+    calendar (N, F), and the net spend per day, recent and over the whole history (N, 2).
+
+    tensors: those of the batch, if they have been built already.
     """
     tensors = tensors or spec.build(batch, as_of)
     steady = [number for number, feature in enumerate(spec.features) if not feature.grows]
@@ -52,15 +59,15 @@ def read_known(
 
 
 def count_known(spec: TensorSpec) -> int:
-    """How many columns read_known gives, inputs and rates."""
+    """The number of columns of read_known, inputs and rates together."""
     return sum(not feature.grows for feature in spec.features) + 2
 
 
 def find_daily_rate(rows: SeriesRows, as_of: date, window_days: int | None = SPEND_WINDOW_DAYS) -> np.ndarray:
-    """(customers,) net spend per day lately: over the last window_days, or over the days since the customer's first day
-    where those are fewer, but at least 30 so that a single order does not promise one every day. Never below zero.
+    """(customers,) net spend per day over the last window_days, or since the customer's first day if that is later, but
+    over at least 30 days, so that a single order does not count as one per day. Never below zero.
 
-    rows: as money.read_money gives them. window_days: None for the whole history.
+    rows: from money.read_money. window_days: None for the whole history.
     """
     today = to_day_number(as_of)
     is_inside = rows.day > today - window_days if window_days else np.full(len(rows.day), True)
@@ -69,12 +76,13 @@ def find_daily_rate(rows: SeriesRows, as_of: date, window_days: int | None = SPE
 
 
 def expect_spend(rows: SeriesRows, as_of: date, horizon_days: int) -> np.ndarray:
-    """(customers,) what a customer spends in the horizon if he goes on as lately; rounded to cents."""
+    """(customers,) spend in the horizon at the recent daily rate; rounded to cents."""
     return np.round(find_daily_rate(rows, as_of) * horizon_days, 2)
 
 
 def take_snapshots(series: Series, shop: Shop, spec: TensorSpec, limits: Mapping[str, float]) -> list[Snapshot]:
-    """The past days of the series that can teach any horizon, newest first; its first weeks are too thin to count."""
+    """Snapshots of past days for training, newest first, without the first weeks of the series, which have too little
+    data."""
     apart = max(FEWEST_DAYS_APART, shop.churn.horizons_days[0])
     first = series.first_day + timedelta(days=SHORTEST_SPEND_WINDOW_DAYS)
     days = [series.closed_until - timedelta(days=apart * n) for n in range(1, MOST_DAYS + 1)]
@@ -91,9 +99,10 @@ def take_snapshot(
     is_judged: bool = False,
     folds: int = 1,
 ) -> Snapshot:
-    """What was known at the end of `at`, and what the series says happened since; one of `folds` customers.
+    """What was known at the end of `at`, and the spend since, for one of `folds` customers.
 
-    Days are held to the limits; where it is judged by, what was spent is what came.
+    limits: upper limits of a customer's daily amounts, see money.limit_days.
+    is_judged: the snapshot is for evaluation, so the actual spend is not limited.
     """
     parts = []
     for chunk in series.chunks():

@@ -1,16 +1,16 @@
-"""How much will a customer spend in a horizon? Two regressions per shop, learned beside the model of churn.
+"""Models of a customer's spend in a horizon: regressions that are trained beside the churn model.
 
-stays    the spend of those who stay, in the primary horizon: `expected_spend`
-sales    the spend of everybody eligible, horizon by horizon, leavers included: what `expected_sales` adds up
+stays    the spend of customers who stay, in the primary horizon: `expected_spend`
+sales    the spend of all eligible customers, including churners, per horizon: `expected_sales` sums it up
 
-Spend is net of refunds (tensors/money.py). The regressions (spend_line.py) are kept because nothing simpler is as good
-and nothing larger is better: `python -m training.spend_backtest` has the contenders.
+Spend is net of refunds (tensors/money.py). `python -m training.spend_backtest` compares the regression (spend_line.py)
+with simpler and larger methods: the simpler ones are worse, the larger ones no better.
 
-One line must not move a shop: before anything is read from them, a customer's days are held to limits that follow from
-the spread of the shop's own days (money.find_day_limit), in learning and in scoring alike.
+So that a single order cannot dominate a shop, a customer's daily amounts are limited, in training and in scoring. The
+limits depend on the distribution of the shop's own days (money.find_day_limit).
 
-They learn from past days whose horizon has passed, and the late files of it. How far the sum was off at such days, told
-by what had been known then, is what the interval of the sales comes from.
+The regressions are trained on past days whose horizon has passed and whose late files have arrived. The interval of the
+sales is derived from the errors of the sums at such days, predicted from what was known then.
 """
 
 from __future__ import annotations
@@ -32,18 +32,19 @@ from training.tensors.grid import read_rows
 from training.tensors.money import LIMITED, find_day_limit
 from training.tensors.series import Series, fold_of
 
-#: Fewer past errors give no interval.
+#: With fewer past errors there is no interval.
 FEWEST_ERRORS = 4
-#: How many past days each regression takes at most, and how many had to be known for an error to count.
+#: The most past days for a regression, and the fewest for one whose error counts.
 MOST_TEACHING = 6
 FEWEST_TEACHING = 2
 
 
 @dataclass(frozen=True)
 class SpendModel:
-    """sales and log_errors by horizon in days; a line is None where there was too little to learn from.
+    """The regressions of a shop. One is None if there was too little data.
 
-    limits are what money.limit_days holds a customer's days to before anything is read from them.
+    sales, log_errors  by horizon in days
+    limits             upper limits of a customer's daily amounts, for money.limit_days
     """
 
     stays: SpendLine | None
@@ -52,7 +53,7 @@ class SpendModel:
     limits: Mapping[str, float]
 
     def interval(self, horizon_days: int, expected: float) -> tuple[float, float] | None:
-        """95 %, from how far sums were off before; None where fewer than FEWEST_ERRORS past days can tell."""
+        """The 95 % interval of expected sales, from past errors; None if there are fewer than FEWEST_ERRORS."""
         errors = np.array(self.log_errors[horizon_days])
         if len(errors) < FEWEST_ERRORS or expected <= 0:
             return None
@@ -68,7 +69,7 @@ class SpendModel:
 
     @classmethod
     def from_file(cls, content: bytes, spec: TensorSpec) -> SpendModel:
-        """Raises KeyError, TypeError or ValueError where it is damaged."""
+        """Raises KeyError, TypeError or ValueError if the content is damaged."""
         values, horizons_days = json.loads(content), spec.churn.horizons_days
 
         def read(line: Mapping | None) -> SpendLine | None:
@@ -84,26 +85,26 @@ class SpendModel:
 
 
 def fit_spend(series: Series, as_of: date, shop: Shop, spec: TensorSpec) -> SpendModel:
-    """What the series teaches as it was known at the end of as_of."""
+    """Trains the regressions on the series as known at the end of as_of."""
     known = series.truncated(as_of)
     limits = find_limits(known)
     return learn_spend(take_snapshots(known, shop, spec, limits), as_of, known.delay_days, shop, limits)
 
 
 def find_limits(series: Series) -> dict[str, float]:
-    """The most of each measure that a customer's day counts for, by all days that the series knows."""
+    """Measure -> upper limit of a customer's daily amount, from the distribution of all days of the series."""
     folds = 1 + series.count // SAMPLE
     days = [
         read_rows(chunk.filter(pa.array(fold_of(chunk["customer_id"].combine_chunks(), folds) == 0)), LIMITED)
         for chunk in series.chunks()
     ]
     found = {name: find_day_limit(np.concatenate([rows.measures[name] for rows in days])) for name in LIMITED}
-    found["refund"] = found["spend"]  # a refund may be of any sale
+    found["refund"] = found["spend"]  # a refund can be as large as any sale
     return {name: limit for name, limit in found.items() if np.isfinite(limit)}
 
 
 def find_cut(series: Series, limits: Mapping[str, float]) -> tuple[int, float, float]:
-    """On how many customers' days more was spent than the limit, how much lies above it, and what was spent in all."""
+    """The number of customers' days above the spend limit, the amount above it, and the total spend."""
     limit, days, cut, total = limits.get("spend", np.inf), 0, 0.0, 0.0
     for chunk in series.chunks():
         spend = read_rows(chunk, ("spend",)).measures["spend"]
@@ -115,7 +116,7 @@ def find_cut(series: Series, limits: Mapping[str, float]) -> tuple[int, float, f
 def learn_spend(
     snapshots: list[Snapshot], as_of: date, delay_days: int, shop: Shop, limits: Mapping[str, float]
 ) -> SpendModel:
-    """What was known at the end of as_of, by a shop whose files keep coming for delay_days."""
+    """Trains on what was known at the end of as_of. delay_days: how late files may arrive."""
     churn = shop.churn
     primary = churn.horizons_days.index(churn.primary_horizon_days)
     closed = as_of - timedelta(days=delay_days)
@@ -130,7 +131,7 @@ def learn_spend(
 def learn(
     snapshots: list[Snapshot], closed: date, index: int, horizon_days: int, stayers_only: bool = False
 ) -> SpendLine | None:
-    """The line of one horizon from the newest snapshots that were closed; None where those are too few."""
+    """The regression of one horizon on the newest closed snapshots; None if there are too few."""
     rows = gather(snapshots, closed, index, horizon_days, stayers_only)
     return SpendLine.fit(rows) if rows else None
 
@@ -138,7 +139,7 @@ def learn(
 def gather(
     snapshots: list[Snapshot], closed: date, index: int, horizon_days: int, stayers_only: bool = False
 ) -> Rows | None:
-    """The rows that teach: of the newest snapshots whose horizon ends by `closed`, the last day that is delivered."""
+    """The training rows: of the newest snapshots whose horizon ends by `closed`, the last fully delivered day."""
     passed = [s for s in snapshots if s.day + timedelta(days=horizon_days) <= closed]
     taken = [s for s in passed if not np.isnan(s.spend[:, index]).any()][:MOST_TEACHING]
     if not taken:
@@ -155,8 +156,8 @@ def gather(
 def find_log_errors(
     snapshots: list[Snapshot], as_of: date, delay_days: int, index: int, horizon_days: int
 ) -> list[float]:
-    """log(sum that came / sum that was expected) at every past day which had enough to learn from: of each day what had
-    been delivered then teaches, as of today what has been delivered by now is judged by."""
+    """log(actual sum / expected sum) at every past day with enough training data. The training uses what had been
+    delivered by that day, the actual sum what has been delivered by as_of."""
     errors, ahead, delay = [], timedelta(days=horizon_days), timedelta(days=delay_days)
     for judged in (s for s in snapshots if s.day + ahead + delay <= as_of):
         closed = judged.day - delay

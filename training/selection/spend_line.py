@@ -1,8 +1,8 @@
-"""What is a customer expected to spend? A regression of the Tweedie family with power 1.5 and a logarithmic link.
+"""The regression for spend: of the Tweedie family, with power 1.5 and a logarithmic link.
 
-It sees the model inputs that do not grow with the calendar, and the customer's own net spend a day, lately and over his
-whole history. At a past day all customers are younger than today, so a regression over age and totals would take the
-shop's season for their effect and carry it on. What it leaves over is balanced (balance.py).
+Its inputs are the model inputs that do not grow with the calendar, and the customer's own net spend per day, recent and
+over the whole history. At past days all customers were younger than today, so a regression on age and totals would
+attribute the shop's season to them and extrapolate it. The remaining bias is corrected by balance.py.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from training.selection.balance import Balance
 
 POWER = 1.5
 PENALTY = 1e-3
-#: Nobody is expected to spend less than this share of the median: the logarithm of nothing has no value.
+#: The lowest expected spend, as a share of the median: the logarithm of zero is undefined.
 LEAST_SHARE = 0.01
-#: Standardised inputs are kept within so many deviations: a power law must not be drawn far beyond what it saw.
+#: Standardised inputs are clipped to this many standard deviations, because a power law extrapolates badly.
 FARTHEST = 5.0
 FEWEST_ROWS = 100
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Customers at past days (N,): inputs (N, F), own (N, R) their own rates times the horizon, what they spent in it,
-    and how many days ago that was asked."""
+    """Customers at past days (N,): inputs (N, F), their own rates times the horizon (own, N, R), the spend in the
+    horizon, and how many days ago the past day was."""
 
     inputs: np.ndarray
     own: np.ndarray
@@ -51,7 +51,7 @@ class SpendLine:
 
     @classmethod
     def fit(cls, rows: Rows) -> SpendLine | None:
-        """None where the rows are too few, or nobody spent anything."""
+        """None if there are too few rows, or nobody spent anything."""
         line = cls._fit_alone(rows.inputs, rows.own, rows.spend)
         if line is None:
             return None
@@ -60,7 +60,7 @@ class SpendLine:
     @classmethod
     def _fit_alone(cls, inputs: np.ndarray, own: np.ndarray, spend: np.ndarray) -> SpendLine | None:
         """The regression without its balance."""
-        target = np.maximum(spend, 0.0)  # more came back than was bought: the balance sees to it
+        target = np.maximum(spend, 0.0)  # net spend may be negative after refunds: the balance corrects for it
         mean = float(target.mean()) if len(target) >= FEWEST_ROWS else 0.0
         if mean <= 0:
             return None
@@ -86,7 +86,7 @@ class SpendLine:
 
     @classmethod
     def from_json(cls, values: Mapping, width: int) -> SpendLine:
-        """Raises KeyError, TypeError or ValueError where this is no line over `width` inputs and own rates."""
+        """Raises KeyError, TypeError or ValueError unless this is a regression over `width` inputs and own rates."""
         numbers = [float(values[name]) for name in ("mean", "least", "most", "intercept")]
         arrays = [np.array(values[name], dtype=float) for name in ("center", "scale", "coefficients")]
         if any(a.shape != (width,) or not np.isfinite(a).all() for a in arrays) or not np.isfinite(numbers).all():

@@ -1,4 +1,4 @@
-"""What do members say of customers whom they never saw? It fits the calibration, and is the validation."""
+"""Out-of-fold predictions of members, which are used to fit the calibration and for validation."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from training.tensors.series import fold_of
 
 @dataclass(frozen=True)
 class Cells:
-    """One horizon's newest closed steps, each predicted by the fold that never saw the customer; all (n,)."""
+    """The newest closed steps of one horizon, each predicted by the member that was trained without the customer's
+    fold; all (n,)."""
 
     probability: np.ndarray
     outcome: np.ndarray
     days_ago: np.ndarray
-    is_active: np.ndarray  # active within the horizon: those over whom metrics are taken
+    is_active: np.ndarray  # active within the horizon before the step: counted by metrics
 
     def only(self, chosen: np.ndarray) -> Cells:
-        """Those of the cells that are chosen (n,), as bool or as 0 and 1."""
+        """The chosen cells; chosen (n,) is bool or 0 and 1."""
         return Cells(*(values[chosen.astype(bool)] for values in vars(self).values()))
 
 
@@ -58,10 +59,7 @@ def fit_calibration(cells: list[Cells], closing_days: tuple[int, ...]) -> Calibr
 
 
 def validate(cells: list[Cells], calibration: Calibration, newest_days: int) -> np.ndarray:
-    """(H,) log loss of the calibrated probabilities over those active within the horizon, at the newest closed steps.
-
-    NaN where there are none.
-    """
+    """(H,) log loss of the calibrated probabilities of active customers at the newest closed steps; NaN without any."""
     losses = []
     for h, cell in enumerate(cells):
         newest = cell.is_active.astype(bool) & (cell.days_ago < cell.days_ago.min(initial=np.inf) + newest_days)

@@ -1,6 +1,6 @@
-"""May the candidate score, or must it step aside for a contender? And is there evidence enough to say so?
+"""The verdict of the gate: may the candidate score, does a contender replace it, or are there too few outcomes?
 
-Intervals and bounds are 95 % over all horizons together (Bonferroni), from seeded draws (metrics.py): the same input
+Intervals and bounds are 95 % for all horizons together (Bonferroni), from seeded draws (metrics.py): the same input
 gives the same verdict.
 """
 
@@ -16,25 +16,26 @@ from training.models.registry import KINDS
 
 #: Validation log losses closer than this are a tie.
 TIE = 1e-4
-#: What a refusal has to be worth at least: the margin of a non-inferiority test. A tenth of what a miss of the coming
-#: churn rate usually costs; blends and their parts differ so little that significance alone would refuse them for less.
+#: The margin of the non-inferiority test of log loss. It is a tenth of what an error in the future churn rate usually
+#: costs. Without a margin, blends would be refused for tiny but significant differences to their parts.
 MARGIN = 1e-3
 
 
-#: A horizon is judged where at least so many customers churned and as many stayed. With fewer, a paired interval is
+#: A horizon is judged if at least this many customers churned and as many stayed. With fewer, paired intervals are
 #: wider than the differences between methods, and no test has the power to refuse a bad model.
 FEWEST_OUTCOMES = 30
 
 
 @dataclass(frozen=True)
 class HorizonVerdict:
-    """The gate at one horizon, and the same calibration tests of the contender for fairness.
+    """The gate at one horizon.
 
-    n, churned      customers whose outcome counts, and how many of them churned
-    comparison      of log loss and AUROC; None, as both calibrations, where no outcome counts for the horizon
-    ece_interval    of the candidate's calibration error less the contender's
-    level_interval  of the same difference of |expected - churned|; both only where the candidate fails a calibration
-                    test and the contender fails none
+    n, churned             customers whose outcome counts, and how many of them churned
+    comparison             of log loss and AUROC; None, like both calibrations, if no outcome counts
+    contender_calibration  the same tests for the contender
+    ece_interval           of the candidate's calibration error minus the contender's
+    level_interval         of the same difference of |expected - churned|; both intervals are computed only if the
+                           candidate fails a calibration test and the contender fails none
     """
 
     horizon_days: int
@@ -51,8 +52,8 @@ class HorizonVerdict:
 
     @property
     def refuses_calibration(self) -> bool:
-        """Whether the candidate must go for its calibration: for a contender that is surely better calibrated, and not
-        worse in log loss, which pays for bad calibration as well."""
+        """Whether the candidate is refused for its calibration: the contender is significantly better calibrated and
+        has no higher log loss, which also penalises bad calibration."""
         if not self.is_judged or self.comparison is None:
             return False
         intervals = [interval for interval in (self.ece_interval, self.level_interval) if interval]
@@ -62,12 +63,13 @@ class HorizonVerdict:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says. `promoted` is the kind that scores: the candidate unless it is refused, else the fallback.
+    """The verdict of the gate.
 
-    passed    no horizon refuses the candidate, and each had outcomes enough to be judged by
+    passed    no horizon refuses the candidate, and each has enough outcomes to judge
+    promoted  the kind that scores: the candidate, or the fallback if it is refused
     reasons   why the candidate is refused
-    unjudged  what evidence is missing; a model without it is for a person to promote
-    refused   kinds that validation preferred to the candidate -> why they may not score
+    unjudged  which outcomes are missing; a person then decides about the model
+    refused   kinds with better validation than the candidate -> why they may not score
     """
 
     candidate: str
@@ -93,20 +95,21 @@ def choose_simplest_best(losses: Mapping[str, float]) -> str:
 def judge(
     predictions: Predictions, candidate: str = "lstm", *, best: Mapping[int, str], fallback: str | None = None
 ) -> Verdict:
-    """The gate. It refuses a candidate that at any horizon
+    """The gate. It refuses a candidate if at any horizon
 
-    - has a paired interval of its log-loss difference to the contender that lies wholly above MARGIN, or
-    - fails a test of its calibration (calibration_tests.py), where the contender that would score instead fails none,
-      is significantly better calibrated, and comes without a higher log loss (else refusing the candidate would put a
-      worse method in its place, and it is a warning).
+    - the paired interval of its log-loss difference to the contender lies wholly above MARGIN, or
+    - it fails a calibration test (calibration_tests.py), while the contender fails none, is significantly better
+      calibrated, and has no higher log loss. (Otherwise refusing the candidate would replace it by a worse method, so
+      the failed test is only a warning.)
 
-    A horizon with fewer than FEWEST_OUTCOMES churned or stayed is not judged: it refuses nobody, and nobody passes.
+    A horizon with fewer than FEWEST_OUTCOMES churned or stayed is not judged: it does not refuse the candidate, but the
+    candidate does not pass either.
 
-    Of H horizons each is judged at the level 1 - 0.05 / H (Bonferroni), so that chance alone refuses one candidate in
-    twenty by each rule, however many horizons a shop has.
+    Each of H horizons is tested at the level 1 - 0.05 / H (Bonferroni), so that each rule refuses one good candidate in
+    twenty by chance, however many horizons a shop has.
 
     best      horizon in days -> the contender, chosen on validation and never on these outcomes
-    fallback  what scores where the candidate is refused; by default the contender of most horizons
+    fallback  the kind that scores if the candidate is refused; by default the contender of most horizons
     """
     horizons = tuple(
         _judge_horizon(predictions, index, candidate, best[horizon])
@@ -148,7 +151,7 @@ def _judge_horizon(predictions: Predictions, index: int, candidate: str, contend
 
 
 def _explain(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
-    """Why this horizon refuses the candidate; nothing where it does not."""
+    """Why this horizon refuses the candidate; nothing if it does not."""
     if not horizon.is_judged or horizon.comparison is None:
         return
     if not horizon.log_loss_ok:
@@ -162,7 +165,7 @@ def _explain(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
 
 
 def _warn(horizon: HorizonVerdict, candidate: str) -> Iterator[str]:
-    """What people should know although it refuses nobody."""
+    """Failed calibration tests that do not refuse the candidate."""
     if horizon.comparison is not None and not horizon.refuses_calibration:
         yield from _say_calibration(horizon, candidate)
 

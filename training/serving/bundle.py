@@ -1,15 +1,15 @@
-"""How is a trained model kept, and why may it be trusted when it is loaded? A folder of data files and their hashes.
+"""Stores and loads trained models. A bundle is a folder of data files with their hashes.
 
     manifest.json   format, and the sha256 of every other file; the sha256 of this file is the bundle's hash
-    settings.json   everything that decides how inputs are made and what the weights mean
-    weights.f32     the network's numbers; or member_*.json of a baseline; or both for a blend, and its blend.json
-    evidence.f32    what the reasons are guessed with
-    spend.json      how much a customer will spend
-    metrics.json    what the gate measured
-    model_card.md   the same for people
+    settings.json   how inputs are computed, the architecture, the calibration
+    weights.f32     weights of the network; a baseline has member_*.json, a blend the files of its parts and blend.json
+    evidence.f32    the regression that estimates the effects of evidence, for the reasons
+    spend.json      the spend regressions
+    metrics.json    the gate's metrics
+    model_card.md   the model card
 
-Loading compares every hash before it parses a file (integrity.py). It builds the architecture in code and
-never unpickles, evaluates or imports anything that a bundle names.
+Loading verifies every hash before any file is parsed (integrity.py). It builds the architecture in code and never
+unpickles, evaluates or imports anything that a bundle names.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ SPEND = "spend.json"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle on disk. `hash` is what the registry keeps; `version` names the folder."""
+    """A bundle on disk. `hash` is stored in the registry; `version` is the name of the folder."""
 
     folder: Path
     version: str
@@ -75,7 +75,7 @@ def write_bundle(
     model_card: str,
     spend: SpendModel | None = None,
 ) -> Bundle:
-    """Keeps a candidate under `models`, whole or not at all; the same content again changes nothing."""
+    """Writes a candidate to a folder below `models`, atomically; does nothing if the same content is there already."""
     files = {
         SETTINGS: to_json(_describe(shop_name, trained_through, candidate, settings)),
         METRICS: to_json(metrics),
@@ -95,7 +95,7 @@ def write_bundle(
 
 
 def load_bundle(folder: Path | str, expected_hash: str | None = None) -> LoadedBundle:
-    """The model of a folder. Raises ChurnError where it is damaged, foreign, or of inputs that have changed."""
+    """The model in a folder. Raises ChurnError if it is damaged, is not the expected one, or uses changed inputs."""
     folder = Path(folder)
     files = read_files(folder, expected_hash)
     try:
@@ -131,7 +131,7 @@ def _describe(shop_name: str, trained_through: date, candidate: Candidate, setti
 
 
 def load_spend(folder: Path | str, expected_hash: str | None = None) -> tuple[TensorSpec, SpendModel | None]:
-    """The inputs and the model of spend of a bundle, without what tells churn. Raises ChurnError as load_bundle."""
+    """The spend model of a bundle and its inputs, without the churn model. Raises ChurnError like load_bundle."""
     folder = Path(folder)
     files = read_files(folder, expected_hash)
     try:
@@ -142,7 +142,7 @@ def load_spend(folder: Path | str, expected_hash: str | None = None) -> tuple[Te
 
 
 def load_definition(folder: Path | str, expected_hash: str | None = None) -> ChurnDefinition:
-    """What the model of a folder calls churn. Raises ChurnError as load_bundle."""
+    """The churn definition of the model in a folder. Raises ChurnError like load_bundle."""
     folder = Path(folder)
     files = read_files(folder, expected_hash)
     try:
@@ -158,7 +158,7 @@ def _read_spec(described: dict) -> tuple[ModelSettings, TensorSpec]:
 
 
 def _read_spend(spec: TensorSpec, files: Mapping[str, bytes]) -> SpendModel | None:
-    """None in a bundle from before there was one."""
+    """The spend model; None for a bundle of an older release without one."""
     return SpendModel.from_file(files[SPEND], spec) if SPEND in files else None
 
 
@@ -198,7 +198,7 @@ def _read_churn(values: dict) -> ChurnDefinition:
 
 
 def _find_features(fingerprints: dict[str, str]) -> tuple:
-    """The contract's features of these names. Raises ChurnError where one is gone or its formula is another."""
+    """The contract's features with these names. Raises ChurnError if one is gone or its formula has changed."""
     known = {feature.name: feature for feature in FEATURES}
     changed = [n for n, was in fingerprints.items() if n not in known or known[n].fingerprint != was]
     if changed or not fingerprints:
@@ -214,7 +214,7 @@ def _read_numbers(values: list, count: int) -> np.ndarray:
 
 
 def _read_evidence(content: bytes, spec: TensorSpec) -> np.ndarray:
-    """Candidate.evidence. Raises ValueError where it is not of this shape, or not finite."""
+    """Candidate.evidence. Raises ValueError if it has the wrong shape or is not finite."""
     shape = (len(WINDOW_WEEKS), 3 + 2 * len(spec.features), len(list_groups(spec)))
     evidence = np.frombuffer(content, "<f4").astype(np.float32).reshape(shape)
     if not np.isfinite(evidence).all():

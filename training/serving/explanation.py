@@ -1,13 +1,13 @@
-"""Why is this customer at risk? Up to three pieces of evidence: a group of inputs, and since when.
+"""Explains a customer's risk by up to three pieces of evidence: a group of inputs, and since when it matters.
 
-Evidence is what a group of inputs shows over the last weeks. To remove it is to put these inputs back to what they were
-before those weeks or, for a level, to what is typical. Its effect is how far the probability falls: exact occlusion,
-for every kind. The steps before stay as they are, so a network goes on from the state that scoring left there.
+Evidence is the values of a group of inputs over the last weeks. To remove it is to reset these inputs to their values
+before those weeks or, for a level, to typical values. Its effect is how far the probability then falls (occlusion),
+computed exactly for every kind. Earlier steps do not change, so a network continues from the states stored in scoring.
 
-To remove every group over every window of every customer would cost dozens of scorings. So a candidate that is kept
-learns from a sample, where all of it is removed, to guess effects at the price of a product; what is guessed to be the
-strongest of three groups is then removed in truth. Whoever has no reason by then is looked at again, each group's level
-in truth; where none of them raises the probability either, the reason is the rate of customers like this one.
+To remove every group over every window for every customer would cost dozens of scorings. Instead, a regression that was
+trained on a sample estimates all effects cheaply (guesses.py), and only the three groups with the largest estimates are
+removed to measure their effects. For a customer without any positive effect, the level of each group is measured as
+well. If none raises the probability either, the reason is the base rate of similar customers.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 
 MOST_REASONS = 3
-#: A change is named before a level, and a shorter window before a longer, where it has this share of the effect.
+#: A change is preferred to a level, and a shorter window to a longer one, if it has this share of the largest effect.
 ENOUGH = 0.8
-#: Effects below this are rounding of 32-bit arithmetic.
+#: Smaller effects are rounding errors of 32-bit arithmetic.
 SMALLEST_EFFECT = 1e-4
-#: A further reason is looked at where it promises this share of the effect of the first.
+#: A further reason is measured if its estimated effect is at least this share of the first one's.
 WORTH_TELLING = 0.1
 
 
 class Reasons(NamedTuple):
-    """The evidence named for each customer, the strongest first; all (B, MOST_REASONS).
+    """The reasons of each customer, the strongest first; all (B, MOST_REASONS).
 
-    group   object, None where there is no further reason; BASE_RATE stands first where no evidence raises the risk
-    weeks   int64: the evidence is what changed within so many weeks; 0: it is a level
-    effect  float64: how far the probability falls without it; NaN where there is no evidence
+    group   object: the group of inputs, None for no further reason; BASE_RATE first if no evidence raises the risk
+    weeks   int64: the evidence is a change within this many weeks; 0: it is a level
+    effect  float64: how far the probability falls without the evidence; NaN if there is none
     """
 
     group: np.ndarray
@@ -46,14 +46,14 @@ class Reasons(NamedTuple):
     effect: np.ndarray
 
     def only(self, is_kept: np.ndarray) -> Reasons:
-        """Those that are kept (B, MOST_REASONS); no evidence in place of the others."""
+        """The reasons with those removed where is_kept (B, MOST_REASONS) is false."""
         group = self.group.copy()
         group[~is_kept] = None
         return Reasons(group, self.weeks, np.where(is_kept, self.effect, np.nan))
 
 
 def find_reasons(candidate: Candidate, scored: ScoredInputs, rows: np.ndarray) -> Reasons:
-    """The reasons of these rows (B,) of all who were looked at."""
+    """The reasons of these rows (B,) of the scored customers."""
     inputs, lengths, present = scored.inputs[rows], scored.lengths[rows], scored.present[rows]
     effect, weeks = _choose_windows(guess_effects(candidate, inputs, lengths, present))
     strongest = np.argsort(-effect, axis=1, kind="stable")[:, :MOST_REASONS]
@@ -69,7 +69,7 @@ def find_reasons(candidate: Candidate, scored: ScoredInputs, rows: np.ndarray) -
 
 
 def _find_levels(candidate: Candidate, scored: ScoredInputs, rows: np.ndarray, reasons: Reasons) -> Reasons:
-    """Whoever has no reason gets the strongest level, measured in truth, or else BASE_RATE: guesses may be wrong."""
+    """Gives customers without a reason the strongest measured level, or else BASE_RATE: the estimates may be wrong."""
     bare = np.flatnonzero(np.isnan(reasons.effect[:, 0]))
     names = list_groups(candidate.spec)
     if not len(bare):
@@ -87,7 +87,7 @@ def _find_levels(candidate: Candidate, scored: ScoredInputs, rows: np.ndarray, r
 
 
 def _order(group: np.ndarray, weeks: np.ndarray, effect: np.ndarray) -> Reasons:
-    """By effect, those that raise the risk only."""
+    """Sorts by effect, and drops those that do not raise the risk."""
     effect = np.where(effect >= SMALLEST_EFFECT, effect, np.nan)
     order = np.argsort(-effect, axis=1, kind="stable")  # NaN goes last
     group, weeks, effect = (np.take_along_axis(values, order, axis=1) for values in (group, weeks, effect))
@@ -95,7 +95,7 @@ def _order(group: np.ndarray, weeks: np.ndarray, effect: np.ndarray) -> Reasons:
 
 
 def _choose_windows(effects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of effects (W, B, G), for each customer and group (B, G): that of the window to name, and the window's weeks."""
+    """From effects (W, B, G), for each customer and group (B, G): the effect of the chosen window, and its weeks."""
     largest = np.maximum(effects.max(axis=0), 0.0)
     changes = effects[1:] >= ENOUGH * largest
     window = np.where(changes.any(axis=0), 1 + changes.argmax(axis=0), 0)

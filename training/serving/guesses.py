@@ -1,4 +1,4 @@
-"""What does a candidate guess the effects of evidence to be? By lines, learned where all evidence was removed."""
+"""Estimates the effects of evidence by linear regressions, trained on a sample in which all effects were measured."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from training.tensors.dataset import Tensors
 
 SAMPLE_CUSTOMERS = 1000
-#: A window that fewer of them have lived through is never named.
+#: A window is never used as a reason if fewer of them have been customers for that long.
 FEWEST_CUSTOMERS = 50
-#: Ridge penalty per customer: inputs that say nearly the same share the weight.
+#: Ridge penalty per customer: correlated inputs share the weight.
 PENALTY = 0.01
 
 
 def guess_effects(candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """(W, B, G) what the candidate has learned to expect; -inf for a window that began before the customer."""
+    """(W, B, G) the estimated effects; -inf for a window that begins before the customer's first step."""
     return np.stack([
         np.where(
             count_steps(weeks, candidate.spec) < lengths[:, None],
@@ -38,23 +38,24 @@ def guess_effects(candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray,
 def _describe(
     candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray, present: np.ndarray, weeks: int
 ) -> np.ndarray:
-    """(B, 2 + 2F) what an effect is guessed from: the probability, the inputs now and those before the window."""
+    """(B, 2 + 2F) the regressors: the probability p and p (1 - p), the inputs now and those before the window."""
     now = inputs[np.arange(len(inputs)), lengths - 1]
     before = look_back(candidate, inputs, lengths, np.full(len(inputs), weeks))
     return np.column_stack([present, present * (1 - present), now, before])
 
 
 def learn_evidence(candidate: Candidate, batches: Iterable[Tensors]) -> np.ndarray:
-    """(W, 3 + 2F, G) float32, what guesses effects on the primary horizon: of every window a line, its intercept first.
+    """(W, 3 + 2F, G) float32: for every window the coefficients of the regression, the intercept first.
 
-    Learned from the first SAMPLE_CUSTOMERS of the batches, which are all of one width, who would be scored.
+    Trained on effects at the primary horizon, for the first SAMPLE_CUSTOMERS eligible customers of the batches, which
+    must all have the same width.
     """
     sample = ScoredInputs.at(candidate, *_take_sample(batches, candidate.spec.churn.eligible_within_days))
     groups = list_groups(candidate.spec)
     learned = np.zeros((len(WINDOW_WEEKS), 3 + 2 * sample.inputs.shape[2], len(groups)), np.float32)
     for line, weeks in zip(learned, WINDOW_WEEKS, strict=True):
         lived = np.flatnonzero(count_steps(weeks, candidate.spec) < sample.lengths)
-        line[0] = -1.0  # lower than any effect, where nothing can be learned
+        line[0] = -1.0  # lower than any effect, if there is too little data
         if len(lived) < FEWEST_CUSTOMERS:
             continue
         effects = np.full((len(lived), len(groups)), -1.0)
@@ -68,7 +69,7 @@ def learn_evidence(candidate: Candidate, batches: Iterable[Tensors]) -> np.ndarr
 
 
 def _take_sample(batches: Iterable[Tensors], eligible_within_days: int) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and lengths of the first who would be scored."""
+    """Inputs and lengths of the first SAMPLE_CUSTOMERS eligible customers."""
     inputs, lengths = [], []
     for tensors in batches:
         rows = np.flatnonzero(tensors.last(tensors.quiet_days) < eligible_within_days)
@@ -80,7 +81,7 @@ def _take_sample(batches: Iterable[Tensors], eligible_within_days: int) -> tuple
 
 
 def _fit_lines(described: np.ndarray, effects: np.ndarray) -> np.ndarray:
-    """(1 + width, G) of ridge regressions on standardised columns, written for the columns as they are."""
+    """(1 + width, G) coefficients of ridge regressions on standardised columns, transformed to the original columns."""
     scaler = StandardScaler().fit(described)
     lines = Ridge(alpha=PENALTY * len(described)).fit(scaler.transform(described), effects)
     slopes = lines.coef_.T / scaler.scale_[:, None]

@@ -1,7 +1,7 @@
-"""How is a folder of data files kept, so that nobody sees half of it, and nobody changes it unnoticed?
+"""Writes a folder of data files atomically, and detects any later change to it.
 
-A manifest lists the sha256 of every file; its own is the hash of the folder. Reading takes every file once and compares
-its hash before anybody parses it.
+A manifest lists the sha256 of every file; its own sha256 is the hash of the folder. Every file is read once, and its
+hash is verified before it is parsed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def make_manifest(files: Mapping[str, bytes]) -> bytes:
 
 
 def place_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Writes beside the place and renames: nobody ever sees half a bundle."""
+    """Writes to a temporary folder beside the target and renames it, so that no partial bundle is ever visible."""
     draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     draft.mkdir(parents=True)
     try:
@@ -41,12 +41,12 @@ def place_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         draft.rename(folder)
     except OSError:
         shutil.rmtree(draft, ignore_errors=True)
-        if not folder.exists():  # else somebody placed the same content meanwhile
+        if not folder.exists():  # otherwise another process has placed the same content meanwhile
             raise
 
 
 def read_files(folder: Path, expected_hash: str | None = None) -> dict[str, bytes]:
-    """The bundle's files, each compared with the manifest. Raises ChurnError for anything that is not as written."""
+    """The bundle's files, each verified against the manifest. Raises ChurnError if anything differs."""
     if folder.is_symlink() or not folder.is_dir():
         raise ChurnError(f"no model at {folder}: train one, or promote one that is there")
     contents = _read_folder(folder)
@@ -67,7 +67,7 @@ def read_files(folder: Path, expected_hash: str | None = None) -> dict[str, byte
 
 
 def _read_folder(folder: Path) -> dict[str, bytes]:
-    """Every entry must be a plain file with a plain name, in a folder of bounded size."""
+    """The content of every file. Raises ChurnError unless all are regular files with plain names, of bounded size."""
     entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     if len(entries) > MOST_FILES:
         raise ChurnError(f"{folder} is no model: it has more than {MOST_FILES} files")

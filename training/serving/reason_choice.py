@@ -1,7 +1,7 @@
-"""Which reasons does a person read? Those whose sentence is bad news, the strongest first, each once.
+"""Chooses the reasons to show: those whose sentence is bad news, the strongest first, without repetition.
 
-A model may rest a risk on what nobody would call a reason, as a purchase seven days ago where two weeks are usual. Such
-evidence is left out. Whoever has no other gets the rate of customers like this one.
+A model may base a risk on something that no person would accept as a reason, such as a purchase seven days ago when two
+weeks are usual. Such evidence is left out. A customer without another reason gets the base rate of similar customers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def choose_reasons(
     reasons: Reasons, batch: pa.RecordBatch | pa.Table, measures: tuple[str, ...], as_of: date, shop: Shop,
     present: np.ndarray,
 ) -> tuple[Reasons, np.ndarray]:  # fmt: skip
-    """The reasons to show, and their sentences (B, MOST_REASONS) object; both None where there is no further one.
+    """The reasons to show, and their sentences (B, MOST_REASONS) object; None if there is no further reason.
 
     present: (B,) the primary probability.
     """

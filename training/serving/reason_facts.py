@@ -1,4 +1,5 @@
-"""What a batch of customers did, as numbers: sums of their last weeks, and how unusual their silence is."""
+"""The numbers for reason texts: sums over a customer's last weeks, and whether the time since the last activity is
+unusual."""
 
 from __future__ import annotations
 
@@ -16,16 +17,16 @@ from training.tensors.activity import find_undone_days, leave_out
 from training.tensors.dataset import to_day_number
 from training.tensors.grid import read_rows
 
-#: How far back it is usual to look.
+#: How many weeks before a change are used to describe what was usual.
 WEEKS_BEFORE = 26
 
 
 class CustomerFacts:
-    """The facts of a batch of customers. All arrays are by customer.
+    """The facts of a batch of customers. All arrays have one entry per customer.
 
     count    days with activity
-    silence  days since the last of them, or since the first day where there was none
-    gap      the mean gap between them in days, 0 where there were fewer than two
+    silence  days since the last of them, or since the first day if there was none
+    gap      the mean gap between them in days, 0 if there were fewer than two
     """
 
     def __init__(self, batch: pa.RecordBatch, measures: tuple[str, ...], as_of: date, shop: Shop):
@@ -40,8 +41,8 @@ class CustomerFacts:
         self._measure_activity()
 
     def _measure_activity(self) -> None:
-        """By customer: days with activity, days since the last, the mean gap between them; and whether the silence is
-        unusual. It is where there was only one such day, or none."""
+        """Sets count, silence, gap, and is_silent: whether the silence is unusually long. It always is with fewer than
+        two days of activity."""
         happened = self.rows.measures[ACTIVITY_MEASURES[self.activity]] > 0
         customer, day = self.rows.row[happened], self.rows.day[happened]
         self.count = np.bincount(customer, minlength=self.rows.count)
@@ -53,7 +54,7 @@ class CustomerFacts:
         self.is_silent = (self.count < 2) | (self.silence > self.gap)
 
     def active_days(self, row: int, measure: str, size: str) -> tuple[np.ndarray, np.ndarray]:
-        """The customer's days on which the measure is above zero, and another measure of these days."""
+        """The customer's days on which `measure` is above zero, and the values of `size` on these days."""
         own = slice(self.ends[row], self.ends[row + 1])
         is_active = self.rows.measures[measure][own] > 0
         return self.rows.day[own][is_active], self.rows.measures[size][own][is_active]
@@ -63,7 +64,7 @@ class CustomerFacts:
         return np.minimum(WEEKS_BEFORE, -(-self.days_with_us[row] // 7))
 
     def sum_weeks(self, measure: str) -> np.ndarray:
-        """(customers, weeks + 1) what the last 0, 1, 2, … weeks add up to."""
+        """(customers, weeks + 1) the sums over the last 0, 1, 2, … weeks."""
         values = self.rows.measures[measure]
         values = (values > 0).astype(float) if measure in COUNTED_IN_DAYS else values
         width = max(WINDOW_WEEKS) + WEEKS_BEFORE

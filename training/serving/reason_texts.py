@@ -1,10 +1,11 @@
-"""What is said of a reason? The words of contract/reason_words.py with numbers of the customer's own series.
+"""Writes the sentence of a reason: the words of contract/reason_words.py with numbers from the customer's own series.
 
-A change compares the last weeks with as many before them; where nothing happened in them, it tells what was usual in
-the half year before. Whatever the model thinks, the sentence is true, and it is bad news. A fact that is none by
-itself, an amount or a rise, is named together with what makes it so: that there was only one day with a purchase, that
-one day was most of all, or a silence that is longer than the customer's usual gap. Where nothing does, there is no
-sentence.
+A change compares the last weeks with the same number of weeks before. If nothing happened in the last weeks, the
+sentence gives what was usual in the half year before.
+
+Every sentence is true independently of the model, and is bad news. A fact that is not bad news by itself, such as an
+amount or a rise, is combined with one that is: only one day with a purchase, one day with most of the spend, or a
+silence longer than the customer's usual gap. If there is none, there is no sentence.
 """
 
 from __future__ import annotations
@@ -30,23 +31,23 @@ from training.serving.reason_facts import WEEKS_BEFORE, CustomerFacts
 WEEKS_PER_MONTH = 365.25 / 12 / 7
 #: A smaller change is described by its amount.
 SMALLEST_PERCENT = 10
-#: Where anything is left, it has not fallen by 100 %.
+#: The largest fall that is stated unless the value is zero: rounding must not turn it into 100 %.
 MOST_FALLEN = -99
-#: One day with this share of a customer's spend is named, where there are at least so many days with a purchase.
+#: One day with at least this share of a customer's spend is mentioned, if there are enough days with a purchase.
 ONE_OFF_SHARE = 0.5
 ONE_OFF_DAYS = 3
-#: A silence of at least so many usual gaps is described by the gap.
+#: A silence of at least this many usual gaps is described as a multiple of the gap.
 LONG_GAP = 1.5
-#: Whoever is active only once in this share of the primary horizon may well miss it though nothing is wrong.
+#: A customer whose usual gap is at least this share of the primary horizon may well be inactive in it by chance.
 RARE_SHARE = 0.5
 
 
 def write_texts(
     reasons: Reasons, batch: pa.RecordBatch, measures: tuple[str, ...], as_of: date, shop: Shop, present: np.ndarray
 ) -> np.ndarray:
-    """(B, MOST_REASONS) object: a sentence for every reason, None where there is none or it is no bad news.
+    """(B, MOST_REASONS) object: a sentence for every reason; None if there is no reason or it is not bad news.
 
-    present: (B,) the primary probability, of which BASE_RATE tells.
+    present: (B,) the primary probability, for the sentence of BASE_RATE.
     """
     texter = _Texter(batch, measures, as_of, shop)
     texts = np.full(reasons.group.shape, None, dtype=object)
@@ -67,14 +68,14 @@ class _Texter(CustomerFacts):
         self.words, self.currency, self.churn = LANGUAGES[shop.language], shop.currency, shop.churn
 
     def write(self, group: ReasonGroup, row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
-        """A sentence for each of the rows; None where what there is to say is no bad news."""
+        """A sentence for each of the rows; None if it would not be bad news."""
         writers = {"change": self._write_changes, "mean": self._write_means, "total": self._write_totals,
                    "recency": self._write_gaps, "tenure": self._write_tenures}  # fmt: skip
         measures = tuple(name for name in group.measures if name in self.rows.measures)
         return [text and start(text) for text in writers[group.form](measures, row, weeks)]
 
     def write_base_rate(self, present: np.ndarray) -> list[str]:
-        """What becomes of customers like these; percents are rounded down, so that none is certain."""
+        """The churn rate of similar customers; percentages are rounded down, so that none is 100 %."""
         activity, days = self.words.activities[self.churn.activity], self._days(self.churn.primary_horizon_days)
         return [
             start(self.words.base_rate.format(percent=int(100 * p), activity=activity, days=days))
@@ -82,7 +83,7 @@ class _Texter(CustomerFacts):
         ]
 
     def _write_changes(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
-        """Fell, rose or none at all; an amount where nothing moved or there is nothing to compare with."""
+        """That a measure fell, rose or is zero; its amount if it has hardly changed or there is nothing to compare."""
         measure = measures[0]
         sums, span = self.sum_weeks(measure), np.where(weeks > 0, weeks, self.level_weeks(row))
         now, since = sums[row, span], sums[row, weeks]
@@ -98,7 +99,7 @@ class _Texter(CustomerFacts):
     def _write_change(
         self, measure: str, row: int, weeks: int, now: float, monthly: float, percent: float
     ) -> str | None:
-        """Bad news as it is; else with what makes it such. No activity is silence, which may be nothing unusual."""
+        """The change, if it is bad news; else combined with a fact that is. Inactivity alone may not be unusual."""
         is_less = now <= 0 or percent <= -SMALLEST_PERCENT
         text = self._state_change(measure, weeks, now, monthly, percent)
         if measure in BAD_NEWS:
@@ -108,7 +109,7 @@ class _Texter(CustomerFacts):
         return text if is_less else self._write_order(measure, row) or self._add_silence(text, row)
 
     def _write_order(self, measure: str, row: int) -> str:
-        """That all, or most, of what somebody bought was bought on one day; empty where that is not so."""
+        """That all, or most, of a customer's purchases were on one day; empty if they were not."""
         if measure not in (*ORDER_SIZES, "sale_count") or self.activity != "purchase":
             return ""
         day, size = self.active_days(row, "sale_count", measure)
@@ -129,7 +130,7 @@ class _Texter(CustomerFacts):
         )  # fmt: skip
 
     def _add_silence(self, text: str, row: int) -> str | None:
-        """The fact, and how long ago the customer was active last; None where that is not unusual for him."""
+        """The fact, and how long ago the last activity was; None if that is usual for the customer."""
         if not self.count[row]:
             return f"{text}, {self.words.no_purchase}" if self.activity == "purchase" else None
         if not self.is_silent[row]:
@@ -138,7 +139,7 @@ class _Texter(CustomerFacts):
         return self.words.last.format(fact=text, activity=activity, ago=self._ago(self.silence[row]))
 
     def _write_rarity(self, row: int) -> str | None:
-        """That the customer is seldom active; None where that is not so."""
+        """That the customer is rarely active; None if that is not the case."""
         if self.gap[row] < RARE_SHARE * self.churn.primary_horizon_days:
             return None
         activity = self.words.activities[self.activity]
@@ -156,7 +157,7 @@ class _Texter(CustomerFacts):
         return change.format(noun=noun, percent=f"{abs(percent):.0f}", weeks=self._weeks(weeks))
 
     def _write_means(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
-        """The mean over the weeks; where there was nothing to take it of, how many there were that have none."""
+        """The mean over the weeks; if no values contribute to it, the number of events without a value."""
         span = np.where(weeks > 0, weeks, self.level_weeks(row))
         sums = (self.sum_weeks(name)[row, span].tolist() for name in measures)
         facts = zip(row.tolist(), span.tolist(), *sums, strict=True)
@@ -182,7 +183,7 @@ class _Texter(CustomerFacts):
         ]
 
     def _write_gaps(self, measures: tuple[str, ...], row: np.ndarray, weeks: np.ndarray) -> list[str | None]:
-        """The silence beside the customer's own usual gap."""
+        """The silence compared with the customer's own usual gap."""
         return [self._write_gap(customer) for customer in row.tolist()]
 
     def _write_gap(self, row: int) -> str | None:
@@ -218,5 +219,5 @@ class _Texter(CustomerFacts):
 
 
 def start(text: str) -> str:
-    """A sentence begins with a capital letter."""
+    """The text with a capital first letter."""
     return text[:1].upper() + text[1:]

@@ -1,7 +1,7 @@
-"""What is every customer's risk tonight? Scores batches of customer_series with a bundle, inside any worker process.
+"""Scores batches of customer_series with a bundle, in a worker process.
 
-The inputs come from training/tensors/dataset.py, the same code that training used. No kind that may score
-needs TensorFlow: the LSTM is served by training/models/network/served.py.
+The inputs are computed by training/tensors/dataset.py, as in training. Scoring does not need TensorFlow: the LSTM is
+served by training/models/network/served.py.
 """
 
 from __future__ import annotations
@@ -29,27 +29,28 @@ from training.tensors.dataset import Tensors
 from training.tensors.money import limit_days, read_money
 
 MONEY = pa.decimal128(18, 2)
-#: One Spark task is one core; TensorFlow would take all of them. Read when TensorFlow starts.
+#: A Spark task has one core, but TensorFlow would use all of them. TensorFlow reads these when it is imported.
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 
 @lru_cache(maxsize=4)
 def load_scorer(folder: Path | str, expected_hash: str | None = None) -> Scorer:
-    """The scorer of a bundle; a process loads each bundle once."""
+    """The scorer of a bundle, cached per process."""
     for name, value in ONE_THREAD.items():
         os.environ.setdefault(name, value)
     return Scorer(load_bundle(folder, expected_hash))
 
 
 def read_definition(folder: Path | str, expected_hash: str | None, shop: Shop) -> ChurnDefinition:
-    """What the model of a bundle learned to call churn. Raises ChurnError where it cannot score the shop as it is."""
+    """The churn definition of a bundle. Raises ChurnError if its model cannot score the shop with its current one."""
     churn = load_definition(folder, expected_hash)
     check_definition(shop, churn)
     return churn
 
 
 def check_definition(shop: Shop, learned: ChurnDefinition) -> None:
-    """Raises ChurnError where [churn] of shop.toml differs by more than horizons, and who is eligible by them."""
+    """Raises ChurnError if [churn] of shop.toml differs in more than the horizons and eligible_within_days, or if the
+    model has not learned the primary horizon."""
     if shop.churn.primary_horizon_days not in learned.horizons_days:
         raise ChurnError(f"no model has learned the primary horizon of {shop.churn.primary_horizon_days} days yet: "
                          "train one, and keep primary_horizon_days in shop.toml as it was until then")  # fmt: skip
@@ -65,7 +66,7 @@ class Scorer:
         self.bundle, self.candidate = bundle, bundle.candidate
 
     def check(self, shop: Shop) -> None:
-        """Raises ChurnError where the model does not fit the shop as it is now."""
+        """Raises ChurnError if the model does not fit the shop's current settings."""
         spec = self.candidate.spec
         if self.bundle.shop != shop.name:
             raise ChurnError(f"the model is of shop {self.bundle.shop}, not of {shop.name}: train one for {shop.name}")
@@ -102,7 +103,7 @@ class Scorer:
         return pa.RecordBatch.from_arrays([columns[name] for name in target.names], schema=target)
 
     def _list_probabilities(self, p: np.ndarray, horizons: tuple[int, ...]) -> dict[str, pa.Array]:
-        """The probability columns of the shop's horizons; null where the model has not learned one."""
+        """The probability columns of the shop's horizons; null for a horizon that the model has not learned."""
         learned = self.candidate.spec.churn.horizons_days
         return {
             probability_column(h): pa.array(p[:, learned.index(h)]) if h in learned else pa.nulls(len(p), pa.float64())
@@ -112,7 +113,7 @@ class Scorer:
     def _explain(
         self, batch: pa.RecordBatch, scored: ScoredInputs, at_risk: np.ndarray, as_of: date, shop: Shop
     ) -> dict[str, pa.Array]:
-        """The reason columns; null where nobody needs to act, for a reason costs more than a score."""
+        """The reason columns; null for the low band, because a reason costs more than a score."""
         reasons = find_reasons(self.candidate, scored, at_risk)
         reasons, texts = choose_reasons(reasons, batch.take(pa.array(at_risk)), self.candidate.spec.measures, as_of,
                                         shop, scored.present[at_risk])  # fmt: skip
@@ -126,14 +127,14 @@ class Scorer:
         return {name: values.take(rows) for name, values in found.items()}
 
     def _expect_spend(self, batch: pa.RecordBatch, tensors: Tensors, as_of: date, horizon_days: int) -> np.ndarray:
-        """(customers,) the spend of the horizon if the customer stays; by the own rate where the bundle cannot tell."""
+        """(customers,) spend in the horizon if the customer stays; by the own rate if the bundle has no regression."""
         model = self.bundle.spend
         limited, is_limited = limit_days(batch, model.limits if model else {})
         line, spec = model.stays if model else None, self.candidate.spec
         if line is None:
             return expect_spend(read_money(limited), as_of, horizon_days)
         inputs, daily_rates = read_known(spec, limited, as_of, tensors)
-        if is_limited.any():  # the tensors are of the days as they are
+        if is_limited.any():  # the tensors were built from unlimited days: build the inputs of these customers again
             inputs[is_limited], _ = read_known(spec, limited.filter(pa.array(is_limited)), as_of)
         return np.round(line.predict(inputs, daily_rates * horizon_days), 2)
 
@@ -147,5 +148,5 @@ def schema(horizons_days: tuple[int, ...]) -> pa.Schema:
 
 
 def find_bands(bands: Bands, probability: np.ndarray) -> np.ndarray:
-    """(n,) the band of each probability, as Bands.of says."""
+    """(n,) the band of each probability, as in Bands.of."""
     return np.select([probability >= bands.high, probability >= bands.medium], ["high", "medium"], "low")

@@ -1,4 +1,4 @@
-"""Trainings that were made, each under the key of all that its result depends on: the same one is not made twice."""
+"""Records of past trainings by run key, so that the same training is not repeated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.serving.integrity import read_files
 
 
 def find_record(models: Path, run_key: str) -> ModelRecord | None:
-    """What this very training gave before, if its bundle is still whole."""
+    """The record of the training with this run key, if its bundle still exists and is intact."""
     path = models / "trainings" / f"{run_key}.json"
     if not path.exists():
         return None
@@ -25,7 +25,7 @@ def find_record(models: Path, run_key: str) -> ModelRecord | None:
     try:
         read_files(Path(record.location), record.bundle_hash)
     except errors.ChurnError:
-        return None  # lost or damaged: trained again, it is the same
+        return None  # lost or damaged: training again gives the same bundle
     return record
 
 

@@ -12,7 +12,7 @@ from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake.store import Lake
 from tests.training.series import draw_shop_series, make_shop
 from training.config import ModelSettings
-from training.monitoring.inputs import take_inputs, without_younger
+from training.monitoring.inputs import take_inputs, without_added_inputs
 from training.monitoring.stability import check_inputs
 from training.tensors.dataset import TensorSpec
 from training.tensors.series import Series, truncate
@@ -53,7 +53,7 @@ def test_inputs_that_are_younger_than_the_model_are_not_compared(tmp_path):
     older = replace(TRAINING_SERIES, columns=tuple(c for c in TRAINING_SERIES.columns if c.name != "return_count"))
     lake.update(older, str(as_of), lambda _: series.drop_columns(["return_count"]))
     spec = TensorSpec.from_shop(shop, ModelSettings.from_shop(shop))
-    known = without_younger(spec, lake, str(as_of))
+    known = without_added_inputs(spec, lake, str(as_of))
     assert {*spec.feature_names}.difference(known.feature_names) == {"returns_decayed_90"}
     then = take_inputs(Series(lake.dataset(TRAINING_SERIES, [str(as_of)]), as_of), known, shop)
     assert list(then) == known.feature_names

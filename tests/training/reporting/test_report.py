@@ -160,7 +160,7 @@ def test_where_every_kind_is_refused_the_page_says_which_scores_nevertheless_and
                                                   validated=validated)))  # fmt: skip
     assert (verdict.passed, verdict.promoted, list(verdict.refused)) == (False, "logistic", ["boosting"])
     assert "Logistic regression: refused. Its log loss is worse than the contender" in said
-    assert "Logistic regression still scores, for want of a better one." in said
+    assert "Logistic regression still scores, because no better one is available." in said
     lines = said[said.index("Who may score") : said.index("The gate")]
     assert "Logistic regression 0.5000 scores 30 days: log loss of logistic regression is worse" in lines
     assert "Boosted trees 0.5100 refused 60 days: log loss of boosted trees is worse" in lines
