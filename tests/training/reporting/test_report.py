@@ -165,7 +165,7 @@ def test_where_every_kind_is_refused_the_page_says_which_scores_nevertheless_and
     assert "Logistic regression 0.5000 scores 30 days: log loss of logistic regression is worse" in lines
     assert "Boosted trees 0.5100 refused 60 days: log loss of boosted trees is worse" in lines
     assert "Average of methods 0.5200 in reserve" in lines
-    assert "No method passes: the first in line scores" in lines
+    assert "No method passes: the first in the order scores" in lines
 
 
 def test_what_make_ablate_left_is_told_at_the_primary_horizon(tmp_path):
