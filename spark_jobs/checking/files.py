@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from spark_jobs.cleaning.accounts import Tally
@@ -13,6 +14,7 @@ from spark_jobs.raw.columns import FileColumns, find_other_keys
 from spark_jobs.raw.reader import FILE_FAULTS
 from spark_jobs.runtime.console import PlainConsole
 
+SHOWN_PATHS = 20
 FILE_REASONS = {*FILE_FAULTS, BROKEN_FILE}  # show_files speaks of them, file by file
 
 
@@ -24,6 +26,23 @@ def say_problems(columns: list[FileColumns]) -> str:
             files.setdefault(file.problem, []).append(file.path)
     more = {problem: f" and {len(paths) - 1:,} more files:" for problem, paths in files.items() if len(paths) > 1}
     return name_some([f"{paths[0]}{more.get(problem, '')} {problem}" for problem, paths in files.items()])
+
+
+def say_nested(source: Source, columns: Sequence[FileColumns]) -> str:
+    """The paths to nested values that files have and shop.toml does not name; nothing where there are none."""
+    examples: dict[str, str] = {}
+    for file in columns:
+        examples = {**file.nested, **examples}
+    free = {name: example for name, example in examples.items() if name not in source.raw_columns}
+    shown = [f"{name} ({example[:20]})" if example else name for name, example in free.items()]
+    if not shown:
+        return ""
+    said = f"the files have nested values, to be named by their path: {name_some(shown, SHOWN_PATHS)}"
+    arrays = Counter(name.partition("[]")[0] for name in examples if "[]" in name)
+    is_open = any("[]" in raw for raw in source.raw_columns)
+    return said if is_open or not arrays else (
+        f"{said}. Looks like one event per element of {arrays.most_common(1)[0][0]}[]: name its fields so"
+    )  # fmt: skip
 
 
 def suggest_delivery_day(source: Source, paths: Sequence[str]) -> str:
@@ -50,4 +69,6 @@ def show_files(
         console.print(renamed)
     if source.delivery_day is None and len(paths) > 1 and (proposal := suggest_delivery_day(source, [*paths.values()])):
         console.print(f"the names of the files hold days, which say from when on each is known: {proposal}")
+    if nested := say_nested(source, columns):
+        console.print(nested)
     yield from (f"{source.log}: {sentence}" for sentence in find_other_keys(columns))

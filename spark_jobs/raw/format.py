@@ -6,8 +6,8 @@ The contract knows the names by the files alone (contract/formats.py), so a new 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from typing import ClassVar
@@ -22,11 +22,13 @@ from spark_jobs.raw.layout import Match, describe_refusal, has_no_header, sugges
 @dataclass(frozen=True)
 class FileColumns:
     """One file. match: its columns, None where nothing was to be seen of them; problem: why it is refused, and what to
-    do, None where its columns are no reason to."""
+    do, None where its columns are no reason to; nested: the paths to values within its columns, each with an example.
+    """
 
     path: str
     match: Match | None = None
     problem: str | None = None
+    nested: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def renamed(self) -> dict[str, str]:

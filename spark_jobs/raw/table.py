@@ -49,7 +49,7 @@ def take_records(rows: Iterator[Row], header: Sequence[str], match: Match, sourc
     """
     rows = skip_last(rows, source.skip_last)
     first = list(islice(rows, FIRST_RECORDS))
-    cut = [fields for fields in first if fields and isinstance(fields, list)]
+    cut = [fields for fields in first if isinstance(fields, list) and not is_blank(fields)]
     surplus = int(bool(cut) and all(len(fields) == len(header) + 1 and not fields[-1] for fields in cut))
     width, places, names = len(header), _places(match, source), set(header)
     told_by = min((place for place in places if place is not None), default=0)

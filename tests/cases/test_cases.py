@@ -132,7 +132,12 @@ CASES = {
     "a14b_epoch_us": Case(_reads("epoch_us"), _time("epoch_us"), ALL_LINES),
     "a15_zip": Case(right=ALL_LINES),
     "a16_json_array": Case(
-        ("'0' 884 times",), {'"customer_id"': '"billing.email"'}, {"clean": 2550, "sales": SALES, "customers": 220}
+        ("'0' 884 times", "[sources.purchases.status]"),
+        {'"customer_id"': '"billing.email"',
+         'amount = "total"': 'amount = "total"\n[sources.purchases.status]\ncolumn = "status"\n'
+                             'counted = ["completed", "processing"]\npending = ["pending"]\n'
+                             'cancelled = ["cancelled", "failed"]\nreturned = ["refunded"]'},
+        {"clean": 2321, "returns": 74, "sales": WOOCOMMERCE["sales"], "customers": 220, "quarantined": 229},
     ),
     "a20_stripe_charges": Case(('scale = "0.01"',), CENTS, {"clean": 2177, "sales": Decimal("1308929.46")}),
     "a20b_stripe_cents_no_currency": Case(

@@ -7,7 +7,8 @@ object may lack columns. A file is refused as a whole where none of its first ob
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from dataclasses import replace
+from itertools import chain, islice
 
 import pyarrow as pa
 import pyarrow.fs
@@ -33,17 +34,17 @@ class JsonLines(RawFormat):
 
     def read_blocks(self, file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[Block]:
         texts = read_lines(file_system, place, source)
-        first = next(texts, "")
+        first = list(islice(texts, 2))  # a last line without a line feed is a block of its own
         if not is_lines(first, source):
             elements = read_elements(decode_chunks(file_system, place, source), source.record_keys, _longest(source))
             yield from make_blocks(_read_records(elements, source), len(source.raw_columns))
             return
         if lacks_needed_keys(_decode_lines(first), source):
-            for text in chain([first], texts):
+            for text in chain(first, texts):
                 yield _refuse_lines(text, source)
             return
         shapes: list[Shape] = []
-        for text in chain([first] if first else [], texts):
+        for text in chain(first, texts):
             yield read_block(text, source, shapes)
 
     def find_columns(self, file_system: pa.fs.FileSystem, place: str, source: Source, path: str) -> FileColumns:
@@ -54,19 +55,21 @@ class JsonLines(RawFormat):
                 raise
             return FileColumns(path, problem=f"has {refused}: mend records, the path to the array of records")
         paths = list_paths(source)
-        names = dict.fromkeys(name for one in objects for name in names_of(one, paths))
-        names |= dict.fromkeys(name for one in objects for name, _ in find_nested(one))
+        nested: dict[str, str] = {}
+        for name, example in (found for one in objects for found in find_nested(one)):
+            nested.setdefault(name, example)
+        names = dict.fromkeys([*(name for one in objects for name in names_of(one, paths)), *nested])
         match = choose_layout(list(names), source) if names else None
         if match and not lacks_needed_keys(objects, source):
-            return FileColumns(path, match)
+            return FileColumns(path, match, nested=nested)
         if array := _find_array(next(read_lines(file_system, place, source), ""), source):
             return FileColumns(path, match, f'has its records in an array: add records = "{array}"')
-        return judge_columns(path, match, source) if match else FileColumns(path)
+        return replace(judge_columns(path, match, source), nested=nested) if match else FileColumns(path)
 
 
 def first_objects(file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[dict]:
     """The first objects of a file, in any layout."""
-    first = next(read_lines(file_system, place, source), "")
+    first = list(islice(read_lines(file_system, place, source), 2))
     if is_lines(first, source):
         yield from _decode_lines(first)
         return
@@ -88,13 +91,13 @@ def _find_array(first: str, source: Source) -> str | None:
     return None
 
 
-def is_lines(first: str, source: Source) -> bool:
-    """Whether a file that begins with these lines has a value on each line: not so an array, an object that goes on
-    over further lines, or one that holds the records."""
-    line, _, rest = first.lstrip().partition("\n")
+def is_lines(first: list[str], source: Source) -> bool:
+    """Whether a file that begins with these blocks of lines has a value on each line: not so an array, an object that
+    goes on over further lines, or one that holds the records."""
+    line, _, rest = "\n".join(first).lstrip().partition("\n")
     if source.record_keys or line.strip() in ("{", "["):
         return False
-    return not line.startswith("[") or (bool(rest.strip()) and _decode(line) is not None)
+    return not line.startswith("[") or (rest.lstrip().startswith("{") and _decode(line) is not None)
 
 
 def _decode(line: str) -> object:
@@ -104,8 +107,9 @@ def _decode(line: str) -> object:
         return None
 
 
-def _decode_lines(first: str) -> list[dict]:
-    values = map(_decode, first.split("\n", KEY_LINES)[:KEY_LINES])
+def _decode_lines(first: list[str]) -> list[dict]:
+    lines = (line for text in first for line in text.split("\n", KEY_LINES)[:KEY_LINES])
+    values = map(_decode, islice(lines, KEY_LINES))
     return [value for value in values if isinstance(value, dict)]
 
 

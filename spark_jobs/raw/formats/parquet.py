@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.fs
@@ -50,12 +51,13 @@ class Parquet(RawFormat):
             if not head.startswith(MAGIC) and (named := name_binary(head)):
                 return FileColumns(path, problem=named)
             schema = pq.ParquetFile(stream).schema_arrow
-        match = _match(schema, source, find_nested(schema))
+        nested = find_nested(schema)
+        match = _match(schema, source, nested)
         for name in (match.present[place] for place in match.found.values()):
             if schema.get_field_index(name) >= 0 and pa.types.is_nested(schema.field(name).type):
-                inner = [one for one in find_nested(schema) if one.startswith((f"{name}.", f"{name}["))]
+                inner = [one for one in nested if one.startswith((f"{name}.", f"{name}["))]
                 return FileColumns(path, match, f"has several values in {name!r}: name one, like {inner[0]!r}")
-        return judge_columns(path, match, source)
+        return replace(judge_columns(path, match, source), nested=dict.fromkeys(nested, ""))
 
 
 def _match(schema: pa.Schema, source: Source, nested: list[str] | None = None) -> Match:

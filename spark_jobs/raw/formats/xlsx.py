@@ -125,6 +125,8 @@ def _open_workbook(file_system: pa.fs.FileSystem, place: str, source: Source) ->
 
 def _name_sheet(workbook: CalamineWorkbook, source: Source) -> str:
     """The sheet that holds the records: the one that shop.toml names, else the first that is shown."""
+    if not workbook.sheet_names:
+        raise FileRefusedError("file_unreadable", "is a workbook without a sheet: deliver it again")
     if source.sheet and source.sheet not in workbook.sheet_names:
         names = ", ".join(map(repr, workbook.sheet_names))
         raise FileRefusedError("file_unreadable", f"has no sheet {source.sheet!r}, it has {names}: mend sheet")
