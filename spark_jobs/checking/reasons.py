@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from spark_jobs.checking.files import FILE_REASONS
 from spark_jobs.checking.findings import SHARE_TO_MEND, Findings
 from spark_jobs.checking.judged_log import JudgedLog, raw_value
-from spark_jobs.checking.times import sample_times, suggest_time_format
+from spark_jobs.checking.times import sample_texts, suggest_time_format, suggest_zones
 from spark_jobs.checking.values import find_remedy, is_worth_a_word
 from spark_jobs.cleaning.accounts import NO_RECORD, count_expected, count_reasons, find_rejected_days
 from spark_jobs.cleaning.judging import COMMA
@@ -77,9 +77,15 @@ def show_reasons(
 
 
 def _suggest_times(judged: JudgedLog, shop: Shop) -> str:
-    texts = sample_times(judged.intake, sorted(judged.paths.values()))
-    mapping = judged.source.columns["event_at"]
-    return suggest_time_format(judged.records.sparkSession, mapping, shop.time_zone, texts)
+    """The format that reads the times, where it is they that cannot be read, or the words of their zones."""
+    paths, mapping = sorted(judged.paths.values()), judged.source.columns["event_at"]
+    texts = sample_texts(judged.intake, paths, mapping.columns)
+    spark = judged.records.sparkSession
+    if mapping.zone_column and (
+        said := suggest_zones(mapping, sample_texts(judged.intake, paths, [mapping.zone_column]))
+    ):
+        return said
+    return suggest_time_format(spark, mapping, shop.time_zone, texts)
 
 
 def find_examples(judged: JudgedLog, code: str) -> list[str]:

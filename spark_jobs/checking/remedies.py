@@ -15,16 +15,26 @@ def quote(text: str) -> str:
 
 def write_mapping(name: str, mapping: ColumnMapping) -> str:
     """The line of a canonical column under `columns`, like `amount = { column = "Preis", scale = "0.01" }`."""
+    several = mapping.columns + mapping.others
     parts = {
-        "column": quote(mapping.column) if mapping.column is not None else "",
+        "column": quote(mapping.column) if mapping.column is not None and len(several) == 1 else "",
+        "columns": _write_list(several) if len(several) > 1 else "",
         "constant": quote(mapping.constant) if mapping.constant is not None else "",
-        "format": quote(mapping.format) if mapping.format else "",
+        "format": quote(mapping.formats[0]) if len(mapping.formats) == 1 else "",
+        "formats": _write_list(mapping.formats) if len(mapping.formats) > 1 else "",
+        "language": quote(mapping.language) if mapping.language else "",
         "zone": quote(mapping.zone) if mapping.zone else "",
+        "zone_column": quote(mapping.zone_column) if mapping.zone_column else "",
+        "zones": _write_pairs(mapping.zones),
         "values": _write_pairs(mapping.values),
         "scale": quote(str(mapping.scale)) if mapping.scale is not None else "",
         "numbers": quote(mapping.numbers) if mapping.numbers else "",
     }
     return f"{name} = {{ {', '.join(f'{key} = {value}' for key, value in parts.items() if value)} }}"
+
+
+def _write_list(texts: Iterable[str]) -> str:
+    return f"[{', '.join(map(quote, texts))}]"
 
 
 def _write_pairs(pairs: Iterable[tuple[str, str]]) -> str:

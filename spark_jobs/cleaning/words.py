@@ -156,12 +156,19 @@ def translate_words(text: Column, letters: str, language: str | None) -> Column:
 
 def translate_pattern(pattern: str) -> str:
     """The pattern of what translate_words makes of a text."""
-    parts = re.split("('[^']*')", pattern)
-    return "".join(strip_accents(part) if part.startswith("'") else _translate_part(part) for part in parts)
+    written = ""
+    for part in re.split("('[^']*')", pattern):
+        for piece in [strip_accents(part)] if part.startswith("'") else _translate_part(part):
+            is_one_quote = written.endswith("'") and piece.startswith("'") and piece != "''"
+            written = written[:-1] + piece[1:] if is_one_quote else written + piece
+    return written
 
 
-def _translate_part(part: str) -> str:
-    return re.sub(r"[ML]{3,}\.?", "MMM", re.sub(r"E+\.?", "", strip_accents(part)))
+def _translate_part(part: str) -> list[str]:
+    """What stands in no quotes, in pieces: letters of no pattern go into quotes, where a mark of theirs may be lost."""
+    letters = re.sub(r"[ML]{3,}\.?", "MMM", re.sub(r"E+\.?", "", part))
+    pieces = filter(None, re.split("([^\x00-\x7f]+)", letters))
+    return [piece if piece.isascii() else f"'{strip_accents(piece)}'" for piece in pieces]
 
 
 def _any_of(names: Collection[str], between: str = "") -> str:
