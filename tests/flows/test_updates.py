@@ -5,6 +5,7 @@ One run cleans many random histories; plain Python says what counts.
 
 import json
 import random
+import shutil
 from collections import Counter
 from datetime import date, timedelta
 from decimal import Decimal
@@ -12,6 +13,8 @@ from decimal import Decimal
 import pytest
 
 from spark_jobs import customer_day, customer_series
+from spark_jobs.cleaning import deliveries
+from spark_jobs.contract.ledger_tables import ACCOUNTS
 from spark_jobs.contract.tables import PURCHASES, TRAINING_SERIES, quarantine
 from spark_jobs.raw.hashing import make_hasher
 from tests.spark_jobs.shops import SmallShop
@@ -47,6 +50,7 @@ returned = ["refunded"]
 """
 HEADER = "line,number,customer,at,product,total,state"
 FIRST, DAYS = date(2026, 3, 1), 7
+NIGHTS = (1, 4, DAYS)
 BY_ID = {"keys": "snapshots = true", "columns": 'event_id = "line"'}
 BY_ORDER = {"keys": 'event_key = ["number"]', "columns": ""}
 
@@ -81,25 +85,43 @@ def draw_history(seed, orders=60):
     return files
 
 
-def find_truth(files, by):
-    """Day -> what counts at its end: how often each (customer, event day, product, kind, money) occurs."""
-    state, truth = {}, {}
+def draw_arrivals(seed, files):
+    """Night -> the files that have come by then, (day in the path, name, delivery day): some miss a night, and are then
+    of the one that first sees them."""
+    rng, arrivals = random.Random(seed), {night: [] for night in NIGHTS}
     for n, of_day in files.items():
-        newest = {}
-        for name in sorted(of_day):
+        for name in of_day:
+            nights = [night for night in NIGHTS if night >= n]
+            night = nights[min(rng.choice([0, 0, 1]), len(nights) - 1)]
+            arrivals[night].append((n, name, n if night == nights[0] else night))
+    return arrivals
+
+
+def find_truth(files, arrivals, by):
+    """Day -> what counts at its end: how often each (customer, event day, product, kind, money) occurs."""
+    state, truth, seen = {}, {}, []
+    delivered = sorted((day, n, name) for come in arrivals.values() for n, name, day in come)
+    for today in range(DAYS + 1):
+        newest, here = {}, [(n, name) for day, n, name in delivered if day == today]
+        seen += [n for n, _ in here]
+        for n, name in here:
+            if by is BY_ID and n < max(seen):  # a snapshot after a newer one
+                continue
             groups = {}
-            for record in of_day[name]:
-                key = record[0] if by is BY_ID else record[1]
-                groups.setdefault(key, []).append(record)
-            newest |= {key: [lines[-1]] if by is BY_ID else lines for key, lines in groups.items()}
+            for record in files[n][name]:
+                groups.setdefault(record[0] if by is BY_ID else record[1], []).append(record)
+            newest |= {key: lines[-1:] if by is BY_ID else lines for key, lines in groups.items()}
         state |= newest
-        truth[n] = Counter()
-        for lines in state.values():
-            for _, _, customer, at, product, total, word in lines:
-                if word.lower() in ("paid", "refunded") and total != "none":
-                    kind = "return" if word == "refunded" else "sale"
-                    truth[n][customer, at[:10], product, kind, Decimal(total)] += 1
-    return {n: +counts for n, counts in truth.items()}
+        truth[today] = +Counter(event for lines in state.values() for event in map(find_event, lines) if event)
+    return truth
+
+
+def find_event(record):
+    """What a record counts as; None for nothing."""
+    _, _, customer, at, product, total, word = record
+    if word.lower() not in ("paid", "refunded") or total == "none":
+        return None
+    return customer, at[:10], product, "return" if word == "refunded" else "sale", Decimal(total)
 
 
 def find_known(shop, n):
@@ -129,37 +151,38 @@ def sum_days(known):
     return sums
 
 
-def deliver(shop, files):
-    for of_day in files.values():
-        for name, records in of_day.items():
-            shop.put(name, HEADER, *(",".join(record) for record in records))
-
-
 @pytest.mark.parametrize("by", [BY_ID, BY_ORDER], ids=["by_id", "by_order"])
-def test_what_is_known_at_each_day_are_the_newest_states_by_then(spark, tmp_path, warehouse_url, by):
+def test_what_is_known_at_each_day_are_the_newest_states_by_then(spark, tmp_path, warehouse_url, monkeypatch, by):
     files = draw_history(1)
-    truth = find_truth(files, by)
-    at_once = SmallShop(spark, tmp_path / "once", warehouse_url, SHOP.format(name="updates_once", **by))
-    deliver(at_once, files)
-    at_once.clean(day(DAYS))
-    for n in range(DAYS):
-        assert find_known(at_once, n) == truth[n], n
-    nightly = SmallShop(spark, tmp_path / "nightly", warehouse_url, SHOP.format(name="updates_once", **by))
-    deliver(nightly, files)
-    for n in (4, 2, DAYS):
-        nightly.clean(day(n))
-    assert nightly.rows(PURCHASES) == at_once.rows(PURCHASES)
-    assert nightly.accounts() == at_once.accounts()
-    if by is BY_ID:
-        return
-    customer_day.run(nightly.open_spark, nightly.lake, nightly.shop, day(DAYS))
-    for n in (3, DAYS - 1):
-        customer_series.run(nightly.open_spark, nightly.lake, nightly.shop, day(n), TRAINING_SERIES)
-        keys, found = find_keys(nightly), {}
-        for row in nightly.rows(TRAINING_SERIES, str(day(n))):
-            sums = zip(*(row[name] for name in ("sale_count", "spend", "return_count", "refund")), strict=True)
-            found |= {(keys[row["customer_id"]], str(at)): [*one] for at, one in zip(row["days"], sums, strict=True)}
-        assert found == {key: [*map(float, one)] for key, one in sum_days(truth[n]).items()}
+    arrivals = draw_arrivals(1, files)
+    truth = find_truth(files, arrivals, by)
+    shop = SmallShop(spark, tmp_path, warehouse_url, SHOP.format(name="updates", **by))
+    for night, published in zip(NIGHTS, (None, *NIGHTS), strict=False):
+        for n, name, _ in arrivals[night]:
+            shop.put(name, HEADER, *(",".join(record) for record in files[n][name]))
+        newest = None if published is None else day(published)
+        monkeypatch.setattr(deliveries, "newest_night", lambda _, newest=newest: newest)
+        shop.clean(day(night))
+    for n in range(DAYS + 1):
+        assert find_known(shop, n) == truth[n], n
+    content, accounts = shop.rows(PURCHASES), shop.accounts()
+    for table in (PURCHASES, quarantine("purchases"), ACCOUNTS):
+        shutil.rmtree(shop.lake.folder(table))
+    shop.clean(day(DAYS))  # all nights in one run
+    assert (shop.rows(PURCHASES), shop.accounts()) == (content, accounts)
+    if by is BY_ORDER:
+        customer_day.run(shop.open_spark, shop.lake, shop.shop, day(DAYS))
+        customer_series.run(shop.open_spark, shop.lake, shop.shop, day(5), TRAINING_SERIES)
+        assert find_series(shop) == {key: [*map(float, one)] for key, one in sum_days(truth[5]).items()}
+
+
+def find_series(shop):
+    """(customer, event day) -> sales, spend, returns, refund: of the training series."""
+    keys, found = find_keys(shop), {}
+    for row in shop.rows(TRAINING_SERIES):
+        sums = zip(*(row[name] for name in ("sale_count", "spend", "return_count", "refund")), strict=True)
+        found |= {(keys[row["customer_id"]], str(at)): [*one] for at, one in zip(row["days"], sums, strict=True)}
+    return found
 
 
 def test_a_mended_record_holds_until_the_shop_changes_it(spark, tmp_path, warehouse_url):
