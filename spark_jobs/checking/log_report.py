@@ -11,6 +11,7 @@ from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.free_sales import check_free_sales
 from spark_jobs.checking.guests import check_guests
 from spark_jobs.checking.judged_log import JudgedLog, raw_value, sample_numbers
+from spark_jobs.checking.last_lines import show_last_lines
 from spark_jobs.checking.orders import check_orders
 from spark_jobs.checking.parts import check_parts
 from spark_jobs.checking.reasons import show_reasons
@@ -38,6 +39,7 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
     show_first_records(console, shop, judged)
     for sentence in show_files(console, judged.source, judged.files, judged.tallies, judged.columns):
         findings.add(sentence)
+    show_last_lines(console, judged)
     numbers = sample_numbers(judged)
     check_statuses(judged, findings)
     check_guests(console, judged)

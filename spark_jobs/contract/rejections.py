@@ -44,7 +44,10 @@ REASONS: dict[str, Reason] = {
     "line_empty": Reason("an empty line", "nothing, or stop writing empty lines"),
     "line_skipped": Reason("a line before or behind the records", "nothing: shop.toml asks for it", is_fault=False),
     "fields_missing": Reason("fewer fields than the header has", "look for cut lines, or a wrong delimiter"),
-    "fields_surplus": Reason("more fields than the header has", "quote fields that hold the delimiter"),
+    "fields_surplus": Reason(
+        "more fields than the header has",
+        "quote fields that hold the delimiter; where shop.toml has the header, name all fields in it",
+    ),
     "record_too_long": Reason(
         "a longer record than limits allow", "look for a quote that never closes, or raise limits.record_characters"
     ),

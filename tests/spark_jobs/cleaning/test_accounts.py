@@ -21,16 +21,17 @@ DAY = {n: date(2011, 3, n) for n in range(1, 4)}
 
 
 def test_empty_lines_alone_stop_no_night_and_a_day_of_rejects_is_found_beside_good_ones():
-    tallies = [Tally("a", DAY[1], "clean", (), 90, 90), Tally("b", DAY[2], "quarantined", ("line_empty",), 9, 9),
+    tallies = [Tally("a", DAY[1], "clean", (), 90, 90), Tally("b", DAY[2], "quarantined", ("line_empty",), 4, 4),
+               Tally("b", DAY[2], "quarantined", ("line_skipped",), 5, 9),
                Tally("c", DAY[3], "quarantined", ("price_invalid",), 3, 3), Tally("c", DAY[3], "clean", (), 7, 10),
                Tally("c", DAY[3], "elsewhere", (), 50, 60)]  # fmt: skip
     assert find_rejected_days(tallies, 0.2) == {DAY[3]: 0.3}
     paths = tuple({"delivery_id": name, "path": name, "log": "purchases"} for name in "abc")
     check_accounts(
-        "purchases", make_accounts(tallies[1:2], paths[1:2]), 0.2, DAY[2], expected=count_expected(tallies, ())
+        "purchases", make_accounts(tallies[1:3], paths[1:2]), 0.2, DAY[2], expected=count_expected(tallies, ())
     )
     with pytest.raises(AuditError, match="9 of 9"):
-        check_accounts("purchases", make_accounts(tallies[1:2], paths[1:2]), 0.2, DAY[2])
+        check_accounts("purchases", make_accounts(tallies[1:3], paths[1:2]), 0.2, DAY[2])
 
 
 def test_a_lost_a_doubled_and_a_last_record_are_missed(spark):

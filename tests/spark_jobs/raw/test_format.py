@@ -26,6 +26,7 @@ WRITERS = {
     "xlsx": lambda file: file.write_bytes(
         write_workbook({"A": [["who", "at", "price"], [7, "2024-01-01", "1.50"], ["8", "2024-01-02"]]})
     ),
+    "json": lambda file: file.write_text(json.dumps(ROWS)),
     "parquet": lambda file: pq.write_table(pa.Table.from_pylist(ROWS), file),
 }
 

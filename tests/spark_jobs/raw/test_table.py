@@ -2,10 +2,12 @@
 
 import pytest
 
+from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.source import ColumnMapping, Source
 from spark_jobs.raw import reader as raw
 from spark_jobs.raw.columns import inspect_file
 from spark_jobs.raw.table import skip_last
+from tests.spark_jobs.contract.shop.test_file import GOOD, write
 from tests.spark_jobs.raw.test_formats import COLUMNS, GOOD_CSV, HEAD, OK, read
 
 SKIP, EMPTY = ("line_skipped", None), ("line_empty", None)
@@ -61,3 +63,23 @@ def test_a_file_without_header_is_told_which_columns_to_name(tmp_path):
     problem = inspect_file(raw.Intake(source, str(tmp_path), ""), "a.csv").problem
     told = "has no header, its first line is '17', '2026-06-01', '2.50': name its 3 columns by "
     assert problem == told + 'header = ["…", "…", "…"]'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"Report\n\nid;at;price\n1;2;3\n", b"id;at;price\n1;2;3\n", b"id\tat\tprice\n1\t2\t3\n",
+        b"x,y\nid,at,price\n1,2,3\n",
+        (HEAD + GOOD_CSV).decode().encode("utf-16-le"), (HEAD + GOOD_CSV).decode().encode("utf-16-be"),
+    ],
+)  # fmt: skip
+def test_what_is_proposed_for_a_file_reads_it(tmp_path, content):
+    (tmp_path / "a.csv").write_bytes(content)
+    plain = GOOD.replace("Customer", "id").replace("At", "at").replace('"Price"', '"price"')
+    source = load_shop(write(tmp_path, plain)).sources["purchases"]
+    problem = inspect_file(raw.Intake(source, str(tmp_path), ""), "a.csv").problem
+    setting = problem.partition("set ")[2].replace(" and ", "\n")
+    text = plain.replace('format = "csv"', f'format = "csv"\n{setting}')
+    intake = raw.Intake(load_shop(write(tmp_path, text)).sources["purchases"], str(tmp_path), "")
+    assert inspect_file(intake, "a.csv").problem is None
+    assert [record.values for record in raw.read_records(intake, "a.csv")][-1] == ["2", "1", "3"]

@@ -1,0 +1,30 @@
+"""Do files end with a line that is no record, like totals? Then the setting that leaves it out."""
+
+from __future__ import annotations
+
+from pyspark.sql import functions as F
+
+from spark_jobs.checking.judged_log import JudgedLog
+from spark_jobs.cleaning.accounts import NO_RECORD
+from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.frames import first_row
+
+#: A file shows it where so many of its records are clean, and at least so large a share of them.
+FEWEST_CLEAN, SHARE_CLEAN = 5, 0.9
+SHARE_OF_FILES = 0.5
+
+
+def show_last_lines(console: PlainConsole, judged: JudgedLog) -> None:
+    """Prints how many files end with a record that is rejected though nearly all others are clean."""
+    records = judged.records.where(~F.arrays_overlap("reasons", F.array(*map(F.lit, sorted(NO_RECORD)))))
+    last, count = F.max_by("verdict", "record_number"), F.count("*")
+    files = records.groupBy("delivery_id").agg(
+        last.alias("last"), F.count_if(F.col("verdict") == "clean").alias("clean"), count.alias("records")
+    )
+    is_shown = (F.col("clean") >= FEWEST_CLEAN) & (F.col("clean") >= SHARE_CLEAN * F.col("records"))
+    ends = F.count_if(F.col("last") == "quarantined")
+    found = first_row(files.where(is_shown).agg(count.alias("files"), ends.alias("ends")))
+    if found["ends"] and found["ends"] >= SHARE_OF_FILES * found["files"]:
+        setting = f"skip_last = 1 under [sources.{judged.source.log}] leaves it out"
+        console.print(f"the last record of {found['ends']:,} of {found['files']:,} files is rejected: if it holds"
+                      f" totals, {setting}")  # fmt: skip
