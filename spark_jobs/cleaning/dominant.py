@@ -43,9 +43,9 @@ def find_dominant_key(events: DataFrame, newest: date) -> tuple[str, float] | No
 
 def warn_of_dominant(spark: SparkSession, outcome: Outcome, draft: Draft) -> None:
     """Says whose key has so many of the newest events that the id behind it may stand for nobody."""
-    if not outcome.files["clean"]:
+    newest = max((tally.delivery_day for tally in outcome.tallies if tally.verdict == "clean"), default=None)
+    if newest is None:
         return
-    newest = max(tally.delivery_day for tally in outcome.tallies if tally.verdict in ("clean", "duplicate"))
     events = draft.read(spark, outcome.files["clean"])
     if found := find_dominant_key(events.where("weight > 0") if "weight" in events.columns else events, newest):
         key, share = found
