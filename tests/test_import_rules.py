@@ -75,3 +75,10 @@ def test_only_churn_risk_knows_a_model_and_only_where_it_scores():
     assert set(users) == {"churn_risk"}
     assert all(inner for _, inner in users["churn_risk"]), "a top-level import would load TensorFlow in the driver"
     assert all(name.startswith("training.serving.scorer") for name, _ in users["churn_risk"]), users
+
+
+def test_no_job_loads_at_its_start_what_few_of_its_nights_need():
+    """Each of these is up to two seconds of processor time of every step of every night."""
+    jobs = [f"spark_jobs.{file.stem}" for file in (ROOT / "spark_jobs").glob("*.py") if file.stem != "__init__"]
+    seldom = {"adbc_driver_postgresql", "alembic", "mlflow", "scipy", "sklearn", "sqlalchemy", "tensorflow", "xgboost"}
+    assert import_in_clean_interpreter(jobs) & seldom == set()

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 import pyarrow as pa
 import pyarrow.dataset as ds
-import sqlalchemy.exc
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import class_row, dict_row
@@ -40,6 +39,9 @@ from spark_jobs.warehouse.scores import (
     remove_old_rows,
     replace_rows,
 )
+
+if TYPE_CHECKING:
+    import adbc_driver_postgresql.dbapi as adbc
 
 _UNPREPARED = "; run `python -m spark_jobs.warehouse prepare --shop SHOP.toml`"
 _HINTS = {
@@ -176,15 +178,17 @@ class PostgresWarehouse:
     @contextmanager
     def _open_for_arrow(self) -> Iterator[adbc.Cursor]:
         """One transaction through ADBC, for Arrow data."""
-        with _errors_in_one_line(self.url), adbc.connect(self.url) as connection:
+        import adbc_driver_postgresql.dbapi as adbc  # takes half a second, and few jobs copy
+
+        with _errors_in_one_line(self.url, adbc), adbc.connect(self.url) as connection:
             with connection.cursor() as cursor:
                 yield cursor
             connection.commit()
 
 
 @contextmanager
-def _errors_in_one_line(url: str) -> Iterator[None]:
-    """Raises database errors as ChurnError, with their first line only, which contains no data, and without the
+def _errors_in_one_line(url: str, driver: ModuleType = psycopg) -> Iterator[None]:
+    """Raises the driver's errors as ChurnError, with their first line only, which contains no data, and without the
     password."""
     try:
         password = conninfo_to_dict(url).get("password")
@@ -192,10 +196,9 @@ def _errors_in_one_line(url: str) -> Iterator[None]:
         raise ChurnError("CHURN_WAREHOUSE_URL must be like postgresql://user:password@host:5432/database") from None
     try:
         yield
-    except (psycopg.Error, adbc.Error, sqlalchemy.exc.SQLAlchemyError) as error:
-        error = getattr(error, "orig", None) or error  # SQLAlchemy wraps the driver's error
+    except driver.Error as error:
         text = str(error).strip().splitlines()[0]
         text = text.replace(str(password), "***") if password else text
-        is_transient = isinstance(error, psycopg.OperationalError | adbc.OperationalError)
+        is_transient = isinstance(error, driver.OperationalError)
         kind = TransientError if is_transient else ChurnError
         raise kind(f"warehouse: {text}{_HINTS.get(getattr(error, 'sqlstate', None) or '', '')}") from None

@@ -15,9 +15,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -27,6 +26,9 @@ from spark_jobs.contract.errors import AuditError
 from spark_jobs.contract.table import Table
 from spark_jobs.lake.schemas import arrow_schema, find_mismatches, type_names
 from spark_jobs.warehouse.records import RunOrigin
+
+if TYPE_CHECKING:
+    import adbc_driver_postgresql.dbapi as adbc
 
 #: Rows are sorted in portions of this size: inserting into the primary key in order takes half the time.
 _PORTION_ROWS = 1_000_000
@@ -157,6 +159,8 @@ def _require_none(run: RunToPublish, findings: list[str]) -> None:
 @contextmanager
 def _violations_as_findings(run: RunToPublish) -> Iterator[None]:
     """Raises violated constraints as AuditError: a null, a repeated customer, a day without a partition."""
+    import adbc_driver_postgresql.dbapi as adbc  # loaded by who made the cursor
+
     try:
         yield
     except adbc.Error as error:

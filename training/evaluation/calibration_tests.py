@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from training.evaluation.log_odds import logit, sigmoid
 from training.evaluation.metrics import LEVEL, CalibrationBins
@@ -75,7 +75,7 @@ def measure_calibration(outcome: np.ndarray, p: np.ndarray, level: float = LEVEL
         expected=float(p.mean()),
         churned=float(outcome.mean()),
         z=find_z(outcome, p),
-        z_bound=float(norm.ppf((1 + each) / 2)),
+        z_bound=float(ndtri((1 + each) / 2)),
         slope=slope,
         slope_interval=interval,
         ece=float(bins.error(outcome[None])[0]),
@@ -108,6 +108,6 @@ def fit_slope(
         if abs(line[1]) > _STEEPEST:
             return None, None
         if np.abs(step).max() < 1e-9:
-            half = float(norm.ppf((1 + level) / 2) * np.sqrt(np.linalg.inv(information)[1, 1]))
+            half = float(ndtri((1 + level) / 2) * np.sqrt(np.linalg.inv(information)[1, 1]))
             return float(line[1]), (float(line[1]) - half, float(line[1]) + half)
     return None, None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from training.evaluation.metrics import LEVEL, Ranking, auroc_half_interval, log_losses
 from training.evaluation.predictions import Predictions
@@ -60,6 +60,6 @@ def _list_causes(predictions: Predictions, index: int, method: str) -> Iterator[
         _, rate = predictions.outcome_and_p(CONSTANT, index)
         difference = log_losses(outcome, p) - log_losses(outcome, rate)
         level = 1 - (1 - LEVEL) / len(predictions.horizons_days)
-        half = norm.ppf((1 + level) / 2) * difference.std() / np.sqrt(len(difference))
+        half = ndtri((1 + level) / 2) * difference.std() / np.sqrt(len(difference))
         if difference.mean() + half >= 0:
             yield f"the constant rate is as good (log loss {difference.mean():+.4f} ± {half:.4f})"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from training.evaluation.predictions import Predictions
 
@@ -52,7 +52,7 @@ def check_segments(predictions: Predictions, method: str) -> list[SegmentCheck]:
                 chosen = third == number
                 if chosen.any():
                     found.append((horizon_days, name, outcome[chosen], p[chosen]))
-    limit = norm.isf(FALSE_ALARMS / 2 / max(1, len(found)))
+    limit = -ndtri(FALSE_ALARMS / 2 / max(1, len(found)))
     return [_check(*segment, limit) for segment in found]
 
 

@@ -22,7 +22,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from spark_jobs.contract.shop.model import Shop
 from training.selection.snapshots import SAMPLE, Snapshot, count_known, take_snapshots
@@ -57,7 +57,7 @@ class SpendModel:
         errors = np.array(self.log_errors[horizon_days])
         if len(errors) < FEWEST_ERRORS or expected <= 0:
             return None
-        half = float(student.ppf(0.975, len(errors)) * np.sqrt(np.mean(errors**2)))
+        half = float(stdtrit(len(errors), 0.975) * np.sqrt(np.mean(errors**2)))
         return expected * np.exp(-half), expected * np.exp(half)
 
     def to_file(self) -> bytes:

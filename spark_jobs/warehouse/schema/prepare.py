@@ -10,14 +10,8 @@ The comment of each schema holds a hash of the layout that it was prepared for. 
 from __future__ import annotations
 
 from hashlib import sha256
-from pathlib import Path
-from typing import cast
 
 import psycopg
-import sqlalchemy
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from psycopg import sql
 
 from spark_jobs.contract.errors import ChurnError
@@ -27,19 +21,20 @@ from spark_jobs.warehouse.schema.columns import comment, follow_contract, list_t
 from spark_jobs.warehouse.schema.grants import IDENTITY, grant_all, list_roles, make_roles
 from spark_jobs.warehouse.schema.views import list_views, make_view
 
-_MIGRATIONS = Path(__file__).resolve().parents[3] / "infra" / "warehouse" / "migrations"
 _LOCK_WAIT = "10s"
 
 
 def prepare_schemas(url: str, shop: Shop) -> None:
     """Updates the shared schema and the shop's to the current layout, in one transaction; idempotent."""
     _check_name(shop.name)
-    # SQLAlchemy does not get the URL: it parses URLs differently, and might show the password in an error.
-    engine = sqlalchemy.create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=sqlalchemy.NullPool
-    )
-    with engine.begin() as migrating:
-        connection = _driver_of(migrating)
+    with psycopg.connect(url) as connection:
+        if _is_prepared(connection, shop):
+            return
+    # Only here, since the libraries of migrations take a second to load, and most jobs find the shop prepared.
+    from spark_jobs.warehouse.schema.migrating import driver_of, migrate, open_transaction
+
+    with open_transaction(url) as transaction:
+        connection = driver_of(transaction)
         connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('churn prepare', 0))")
         if _is_prepared(connection, shop):
@@ -49,7 +44,7 @@ def prepare_schemas(url: str, shop: Shop) -> None:
         shown = {view.table.name: list(read_columns(connection, shop.name, view.table.name)) for view in views}
         for schema, branch in ((IDENTITY, "identity"), (shop.name, "shop")):
             _make_schema(connection, schema)
-            _migrate(migrating, schema, branch)
+            migrate(transaction, schema, branch)
         follow_contract(connection, shop)
         for table in list_tables(shop):
             comment(connection, shop.name, "TABLE", table)
@@ -58,10 +53,6 @@ def prepare_schemas(url: str, shop: Shop) -> None:
             comment(connection, shop.name, "VIEW", view.table)
         grant_all(connection, shop.name, [view.table.name for view in views])
         _comment_schemas(connection, shop)
-
-
-def _driver_of(migrating: sqlalchemy.Connection) -> psycopg.Connection:
-    return cast(psycopg.Connection, migrating.connection.driver_connection)
 
 
 def _check_name(name: str) -> None:
@@ -98,21 +89,3 @@ def _comment_schemas(connection: psycopg.Connection, shop: Shop) -> None:
 def _make_schema(connection: psycopg.Connection, name: str) -> None:
     if connection.execute("SELECT to_regnamespace(quote_ident(%s))", [name]).fetchone() == (None,):
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
-
-
-def _migrate(migrating: sqlalchemy.Connection, schema: str, branch: str) -> None:
-    """Runs the missing migrations of the branch, with the schema first in the search path."""
-    config = Config(attributes={"connection": migrating, "schema": schema})
-    for option, value in (
-        ("script_location", str(_MIGRATIONS)),
-        ("version_locations", str(_MIGRATIONS / branch)),
-        ("path_separator", "newline"),  # a path may hold anything else
-    ):
-        config.set_main_option(option, value.replace("%", "%%"))
-    connection = _driver_of(migrating)
-    connection.execute(sql.SQL("SET LOCAL search_path TO {}, pg_temp").format(sql.Identifier(schema)))
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise ChurnError(f"schema {schema} of the warehouse cannot be brought up to date: {error}") from None
-    connection.execute("SET LOCAL search_path TO DEFAULT")

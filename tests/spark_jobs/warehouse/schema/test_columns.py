@@ -14,7 +14,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.table import Column
 from spark_jobs.contract.warehouse_tables import CONTACT_LIST, CONTACT_PLAN, EXPECTED_SALES, WAREHOUSE_TABLES
 from spark_jobs.warehouse.__main__ import describe_columns
-from spark_jobs.warehouse.schema import columns, prepare, views
+from spark_jobs.warehouse.schema import columns, migrating, views
 from tests.spark_jobs.warehouse.support import DAY, make_rows, publish, select
 
 SALES = {"as_of": DAY, "horizon_days": 60, "customers": 2, "expected": Decimal(18), "model_version": "lstm-1",
@@ -119,9 +119,9 @@ def test_a_migration_may_change_a_column_of_a_view_which_keeps_all_that_it_shows
     with psycopg.connect(warehouse.url) as connection:
         before = columns.read_columns(connection, shop.name, "contact_list")
     [(newest,)] = select(warehouse, shop, "SELECT version_num FROM alembic_version")
-    copytree(prepare._MIGRATIONS, tmp_path / "migrations")
+    copytree(migrating._MIGRATIONS, tmp_path / "migrations")
     (tmp_path / "migrations/shop/shop_9999.py").write_text(MIGRATION.format(newest=newest))
-    monkeypatch.setattr(prepare, "_MIGRATIONS", tmp_path / "migrations")
+    monkeypatch.setattr(migrating, "_MIGRATIONS", tmp_path / "migrations")
     widened = change_columns(CONTACT_PLAN, lambda c: replace(c, type="bigint") if c.name == "rank" else c)
     declare(monkeypatch, widened, change_columns(CONTACT_LIST, lambda c: None if c.name == "band" else c))
     warehouse.prepare(shop)

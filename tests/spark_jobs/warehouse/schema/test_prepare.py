@@ -17,14 +17,14 @@ from spark_jobs import churn_risk
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.warehouse.postgres import PostgresWarehouse
-from spark_jobs.warehouse.schema import prepare
+from spark_jobs.warehouse.schema import migrating
 from tests.conftest import ROOT
 from tests.spark_jobs.warehouse.support import DAY, make_model, make_shop, publish, select
 
 
 def bring_back(warehouse: PostgresWarehouse, shop, revision: str) -> None:
     """The layout of this revision of the shop's schema, so that the next prepare has something to do."""
-    migrations = prepare._MIGRATIONS
+    migrations = migrating._MIGRATIONS
     engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(warehouse.url))
     with engine.begin() as connection:
         connection.exec_driver_sql(f"SET LOCAL search_path TO {shop.name}")
