@@ -97,8 +97,9 @@ def find_unmapped(judged: JudgedLog, known: Collection[str]) -> list[str]:
 def check_orders(judged: JudgedLog, findings: Findings) -> None:
     """Whether a mapped column stands on the first line of each order only."""
     records = sample_records(judged.intake, sorted(judged.paths.values()))
-    columns = find_order_columns(records, judged.source)
-    if missing := [name for name in columns if name not in judged.source.order_level_columns]:
+    columns, spread = find_order_columns(records, judged.source), judged.source.spread
+    seen_to = {*judged.source.order_level_columns, *((*spread.add, *spread.subtract) if spread else ())}
+    if missing := [name for name in columns if name not in seen_to]:
         lines = max(columns[name] for name in missing)
         names = ", ".join(
             json.dumps(name, ensure_ascii=False) for name in sorted({*missing, *judged.source.carry_down})

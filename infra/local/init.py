@@ -1,0 +1,192 @@
+"""Writes the shop.toml of an export from a known shop system, by the recipe for it, and checks it.
+
+    python -m infra.local.init --like shopify orders_export_1.csv
+                               [--name NAME] [--currency EUR] [--time-zone Europe/Berlin] [--to SHOP.toml]
+
+infra/recipes has a recipe for each system. What differs from shop to shop is read off the files, or asked for by the
+options; every line of the file can be edited afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from spark_jobs.check import check_shop
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.contract.shop.path_days import propose, write_setting
+from spark_jobs.contract.shop.toml_section import nearest, time_zones
+from spark_jobs.raw.reader import Intake, read_records
+from spark_jobs.runtime.command import run_command
+from spark_jobs.runtime.session import open_session
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+FIRST_RECORDS = 5000
+CHECKED_FILES = 400
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a key of shop.toml is to be, and why."""
+
+    key: str
+    value: str
+    why: str
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the export, or a folder of it")
+    parser.add_argument("--like", required=True, metavar="RECIPE", help=", ".join(list_recipes()))
+    parser.add_argument("--name", help="of the shop, of a-z, 0-9 and _; by default that of the files' folder")
+    parser.add_argument("--currency", help="of the shop, like EUR; by default the most frequent one of the file")
+    parser.add_argument("--time-zone", help="of the shop, like Europe/Berlin; by default this machine's")
+    parser.add_argument("--to", type=Path, metavar="SHOP.toml", help="by default shop.toml beside the files")
+    arguments = parser.parse_args(argv)
+    recipe, files = find_recipe(arguments.like), find_files(arguments.files)
+    path = (arguments.to or files[0].parent / "shop.toml").resolve()
+    if path.exists():
+        raise ChurnError(f"{path} exists: give another place by --to, or remove it")
+    guesses = write_shop(path, recipe, files, arguments.name, arguments.currency, arguments.time_zone)
+    console = Console(highlight=False)
+    show(console, path, arguments.like, guesses)
+    check_shop(partial(open_session, "init", settings := Settings.from_environment()), load_shop(path), settings,
+               console, CHECKED_FILES)  # fmt: skip
+
+
+def write_shop(
+    path: Path, recipe: Path, files: Sequence[Path], name: str | None, currency: str | None, time_zone: str | None
+) -> list[Guess]:
+    """Writes the shop.toml at `path`, and gives what it differs in from the recipe. None: to be guessed."""
+    guesses = [
+        guess_name(name, files),
+        guess_zone(time_zone),
+        *guess_files(files, path.parent),
+        *guess_currency(currency, recipe, files),
+    ]
+    path.write_text(fill_in(recipe.read_text(), guesses))
+    return guesses
+
+
+def list_recipes() -> list[str]:
+    return sorted(folder.parent.name for folder in RECIPES.glob("*/shop.toml"))
+
+
+def find_recipe(name: str) -> Path:
+    known = list_recipes()
+    if name not in known:
+        raise ChurnError(f"no recipe {name!r}{nearest(name, known)}; there are {', '.join(known)}")
+    return RECIPES / name / "shop.toml"
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """All files, those of folders included, in their order; all lie in one folder."""
+    found = []
+    for path in map(Path.resolve, paths):
+        if not path.exists():
+            raise ChurnError(f"there is no {path}")
+        within = sorted(path.iterdir()) if path.is_dir() else [path]
+        found += [file for file in within if file.is_file() and file.name != "shop.toml" and file.name[0] != "."]
+    if not found:
+        raise ChurnError(f"no file in {', '.join(map(str, paths))}")
+    if len({file.parent for file in found}) > 1:
+        raise ChurnError("the files lie in several folders: put them into one, and name the folder")
+    return found
+
+
+def guess_name(given: str | None, files: Sequence[Path]) -> Guess:
+    if given:
+        return Guess("name", given, "--name")
+    name = re.sub(r"[^a-z0-9]+", "_", files[0].parent.name.lower()).strip("_")
+    return Guess("name", name if re.match("[a-z]", name) else f"shop_{name}".rstrip("_"), "the files' folder")
+
+
+def guess_zone(given: str | None) -> Guess:
+    if given:
+        return Guess("time_zone", given, "--time-zone")
+    link = os.path.realpath("/etc/localtime").rpartition("zoneinfo/")[2]
+    zone = next((zone for zone in (os.environ.get("TZ"), link) if zone in time_zones()), None)
+    if zone:
+        return Guess("time_zone", zone, "this machine's; --time-zone says another one")
+    return Guess("time_zone", "UTC", "nothing says it: give --time-zone")
+
+
+def guess_files(files: Sequence[Path], folder: Path) -> list[Guess]:
+    """Where the files are, a pattern that fits all of them, and the day in their names where each has one.
+
+    One file alone is a first dump: the day in its name is that of its export.
+    """
+    place = os.path.relpath(files[0].parent, folder)
+    names = [file.name for file in files]
+    pattern = names[0] if len(names) == 1 else _find_pattern(names)
+    guesses = [Guess("location", place, "the files' folder"), Guess("files", pattern, f"{len(names):,} files")]
+    readings = propose(names) if len(names) > 1 else []
+    if len(readings) == 1:  # check asks where day and month may be either
+        setting = write_setting(*readings[0]).partition(" = ")[2]
+        guesses.append(Guess("delivery_day", setting, "each file names a day"))
+    return guesses
+
+
+def _find_pattern(names: Sequence[str]) -> str:
+    """The first name with a star for its numbers, if all names are like it; else all files with its ending."""
+    pattern = re.sub(r"\d+([-_. ]?\d+)*", "*", names[0])
+    is_like_all = all(fnmatch.fnmatchcase(name, pattern) for name in names)
+    return pattern if is_like_all else "*" + "".join(Path(names[0]).suffixes)
+
+
+def guess_currency(given: str | None, recipe: Path, files: Sequence[Path]) -> list[Guess]:
+    """The most frequent currency of the first file; nothing where the recipe maps none."""
+    if given:
+        return [Guess("currency", given, "--currency")]
+    source = load_shop(recipe).sources["purchases"]
+    mapping = source.columns.get("currency")
+    if mapping is None or mapping.column is None:
+        return []
+    place = source.raw_columns.index(mapping.column)
+    records = islice(read_records(Intake(source, str(files[0].parent), ""), files[0].name), FIRST_RECORDS)
+    words = (record.values[place] for record in records if record.values)
+    counts = Counter(word.upper() for word in words if word)
+    return [Guess("currency", word, f"{count:,} records of {files[0].name}") for word, count in counts.most_common(1)]
+
+
+def fill_in(text: str, guesses: Sequence[Guess]) -> str:
+    """The recipe's text with these values: those of the shop before the first table, those of files in every source."""
+    values = {guess.key: guess.value if guess.key == "delivery_day" else json.dumps(guess.value, ensure_ascii=False)
+              for guess in guesses}  # fmt: skip
+    lines, allowed = [], {"name", "time_zone", "currency"}
+    for line in text.splitlines():
+        if line.startswith("["):
+            allowed = {"location", "files"} if line.startswith("[sources.") else set()
+        key = line.partition(" =")[0]
+        is_set = key in allowed and key in values
+        lines.append(f"{key} = {values[key]}" if is_set else line)
+        if key == "files" and is_set and "delivery_day" in values:
+            lines.append(f"delivery_day = {values['delivery_day']}")
+    return "\n".join(lines) + "\n"
+
+
+def show(console: Console, path: Path, recipe: str, guesses: Sequence[Guess]) -> None:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for guess in guesses:
+        table.add_row(guess.key, guess.value, guess.why)
+    console.print(f"{path}, like {recipe}:", markup=False)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
