@@ -1,1 +1,1 @@
-"""What surrounds the product: running it on one machine, the demo shops, the warehouse's migrations."""
+"""Everything around the product: local commands, demo shops, benchmarks, configuration, warehouse migrations."""

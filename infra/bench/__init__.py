@@ -1,9 +1,9 @@
-"""Measurements: what the product costs and how it compares with what one would pick instead."""
+"""Benchmarks: what the product costs, and how its methods compare with alternatives."""
 
 import time
 from collections.abc import Callable
 
-#: To be set before NumPy or TensorFlow is imported: what is timed is one core.
+#: Limits libraries to one core; to be set before NumPy or TensorFlow is imported.
 ONE_CORE = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -13,7 +13,7 @@ ONE_CORE = {
 
 
 def time_once(work: Callable[[], object]) -> float:
-    """Processor seconds."""
+    """Runs the function; returns its CPU seconds."""
     start = time.process_time()
     work()
     return time.process_time() - start

@@ -1,13 +1,13 @@
-"""What is each part of the model worth? Trains it with one thing changed, at past days, and judges by what came after.
+"""What is each part of the model worth? Trains variants with one change at past days, and evaluates them on outcomes.
 
     python -m infra.bench.ablate --shop infra/demo/online_retail/shop.toml --budget 30 --search 20
 
-What is compared is listed in infra/bench/variants.py: other layers in the LSTM's place, another head, other steps,
-pretraining, an ensemble, simpler models, each log left out. Trained cells are kept under CHURN_HOME/ablation/<shop>, so
-a run that was interrupted, or whose --budget of minutes is used up, goes on when it is repeated.
+The variants are listed in infra/bench/variants.py: other layers in place of the LSTM, another head, other steps,
+pretraining, an ensemble, simpler models, each log left out. Results are kept under CHURN_HOME/ablation/<shop>, so a run
+that was interrupted, or that has used up its --budget of minutes, continues when it is repeated.
 
---search tries so many settings, judged on validation at the first cut-off alone, which no outcome of a later day has
-touched; the best of them then is one more variant.
+--search N tries N settings, compared by validation at the first cut-off, without outcomes of later days. The best
+settings become one more variant.
 
 ablation.json, ablation.md   per variant and horizon AUROC, log loss, and paired intervals against the model
 """
@@ -28,7 +28,7 @@ from rich.console import Console
 from infra.bench.ablation_results import show_results, summarise, write_results
 from infra.bench.cells import Cell, Cells
 from infra.bench.search import find_best_settings
-from infra.bench.variants import Variant, let_lines_stand, list_variants
+from infra.bench.variants import Variant, list_variants, register_linear_regression
 from infra.local.backtest import prepare
 from spark_jobs.contract.settings import Settings
 from spark_jobs.lake.store import Lake
@@ -41,7 +41,7 @@ from training.selection.learning import Progress
 
 @dataclass(frozen=True)
 class Budget:
-    """Minutes from the start; None: as long as it takes."""
+    """A limit in minutes from the start; None: unlimited."""
 
     minutes: float | None
     began: float
@@ -53,14 +53,14 @@ class Budget:
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(make_ablate_parser(), argv)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of many networks in one process: they are meant
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of many networks in one process
     cutoffs, data_until = prepare(shop, arguments.cutoffs)
     settings, console = Settings.from_environment(), Console(highlight=False)
     folder = settings.ablation(shop.name)
     lake = Lake(settings.lake(shop.name))
     series = read_series(lake, shop, [*cutoffs, data_until])
     budget = Budget(arguments.budget, time.monotonic())
-    let_lines_stand()
+    register_linear_regression()
     model, *others = list_variants(shop, ModelSettings.from_shop(shop))
     variants = [model, *(variant for variant in others if arguments.only in variant.name)]
     cells = Cells(folder, lake, series)
@@ -76,14 +76,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     show_results(rows, console)
     missing = [name for name, measured in found.items() if len(measured) < len(cutoffs)]
     if missing:
-        console.print(f"the budget is used up before {', '.join(missing)}: run it again to go on")
+        console.print(f"the budget was used up before {', '.join(missing)}: run it again to continue")
     console.print(f"wrote {out}", soft_wrap=True)
 
 
 def measure_cells(
     cells: Cells, variants: Sequence[Variant], cutoffs: Sequence[date], budget: Budget, progress: Progress
 ) -> dict[str, list[Cell]]:
-    """variant -> its cells, those that are there and those that the budget allows to be trained."""
+    """Variant -> its cells: those measured before, and those that the budget allows to be trained now."""
     found: dict[str, list[Cell]] = {variant.name: [] for variant in variants}
     for number, (variant, cutoff) in enumerate(_pairs(variants, cutoffs)):
         progress(number / (len(variants) * len(cutoffs)), f"{variant.name}, {cutoff}")
@@ -99,10 +99,10 @@ def _pairs(variants: Sequence[Variant], cutoffs: Sequence[date]) -> Iterator[tup
 
 def make_ablate_parser() -> argparse.ArgumentParser:
     parser = make_parser(__doc__, with_as_of=False)
-    parser.add_argument("--cutoffs", default="", metavar="DAY,DAY", help="days at which to judge; as make backtest")
-    parser.add_argument("--budget", type=_read_minutes, metavar="MINUTES", help="train nothing new after so long")
-    parser.add_argument("--search", type=int, default=0, metavar="N", help="settings to try on validation, in all")
-    parser.add_argument("--only", default="", metavar="TEXT", help="compare only what has this in its name")
+    parser.add_argument("--cutoffs", default="", metavar="DAY,DAY", help="cut-offs, as for make backtest")
+    parser.add_argument("--budget", type=_read_minutes, metavar="MINUTES", help="start no training after this time")
+    parser.add_argument("--search", type=int, default=0, metavar="N", help="number of settings to try")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only variants with this text in their name")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the results are written")
     return parser
 

@@ -1,4 +1,4 @@
-"""What did an ablation find, for programs (JSON) and for people (a table on the screen or in Markdown)?"""
+"""Summarises the results of an ablation, and writes them as JSON and as a table on the screen or in Markdown."""
 
 from __future__ import annotations
 
@@ -37,9 +37,13 @@ model is better. CPU seconds are those of one training.
 
 @dataclass(frozen=True)
 class Row:
-    """A variant at one horizon over all cut-offs. AUROC is the mean of the cut-offs'; `difference` is in log loss, with
-    its paired bootstrap interval over customers, and None for the model itself. skill is (AUROC - .5) / (oracle - .5)
-    where the truth is known. cpu_seconds: of one training."""
+    """A variant at one horizon over all cut-offs.
+
+    auroc        the mean over cut-offs
+    difference   of log loss to the model, with its paired bootstrap interval over customers; None for the model itself
+    skill        (AUROC - .5) / (oracle's AUROC - .5), if the truth is known
+    cpu_seconds  of one training
+    """
 
     variant: str
     horizon_days: int
@@ -85,7 +89,7 @@ def _auroc(cell: Cell, horizon: int) -> float:
 
 
 def known_truth(home: Path, cutoffs: Sequence[date]) -> dict[int, float]:
-    """horizon -> the oracle's mean AUROC; the truth is weekly, so the day nearest to each cut-off stands for it."""
+    """Horizon -> the oracle's mean AUROC. The truth is known weekly, so the day nearest to each cut-off is used."""
     weeks = oracle.known_days(home)
     nearest = [min(weeks, key=lambda week: abs((week - cutoff).days)) for cutoff in cutoffs]
     rows = pd.DataFrame(oracle.measure(home, nearest), columns=oracle.COLUMNS)

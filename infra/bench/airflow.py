@@ -1,10 +1,10 @@
-"""What does Airflow add to a night? One night by hand, the next one through a live Airflow, and so on.
+"""How much time does Airflow add to a night? Runs nights by hand and through a live Airflow in turn.
 
     python -m infra.bench.airflow [--shop SHOP.toml] [--rounds 2]
 
-By hand the commands run one after the other. Through Airflow a night is triggered, and is over when the scoring that
-follows it has ended: so the scheduler, the waits between tasks and the interpreters that start each task are in it.
-Everything lies in a CHURN_HOME that is deleted at the end.
+By hand the commands run one after the other. Through Airflow the time from the trigger to the end of the scoring is
+measured, including the scheduler, waits between tasks and the start of an interpreter for each task. Everything is in a
+temporary CHURN_HOME, which is deleted at the end.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ PATIENCE_SECONDS = 1800
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shop", type=Path, default=DEMO_SHOP, metavar="SHOP.toml", help="by default the demo's")
-    parser.add_argument("--rounds", type=int, default=2, help="so many nights each way")
+    parser.add_argument("--rounds", type=int, default=2, help="the number of nights each way")
     arguments = parser.parse_args(argv)
     shop, console = load_shop(arguments.shop), Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="churn_bench_") as folder:
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def measure(
     server: AirflowServer, shop: Shop, last_day: date, rounds: int, console: Console
 ) -> list[tuple[date, float, date, float]]:
-    """For every round the day and the seconds of a night by hand, and of the next one through Airflow."""
+    """For every round the day and the seconds of a night by hand, and those of the next night through Airflow."""
     nights = [last_day - timedelta(days=ago) for ago in range(2 * rounds - 1, -1, -1)]
     before = nights[0] - timedelta(days=1)
     console.print(f"loading the history up to {before}, and training")
@@ -82,7 +82,7 @@ def measure(
 
 
 def run_by_hand(shop: Shop, as_of: date, *commands: Sequence[str]) -> float:
-    """The seconds that they take, one after the other."""
+    """Runs the commands one after the other; returns the seconds they took."""
     begin = time.monotonic()
     for module, *options in commands:
         command: list[str | Path] = [JOBS_PYTHON, "-m", module, *options, "--shop", shop.path, "--as-of", str(as_of)]
@@ -108,7 +108,7 @@ def run_by_airflow(client: AirflowClient, shop: Shop, as_of: date) -> float:
 
 def await_success(client: AirflowClient, dag_id: str, run_id: str) -> None:
     if client.wait_for_run(dag_id, run_id, PATIENCE_SECONDS)["state"] != "success":
-        raise ChurnError(f"{dag_id} {run_id} failed: look at its tasks' logs")
+        raise ChurnError(f"{dag_id} {run_id} failed: see its tasks' logs")
 
 
 def show(console: Console, rounds: Sequence[tuple[date, float, date, float]]) -> None:

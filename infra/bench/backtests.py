@@ -1,4 +1,4 @@
-"""What do the backtests of the demo shops say together? Writes the README's tables and infra/docs from their results.
+"""Writes the README's backtest tables and the pages in infra/docs from the results of the demo shops' backtests.
 
 make backtest SHOP=infra/demo/cdnow/shop.toml        # and the other shops; each writes CHURN_HOME/backtest/<shop>
 python -m infra.bench.backtests
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     home = Settings.from_environment().home
     backtests = [read_backtest(home, name) for name in SHOPS if (home / "backtest" / name / RESULT).exists()]
     if missing := sorted(set(SHOPS) - {backtest.name for backtest in backtests}):
-        print("left out, for lack of a backtest: " + ", ".join(missing))
+        print("left out, because they have no backtest: " + ", ".join(missing))
     if not backtests:
         raise MissingInputError(f"no backtest below {home}: run make backtest SHOP=infra/demo/{SHOPS[0]}/shop.toml")
     for backtest in backtests:
@@ -77,7 +77,7 @@ def read_backtest(home: Path, name: str) -> Backtest:
 
 
 def write_tables(backtests: Sequence[Backtest]) -> str:
-    """The promoted by shop, then every method's mean rank, then the promoted's gain in AUROC over it."""
+    """Tables by shop: the promoted kinds; the mean rank of every method; the promoted's gain in AUROC over it."""
     methods = [row["method"] for row in backtests[0].summary["methods"]]
     titles = [backtest.title for backtest in backtests]
     links = ", ".join(f"[{backtest.title}](infra/docs/backtest_{backtest.name}.md)" for backtest in backtests)
@@ -91,7 +91,7 @@ def write_tables(backtests: Sequence[Backtest]) -> str:
 
 
 def write_skill(backtests: Sequence[Backtest]) -> str:
-    """How much of what could be known the promoted knows; empty where the simulated shop is not among them."""
+    """A sentence about the promoted's skill relative to the oracle; empty without the simulated shop."""
     found = [backtest.summary for backtest in backtests if backtest.name == SIMULATED]
     if not found:
         return ""
@@ -126,7 +126,7 @@ def _write_promoted_kinds(kinds: Iterable[str]) -> str:
 
 
 def _write_ways(backtests: Sequence[Backtest]) -> list[str]:
-    """What each way to calibrate is worth, where it was measured."""
+    """The table of calibration methods, for the shops where they were measured."""
     if not backtests:
         return []
     heading = [f"{backtest.title}, {backtest.ways['none']['cut-offs']} days" for backtest in backtests]

@@ -1,21 +1,21 @@
-"""What can be known today about the churn rate that is coming? Ways to calibrate, each judged at past days.
+"""How well can probabilities be calibrated to the future churn rate? Compares calibration methods at past days.
 
     make backtest SHOP=infra/demo/cdnow/shop.toml        # lands the files and builds the series
     python -m infra.bench.calibration --shop infra/demo/cdnow/shop.toml [--cutoffs 1998-02-10,1998-02-11]
 
 | way | what it is |
 |---|---|
-| none | the blend's probabilities as they are |
-| level | slope and intercept of the closed labels: Platt |
-| own trend | and a drift for each horizon from its own labels, carried on to the cut-off |
-| shared trend | one drift for all horizons: the short ones close sooner |
-| trusted trend | as much of it as would have helped one longest horizon earlier: what the product does |
-| with short ones | the same, fitted on thirds of the shortest horizon too: windows that close sooner than all others |
-| bound | slope and intercept fitted on the outcomes to come: no method, the best that any of these could be |
+| none | the blend's uncalibrated probabilities |
+| level | slope and intercept fitted on closed labels (Platt scaling) |
+| own trend | plus a drift for each horizon, fitted on its own labels and extrapolated to the cut-off |
+| shared trend | one drift for all horizons, since labels of short horizons close sooner |
+| trusted trend | weighted by how much it would have helped one longest horizon earlier: what the product does |
+| with short ones | the same, also fitted on thirds of the shortest horizon, whose labels close even sooner |
+| bound | slope and intercept fitted on the future outcomes: not a method, but the best possible result |
 
-The blend is of the kinds that train in seconds. By default at seven consecutive days, so that every weekday is met,
-three times a month apart. Log loss and bias (what the probabilities add up to less the churn rate that came) are means
-over cut-offs and horizons; |bias| is its mean size. They are kept in CHURN_HOME/backtest/<shop>/calibration.json.
+The blend is of the kinds that train in seconds. The default cut-offs are three times seven consecutive days, a month
+apart, so that every weekday is covered. Log loss and bias (mean probability minus actual churn rate) are means over
+cut-offs and horizons; |bias| is the mean absolute bias. The results are in CHURN_HOME/backtest/<shop>/calibration.json.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def judge(series: Series, cutoff: date, shop: Shop) -> Iterator[dict]:
 
 
 def _learn(series: Series, cutoff: date, shop: Shop) -> tuple[Recipe, Members, list[PastPredictions]]:
-    """The blend, and what it says of customers that it never saw."""
+    """The blend, and its out-of-fold predictions."""
     settings = ModelSettings.from_shop(shop)
     recipe = Recipe.prepare(series.truncated(cutoff), TensorSpec.from_shop(shop, settings), settings)
     kinds = [kind for kind in BLENDS[BLEND] if kind != LSTM]
@@ -111,7 +111,7 @@ def _learn(series: Series, cutoff: date, shop: Shop) -> tuple[Recipe, Members, l
 
 
 def _with_short_ones(series: Series, cutoff: date, shop: Shop) -> Calibration:
-    """The shop's horizons, calibrated beside shorter ones."""
+    """The calibration of the shop's horizons, fitted together with shorter ones."""
     days = shop.churn.horizons_days
     short = (days[0] // 3, 2 * days[0] // 3)
     churn = replace(shop.churn, horizons_days=(*short, *days))
@@ -121,7 +121,7 @@ def _with_short_ones(series: Series, cutoff: date, shop: Shop) -> Calibration:
 
 
 def _each_alone(samples: Sequence[PastPredictions]) -> Calibration:
-    """Every horizon's line from its own labels."""
+    """The calibration of each horizon, fitted on its own labels only."""
     lines = [vars(fit_lines([cell])).values() for cell in samples]
     return Calibration(*(np.concatenate(values) for values in zip(*lines, strict=True)))
 

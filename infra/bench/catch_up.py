@@ -1,11 +1,11 @@
-"""What does a night cost that makes anew what stands, as much as CHURN_CATCH_UP_MB allows?
+"""How much time does it take a night to rebuild published days, as much as CHURN_CATCH_UP_MB allows?
 
     python -m infra.bench.catch_up [--mb 200 1000]
 
-For each size: a shop whose raw files have so many MB is brought in, then a night of one small new day is timed, then
-all days of its events and of customer_day are made anew, as nights do after new rules or new code (a night's share of a
-table is what `rebuild` does in a batch). MB are those that the setting counts: of raw files for events, of events for
-customer_day. On a busy machine the CPU seconds of all processes say more than the clock.
+For each size: loads a shop with this many MB of raw files, times a night with one small new day, then rebuilds all days
+of its events and of customer_day, as nights do after a change of settings or code (a night rebuilds one batch of
+`rebuild`). MB are counted as by the setting: of raw files for events, of events for customer_day. On a busy machine the
+CPU seconds of all processes are more reliable than the clock.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ LOG = "browses"
 
 @dataclass(frozen=True)
 class Cost:
-    """What making `what` took: seconds by the clock and of CPU, from so many bytes (None: it is not counted)."""
+    """The wall-clock and CPU seconds of a step, and the bytes of its input (None: not counted)."""
 
     what: str
     byte_count: int | None
@@ -94,9 +94,7 @@ def _measure(spark: SparkSession, shop: Shop, settings: Settings, raw: Path) -> 
     (raw / f"{new_day}.jsonl").write_text(text)
     yield time_it(f"a night of {NEW_LINES:,} new records", None, partial(night, new_day))
     for table, byte_count in ((LOG, raw_bytes), (CUSTOMER_DAY.name, sum(lake.sizes(EVENTS[LOG]).values()))):
-        yield time_it(
-            f"{table} made anew", byte_count, partial(rebuild.run, lambda: spark, lake, shop, settings, table)
-        )
+        yield time_it(f"{table} rebuilt", byte_count, partial(rebuild.run, lambda: spark, lake, shop, settings, table))
 
 
 def run_night(spark: SparkSession, lake: Lake, shop: Shop, settings: Settings, as_of: date) -> None:

@@ -1,4 +1,4 @@
-"""What has an ablation found so far? One file for each variant and cut-off: an interrupted run goes on where it was."""
+"""The results of an ablation so far, one file per variant and cut-off, so that an interrupted run can continue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from training.tensors.series import Series
 
 @dataclass(frozen=True)
 class Cell:
-    """What one variant said at one cut-off, all (customers, horizons), what became of it, and the time it took."""
+    """Predictions of one variant at one cut-off with their outcomes, (customers, horizons), and the training time."""
 
     customer_id: np.ndarray
     p: np.ndarray
@@ -35,7 +35,7 @@ class Cell:
 
 
 class Cells:
-    """The cells of one shop, kept in a folder by the key of everything they depend on."""
+    """The cells of one shop, stored in a folder under a hash of everything they depend on."""
 
     def __init__(self, folder: Path, lake: Lake, series: dict[date, Series]):
         self.folder, self.series, self.data_until = folder, series, max(series)
@@ -50,7 +50,7 @@ class Cells:
             return Cell(**{name: kept[name] for name in kept.files} | {"seconds": float(kept["seconds"])})
 
     def measure(self, variant: Variant, cutoff: date) -> Cell:
-        """Trains on the series as it was at the cut-off and takes the outcome from the last one; kept."""
+        """Trains on the series as of the cut-off, takes the outcomes from the last series, and stores the cell."""
         began = time.process_time()
         candidates = variant.fit(self.series[cutoff])
         seconds = time.process_time() - began
@@ -87,7 +87,7 @@ def _to_cell(predictions: Predictions, seconds: float) -> Cell:
 
 
 def align(cells: Sequence[Cell], horizon: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """customer_id, outcome and p (n,) of those who count for the horizon, cut-off by cut-off."""
+    """customer_id, outcome and p (n,) of the customers who count for the horizon, all cut-offs concatenated."""
     parts = [(c.customer_id[rows], c.outcome[rows, horizon], c.p[rows, horizon])
              for c in cells for rows in [c.counts[:, horizon]]]  # fmt: skip
     ids, outcome, p = (np.concatenate(values) for values in zip(*parts, strict=True))

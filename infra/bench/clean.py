@@ -1,12 +1,12 @@
-"""How fast is clean beside what one would write without it, and does it keep every good record and no bad one?
+"""How fast is clean compared with plain Spark, and does it keep every valid record and no bad one?
 
     python -m infra.bench.clean [--valid 1000000] [--bad 50000] [--runs 3]
 
-Makes daily files of browsing events as JSON lines, good ones and bad ones of many kinds in random places. Then, each in
-a fresh lake and in turns, cleans them, and lets Spark alone read them with `spark.read.json` and write Parquet. All in
-one session, so that the ratio means something on any machine; on a busy one that of the CPU seconds of all processes
-says more than that of the clock. Spark gets the schema: it cannot infer one of such files
-(a line that repeats a key is enough).
+Makes daily files of browsing events as JSON lines, valid ones and bad ones of many kinds in random places. Then, in
+turns and each in a new lake, it cleans them, and reads them with `spark.read.json` and writes Parquet. Both run in the
+same session, so that the ratio is comparable between machines; on a busy machine the ratio of the CPU seconds of all
+processes is more reliable than that of the clock. Spark is given the schema, because it cannot infer one from such
+files: one line with a repeated key is enough to make it fail.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ dwell_seconds = "dwell"
 """
 SCHEMA = "id string, visitor string, ts long, type string, item string, category string, session string, dwell double"
 FIRST_DAY, DAYS = date(2024, 5, 1), 10
-#: What is done to a good line to make it bad.
+#: The ways to make a bad line from a valid one.
 SPOILERS: tuple[Callable[[str], str], ...] = (
     lambda line: line[: len(line) // 2],
     lambda line: line[:-1],
@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def write_files(folder: Path, valid: int, bad: int) -> None:
-    """The same lines at every call."""
+    """Writes the files; every call writes the same lines."""
     folder.mkdir(parents=True)
     chance = random.Random(7)
     is_bad = [True] * bad + [False] * valid
@@ -138,7 +138,7 @@ def _make_lines(day: date, is_bad: list[bool], first: int, chance: random.Random
 
 
 def measure(spark: SparkSession, folder: Path, settings: Settings, runs: int, report: Callable[[str], None]):
-    """(Seconds by the clock, CPU seconds) of every run by method, and the accounts of the last clean."""
+    """(wall-clock seconds, CPU seconds) of every run by method, and the accounts of the last clean."""
     shop = load_shop(folder / "shop.toml")
     connect(settings).prepare(shop)
     raw, out = str(folder / "raw"), folder / "out"
@@ -153,7 +153,7 @@ def measure(spark: SparkSession, folder: Path, settings: Settings, runs: int, re
 
     methods = {"clean": run_clean, "spark.read.json to Parquet": read_json}
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in methods}
-    for number in range(runs + 1):  # the first warms everything up and does not count
+    for number in range(runs + 1):  # the first is a warm-up and does not count
         for name, method in methods.items():
             report(f"run {number} of {runs}: {name}")
             begin, begin_cpu = time.perf_counter(), read_cpu_seconds()
@@ -168,10 +168,10 @@ def measure(spark: SparkSession, folder: Path, settings: Settings, runs: int, re
 
 
 def read_cpu_seconds() -> float:
-    """What this process and those below it, Spark and its Python workers, have used so far. Linux only."""
+    """The CPU seconds of this process and its descendants (Spark and its Python workers) so far. Linux only."""
     used: dict[int, tuple[int, int]] = {}
     for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
+        with contextlib.suppress(OSError):  # the process has ended meanwhile
             fields = file.read_text().rpartition(")")[2].split()
             used[int(file.parent.name)] = int(fields[1]), sum(map(int, fields[11:15]))
     family = {os.getpid()}

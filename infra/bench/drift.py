@@ -1,9 +1,9 @@
-"""Does the drift check stop what is broken, and nothing else? Looks at every day of a shop, as it is and with a defect.
+"""Does the drift check block broken days, and no others? Checks every day of a shop, unchanged and with defects.
 
     python -m infra.bench.drift --shop infra/demo/simulated/shop.toml      # after a night, a training or a backtest
 
-Needs customer_day in the lake. It reports the share of days that each planted defect blocks; days that are as they
-were delivered should block never, nor should a holiday that nobody listed: few records in files that are whole.
+Needs customer_day in the lake. It reports the number of days that block for each planted defect. Unchanged days should
+never block, nor should a holiday that is not listed: few records in complete files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from training.monitoring.days import COUNTS, monitor_days, read_days
 from training.monitoring.findings import BLOCK, OK
 from training.monitoring.thresholds import FEWEST_WEEKS, USUAL_WEEKS
 
-#: Of the records of a day so many are lost where a delivery is broken off.
+#: The share of records that is lost in a truncated delivery, and of customers who stay away on a holiday.
 LOST = 0.7
 STAYED_AWAY = 0.9
 
@@ -45,19 +45,19 @@ def lose_purchases(days: pd.DataFrame, is_today: np.ndarray, _: np.random.Genera
 
 
 def close(days: pd.DataFrame, is_today: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
-    """Nearly everybody stays away."""
+    """A holiday: most customers stay away."""
     return days[~is_today | (generator.random(len(days)) >= STAYED_AWAY)]
 
 
 def halve_purchases(days: pd.DataFrame, is_today: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
-    """A purchase file that ends early, at the end of a line: nothing says that it is not whole."""
+    """A purchase file that is truncated after a complete line, so that it looks complete."""
     broken = days.copy()
     broken.loc[is_today & (generator.random(len(days)) < LOST), list(COUNTS["purchases"])] = 0.0
     return broken
 
 
 def multiply(measure: str) -> Callable[[pd.DataFrame, np.ndarray, np.random.Generator], pd.DataFrame]:
-    """A unit changed, as from pounds to pence."""
+    """A changed unit, such as pence instead of pounds."""
 
     def change(days: pd.DataFrame, is_today: np.ndarray, _: np.random.Generator) -> pd.DataFrame:
         broken = days.copy()
@@ -74,7 +74,7 @@ DEFECTS = {
     "prices times 100": multiply("spend"),
     "quantities times 100": multiply("item_quantity"),
 }
-#: What happens to days whose files are there and can be read.
+#: Defects of days whose files are complete.
 WHOLE = {"a holiday that nobody listed": close, f"{LOST:.0%} of the purchases lost, files whole": halve_purchases}
 
 
@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def judge(days: pd.DataFrame, shop: Shop, night: date, plant: Callable, whole_logs: Collection[str] = ()) -> str:
-    """The gravest action that a night asks for. whole_logs: whose files are there and whole."""
+    """The most severe action of the night's findings. whole_logs: the logs whose files are complete."""
     known = days[(days["event_day"] <= night) & (days["event_day"] >= night - timedelta(weeks=USUAL_WEEKS))]
     broken = plant(known, (known["event_day"] == night).to_numpy(), np.random.default_rng(night.toordinal()))
     actions = {finding.action for finding in monitor_days(broken, shop, night, whole_logs=whole_logs)}

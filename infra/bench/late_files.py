@@ -1,16 +1,15 @@
-"""What do late files do to the probabilities, and what does it help that labels wait for them?
+"""How do late files bias the probabilities, and how much does it help that labels wait for them?
 
     make backtest SHOP=infra/demo/simulated/shop.toml      # lands the files and builds the series
     python -m infra.bench.late_files --shop infra/demo/simulated/shop.toml [--cutoffs 2024-10-26,2024-11-25]
 
-The shop's own history, delivered as if the files of every day came 3 to 7 days late. At each cut-off the kinds that
-train in seconds learn from what is there by then, once with labels that are closed as their window ends, once with
-labels that wait for the delay of the files (training/tensors/label_delay.py), and once from files on time. Then the
-mean probability less the churn rate that came, over the customers who were active within the horizon: a mean over
-kinds and cut-offs.
+Uses the shop's own history, as if the files of every day came 3 to 7 days late. At each cut-off the kinds that train in
+seconds are trained three times on what is known by then: with labels that close when their window ends, with labels
+that wait for the delay of the files (training/tensors/label_delay.py), and from files on time. The result is the mean
+probability minus the actual churn rate of customers active within the horizon, as a mean over kinds and cut-offs.
 
-inputs whole     of today's customers everything is known: what is left comes from the labels alone
-inputs late      the last files are missing, as they are when a night scores
+inputs whole     scored with complete inputs, so that the bias comes from the labels alone
+inputs late      scored without the files that are still missing, as on a real night
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def judge(truth: pa.Table, cutoff: date, shop: Shop) -> Iterator[dict]:
-    """A row for each way to learn, state of the inputs, kind and horizon."""
+    """A row for each kind of labels, state of the inputs, kind of model and horizon."""
     on_time, late = truncate(truth, cutoff), deliver_late(truth, cutoff)
     delay = find_label_delay(draw_lags(np.arange(365)), np.ones(365) * 100, shop.churn.horizons_days[0])
     ways = {"files on time": (on_time, 0), "late, labels do not wait": (late, 0), "late, labels wait": (late, delay)}
@@ -76,13 +75,13 @@ def judge(truth: pa.Table, cutoff: date, shop: Shop) -> Iterator[dict]:
 
 
 def draw_lags(days: np.ndarray) -> np.ndarray:
-    """How many days late the files of each day number come: always the same for a day."""
+    """How many days late the files of each day number come; always the same for a day."""
     drawn = np.random.default_rng(SEED).integers(FEWEST_DAYS_LATE, MOST_DAYS_LATE, 1000, endpoint=True)
     return drawn[days % len(drawn)]
 
 
 def deliver_late(truth: pa.Table, cutoff: date) -> pa.Table:
-    """The series as it was at the end of the cut-off, without the days whose files were still to come."""
+    """The series at the end of the cut-off, without the days whose files come later."""
     known = truncate(truth, cutoff)
     days = known["days"].combine_chunks()
     number = days.flatten().cast(pa.int32()).to_numpy()
@@ -99,7 +98,7 @@ def deliver_late(truth: pa.Table, cutoff: date) -> pa.Table:
 
 
 def find_bias(candidate: Candidate, seen: pa.Table, truth: pa.Table, cutoff: date, shop: Shop) -> dict[int, float]:
-    """By horizon the mean probability less the churn rate, of those who are seen and were active within it."""
+    """By horizon: mean probability minus churn rate of the customers in `seen` who were active within it."""
     tensors = candidate.spec.build(seen, cutoff)
     p = candidate.predict(tensors.inputs, tensors.lengths)
     outcomes = take_outcomes(truth, cutoff, shop)

@@ -1,18 +1,18 @@
-"""Would the LSTM be served better by ONNX Runtime, whole or with 8-bit weights, than by numpy from its own weights?
+"""Is it better to serve the LSTM by ONNX Runtime, with full or 8-bit weights, than by numpy?
 
     make demo
     python -m infra.bench.onnx_serving --shop infra/demo/online_retail/shop.toml --as-of 2011-09-04
 
-Takes the LSTM of the model that scores --as-of, writes it as an ONNX graph and as one whose weights and products are
-8-bit integers, and scores everybody who was eligible one longest horizon earlier with all three, on one core. The two
-packages are no part of the product: they are fetched once into CHURN_HOME/downloads.
+Converts the LSTM of the model that scores --as-of to an ONNX graph, and to one with 8-bit weights and products. Scores
+all customers who were eligible one longest horizon earlier with all three, on one core. The two packages are not part
+of the product: they are downloaded once into CHURN_HOME/downloads.
 
 size    kilobytes of all members' files
-start   processor seconds until a fresh process has loaded what it needs
-µs      processor microseconds per customer, the median of a few tries
-task    seconds of a whole task of the scoring job: its start, and as many customers as it may have
-AUROC   at the primary horizon, by what happened since
-apart   how far its calibrated probabilities are from numpy's at most
+start   CPU seconds until a new process has loaded what it needs
+µs      CPU microseconds per customer, the median of several runs
+task    CPU seconds of a full task of the scoring job: its start, and the largest number of customers of a task
+AUROC   at the primary horizon, by the outcomes since
+apart   the largest difference of its calibrated probabilities to numpy's
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ from training.tensors.outcomes import take_outcomes
 from training.tensors.series import Series, truncate
 
 PACKAGES = ("onnx==1.23.2", "onnxruntime==1.32.0")
-#: The version of the operators that the graph is written in.
+#: The ONNX operator set of the graph.
 OPSET = 17
 COLUMNS = ("served by", "size, kB", "start, s", "µs", "task, s", "AUROC", "apart")
 TRIES = 9
@@ -102,7 +102,7 @@ def fetch_packages(folder: Path) -> None:
 
 
 def find_network(warehouse: Warehouse, shop: Shop, as_of: date) -> tuple[Candidate, NetworkMembers]:
-    """The model that scores the day, and its LSTM, which is all of it or a part of a blend."""
+    """The model that scores the day, and the members of its LSTM, which is the model itself or a part of a blend."""
     found = warehouse.model_for(shop, as_of)
     candidate = load_bundle(found[0].location, found[0].bundle_hash).candidate if found else None
     whole = candidate and candidate.members
@@ -115,7 +115,7 @@ def find_network(warehouse: Warehouse, shop: Shop, as_of: date) -> tuple[Candida
 def take_customers(
     series: Series, spec: TensorSpec, shop: Shop, primary: int
 ) -> tuple[Tensors, np.ndarray, np.ndarray]:
-    """Everybody eligible one longest horizon before the end: tensors, the primary outcomes (N,), and who counts."""
+    """Customers eligible one longest horizon before the end: tensors, primary outcomes (N,), and who counts (N,)."""
     cutoff = series.as_of - timedelta(days=shop.churn.horizons_days[-1])
     everybody = pa.concat_tables(series.chunks()).combine_chunks()
     outcomes = take_outcomes(everybody, cutoff, shop)
@@ -125,7 +125,7 @@ def take_customers(
 
 
 def make_servers(members: NetworkMembers, folder: Path) -> dict[str, tuple[int, Predict]]:
-    """Name -> bytes of its files, and (inputs, lengths) -> probabilities (B, H) before calibration."""
+    """Name -> the size of its files, and a function (inputs, lengths) -> probabilities (B, H) before calibration."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -163,13 +163,13 @@ def load_sessions(files: Sequence[Path]) -> Predict:
 
 
 def write_graph(network: ServedNetwork):
-    """The ONNX model of hazards: inputs (B, T, F), lengths (B,) -> probabilities (B, H)."""
+    """The ONNX model of a network with hazards: inputs (B, T, F), lengths (B,) -> probabilities (B, H)."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     architecture = network.architecture
     if architecture.interval_ends is None:
-        raise ChurnError("only a network of hazards is written as ONNX: model.head is another")
+        raise ChurnError("only a network with hazards can be converted to ONNX: model.head must be hazard")
     constants = {
         "mean": network.mean, "scale": network.scale, "head": network.head, "head_bias": network.head_bias,
         "kernel": _order_gates(network.kernel).T[None], "recurrent": _order_gates(network.recurrent).T[None],

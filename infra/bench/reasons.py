@@ -1,20 +1,20 @@
-"""Do the reasons name what the score rests on, and what do they cost?
+"""Do the reasons explain the scores faithfully, and what do they cost?
 
     make backtest SHOP=infra/demo/online_retail/shop.toml      # lands the files and builds the series
     python -m infra.bench.reasons --shop infra/demo/online_retail/shop.toml --as-of 2011-09-06
 
-Trains every kind on the series as of the day, takes it out of a bundle as the scoring job does, and explains the
+Trains every kind on the series as of the day, loads it from a bundle as the scoring job does, and explains the
 customers at risk (bands medium and high).
 
-explained       share of them whose risk some evidence raises; the others have the reason base_rate
-named           how far the primary probability moves, on average, without the evidence named first
-same weeks      the same without a group drawn from all, over the very weeks of the named evidence
-fidelity        named / same weeks: what is named is worth more than what else happened in those weeks
-anywhere        named over what a group drawn from all moves, over as many weeks of the customer's whole history;
-                larger, since old weeks move no score
-best of all     share of the effect that the strongest of every group and window would have
-other weights   share of customers whose first reason is another where the network's weights are shuffled
-cost            seconds that explaining the customers at risk adds over the seconds to score them, on one core
+explained       share of them whose risk is raised by some evidence; the others have the reason base_rate
+named           mean change of the primary probability when the first reason's evidence is removed
+same weeks      the same for a random group of inputs over the same weeks
+fidelity        named / same weeks: above 1, the named evidence matters more than other inputs of those weeks
+anywhere        named / the same for a random group over equally many weeks anywhere in the history; it is larger,
+                because old weeks hardly affect a score
+best of all     named, as a share of the effect of the best group and window by exhaustive search
+other weights   share of customers whose first reason changes when the network's weights are shuffled
+cost            CPU time for explaining the customers at risk, relative to scoring them, on one core
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ TRIES = 9
 
 @dataclass(frozen=True)
 class AtRisk:
-    """The customers whom a candidate puts into band medium or high."""
+    """The customers in the bands medium and high of a candidate."""
 
     candidate: Candidate
     batch: pa.Table
@@ -72,15 +72,15 @@ class AtRisk:
     @classmethod
     def from_series(cls, candidate: Candidate, series: pa.Table, shop: Shop) -> AtRisk:
         tensors = candidate.spec.build(series, series["as_of"][0].as_py())
-        rows = np.flatnonzero(find_bands(shop.bands, look_at(candidate, tensors).present) != "low")
+        rows = np.flatnonzero(find_bands(shop.bands, score_inputs(candidate, tensors).present) != "low")
         return cls(candidate, series.take(pa.array(rows)), tensors.take(rows))
 
     @cached_property
     def present(self) -> np.ndarray:
-        return look_at(self.candidate, self.tensors).present
+        return score_inputs(self.candidate, self.tensors).present
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        return look_at(self.candidate, replace(self.tensors, inputs=inputs)).present
+        return score_inputs(self.candidate, replace(self.tensors, inputs=inputs)).present
 
     def explain(self) -> Reasons:
         return explain(self.candidate, self.tensors)
@@ -89,12 +89,12 @@ class AtRisk:
         return remove_evidence(self.candidate, self.tensors.inputs, self.tensors.lengths, group, weeks)
 
 
-def look_at(candidate: Candidate, tensors: Tensors) -> ScoredInputs:
+def score_inputs(candidate: Candidate, tensors: Tensors) -> ScoredInputs:
     return ScoredInputs.at(candidate, tensors.inputs, tensors.lengths)
 
 
 def explain(candidate: Candidate, tensors: Tensors) -> Reasons:
-    return find_reasons(candidate, look_at(candidate, tensors), np.arange(len(tensors.lengths)))
+    return find_reasons(candidate, score_inputs(candidate, tensors), np.arange(len(tensors.lengths)))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -111,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def serve(candidate: Candidate, plan: Training) -> Candidate:
-    """The candidate as the scoring job has it: out of a bundle."""
+    """The candidate as the scoring job has it: loaded from a bundle."""
     with TemporaryDirectory() as folder:
         bundle = write_bundle(Path(folder), plan.shop.name, plan.as_of, candidate, plan.settings, {}, "")
         return load_bundle(bundle.folder).candidate
@@ -122,14 +122,14 @@ def keep_eligible(chunk: pa.Table, shop: Shop) -> pa.Table:
 
 
 def measure(candidate: Candidate, eligible: pa.Table, shop: Shop) -> list[str]:
-    """The columns after the kind."""
+    """The values of all columns after the kind."""
     at_risk = AtRisk.from_series(candidate, eligible, shop)
     count = len(at_risk.present)
     if not count:
         return ["0", *["–"] * (len(COLUMNS) - 2)]
     cost = time_reasons(at_risk, shop)
     reasons = at_risk.explain()
-    named, strongest = move_of_named(at_risk, reasons)
+    named, strongest = measure_first_reasons(at_risk, reasons)
     by_chance = [np.abs(at_risk.present - at_risk.predict(inputs)).mean() for inputs in draw_removals(at_risk, reasons)]
     anywhere, same_weeks = by_chance
     return [f"{count:,}", f"{np.isfinite(reasons.effect[:, 0]).mean():.0%}", f"{named:.4f}", f"{same_weeks:.4f}",
@@ -141,8 +141,8 @@ def _write_times(named: float, by_chance: float) -> str:
     return f"{named / by_chance:.1f}" if by_chance else "–"
 
 
-def move_of_named(at_risk: AtRisk, reasons: Reasons) -> tuple[float, float]:
-    """The mean effect of the first reasons, and its share of what an exhaustive search would name."""
+def measure_first_reasons(at_risk: AtRisk, reasons: Reasons) -> tuple[float, float]:
+    """The mean effect of the first reasons, and its share of the best effects by exhaustive search."""
     everyone = np.ones(len(at_risk.present), int)
     best = np.zeros(len(everyone))
     for group in range(len(list_groups(at_risk.candidate.spec))):
@@ -154,7 +154,7 @@ def move_of_named(at_risk: AtRisk, reasons: Reasons) -> tuple[float, float]:
 
 
 def draw_removals(at_risk: AtRisk, reasons: Reasons) -> Iterator[np.ndarray]:
-    """The inputs without a group drawn for each customer: over as many weeks, anywhere; and over the very weeks."""
+    """The inputs without a random group for each customer: over equally many weeks anywhere, then the same weeks."""
     generator = np.random.default_rng(SEED)
     inputs, lengths, weeks = at_risk.tensors.inputs, at_risk.tensors.lengths, reasons.weeks[:, 0]
     spec = at_risk.candidate.spec
@@ -167,7 +167,7 @@ def draw_removals(at_risk: AtRisk, reasons: Reasons) -> Iterator[np.ndarray]:
 
 
 def shuffle_weights(at_risk: AtRisk, reasons: Reasons, eligible: pa.Table) -> str:
-    """How many first reasons change with the network's weights in random order."""
+    """The share of first reasons that change when the network's weights are shuffled."""
     members = at_risk.candidate.members
     if not isinstance(members, NetworkMembers):
         return "–"
@@ -182,7 +182,7 @@ def shuffle_weights(at_risk: AtRisk, reasons: Reasons, eligible: pa.Table) -> st
 
 
 def time_reasons(at_risk: AtRisk, shop: Shop) -> float:
-    """Processor seconds that reasons add to scoring over those of scoring: the median of a few tries, each of both."""
+    """CPU seconds that reasons add, relative to those of scoring: the median of several runs."""
     candidate, batch, as_of = at_risk.candidate, at_risk.batch, at_risk.batch["as_of"][0].as_py()
 
     def score() -> None:
@@ -190,7 +190,7 @@ def time_reasons(at_risk: AtRisk, shop: Shop) -> float:
         candidate.predict(tensors.inputs, tensors.lengths)
 
     def score_and_explain() -> None:
-        scored = look_at(candidate, candidate.spec.build(batch, as_of))
+        scored = score_inputs(candidate, candidate.spec.build(batch, as_of))
         reasons = find_reasons(candidate, scored, np.arange(len(scored.present)))
         choose_reasons(reasons, batch, candidate.spec.measures, as_of, shop, scored.present)
 

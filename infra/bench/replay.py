@@ -1,14 +1,14 @@
-"""Does the proof hold on a shop's own past? Scores past nights as if they were new, and judges them by what came.
+"""Replays past nights of a shop as if they were new, and evaluates their scores and contact plans.
 
     python -m infra.bench.replay --shop infra/demo/online_retail/shop.toml
 
-Works in CHURN_HOME/replay, with a warehouse of its own, and touches nothing that people see. On the day before the
-first night a model is trained and promoted, the nights go through the DAGs a week apart, the last one when its primary
-horizon is just over. Then outcomes are shown, and drift as of the last day.
+Works in CHURN_HOME/replay, with its own warehouse, and changes nothing outside. A model is trained and promoted on the
+day before the first night. The nights run through the DAGs, a week apart; the primary horizon of the last one has just
+passed. Then outcomes are shown, and drift as of the last day.
 
-Nobody was contacted because of these plans, so no lift is there to be found. The nights are planned again with so many
-keys of the control group, each night as on the morning after it: about 95 % of the intervals of contact_lift should
-hold zero.
+Nobody was contacted because of these plans, so the true lift is zero. The nights are planned repeatedly with different
+keys of the control group, each as on the morning after it: about 95 % of the intervals of contact_lift should contain
+zero.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ NIGHTS, DRAWS = 5, 40
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__, with_as_of=False)
-    parser.add_argument("--nights", type=int, default=NIGHTS, metavar="N", help="so many, a week apart")
-    parser.add_argument("--draws", type=int, default=DRAWS, metavar="N", help="so many keys of the control group")
+    parser.add_argument("--nights", type=int, default=NIGHTS, metavar="N", help="number of nights, a week apart")
+    parser.add_argument("--draws", type=int, default=DRAWS, metavar="N", help="number of keys of the control group")
     arguments, shop = load_arguments(parser, argv)
     if read_settings().warehouse_url != EMBEDDED:
         raise ChurnError(
@@ -72,13 +72,13 @@ def list_nights(shop: Shop, last_day: date, count: int) -> list[date]:
 
 
 def replay(shop: Shop, nights: Sequence[date], last_day: date) -> None:
-    """Training, nights, and the histories of the last day, which tell what happened."""
+    """Runs the training, the nights, and the ETL of the last day, for the outcomes."""
     before = nights[0] - timedelta(days=1)
     runs = [f"{pipeline}@{night}" for night in nights for pipeline in ("etl", "score")]
     command = [AIRFLOW_PYTHON, "-m", "infra.local.run_dag", "--shop", shop.path, "--promote",
                f"etl@{before}", f"train@{before}", *runs, f"etl@{last_day}"]  # fmt: skip
     if (code := subprocess.run([str(word) for word in command], cwd=ROOT).returncode) != 0:
-        raise ChurnError(f"the nights stopped (exit code {code}): see the message above; repeating goes on from there")
+        raise ChurnError(f"the nights stopped (exit code {code}): see the message above; repeat to continue from there")
 
 
 def show(lake: Lake, warehouse: Warehouse, shop: Shop, last_day: date, console: Console) -> None:
@@ -90,7 +90,7 @@ def show(lake: Lake, warehouse: Warehouse, shop: Shop, last_day: date, console: 
 
 
 def plan_with_keys(warehouse: Warehouse, shop: Shop, contact: Contact, nights: Sequence[date], draws: int) -> str:
-    """What contact_lift says, on average over the keys."""
+    """A sentence with the means of contact_lift over the keys."""
     found = []
     for number in range(draws):
         warehouse.replace(shop, CONTACT_PLAN, [])

@@ -1,4 +1,4 @@
-"""The reviews that readers of sentiment are compared on: rated ones of shops, and sentences of our own."""
+"""The reviews for comparing sentiment libraries: rated reviews of shops, and sentences written for this purpose."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Reviews:
 
 
 def read_chinese(folder: Path) -> tuple[Reviews, Reviews]:
-    """Of goods that no library has learnt from; and of those that snownlp has."""
+    """Reviews of goods that no library was trained on, and of those that snownlp was trained on."""
     table = pq.read_table(folder / CHINESE).filter(pc.field("review") != "")
     cat, is_good = np.array(table["cat"].to_pylist()), np.array(table["label"].to_pylist()) == 1
     all_goods, learnt = Reviews("zh", table["review"].to_pylist(), is_good, cat), np.isin(cat, GOODS_LEARNT_FROM)
@@ -76,7 +76,7 @@ def read_amazon(sources: Path) -> Reviews:
 
 
 def _open_member(archive: tarfile.TarFile, ending: str) -> IO[bytes]:
-    """The first file of this ending. Raises ChurnError where there is none."""
+    """The first file whose name ends so. Raises ChurnError if there is none."""
     found = next((member for member in archive if member.name.endswith(ending)), None)
     file = archive.extractfile(found) if found else None
     if file is None:

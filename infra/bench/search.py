@@ -1,6 +1,6 @@
-"""Which settings would the model rather have? A search that keeps its trials and goes on where it stopped (optuna).
+"""Hyperparameter search with optuna. Trials are stored, so that an interrupted search can continue.
 
-Judged by the mean validation log loss of a training at one past day: customers held out, outcomes closed by that day.
+The objective is the mean validation log loss of a training at one past day, on held-out customers.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""How well and how fast reviews are read: cleaning/sentiment.py beside other libraries and models taught by stars.
+"""Accuracy and speed of cleaning/sentiment.py, compared with other libraries and with models trained on stars.
 
-Chinese: shop reviews with a label (zh_online_shopping_10_cats.parquet). snownlp and pysenti learnt from the same books,
-computers and hotels: these goods stand apart ("zh, learnt"), for the figures to hold for reviews new to every library.
-Portuguese: Olist (olist_subset_order_reviews.parquet); 4 and 5 stars are good, 1 and 2 bad, 3 is left out. There is no
-library for it, and its rating is the label itself. English: no labelled shop reviews are at hand, only 40 easy ones
-written for this purpose; --vader-sources adds the sentences of Amazon reviews that the authors of vaderSentiment had
-people rate (their own benchmark; mean ratings nearer to 0 than 0.5 are left out).
+Chinese: labelled shop reviews (zh_online_shopping_10_cats.parquet). snownlp and pysenti were trained on reviews of
+books, computers and hotels, so these are reported separately ("zh, learnt"). Portuguese: Olist
+(olist_subset_order_reviews.parquet); 4 and 5 stars are good, 1 and 2 bad, 3 is left out. There is no library for
+Portuguese, and the stars are the label. English: no labelled shop reviews are available, only 40 easy ones written for
+this purpose; --vader-sources adds sentences of Amazon reviews rated by people, the benchmark of vaderSentiment's own
+authors (mean ratings between -0.5 and 0.5 are left out).
 
-Accuracy takes a score above 0 as good. Alternatives that are not installed are named and left out. One core.
+For accuracy a score above 0 counts as good. Alternatives that are not installed are listed and left out. One core.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Reader = Callable[[str], float]
 # The reviews
 
 
-# The libraries: each loader gives a function from text to a number, above 0 for good
+# The libraries: each loader returns a function from text to a number, above 0 for good
 
 
 def load_vader() -> Reader:
@@ -110,13 +110,13 @@ def measure_libraries(names: Sequence[str], reviews: Reviews, missing: set[str])
         except ImportError:
             missing.add(name)
             continue
-        read(reviews.texts[0])  # loads what it loads lazily
+        read(reviews.texts[0])  # warm-up for lazy loading
         begin = time.perf_counter()
         scores = np.array([read(text[:MAX_CHARACTERS]) for text in reviews.texts])
         print_row(name, reviews, scores, time.perf_counter() - begin)
 
 
-# Models taught by the labels
+# Models trained on the labels
 
 
 def make_model() -> Pipeline:
@@ -125,7 +125,7 @@ def make_model() -> Pipeline:
 
 
 def measure_taught(name: str, reviews: Reviews, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Every review scored once, by a model that was taught without its fold."""
+    """Scores every review once, by a model that was trained without its fold."""
     scores, seconds = np.full(len(reviews.texts), np.nan), 0.0
     for taught, held_out in folds:
         model = make_model().fit(reviews.take(taught).texts, reviews.is_good[taught])

@@ -1,13 +1,13 @@
-"""What does a score cost, with TensorFlow and without? And how long until a worker can give the first one?
+"""How long does a score take with TensorFlow and with numpy, and how long does a worker take to start?
 
     python -m infra.bench.serving
 
-One network of drawn weights, hazards at the default horizons, on one core. Seconds are the processor's, so that other
+One network with random weights and hazards at the default horizons, on one core. All times are CPU times, so that other
 work on the machine does not count.
 
-start     seconds until a fresh process has loaded what it needs
+start     seconds until a new process has loaded what it needs
 µs        microseconds per customer
-apart     how far its probabilities are from those of tf.function at most
+apart     the largest difference of its probabilities to those of tf.function
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def describe_network(units: int) -> Architecture:
 
 
 def load_servers(architecture: Architecture) -> dict[str, Callable]:
-    """(inputs, lengths) -> probabilities, by name; all of the same weights."""
+    """Name -> a function (inputs, lengths) -> probabilities; all with the same weights."""
     import tensorflow as tf
 
     from training.models.network.network import ChurnNetwork
@@ -98,7 +98,7 @@ def time_best(work: Callable[[], object], tries: int = 5) -> float:
 
 
 def time_start(code: str) -> float:
-    """Processor seconds of a fresh Python that runs the code."""
+    """CPU seconds of a new Python process that runs the code."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

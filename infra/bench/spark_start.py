@@ -1,8 +1,8 @@
-"""What does Spark's class archive save? Starts a small job with it and without, in turns.
+"""How much time does Spark's class archive save? Starts a small job with it and without it, in turns.
 
     python -m infra.bench.spark_start [--runs 3]
 
-Processor seconds are of the JVM, Python and its workers together; on a busy machine they say more than the clock.
+CPU seconds are of the JVM, Python and its workers together; on a busy machine they are more reliable than the clock.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from spark_jobs.runtime.command import run_command
 
 CODE = """
 import sys, pathlib
-from infra.local.class_archive import end_jvm, use_what_jobs_use
+from infra.local.class_archive import end_jvm, run_sample_job
 from spark_jobs.contract.settings import Settings
-from spark_jobs.session import open_session
+from spark_jobs.runtime.session import open_session
 folder = pathlib.Path(sys.argv[1])
 spark = open_session("start", Settings(folder))
-use_what_jobs_use(spark, folder)
+run_sample_job(spark, folder)
 end_jvm(spark)
 """
 
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def start_once(environment: dict[str, str]) -> tuple[float, float]:
-    """Seconds by the clock and of the processors."""
+    """Wall-clock and CPU seconds of one start."""
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         child = os.spawnve(os.P_NOWAIT, sys.executable, [sys.executable, "-c", CODE, str(Path(folder))], environment)

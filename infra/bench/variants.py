@@ -1,4 +1,4 @@
-"""What is the model compared with? The same recipe with one thing changed, and simpler things in its place."""
+"""The variants of an ablation: the model with one change, and simpler models in its place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from training.tensors.series import Series
 THE_MODEL = "the model"
 ENSEMBLE_SEEDS = 3
 PLACE = "in the LSTM's place"
-#: What is changed: the settings that differ.
+#: Variant -> the settings that differ from the model's.
 CHANGES: dict[str, dict[str, object]] = {
     f"GRU {PLACE}": {"cell": "gru"},
     f"plain RNN {PLACE}": {"cell": "rnn"},
@@ -39,7 +39,7 @@ CHANGES: dict[str, dict[str, object]] = {
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to make a candidate; of several seeds the probabilities are averaged."""
+    """One way to train a candidate; with several seeds, the probabilities are averaged."""
 
     name: str
     shop: Shop
@@ -48,7 +48,7 @@ class Variant:
     seed_count: int = 1
 
     def fit(self, series: Series) -> list[Candidate]:
-        """One candidate for each seed, trained on what the series knows."""
+        """One candidate for each seed, trained on the series."""
         spec, candidates = TensorSpec.from_shop(self.shop, self.settings), []
         for number in range(self.seed_count):
             settings = replace(self.settings, seed=self.settings.seed + 100 * number)
@@ -58,7 +58,7 @@ class Variant:
 
 
 class StraightLine(Logistic):
-    """Linear regression of the labels themselves per horizon, cut off so that it gives probabilities."""
+    """Linear regression on the labels per horizon, clipped to probabilities."""
 
     kind: ClassVar[str] = "linear"
     learns_from_last_step: ClassVar[bool] = False
@@ -79,13 +79,13 @@ class StraightLine(Logistic):
         return np.clip(np.stack(scores, axis=1), 0.001, 0.999)
 
 
-def let_lines_stand() -> None:
-    """For the ablation alone: linear regression is in nobody's list of kinds."""
+def register_linear_regression() -> None:
+    """Adds linear regression to the contenders, for the ablation only."""
     CONTENDERS.setdefault(StraightLine.kind, StraightLine)
 
 
 def list_variants(shop: Shop, settings: ModelSettings) -> list[Variant]:
-    """The model itself first."""
+    """All variants, the model itself first."""
     values = settings.as_dict()
     changed = {name: values | change for name, change in CHANGES.items() if not change.items() <= values.items()}
     return [
@@ -100,7 +100,7 @@ def list_variants(shop: Shop, settings: ModelSettings) -> list[Variant]:
 
 
 def leave_out(shop: Shop) -> Iterator[tuple[str, Shop]]:
-    """The shop with each log but the qualifying one left out, and with that one alone."""
+    """The shop without each optional log, and with the required log only."""
     needed = shop.needed_log
     others = [log for log in shop.sources if log != needed]
     for out in [[log] for log in others if len(others) > 1] + [others]:

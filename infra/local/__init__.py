@@ -1,1 +1,1 @@
-"""Running the product on one machine: the commands behind the Makefile."""
+"""Runs the product on one machine: the commands behind the Makefile."""

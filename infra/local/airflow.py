@@ -1,10 +1,10 @@
-"""Airflow on this machine, as a shop's people would use it: nightly runs, triggers by hand, approvals, backfills.
+"""Runs a complete Airflow on this machine: nightly runs, manual triggers, approvals, backfills.
 
-    python -m infra.local.airflow [--shops SHOP.toml or a folder of them, more of them as in PATH]
+    python -m infra.local.airflow [--shops SHOP.toml or a folder of them; several are separated as in PATH]
 
-Without shops: a small simulated one that lives. Its days land while this runs, each once it is over; the first start
-loads its history, and the first training waits for your approval. CHURN_AIRFLOW_PORT chooses another port than 8080.
-Ctrl-C ends everything; --stop ends an Airflow whose starter is gone.
+Without --shops it uses a small simulated shop whose days are delivered while this runs, each once it is over. The first
+start loads its history, and the first training waits for your approval. CHURN_AIRFLOW_PORT sets another port than 8080.
+Ctrl-C ends everything; --stop ends an Airflow that was left running.
 """
 
 from __future__ import annotations
@@ -33,14 +33,13 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.runtime.command import run_command
 
 LIVE_SHOP = ROOT / "infra" / "demo" / "live" / "shop.toml"
-LOOK_SECONDS = 30  # between two looks whether a day is over
+POLL_SECONDS = 30  # between checks whether a day is over
 NEXT_STEPS = """
 What to do there:
   Dags                 churn_etl, churn_score, churn_train, churn_maintenance of each shop; a DAG's Docs are its runbook
-  Required Actions     a training that has ended asks here whether its model may score; Approve, and the newest night
-                       is scored
-  a DAG, Trigger       a form: a day or a range, a dry run; its Backfill makes a whole month again
-  a run, a task, Logs  what each job did; a report is linked where there is one
+  Required Actions     after a training, approve its model here; then the newest night is scored with it
+  a DAG, Trigger       a form for a day or a range, or a dry run; Backfill runs a whole month again
+  a run, a task, Logs  what each job did; tasks with a report link to it
 In another terminal: make status, make sql. Ctrl-C ends everything."""
 
 
@@ -54,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print("Airflow is stopped" if end_processes(settings.home) else "Airflow was not running")
         return
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)  # also where a shell starts this in the background
+        signal.signal(number, signal.default_int_handler)  # a shell ignores SIGINT for background processes
     files = find_shop_files(arguments.shops)
     os.environ.update(make_environment(files))
     with suppress(KeyboardInterrupt):
@@ -62,18 +61,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def find_shop_files(text: str) -> list[Path]:
-    """The shop.toml files that were asked for, else the live shop's. Raises ChurnError where there is none."""
+    """The given shop.toml files, by default the live shop's. Raises ChurnError if there are none."""
     if not text.strip():
         return [LIVE_SHOP]
     paths = [Path(part) for part in text.split(os.pathsep) if part]
     files = [file for path in paths for file in (sorted(path.rglob("shop.toml")) if path.is_dir() else [path])]
     if not files:
-        raise ChurnError(f"{text}: no shop.toml in it")
+        raise ChurnError(f"{text}: contains no shop.toml")
     return files
 
 
 def serve(settings: Settings, shops: Sequence[Shop], is_tour: bool) -> None:
-    """Until Ctrl-C, or until Airflow ends by itself, which is an error."""
+    """Runs until Ctrl-C, or until Airflow ends by itself, which is an error."""
     console = Console(highlight=False)
     server = AirflowServer(settings, [shop.path for shop in shops], settings.airflow_port)
     server.require_free()
@@ -104,9 +103,9 @@ def start(server: AirflowServer, console: Console) -> None:
 
 
 def load_history(server: AirflowServer, shop: Shop, console: Console) -> None:
-    """At the very first start: the newest night, which loads all before it. Raises ChurnError where it fails.
+    """At the first start: runs the newest night, which loads the whole history. Raises ChurnError if it fails.
 
-    The scoring stays paused meanwhile: it would fail, for nobody has approved a model yet.
+    Scoring stays paused meanwhile, because it would fail as long as no model is approved.
     """
     client, etl = server.client(), f"churn_etl__{shop.name}"
     if any(run["state"] == "success" for run in client.runs(etl)):
@@ -124,10 +123,10 @@ def load_history(server: AirflowServer, shop: Shop, console: Console) -> None:
 
 
 def watch(server: AirflowServer, shops: Sequence[Shop], settings: Settings) -> None:
-    """Lands each demo shop's day once it is over. Raises ChurnError where Airflow ends by itself."""
+    """Delivers each demo shop's day once it is over. Raises ChurnError if Airflow ends by itself."""
     landed = {shop.name: yesterday(shop) for shop in shops}
     while True:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
         server.check()
         for shop in shops:
             if landed[shop.name] < yesterday(shop):

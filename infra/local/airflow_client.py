@@ -1,4 +1,4 @@
-"""A running Airflow's REST API: what `make airflow` sets up through it, and what the live tests ask it."""
+"""A client of Airflow's REST API, for `make airflow` and the live tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENDED = ("success", "failed")
 
 
 class AirflowClient:
-    """Calls of the REST API, as one user. Every refusal is a ChurnError with Airflow's own words."""
+    """Calls the REST API as one user. Every error response is raised as a ChurnError with Airflow's text."""
 
     def __init__(self, url: str, user: str, password: str):
         self.url = url
@@ -23,7 +23,7 @@ class AirflowClient:
         self._http.headers["Authorization"] = f"Bearer {token}"
 
     def get(self, path: str, api: str = "/api/v2", **parameters: object) -> dict[str, Any]:
-        """api: /ui has what the pages ask for, and no promise to stay."""
+        """api: /ui is the private API of Airflow's pages, which may change."""
         return self._call("GET", f"{api}{path}", params=parameters)
 
     def post(self, path: str, **body: object) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class AirflowClient:
         self.patch(f"/dags/{dag_id}", is_paused=False)
 
     def trigger(self, dag_id: str, partition_key: str | None = None, **conf: object) -> str:
-        """Starts a run, and gives its id."""
+        """Starts a run; returns its id."""
         body = {"logical_date": None, "conf": conf, "partition_key": partition_key}
         return self.post(f"/dags/{dag_id}/dagRuns", **body)["dag_run_id"]
 
@@ -62,7 +62,7 @@ class AirflowClient:
         return self.get(f"/dags/{dag_id}/dagRuns", order_by="id", limit=1000)["dag_runs"]
 
     def clear(self, dag_id: str, run_id: str, *task_ids: str, downstream: bool = False) -> None:
-        """Lets tasks of a run, by default all, run again."""
+        """Clears tasks of a run, by default all, so that they run again."""
         self.post(f"/dags/{dag_id}/clearTaskInstances", dry_run=False, only_failed=False, dag_run_id=run_id,
                   task_ids=list(task_ids) or None, include_downstream=downstream)  # fmt: skip
 
@@ -72,7 +72,7 @@ class AirflowClient:
         return {task["task_id"]: task for task in found}
 
     def wait_for_run(self, dag_id: str, run_id: str, seconds: float) -> dict[str, Any]:
-        """The run once it has ended. Raises ChurnError where it takes longer."""
+        """The run once it has ended. Raises ChurnError if that takes longer than `seconds`."""
 
         def ended() -> dict[str, Any] | None:
             run = self.get(f"/dags/{dag_id}/dagRuns/{run_id}")
@@ -82,7 +82,7 @@ class AirflowClient:
 
 
 def wait_until(find: Callable[[], Any], seconds: float, what: str) -> Any:
-    """What `find` gives as soon as it gives something."""
+    """Calls `find` until its result is truthy, and returns it. Raises ChurnError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := find()):
         if time.monotonic() > deadline:

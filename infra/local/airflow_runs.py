@@ -1,4 +1,4 @@
-"""Which runs do Airflow's own databases on this machine know of?"""
+"""Reads the runs in Airflow's own databases on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RUNS = "SELECT CAST(start_date AS text), dag_id, state FROM dag_run WHERE start_
 
 
 def read_runs(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Start, DAG and state of every run: those without a scheduler, and those of `make airflow`, unless it is down."""
+    """Start, DAG and state of every run without a scheduler and, if its database is up, of `make airflow`."""
     file, server = settings.home / "airflow" / DATABASE, EmbeddedPostgres(settings.home)
     if file.exists():
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:

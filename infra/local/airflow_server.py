@@ -1,8 +1,8 @@
-"""A live Airflow on this machine: scheduler, DAG processor, triggerer and API server, started and ended together, with
-a database of its own in the embedded PostgreSQL, which is started and left running.
+"""A live Airflow on this machine: scheduler, DAG processor, triggerer and API server, started and ended together. Its
+database is in the embedded PostgreSQL, which is started and left running.
 
-All processes that belong to it, whatever started them, carry its home in their environment: that is how they are
-found again, also after their starter was killed. No process id is ever trusted.
+All of its processes have its home in their environment, by which they are found, even after the process that started
+them was killed. Process ids are never stored, because they may be reused.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from spark_jobs.contract.settings import Settings
 POOLS = ROOT / "infra" / "airflow" / "pools.json"
 MARK = "CHURN_AIRFLOW_HOME"
 USER = "admin"
-#: Nobody asks them for logs: the API server reads the files. A log server would listen to the whole network.
+#: Without log servers: the API server reads the files, and a log server would listen on all network interfaces.
 COMPONENTS = {
     "scheduler": ["scheduler", "--skip-serve-logs"],
     "dag_processor": ["dag-processor"],
     "triggerer": ["triggerer", "--skip-serve-logs"],
     "api_server": ["api-server"],
 }
-REPORTING = ("metadatabase", "scheduler", "dag_processor", "triggerer")  # in what the API server says of their health
+REPORTING = ("metadatabase", "scheduler", "dag_processor", "triggerer")  # in the API server's health report
 START_SECONDS = 300
 END_SECONDS = 10  # for a process to end by itself
 
@@ -51,19 +51,20 @@ class AirflowServer:
         self.password_file = settings.home / "airflow" / "simple_auth_manager_passwords.json.generated"
 
     def require_free(self) -> None:
-        """Raises ChurnError where another Airflow runs in the same home, or the port is taken."""
+        """Raises ChurnError if another Airflow runs in the same home, or the port is taken."""
         if find_processes(self.settings.home):
             raise ChurnError(f"Airflow already runs in {self.settings.home}: make stop ends it")
         if not is_free(self.port):
             raise ChurnError(f"port {self.port} is taken: set CHURN_AIRFLOW_PORT to another, or stop what uses it")
 
-    def start(self, report: Callable[[str], None] = lambda said: None) -> None:
-        """Starts everything and returns once it is healthy and knows the DAGs. `report` hears what it waits for."""
+    def start(self, report: Callable[[str], None] = lambda text: None) -> None:
+        """Starts everything and returns once it is healthy and has loaded the DAGs. report: called with what it waits
+        for."""
         self.logs.mkdir(parents=True, exist_ok=True)
         report("its database")
         database = EmbeddedPostgres(self.settings.home).open_database(LIVE_DATABASE)
         self.environment = make_server_environment(self.shops, self.port, database)
-        mark = {MARK: str(self.settings.home), "SPT_NOENV": "1"}  # else process titles overwrite the mark
+        mark = {MARK: str(self.settings.home), "SPT_NOENV": "1"}  # so that setproctitle keeps the environment
         try:
             if self._launch("database", ["db", "migrate"], mark).wait() != 0:
                 raise ChurnError(f"Airflow's database cannot be made: {self._last_line('database')}")
@@ -81,7 +82,7 @@ class AirflowServer:
             process.wait()
 
     def check(self) -> None:
-        """Raises ChurnError where a component has ended."""
+        """Raises ChurnError if a component has ended."""
         for name, process in self._processes.items():
             if process.poll() is not None:
                 raise ChurnError(f"Airflow's {name} has ended: {self._last_line(name)}")
@@ -105,11 +106,11 @@ class AirflowServer:
     def _make_pools(self) -> None:
         client = self.client()
         for name, pool in json.loads(POOLS.read_text()).items():
-            slots = count_cards() if name == "gpu" else pool["slots"]
+            slots = count_gpus() if name == "gpu" else pool["slots"]
             client.ensure_pool(name, slots, pool["description"])
 
     def _find_missing(self) -> str:
-        """What is not there yet, in words; nothing once all is."""
+        """The components that are not ready yet, as a text; empty once all are."""
         try:
             health = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=10).json()
         except (httpx.HTTPError, ValueError):
@@ -120,7 +121,7 @@ class AirflowServer:
         return "" if self.client().list_dags() else "the DAGs"
 
     def _launch(self, name: str, command: Sequence[str], mark: Mapping[str, str]) -> subprocess.Popen:
-        """An Airflow command with a log of its own, in a session of its own that no Ctrl-C reaches."""
+        """Starts an Airflow command with its own log, in a new session, so that Ctrl-C does not reach it."""
         with (self.logs / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
                 [AIRFLOW_PYTHON, "-m", "airflow", *command], cwd=ROOT, env={**self.environment, **mark},
@@ -130,11 +131,11 @@ class AirflowServer:
     def _last_line(self, name: str) -> str:
         log = self.logs / f"{name}.log"
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        return f"{lines[-1] if lines else 'it said nothing'} ({log})"
+        return f"{lines[-1] if lines else 'its log is empty'} ({log})"
 
 
-def count_cards() -> int:
-    """The graphics cards of this machine, at least one: a training on the CPU takes the place of one."""
+def count_gpus() -> int:
+    """The number of GPUs of this machine, but at least one, for a training on the CPU."""
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
@@ -143,7 +144,7 @@ def count_cards() -> int:
 
 
 def find_processes(home: Path) -> list[psutil.Process]:
-    """Every living process of this home's Airflow."""
+    """The running processes of this home's Airflow."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -153,7 +154,7 @@ def find_processes(home: Path) -> list[psutil.Process]:
 
 
 def end_processes(home: Path) -> int:
-    """Ends them all, those too that they start meanwhile; gives how many there were."""
+    """Ends all of them, including those that they start meanwhile; returns their number."""
     count = 0
     while processes := find_processes(home):
         count += len(processes)

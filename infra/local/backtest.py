@@ -1,5 +1,4 @@
-"""How good would the risks have been at past days? Trains and scores there as it was then, and takes the outcome
-from the data.
+"""How good would the scores have been at past days? Trains and scores as of then, and compares with the outcomes.
 
     python -m infra.local.backtest --shop SHOP.toml --cutoffs 2011-04-09,2011-05-09
 
@@ -29,7 +28,7 @@ DAYS_BEFORE_THE_LAST = (60, 30, 0)
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__, with_as_of=False)
-    parser.add_argument("--cutoffs", default="", metavar="DAY,DAY", help="days at which to judge")
+    parser.add_argument("--cutoffs", default="", metavar="DAY,DAY", help="the past days to train at")
     parser.add_argument("--out", default="", metavar="DIR", help="where the results go")
     arguments, shop = load_arguments(parser, argv)
     cutoffs, data_until = prepare(shop, arguments.cutoffs)
@@ -39,13 +38,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def prepare(shop: Shop, cutoffs_text: str) -> tuple[list[date], date]:
-    """Lands the files and builds the series of the cut-offs; gives them, and the last day, which tells the outcomes."""
+    """Delivers demo files and builds the series of the cut-offs; returns the cut-offs, and the last day, by which
+    outcomes are known."""
     os.environ.update(make_environment([shop.path]))
     settings = Settings.from_environment()
     land_raw_files(shop, settings)
     prepare_warehouse(shop)
     data_until = find_last_day(shop, settings)
-    choose_cutoffs(cutoffs_text, shop, data_until)  # what no data can judge is refused before anything is built
+    choose_cutoffs(cutoffs_text, shop, data_until)  # fails before anything is built if a cut-off is too late
     _build_days(shop, data_until)
     delay_days = read_label_delay(Lake(settings.lake(shop.name)), shop, data_until)
     cutoffs = choose_cutoffs(cutoffs_text, shop, data_until - timedelta(days=delay_days))
@@ -54,9 +54,9 @@ def prepare(shop: Shop, cutoffs_text: str) -> tuple[list[date], date]:
 
 
 def choose_cutoffs(text: str, shop: Shop, data_until: date) -> list[date]:
-    """The days given, or the default ones. Raises ChurnError where no outcome at all is known yet.
+    """The given days, or the default ones. Raises ChurnError for a day without any known outcome.
 
-    data_until: the last day of which nearly everything is delivered.
+    data_until: the last day that is delivered nearly completely.
     """
     shortest, longest = (timedelta(days=pick(shop.churn.horizons_days)) for pick in (min, max))
     if not text.strip():
@@ -75,13 +75,13 @@ def _build_days(shop: Shop, data_until: date) -> None:
 
 
 def _build_series(shop: Shop, cutoffs: Sequence[date], data_until: date) -> None:
-    """The series as known at every cut-off, and at the end, which tells the outcomes."""
+    """Builds the series as known at every cut-off, and at the end, for the outcomes."""
     days = [option for day in (*cutoffs, data_until) for option in ("--as-of", day)]
     _run("spark_jobs.customer_series", shop, "--all", *days)
 
 
 def _run(module: str, shop: Shop, *options: object) -> None:
-    """One command of the jobs' environment. It says itself what is wrong."""
+    """Runs a command in the jobs' environment, which prints its own errors."""
     print(f"backtest: {module}", flush=True)
     command = [str(JOBS_PYTHON), "-m", module, "--shop", str(shop.path), *map(str, options)]
     if (code := subprocess.run(command, cwd=ROOT).returncode) != 0:

@@ -1,4 +1,4 @@
-"""Is every make target documented, and is every module that the Makefile starts a command?"""
+"""Checks that every make target is documented, and that every module in the Makefile can be run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def find_faults(makefile: str) -> list[str]:
-    """What is wrong with the commands, a phrase each."""
+    """The faults of the Makefile, one text each."""
     phony = set(" ".join(re.findall(r"^\.PHONY:(.*)$", makefile, re.MULTILINE)).split())
     rules = dict(RULE.findall(makefile))
     faults = [f"{target} has no ## description, so make help does not show it" for target, rest in rules.items()
@@ -36,7 +36,7 @@ def find_faults(makefile: str) -> list[str]:
 
 
 def is_command(module: str) -> bool:
-    """Whether `python -m module` does anything: the module, or its __main__, ends by running itself."""
+    """Whether the module, or its __main__, has code for `python -m module`."""
     try:
         spec = find_spec(module)
         spec = find_spec(f"{module}.__main__") if spec and spec.submodule_search_locations else spec

@@ -1,10 +1,10 @@
-"""Makes every later start of Spark on this machine nearly twice as fast: keeps the classes that it loads, ready made.
+"""Makes Spark start nearly twice as fast on this machine, by an archive of the classes that it loads.
 
     python -m infra.local.class_archive FILE
 
-A small job that uses what the real ones use runs once, and the JVM writes the classes it needed to FILE as it ends
-(dynamic class-data sharing, https://openjdk.org/jeps/350). A JVM that the archive does not fit passes it by.
-`python -m infra.bench.spark_start` measures what it saves.
+Runs a small job with the same features as the real jobs. When it ends, the JVM writes the loaded classes to FILE
+(dynamic class-data sharing, https://openjdk.org/jeps/350). A JVM of another version ignores the archive.
+`python -m infra.bench.spark_start` measures the benefit.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ def main(path: str) -> None:
     os.environ["SPARK_SUBMIT_OPTS"] += f" -XX:ArchiveClassesAtExit={draft} -Xlog:cds=off -Xlog:cds+dynamic=off"
     with tempfile.TemporaryDirectory() as folder:
         spark = open_session("class archive", Settings(Path(folder)))
-        use_what_jobs_use(spark, Path(folder))
+        run_sample_job(spark, Path(folder))
         end_jvm(spark)
     if not draft.exists():
-        raise ChurnError("this Java keeps no class archive: Spark starts as slowly as ever, and all works")
+        raise ChurnError("this Java writes no class archive: everything works, but Spark starts more slowly")
     draft.rename(archive)
 
 
-def use_what_jobs_use(spark: SparkSession, folder: Path) -> None:
-    """Rows from Python and back, Arrow batches, windows, joins, arrays, a cached frame, Parquet."""
+def run_sample_job(spark: SparkSession, folder: Path) -> None:
+    """Loads the classes that jobs use: Python rows, Arrow batches, windows, joins, arrays, a cached frame, Parquet."""
 
     def pass_on(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from batches
@@ -68,7 +68,7 @@ def use_what_jobs_use(spark: SparkSession, folder: Path) -> None:
 
 
 def end_jvm(spark: SparkSession) -> None:
-    """Waits until the JVM has written what it keeps."""
+    """Ends the JVM and waits until it has written the archive."""
     gateway = SparkContext._gateway
     spark.stop()
     if gateway is not None:

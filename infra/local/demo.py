@@ -1,8 +1,8 @@
-"""The main job, end to end, on a shop's real data: raw logs to calibrated risks in the warehouse.
+"""The demo: runs the whole pipeline on a shop's real data, from raw logs to calibrated risks in the warehouse.
 
-Runs the real DAGs: one load of everything up to two days before the end, one training, then the last two nights one by
-one. Then shows who is at risk, how good the model is beside simpler ones, and where to look further. Repeating it is
-quick and changes nothing.
+Runs the real DAGs: one load of everything up to two days before the end, one training, then the last two nights. Then
+shows the customers at risk, the model's metrics beside those of simpler ones, and the next steps. Repeating it is quick
+and changes nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def list_runs(last_day: date) -> list[str]:
-    """The runs of the demo: a first load, a training on it, and the two nights after it."""
+    """The runs of the demo: a first load, a training, and the next two nights."""
     first, second = last_day - timedelta(days=2), last_day - timedelta(days=1)
     nights = [f"{pipeline}@{day}" for day in (second, last_day) for pipeline in ("etl", "score")]
     return [f"etl@{first}", f"train@{first}", *nights]
@@ -48,7 +48,7 @@ def list_runs(last_day: date) -> list[str]:
 
 def _run(command: Sequence[object]) -> None:
     if (code := subprocess.run([str(word) for word in command], cwd=ROOT).returncode) != 0:
-        raise ChurnError(f"the demo stopped (exit code {code}): see the message above; repeating goes on where it was")
+        raise ChurnError(f"the demo stopped (exit code {code}): see the message above; repeat to continue")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
-"""The PostgreSQL of whoever has none: a server from a wheel, started once and left running. It has the warehouse, and
-the databases of what else runs on this machine.
+"""The embedded PostgreSQL: a server from a Python wheel, started once and left running. It holds the warehouse, and
+other databases for this machine, such as Airflow's.
 
 It listens on a loopback TCP port with a password, so BI tools can query it while a night writes. Port and password
-are chosen once. All of it lies below CHURN_HOME: warehouse/data, warehouse/port, secrets/warehouse_password; the
-server ends itself within a minute of its folder being deleted.
+are chosen once. Everything is below CHURN_HOME: warehouse/data, warehouse/port, secrets/warehouse_password. The
+server ends by itself within a minute after its folder is deleted.
 
-One lock, on warehouse/lock, says whether it runs: a starter takes it and hands it down to the server, whose
-processes hold it as long as any of them lives, however they end. No process id is ever trusted.
+The lock on warehouse/lock shows whether it runs: the process that starts it takes the lock and passes it to the server,
+whose processes inherit it, so it is released when the last of them ends, in whatever way. Process ids are not trusted,
+because they may be reused.
 
-Root may start it too: programs.py says how.
+Root may start it too, see programs.py.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ START_SECONDS = 120
 
 SERVER_SETTINGS = {
     "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "''",  # none: their paths have a length limit
+    "unix_socket_directories": "''",  # none, because their paths have a length limit
     "timezone": "UTC",
     "max_wal_size": "2GB",  # a night's load without a forced checkpoint
     "jit": "off",
@@ -59,7 +60,7 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """The warehouse's, with the password: for connecting, never for printing."""
+        """The URL of the warehouse, with the password: for connecting, never for printing."""
         return self._settings.locate_embedded()
 
     def locate(self, database: str) -> str:
@@ -67,7 +68,7 @@ class EmbeddedPostgres:
         return self._settings.locate_embedded(database)
 
     def start(self) -> str:
-        """Starts the server unless it runs, and gives its URL. Of several callers at once, one starts it."""
+        """Starts the server unless it runs; returns its URL. If several processes call this at once, one starts it."""
         with _errors_in_one_line(f"the warehouse in {self.folder} cannot be started"):
             self.folder.mkdir(parents=True, exist_ok=True)
             deadline = time.monotonic() + START_SECONDS
@@ -81,7 +82,7 @@ class EmbeddedPostgres:
             return self.url
 
     def open_database(self, name: str) -> str:
-        """Starts the server unless it runs, makes this database unless it is there, and gives its URL."""
+        """Starts the server and creates this database if necessary; returns its URL."""
         self.start()
         if not self.has_database(name):
             with self._connect(autocommit=True) as connection:
@@ -89,12 +90,12 @@ class EmbeddedPostgres:
         return self.locate(name)
 
     def has_database(self, name: str) -> bool:
-        """Asks the running server."""
+        """Whether the running server has this database."""
         with self._connect() as connection:
             return bool(connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).rowcount)
 
     def stop(self) -> bool:
-        """Ends the server cleanly, open queries included. False: it was not running."""
+        """Ends the server cleanly, cancelling open queries. Returns False if it was not running."""
         with _errors_in_one_line(f"the warehouse in {self.folder} cannot be stopped"):
             if not self.data.exists():
                 return False
@@ -131,12 +132,12 @@ class EmbeddedPostgres:
 
     @contextmanager
     def _lock(self) -> Iterator[int | None]:
-        """The descriptor of the lock; None while a server, or somebody who starts one, holds it."""
+        """The descriptor of the lock; None while a server, or a process that starts one, holds it."""
         descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             yield descriptor if _take_lock(descriptor) else None
         finally:
-            os.close(descriptor)  # what was handed down keeps the lock
+            os.close(descriptor)  # the server's inherited copy keeps the lock
 
     def _start(self, lock: int) -> None:
         if not self.data.exists():
@@ -152,7 +153,7 @@ class EmbeddedPostgres:
             raise ChurnError(f"the embedded PostgreSQL does not start: {self._last_log_line()} ({self.log})") from None
 
     def _create(self) -> None:
-        """Makes the cluster beside its place and moves it there, so that it exists whole or not at all."""
+        """Creates the cluster in a temporary folder and renames it, so that no partial cluster ever exists."""
         for leftover in self.folder.glob("data.*"):
             shutil.rmtree(leftover, ignore_errors=True)
         fresh = Path(tempfile.mkdtemp(prefix="data.", dir=self.folder))
@@ -167,27 +168,27 @@ class EmbeddedPostgres:
         fresh.rename(self.data)
 
     def _forget_dead_server(self) -> None:
-        """Puts an impossible process id into a postmaster.pid that was left behind: we hold the lock, so none lives.
+        """Replaces the process id in a leftover postmaster.pid by an impossible one. We hold the lock, so no server
+        runs, but the id may belong to another program by now, which PostgreSQL would take for a running server.
 
-        The id in it may belong to another program by now, which PostgreSQL takes for a running server. Its other
-        lines stay: from them PostgreSQL sees whether somebody started this cluster in another way.
+        The other lines stay, because from them PostgreSQL sees whether the cluster was started in another way.
         """
         file = self.data / "postmaster.pid"
         lines = file.read_text().splitlines(keepends=True) if file.exists() else []
         if len(lines) > 1:
             file.write_text("".join([f"{2**31 - 1}\n", *lines[1:]]))
         else:
-            file.unlink(missing_ok=True)  # cut short while being written
+            file.unlink(missing_ok=True)  # incomplete
 
     def _choose_port(self) -> int:
-        """The port of the first start for ever: a BI tool has it in its settings."""
+        """The port that the first start chose. It never changes, because BI tools have it in their settings."""
         if self._port_file.exists():
             port = int(self._port_file.read_text())
             if not is_free(port):
                 raise ChurnError(f"port {port} is taken by another program: stop it, or remove {self._port_file} "
                                  "to have another port chosen")  # fmt: skip
             return port
-        # Below the range from which systems lend ports to outgoing connections; by the path, so that homes differ.
+        # Below the range of ephemeral ports; derived from the path, so that several homes get different ports.
         first = int(sha256(str(self.folder).encode()).hexdigest(), 16) % 10_000
         free = (p for n in range(100) if is_free(p := 20_000 + (first + n) % 10_000))
         port = next(free, 0)

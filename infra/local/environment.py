@@ -1,7 +1,7 @@
-"""Which environment do Airflow and the jobs need on one machine?
+"""The environment variables that Airflow and the jobs need on one machine.
 
-`spark_jobs.contract.settings` reads the product's environment; this module, the launcher, writes it. In production
-the images and the cluster's configuration do the same.
+`spark_jobs.contract.settings` reads the product's environment; this module writes it for local commands. In production
+the images and the cluster's configuration set it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ AIRFLOW_ENVIRONMENT = ROOT / ".venv-airflow"
 JOBS_PYTHON = JOBS_ENVIRONMENT / "bin" / "python"
 AIRFLOW_PYTHON = AIRFLOW_ENVIRONMENT / "bin" / "python"
 LOCAL_SPARK = ROOT / "infra" / "spark" / "local"
-#: Airflow's own databases: of runs without a scheduler, a file below CHURN_HOME/airflow; of `make airflow`, whose many
-#: processes write at once, one in the embedded PostgreSQL.
+#: Airflow's own databases: for runs without a scheduler, a file below CHURN_HOME/airflow; for `make airflow`, whose
+#: processes write concurrently, a database in the embedded PostgreSQL.
 DATABASE, LIVE_DATABASE = "airflow.db", "airflow"
 
 
 def read_settings() -> Settings:
-    """The settings of the local commands: where nobody names a warehouse, it is the embedded one."""
+    """The settings of the local commands, with the embedded warehouse as the default."""
     return Settings.from_environment(name_warehouse(os.environ))
 
 
@@ -35,7 +35,7 @@ def name_warehouse(base: Mapping[str, str]) -> dict[str, str]:
 
 
 def make_environment(shops: Iterable[Path] = (), base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """`base` (by default this process's environment) and all that Airflow and the jobs need beside it."""
+    """`base` (by default this process's environment) plus everything that Airflow and the jobs need."""
     base = dict(os.environ if base is None else base)
     home = Settings.from_environment(base).home
     shop_files = os.pathsep.join(str(Path(shop).resolve()) for shop in shops)
@@ -57,7 +57,7 @@ def _spark(base: Mapping[str, str]) -> dict[str, str]:
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_DRIVER_MEMORY": base.get("SPARK_DRIVER_MEMORY", "2g"),
         "PYSPARK_PYTHON": str(JOBS_PYTHON),
-        "PYSPARK_DRIVER_PYTHON": str(JOBS_PYTHON),  # without it spark-submit takes the first python3 of PATH
+        "PYSPARK_DRIVER_PYTHON": str(JOBS_PYTHON),  # otherwise spark-submit uses the first python3 on PATH
         "PATH": os.pathsep.join([str(spark_home / "bin"), base.get("PATH", os.defpath)]),
     }
 
@@ -79,28 +79,28 @@ def _airflow(base: Mapping[str, str], home: Path) -> dict[str, str]:
 
 
 def make_server_environment(shops: Iterable[Path], port: int, database: str) -> dict[str, str]:
-    """What a live Airflow needs beside that: its address, its database (a postgresql:// URL), and the pace of one
-    machine where somebody watches."""
+    """The environment of a live Airflow: also its address, its database (a postgresql:// URL), and settings for a
+    single machine with short intervals."""
     environment = make_environment(shops)
     ours = {
         "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__API__BASE_URL": f"http://localhost:{port}",  # without it every task looks for the default port
+        "AIRFLOW__API__BASE_URL": f"http://localhost:{port}",  # otherwise tasks connect to the default port
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",  # when a task that was killed counts as dead
         "PATH": os.pathsep.join([str(AIRFLOW_PYTHON.parent), environment["PATH"]]),
     }
     given = {name: os.environ[name] for name in ours.keys() & os.environ.keys() - {"PATH"}}
-    # Not the database of the runs without a scheduler: it would take those for its own.
+    # Not the database of the runs without a scheduler, which this scheduler would take for its own.
     driven = database.replace("postgresql:", "postgresql+psycopg:", 1)
     drivers = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": driven, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": driven}
     return {**environment, **ours, **given, **drivers}
 
 
 def make_java_options() -> str:
-    """The settings of infra/spark/local for Spark's JVM, and its class archive where setup made one.
+    """The settings of infra/spark/local as JVM options, and the class archive if setup made one.
 
-    Not by SPARK_CONF_DIR: with a folder of files on its class path the JVM would use no archive.
+    SPARK_CONF_DIR is not used, because it adds a folder to the class path, with which the JVM ignores the archive.
     """
     options = [f"-Dlog4j2.configurationFile=file:{LOCAL_SPARK / 'log4j2.properties'}"]
     for key, value in read_spark_defaults(LOCAL_SPARK / "spark-defaults.conf").items():
@@ -116,12 +116,12 @@ def read_spark_defaults(file: Path) -> dict[str, str]:
 
 
 def find_class_archives() -> list[Path]:
-    """The archive that setup made for this machine's Java, or none."""
+    """The class archive that setup made for this machine's Java, if any."""
     return [file for file in JOBS_ENVIRONMENT.glob("spark-java-*.jsa") if file.stat().st_size]
 
 
 def find_spark_home() -> Path:
-    """The Spark inside the jobs' environment: the pip package's folder."""
+    """The folder of the pyspark package in the jobs' environment."""
     for folder in JOBS_ENVIRONMENT.glob("lib/python3*/site-packages/pyspark"):
         return folder
     raise MissingInputError("the jobs' environment has no Spark: run make setup")

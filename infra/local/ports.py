@@ -1,4 +1,4 @@
-"""Which TCP ports of this machine's loopback are free?"""
+"""Checks whether a TCP port on the loopback interface is free."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""As whom, and from where, do the programs of the embedded PostgreSQL run? Helper of embedded.py.
+"""Runs the programs of the embedded PostgreSQL as the right user. Helper of embedded.py.
 
-They run as the owner of the cluster's files. PostgreSQL refuses to run as root, so what root makes is given to the
-system account `churn`, which is made when missing.
+They run as the owner of the cluster's files. PostgreSQL refuses to run as root, so root gives the files to the system
+account `churn`, which is created if missing.
 
-CHURN_HOME and the environment may lie where that account may not go, below /root for one. No permission is changed
-for it: a program is put into the cluster's folder before it drops root's rights, and names that folder by its own
-working directory; and the programs are copied to PROGRAM_CACHE if it cannot reach them.
+That account may have no access to CHURN_HOME and the environment, for example below /root. No permission is changed.
+Instead, a program is started in the cluster's folder before it drops root's rights, and refers to the folder as its
+working directory. If the account cannot run the programs, they are copied to PROGRAM_CACHE.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PROGRAM_CACHE = Path("/var/cache/churn")
 
 
 class Account(TypedDict, total=False):
-    """What subprocess.run takes to run a program as another account; empty for our own."""
+    """The arguments of subprocess.run for another account; empty for our own."""
 
     user: int
     group: int
@@ -36,9 +36,9 @@ class Account(TypedDict, total=False):
 
 
 def run_program(name: str, *arguments: str, folder: Path, stdin: str = "", hand_down: tuple[int, ...] = ()) -> None:
-    """Runs a program of the server in this folder, as its owner, in a session of its own that no Ctrl-C reaches.
+    """Runs a program of the server in this folder, as its owner, in a new session, so that Ctrl-C does not reach it.
 
-    It inherits the descriptors `hand_down`. Raises ChurnError with the last line it said if it fails.
+    It inherits the descriptors `hand_down`. Raises ChurnError with the last line of its output if it fails.
     """
     owner = _find_owner(folder)
     with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+", errors="replace") as said:
@@ -58,12 +58,12 @@ def run_program(name: str, *arguments: str, folder: Path, stdin: str = "", hand_
 
 
 def name_for_program(folder: Path) -> str:
-    """The folder as a program names it that runs in it."""
+    """The path of the folder for a program that runs in it."""
     return "/proc/self/cwd" if os.geteuid() == 0 else str(folder)
 
 
 def give_to_owner(folder: Path) -> None:
-    """Makes a new folder fit for a cluster: root gives it to the account."""
+    """Prepares a new folder for a cluster: root gives it to the account."""
     if os.geteuid() == 0:
         account = _find_account()
         os.chown(folder, account.pw_uid, account.pw_gid)
@@ -74,7 +74,7 @@ def find_psql() -> str:
     found = _find_programs() / "psql"
     path = str(found) if found.exists() else shutil.which("psql")
     if path is None:
-        raise ChurnError("psql is not there: run `make setup`")
+        raise ChurnError("psql is not installed: run `make setup`")
     return path
 
 
@@ -86,7 +86,7 @@ def _find_programs() -> Path:
 
 
 def _find_program(name: str, owner: pwd.struct_passwd) -> str:
-    """The program's path; for root one that the owner can reach too, copied once per version of the wheel."""
+    """The program's path; for root a path that the owner can run too, copied once per version of the wheel."""
     programs = _find_programs()
     if os.geteuid() != 0 or _can_run(programs / name, owner):
         return str(programs / name)
@@ -101,7 +101,7 @@ def _find_program(name: str, owner: pwd.struct_passwd) -> str:
         draft.chmod(0o755)
         try:
             draft.rename(copy)
-        except OSError:  # somebody else was faster
+        except OSError:  # another process was faster
             shutil.rmtree(draft)
     return str(copy / programs.relative_to(packages) / name)
 
@@ -125,7 +125,7 @@ def _find_account() -> pwd.struct_passwd:
         command = ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent",
                    "--shell", "/usr/sbin/nologin", ACCOUNT]  # fmt: skip
     try:
-        subprocess.run(command, capture_output=True)  # of two at once one fails, and then the account is there
+        subprocess.run(command, capture_output=True)  # fails if another process has just created the account
         return pwd.getpwnam(ACCOUNT)
     except (OSError, KeyError):
         raise ChurnError(f"PostgreSQL refuses to run as root and the account {ACCOUNT!r} cannot be made: "

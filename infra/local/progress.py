@@ -1,6 +1,6 @@
-"""What people see while DAGs run: one line per finished task, and below it what the running one says at the moment.
+"""Shows the progress of DAGs: one line per finished task, and below it the latest output of the running task.
 
-On a terminal the last line lives; elsewhere a line is printed when a task ends, and every half minute in between.
+On a terminal the last line is updated in place. Elsewhere a line is printed when a task ends, and every half minute.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from rich.live import Live
 from rich.text import Text
 
 HEARTBEAT_SECONDS = 30
-#: Every job takes longer; what takes less are Airflow's own small tasks, not worth a line.
+#: Every job takes longer; shorter tasks are Airflow's own and are not shown.
 JOB_SECONDS = 0.2
-#: What a job said, as Airflow's log has it: the instant, the level, what was said, by whom.
+#: A line of a job's output in Airflow's log: time, level, text, logger.
 JOB_LINE = re.compile(r"^\S+Z \[\w+\s*\] (?P<said>.*?)\s*\[airflow\.task\.(?:hooks|operators)\.\S+\]")
 JVM_GREETING = "incubator modules"
 
 
 class TaskProgress:
-    """Follows the tasks of one run after the other. `cause` says why the last failed task failed."""
+    """Shows the tasks of successive runs. `cause` is the reason why the last failed task failed."""
 
     def __init__(self, terminal: TextIO, log_file: Path):
         self.console = Console(file=terminal, highlight=False, soft_wrap=True)
@@ -58,7 +58,7 @@ class TaskProgress:
         self.cause = f"{self.task} failed: {cause}"
 
     def describe(self) -> Text:
-        """The running task, for how long it has run, and the last thing it said; one line."""
+        """One line: the running task, how long it has run, and its latest output."""
         said = read_last_line(self.log_file)
         line = Text(f"{self.title} … {self.task} {self._seconds()} s  {said}", no_wrap=True, overflow="ellipsis")
         line.truncate(max(20, self.console.width - 1))
@@ -74,7 +74,7 @@ class TaskProgress:
 
 
 def read_last_line(file: Path) -> str:
-    """The last thing that a job said, from Airflow's log; nothing where Airflow itself or the JVM speaks."""
+    """The last line in Airflow's log, if it is a job's output; empty if it is from Airflow itself or the JVM."""
     with file.open("rb") as log:
         log.seek(max(0, file.stat().st_size - 4096))
         lines = log.read().decode(errors="replace").splitlines()

@@ -1,4 +1,4 @@
-"""What came out for a shop: who is at risk, how good the model was beside simpler ones, and where to look further."""
+"""Shows the results for a shop: the customers at risk, the model's metrics beside simpler ones, and the next steps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ METRICS = {
 
 
 def show_results(console: Console, settings: Settings, shop: Shop, as_of: date) -> None:
-    """Prints the newest scores, the metrics of the model behind them, and the next steps."""
+    """Prints the newest scores, the metrics of their model, and the next steps."""
     warehouse = connect(settings)
     console.print(make_risk_table(warehouse.top_at_risk(shop, TOP), shop))
     found = warehouse.model_for(shop, as_of)
@@ -38,15 +38,15 @@ def show_results(console: Console, settings: Settings, shop: Shop, as_of: date) 
         raise MissingInputError(f"no promoted model for {shop.name}: make train SHOP=… AS_OF=… PROMOTE=1")
     model, _ = found
     console.print(make_metrics_table(read_gate(model), model))
-    console.print(f"The model that scores: {model.kind} {model.version}, learned up to {model.trained_through}")
+    console.print(f"The model that scores: {model.kind} {model.version}, trained up to {model.trained_through}")
     report = settings.reports(shop.name) / f"report_{model.trained_through}.html"
     console.print(f"Its report, with curves:  {report}", soft_wrap=True)
-    console.print("Query all of it:          make sql     then, say: TABLE current_churn_risk LIMIT 20;")
-    console.print("Is all well:              make status")
+    console.print("Query everything:         make sql     for example: TABLE current_churn_risk LIMIT 20;")
+    console.print("Check the shop:           make status")
 
 
 def make_risk_table(rows: Sequence[Mapping[str, Any]], shop: Shop) -> Table:
-    """The customers with the most money at risk, as current_churn_risk gives them."""
+    """The customers with the most money at risk. rows: those of current_churn_risk."""
     days = shop.churn.horizons_days
     title = f"The {len(rows)} customers with the most money at risk" + (f" as of {rows[0]['as_of']}" if rows else "")
     table = Table(title=title)
@@ -61,13 +61,13 @@ def make_risk_table(rows: Sequence[Mapping[str, Any]], shop: Shop) -> Table:
 
 
 def read_gate(model: ModelRecord) -> Mapping[str, Any]:
-    """What the gate measured: the cut-off, and a row of metrics for each method and horizon."""
+    """The gate's results: the cut-off, and a row of metrics for each method and horizon."""
     return json.loads(Path(model.location, "metrics.json").read_text())
 
 
 def make_metrics_table(gate: Mapping[str, Any], model: ModelRecord) -> Table:
-    """Every method at every horizon, on customers and days that none of them had seen."""
-    table = Table(title=f"What was said on {gate['cutoff']}, judged by what happened since")
+    """Every method at every horizon, on outcomes that none of them was trained on."""
+    table = Table(title=f"Predictions of {gate['cutoff']} compared with what happened since")
     for name in ("days", "method", "customers", "churned", *METRICS.values()):
         table.add_column(name, justify="left" if name == "method" else "right")
     before = None

@@ -1,10 +1,10 @@
-"""Runs the real DAGs on one machine without a scheduler, one after the other, in one process.
+"""Runs the DAGs on one machine without a scheduler, one after the other, in one process.
 
     python -m infra.local.run_dag --shop SHOP.toml --as-of 2011-09-06 etl score
     python -m infra.local.run_dag --shop SHOP.toml etl@2011-09-05 score@2011-09-05 etl@2011-09-06
 
-Runs in Airflow's environment. The terminal gets one line per task; all that Airflow, Spark and the training say goes
-to a file in CHURN_HOME/logs. Stops at the first run that fails, with its cause, and exit code 1.
+Runs in Airflow's environment. The terminal shows one line per task; the output of Airflow, Spark and the training goes
+to a file in CHURN_HOME/logs. Stops at the first run that fails, with the reason and exit code 1.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 PIPELINES = ("etl", "score", "train")
-#: Tasks that take a scheduler, or a person, who has approved beforehand by --promote: here they count as done.
+#: Tasks that need a scheduler, or an approval, which --promote gives in advance: here they count as done.
 COUNTS_AS_DONE = "score_again|approve"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run to make: `churn_<pipeline>__<shop>` for a day; None leaves the day to the DAG."""
+    """A run of `churn_<pipeline>__<shop>` for a day; None leaves the day to the DAG."""
 
     pipeline: str
     as_of: date | None
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for run in runs:
         if run.as_of:
             check_as_of(shop, run.as_of)
-    os.environ.update(make_environment([shop.path]))  # before Airflow is imported: it reads the environment once
+    os.environ.update(make_environment([shop.path]))  # before Airflow is imported, which reads the environment then
     settings = Settings.from_environment()
     prepare_warehouse(shop)
     log_file = settings.home / "logs" / f"dags_{shop.name}.log"
@@ -68,25 +68,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     ):
         make_metadata()
         dags = load_dags()
-        # All parameters are given to every run: dag.test leaves a run's values in the DAG for the next.
+        # Every run gets all parameters, because dag.test leaves a run's values in the DAG for the next run.
         defaults = {dag_id: dag.params.dump() for dag_id, dag in dags.items()}
         for run in runs:
             progress.start_run(run.title)
             dag_id = f"churn_{run.pipeline}__{shop.name}"
             conf = defaults[dag_id] | _conf(run, arguments.promote, arguments.restate)
             if not run_dag(dags[dag_id], conf, progress):
-                raise ChurnError(f"{run.title}: {progress.cause}; all that it said is in {log_file}")
+                raise ChurnError(f"{run.title}: {progress.cause}; its output is in {log_file}")
 
 
 def _read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shop", required=True, metavar="SHOP.toml", help="the shop's file")
     parser.add_argument("--as-of", type=lambda text: day(text) if text else None, metavar="DAY",
-                        help="the day of the runs that name none; without it the day before today")  # fmt: skip
+                        help="the day of runs without @DAY; by default yesterday")  # fmt: skip
     parser.add_argument("--restate", type=lambda text: day(text) if text else None, metavar="DAY",
-                        help="etl builds past days with what was delivered up to this later one")  # fmt: skip
-    parser.add_argument("--promote", action="store_true", help="approve a trained model: it scores from its day on")
-    parser.add_argument("runs", nargs="+", metavar="RUN", help=" or ".join(PIPELINES) + ", with @DAY if you like")
+                        help="rebuild past days with what was delivered up to this later day")  # fmt: skip
+    parser.add_argument("--promote", action="store_true", help="approve a trained model")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=" or ".join(PIPELINES) + ", optionally with @DAY")
     arguments = parser.parse_args(argv)
     for text in arguments.runs:
         if text.partition("@")[0] not in PIPELINES:
@@ -103,27 +103,27 @@ def _conf(run: Run, promote: bool, restate: date | None) -> dict[str, object]:
     conf: dict[str, object] = {"as_of": run.as_of.isoformat()} if run.as_of else {}
     if run.pipeline == "etl" and restate:
         conf["restate"] = restate.isoformat()
-    if run.pipeline == "train":  # there is nobody to ask
+    if run.pipeline == "train":  # without an approval there is nobody to ask
         conf["register_only"] = not promote
     return conf
 
 
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
-    """Airflow's local database takes one run at a time: a second command waits."""
+    """Airflow's local database allows one run at a time: a second command waits."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("another run is at work in the same CHURN_HOME; waiting for it", flush=True)
+            print("another run is active in the same CHURN_HOME; waiting for it", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
 def _hidden_output(log_file: Path) -> Iterator[TextIO]:
-    """Sends all that this process and its children print to a file; gives the terminal for what people should see."""
+    """Redirects the output of this process and its children to a file; yields the terminal, for progress."""
     log_file.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -162,7 +162,7 @@ def make_listener(progress: TaskProgress) -> object:
 
 
 def explain(error: object) -> str:
-    """The one line of a task's error that says most: a job's own `error:` line, else an exception, else the first."""
+    """The most informative line of a task's error: the job's `error:` line, else an exception, else the first line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
     for pattern in (r"(?:^|\s)error: (.*)", r"^((?:\w+\.)*\w+(?:Error|Exception)\b.*)"):
         matches = [found[1] for line in lines if (found := re.search(pattern, line))]
@@ -172,7 +172,7 @@ def explain(error: object) -> str:
 
 
 def make_metadata() -> None:
-    """Airflow's own database, made or migrated where it is not up to date."""
+    """Creates or migrates Airflow's own database if it is not up to date."""
     from airflow.utils import db
 
     try:
@@ -182,7 +182,7 @@ def make_metadata() -> None:
 
 
 def load_dags() -> dict[str, DAG]:
-    """The DAGs of the configured shops by id. Raises ChurnError where a file does not load."""
+    """The DAGs of the configured shops by id. Raises ChurnError if a file does not load."""
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag()
@@ -192,13 +192,13 @@ def load_dags() -> dict[str, DAG]:
 
 
 def run_dag(dag: DAG, conf: dict[str, object], progress: TaskProgress) -> bool:
-    """One run of this DAG with these parameters, and whether it succeeded. A failed task is not tried again."""
+    """Runs this DAG with these parameters, without retries; returns whether it succeeded."""
     from airflow.sdk import DagRunState
     from airflow.sdk.listener import get_listener_manager
 
-    dag.deadline = None  # dag.test cannot store it, and somebody is watching
+    dag.deadline = None  # dag.test cannot store it
     for task in dag.tasks:
-        task.retries = 0  # whoever is watching may simply repeat the command
+        task.retries = 0  # the user can repeat the command
     listeners, listener = get_listener_manager(), make_listener(progress)
     listeners.add_listener(listener)
     try:

@@ -1,8 +1,8 @@
-"""Runs every test that needs no cluster and no live Airflow, each in its environment, and sums up in pytest's words.
+"""Runs every test that needs no cluster and no live Airflow, each in its environment, and sums up the results.
 
-The DAGs' tests need Airflow's environment, all others the jobs'. Spark's tests leave a core idle for much of the time,
-so there are two rows of suites, about as long, side by side. All suites always run; the last line counts them together,
-and the exit code is 0 only if all passed.
+The tests of the DAGs need Airflow's environment, all others the jobs'. Tests with Spark leave a core idle for much of
+the time, so two sequences of suites of about the same length run in parallel. All suites always run; the last line
+counts them together, and the exit code is 0 only if all passed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LONG = (
 )  # fmt: skip
 #: Minutes of exports: `make test-cases`.
 APART = ("tests/cases", "tests/onboarding")
-#: The suite to look at while it runs, and those that run beside it, one after the other, and are shown at the end.
+#: The suite whose output is shown while it runs, and those that run beside it in sequence and are shown at the end.
 SHOWN = {"all others": [*JOBS, "tests", *(f"--ignore={place}" for place in (*WITHOUT_SPARK, *LONG, *APART))]}
 BESIDE = {
     "dags": [*AIRFLOWS, "tests/dags", "--confcutdir=tests/dags"],
@@ -40,7 +40,7 @@ BESIDE = {
 
 
 class Result(NamedTuple):
-    """Tests by result, pytest's exit code and what it said; None where it was shown."""
+    """Tests by result, pytest's exit code and its output; None if that was shown already."""
 
     counts: Counter
     code: int
@@ -62,14 +62,14 @@ def run_suite(command: Sequence[str], options: Sequence[str], output: int | None
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         arguments = [*command, f"--junit-xml={report}", *options]
-        # The rows share the cores: threads of OpenMP that wait for a core burn the other row's.
+        # Both sequences share the cores: waiting OpenMP threads would take CPU time from the other one.
         environment = {"OMP_NUM_THREADS": "1", **os.environ}
         done = subprocess.run(arguments, cwd=ROOT, env=environment, text=True, stdout=output, stderr=output and STDOUT)
         return Result(count_results(report), done.returncode, done.stdout)
 
 
 def count_results(report: Path) -> Counter:
-    """Tests by result, from pytest's JUnit file; a suite that left none is an error."""
+    """Tests by result, from pytest's JUnit file; a suite without one counts as an error."""
     if not report.exists():
         return Counter(error=1)
     suite = ElementTree.parse(report).getroot().find("testsuite")

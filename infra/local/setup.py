@@ -1,7 +1,7 @@
 """Makes both environments from uv.lock: `.venv` for Spark and TensorFlow, `.venv-airflow` for Airflow.
 
-Standard library only, for it runs before anything is installed. Where `uv` is missing or too old it goes into `.tools`.
-Repeating is quick: an environment is left alone while the lock that it was made from stays the same.
+Standard library only, because it runs before anything is installed. If `uv` is missing or too old, it is installed into
+`.tools`. Repeating is quick: an environment is kept as long as its lock file does not change.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def archive_classes(java_version: str, is_new: bool) -> None:
-    """Lets Spark's JVM keep its classes ready made; a failure only costs speed, so it is reported and setup goes on."""
+    """Makes Spark's class archive. A failure only costs speed, so it is printed and setup continues."""
     archive = JOBS_ENVIRONMENT / f"spark-java-{java_version}.jsa"
     if archive.exists() and not is_new:
         return
     for other in JOBS_ENVIRONMENT.glob("spark-java-*"):
         other.unlink()
-    print("setup: Spark's classes, for quick starts", flush=True)
+    print("setup: class archive, for quick starts of Spark", flush=True)
     command: list[str | Path] = [JOBS_ENVIRONMENT / "bin" / "python", "-m", "infra.local.class_archive", archive]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        print(f"setup: no quick starts for Spark, all else works ({said})", flush=True)
-        archive.touch()  # an empty file, which no JVM uses: not tried again at every command
+        print(f"setup: no class archive, Spark starts more slowly ({said})", flush=True)
+        archive.touch()  # an empty file, so that the next commands do not try again
 
 
 def check_java() -> str:
-    """The version of the Java that Spark would find. Raises ChurnError unless Spark runs on it."""
+    """The version of the Java that Spark would use. Raises ChurnError unless Spark supports it."""
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home, "bin", "java")) if home else "java"
     remedy = "install one (Debian, Ubuntu: apt-get install openjdk-17-jre-headless) or set JAVA_HOME"
@@ -69,7 +69,7 @@ def check_java() -> str:
 
 
 def choose_jobs_group() -> str:
-    """The group with CUDA where a card answers, else the one for the CPU."""
+    """The dependency group with CUDA if there is a GPU, else the one for the CPU."""
     try:
         cards = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
@@ -83,7 +83,7 @@ def is_current(folder: Path, group: str) -> bool:
 
 
 def make_stamp(folder: Path, group: str) -> str:
-    """What an environment was made from. Its place belongs to it: environments cannot be moved."""
+    """A hash of what an environment is made from, including its path, because environments cannot be moved."""
     digest = sha256(f"{folder}\n{group}\n".encode())
     for name in ("pyproject.toml", "uv.lock"):
         digest.update((ROOT / name).read_bytes())
@@ -107,7 +107,7 @@ def _version_numbers(text: str) -> tuple[int, ...]:
 
 
 def install_uv() -> str:
-    """Puts uv into .tools: by pip in an environment of its own, or by the system's pip where venv is not complete."""
+    """Installs uv into .tools: by pip in a new virtual environment or, if venv is missing, by the system's pip."""
     tools = ROOT / ".tools"
     print("setup: uv", flush=True)
     ways = (
@@ -129,7 +129,7 @@ def install_uv() -> str:
 
 
 def sync(uv: str, folder: Path, group: str) -> None:
-    """Makes the environment exactly what the lock says and stamps it."""
+    """Installs exactly what the lock file says, and writes the stamp."""
     (folder / STAMP).unlink(missing_ok=True)
     environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
     environment |= {"UV_PROJECT_ENVIRONMENT": str(folder), "UV_HTTP_TIMEOUT": "300"}

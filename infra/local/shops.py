@@ -1,4 +1,4 @@
-"""What has to be there before the first job of a shop can run: its raw files and its place in the warehouse."""
+"""Prepares what the first job of a shop needs: its raw files and its schema in the warehouse."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ DEMO_SHOPS = ROOT / "infra" / "demo"
 
 
 def land_raw_files(shop: Shop, settings: Settings) -> None:
-    """Lets a demo shop deliver its files: runs the land.py beside its shop.toml. Other shops' files are there.
+    """Writes the raw files of a demo shop, by the land.py beside its shop.toml; does nothing for other shops.
 
-    Demo shops are those of this repository: whoever delivers files beside another shop.toml must not get code run.
+    Only for shops in this repository: a land.py beside any other shop.toml must not be run.
     """
     script = shop.path.resolve().with_name("land.py")
     if not (script.is_relative_to(DEMO_SHOPS) and script.exists()):
@@ -31,7 +31,7 @@ def land_raw_files(shop: Shop, settings: Settings) -> None:
 
 
 def prepare_warehouse(shop: Shop) -> None:
-    """Starts the embedded warehouse where it is the one, and makes the shop's schema."""
+    """Starts the embedded warehouse if it is used, and creates the shop's schema."""
     warehouse.start(Settings.from_environment())
     command = [str(JOBS_PYTHON), "-m", "spark_jobs.warehouse", "prepare", "--shop", str(shop.path)]
     if subprocess.run(command, cwd=ROOT).returncode != 0:
@@ -39,12 +39,14 @@ def prepare_warehouse(shop: Shop) -> None:
 
 
 def find_last_day(shop: Shop, settings: Settings) -> date:
-    """The shop's end date, else the newest day that a raw file's path names."""
+    """The shop's end date, else the newest day in a raw file's path."""
     if shop.end_date:
         return shop.end_date
     days = [day for source in shop.sources.values() for day in _delivery_days(source, settings)]
     if not days:
-        raise MissingInputError(f"{shop.path}: no raw file names a day: give end_date, or AS_OF to make nightly")
+        raise MissingInputError(
+            f"{shop.path}: no raw file has a day in its path: give end_date, or AS_OF to make nightly"
+        )
     return max(days)
 
 

@@ -1,6 +1,6 @@
-"""Is the shop's newest night there, is it whole, and is anything wrong? One screen; exit code 1 if something is.
+"""Shows the state of a shop on one screen: is the newest night there and complete, is anything wrong?
 
-Only looks: starts nothing, changes nothing.
+Exit code 1 if something is wrong. Read-only: starts and changes nothing.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 from spark_jobs.warehouse.records import PublishedRun
 
-MORNING_HOUR = 6  # from when on last night's scores should be there
+MORNING_HOUR = 6  # from then on last night's scores should be there
 
 
 @dataclass(frozen=True)
 class Line:
-    """One fact of the screen. `is_wrong` means that somebody should do something about it."""
+    """One line of the screen. is_wrong: somebody should act on it."""
 
     topic: str
     text: str
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def describe_shop(shop: Shop, settings: Settings, now: datetime) -> Iterator[Line]:
-    """Every line of the screen, from what is published now."""
+    """All lines of the screen."""
     lake = Lake(settings.lake(shop.name))
     warehouse = find_warehouse(settings)
     address = EMBEDDED if settings.warehouse_url == EMBEDDED else "yours, CHURN_WAREHOUSE_URL"
@@ -74,7 +74,7 @@ def describe_shop(shop: Shop, settings: Settings, now: datetime) -> Iterator[Lin
 
 
 def find_warehouse(settings: Settings) -> Warehouse | None:
-    """The warehouse if it answers."""
+    """The warehouse; None if it does not answer."""
     try:
         return connect(settings)
     except ChurnError:
@@ -82,7 +82,7 @@ def find_warehouse(settings: Settings) -> Warehouse | None:
 
 
 def expected_day(shop: Shop, now: datetime) -> date:
-    """The day whose scores should be there: yesterday, from the morning on, or the shop's last."""
+    """The day whose scores should be there: yesterday, or the day before until MORNING_HOUR; at most the end date."""
     yesterday = now.date() - timedelta(days=1 if now.hour >= MORNING_HOUR else 2)
     return min(yesterday, shop.end_date) if shop.end_date else yesterday
 
@@ -97,7 +97,7 @@ def describe_newest(newest: date | None, expected: date) -> Line:
 
 
 def describe_completeness(newest: date, visible: Sequence[PublishedRun], eligible_count: int) -> Line:
-    """Whether the warehouse shows the day that the lake has, with every eligible customer."""
+    """Whether the warehouse shows the lake's newest day, with every eligible customer."""
     run = next((run for run in visible if run.as_of == newest), None)
     if run is None:
         return Line("complete", f"{newest} is not in the warehouse: make nightly AS_OF={newest}", True)
@@ -110,7 +110,7 @@ def describe_model(shop: Shop, warehouse: Warehouse, as_of: date) -> Line:
     if found is None:
         return Line("model", "none is promoted: make train PROMOTE=1", True)
     model, _ = found
-    description = f"{model.kind} {model.version}, learned up to {model.trained_through}, {model.gate_words}"
+    description = f"{model.kind} {model.version}, trained up to {model.trained_through}, {model.gate_words}"
     learned = {name for name in model.metrics if name.endswith("d")}
     if learned and (new := [str(h) for h in shop.churn.horizons_days if f"{h}d" not in learned]):
         description += f"; has not learned {', '.join(new)} days, which have no scores: make train PROMOTE=1"
@@ -118,18 +118,18 @@ def describe_model(shop: Shop, warehouse: Warehouse, as_of: date) -> Line:
 
 
 def describe_drift(shop: Shop, warehouse: Warehouse) -> Line:
-    """What the newest look at the world asked for."""
+    """The newest drift findings that ask for an action."""
     found = warehouse.read(shop, "newest_drift").to_pylist()
     if not found:
-        return Line("drift", "nobody has looked yet: python -m training.drift --shop … --as-of …")
+        return Line("drift", "not checked yet: python -m training.drift --shop … --as-of …")
     asking = [f"{row['action']}: {row['subject']}, {row['finding']}" for row in found if row["action"] != "ok"]
-    text = f"as of {found[0]['as_of']}, {len(asking)} of {len(found)} looks ask for something"
+    text = f"as of {found[0]['as_of']}, {len(asking)} of {len(found)} checks ask for an action"
     is_grave = any(row["action"] in ("block", "retrain") for row in found)
     return Line("drift", "; ".join([text, *asking[:3]]), is_grave)
 
 
 def describe_records(shop: Shop, lake: Lake) -> Iterator[Line]:
-    """What became of all records so far, by log."""
+    """The accounts of all records so far, by log."""
     for log, source in shop.sources.items():
         accounts = lake.arrow(ACCOUNTS, [log])
         count = sum_accounts(accounts.to_pylist())
@@ -145,7 +145,7 @@ def describe_records(shop: Shop, lake: Lake) -> Iterator[Line]:
 
 
 def describe_files(shop: Shop, lake: Lake, expected: date) -> Iterator[Line]:
-    """Which days have no file, closed days aside; late is the log without which nobody can be scored."""
+    """The open days without a file. Only the required log is reported as late."""
     for log, source in shop.sources.items():
         days = {day for day in lake.arrow(DELIVERIES, [log])["delivery_day"].to_pylist() if day}
         if not source.delivery_day or not days:
@@ -159,13 +159,13 @@ def describe_files(shop: Shop, lake: Lake, expected: date) -> Iterator[Line]:
 
 
 def describe_failures(shop: Shop, settings: Settings) -> Line:
-    """The DAGs whose newest run failed, as far as Airflow's databases here know."""
+    """The DAGs whose newest run failed, from Airflow's databases on this machine."""
     ours = {f"churn_{pipeline}__{shop.name}" for pipeline in PIPELINES}
     newest = {dag_id: (state, started) for started, dag_id, state in sorted(read_runs(settings)) if dag_id in ours}
     failed = [f"{dag_id} at {at[:16]} UTC" for dag_id, (state, at) in newest.items() if state == "failed"]
     if not failed:
         return Line("runs", "no DAG's newest run failed")
-    return Line("runs", f"failed: {', '.join(failed)}; why is in {settings.home / 'logs'}", True)
+    return Line("runs", f"failed: {', '.join(failed)}; see {settings.home / 'logs'}", True)
 
 
 def show(lines: Sequence[Line], shop: Shop) -> None:

@@ -1,10 +1,10 @@
-"""The warehouse of this machine: an embedded PostgreSQL, unless CHURN_WAREHOUSE_URL names another.
+"""The warehouse on this machine: an embedded PostgreSQL, unless CHURN_WAREHOUSE_URL names another.
 
 start     starts the embedded PostgreSQL of CHURN_HOME unless it runs, and leaves it running
-stop      ends it
-url       prints where the warehouse is, without the password
-psql      a prompt on the warehouse; everything after the command goes to psql, e.g. -c 'SELECT 1'; --shop sets the
-          search path
+stop      stops it
+url       prints the URL of the warehouse, without the password
+psql      a prompt on the warehouse; further arguments are passed to psql, e.g. -c 'SELECT 1'; --shop sets the search
+          path
 
 Jobs never start a server: with CHURN_WAREHOUSE_URL=embedded they connect to the one that runs.
 """
@@ -48,13 +48,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def start(settings: Settings) -> None:
-    """Starts the embedded PostgreSQL unless it runs, where it is the warehouse."""
+    """Starts the embedded PostgreSQL, if it is the warehouse and does not run yet."""
     if settings.warehouse_url == EMBEDDED:
         EmbeddedPostgres(settings.home).start()
 
 
 def open_psql(url: str, schema: str | None, arguments: Sequence[str]) -> None:
-    """Becomes psql. The password goes by the environment: a command line is visible to everybody."""
+    """Replaces this process by psql. The password is passed in the environment, because command lines are public."""
     server = conninfo_to_dict(url)
     environment = {**os.environ, "PGPASSWORD": str(server.pop("password", "") or os.environ.get("PGPASSWORD", ""))}
     if schema:

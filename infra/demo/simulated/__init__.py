@@ -1,1 +1,1 @@
-"""A shop that never was: three logs whose customers' true hazards are known. See simulate.py."""
+"""A simulated shop: three logs of customers whose true hazards are known. See simulate.py."""

@@ -1,4 +1,4 @@
-"""Lands the simulated shop's logs, once; the same arguments give the same files."""
+"""Writes the simulated shop's logs once; the same arguments always give the same files."""
 
 from __future__ import annotations
 

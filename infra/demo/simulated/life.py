@@ -1,4 +1,4 @@
-"""One customer's life: his states, orders and sessions, from a generator of his own, so that nobody else matters."""
+"""One customer's life: states, orders and sessions, from a random generator per customer, independent of the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Calendar:
 
 @dataclass(frozen=True)
 class Life:
-    """What is true of a customer. Days count from the first simulated one; he may have arrived before it."""
+    """The true properties of a customer. Days count from the first simulated one; `arrived` may be before it."""
 
     number: int
     generator: np.random.Generator
@@ -36,7 +36,7 @@ class Life:
 
 
 def live(seed: int, number: int, calendar: Calendar, parameters: Parameters) -> Life:
-    """The life of customer `number`; the same whatever other customers there are."""
+    """The life of customer `number`; it does not depend on other customers."""
     generator = np.random.Generator(np.random.Philox(key=[seed, number]))
     share = generator.random()
     limits = np.cumsum([parameters.bot_customers, parameters.test_customers, parameters.merged_customers])
@@ -77,17 +77,17 @@ def order_days(life: Life, calendar: Calendar, parameters: Parameters) -> np.nda
 
 
 def session_counts(life: Life, calendar: Calendar, parameters: Parameters) -> np.ndarray:
-    """(days,) sessions beside those in which something is ordered."""
+    """(days,) the number of sessions without an order."""
     here = np.arange(calendar.days) >= life.arrived
     rate = life.session_rate * calendar.season[: calendar.days] * np.array(parameters.browsing)[life.state] * here
     return life.generator.poisson(rate)
 
 
 def survival(order_rates: np.ndarray, day: int, calendar: Calendar, parameters: Parameters) -> np.ndarray:
-    """(customers, 4 states, horizons) the exact chance of no order in (day, day + H] by the state on `day`.
+    """(customers, 4 states, horizons) the exact probability of no order in (day, day + H], by the state on `day`.
 
-    Backwards: staying without an order from a day on = sum over tomorrow's states of the chance to move there, times
-    no order there tomorrow, times staying without one after it.
+    Computed backwards: P(no order from a day on) = sum over tomorrow's states of P(transition) * P(no order tomorrow) *
+    P(no order after it).
     """
     found = np.empty((len(order_rates), len(parameters.buying), len(HORIZONS_DAYS)))
     per_day = order_rates[:, None] * np.array(parameters.buying)

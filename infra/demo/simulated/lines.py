@@ -1,4 +1,4 @@
-"""A customer's life as the lines of three logs, clean and dirty, each with the day on which it is delivered."""
+"""Writes a customer's life as lines of three logs, clean and dirty, each with its delivery day."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OPEN_S, SHUT_S = 8 * 3600, 22 * 3600  # nothing happens near midnight, where a c
 
 @dataclass(frozen=True)
 class Line:
-    """planted says what is wrong with the line on purpose: again, late, bot, test, or the reason it is rejected for."""
+    """A line of a log. planted: the defect added on purpose (again, late, bot, test, or a rejection reason)."""
 
     log: str
     delivered: int  # day
@@ -53,7 +53,7 @@ class Writer:
                 yield line
 
     def customer_on(self, day: int) -> str:
-        """The id that the shop writes; a merged customer had another one before."""
+        """The customer id in the log on this day; a merged customer had another one before."""
         name = f"c{self.life.number}"
         if self.life.kind == "test":
             return f"test-{name}"
@@ -114,7 +114,7 @@ class Writer:
         yield from self._deliver("purchases", day, fields, spoilers, _as_csv)
 
     def _session(self, day: int, bought, ends: int = 0) -> Iterator[Line]:
-        """A session; one that ends in an order has its products carted."""
+        """A session; if it ends in an order, the bought products are added to the cart."""
         second = max(OPEN_S, ends - 1800) if ends else int(self.draw.integers(OPEN_S, SHUT_S - 3600))
         steps: list[tuple[str, tuple[str, str, float] | None]]
         steps = [("pageview", self._product()) for _ in range(1 + self.draw.poisson(3))]
@@ -162,7 +162,7 @@ class Writer:
         yield from self._deliver("reviews", day, fields, spoilers, _as_json)
 
     def _deliver(self, log: str, day: int, fields: dict, spoilers: dict, as_text) -> Iterator[Line]:
-        """The line, now and then late or twice, and now and then a spoilt copy beside it."""
+        """The line, sometimes late or repeated, sometimes with a broken copy in addition."""
         key = str(next(iter(fields.values())))
         if self.life.kind == "test":
             yield Line(log, day, key, as_text(fields), "test")
@@ -180,7 +180,7 @@ class Writer:
             yield Line(log, day, f"{key} broken", text if spoilers[code] else text[: len(text) // 2], code)
 
     def _bot_views(self) -> Iterator[Line]:
-        """A bot reads the whole shop within an hour, on some days."""
+        """The page views of a bot, which reads the whole shop within an hour on some days."""
         for day in range(int(self.draw.integers(7)), self.calendar.days, 29):
             for number in range(self.parameters.bot_views):
                 name = f"b{self._next_id()}"

@@ -1,8 +1,8 @@
-"""How well could anybody know? The simulated shop's truth, judged as its scores are, beside recency alone.
+"""The best possible AUROC in the simulated shop: that of an oracle, compared with recency alone.
 
     python -m infra.demo.simulated.oracle --home .churn [--cutoffs 2024-09-25,2024-10-30,2024-12-25]
 
-The oracle knows every customer's rate and state on the day, not what he will do. A model's skill is
+The oracle knows every customer's order rate and state on the day, but not the future. A model's skill is
 (AUROC - .5) / (AUROC of the oracle - .5).
 """
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def known_days(home: Path) -> list[date]:
-    """The days, one a week, whose truth is kept. Raises MissingInputError where there is none."""
+    """The days, one a week, with stored truth. Raises MissingInputError if there are none."""
     states = home / "truth" / SHOP / "states"
     if not states.is_dir():
         raise MissingInputError(f"no truth below {states}: run infra.demo.simulated.simulate first")
@@ -58,7 +58,7 @@ def measure(home: Path, cutoffs: Sequence[date] | None = None) -> list[tuple]:
 
 
 def read_orders(home: Path) -> pd.DataFrame:
-    """customer and day of every order line as it was delivered; broken lines, test accounts and guests' names aside."""
+    """customer and day of the order lines, without broken lines; guest ids are replaced by the customer's."""
     files = sorted((home / "landing" / SHOP / "purchases").glob("*.csv.gz"))
     lines = pd.concat([pd.read_csv(file, dtype=str, on_bad_lines="skip") for file in files])
     good = lines[

@@ -1,11 +1,11 @@
-"""Simulates a shop whose truth is known: lands its three logs as daily files, and keeps the truth apart.
+"""Simulates a shop whose truth is known: writes its three logs as daily files, and the truth separately.
 
     python -m infra.demo.simulated.simulate --home .churn --customers 1500 --days 450 [--seed 7]
 
 Below HOME/landing/simulated: purchases, browses and reviews, one gzipped file a day and 100,000 customers, and
-merged_customers.csv. Below HOME/truth/simulated, which no job reads: customers (who he is, his rates), states (each
-week his state and the exact chance of no order in the next 30, 60 and 90 days), planted.json (how many lines of each
-log are wrong on purpose, and how). A customer's life and lines depend on the seed and his number alone.
+merged_customers.csv. Below HOME/truth/simulated, which no job reads: customers (kind and rates), states (weekly: the
+state, and the exact probability of no order in the next 30, 60 and 90 days), planted.json (the number of planted
+defects by log and kind). A customer's life and lines depend only on the seed and the customer's number.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def line_maker(seed: int, calendar: Calendar, parameters: Parameters, first_day:
 
 
 def write_files(lines: DataFrame, landing: Path, first_day: date) -> dict[str, dict[str, int]]:
-    """Writes every file, one group at a time; gives how many lines of each log are planted, by kind."""
+    """Writes every file, one group at a time; returns the number of planted defects by log and kind."""
 
     def write(group: pa.Table) -> pa.Table:
         log, chunk = group["log"][0].as_py(), group["chunk"][0].as_py()
@@ -117,7 +117,7 @@ def write_files(lines: DataFrame, landing: Path, first_day: date) -> dict[str, d
 
 
 def truth_writer(seed: int, calendar: Calendar, parameters: Parameters, first_day: date, truth: Path):
-    """For mapInArrow: customer numbers in; writes the truth and gives those who were merged, and when."""
+    """For mapInArrow: customer numbers in; writes the truth and returns the merged customers with the day."""
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -147,7 +147,7 @@ def describe(lives: list[Life]) -> pa.Table:
 
 
 def states_of(lives: list[Life], calendar: Calendar, parameters: Parameters, first_day: date) -> pa.Table:
-    """Every week: everybody's state and his exact chances of no order."""
+    """Weekly: each customer's state and exact probabilities of no order."""
     people = [life for life in lives if life.kind != "bot"]
     rates = np.array([life.order_rate for life in people])
     parts = []

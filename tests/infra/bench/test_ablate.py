@@ -13,7 +13,7 @@ from infra.bench import search
 from infra.bench.ablate import Budget, measure_cells
 from infra.bench.ablation_results import summarise, write_results
 from infra.bench.cells import Cells
-from infra.bench.variants import THE_MODEL, StraightLine, Variant, let_lines_stand, list_variants
+from infra.bench.variants import THE_MODEL, StraightLine, Variant, list_variants, register_linear_regression
 from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake.store import Lake
 from tests.training.series import day, draw_shop_series, make_shop
@@ -30,7 +30,7 @@ LINE = next(of for of in list_variants(SHOP, SETTINGS) if of.kind == "linear")
 
 @pytest.fixture(scope="module", autouse=True)
 def lines():
-    let_lines_stand()
+    register_linear_regression()
     yield
     del CONTENDERS[StraightLine.kind]
 

@@ -1,4 +1,4 @@
-"""Who is behind a customer key: the only place where the shop's own customer ids are kept."""
+"""Maps customer keys to the shops' own customer ids, which are stored nowhere else."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""The shop's own ids without the blanks round them, as the keys are made of them."""
+"""Strips blanks from the shop's own ids, as is done before they are hashed to keys."""
 
 import sys
 
@@ -20,4 +20,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Nothing: ids with blanks and without mean the same."""
+    """Does nothing: the ids without blanks are valid too."""

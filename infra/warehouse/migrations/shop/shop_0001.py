@@ -1,10 +1,10 @@
-"""Scores, which of them are visible, and which model scores which day.
+"""Scores, published runs, and the model registry.
 
-churn_risk    rows of all runs. Rows are visible through the pointer of their day only, so a reader sees one whole run.
-              The probability columns depend on the shop's horizons: `prepare` adds them.
-published_runs    the pointers; a superseded one stays, so that what was visible when can be told.
-ensure_month  makes the partition of a day's month. It runs with the owner's rights, so that a loader needs none to
-              create tables; and it attaches a finished table, because PARTITION OF would wait for every reader.
+churn_risk      rows of all runs. They are visible only through the pointer of their day, so readers see one whole run.
+                The probability columns depend on the shop's horizons: `prepare` adds them.
+published_runs  the pointers. Superseded ones stay, to show what was visible when.
+ensure_month    creates the partition of a day's month. It runs with the owner's rights, so that a loader needs no right
+                to create tables. It attaches a finished table, because PARTITION OF would wait for every reader.
 """
 
 from alembic import op

@@ -1,4 +1,4 @@
-"""What came of the scores. Meanings and comments: spark_jobs/contract/warehouse_tables.py."""
+"""The outcomes of scores. Meanings and comments: spark_jobs/contract/warehouse_tables.py."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Whether the world is still the one that the model knows. Meanings and comments: contract/warehouse_tables.py."""
+"""The findings of the drift checks. Meanings and comments: contract/warehouse_tables.py."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Whom it pays to contact. Meanings and comments: spark_jobs/contract/warehouse_tables.py."""
+"""The contact plan. Meanings and comments: spark_jobs/contract/warehouse_tables.py."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""A sentence beside the reason, and two reasons more. Meanings and comments: spark_jobs/contract/tables.py."""
+"""Reasons as sentences, and a second and third reason. Meanings and comments: spark_jobs/contract/tables.py."""
 
 from alembic import op
 

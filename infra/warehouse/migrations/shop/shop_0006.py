@@ -1,4 +1,4 @@
-"""What a visible run was made from."""
+"""The model, code and lake versions of a published run."""
 
 from alembic import op
 

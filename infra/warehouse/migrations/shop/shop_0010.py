@@ -1,6 +1,6 @@
 """When a night was planned. Meanings and comments: spark_jobs/contract/warehouse_tables.py.
 
-A plan made before was made right after its scores became visible; where that is no longer known, after its night.
+Existing plans get the time when their scores became visible or, if that is unknown, the end of their night.
 """
 
 from alembic import op

@@ -1,11 +1,11 @@
-"""Every promotion is a row of its own, so that going back to an older model leaves the days of the newer one.
+"""Stores every promotion as a row, so that promoting an older model again does not change the days of the newer one.
 
-models          what was trained, until now in model_registry
-promotions      which model was to score from which day on, in the order of their number; rows are only added
-model_registry  a view of both, with the columns it had: people go on reading it
+models          the trained models, until now in model_registry
+promotions      which model scores from which day on, in the order of their number; rows are only added
+model_registry  a view of both with the previous columns, for existing queries
 
-Until now the greatest effective_from up to a day decided who scores it, now the newest promotion does. The rows taken
-over are numbered so that every day keeps its model.
+Until now the greatest effective_from up to a day decided which model scores it; now the newest promotion does. The
+existing rows are numbered so that every day keeps its model.
 """
 
 from alembic import op

@@ -1,4 +1,4 @@
-"""What gate_passed and kind may say: a gate without evidence, and the constant rate."""
+"""Comments of gate_passed and kind: a gate with too few outcomes, and the constant rate."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Who was merged into whom, for contacts and plans under former ids. Meanings: contract/warehouse_tables.py."""
+"""Merged customers, for contacts and plans under former ids. Meanings: contract/warehouse_tables.py."""
 
 from alembic import op
 
