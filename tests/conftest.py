@@ -1,4 +1,4 @@
-"""What the tests share: one Spark session for all of them, and where the real data lies."""
+"""Fixtures for all tests: one Spark session, the embedded PostgreSQL, and the place of the real data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where alerts arrive: a mail server and a webhook on this machine, and what they have received."""
+"""A mail server and a webhook on this machine that receive alerts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Inbox:
         return "250 OK"
 
     def wait_for(self, subject: str, part: str, seconds: float = 60) -> None:
-        """Until a mail and a message with this subject, and this in the text, have come. Raises TimeoutError."""
+        """Waits for a mail and a webhook message with this subject and this in the text. Raises TimeoutError."""
         deadline = time.monotonic() + seconds
         while not (
             any(subject in mail[1] and part in mail[2] for mail in self.mails)
@@ -66,7 +66,7 @@ class Inbox:
 
 @contextmanager
 def open_inbox() -> Iterator[Inbox]:
-    """Both servers; `environment` is how the product and Airflow are told of them."""
+    """Starts both servers; `environment` configures the product and Airflow to use them."""
     inbox = Inbox()
     mail_port = free_port()
     mail_server = Controller(inbox, hostname="127.0.0.1", port=mail_port)

@@ -1,4 +1,4 @@
-"""Who may import whom: the written rules, and in clean interpreters what only shows when modules really load."""
+"""Import rules: those of .importlinter, and those that show only when modules are loaded in a clean interpreter."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def test_every_make_command_exists():
     assert set(re.findall(r"(?:`|^)make +([a-z-]+)", README, re.MULTILINE)) <= targets
 
 
-def test_the_least_shop_file_is_valid_also_with_each_table_that_is_shown(tmp_path):
+def test_the_minimal_shop_file_is_valid_also_with_each_table_shown(tmp_path):
     from spark_jobs.contract.shop.file import load_shop
 
     least, *tables, contact = blocks("toml")

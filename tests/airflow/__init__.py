@@ -1,1 +1,1 @@
-"""The product in a live Airflow: by its scheduler, its UI, its REST API and its command line. See make test-airflow."""
+"""Tests in a live Airflow: scheduler, UI, REST API and command line. See make test-airflow."""

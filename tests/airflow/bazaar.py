@@ -1,4 +1,4 @@
-"""A tiny shop for the live tests: one log of a few hundred purchases, whose newest days end last night."""
+"""A tiny shop for the live tests: one log of a few hundred purchases up to yesterday."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def write_shop(folder: Path, **schedule: object) -> Path:
 
 
 def land(home: Path, until: date) -> None:
-    """Every day's file, from HISTORY_DAYS before `until` on. Each customer has a rhythm of his own."""
+    """Writes every day's file, from HISTORY_DAYS before `until` on. Each customer has an individual purchase rate."""
     draw = random.Random(7)
     gaps = [draw.uniform(2, 20) for _ in range(CUSTOMERS)]
     for ago in range(HISTORY_DAYS, -1, -1):

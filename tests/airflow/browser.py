@@ -1,4 +1,4 @@
-"""Airflow's pages in headless Chromium, as a person sees them."""
+"""Drives Airflow's pages in headless Chromium."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def open_browser() -> Iterator[webdriver.Chrome]:
 
 
 class Pages:
-    """What a person does on the pages. Everything waits until it is there."""
+    """The actions of a user on the pages. Every action waits for its element."""
 
     def __init__(self, browser: webdriver.Chrome, url: str, pictures: Path | None = None):
         self.browser, self.url, self.pictures = browser, url, pictures
@@ -60,12 +60,12 @@ class Pages:
         return self._wait(lambda: self._shown(By.CSS_SELECTOR, selector), selector)
 
     def find_text(self, text: str, tag: str = "*") -> WebElement:
-        """The innermost shown element that says this."""
+        """The innermost visible element with this text."""
         path = f"//{tag}[contains(normalize-space(.), '{text}')][not(.//{tag}[contains(normalize-space(.), '{text}')])]"
         return self._wait(lambda: self._shown(By.XPATH, path), text)
 
     def fill_date(self, parameter: str, day: date) -> None:
-        """A date field takes what is typed in the order of the browser's language."""
+        """Fills in a date field, whose parts are in the order of the browser's language."""
         self.find(f"input[name=element_{parameter}]").send_keys(f"{day:%m%d%Y}")
 
     def see(self, text: str) -> None:

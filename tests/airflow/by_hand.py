@@ -1,4 +1,4 @@
-"""The same jobs by hand, in the jobs' environment and without Airflow: what the live runs are compared with.
+"""Runs the same jobs without Airflow, for comparison with the live runs.
 
     python -m tests.airflow.by_hand build --shop SHOP.toml --train DAY [--nights DAY DAY …]
     python -m tests.airflow.by_hand content --shop SHOP.toml

@@ -48,7 +48,7 @@ class HandMade:
         bazaar.write_day(self.home, day, [f"c1,{day} 10:15:00,5.50,1"])
 
     def content(self) -> dict[str, dict[str, str]]:
-        """By table and day, up to the last night of the story: another may fall due meanwhile."""
+        """The content by table and day, up to the last night of the story: another may fall due meanwhile."""
         found = json.loads(finish(self.start("content")).splitlines()[-1])
         return {
             name: {day: rows for day, rows in days.items() if day <= str(NIGHTS[-1])} for name, days in found.items()
@@ -62,7 +62,7 @@ class HandMade:
 
 @cache
 def finish(process: subprocess.Popen) -> str:
-    """What it said, once it has ended well."""
+    """The output of the process, once it has ended with success."""
     said, _ = process.communicate(timeout=900)
     assert process.returncode == 0, said
     return said
@@ -94,7 +94,7 @@ def home(tmp_path_factory, inbox) -> Path:
 
 @pytest.fixture(scope="session")
 def live(home) -> HandMade:
-    """The live shop: nights are owed from the last but one on, scores at once, and a person decides within seconds."""
+    """The live shop: the last two nights are to be caught up, scores are due at once, approvals time out in seconds."""
     live = HandMade(home, first_night=OWED[0], due_hours=2.001, poll_seconds=2, approval_hours=0.03)
     live.warehouse("start")
     yield live
@@ -103,7 +103,7 @@ def live(home) -> HandMade:
 
 @pytest.fixture(scope="session")
 def twin(tmp_path_factory, home) -> HandMade:
-    """The same shop elsewhere, all of whose nights are built by hand, in their order."""
+    """A copy of the shop in another home, whose nights are all built by hand, in order."""
     twin = HandMade(tmp_path_factory.mktemp("twin"))
     twin.warehouse("start")
     yield twin
@@ -112,7 +112,7 @@ def twin(tmp_path_factory, home) -> HandMade:
 
 @pytest.fixture(scope="session")
 def building(live, twin) -> Iterator[tuple[subprocess.Popen, subprocess.Popen]]:
-    """What is built by hand meanwhile: the live shop's first day and model, and all days of its twin."""
+    """The jobs that run by hand meanwhile: the live shop's first day and model, and all days of its twin."""
     first_day = live.start("build", "--train", BASE)
     all_days = twin.start("build", "--train", BASE, "--nights", *NIGHTS)
     yield first_day, all_days
@@ -145,9 +145,9 @@ def cli(server) -> Callable[..., subprocess.CompletedProcess]:
 
 @pytest.fixture(scope="session")
 def nights(airflow, cli, building) -> None:
-    """Unpauses the DAGs, which owe two nights, and backfills the two before them, the later one first.
+    """Unpauses the DAGs, which then catch up two nights, and backfills the two nights before, the later one first.
 
-    Last Sunday's training and upkeep, which are due as well, are not in the story.
+    Last Sunday's training and maintenance are due as well, but are not waited for.
     """
     finish(building[0])
     for dag_id in (TRAIN, UPKEEP, SCORE, ETL):
@@ -162,14 +162,14 @@ def nights(airflow, cli, building) -> None:
 
 @pytest.fixture(scope="session")
 def training(airflow, nights) -> str:
-    """The training that the form has started, of a day that was trained by hand before: the model is the same."""
+    """The training that was started by the form, for a day that was also trained by hand, with the same model."""
     runs = airflow.runs(TRAIN)[1:]
     return runs[0]["dag_run_id"] if runs else airflow.trigger(TRAIN, as_of=str(BASE))
 
 
 @pytest.fixture(scope="session")
 def unanswered(airflow, training) -> None:
-    """The training asks once more, and nobody will answer; other tests go on meanwhile."""
+    """A training whose approval is asked again and stays unanswered, while other tests continue."""
     ask_again(airflow, training)
 
 

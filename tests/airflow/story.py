@@ -1,4 +1,4 @@
-"""The days and DAGs of the story that the live tests tell together, and how they wait for its runs."""
+"""The days and DAGs that the live tests share, and how they wait for runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra.local.airflow_client import AirflowClient, wait_until
 from tests.airflow.bazaar import last_due_night
 
 ETL, SCORE, TRAIN, UPKEEP = (f"churn_{family}__bazaar" for family in ("etl", "score", "train", "maintenance"))
-#: The day of the first model, then the nights: two are backfilled, and two are owed since the DAGs were unpaused.
+#: The day of the first model, then the nights: two are backfilled, and two are caught up when the DAGs are unpaused.
 BASE, *NIGHTS = (last_due_night() - timedelta(days=ago) for ago in (4, 3, 2, 1, 0))
 BACKFILLED, OWED = NIGHTS[:2], NIGHTS[2:]
 PATIENCE_SECONDS = 900
@@ -64,8 +64,8 @@ def is_repeated(airflow: AirflowClient, dag_id: str, run_id: str, before: dict[s
 
 def await_question(airflow: AirflowClient, training: str) -> None:
     await_task(airflow, TRAIN, training, "approve", "deferred", "awaiting_input")
-    # Nobody answers within seconds: until the worker that asked has ended, Airflow takes the task that goes on for one
-    # that was killed, and asks again after the pause of a retry.
+    # Do not answer within seconds: until the worker that asked has ended, Airflow takes the continuing task for a
+    # killed one, and asks again after the retry delay.
     time.sleep(THINKING_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""What stands in the way of a start is said in one line, and what runs already is left alone."""
+"""Whatever prevents a start is reported in one line, and running processes are left alone."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def test_a_second_airflow_in_the_same_home_is_refused(server):
     assert find_processes(server.settings.home)
 
 
-def test_a_taken_port_is_said(server, tmp_path):
+def test_a_taken_port_is_reported(server, tmp_path):
     with pytest.raises(ChurnError, match=f"port {server.port} is taken: set CHURN_AIRFLOW_PORT to another"):
         AirflowServer(Settings(tmp_path), [], server.port).require_free()

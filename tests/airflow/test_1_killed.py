@@ -1,4 +1,4 @@
-"""A task's worker dies: its driver dies with it, nobody writes twice, and the night comes to its end."""
+"""If a task's worker is killed, its Spark driver ends too, nothing is written twice, and the night completes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_task_killed_with_its_worker_leaves_no_driver_and_is_tried_again(airfl
     _, alive = psutil.wait_procs(driver, timeout=60)
     assert alive == []
     await_task(airflow, ETL, run_id, "customer_day", "up_for_retry")
-    airflow.clear(ETL, run_id, "customer_day")  # the retry is minutes away: somebody is impatient
+    airflow.clear(ETL, run_id, "customer_day")  # the retry would be minutes later
     assert await_run(airflow, ETL, run_id)["state"] == "success"
     assert airflow.tasks(ETL, run_id)["customer_day"]["try_number"] == 2
 

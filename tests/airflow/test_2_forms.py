@@ -1,4 +1,4 @@
-"""A run by hand: what the form, the REST API and the command line take, and how they refuse what is wrong."""
+"""Manual runs: which parameters the form, the REST API and the command line accept, and how they refuse others."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def test_the_api_refuses_a_wrong_parameter_in_a_sentence(airflow, dag_id, conf, 
     assert conf not in [run["conf"] for run in airflow.runs(dag_id)]
 
 
-def test_what_airflow_takes_in_silence_fails_before_any_job_and_somebody_is_told(airflow, nights, inbox):
-    """A range that goes backward, and a parameter that there is not."""
+def test_a_wrong_range_or_parameter_fails_before_any_job_and_sends_an_alert(airflow, nights, inbox):
+    """A range that goes backwards, and an unknown parameter."""
     runs = [airflow.trigger(SCORE, first_day=str(NIGHTS[0]), last_day=str(BASE))]
     runs.append(airflow.trigger(SCORE, as_off=str(BASE)))
     for run in runs:

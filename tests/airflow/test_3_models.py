@@ -1,4 +1,4 @@
-"""A training asks a person: yes promotes, no does not. What silence does is told in test_5: it takes its time."""
+"""The approval of a training: yes promotes, no does not. Tests for a missing answer, which take long, are in test_5."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def answer(airflow, training, option: str) -> None:
     airflow.patch(path, chosen_options=[option], params_input={})
 
 
-def test_a_person_says_yes_on_the_page_and_the_model_is_promoted(server, airflow, training, pages):
+def test_an_approval_on_the_page_promotes_the_model(server, airflow, training, pages):
     await_question(airflow, training)
     pages.log_in(USER, server.password)
     pages.open(f"/dags/{TRAIN}/runs/{training}/tasks/approve/required_actions")
@@ -34,12 +34,12 @@ def test_every_task_of_a_training_repeated_gives_the_same_model(airflow, trainin
     assert airflow.get(result)["value"] == model
 
 
-def test_no_promotes_nothing(airflow, training):
+def test_a_rejection_promotes_nothing(airflow, training):
     ask_again(airflow, training)
     answer(airflow, training, "Reject")
     assert await_run(airflow, TRAIN, training)["state"] == "success"
     assert airflow.tasks(TRAIN, training)["promote"]["state"] == "skipped"
 
 
-def test_the_weekly_upkeep_succeeds_while_nobody_answers(airflow, unanswered, upkeep):
+def test_weekly_maintenance_succeeds_while_an_approval_is_pending(airflow, unanswered, upkeep):
     assert await_run(airflow, UPKEEP, upkeep)["state"] == "success"

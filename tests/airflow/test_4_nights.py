@@ -1,4 +1,4 @@
-"""Nights by the scheduler and by a backfill, out of order, and repeated: the content is that of the jobs by hand."""
+"""Nights by the scheduler and by a backfill, out of order and repeated, have the same content as the jobs by hand."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.airflow.story import (
 
 
 @pytest.mark.parametrize("day", OWED, ids=["a missed night", "last night"])
-def test_the_scheduler_makes_every_night_that_is_owed(airflow, nights, day):
+def test_the_scheduler_runs_every_missed_night(airflow, nights, day):
     run = await_night(airflow, ETL, day)
     assert (run["run_type"], run["state"]) == ("scheduled", "success")
 
 
 @pytest.mark.parametrize("day", BACKFILLED, ids=str)
-def test_a_backfill_makes_earlier_nights_beside_it(airflow, nights, day):
+def test_a_backfill_runs_earlier_nights_meanwhile(airflow, nights, day):
     run = await_night(airflow, ETL, day)
     assert (run["run_type"], run["state"]) == ("backfill", "success")
 
@@ -42,12 +42,12 @@ def test_every_published_night_is_scored_in_whatever_order_it_comes(airflow, nig
         assert (run["run_type"], run["state"]) == ("asset_triggered", "success")
 
 
-def test_the_nights_were_made_out_of_order(airflow, nights):
+def test_the_nights_ran_out_of_order(airflow, nights):
     begins = {run["partition_key"]: run["start_date"] for run in airflow.runs(ETL) if run["run_type"] == "backfill"}
     assert begins[str(BACKFILLED[1])] < begins[str(BACKFILLED[0])]
 
 
-def test_the_content_is_that_of_the_nights_in_their_order(airflow, nights, live, twin, building):
+def test_the_content_equals_that_of_nights_in_order(airflow, nights, live, twin, building):
     finish(building[1])
     in_order, found = twin.content(), live.content()
     assert list(in_order["churn_risk"]) == [str(day) for day in NIGHTS]
@@ -55,8 +55,8 @@ def test_the_content_is_that_of_the_nights_in_their_order(airflow, nights, live,
     assert found == in_order
 
 
-def test_late_scores_were_told_of(airflow, nights, inbox):
-    """The shop wants its scores seconds after the night begins, which nobody can keep."""
+def test_late_scores_sent_an_alert(airflow, nights, inbox):
+    """The shop's deadline is seconds after the night begins, so it is always missed."""
     run = await_night(airflow, ETL, OWED[-1])
     path = f"/dags/{ETL}/dagRuns/{run['dag_run_id']}/deadlines"
     (deadline,) = airflow.get(path, api="/ui")["deadlines"]
@@ -72,7 +72,7 @@ def test_every_task_repeated_changes_nothing(airflow, nights, upkeep, live):
 
 
 def test_a_night_restated_is_scored_in_hindsight_and_no_other_changes(airflow, nights, live):
-    """There is nothing that came late: the rows differ by what they say of themselves."""
+    """Nothing came late, so the rows differ only by their flags."""
     day, before = BACKFILLED[0], live.content()
     run = airflow.trigger(ETL, as_of=str(day), restate=str(OWED[-1]))
     assert await_run(airflow, ETL, run)["state"] == "success"
@@ -103,7 +103,7 @@ def test_a_scored_night_links_to_its_page(server, airflow, nights, pages):
     pages.picture("airflow_report")
 
 
-def test_a_file_that_is_awaited_holds_no_worker_and_lets_the_night_go_on(airflow, nights, live):
+def test_waiting_for_a_file_holds_no_worker_and_the_night_continues(airflow, nights, live):
     """Of the day after tomorrow's night: nobody gives it up before."""
     day = OWED[-1] + timedelta(days=2)
     run = airflow.trigger(ETL, as_of=str(day))

@@ -1,4 +1,4 @@
-"""Airflow reads its environment when it is first imported: so it is made here, before any test module loads."""
+"""Sets Airflow's environment before any test module loads, because Airflow reads it when it is first imported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
 
 def write_shop(file: Path, replacements: dict[str, str]) -> Path:
-    """The demo's shop.toml with other lines; every pattern has to be there."""
+    """The demo's shop.toml with replaced lines; every pattern must occur."""
     text = DEMO_SHOP.read_text()
     for pattern, replacement in replacements.items():
         text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
@@ -31,7 +31,7 @@ def write_shop(file: Path, replacements: dict[str, str]) -> Path:
     return file
 
 
-#: The demo shop, whose data has ended, and one that still lives, elsewhere.
+#: The demo shop, whose data has ended, and one with ongoing data in another time zone.
 LIVE_SHOP = write_shop(
     _folder / "shop.toml",
     {

@@ -1,4 +1,4 @@
-"""When are scores due, and who is told when they are not there?"""
+"""When are scores due, and who is alerted when they are late?"""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_scheduler_knows_the_deadline_by_the_plugin():
     assert alert.callback.path == "dags.alerts.alert_late_scores"
 
 
-def test_nobody_is_told_unless_it_is_configured():
+def test_no_alert_is_sent_unless_configured():
     assert alerts.make_notifiers("s", "t") == []
 
 
@@ -59,7 +59,7 @@ def inbox(monkeypatch):
         yield inbox
 
 
-def test_a_failed_run_is_told_by_mail_and_webhook_with_its_runbook(inbox, dags):
+def test_a_failed_run_alerts_by_mail_and_webhook_with_its_runbook(inbox, dags):
     context = {"dag": dags["churn_etl__living"], "run_id": "night 1"}
     for notifier in alerts.make_notifiers(*alerts.FAILURE):
         notifier(context)
@@ -69,7 +69,7 @@ def test_a_failed_run_is_told_by_mail_and_webhook_with_its_runbook(inbox, dags):
     assert inbox.calls == [f"{subject}\n{text.strip()}"]
 
 
-def test_a_late_night_is_told_by_mail_and_webhook_with_its_runbook(inbox):
+def test_a_late_night_alerts_by_mail_and_webhook_with_its_runbook(inbox):
     run = {"partition_key": "2026-11-20", "dag_id": "churn_etl__x", "dag_run_id": "r", "state": "running"}
     asyncio.run(alerts.alert_late_scores("Living", {"dag_run": run}))
     ((_, subject, text),) = inbox.mails

@@ -22,7 +22,7 @@ SHOP = next(shop for shop in find_shops() if shop.name == "simulated")
 
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
-    """The simulated shop with its landing folder, closed on one day, and looked at often."""
+    """The simulated shop with its landing folder, a closed day, and a short poll interval."""
     monkeypatch.setenv("CHURN_HOME", str(tmp_path))
     shop = replace(SHOP, schedule=Schedule(poll_seconds=0.01), closed_days=(DAY,))
     monkeypatch.setattr(arrivals, "load_shop", lambda _: shop)
@@ -36,7 +36,7 @@ def sense(shop, log_name: str = "purchases", day: date = DAY, is_wanted: str = "
 
 
 def watch(log_name: str = "purchases", day: date = DAY, seconds: float = 5):
-    """What the trigger tells."""
+    """The trigger's event."""
     kwargs = DeliveryTrigger("shop.toml", log_name, day.isoformat()).serialize()[1]
 
     async def first_event():
@@ -70,7 +70,7 @@ def test_a_file_that_brings_the_day_before_is_waited_for_under_the_next_days_nam
     assert has_arrived(["2025-03-21.csv.gz"], lagging, DAY)
 
 
-def test_while_it_may_still_come_somebody_looks_again(shop, tmp_path, monkeypatch):
+def test_the_trigger_polls_while_the_file_may_still_come(shop, tmp_path, monkeypatch):
     monkeypatch.setattr(arrivals, "wait_until", lambda *_: datetime(2999, 1, 1, tzinfo=UTC))
     looks = iter([[], [], ["2025-03-20.csv.gz"]])
     monkeypatch.setattr(arrivals, "list_paths", lambda _: next(looks))

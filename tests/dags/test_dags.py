@@ -1,4 +1,4 @@
-"""Do the DAGs load, follow the house rules, and mean the right day?"""
+"""Do the DAGs load, follow the project's rules, and process the right day?"""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_there_are_exactly_these_dags(dags):
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)
-def test_every_dag_tells_its_runbook(dags, dag_id):
+def test_every_dag_has_a_runbook(dags, dag_id):
     for heading in ("Makes", "When", "From", "If it fails", "What to do"):
         assert f"**{heading}**" in dags[dag_id].doc_md
     assert dags[dag_id].description
@@ -62,7 +62,7 @@ def test_every_dag_is_tagged_and_runs_one_day_at_a_time(dags, dag_id):
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)
-def test_every_task_has_an_owner_retries_a_time_limit_and_tells_what_it_is_for(dags, dag_id):
+def test_every_task_has_an_owner_retries_a_time_limit_and_a_description(dags, dag_id):
     for task in dags[dag_id].tasks:
         assert task.owner == "churn"
         assert task.retries == 2
@@ -125,7 +125,7 @@ def test_parsing_loads_nothing_heavy():
     assert not set(loaded) & {"pyspark", "tensorflow", "pandas", "pyarrow", "deltalake", "training"}
 
 
-# Which day a run is about
+# Which day a run processes
 
 
 def resolve(partition_key=None, run_after="2026-11-21T07:00:00+00:00", **params):
@@ -148,7 +148,7 @@ def test_a_parameter_that_disagrees_with_the_partition_fails_at_once():
 @pytest.mark.parametrize(
     ("name", "advice"), [("as_off", "'as_off': did you mean as_of"), ("zzz", "'zzz': choose among as_of, first_day")]
 )
-def test_a_parameter_that_there_is_not_fails_at_once_and_names_the_nearest(name, advice):
+def test_an_unknown_parameter_fails_at_once_and_the_nearest_is_suggested(name, advice):
     with pytest.raises(AirflowFailException, match=advice):
         resolve(**{name: "2026-11-03"})
 
@@ -248,7 +248,7 @@ def test_scoring_waits_for_what_the_etl_of_the_same_shop_publishes(dags):
         assert dags[f"churn_score__{shop}"].timetable.asset_condition == outlet
 
 
-def test_with_a_first_night_every_night_since_then_is_owed(dags):
+def test_with_a_first_night_every_missed_night_is_caught_up(dags):
     dag = dags["churn_etl__living"]
     assert dag.catchup
     run = next_run(dag, dag.start_date.isoformat())
@@ -291,7 +291,7 @@ def test_a_person_is_asked_about_a_model_that_passed_no_gate_even_by_a_shop_that
     assert churn_train.gate.function({**MODEL, "gate_passed": False}, params=params, ti=ti) == "approve"
 
 
-def test_a_person_is_asked_and_told_where_too_few_outcomes_can_judge_a_model():
+def test_a_person_is_asked_where_too_few_outcomes_can_judge_a_model():
     thin = {**MODEL, "gate_passed": False, "metrics": {"60d": {**MODEL["metrics"]["60d"], "is_judged": False}}}
     pushed = {}
     ti = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
@@ -315,7 +315,7 @@ def test_the_decision_is_made_on_the_metrics_and_the_report():
     assert "no kind passed the gate" in churn_train.describe_model({**MODEL, "gate_passed": False})
 
 
-def test_nobody_in_time_means_no_and_the_shop_says_how_long(dags):
+def test_an_approval_times_out_as_a_rejection_after_the_shops_hours(dags):
     approve = dags["churn_train__living"].get_task("approve")
     assert approve.defaults == ["Reject"]
     assert approve.response_timeout == timedelta(hours=72)
@@ -343,7 +343,7 @@ def write_shops(folder: Path, **changes: dict[str, str]) -> None:
         write_shop(folder / name / "shop.toml", {"^name = .*": f'name = "{name}"', **replacements})
 
 
-def test_a_broken_shop_costs_nobody_else_their_dags(tmp_path, use_shops):
+def test_a_faulty_shop_leaves_the_dags_of_other_shops(tmp_path, use_shops):
     broken = {"^currency = .*": "currency = 3"}
     write_shops(tmp_path, good={}, bad=broken, other={"^name = .*": 'name = "good"'})
     use_shops(tmp_path)

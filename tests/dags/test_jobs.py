@@ -1,4 +1,4 @@
-"""Does a job end as its task should, and does it never go on alone?"""
+"""Does a task fail or retry as its job's output says, and does a job never outlive its task?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TI = {"dag_id": "dag", "run_id": "run", "task_id": "task", "map_index": -1}
 
 
 def make_context() -> tuple[dict, dict]:
-    """What Airflow would give to a task, and the XComs that it pushes."""
+    """A task's context, and the XComs that the task pushes."""
     pushed: dict = {}
     ti = SimpleNamespace(**TI, xcom_push=lambda key, value: pushed.update({key: value}))
     return {"ti": ti}, pushed
@@ -34,21 +34,21 @@ def make_command(*words: str, **options) -> CommandOperator:
     return CommandOperator(task_id="command", command=words, shop=SHOP, days=["2999-01-01"], **options)
 
 
-def test_what_a_command_says_is_wrong_fails_at_once_in_its_words():
+def test_an_error_line_of_a_command_fails_at_once_with_its_text():
     context, pushed = make_context()
     with pytest.raises(AirflowFailException, match="2999-01-01 is after the shop's end_date 2011-09-06"):
         make_command("spark_jobs.publish", options=("--pipeline", "etl", "")).execute(context)
     assert pushed["why"].startswith("as_of 2999-01-01 is after")
 
 
-def test_a_command_that_breaks_down_is_tried_again():
+def test_a_crashed_command_is_retried():
     with pytest.raises(AirflowException, match="No module named") as caught:
         make_command("there_is_no_such_module").execute(make_context()[0])
     assert not isinstance(caught.value, AirflowFailException)
 
 
-def test_what_may_succeed_later_is_tried_again():
-    """A warehouse that is away is nobody's mistake in the data."""
+def test_a_transient_error_is_retried():
+    """For example a warehouse that is down."""
     context, _ = make_context()
     lines = ["error: warehouse: connection to server failed; a later try may succeed"]
     assert type(make_command("x").fail(context, lines, "")) is AirflowException
@@ -60,8 +60,8 @@ def test_a_dry_run_publishes_nothing():
         make_command("there_is_no_such_module", skip_if="dry run: nothing is published").execute(make_context()[0])
 
 
-def test_a_spark_job_that_says_what_is_wrong_fails_at_once_in_its_words(tmp_path, monkeypatch):
-    """The provider's own spark-submit command, in front of it the leash; Spark itself is played by a script."""
+def test_an_error_line_of_a_spark_job_fails_at_once_with_its_text(tmp_path, monkeypatch):
+    """Runs the provider's spark-submit command on the leash; a script stands in for Spark."""
     script = tmp_path / "spark-submit"
     script.write_text("#!/bin/sh\necho WARN noise\necho error: $1 $2 >&2\nexit 1\n")
     script.chmod(0o755)
@@ -101,7 +101,7 @@ def test_a_time_limit_ends_spark_and_all_that_it_has_started(tmp_path, monkeypat
 
 # The leash
 
-#: A command that starts a child, says both ids, and would go on for ever.
+#: A command that starts a child, prints both process ids, and runs for ever.
 ENDLESS = (
     "import os, subprocess, sys, time, signal\n"
     "child = subprocess.Popen(['sleep', '600'])\n"
@@ -129,7 +129,7 @@ def wait_for_end(pids: list[int], seconds: float = 20) -> list[int]:
     return alive
 
 
-def test_a_command_ends_with_whoever_asked_for_it_even_by_kill_9(tmp_path):
+def test_a_command_ends_with_its_parent_even_by_kill_9(tmp_path):
     asker_code = (
         f"import os, subprocess, sys, time; p = subprocess.Popen([sys.executable, {leash.__file__!r}, "
         f"str(os.getpid()), {str(tmp_path / 'lock')!r}, sys.executable, '-c', {ENDLESS!r}]); time.sleep(600)"

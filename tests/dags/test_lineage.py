@@ -1,4 +1,4 @@
-"""Does every job tell OpenLineage which tables it reads and writes, under names that hold everywhere?"""
+"""Does every job report the tables that it reads and writes to OpenLineage, under standard names?"""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def test_every_table_that_a_night_reads_is_written_before(dags):
         (warehouse("identity.customers"), "postgres://db.example.com:5432", "bi.identity.customers"),
     ],
 )
-def test_data_sets_have_the_names_that_others_give_them_and_no_password(table, namespace, name):
+def test_data_sets_follow_openlineages_naming_and_contain_no_password(table, namespace, name):
     settings = Settings(Path("/home/churn"), warehouse_url="postgresql://loader:secret@db.example.com/bi")
     browses = replace(SHOP.sources["browses"], location="s3://bucket/shop/browses")
     shop = replace(SHOP, sources={**SHOP.sources, "browses": browses})
     assert locate(*table, shop, settings) == (namespace, name)
 
 
-def test_what_was_read_has_the_version_that_the_job_told(monkeypatch):
+def test_what_was_read_has_the_version_that_the_job_reported(monkeypatch):
     monkeypatch.setenv("CHURN_WAREHOUSE_URL", "postgresql://db.example.com/bi")
     job = CommandOperator(task_id="load", command=["x"], shop=SHOP, days=[], reads=lake("churn_risk"),
                           writes=warehouse("churn_risk"))  # fmt: skip

@@ -1,8 +1,8 @@
-"""The main job on a few customers of the demo shop, by the real DAGs: from raw files to risks in the warehouse.
+"""The whole pipeline on a few customers of the demo shop, by the real DAGs: from raw files to risks in the warehouse.
 
-Everything here is what `make demo` and `make nightly` run: Airflow in its own environment, spark-submit, the
-training's command line, the embedded PostgreSQL. One module, because a run costs minutes; the tests stand in the order
-of the story.
+Everything runs as in `make demo` and `make nightly`: Airflow in its own environment, spark-submit, the training's
+command line, the embedded PostgreSQL. All tests are in one module and in order, because they share runs that take
+minutes.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def test_people_see_every_task_end(night):
 
 
 def find_undone_lines(lines: pd.DataFrame) -> pd.Series:
-    """Whether a line is of a customer's day whose sales were undone within a week, by the index of lines."""
+    """By line, whether it belongs to a customer's day whose sales were undone within a week."""
     money, day = (lines.Quantity * lines.UnitPrice).round(2), lines.InvoiceDate.dt.normalize()
     is_undone = pd.Series(False, lines.index)
     for _, own in lines.groupby("CustomerID").groups.items():
@@ -147,7 +147,7 @@ def test_the_night_has_its_page(settings, scores):
 
 
 def test_publishing_announces_the_day(settings, night):
-    """A run by hand has no partition key of its own: without one in the event, Airflow never starts churn_score."""
+    """A manual run has no partition key: without one in the event, Airflow would never start churn_score."""
     with closing(sqlite3.connect(settings.home / "airflow" / "airflow.db")) as database:
         events = database.execute("SELECT partition_key, source_dag_id FROM asset_event").fetchall()
     assert events.count((str(DAY), "churn_etl__little")) == 1

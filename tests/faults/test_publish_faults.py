@@ -1,6 +1,6 @@
-"""Does a publish that dies, loses its answer or meets another writer leave exactly one whole content behind?
+"""Does a publish that is killed, loses its answer or conflicts with another writer leave complete old or new content?
 
-Run as a program, this file is a writer, most often one that dies: `test_publish_faults.py COMMAND FOLDER`.
+Run as a program, this file is a writer, usually one that is killed: `test_publish_faults.py COMMAND FOLDER`.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def a_lake(tmp_path) -> Lake:
 
 @pytest.fixture
 def at_step(monkeypatch):
-    """Sets what happens at the protocol's steps in this process."""
+    """Sets the callback for the protocol's steps in this process."""
     return lambda hook: monkeypatch.setattr(lake, "on_step", hook)
 
 
@@ -89,7 +89,7 @@ def at_step(monkeypatch):
 
 
 def start_writer(command: str, folder: Path) -> subprocess.Popen:
-    """A process in a session of its own; what it says goes to our own output."""
+    """A process in its own session, with our output."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, __file__, command, str(folder)], env=environment, start_new_session=True)
 
@@ -274,7 +274,7 @@ def test_processes_that_create_and_fill_a_table_at_once_lose_nothing(a_lake):
     assert [writer.returncode for writer in writers] == [0, 0, 0]
     assert content(a_lake)["one"] == sorted(f"{number}.{i}" for number in range(3) for i in range(5))
     table = DeltaTable(a_lake.root / "words")
-    # Counted by what was published: of creators at once a second may add an entry of its own, which changes no row.
+    # Publishes are counted, not log entries: a second concurrent creator may add an entry that changes no row.
     assert len([entry for entry in table.history() if "run_id" in entry]) == 15
     assert len(table.file_uris()) == 1
     for earlier, later in itertools.pairwise(seen):  # a reader meanwhile saw words come, never go
@@ -298,7 +298,7 @@ def die_in_children(folder: Path, write: Callable[[Lake], object]) -> None:
 
 
 def write_long(folder: Path, spark) -> None:
-    """Writes for some seconds, and never comes to publish what it wrote."""
+    """Writes for some seconds, and never publishes."""
     lake.on_step = lambda step: time.sleep(600) if step == "written" else None
     frame = spark.range(1_000_000).selectExpr("sha2(cast(id as string), 256) as word", "id as rank", "'one' as log")
     Lake(folder).publish(frame, WORDS, {"one": "torn"})

@@ -1,10 +1,10 @@
-"""Ten kinds of change on a lake that stands: each works with the next night, and its content becomes what a lake that
-was made with the change would hold.
+"""Ten kinds of change on an existing lake: each takes effect with the next nights, and the content becomes that of a
+new lake.
 
-Made by code that is newer than the lake (`age` makes a table as an older release left it):
+Changes of code (`age` turns a table into one of an older release):
 1 a measure  2 a daily set  3 a column of events  4 a measure of the series  5 all of these dropped
-Made in shop.toml: 6 a horizon added  7 a horizon dropped  8 a log, in a format of its own  9 another time zone
-10 what concerns no table: when the night begins, how models are trained, whom it pays to contact
+Changes of shop.toml: 6 a horizon added  7 a horizon dropped  8 a log, in a format of its own  9 another time zone
+10 settings that affect no table: the time of the night, model settings, contact settings
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def deliver(shop: SmallShop, day: int) -> None:
 
 
 def age(lake: Lake, table: Table, without: tuple[str, ...], *extra: tuple[str, str, object]) -> None:
-    """Makes the table as a release left it whose contract lacked some columns, and had others: name, type, value."""
+    """Turns the table into one of a release without some columns and with others, given as name, type, value."""
     kept = [column for column in table.columns if column.name not in without]
     older = replace(table, columns=(*kept, *(Column(name, kind, "of old") for name, kind, _ in extra)))
     content = {value: lake.arrow(table, [value]).to_pylist() for value in lake.partitions(table)}
@@ -70,14 +70,14 @@ def make_shop(spark, tmp_path, warehouse_url):
 
 
 def run_night(shop: SmallShop, day: int) -> None:
-    """As the commands do it: within the budget of a night."""
+    """Runs the jobs of a night as the commands do, within the night's budget."""
     shop.clean(DAY[day])
     customer_day.run(shop.open_spark, shop.lake, shop.shop, DAY[day], budget_bytes=shop.settings.catch_up_bytes)
     customer_series.run(shop.open_spark, shop.lake, shop.shop, DAY[day], CUSTOMER_SERIES)
     publish.publish_run(shop.lake, shop.shop, "etl", DAY[day])
 
 
-def test_code_that_is_newer_than_the_lake_goes_on_with_what_is_there_and_ends_where_a_new_lake_would(make_shop, capsys):
+def test_newer_code_continues_an_older_lake_and_ends_with_the_content_of_a_new_one(make_shop, capsys):
     fresh, standing = make_shop("fresh"), make_shop("standing", catch_up_mb=0)
     for day in range(1, 5):
         deliver(fresh, day)
@@ -118,7 +118,7 @@ def test_code_that_is_newer_than_the_lake_goes_on_with_what_is_there_and_ends_wh
     assert standing.rows(CUSTOMER_SERIES, str(DAY[6])) == fresh.rows(CUSTOMER_SERIES, str(DAY[6]))
 
 
-def test_what_shop_toml_changes_works_on_the_lake_that_stands(make_shop):
+def test_changes_of_shop_toml_work_on_an_existing_lake(make_shop):
     before = make_shop("shop")
     for day in (1, 2):
         deliver(before, day)

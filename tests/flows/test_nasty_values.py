@@ -1,4 +1,4 @@
-"""No value of any column stops a later step: a record that cannot be kept is a verdict, the rest becomes tensors."""
+"""No value of any column breaks a later step: a record is either rejected or usable up to the tensors."""
 
 import json
 from datetime import date, timedelta
@@ -74,7 +74,7 @@ def nasty_values(name: str) -> list:
 
 
 def nasty_records(log: str, day: date) -> list[dict]:
-    """Each column once with each nasty value, beside plain ones; one has all there is room for, many times."""
+    """Each column once with each nasty value, the others plain; and one customer many times with the largest values."""
     changes = [{name: value} for name in LOGS[log].canonical if name != "amount" for value in nasty_values(name)]
     whale = {name: largest for name, largest in EDGES.items() if name in LOGS[log].canonical}
     changes += [{"customer_id": "whale", name: largest} for name, largest in whale.items() for _ in range(50)]

@@ -1,4 +1,4 @@
-"""Does the code of today go on with the lake, the model and the warehouse that an older release left behind?
+"""Does today's code continue with the lake, the model and the warehouse of an older release?
 
 tests/fixtures/README.md says how they were made.
 """
@@ -29,7 +29,7 @@ NIGHTS, NEXT = [date(2024, 3, 29), date(2024, 3, 30), date(2024, 3, 31)], date(2
 
 @pytest.fixture
 def settings(tmp_path, warehouse_url) -> Settings:
-    """A home as the release left it, its warehouse in a database of its own."""
+    """A home of that release, with its warehouse in a separate database."""
     with tarfile.open(RELEASE / "release.tar.xz") as archive:
         archive.extractall(tmp_path, filter="data")
     name = f"release_{token_hex(4)}"

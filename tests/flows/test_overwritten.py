@@ -1,4 +1,4 @@
-"""A raw file that is overwritten after it was cleaned: is anything of a past night made of its new content?"""
+"""A raw file that is overwritten after it was cleaned: does its new content leave published nights unchanged?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Purchases, browsing and reviews as equals: their own rules, their place in a customer's day, and what they share."""
+"""Purchases, browsing and reviews together: each log's own rules, and what they have in common."""
 
 import json
 import random
@@ -107,7 +107,7 @@ def make_shop(spark, tmp_path, warehouse_url):
     return make
 
 
-def test_each_log_has_its_own_rules_and_one_day_of_a_customer_tells_of_all(make_shop):
+def test_each_log_has_its_own_rules_and_a_customer_day_covers_all_logs(make_shop):
     shop = make_shop()
     shop.land(
         "2024-05-01",
@@ -271,7 +271,7 @@ def test_a_file_may_feed_two_logs_and_every_record_still_has_one_end(make_shop):
         "b,2024-05-01 10:00,teleport", ",2024-05-01 10:00,view", "cut",
     )  # fmt: skip
     shop.run_night(DAY[1])
-    # The unreadable line is in both; the line that nobody wants is the first log's to explain.
+    # The unreadable line is rejected in both logs; the line that belongs to no log is rejected by the first.
     assert shop.accounts("purchases") == {"2024-05-01.csv": (6, 1, 2, 0)}
     assert shop.accounts("browses") == {"2024-05-01.csv": (6, 2, 2, 0)}
     assert shop.reasons("purchases") == {4: ["log_unknown"], 6: ["fields_missing"]}

@@ -57,7 +57,7 @@ DATED = "delivery_day = '(\\d{4}-\\d{2}-\\d{2})'"
 
 
 class SmallShop:
-    """Raw files, a lake and the jobs on them, below one folder."""
+    """A shop with raw files, a lake and the jobs that use them, below one folder."""
 
     def __init__(self, spark, folder: Path, warehouse_url: str, text="", exact_duplicates="keep", delivery_day=DATED):
         """text: a whole shop.toml instead of SHOP."""
@@ -91,7 +91,7 @@ class SmallShop:
         publish.publish_run(self.lake, self.shop, "etl", as_of)
 
     def rows(self, table, *partitions: str) -> list[dict]:
-        """The content: a sorted list of rows, which has no order of its own."""
+        """The rows, sorted, for comparison."""
         return sorted(self.lake.arrow(table, partitions or None).to_pylist(), key=repr)
 
     def accounts(self, log: str = "purchases") -> dict[str, tuple[int, int, int, int]]:

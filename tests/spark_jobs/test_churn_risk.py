@@ -1,4 +1,4 @@
-"""Which history is a day scored from, and what is said where there is none?"""
+"""From which version of the histories is a day scored, and what is the error without one?"""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def test_repeating_a_run_commits_nothing(make_shop):
     assert len(list_runs(shop.lake, "etl")) == 1
 
 
-def test_a_job_whose_days_another_run_has_published_meanwhile_plans_anew(make_shop, monkeypatch, capsys):
+def test_a_job_whose_days_another_run_has_published_meanwhile_plans_again(make_shop, monkeypatch, capsys):
     shop = make_shop()
     shop.deliver("2011-03-01.csv", line("a"))
     shop.deliver("2011-03-02.csv", line("b", at="2011-03-02 10:00"))

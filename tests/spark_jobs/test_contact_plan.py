@@ -1,4 +1,4 @@
-"""Are those planned who should be, to the most profitable depth, and is it measured what contacting them brought?"""
+"""Are the right customers planned, to the most profitable depth, and is the effect of contacts measured?"""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_draw_has_the_share_of_the_settings_and_a_larger_group_holds_the_smaller
     assert not any(small and not large for small, large in zip(tenth, third, strict=True))
 
 
-def test_nobody_is_planned_again_before_he_has_rested_and_a_plan_stands(warehouse, shop):
+def test_nobody_is_planned_again_within_rest_days_and_a_plan_never_changes(warehouse, shop):
     for days in (0, 1, 10):
         day = DAY + timedelta(days=days)
         publish(warehouse, shop, f"run-{days}", make_customers({"a": 1, "b": 3, "c": 2}, as_of=day), day)
@@ -106,7 +106,7 @@ def test_nobody_is_planned_again_before_he_has_rested_and_a_plan_stands(warehous
     assert [row[0] for row in plan(warehouse, shop)] == ["b", "c"]
 
 
-def test_who_was_planned_under_a_former_id_rests_under_the_one_that_goes_on(warehouse, shop):
+def test_a_customer_planned_under_a_former_id_rests_under_the_current_one(warehouse, shop):
     for days, customers in ((0, {"a": 3, "b": 1}), (1, {"b": 1, "c": 3}), (10, {"b": 1, "c": 3})):
         day = DAY + timedelta(days=days)
         publish(warehouse, shop, f"run-{days}", make_customers(customers, as_of=day), day)
@@ -116,7 +116,7 @@ def test_who_was_planned_under_a_former_id_rests_under_the_one_that_goes_on(ware
     assert [row[0] for row in plan(warehouse, shop, DAY + timedelta(days=10))] == ["c"]
 
 
-def test_the_warehouse_is_told_of_all_merges_to_the_end_of_their_chains(warehouse, shop, tmp_path):
+def test_the_warehouse_gets_all_merges_resolved_to_the_end_of_their_chains(warehouse, shop, tmp_path):
     told = {"known_from": DAY, "since": DAY, "origin": merges.ORIGIN}
     steps = [{"customer_id": one, "merged_into": other, **told} for one, other in (("a", "b"), ("b", "c"))]
     lake = Lake(tmp_path / "lake")
@@ -131,7 +131,7 @@ def planned(warehouse, shop):
     return select(warehouse, shop, "SELECT as_of, customer_id FROM contact_plan ORDER BY as_of, rank")
 
 
-def test_of_nights_made_up_in_a_row_only_the_last_uses_up_contacts(warehouse, shop):
+def test_of_nights_caught_up_in_a_row_only_the_last_uses_up_contacts(warehouse, shop):
     """The list of the last night, the only one that people see, has the most profitable customers."""
     for n, night in enumerate(nights := [DAY - timedelta(days=days) for days in (2, 1, 0)]):
         publish(warehouse, shop, f"run-{n}", make_customers({"a": 1, "b": 3, "c": 2}, as_of=night), night)
@@ -142,7 +142,7 @@ def test_of_nights_made_up_in_a_row_only_the_last_uses_up_contacts(warehouse, sh
     assert planned(warehouse, shop) == [(DAY, "b"), (DAY, "c")]
 
 
-def test_a_plan_that_people_had_half_a_day_for_stands(warehouse, shop):
+def test_a_plan_that_was_shown_for_half_a_day_stays(warehouse, shop):
     later = DAY + timedelta(days=1)
     for night in (DAY, later):
         publish(warehouse, shop, f"run {night}", make_customers({"a": 1, "b": 3, "c": 2}, as_of=night), night)
@@ -172,8 +172,7 @@ def test_hindsight_is_not_planned_and_a_day_without_scores_says_what_to_do(wareh
 
 
 def keep_plan(warehouse, shop, arms: dict[str, tuple[int, int, int]], day=DAY) -> None:
-    """Plans of the day and their outcomes: of each arm so many customers, of whom so many churn, and what others
-    spend."""
+    """Stores plans of the day and their outcomes: by arm, the numbers of customers and churners, and others' spend."""
     people = [(f"{arm}{n}", arm, n < churned, 0 if n < churned else spend)
               for arm, (count, churned, spend) in arms.items() for n in range(count)]  # fmt: skip
     plans = [{"as_of": day, "customer_id": who, "rank": 1, "expected_profit": Decimal(1),
@@ -204,8 +203,8 @@ def test_lift_is_that_of_all_who_were_to_be_contacted_with_its_interval(warehous
 
 
 def test_lift_counts_each_customer_by_his_first_plan_ever(warehouse, shop):
-    """Whoever a contact kept is planned again, in the next month; that of the control group nobody is left says nothing
-    of contacts."""
+    """Customers kept by a contact are planned again in the next month, when the control group has none left: comparing
+    these later plans would say nothing about contacts."""
     later = DAY + timedelta(days=60)
     keep_plan(warehouse, shop, {"treated": (10, 4, 8), "control": (10, 6, 8)})
     keep_plan(warehouse, shop, {"treated": (6, 6, 8), "newly treated": (3, 0, 8), "control": (2, 0, 8)}, later)
@@ -220,9 +219,9 @@ def test_lift_counts_each_customer_by_his_first_plan_ever(warehouse, shop):
     assert [row[1:3] for row in select(warehouse, shop, query)] == [(3, 0), (3, 0)]
 
 
-def test_what_a_contact_does_to_those_reached_is_told_beside_the_plans_lift(warehouse, shop):
-    """Of 400 to be contacted 200 are reached: a contact keeps 3 of 10 of them, whoever they are. Those whom nobody
-    reaches leave more often, so comparing them with those reached would say 5 of 10."""
+def test_the_effect_on_reached_customers_is_shown_beside_the_plans_lift(warehouse, shop):
+    """200 of 400 planned customers are reached, and a contact keeps 3 of 10 of them. Customers who are not reached
+    churn more often, so a direct comparison would give 5 of 10."""
     arms = {"treated and reached": (200, 40, 8), "treated, not reached": (200, 140, 8), "control": (400, 240, 4)}
     keep_plan(warehouse, shop, arms)
     reached = [{"customer_id": f"treated and reached{n}", "contacted_on": DAY + timedelta(days=1 + n % 60)}
@@ -246,8 +245,8 @@ def test_what_a_contact_does_to_those_reached_is_told_beside_the_plans_lift(ware
     assert (share, of_control, effects) == (0, 0, [None] * 3)  # the plan was not carried out
 
 
-def test_reached_is_told_of_plans_whose_whole_horizon_the_log_holds(warehouse, shop):
-    """Everybody is reached on the day after his plan; the log begins late in the first plans' horizon."""
+def test_reached_is_known_for_plans_whose_whole_horizon_the_log_covers(warehouse, shop):
+    """Every customer is reached on the day after the plan; the log begins late in the horizon of the first plans."""
     later = DAY + timedelta(days=58)
     keep_plan(warehouse, shop, {"treated": (20, 8, 8), "control": (20, 12, 8)})
     keep_plan(warehouse, shop, {"later treated": (20, 8, 8), "control, later": (20, 12, 8)}, later)
@@ -267,8 +266,8 @@ def test_reached_is_told_of_plans_whose_whole_horizon_the_log_holds(warehouse, s
     assert select(warehouse, shop, query) == [(None, None)] * 3
 
 
-def test_contacts_and_plans_of_a_former_id_are_those_of_the_one_that_goes_on(warehouse, shop):
-    """Old was planned before the merge and contacted after it; its second plan, as new, is no first one."""
+def test_contacts_and_plans_of_a_former_id_belong_to_the_current_one(warehouse, shop):
+    """`old` was planned before the merge and contacted after it; the second plan, under `new`, does not count."""
     keep_plan(warehouse, shop, {"old": (1, 0, 10), "same": (1, 0, 10), "other": (1, 1, 0)})
     later = DAY + timedelta(days=1)
     keep_plan(warehouse, shop, {"new": (1, 1, 0)}, later)

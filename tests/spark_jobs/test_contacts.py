@@ -1,4 +1,4 @@
-"""Does the table of contacts say what the shop's own files say, as they are now?"""
+"""Does the table of contacts match the current files of the shop?"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHOP += CONTACT
 
 @pytest.fixture
 def world(tmp_path, warehouse_url):
-    """A shop whose CRM has told of two clients, one of them twice, and knows one of them."""
+    """A shop whose CRM has logged two clients, one of them twice; the warehouse knows one of them."""
     (tmp_path / "shop.toml").write_text(SHOP)
     (tmp_path / "sent").mkdir()
     (tmp_path / "sent/monday.csv").write_text(
@@ -61,7 +61,7 @@ def test_the_table_holds_each_customer_and_day_once_under_the_keys_of_the_scores
     assert "3 with 2 customers, of whom contacted knows 1" in capsys.readouterr().out
 
 
-def test_a_mended_log_takes_the_place_of_the_former_one_and_a_faulty_one_changes_nothing(world):
+def test_a_corrected_log_replaces_the_former_one_and_a_faulty_one_changes_nothing(world):
     *world, hashed = world
     run(*world)
     folder = world[1].path.parent / "sent"
@@ -79,7 +79,7 @@ def test_a_mended_log_takes_the_place_of_the_former_one_and_a_faulty_one_changes
     assert select(*world[:2], "SELECT contacted_on FROM contacts") == [(date(2026, 3, 5),)]
 
 
-def test_a_shop_without_such_a_log_is_told_so(world, capsys):
+def test_a_shop_without_a_contact_log_gets_a_message(world, capsys):
     _, shop, *_ = world
     text = shop.path.read_text()
     shop.path.write_text(text[: text.index("[contact.log]")])

@@ -28,7 +28,7 @@ def shop(spark, tmp_path, warehouse_url):
     return shop
 
 
-def test_a_day_that_a_new_rule_empties_is_forgotten_and_nothing_else(shop, spark, tmp_path, warehouse_url, capsys):
+def test_a_day_that_a_new_rule_empties_loses_its_rows_and_nothing_else(shop, spark, tmp_path, warehouse_url, capsys):
     assert len(shop.rows(CUSTOMER_SERIES, "2011-03-03")) == 3
     text = SHOP.format(name="small", exact_duplicates="keep", delivery_day=DATED) + NO_TESTERS
     stricter = SmallShop(spark, tmp_path, warehouse_url, text)

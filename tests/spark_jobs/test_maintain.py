@@ -1,4 +1,4 @@
-"""Does maintenance remove what is not needed, keep all that is, and change no result? On a real lake and PostgreSQL."""
+"""Does maintenance remove only what is not needed, and change no result? On a real lake and PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the page of a night say what the published scores say, and compare with the published day before?"""
+"""Does the page of a night show the published scores, and compare them with the published day before?"""
 
 from __future__ import annotations
 
@@ -97,6 +97,6 @@ def test_a_band_without_anybody_is_there_and_names_are_escaped(lake):
     assert "<b>bold" not in night_report.render(make_shop("x"), run, scores, None, make_model("lstm-1"))
 
 
-def test_a_day_that_nobody_scored_is_told(lake):
+def test_a_day_without_scores_is_reported(lake):
     with pytest.raises(MissingInputError, match="score that day first"):
         night_report.find_runs(lake, DAY)

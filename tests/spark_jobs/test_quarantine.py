@@ -1,4 +1,4 @@
-"""Rejected records can be seen as they were delivered, mended and replayed, and count once."""
+"""Rejected records can be shown as delivered, corrected and replayed, and count once."""
 
 import json
 from datetime import date
@@ -30,7 +30,7 @@ def command(shop, *words):
 
 
 def fix(shop, file, **values):
-    """Writes the records to mend and gives those of them that have values the new ones."""
+    """Writes the records to correct, and gives new values to those that could be parsed."""
     command(shop, "fix", "--log", "purchases", "--file", file)
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     file.write_text("".join(json.dumps(line | values) + "\n" for line in lines if line["customer"]))
@@ -49,7 +49,7 @@ def test_rejected_records_are_shown_as_they_were_delivered(shop, capsys):
     assert "fields_missing" not in capsys.readouterr().out
 
 
-def test_a_mended_record_counts_once_however_often_it_is_replayed_or_delivered(shop, tmp_path, capsys):
+def test_a_corrected_record_counts_once_however_often_it_is_replayed_or_delivered(shop, tmp_path, capsys):
     file = tmp_path / "mend.jsonl"
     shop.run_night(DAY[1])
     (free, cut) = fix(shop, file, price="3.00")
@@ -67,7 +67,7 @@ def test_a_mended_record_counts_once_however_often_it_is_replayed_or_delivered(s
     assert len(shop.rows(PURCHASES)) == 4
     assert shop.rows(CUSTOMER_SERIES, "2011-03-01") == first_night
     (mended,) = [account for path, account in shop.accounts().items() if path.startswith("fixed:")]
-    # Of the mended record and the shop's own, the earliest by path wins; neither is lost from the accounts.
+    # Of the corrected record and the shop's own, the earliest by path wins; both are in the accounts.
     assert {mended, shop.accounts()["2011-03-02.csv"]} == {(1, 0, 0, 1), (2, 1, 0, 1)}
     file.write_text(json.dumps({"_place": "x"}) + "\n")
     with pytest.raises(ChurnError, match="line 1: 'x' is no rejected record of purchases"):

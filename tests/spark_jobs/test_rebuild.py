@@ -1,4 +1,4 @@
-"""Does a rebuild make every day anew once, and go on where a killed one was?"""
+"""Does a rebuild rebuild every day once, and continue after it was killed?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIZES = dict.fromkeys(DAYS, 10)
 
 
 class Maker:
-    """Publishes the days it is asked for, and dies at one of them, before or after that is published."""
+    """Publishes the given days, and raises at one of them, before or after publishing it."""
 
     def __init__(self, lake: Lake, dies_at: str = "", is_published: bool = False):
         self.lake, self.dies_at, self.is_published, self.batches = lake, dies_at, is_published, []
@@ -47,7 +47,7 @@ def run(lake: Lake, maker: Maker, days=DAYS) -> list[int]:
     return list(rebuild_table(Target(CUSTOMER_DAY, SIZES, maker), lake, days, batch_bytes=25))
 
 
-def test_every_day_is_made_anew_in_batches_and_again_when_asked_again(lake):
+def test_every_day_is_rebuilt_in_batches_and_again_when_asked_again(lake):
     first, second = Maker(lake), Maker(lake)
     assert run(lake, first) == [0, 2, 4, 5]
     assert first.batches == [DAYS[:2], DAYS[2:4], DAYS[4:]]
@@ -55,7 +55,7 @@ def test_every_day_is_made_anew_in_batches_and_again_when_asked_again(lake):
 
 
 @pytest.mark.parametrize(("is_published", "left"), [(False, DAYS[2:]), (True, DAYS[4:])])
-def test_a_killed_rebuild_goes_on_with_what_is_left(lake, is_published, left):
+def test_a_killed_rebuild_continues_with_the_days_left(lake, is_published, left):
     with pytest.raises(KeyboardInterrupt):
         run(lake, Maker(lake, DAYS[3], is_published))
     again = Maker(lake)
@@ -70,11 +70,11 @@ def test_another_range_is_another_rebuild(lake):
     assert run(lake, Maker(lake), DAYS[:3])[0] == 0
 
 
-def test_a_day_that_stays_as_it_is_ends_the_rebuild_instead_of_keeping_it_for_ever(lake):
+def test_a_day_that_cannot_be_rebuilt_ends_the_rebuild(lake):
     with pytest.raises(ChurnError, match="customer_day 2024-05-01 cannot be rebuilt"):
         run(lake, lambda days: None)
 
 
-def test_where_no_night_was_there_is_nothing_to_make_anew(tmp_path):
+def test_without_a_night_there_is_nothing_to_rebuild(tmp_path):
     with pytest.raises(ChurnError, match="no night yet"):
         rebuild.run(lambda: pytest.fail("Spark"), Lake(tmp_path), make_shop("s"), Settings(tmp_path))

@@ -1,4 +1,4 @@
-"""Candidates for tests that need a model but no training: drawn weights, or a line drawn over a few rows."""
+"""Candidates for tests that need a model but no training: with random weights, or fitted to a few rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.tensors.dataset import TensorSpec
 
 
 def draw_candidate(kind: str, shop: Shop, settings: ModelSettings, members: int = 2) -> Candidate:
-    """A candidate whose numbers mean nothing but are the same each time."""
+    """A candidate with random but reproducible weights."""
     spec = TensorSpec.from_shop(shop, settings)
     count, horizons = len(spec.features), len(shop.churn.horizons_days)
     generator = np.random.default_rng(1)

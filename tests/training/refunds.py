@@ -1,4 +1,4 @@
-"""The rule of undone sales in its own words, slowly, for tests to compare with."""
+"""A simple, slow implementation of the rule of undone sales, for comparison in tests."""
 
 from __future__ import annotations
 

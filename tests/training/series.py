@@ -1,4 +1,4 @@
-"""Small series for tests: a shop, and customers told as {day: {measure: value}}."""
+"""Small series for tests: a shop, and customers given as {day: {measure: value}}."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def make_shop(is_whole: bool = False, churn: ChurnDefinition | None = None, **mo
 
 
 def day(number: int) -> date:
-    """The day so many days after START."""
+    """The day this many days after START."""
     return START + timedelta(days=number)
 
 
@@ -51,7 +51,7 @@ def make_series(customers: Mapping[str, Mapping[int, Mapping[str, float]]], as_o
 
 
 def draw_shop_series(customers: int, days: int, seed: int = 0) -> pa.Table:
-    """Customers who buy at rates of their own and leave for good at some day, so that there is something to learn."""
+    """Customers with individual purchase rates who leave for good at some day, so that there is something to learn."""
     generator = np.random.default_rng(seed)
     drawn = {}
     for number in range(customers):

@@ -1,4 +1,4 @@
-"""The backtest: what it writes agrees with the data, it never looks ahead, and it says what is missing."""
+"""The backtest: its output agrees with the data, it uses nothing of the future, and it reports what is missing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def publish(lake: Lake, series, as_of: date) -> None:
 
 @pytest.fixture(scope="module")
 def everything():
-    """What the shop knows on the last day."""
+    """The series of the last day."""
     return draw_shop_series(240, 121, seed=3)
 
 
@@ -161,7 +161,7 @@ def test_a_horizon_that_is_not_over_is_left_out_with_a_note(written):
     assert not any("not over" in note for note in early["notes"])
 
 
-def test_a_customer_who_is_gone_from_the_later_series_is_told(written):
+def test_a_customer_missing_from_the_later_series_is_noted(written):
     early, late = written[0]["cutoffs"]
     assert "1 customers are not in the series" in " ".join(early["notes"] + late["notes"])
 
@@ -179,7 +179,7 @@ def test_what_was_promoted_is_compared_with_every_other_method(written):
                 assert low <= comparison["log_loss_difference"] <= high
 
 
-def test_the_markdown_table_tells_the_same_numbers(written):
+def test_the_markdown_table_has_the_same_numbers(written):
     described, _, text = written
     over_all, table = text.split("| cut-off", 1)
     assert f"Over {described['summary']['tasks']} tasks" in over_all
@@ -246,7 +246,7 @@ def test_outcomes_find_their_customers_whatever_the_order():
     assert found.customer_id.tolist() == ["a", "gone", "b", "c"]
 
 
-def test_comparisons_leave_out_the_promoted_itself_and_what_nobody_can_know():
+def test_comparisons_leave_out_the_promoted_itself_and_unknown_outcomes():
     predictions = make_predictions(["a", "b"], logistic=0.5, boosting=0.6, promoted=0.5)
     predictions.outcome[:, :2] = [[0, 1], [1, 1]]
     assert set(compare_promoted(predictions, "logistic")) == {(30, "boosting"), (60, "boosting")}

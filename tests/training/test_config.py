@@ -1,4 +1,4 @@
-"""The [model] table of shop.toml: overrides count, and every fault is told at once."""
+"""The [model] table of shop.toml: overrides are used, and all faults are reported together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_settings_survive_their_description():
     assert ModelSettings.from_mapping(settings.as_dict(), "test") == settings
 
 
-def test_every_fault_is_told_with_the_nearest_name():
+def test_every_fault_is_reported_with_the_nearest_name():
     with pytest.raises(ShopFileError) as error:
         ModelSettings.from_shop(make_shop(epoch=3, lstm_units=0, dropout="high", folds=2.5, seed=True))
     message = str(error.value)

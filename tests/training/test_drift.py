@@ -1,4 +1,4 @@
-"""Is the publication of a night stopped by what blocks, and by nothing else?"""
+"""Is the publication of a night stopped by blocking findings only?"""
 
 from __future__ import annotations
 

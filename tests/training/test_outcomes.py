@@ -1,4 +1,4 @@
-"""Is what people saw judged by what really happened, once, and by the first run that was no hindsight?"""
+"""Are published scores evaluated once, by the actual outcomes, for the first run without hindsight?"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def after(days: int) -> date:
 
 
 def record_days(lake: Lake, delivered: date, *facts: tuple[str, date, str]) -> None:
-    """Purchases (customer, day, spend) that a delivery day told, refunds below zero; nothing else happened."""
+    """Publishes purchases (customer, day, spend) of a delivery day; refunds are negative."""
     empty = {c.name: [] if c.type.startswith("array") else 0 for c in CUSTOMER_DAY.columns}
     rows = [
         empty | {"customer_id": who, "event_day": day, "sale_count": int(Decimal(spend) > 0),
@@ -61,7 +61,7 @@ def world(tmp_path, warehouse_url, request):
     return lake, warehouse, shop
 
 
-def test_first_honest_run_is_judged_by_those_active_before_and_what_they_did_since(world):
+def test_the_first_run_without_hindsight_is_evaluated_on_active_customers(world):
     lake, warehouse, shop = world
     publish_night(lake, after(10))
     (row,) = outcomes.run(lake, warehouse, shop, after(10))

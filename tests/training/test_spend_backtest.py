@@ -1,4 +1,4 @@
-"""Does the balance of a backtest come with an interval that customers and days both widen?"""
+"""Does the interval of expected/actual spend include the variation between customers and between days?"""
 
 from __future__ import annotations
 

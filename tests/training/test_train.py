@@ -55,7 +55,7 @@ def home(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def run(home, monkeypatch, warehouse_url):
-    """The command with these arguments; gives its exit code."""
+    """Runs the command with these arguments; returns its exit code."""
     monkeypatch.setenv("CHURN_HOME", str(home))
     monkeypatch.setenv("CHURN_WAREHOUSE_URL", warehouse_url)
     monkeypatch.delenv("CHURN_MLFLOW_URI", raising=False)
@@ -138,7 +138,7 @@ def test_a_history_too_short_for_the_gate_says_so(run, home, capsys):
     assert "the gate trains as of" in capsys.readouterr().err
 
 
-def test_faulty_model_settings_are_told_before_anything_runs(run, home, capsys):
+def test_faulty_model_settings_are_reported_before_anything_runs(run, home, capsys):
     faulty = home / "faulty.toml"
     faulty.write_text(SHOP_FILE.replace("epochs = 2", "epoch = 2"))
     assert run_command(train.main, ["--shop", str(faulty), "--as-of", AS_OF.isoformat()]) == 1

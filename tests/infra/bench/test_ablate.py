@@ -1,4 +1,4 @@
-"""The ablation: what is compared, that nothing is trained twice, that a search goes on, and what the tables say."""
+"""The ablation: its variants, that nothing is trained twice, that a search continues, and its tables."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_variant_is_judged_on_the_same_customers_and_the_same_is_no_different(
     assert len(table) == 11
 
 
-def test_a_search_goes_on_where_it_stopped_and_takes_the_best(tmp_path, series, monkeypatch):
+def test_an_interrupted_search_continues_and_takes_the_best(tmp_path, series, monkeypatch):
     """Judged by how far the learning rate is from 0.02."""
     tried = []
 

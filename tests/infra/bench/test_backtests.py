@@ -1,4 +1,4 @@
-"""The README's tables: every number stands under its shop, and means over shops weigh their tasks."""
+"""The README's tables: every number is in its shop's column, and means over shops are weighted by tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the sentiment benchmark say what it lacks, and measure what it claims?"""
+"""Does the sentiment benchmark report missing data and libraries, and measure out of sample?"""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def test_without_the_data_one_line_says_what_is_missing(tmp_path, capsys):
     )
 
 
-def test_a_taught_model_never_scores_what_it_was_taught(capsys):
-    """Every text has a label of its own, drawn by chance: only a model that saw it could know it."""
+def test_a_trained_model_never_scores_its_training_data(capsys):
+    """Every text has a random label, which only a model trained on it could know."""
     rng = np.random.default_rng(0)
     texts = ["".join(rng.choice(list("abcdefghij"), 12)) for _ in range(400)]
     reviews = sentiment.Reviews("noise", texts, rng.random(400) < 0.5, np.zeros(400))

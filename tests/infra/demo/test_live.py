@@ -1,4 +1,4 @@
-"""The live shop: every day lands once, whole, and the same whenever it lands."""
+"""The live shop: every day is written once, atomically, and with the same content whenever it is written."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_day_is_the_same_whether_it_lands_alone_or_with_others(tmp_path):
     assert sum(content.count(b"\n") for content in bytes_of[0].values()) > 500
 
 
-def test_its_end_is_said_in_a_sentence(tmp_path):
+def test_the_end_of_the_shop_is_reported_in_one_line(tmp_path):
     live.land(tmp_path, TODAY)
     with pytest.raises(ChurnError, match="ends after 500 days: take a new CHURN_HOME"):
         live.land(tmp_path, TODAY + timedelta(days=200))

@@ -1,4 +1,4 @@
-"""The simulated shop: the same for the same seed, wrong exactly where it says so, and with a truth worth finding."""
+"""The simulated shop: reproducible, with exactly the planted defects, and with a truth that can be learned."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_truth_counts_every_line_of_the_files(home):
 
 
 def test_clean_finds_what_was_planted_and_nothing_else(spark, home, warehouse_url, tmp_path):
-    """Every line of three logs ends where the simulator put it: exact, by reason."""
+    """Every line of three logs gets exactly the planted verdict, by reason."""
     shop_file = tmp_path / "shop.toml"
     text = (ROOT / "infra" / "demo" / "simulated" / "shop.toml").read_text()
     shop_file.write_text(text.replace('name = "simulated"', 'name = "simulated_small"'))
@@ -119,7 +119,7 @@ def test_browsing_fades_before_buying_does():
 
 
 def test_the_oracle_is_exact():
-    """Of many customers with one rate, all engaged on one day, so many order in the next days as it says."""
+    """Of many customers with the same rate, all engaged on one day, the predicted share orders in the next days."""
     calendar = make_calendar(FIRST_DAY, 40, PARAMETERS)
     rate, people, generator = 0.05, 20_000, np.random.default_rng(1)
     says = survival(np.array([rate]), 5, calendar, PARAMETERS)[0, ENGAGED, 0]

@@ -1,4 +1,4 @@
-"""Is a command of the Makefile that is dead or undocumented found?"""
+"""Are dead and undocumented commands of the Makefile found?"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Does the embedded server run once, for everybody, and come back whatever was killed?
+"""Does the embedded server run only once, and does it start again after any kill?
 
-All tests share one server; its cluster takes seconds to make.
+All tests share one server, because its cluster takes seconds to create.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def test_server_comes_back_after_kill_9(server, reused_by):
     pid_file = server.data / "postmaster.pid"
     pid, *others = pid_file.read_text().splitlines(keepends=True)
     os.kill(int(pid), signal.SIGKILL)
-    # Ids are reused: PostgreSQL alone refuses to start when its old one belongs to a living process.
+    # Process ids are reused: PostgreSQL by itself refuses to start if its old id belongs to a running process.
     if reused_by == "this process":
         pid_file.write_text("".join([f"{os.getpid()}\n", *others]))
     elif reused_by == "a torn file":
@@ -124,7 +124,7 @@ def test_password_file_is_private(server):
     assert server.password_file.read_text() in server.url
 
 
-def test_taken_port_is_told_in_one_line(server):
+def test_a_taken_port_is_reported_in_one_line(server):
     server.stop()
     port_file = server.folder / "port"
     port = port_file.read_text()
@@ -144,7 +144,7 @@ def test_lost_port_file_has_another_port_chosen(server):
     assert server.is_answering()
 
 
-def test_replaced_password_file_is_told_in_one_line(server):
+def test_a_replaced_password_file_is_reported_in_one_line(server):
     password = server.password_file.read_text()
     server.password_file.write_text("wrong")
     try:
@@ -160,7 +160,7 @@ def test_root_needs_no_permission_of_others_on_the_folders_above(home, server):
     assert server.data.stat().st_uid != 0
 
 
-def test_home_that_cannot_be_written_is_told_in_one_line(tmp_path):
+def test_a_read_only_home_is_reported_in_one_line(tmp_path):
     (tmp_path / "warehouse").write_text("a file where the folder should be")
 
     with pytest.raises(ChurnError) as failure:

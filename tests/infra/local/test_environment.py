@@ -1,4 +1,4 @@
-"""Does everything that is started bind to this machine, and keep what people chose?"""
+"""Do all started processes listen on this machine only, and are the user's settings kept?"""
 
 from __future__ import annotations
 

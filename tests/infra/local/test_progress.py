@@ -1,4 +1,4 @@
-"""Do people see what a task said, and why it failed, in the line that says most?"""
+"""Is the output of a running task shown, and the most informative line of a failed one?"""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ModuleNotFoundError: No module named 'spark_jobs.lake.store'"""
         (ValueError(), "ValueError()"),
     ],
 )  # fmt: skip
-def test_a_failed_task_is_explained_in_the_line_that_says_most(error, line):
+def test_a_failed_task_is_explained_by_the_most_informative_line(error, line):
     assert run_dag.explain(error) == line
 
 
@@ -44,13 +44,13 @@ def test_a_failed_task_is_explained_in_the_line_that_says_most(error, line):
         ("Traceback", ""),
     ],
 )  # fmt: skip
-def test_people_see_what_the_job_said_and_not_what_airflow_said(tmp_path, line, shown):
+def test_the_jobs_output_is_shown_and_not_airflows(tmp_path, line, shown):
     log = tmp_path / "log"
     log.write_text(f"before\n{line}\n\n")
     assert progress.read_last_line(log) == shown
 
 
-def test_elsewhere_than_on_a_terminal_every_task_is_one_line(tmp_path):
+def test_without_a_terminal_every_task_is_one_line(tmp_path):
     log, screen = tmp_path / "log", io.StringIO()
     log.touch()
     with progress.TaskProgress(screen, log) as shown:

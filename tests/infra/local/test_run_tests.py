@@ -1,4 +1,4 @@
-"""Are all suites counted, also one that left no report?"""
+"""Are all suites counted, also one without a report?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does setup say what is missing, and does it leave alone what is current?"""
+"""Does setup report what is missing, and leave current environments alone?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spark_jobs.contract.errors import ChurnError
 
 
 def put_java(folder, version: str) -> None:
-    """A java on PATH that tells this version, as Java does: on stderr."""
+    """Puts a java on PATH that prints this version to stderr, as Java does."""
     java = folder / "java"
     java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\" 2024-04-16' >&2\n")
     java.chmod(0o755)
@@ -96,6 +96,6 @@ def test_a_class_archive_that_cannot_be_made_costs_speed_alone(tmp_path, monkeyp
     (tmp_path / "bin" / "python").write_text("#!/bin/sh\necho 'no room' >&2\nexit 1\n")
     (tmp_path / "bin" / "python").chmod(0o755)
     setup.archive_classes("17.0.1", is_new=True)
-    assert "all else works (no room)" in capsys.readouterr().out
+    assert "Spark starts more slowly (no room)" in capsys.readouterr().out
     setup.archive_classes("17.0.1", is_new=False)
     assert capsys.readouterr().out == ""

@@ -85,7 +85,7 @@ def server(tmp_path):
     server.stop()
 
 
-def test_of_each_dag_the_newest_run_decides_wherever_it_was_run(tmp_path, server):
+def test_the_newest_run_of_each_dag_counts_in_either_database(tmp_path, server):
     (tmp_path / "airflow").mkdir()
     with closing(sqlite3.connect(tmp_path / "airflow" / "airflow.db")) as database, database:
         database.execute("CREATE TABLE dag_run (dag_id, start_date, state)")
@@ -122,6 +122,6 @@ class Registry:
 
 
 @pytest.mark.parametrize(("learned", "missing"), [((30, 60, 90), ""), ((30, 60), "has not learned 90 days")])
-def test_a_horizon_without_scores_is_said_of_the_model(learned, missing):
+def test_status_reports_a_horizon_that_the_model_has_not_learned(learned, missing):
     line = describe_model(make_shop(), Registry(*learned), FIRST)
     assert ("has not learned" in line.text, missing in line.text) == (bool(missing), True)

@@ -1,4 +1,4 @@
-"""Does the launcher's command find the warehouse, and keep its password to itself?"""
+"""Does the command find the warehouse, and never print its password?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two small tables, their rows, and what a test asks of a lake that holds them."""
+"""Two small tables with rows, and helpers to read them from a lake."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def run_folders(lake: Lake, table: Table = SAMPLE) -> list[str]:
 
 
 def forget_the_past(lake: Lake, table: Table) -> None:
-    """A checkpoint, and the log entries before it cleaned up as after years."""
+    """Makes a checkpoint and removes the log entries before it, as retention does after years."""
     log = lake.root / table.name / "_delta_log"
     DeltaTable(log.parent).create_checkpoint()
     for entry in log.iterdir():

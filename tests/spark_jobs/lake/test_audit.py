@@ -1,4 +1,4 @@
-"""Is whatever is wrong with written files found before anybody sees them?"""
+"""Are all faults of written files found before they become visible?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of what stands does a night make anew, and who hears of the rest?"""
+"""How many published days does a night rebuild, and is the rest reported?"""
 
 from datetime import UTC, date, datetime
 
@@ -13,11 +13,11 @@ SIZES = {"a": 4, "b": 5, "c": 6}
 
 
 @pytest.mark.parametrize(("budget", "taken"), [(None, "abc"), (0, "a"), (8, "a"), (9, "ab"), (14, "ab"), (15, "abc")])
-def test_a_share_is_as_large_as_the_budget_but_never_nothing(budget, taken):
+def test_a_share_fits_the_budget_but_has_at_least_one_day(budget, taken):
     assert take_share("abc", SIZES, budget) == list(taken)
 
 
-def test_what_waits_is_said_until_nothing_does(tmp_path, capsys):
+def test_waiting_days_are_reported_until_none_are_left(tmp_path, capsys):
     lake = Lake(tmp_path)
     note_waiting(lake, CUSTOMER_DAY, (), date(2024, 5, 9))
     assert list(tmp_path.iterdir()) == []  # a lake where nothing ever waited has no such table

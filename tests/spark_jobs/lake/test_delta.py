@@ -1,4 +1,4 @@
-"""Does the log of a table say what its contract says, and which content is current?"""
+"""Does the Delta log of a table follow its contract, and does it identify the current content?"""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ALL_TABLES += [contract.churn_risk((30, 60, 90)), contract.quarantine("purchases
 
 
 @pytest.mark.parametrize("table", ALL_TABLES, ids=lambda table: table.name)
-def test_a_new_table_says_what_its_contract_says(lake, table):
+def test_a_new_table_has_the_contracts_columns_and_descriptions(lake, table):
     value = "2011-09-06" if table.column(table.partition).type == "date" else "purchases"
     lake.update(table, value, lambda rows: rows)
     expect_columns(lake, table)

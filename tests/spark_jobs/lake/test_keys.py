@@ -1,4 +1,4 @@
-"""Does a run key change with all that its table's content depends on, and with nothing else?"""
+"""Does a run key change with everything that the content of its table depends on, and with nothing else?"""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def project(tmp_path_factory) -> Path:
 
 
 def find_changed(project: Path, path: str, text: str) -> set[str]:
-    """The keys that change where this file has this text."""
+    """The keys that change if this file gets this text."""
     file = project / path
     before, as_it_was = hash_all(project), file.read_text()
     file.write_text(text)
@@ -103,7 +103,7 @@ def test_comments_docstrings_and_layout_change_no_key(project, path):
     ["training/reporting/charts.py", "training/reporting/report.py", "spark_jobs/night_report.py",
      "spark_jobs/contract/rejections.py", "spark_jobs/runtime/command.py", "spark_jobs/warehouse/schema/views.py"],
 )  # fmt: skip
-def test_what_people_look_at_changes_no_key(project, path):
+def test_what_is_only_displayed_changes_no_key(project, path):
     assert find_changed(project, path, (project / path).read_text() + "\nNEW_COLOUR = 'red'\n") == set()
 
 

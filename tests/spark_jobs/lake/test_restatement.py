@@ -1,4 +1,4 @@
-"""Does a restated night say what later deliveries tell of it, in every row, and leave all else as it was?"""
+"""Does a restated night use later deliveries, flag every row, and leave everything else unchanged?"""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def line(customer: str, at: str) -> str:
 
 @pytest.fixture(scope="module")
 def shop(spark, tmp_path_factory, warehouse_url):
-    """Two nights; with the second came a file of the first. Every test leaves the first night as it was.
+    """Two nights; a file of the first arrived with the second. Every test leaves the first night unchanged.
 
-    Somebody whose only sale was undone at once is eligible in none of them.
+    One customer, whose only sale was undone at once, is eligible in neither night.
     """
     shop = SmallShop(spark, tmp_path_factory.mktemp("restated"), warehouse_url)
     undone = "undone,2011-03-02 11:00,p,c,3,1.10", "undone,2011-03-02 11:03,m,c,-1,3.30"
@@ -73,7 +73,7 @@ def test_a_night_is_restated_with_a_later_published_day_only(shop):
 
 
 def play_scorer(shop, as_of, model, is_hindsight):
-    """Everybody is lost as likely as not."""
+    """A stand-in for the scorer: every probability is 0.5."""
 
     def score(batches):
         for batch in batches:

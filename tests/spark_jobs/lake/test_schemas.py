@@ -1,4 +1,4 @@
-"""Does a lake that is older than its contract read as the contract says, and grow with the next publish?"""
+"""Is a table that is older than its contract read with the contract's columns, and updated with the next publish?"""
 
 from __future__ import annotations
 

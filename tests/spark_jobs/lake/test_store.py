@@ -1,4 +1,4 @@
-"""Does a lake table hold exactly what was published under the key it was published with, and nothing else?"""
+"""Does a lake table contain exactly what was published, under its run key?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shops, rows and models for the tests of the warehouse, and ways to look into it."""
+"""Shops, rows and models for the tests of the warehouse, and helpers to query it."""
 
 from __future__ import annotations
 

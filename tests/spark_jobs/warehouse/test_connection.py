@@ -1,4 +1,4 @@
-"""Does a job find the warehouse that it was given, and say in one line what is missing?"""
+"""Does a job find the configured warehouse, and report in one line what is missing?"""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEMO_SHOP = ROOT / "infra" / "demo" / "cdnow" / "shop.toml"
     "postgres//churn:s3cret@127.0.0.1/churn",
     "s3cret",
 ])  # fmt: skip
-def test_unreachable_or_mistyped_url_is_told_in_one_line_without_the_password(url):
+def test_unreachable_or_mistyped_url_is_reported_in_one_line_without_the_password(url):
     with pytest.raises(ChurnError) as failure:
         connect(Settings(home=Path("unused"), warehouse_url=url))
     assert "s3cret" not in str(failure.value)

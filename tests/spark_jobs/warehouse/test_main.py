@@ -1,4 +1,4 @@
-"""Do load and promote do what they say, and say what they do?"""
+"""Do load and promote work, and print what they did?"""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_an_older_training_that_is_repeated_does_not_take_over_and_a_person_may_
 
 @pytest.mark.parametrize("kind", ["lstm", "logistic"])
 @pytest.mark.parametrize("gate_passed", [True, False])
-def test_a_person_may_promote_what_passed_no_gate_and_is_told(warehouse, shop, kind, gate_passed, capsys):
+def test_a_person_may_promote_a_model_that_passed_no_gate_with_a_warning(warehouse, shop, kind, gate_passed, capsys):
     model = replace(make_model("mine", gate_passed=gate_passed), kind=kind)
     warehouse.register_model(shop, model)
     assert promote(warehouse, shop, "mine", None) == date(2011, 1, 31)

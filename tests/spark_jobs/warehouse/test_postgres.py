@@ -1,4 +1,4 @@
-"""Are customers remembered once, and are secrets, names and failures handled with care?"""
+"""Are customers stored once, passwords never shown, names quoted, and failures reported in one line?"""
 
 from __future__ import annotations
 
@@ -70,6 +70,6 @@ def test_error_that_quotes_the_password_is_masked(warehouse):
     assert password not in str(failure.value)
 
 
-def test_unprepared_shop_is_told_what_to_run(warehouse):
+def test_an_unprepared_shop_is_reported_with_the_command_to_run(warehouse):
     with pytest.raises(ChurnError, match=r"spark_jobs\.warehouse prepare --shop"):
         warehouse.published(make_shop("never_prepared"))

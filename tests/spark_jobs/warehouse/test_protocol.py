@@ -1,4 +1,4 @@
-"""Is PostgreSQL behind the protocol and nowhere else?"""
+"""Is PostgreSQL used behind the protocol only?"""
 
 from __future__ import annotations
 

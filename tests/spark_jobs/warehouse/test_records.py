@@ -1,4 +1,4 @@
-"""Does a model say in words what its gate found?"""
+"""Is the gate's result of a model described correctly?"""
 
 from __future__ import annotations
 

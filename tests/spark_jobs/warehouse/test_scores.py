@@ -1,4 +1,4 @@
-"""Do readers see whole runs only, whatever is loaded, repeated or killed?"""
+"""Do readers see only complete runs, whatever is loaded, repeated or killed?"""
 
 from __future__ import annotations
 

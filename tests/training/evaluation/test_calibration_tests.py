@@ -1,4 +1,4 @@
-"""Each test of a calibration sees what it is there for, and together they cry wolf as often as they say."""
+"""Each calibration test detects its kind of error, and together they have the stated false alarm rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals in closed form: they agree with draws, and with a published figure."""
+"""Metrics and intervals: by hand, against scikit-learn, bootstrap draws and published figures."""
 
 from __future__ import annotations
 

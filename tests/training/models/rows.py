@@ -11,7 +11,7 @@ NAMES = ["spend", "days_since_purchase", "age", "constant"]
 
 
 def draw_rows(n: int = 3000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, labels of two horizons that all inputs but the constant matter for, and all of them taught."""
+    """Rows with labels of two horizons, which depend on all inputs but the constant one, all of them known."""
     rng = np.random.default_rng(seed)
     rows = np.column_stack([rng.normal(size=n), rng.exponential(2, n), rng.normal(3, 2, n), np.ones(n)])
     score = rows[:, 0] + 0.8 * rows[:, 1] - 0.3 * rows[:, 2]

@@ -1,4 +1,4 @@
-"""Blends: weights find who is right, stay near the average where little is known, and files that lie are refused."""
+"""Blends: true weights are found, few outcomes leave them near the average, and invalid files are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rescaling finds what was done to probabilities, carries a trend on to today and believes no handful."""
+"""Calibration finds the true parameters, extrapolates a trend to today, and is not moved by a few outcomes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_line_is_found(line):
 
 
 def test_a_trend_in_the_past_is_carried_on_to_today():
-    """Closed labels tell a churn rate that rises; today's probabilities are as high as the trend says."""
+    """Closed labels show a rising churn rate, and today's probabilities follow the trend."""
     p, outcome, days_ago = draw(1.0, 0.3, 0.4)
     slope, intercept, drift = fit_line(p, outcome, days_ago)
     calibration = Calibration(*(np.array([v]) for v in (slope, intercept, drift)))
@@ -48,8 +48,8 @@ def test_a_trend_in_the_past_is_carried_on_to_today():
     assert today > outcome.mean() + 0.05
 
 
-def test_a_short_horizon_tells_a_long_one_what_has_changed_since():
-    """The long horizon's newest labels are from before the change; its probabilities of today know of it."""
+def test_a_long_horizon_learns_a_recent_change_from_a_short_one():
+    """The long horizon's newest labels are from before the change, but its probabilities of today reflect it."""
     generator = np.random.default_rng(0)
 
     def tell(youngest: int) -> PastPredictions:
@@ -106,7 +106,7 @@ def test_certain_probabilities_stay_finite():
 
 
 @pytest.mark.parametrize("p", [0.0, 1e-9, 0.5, 1 - 1e-12, 1.0])
-def test_nothing_is_certain(p):
+def test_no_probability_is_0_or_1(p):
     """Whatever the model says and however steep the rescaling; and it never rises with the horizon."""
     steep = Calibration(np.full(3, 10.0), np.array([10.0, 0.0, -10.0]), np.zeros(3))
     predicted = steep.apply(np.full((1, 3), p))

@@ -1,4 +1,4 @@
-"""The baselines that learn from labels: known numbers, what they may look at, and files that may be hostile."""
+"""The baselines that learn from labels: known numbers, which inputs they use, and malicious files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a broken night block, a changed world ask for a model, and an ordinary night pass?"""
+"""Do broken deliveries block, and do ordinary nights pass?"""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def test_a_closed_day_misses_nothing_and_is_not_what_others_are_compared_with(da
     assert {f.action for f in monitor_days(empty, closed, NIGHT)} == {"ok"}
 
 
-def test_an_export_after_midnight_is_looked_at_when_it_is_there(days):
-    """Each day is delivered with the next one's date, the newest not yet."""
+def test_an_export_after_midnight_is_checked_once_it_is_delivered(days):
+    """Each day is delivered on the next day, so the newest is not there yet."""
     late = days[days["event_day"] < NIGHT].assign(late=1)
     assert {f.action for f in monitor_days(late, SHOP, NIGHT)} == {"ok"}
     cut_off = late[(late["event_day"] != NIGHT - timedelta(days=1)) | (late.index % 5 == 0)]
@@ -114,7 +114,7 @@ def test_an_export_after_midnight_is_looked_at_when_it_is_there(days):
 
 
 def test_what_came_late_of_past_days_is_not_what_tonight_is_compared_with(days):
-    """Of every day four fifths come a week later: tonight's fifth is as usual, and a day known in full is restated."""
+    """Four fifths of every day come a week late, so tonight's fifth is as usual; a restated day is known in full."""
     later = days.assign(late=np.where(days.index % 5 == 0, 0, 7))
     tonight = later[(later["late"] == 0) | (later["event_day"] <= NIGHT - timedelta(days=7))]
     assert {f.action for f in monitor_days(tonight, SHOP, NIGHT)} == {"ok"}
@@ -122,7 +122,7 @@ def test_what_came_late_of_past_days_is_not_what_tonight_is_compared_with(days):
 
 
 def test_a_restated_night_is_judged_by_all_that_came_up_to_then(days):
-    """Most of the night's records came on the next day: it blocks as it was, and passes with what was known then."""
+    """Most of the night's records came on the next day: the original night blocks, the restated one passes."""
     is_late = (days["event_day"] == NIGHT) & (days.index % 5 > 0)
     days = days.assign(late=np.where(is_late, 1, 0))
     assert list_blocking(list(monitor_days(days[~is_late], SHOP, NIGHT)), NIGHT)
@@ -130,7 +130,7 @@ def test_a_restated_night_is_judged_by_all_that_came_up_to_then(days):
 
 
 def test_a_quiet_year_has_at_most_the_false_alarms_that_are_promised(days):
-    """A shop of few customers, where chance is largest: inputs, scores, outcomes drawn each night; and a fortnight."""
+    """Inputs, scores and outcomes drawn each night for a shop with few customers, where chance is largest."""
     generator = np.random.default_rng(3)
     alarms = dict.fromkeys(("inputs", "scores", "labels", "days"), 0)
     nights, inputs, customers = 365, [f"input {n}" for n in range(25)], 150

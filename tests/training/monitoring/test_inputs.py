@@ -19,7 +19,7 @@ from training.tensors.series import Series, truncate
 
 
 def test_inputs_of_the_same_world_are_alike_and_those_of_another_ask_for_a_model():
-    """The same rates of buying, other customers, another day; then customers of whom each buys half as often."""
+    """Other customers on another day with the same purchase rates; then customers who buy half as often."""
     shop = make_shop()
     spec = TensorSpec.from_shop(shop, ModelSettings.from_shop(shop))
     then, now = (draw_shop_series(1500, 200, seed) for seed in (1, 2))
@@ -47,7 +47,7 @@ def test_customers_who_only_grow_older_are_no_alarm():
     assert any(f.subject == "age" and f.action != "ok" for f in check_inputs(reference, nights[-1]))
 
 
-def test_inputs_that_are_younger_than_the_model_are_not_compared(tmp_path):
+def test_inputs_added_after_the_model_are_not_compared(tmp_path):
     shop, series = make_shop(), draw_shop_series(20, 200)
     as_of, lake = series["as_of"][0].as_py(), Lake(tmp_path)
     older = replace(TRAINING_SERIES, columns=tuple(c for c in TRAINING_SERIES.columns if c.name != "return_count"))

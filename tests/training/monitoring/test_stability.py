@@ -1,4 +1,4 @@
-"""Do inputs, scores and labels of another world ask for a model, and those of the same one for nothing?"""
+"""Do changed inputs, scores and labels ask for a new model, and unchanged ones for nothing?"""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def test_scores_that_are_all_one_block_and_scores_that_moved_ask_for_a_model():
     assert check_scores(np.full(500, 0.4), np.full(500, 0.4), 60, is_constant=True).action == "ok"
 
 
-def test_scores_that_tell_nobody_apart_warn_and_say_so():
-    """97 % of whom nobody comes back; the same share in one band with churners well above the others is no fault."""
+def test_scores_without_discrimination_warn():
+    """97 % of the customers churn. The same share in one band is no fault if churners rank well above the others."""
     generator = np.random.default_rng(0)
     p = np.clip(generator.normal(0.97, 0.005, 5000), 0, 1)
     flat = check_bands(p, np.full(5000, "high"))

@@ -1,4 +1,4 @@
-"""The summary of a backtest: ranks and means by hand, intervals that know their customers, a bound that is one."""
+"""The summary of a backtest: ranks and means by hand, clustered intervals, and a valid bound."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.reporting.backtest_summary import rescaled_loss, summarise
 
 
 def draw_result(number: int, promoted: str, count: int = 400) -> CutoffResult:
-    """One cut-off with two horizons: `good` knows the truth, `low` says too little, `noisy` is noise."""
+    """One cut-off with two horizons: `good` predicts the true probabilities, `low` too low ones, `noisy` is noise."""
     rng = np.random.default_rng(number)
     truth = rng.uniform(0.1, 0.9, (count, 2))
     predicted = {"good": truth, "low": sigmoid(logit(truth) - 1), "noisy": rng.uniform(0.1, 0.9, (count, 2))}
@@ -62,7 +62,7 @@ def test_the_bias_is_signed_and_calibration_is_judged_by_chance(results):
     assert summary.calibrated_tasks == 2
 
 
-def test_an_interval_shrinks_no_more_when_the_same_customers_are_told_twice():
+def test_an_interval_does_not_shrink_when_the_same_customers_occur_twice():
     once = draw_result(1, "good")
     twice = summarise([once, once])
     [alone], [pair] = ([row for row in s.methods if row.method == "low"] for s in (summarise([once]), twice))
@@ -81,7 +81,7 @@ def test_no_line_on_the_outcomes_is_better_than_the_bound():
     assert roc_auc_score(outcome, predicted) == pytest.approx(roc_auc_score(outcome, truth))
 
 
-def test_what_people_read_tells_the_same_numbers(results):
+def test_the_printed_summary_has_the_same_numbers(results):
     summary = summarise(results)
     assert f"log loss of {summary.log_loss:.4f}" in write_summary(summary)
     assert [line[0] for line in list_summary(summary)] == ["method", "promoted", "good", "low", "noisy"]

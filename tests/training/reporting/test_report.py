@@ -1,4 +1,4 @@
-"""The report and the model card: self-contained, escaped, and saying what was measured."""
+"""The report and the model card: self-contained, escaped, and with the measured numbers."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_no_customer_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["page", "card"])
-def test_every_measured_number_is_told(kind, tmp_path):
+def test_every_measured_number_is_in_the_report(kind, tmp_path):
     text, metrics, verdict = document(kind, tmp_path, make_predictions())
     said = words(text)
     for row in metrics:
@@ -104,7 +104,7 @@ def test_every_measured_number_is_told(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["page", "card"])
-def test_contenders_segments_and_money_are_told(kind, tmp_path):
+def test_contenders_segments_and_money_are_in_the_report(kind, tmp_path):
     predictions = make_predictions(900)
     rng = np.random.default_rng(5)
     predictions = replace(predictions, traits={"tenure": rng.random(900), "value": rng.random(900)})
@@ -168,7 +168,7 @@ def test_where_every_kind_is_refused_the_page_says_which_scores_nevertheless_and
     assert "No method passes: the first in the order scores" in lines
 
 
-def test_what_make_ablate_left_is_told_at_the_primary_horizon(tmp_path):
+def test_results_of_make_ablate_are_shown_at_the_primary_horizon(tmp_path):
     rows = [row for days in (30, 60) for row in (
         Row("the model", days, 10, 0.7123, 0.5, None, None, None, 9.0),
         Row("GRU in its place", days, 10, 0.7, 0.51, days / 1000, (-0.001, days / 500), None, 8.0),

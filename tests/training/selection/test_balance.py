@@ -1,4 +1,4 @@
-"""Is expected spend right on the whole, by tenths, and at the level of the newest days?"""
+"""Is expected spend unbiased in total, by tenths, and at the level of the newest days?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_balance_is_right_on_the_whole_and_by_tenths_and_keeps_the_order():
 
 @pytest.mark.parametrize(("customers", "low", "high"), [(20_000, 1.28, 1.32), (50, 1.05, 1.29)])
 def test_the_level_is_the_newest_days_as_far_as_chance_does_not_move_it(customers, low, high):
-    """Five days at one level, the newest 30 % above: many customers say so surely, few hardly."""
+    """Five days at one level, the newest 30 % above: with many customers the level follows, with few hardly."""
     days_ago = np.repeat([60, 90, 120, 150, 180, 210], customers)
     level = np.where(days_ago == 60, 1.3, 1.0)
     scatter = np.tile([0.2, 1.8], len(level) // 2)  # in each day equal, so that its ratio is the level itself

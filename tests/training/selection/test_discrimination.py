@@ -1,4 +1,4 @@
-"""Is it said, and rightly, where no method can tell customers apart?"""
+"""Is it reported, correctly, if no method can discriminate between customers?"""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def test_equal_probabilities_rank_nobody(p):
     assert expect_auroc(np.full(50, p)) == 0.5
 
 
-def test_a_shop_to_which_nobody_returns_is_told_why():
-    """99.7 % churn, and what the network says of it is noise."""
+def test_a_shop_to_which_nobody_returns_gets_the_reason():
+    """99.7 % churn, and the network's predictions are noise."""
     rng = np.random.default_rng(2)
     outcome = (rng.random(20_000) < 0.997).astype(float)
     methods = {"constant": np.full(20_000, 0.997), "lstm": np.clip(rng.normal(0.997, 0.001, 20_000), 0.9, 0.9999)}
@@ -35,7 +35,7 @@ def test_a_shop_to_which_nobody_returns_is_told_why():
     assert "AUROC 0.50" in of_constant
 
 
-def test_a_shop_whose_customers_differ_is_told_nothing_even_where_few_churn():
+def test_a_shop_whose_customers_differ_gets_no_warning_even_if_few_churn():
     outcome, p = draw_outcomes(2000)
     told_apart = make_predictions(outcome, {"constant": np.full(2000, outcome.mean()), "lstm": p})
     assert list(list_blind_horizons(told_apart, "lstm")) == []

@@ -1,4 +1,4 @@
-"""The recipe: nothing later than as_of is learned, nobody is told by a model that saw him, ranks and curves hold."""
+"""The training of candidates: nothing after as_of is used, predictions are out of fold, ranks and curves are right."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_every_kind_is_a_candidate_that_knows_something(candidates, series):
 
 @pytest.mark.parametrize("kind", ["recency", "bgnbd"])
 @pytest.mark.parametrize(("activity", "measure"), [("purchase", "sale_count"), ("visit", "browse_count")])
-def test_a_method_of_one_activity_looks_at_that_of_the_labels(kind, activity, measure, series):
+def test_a_method_of_one_activity_uses_that_of_the_labels(kind, activity, measure, series):
     """Also when it is loaded again. Everybody here visits on the days on which he buys, so either can be learned."""
     series = series.set_column(series.schema.get_field_index("browse_count"), "browse_count", series["sale_count"])
     shop = make_shop(is_whole=True, churn=ChurnDefinition(activity=activity))
@@ -71,7 +71,7 @@ def test_a_method_of_one_activity_looks_at_that_of_the_labels(kind, activity, me
 
 
 @pytest.mark.parametrize("kind", ["recency", "bgnbd"])
-def test_a_method_of_one_activity_from_before_it_was_kept_still_says_the_same(kind, candidates, series):
+def test_a_stored_method_of_an_older_release_still_predicts_the_same(kind, candidates, series):
     tensors, files = TensorSpec.from_shop(SHOP, SETTINGS).build(series, AS_OF), candidates[kind].members.to_files()
     former = {name: json.loads(content) for name, content in files.items()}
     assert {content.pop("activity") for content in former.values()} == {"purchase"}
@@ -94,7 +94,7 @@ def test_days_after_as_of_teach_nothing(series, kind):
 
 
 def test_a_member_never_saw_its_own_fold(series):
-    """Without the customers of fold 0 there is nothing that member 0 would miss."""
+    """Member 0 is the same if the customers of fold 0 are removed."""
     folds = fold_of(series["customer_id"].combine_chunks(), 2)
     others = series.filter(pa.array(folds == 1))
     for kind in ("logistic", "boosting"):
@@ -152,7 +152,7 @@ def test_an_unknown_kind_is_refused(series):
         fit_candidates(series, AS_OF, SHOP, SETTINGS, ("forest",))
 
 
-def test_cells_are_closed_steps_told_by_the_other_fold(series, candidates):
+def test_cells_are_closed_steps_predicted_out_of_fold(series, candidates):
     recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.from_shop(SHOP, SETTINGS), SETTINGS)
     members = candidates["logistic"].members
     cells = collect_cells(recipe, members)
@@ -177,8 +177,8 @@ def test_calibrated_cells_fit_better_than_raw_ones(series, candidates):
         assert all_days[h] <= raw + 1e-3
 
 
-def test_the_constant_rate_is_that_of_those_whom_a_metric_counts(series, candidates):
-    """Within 30 days those who have just bought churn less than all who are eligible."""
+def test_the_constant_rate_is_that_of_the_customers_whom_a_metric_counts(series, candidates):
+    """Within 30 days, customers who have just bought churn less than all eligible ones."""
     recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.from_shop(SHOP, SETTINGS), SETTINGS)
     candidate = candidates[CONSTANT]
     cells = collect_cells(recipe, candidate.members)

@@ -1,4 +1,4 @@
-"""Which kind scores: the best validated that passes; the outcomes that judge can refuse but never prefer."""
+"""Which kind scores? The one with the best validation that passes; the gate's outcomes only refuse kinds."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_where_each_is_beaten_somewhere_the_best_validated_scores_and_the_gate_s
 
 
 def test_only_what_validation_would_put_in_its_place_can_refuse_a_kind():
-    """Of six others some is ahead by chance on the gate's own outcomes: those must not choose the contender."""
+    """One of six others is always ahead by chance on the gate's outcomes, so these must not choose the contender."""
     outcome, p = draw_outcomes(2000)
     methods = {"blend": spoil(p, 0.5), "average": spoil(p, 0.5), "recency": p}
     losses = validated(blend=0.50, average=0.51, recency=0.60)

@@ -1,4 +1,4 @@
-"""The money of a contact list: by hand, and told of the same customers as the predictions."""
+"""The profit of a contact list: by hand, and for the same customers as the predictions."""
 
 from __future__ import annotations
 

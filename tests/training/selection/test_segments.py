@@ -1,4 +1,4 @@
-"""Segments: thirds by hand, an alarm for the third that is off alone, and few false ones."""
+"""Segments: thirds by hand, an alarm only for the third that is off, and few false alarms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def with_traits(outcome: np.ndarray, p: np.ndarray, horizons=(30,)):
     return replace(predictions, traits={"tenure": np.arange(float(len(p))), "value": rng.random(len(p))})
 
 
-def test_thirds_tell_what_was_expected_and_what_came():
+def test_thirds_have_expected_and_actual_churn():
     outcome, p = np.repeat([1.0, 0.0, 1.0], 30), np.repeat([0.9, 0.1, 0.1], 30)
     checks = check_segments(with_traits(outcome, p), "blend")
     assert [check.n for check in checks] == [30] * 6

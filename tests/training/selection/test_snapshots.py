@@ -1,4 +1,4 @@
-"""Do the rows that spend is learned from hold what was known at their day, and nothing that only grows?"""
+"""Do the training rows of the spend models contain only what was known on their day, and no inputs that only grow?"""
 
 from __future__ import annotations
 

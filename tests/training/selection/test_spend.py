@@ -1,4 +1,4 @@
-"""Is spend learned from what was known, kept as data, and added up with an honest interval?"""
+"""Are the spend models trained on what was known, stored as data, and their sums given with a valid interval?"""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_bundle_keeps_the_model_and_scores_by_it(tmp_path, series, model):
 
 @pytest.mark.parametrize(("was", "is_now"), [('"least": ', '"least": -'), ('"least": ', '"least": NaN, "_": '),
                                              ('"coefficients": [', '"coefficients": [1.0,')])  # fmt: skip
-def test_damaged_model_is_told(model, was, is_now):
+def test_a_damaged_spend_model_is_an_error(model, was, is_now):
     content = model.to_file().decode()
     assert was in content
     broken = content.replace(was, is_now, 1)
@@ -160,7 +160,7 @@ def spoil(series: pa.Table, factor: float, seed: int) -> tuple[pa.Table, str]:
 
 
 def expect(series: pa.Table) -> tuple[dict[str, float], dict[int, float], SpendModel]:
-    """By customer the expected spend, by horizon the sales, and what told them."""
+    """The expected spend by customer, the sales by horizon, and the model."""
     model = fit_spend(Series(series, day(299)), day(299), SHOP, SPEC)
     limited, _ = limit_days(series, model.limits)
     inputs, rates = read_known(SPEC, limited, day(299))

@@ -1,4 +1,4 @@
-"""Does the regression find what spend follows, within bounds?"""
+"""Does the regression find the true relation, within bounds?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_line_finds_a_law_of_powers_and_is_right_on_average():
     assert expected.sum() == pytest.approx(spend.sum(), rel=0.02)
 
 
-def test_line_promises_nobody_more_than_anybody_spent_and_never_nothing():
+def test_predictions_are_positive_and_at_most_the_largest_spend():
     own = np.linspace(0, 100, 500)
     line = SpendLine.fit(make_rows(np.zeros((500, 0)), own, own))
     expected = line.predict(np.zeros((3, 0)), np.array([[0.0], [100.0], [1e12]]))

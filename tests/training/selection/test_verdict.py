@@ -1,4 +1,4 @@
-"""The gate: who is refused, for what, and what is only a warning."""
+"""The gate: which candidates are refused, for which reasons, and what is only a warning."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_without_a_fallback_the_most_frequent_contender_scores_and_the_simpler_o
 
 
 def test_of_three_horizons_each_is_judged_more_leniently_than_one_alone():
-    """What a single comparison would call worse, of three some comparison shows by chance."""
+    """What would be significant in a single comparison is not in one of three."""
     outcome, p = draw_outcomes(400)
     noise = np.random.default_rng(6).normal(0, 1, 400)
 
@@ -106,7 +106,7 @@ def test_worse_by_less_than_the_margin_is_no_refusal_though_it_is_certain():
     assert not judge_beside_one_who_knows(0.003).passed
 
 
-def test_nobody_to_judge_by_is_no_pass():
+def test_without_outcomes_there_is_no_pass():
     _, p = draw_outcomes(100)
     verdict = judge_one(np.full(100, np.nan), p, p)
     assert (verdict.passed, verdict.horizons[0].n, verdict.horizons[0].comparison) == (False, 0, None)
@@ -142,8 +142,8 @@ def test_a_refusal_at_one_horizon_stands_where_another_cannot_be_judged():
     assert all(reason.startswith("30 days") for reason in verdict.reasons)
 
 
-def test_churn_that_nobody_expected_is_told_in_numbers_although_the_binned_error_sees_nothing():
-    """46.6 % expected and 35.4 % seen of 271: the case in which a report once said that all was well."""
+def test_unexpected_churn_is_reported_with_numbers_although_the_binned_error_is_small():
+    """46.6 % expected and 35.4 % actual churn of 271: a real case that an earlier gate missed."""
     rng = np.random.default_rng(0)
     p = np.clip(rng.normal(0.466, 0.02, 271), 0.01, 0.99)
     p += 0.466 - p.mean()

@@ -1,4 +1,4 @@
-"""A bundle comes back as it was written, and nothing that was not written by us is ever loaded."""
+"""A bundle is loaded as it was written, and a changed or foreign one is never loaded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def keep(models: Path, kind: str = "lstm", card: str = "# Card\n") -> bundle.Bun
 
 
 def rewrite(kept: bundle.Bundle, **changes: bytes | None) -> None:
-    """Changes files (None removes one) and makes the manifest fit, as an attacker who can write would."""
+    """Changes files (None removes one) and updates the manifest, as an attacker with write access would."""
     contents = {p.name: p.read_bytes() for p in kept.folder.iterdir()}
     manifest = json.loads(contents.pop("manifest.json"))
     for name, content in changes.items():

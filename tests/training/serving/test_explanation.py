@@ -83,7 +83,7 @@ def test_reasons_are_ranked_and_name_a_group_once(explained):
 
 
 def test_named_evidence_moves_the_score_three_times_as_much_as_random_evidence(explained):
-    """Random evidence: a group drawn from all, over as many weeks, which end at a day drawn from the history."""
+    """Random evidence: a random group over equally many weeks, which end on a random day of the history."""
     candidate, tensors, reasons = explained
     named = np.flatnonzero(np.isfinite(reasons.effect[:, 0]))
     inputs, lengths, weeks = tensors.inputs[named], tensors.lengths[named], reasons.weeks[named, 0]
@@ -100,8 +100,8 @@ def test_named_evidence_moves_the_score_three_times_as_much_as_random_evidence(e
 
 @pytest.mark.parametrize("kind", ["constant", "recency", "logistic", BLEND])
 @pytest.mark.parametrize("seed", [3, 4])
-def test_everybody_has_a_reason_however_wrong_the_guesses_are(kind, seed):
-    """Evidence learned from nothing; the level that is named is the strongest in truth, and every reason has a text."""
+def test_everybody_has_a_reason_however_wrong_the_estimates_are(kind, seed):
+    """With untrained estimates, the reason is the level with the strongest measured effect, and it has a text."""
     candidate, series = draw_candidate(kind, SHOP, ModelSettings(lstm_units=4)), draw_shop_series(60, 200, seed)
     wrong = np.random.default_rng(seed).normal(size=candidate.evidence.shape).astype(np.float32)
     candidate = replace(candidate, evidence=wrong)
@@ -127,7 +127,7 @@ def test_everybody_has_a_reason_however_wrong_the_guesses_are(kind, seed):
 
 
 def check_sentences(sentences: list[str], days: list[date]) -> None:
-    """What they say of a customer who bought on these days only, recomputed."""
+    """Recomputes the sentences of a customer who bought on these days only."""
     for text in sentences:
         silent, known = ((AS_OF - of).days for of in (days[-1], days[0]))
         facts = (("last (?:purchase|one) {} ago", silent), ("no purchase for {}", silent), ("first seen {} ago", known))
@@ -163,7 +163,7 @@ def test_other_weights_give_other_reasons():
     assert (firsts[0] != firsts[1]).mean() > 0.3
 
 
-def test_nobody_who_is_typical_has_a_reason_of_his_own(explained):
+def test_a_typical_customer_has_no_individual_reason(explained):
     candidate, *_ = explained
     inputs = np.tile(candidate.typical.astype(np.float32), (3, 5, 1))
     lengths = np.array([1, 3, 5], np.int32)
@@ -258,8 +258,8 @@ def test_a_sentence_is_true(customer, group, weeks, english, chinese):
         assert texts.tolist() == [[sentence]]
 
 
-def test_only_bad_news_is_told_and_each_once():
-    """Of three reasons the second is none and the third says what the first does; who has none left gets the rate."""
+def test_only_bad_news_is_shown_and_each_once():
+    """Of three reasons, the second has no sentence and the third repeats the first; without any left, the base rate."""
     series = make_series({"of rare": CUSTOMERS["fades"], "regular": CUSTOMERS["often"]}, AS_OF)
     measures = tuple(measure.name for measure in SERIES_MEASURES)
     group = np.array([["returns", "recency", "tenure"], ["recency", "tenure", None]], object)

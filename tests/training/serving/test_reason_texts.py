@@ -1,4 +1,4 @@
-"""Every group of reasons can be put into words, in every language and for every activity."""
+"""Every group of inputs has a sentence, in every language and for every activity."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ AS_OF = day(199)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("activity", ACTIVITY_MEASURES)
 def test_every_group_has_a_sentence(activity, language):
-    """One customer was active long ago, one all the time, one never again after two days; one measure after the other
-    may be all that a customer has."""
+    """One customer was active long ago, one all the time, one only on the first two days; each with one measure at a
+    time."""
     shop = replace(make_shop(is_whole=True, churn=ChurnDefinition(activity=activity)), language=language)
     log = ACTIVITY_LOGS[activity]
     names = tuple(m.name for m in SERIES_MEASURES if activity == "purchase" or m.log == log)

@@ -1,4 +1,4 @@
-"""Scoring: the columns, types and numbers of churn_risk, alike for every kind of model and every batch."""
+"""Scoring: the columns, types and numbers of churn_risk, the same for every kind of model and every batch."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_horizons_may_come_and_go_and_a_new_one_has_no_scores_until_a_training(s
         assert scores[name].equals(before[name])
 
 
-def test_an_input_that_is_retired_still_scores_for_who_learned_it_and_nobody_learns_it_anew(scorer, batch, monkeypatch):
+def test_a_retired_input_still_scores_in_old_models_and_is_not_used_in_new_ones(scorer, batch, monkeypatch):
     retired = tuple(replace(f, is_retired=f.name == "spend_total") for f in features.FEATURES)
     before = score(scorer, batch)
     monkeypatch.setattr(features, "FEATURES", retired)

@@ -1,4 +1,4 @@
-"""Do tables, views and comments of a standing warehouse follow the contract without a migration?"""
+"""Do tables, views and comments of an existing warehouse follow the contract without a migration?"""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def add(table, *more):
 
 
 def test_every_table_has_the_columns_of_the_contract(warehouse, shop):
-    """What a migration has made, and what follows from the contract alone, in types and in what may be null."""
+    """Types and nullability, of columns made by migrations and of columns added from the contract."""
     with psycopg.connect(warehouse.url) as connection:
         for table in columns.list_tables(shop):
             found = columns.read_columns(connection, shop.name, table.name)
@@ -115,7 +115,7 @@ def change_columns(table, change):
 def test_a_migration_may_change_a_column_of_a_view_which_keeps_all_that_it_shows(
     warehouse, shop, tmp_path, monkeypatch
 ):
-    """As CONTRIBUTING has it: the migration drops the view, prepare makes it anew, with what the contract dropped."""
+    """As in CONTRIBUTING.md: the migration drops the view, and prepare creates it again, including dropped columns."""
     with psycopg.connect(warehouse.url) as connection:
         before = columns.read_columns(connection, shop.name, "contact_list")
     [(newest,)] = select(warehouse, shop, "SELECT version_num FROM alembic_version")

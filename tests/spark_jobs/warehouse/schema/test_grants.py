@@ -1,4 +1,4 @@
-"""May everybody do what their role is for, and nothing else?"""
+"""Has every role the privileges that it needs, and no others?"""
 
 from __future__ import annotations
 

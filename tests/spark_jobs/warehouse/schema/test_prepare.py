@@ -1,4 +1,4 @@
-"""Is a new warehouse made whole, and does an older one keep what it holds when it is brought up to date?"""
+"""Is a new warehouse complete, and does an older one keep its data when it is updated?"""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def test_shop_cannot_be_named_like_a_schema_that_exists_anyway(warehouse, name):
         warehouse.prepare(make_shop(name))
 
 
-def test_promotions_of_before_leave_every_day_its_model(warehouse):
-    """Models b and c, for later days, were promoted before a: then their greater effective_from decided."""
+def test_migrated_promotions_leave_every_day_its_model(warehouse):
+    """Models b and c were promoted, for later days, before a; by the old rule their greater effective_from decided."""
     shop = make_shop("migrated_models")
     warehouse.prepare(shop)
     bring_back(warehouse, shop, "shop_0009")
@@ -119,7 +119,7 @@ def test_the_first_night_after_an_update_finds_its_model(warehouse, tmp_path, mo
     assert warehouse.model_for(shop, DAY) is None
 
 
-def test_plans_of_before_were_made_when_their_scores_became_visible(warehouse):
+def test_migrated_plans_get_the_time_when_their_scores_became_visible(warehouse):
     shop = make_shop("migrated_plans")
     warehouse.prepare(shop)
     publish(warehouse, shop, "run-1")

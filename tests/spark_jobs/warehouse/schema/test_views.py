@@ -1,4 +1,4 @@
-"""Do people see in the views what the contract says?"""
+"""Do the views match the contract?"""
 
 from __future__ import annotations
 

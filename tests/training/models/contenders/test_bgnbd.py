@@ -1,4 +1,4 @@
-"""BG/NBD: the published numbers, what a simulated shop really does, and arithmetic that bears any history."""
+"""BG/NBD: the published numbers, calibration on a simulated shop, and finite results for any history."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def fit(rows: np.ndarray) -> BgNbd:
 
 
 def draw_histories(count: int, weeks: float, ahead: float) -> tuple[Histories, np.ndarray]:
-    """Customers who live as the model says, known for `weeks`, and who did not buy in the time ahead."""
+    """Customers simulated by the model, observed for `weeks`, and who of them did not buy in the time ahead."""
     rng = np.random.default_rng(0)
     r, alpha, a, b = PARAMETERS
     rate, leaves = rng.gamma(r, 1 / alpha, count), rng.beta(a, b, count)
@@ -84,7 +84,7 @@ def test_the_slope_is_that_of_the_likelihood(cdnow):
     assert miss < 1e-2 * abs(log_likelihood(PARAMETERS * 1.3, histories, count)[1]).max()
 
 
-def test_told_churn_is_what_happens_where_customers_live_as_the_model_says():
+def test_predicted_churn_is_right_for_customers_simulated_by_the_model():
     histories, is_quiet = draw_histories(200_000, weeks=40, ahead=WEEKS[1])
     p = predict_churn(PARAMETERS, histories, WEEKS)[:, 1]
     for few, many in ((0, 0), (1, 1), (2, 4), (5, 1000)):
@@ -94,7 +94,7 @@ def test_told_churn_is_what_happens_where_customers_live_as_the_model_says():
     assert p[risky].mean() == pytest.approx(is_quiet[risky].mean(), abs=0.01)
 
 
-def test_any_history_has_finite_chances_that_never_rise_with_the_horizon():
+def test_any_history_has_finite_probabilities_that_never_rise_with_the_horizon():
     x, gap, T = (v.ravel() for v in np.meshgrid([0, 1, 3, 5000], [0, 1e-6, 1, 2000], [0, 1e-3, 50, 2000]))  # noqa: N806
     histories = Histories(x, np.where(x > 0, np.maximum(T - gap, 0), 0), T)
     for parameters in (PARAMETERS, np.full(4, np.exp(-9)), np.full(4, np.exp(9)), np.exp([9, -9, 9, -9])):

@@ -1,4 +1,4 @@
-"""Trees learn what no line can, and files that would lead xgboost astray never reach it."""
+"""Trees learn what a linear model cannot, and malicious files never reach xgboost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def fitted() -> Boosting:
     return fit("boosting", *draw_rows())
 
 
-def test_boosting_learns_what_no_line_can_tell():
+def test_boosting_learns_what_a_linear_model_cannot():
     rng = np.random.default_rng(1)
     rows = rng.normal(size=(4000, 4)).astype(np.float32)
     labels = (rows[:, :1] * rows[:, 1:2] > 0).astype(np.float32)
@@ -30,7 +30,7 @@ def test_boosting_learns_what_no_line_can_tell():
     assert auroc["logistic"] < 0.6
 
 
-def test_boosting_stops_before_it_learns_noise_by_heart():
+def test_boosting_stops_before_it_overfits_noise():
     rng = np.random.default_rng(1)
     rows, labels = rng.normal(size=(2000, 4)).astype(np.float32), rng.integers(0, 2, (2000, 1)).astype(np.float32)
     assert fit("boosting", rows, labels, np.ones((2000, 1))).predict(rows).std() < 0.05
@@ -73,7 +73,7 @@ LEARNER = ("learner", "learner_model_param")
     ids=lambda value: ".".join(map(str, value[-3:])) if isinstance(value, tuple) else None,
 )
 def test_trees_that_lead_astray_never_reach_xgboost(path, value, fitted):
-    """Most of these end the process, or read foreign memory, where xgboost gets to see them."""
+    """Most of these would crash the process, or read beyond its memory, if xgboost loaded them."""
     files = fitted.to_files()
     content = json.loads(files["trees_1.json"])
     inner = content

@@ -1,4 +1,4 @@
-"""Hazards: intervals and likelihood by hand, which intervals teach, and that those still running do not mislead."""
+"""Hazards: intervals and likelihood by hand, which intervals are used, and that unfinished ones cause no bias."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_likelihood_by_hand():
 
 
 def test_intervals_that_still_run_do_not_mislead():
-    """Customers who buy with the same chance every day: each hazard is what that chance makes of its interval."""
+    """Customers who buy with the same probability every day: each hazard follows from it and the interval's length."""
     generator, chance, days = np.random.default_rng(0), 0.08, 60
     bought = generator.random((2000, days)) < chance
     bought[:, 0] = True

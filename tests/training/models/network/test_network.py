@@ -1,4 +1,4 @@
-"""The network: numbers by hand, what its shape promises, and what it must never learn from."""
+"""The network: numbers by hand, its invariants, and which steps it must not learn from."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def steps_of(architecture: Architecture):
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_no_input_makes_loss_or_gradient_that_is_not_finite(architecture, data):
-    """Zeros, numbers at the edge of what float32 holds, nothing that teaches, one step."""
+    """Zeros, numbers at the limits of float32, no labels, a single step."""
     network, step = steps_of(architecture)
     shape = (data.draw(st.integers(1, 3)), data.draw(st.integers(1, 4)))
     inputs = data.draw(arrays(np.float32, (*shape, 3), elements=WILD))
@@ -162,7 +162,7 @@ def test_weights_come_back_and_foreign_ones_are_refused():
             second.load_flat(foreign)
 
 
-def test_a_loss_that_is_never_finite_is_told():
+def test_a_loss_that_is_never_finite_is_an_error():
     trainer = Trainer(SMALL, ModelSettings(epochs=1))
     with pytest.raises(ChurnError, match="not finite"):
         trainer.fit(lambda _: iter(()), lambda _: math.nan, (np.zeros(3), np.ones(3)), 1, lambda *_: None)
@@ -203,19 +203,19 @@ def test_two_trainings_are_the_same_to_the_byte():
 
 
 def mask_missing_next_activity(tensors: Tensors) -> np.ndarray:
-    """Wrong: a step teaches only where the next activity is known."""
+    """Wrong: a step is used only if the next activity is known."""
     days_to_end = tensors.last(tensors.step_ends)[:, None] - tensors.step_ends
     has_next = tensors.last(tensors.quiet_days)[:, None] < days_to_end
     return tensors.taught * has_next[..., None]
 
 
 def mask_not_eligible_today(tensors: Tensors) -> np.ndarray:
-    """Wrong: only customers who are eligible at as_of teach."""
+    """Wrong: only customers who are eligible at as_of are used."""
     return tensors.taught * (tensors.last(tensors.quiet_days) < 90)[:, None, None]
 
 
 def learn_and_measure(mask) -> float:
-    """Log loss at 60 days of a logistic regression that the mask teaches, on what happens after its as_of."""
+    """Log loss at 60 days of a logistic regression trained with the mask, on outcomes after its as_of."""
     shop, cutoff = make_shop(), day(330)
     series = draw_shop_series(700, 420, seed=3)
     spec = TensorSpec.from_shop(shop, ModelSettings())

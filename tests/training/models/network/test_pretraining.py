@@ -1,4 +1,4 @@
-"""Pretraining: the cell learns from what follows, and neither the head nor the padding has a part in it."""
+"""Pretraining: only the cell's weights change, and padding has no effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serving without TensorFlow says what the trained network says."""
+"""The network in numpy predicts the same as in TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training.models.network.served import ServedNetwork
 
 
 @pytest.mark.parametrize("interval_ends", [(10, 20, 30, 60), None], ids=["hazards", "horizons"])
-def test_it_tells_what_the_network_tells(interval_ends):
+def test_it_predicts_what_the_network_predicts(interval_ends):
     from training.models.network.network import ChurnNetwork
 
     architecture = Architecture(5, (30, 60), interval_ends, "lstm", 7, 0.2)
