@@ -131,9 +131,9 @@ def judge_sales(model: SpendModel, judged: Snapshot, shop: Shop, known: date) ->
                       judged.customer_id)  # fmt: skip
         expected, came = each.expected.sum(), each.came.sum()
         interval = model.interval(horizon, expected)
-        said = f"{interval[0]:,.0f} to {interval[1]:,.0f}" if interval else "–"
+        bounds = f"{interval[0]:,.0f} to {interval[1]:,.0f}" if interval else "–"
         held = ("yes" if interval[0] <= came <= interval[1] else "no") if interval else "–"
-        found[horizon] = [str(judged.day), str(horizon), f"{expected:,.0f}", said, f"{came:,.0f}",
+        found[horizon] = [str(judged.day), str(horizon), f"{expected:,.0f}", bounds, f"{came:,.0f}",
                           f"{expected / came - 1:+.0%}", held], each  # fmt: skip
     return found
 

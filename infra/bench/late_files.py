@@ -114,8 +114,8 @@ def show(console: Console, rows: pd.DataFrame) -> None:
     table = Table("learned from", "inputs", *(f"{days} days" for days in sorted(rows["days"].unique())), "cut-offs")
     for (way, inputs), own in rows.groupby(["way", "inputs"], sort=False):
         by_cutoff = own.groupby(["days", "cutoff"])["bias"].mean().groupby("days")
-        said = [f"{bias:+.3f} ({error:.3f})" for bias, error in zip(by_cutoff.mean(), by_cutoff.sem(), strict=True)]
-        table.add_row(way, inputs, *said, str(own["cutoff"].nunique()))
+        biases = [f"{bias:+.3f} ({error:.3f})" for bias, error in zip(by_cutoff.mean(), by_cutoff.sem(), strict=True)]
+        table.add_row(way, inputs, *biases, str(own["cutoff"].nunique()))
     console.print("mean probability less churn rate (its standard error over the cut-offs)")
     console.print(table)
 

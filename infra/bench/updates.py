@@ -1,11 +1,11 @@
-"""What does a night cost of a shop that exports its whole history every day, when a few orders have changed?
+"""Measures a night of a shop that exports its whole history every day, when only a few orders have changed.
 
     python -m infra.bench.updates [--orders 200000] [--changes 200]
 
-Two shops get the same two snapshots of so many orders: one counts the newest states (`updates = "latest"`), the other
-one what came first. The night of the second snapshot is timed, in which so many orders have changed and as many are
-new: its clean, customer_day and customer_series, by the clock and in CPU seconds of all processes, and the rows and
-bytes that it has added to the clean events and to customer_day. Every third change is a cancellation.
+Two shops get the same two snapshots of `orders` orders. One counts the newest state of each order (`updates =
+"latest"`), the other the first. The second snapshot changes `changes` orders, about a third of them by a
+cancellation, and adds as many new ones. Reported for its clean, customer_day and customer_series: the wall-clock
+time, the CPU time of all processes, and the rows and bytes added to the clean events and to customer_day.
 """
 
 from __future__ import annotations

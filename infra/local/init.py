@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def write_shop(
     path: Path, recipe: Path, files: Sequence[Path], name: str | None, currency: str | None, time_zone: str | None
 ) -> list[Guess]:
-    """Writes the shop.toml at `path`, and gives what it differs in from the recipe. None: to be guessed."""
+    """Writes the shop.toml at `path` and returns what it guessed. `name`, `currency` and `time_zone`: None to guess."""
     guesses = [
         guess_name(name, files),
         guess_zone(time_zone),

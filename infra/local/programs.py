@@ -41,19 +41,19 @@ def run_program(name: str, *arguments: str, folder: Path, stdin: str = "", hand_
     It inherits the descriptors `hand_down`. Raises ChurnError with the last line of its output if it fails.
     """
     owner = _find_owner(folder)
-    with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+", errors="replace") as said:
-        given.write(stdin)
-        given.seek(0)
+    with tempfile.TemporaryFile("w+") as input_file, tempfile.TemporaryFile("w+", errors="replace") as output:
+        input_file.write(stdin)
+        input_file.seek(0)
         if os.geteuid() == 0:
-            os.fchown(given.fileno(), owner.pw_uid, owner.pw_gid)  # initdb opens /dev/stdin anew
+            os.fchown(input_file.fileno(), owner.pw_uid, owner.pw_gid)  # initdb opens /dev/stdin again
         result = subprocess.run(
-            [_find_program(name, owner), *arguments], stdin=given, stdout=said, stderr=subprocess.STDOUT,
+            [_find_program(name, owner), *arguments], stdin=input_file, stdout=output, stderr=subprocess.STDOUT,
             cwd=folder, env={"PATH": os.defpath, "LC_ALL": "C"}, start_new_session=True, pass_fds=hand_down,
             **_as_user(owner),
         )  # fmt: skip
-        said.seek(0)
+        output.seek(0)
         if result.returncode != 0:
-            lines = [line.strip() for line in said if line.strip()] or [f"exit code {result.returncode}"]
+            lines = [line.strip() for line in output if line.strip()] or [f"exit code {result.returncode}"]
             raise ChurnError(f"{name} failed: {lines[-1]}")
 
 

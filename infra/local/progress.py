@@ -19,7 +19,7 @@ HEARTBEAT_SECONDS = 30
 #: Every job takes longer; shorter tasks are Airflow's own and are not shown.
 JOB_SECONDS = 0.2
 #: A line of a job's output in Airflow's log: time, level, text, logger.
-JOB_LINE = re.compile(r"^\S+Z \[\w+\s*\] (?P<said>.*?)\s*\[airflow\.task\.(?:hooks|operators)\.\S+\]")
+JOB_LINE = re.compile(r"^\S+Z \[\w+\s*\] (?P<message>.*?)\s*\[airflow\.task\.(?:hooks|operators)\.\S+\]")
 JVM_GREETING = "incubator modules"
 
 
@@ -59,8 +59,8 @@ class TaskProgress:
 
     def describe(self) -> Text:
         """One line: the running task, how long it has run, and its latest output."""
-        said = read_last_line(self.log_file)
-        line = Text(f"{self.title} … {self.task} {self._seconds()} s  {said}", no_wrap=True, overflow="ellipsis")
+        last_line = read_last_line(self.log_file)
+        line = Text(f"{self.title} … {self.task} {self._seconds()} s  {last_line}", no_wrap=True, overflow="ellipsis")
         line.truncate(max(20, self.console.width - 1))
         return line
 
@@ -69,8 +69,8 @@ class TaskProgress:
 
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT_SECONDS):
-            said = read_last_line(self.log_file)
-            self.console.print(f"{self.title} … {self.task}, {self._seconds()} s so far  {said}", markup=False)
+            last_line = read_last_line(self.log_file)
+            self.console.print(f"{self.title} … {self.task}, {self._seconds()} s so far  {last_line}", markup=False)
 
 
 def read_last_line(file: Path) -> str:
@@ -79,4 +79,4 @@ def read_last_line(file: Path) -> str:
         log.seek(max(0, file.stat().st_size - 4096))
         lines = log.read().decode(errors="replace").splitlines()
     found = JOB_LINE.match(next((line for line in reversed(lines) if line.strip()), ""))
-    return found["said"].strip() if found and JVM_GREETING not in found["said"] else ""
+    return found["message"].strip() if found and JVM_GREETING not in found["message"] else ""

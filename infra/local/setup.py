@@ -46,8 +46,8 @@ def archive_classes(java_version: str, is_new: bool) -> None:
     command: list[str | Path] = [JOBS_ENVIRONMENT / "bin" / "python", "-m", "infra.local.class_archive", archive]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        print(f"setup: no class archive, Spark starts more slowly ({said})", flush=True)
+        error = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        print(f"setup: no class archive, Spark starts more slowly ({error})", flush=True)
         archive.touch()  # an empty file, so that the next commands do not try again
 
 
@@ -58,12 +58,12 @@ def check_java() -> str:
     remedy = "install one (Debian, Ubuntu: apt-get install openjdk-17-jre-headless) or set JAVA_HOME"
     needed = " or ".join(map(str, JAVA_VERSIONS))
     try:
-        said = subprocess.run([java, "-version"], capture_output=True, text=True, check=True).stderr
+        output = subprocess.run([java, "-version"], capture_output=True, text=True, check=True).stderr
     except (OSError, subprocess.CalledProcessError):
         raise ChurnError(f"Java {needed} is needed and {java} does not run: {remedy}") from None
-    version = re.search(r'version "((\d+)[\w.+-]*)', said)
+    version = re.search(r'version "((\d+)[\w.+-]*)', output)
     if not version or int(version[2]) not in JAVA_VERSIONS:
-        found = version[2] if version else said.strip()
+        found = version[2] if version else output.strip()
         raise ChurnError(f"Java {needed} is needed and {java} is {found}: {remedy}")
     return version[1]
 
@@ -95,8 +95,8 @@ def find_uv() -> str | None:
     wanted = _version_numbers(UV_VERSION)
     for candidate in (shutil.which("uv"), str(ROOT / ".tools" / "bin" / "uv")):
         if candidate and Path(candidate).exists():
-            said = subprocess.run([candidate, "--version"], capture_output=True, text=True).stdout
-            if _version_numbers(said) >= wanted:
+            output = subprocess.run([candidate, "--version"], capture_output=True, text=True).stdout
+            if _version_numbers(output) >= wanted:
                 return candidate
     return None
 

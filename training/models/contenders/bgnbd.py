@@ -5,8 +5,8 @@ with a probability drawn from a beta (a, b) distribution. Three numbers describe
 purchase:
 
     x     purchases after the first, days of purchase counted once
-    t_x   when the last was
-    T     how long he has been known
+    t_x   time of the last purchase
+    T     time of the cutoff
 
 In a shop whose churn.activity is a visit, read visit for purchase. The model needs no labels: P(no purchase within H)
 follows from the four parameters in closed form. Source: P. Fader, B. Hardie, K. L. Lee, "Counting Your Customers" the
