@@ -35,10 +35,13 @@ def find_header(rows: Sequence[Sequence[str]], source: Source) -> int | None:
 
 def count_before(rows: Sequence[Sequence[str]], source: Source) -> int:
     """How many rows stand before the header, or before the records where shop.toml has their header. rows: the first
-    HEADER_LINES of a file. Where no row has the columns, the first is the header, and the file is refused for it."""
-    if source.finds_header:
-        return find_header(rows, source) or 0
-    return min(source.skip_lines, len(rows))
+    HEADER_LINES of a file. Where no row has the columns, the first that is not blank is the header, and the file is
+    refused for it."""
+    if source.finds_header and (place := find_header(rows, source)) is not None:
+        return place
+    if source.header or source.skip_lines:
+        return min(source.skip_lines, len(rows))
+    return next((place for place, row in enumerate(rows) if any(map(str.strip, row))), 0)
 
 
 def take_records(rows: Iterator[Row], header: Sequence[str], match: Match, source: Source) -> Iterator[RawRecord]:
@@ -96,7 +99,9 @@ def skip_row(row: Row | str) -> RawRecord:
 
 
 def is_blank(row: Row) -> bool:
-    return isinstance(row, list) and not any(field and not field.isspace() for field in row)
+    if not isinstance(row, list) or (row and row[0].strip()):  # nearly always
+        return False
+    return not any(field and not field.isspace() for field in row)
 
 
 def _places(match: Match, source: Source) -> list[int | None]:

@@ -87,8 +87,9 @@ def draw_csv(draw: random.Random) -> Drawn:
         text.write(f"sep={delimiter}{newline}")
         options["delimiter"] = draw.choice((",", delimiter))
     for _ in range(before):
-        text.write(draw.choice(("Report of today", "1", '"', "", " ")) + newline)
-        verdicts.append("line_skipped")
+        line = draw.choice(("Report of today", "1", '"', "", " "))
+        text.write(line + newline)
+        verdicts.append("line_skipped" if line.strip() else "line_empty")
     if is_given := draw.random() < 0.2:
         options["header"] = tuple(name if name in COLUMNS or draw.random() < 0.5 else "" for name in names)
     else:

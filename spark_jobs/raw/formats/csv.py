@@ -27,6 +27,7 @@ from spark_jobs.raw.table import (
 )
 from spark_jobs.raw.text import open_text, skip_line
 
+MOST_HEADER_LINES = 4
 DELIMITERS = (",", ";", "\t", "|")
 #: What Excel writes, and reads, above the header.
 SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(.|\\t)"?\s*', re.IGNORECASE)
@@ -88,11 +89,25 @@ class _Head:
             lines.take()
         elif first and first[0].startswith("\ufeff"):
             lines.ahead[0] = first[0].removeprefix("\ufeff")
-        ahead = lines.look_ahead(HEADER_LINES if source.finds_header else source.skip_lines + 1)
+        ahead = lines.look_ahead(max(HEADER_LINES, source.skip_lines + 1))
         before = count_before([split_line(line, self.delimiter) for line in ahead], source)
         self.skipped = [lines.take() for _ in range(before)]
         self.header = list(source.header) or split_line(lines.take(), self.delimiter)
         self.match = choose_layout(self.header, source)
+        is_open = bool(ahead[before:]) and ahead[before].count('"') % 2 == 1
+        if (self.match.fault or is_open) and not source.header:
+            self._join_lines(ahead[before:], lines, source)
+
+    def _join_lines(self, ahead: list[str], lines: _Lines, source: Source) -> None:
+        """Takes a header whose names in quotes hold line ends, where that is what gives it the columns."""
+        for count in range(2, MOST_HEADER_LINES + 1):
+            joined = "".join(ahead[:count])
+            header = [name.strip() for name in next(csv.reader(ahead[:count], delimiter=self.delimiter), [])]
+            if joined.count('"') % 2 == 0 and not (match := choose_layout(header, source)).fault:
+                self.header, self.match = header, match
+                for _ in range(count - 1):
+                    lines.take()
+                return
 
 
 class Csv(RawFormat):
@@ -152,7 +167,7 @@ def _read_records(file_system: pa.fs.FileSystem, path: str, source: Source) -> I
     with open_text(file_system, path, source, newline="") as text:
         lines = _Lines(text, source.limits)
         head = _Head(lines, source)
-        yield from map(skip_row, head.skipped)
+        yield from (skip_row(line) if line.strip() else RawRecord(None, "line_empty") for line in head.skipped)
         if head.match.fault:
             rows = _Rows(lines, likely_delimiter(head.header, head.delimiter))
             yield from refuse_rows(rows, head.match.fault, bool(head.header))

@@ -57,14 +57,10 @@ class Xlsx(RawFormat):
 
 
 class _Head:
-    """What stands before the records: how many rows, and the header. first: the first rows of the sheet.
-
-    Blank rows at the sheet's top are before the header, too.
-    """
+    """What stands before the records: how many rows, and the header. first: the first rows of the sheet."""
 
     def __init__(self, first: list[list[str]], source: Source):
-        blank = next((place for place, row in enumerate(first) if not is_blank(row)), len(first))
-        self.before = count_before(first, source) or (0 if source.header else blank)
+        self.before = count_before(first, source)
         names = list(source.header) or (first[self.before] if self.before < len(first) else [])
         self.header = [name.strip() for name in _cut_blank_end(names, 0)]
         self.match = choose_layout(self.header, source)

@@ -100,6 +100,15 @@ def test_a_path_that_leads_nowhere_is_named_with_the_one_that_is_meant(tmp_path,
     assert '"line_items.price" = "line_items[].price"' in problem
 
 
+def test_an_object_where_an_array_was_expected_is_its_only_element(tmp_path):
+    """So do programs that turn XML into JSON; and MongoDB's keys begin with a sign."""
+    rows = [{"at": {"$date": "x"}, "id": 1, "lines": {"line": line}} for line in ({"n": 1}, [{"n": 2}, {"n": 3}])]
+    found = read(tmp_path, "jsonl", write_lines(rows), ("id", "at.$date", "lines.line[].n"))
+    assert [(row["at.$date"], row["lines.line[].n"]) for row in found] == [("x", "1"), ("x", "2"), ("x", "3")]
+    nested = [{"id": "1", "at": "x", "line": {"n": 1}}]
+    assert read(tmp_path, "parquet", write_parquet(nested), ("id", "at", "line[].n"))[0]["line[].n"] == "1"
+
+
 def test_a_name_is_a_path_where_it_can_be_one():
     assert parse_path("a.b[].c[k.1].value[0]") == Path(
         "a.b[].c[k.1].value[0]", "a", ("b",), ("c", Entry("k.1"), "value", 0)
