@@ -29,7 +29,7 @@ def check_guests(console: PlainConsole, judged: JudgedLog) -> None:
         if has_addresses(judged, mapping.column, name):
             columns = json.dumps([mapping.column, name], ensure_ascii=False)
             console.print(f"{missing:,} records name no customer, but most of them an address in {name!r}: guests count"
-                          f" by it with customer_id = {{ columns = {columns} }}")  # fmt: skip
+                          f" by it with customer_id = {{ first_of = {columns} }}")  # fmt: skip
             return
 
 

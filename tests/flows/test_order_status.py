@@ -82,5 +82,5 @@ def test_the_status_holds_for_all_lines_and_cancelled_orders_stop_no_run(spark, 
     said = say(spark, shop)
     assert "every order counts, whatever 'Financial Status' says" in said
     assert 'pending = ["Pending", "on-hold"]' in said
-    assert 'customer_id = { columns = ["Email", "Billing Email"] }' in said
+    assert 'customer_id = { first_of = ["Email", "Billing Email"] }' in said
     assert "1 lines of those looked at are parts of others by 'parent_item_id'" in said

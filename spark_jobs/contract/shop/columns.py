@@ -32,7 +32,7 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
         section.fault(name, "a raw column name or a table")
         return ColumnMapping(constant="")
     inner = Section(value, section.name_of(name), section.faults)
-    if name == "customer_id" and "columns" in value:
+    if name == "customer_id" and "first_of" in value:
         return _read_alternatives(inner)
     column, constant = inner.text("column", None), inner.text("constant", None)
     is_given = column is not None or (declared.type == TIME and "columns" in value)
@@ -54,7 +54,7 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
 def _read_alternatives(section: Section) -> ColumnMapping:
     """The customer by the first of several columns that names one."""
     expected = "a list of raw column names, each once"
-    names = section.take("columns", expected, lambda v: is_texts(v) and v and len(set(v)) == len(v)) or [""]
+    names = section.take("first_of", expected, lambda v: is_texts(v) and v and len(set(v)) == len(v)) or [""]
     section.done()
     return ColumnMapping(column=names[0], others=tuple(names[1:]))
 

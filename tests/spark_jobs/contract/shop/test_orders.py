@@ -71,12 +71,12 @@ def test_updates_say_what_they_need(tmp_path, text, fault):
 
 
 def test_a_customer_may_stand_in_several_columns(tmp_path):
-    text = GOOD.replace('customer_id = "Customer"', "customer_id = {{ columns = {} }}")
+    text = GOOD.replace('customer_id = "Customer"', "customer_id = {{ first_of = {} }}")
     mapping = (
         load_shop(write(tmp_path, text.format('["Customer", "Email?"]'))).sources["purchases"].columns["customer_id"]
     )
     assert (mapping.column, mapping.others) == ("Customer", ("Email?",))
     for faulty in ("[]", '"Customer"', '["a", "a"]'):
         assert any(
-            "customer_id.columns: expected a list" in found for found in faults_of(tmp_path, text.format(faulty))
+            "customer_id.first_of: expected a list" in found for found in faults_of(tmp_path, text.format(faulty))
         )
