@@ -1,7 +1,8 @@
 """customer_series: what had each customer who can still be kept done, day by day, up to the end of as_of?
 
 Grain: (customer, as_of). Input: customer_day of every delivery day up to as_of, and of it the event days up to as_of:
-nothing that was not known then can be read. Facts only, no labels.
+nothing that was not known then can be read. Facts only, no labels. What came late says so, in late_days: at a past step
+training sees what a night then saw.
 
 Nightly for the eligible only; with --all for everybody who was ever eligible, as training needs them, into
 training_series. With --restate a past night is built anew with what was delivered up to a later, published day, and
@@ -15,11 +16,10 @@ from collections.abc import Sequence
 from datetime import date
 from functools import partial
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark_jobs.cleaning import merges
-from spark_jobs.cleaning.mapping import any_of
 from spark_jobs.cleaning.undone import leave_out_undone
 from spark_jobs.contract import windows
 from spark_jobs.contract.errors import MissingInputError
@@ -43,6 +43,9 @@ from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, day, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
 
+#: A part of a customer's day: what came to be known of it on one day.
+PART_KEY = ("customer_id", "event_day", "late_days")
+
 
 def merge_customers(customer_day: DataFrame, merged: dict[str, str]) -> DataFrame:
     """The rows of customers who were merged into another under the other's key."""
@@ -54,57 +57,88 @@ def merge_customers(customer_day: DataFrame, merged: dict[str, str]) -> DataFram
     )
 
 
+def find_late_days(customer_day: DataFrame, as_of: date) -> DataFrame:
+    """Adds late_days: how many days after its own a row was delivered; up to as_of, where a night is restated.
+
+    A delivery whose rows spread over more than windows.HISTORY_DAYS brings history, such as a shop's first dump, for
+    which no night waited: its rows count as known on their own days. The spread is the inverse Simpson index of its
+    event days: n days of equal size give n, and stray rows hardly count.
+    """
+    sizes = customer_day.groupBy("delivery_day", "event_day").count()
+    spread = F.sum("count") * F.sum("count") / F.sum(F.col("count") * F.col("count"))
+    history = sizes.groupBy("delivery_day").agg(spread.alias("spread")).where(F.col("spread") > windows.HISTORY_DAYS)
+    joined = customer_day.join(F.broadcast(history), "delivery_day", how="left")
+    known_day = F.least(F.to_date("delivery_day"), F.lit(as_of))
+    late_days = F.greatest(F.date_diff(known_day, "event_day"), F.lit(0))
+    return joined.withColumn("late_days", F.when(F.col("spread").isNull(), late_days).otherwise(0))
+
+
 def merge_deliveries(customer_day: DataFrame) -> DataFrame:
-    """Each customer's days, added up over the delivery days: one row for each customer and event day."""
+    """One row for each customer, event day and late_days: what its deliveries added to what was known of the day."""
     sums = [F.sum(m.name).alias(m.name) for m in MEASURES]
     sets = [F.array_distinct(F.flatten(F.collect_list(s.name))).alias(s.name) for s in SETS]
-    counts = [F.expr(m.sql).alias(m.name) for m in SET_COUNTS]
-    days = customer_day.groupBy("customer_id", "event_day").agg(*sums, *sets)
-    # A day of which all events were taken back is no day any more.
-    return days.where(any_of([F.col(m.name) != 0 for m in MEASURES])).select("*", *counts)
+    return count_sets(customer_day.groupBy(*PART_KEY).agg(*sums, *sets))
 
 
-def count_new_categories(days: DataFrame) -> DataFrame:
-    """Adds how many categories the customer met for the first time on each day."""
+def count_sets(parts: DataFrame) -> DataFrame:
+    """Adds what the sets count: by how much each part changes the count of all that was known of its day."""
+    of_day = Window.partitionBy("customer_id", "event_day").orderBy("late_days")
+    so_far = of_day.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    known = {s.name: F.array_distinct(F.flatten(F.collect_list(s.name).over(so_far))) for s in SETS}
+    counts = {m.name: F.expr(m.sql) for m in SET_COUNTS}
+    added = {m.name: F.col(m.name) - F.lag(m.name, 1, 0).over(of_day) for m in SET_COUNTS}
+    own_categories = F.col(CATEGORY_SET.name).alias("own_categories")
+    return parts.select("*", own_categories).withColumns(known).withColumns(counts).withColumns(added)
+
+
+def count_new_categories(parts: DataFrame) -> DataFrame:
+    """Adds how many categories the customer is first known to have met by each part."""
+    known_day = F.date_add("event_day", F.col("late_days"))
     first_met = (
-        days.select("customer_id", "event_day", F.explode(CATEGORY_SET.name).alias("category"))
+        parts.select(*PART_KEY, known_day.alias("known_day"), F.explode("own_categories").alias("category"))
         .groupBy("customer_id", "category")
-        .agg(F.min("event_day").alias("event_day"))
+        .agg(F.min(F.struct("known_day", "event_day", "late_days")).alias("part"))
     )
-    counts = first_met.groupBy("customer_id", "event_day").agg(F.count("*").alias(NEW_CATEGORY_COUNT.name))
-    joined = days.join(counts, ["customer_id", "event_day"], how="left")
+    by_part = first_met.groupBy("customer_id", "part.event_day", "part.late_days")
+    counts = by_part.agg(F.count("*").alias(NEW_CATEGORY_COUNT.name))
+    joined = parts.join(counts, list(PART_KEY), how="left")
     return joined.fillna(0, subset=[NEW_CATEGORY_COUNT.name])
 
 
-def keep_eligible(days: DataFrame, shop: Shop, as_of: date, ever: bool) -> DataFrame:
-    """The days of customers with qualifying activity in (as_of - eligible_within, as_of], or, with `ever`, at all.
+def keep_eligible(parts: DataFrame, shop: Shop, as_of: date, ever: bool) -> DataFrame:
+    """The parts of customers with qualifying activity in (as_of - eligible_within, as_of], or, with `ever`, at all.
 
-    A sale that is undone by as_of is no activity; with `ever` it is, since it was some until then.
+    A sale that is undone or taken back by as_of is no activity; with `ever` it is, since it was some until then.
     """
-    is_activity = F.col(ACTIVITY_MEASURES[shop.churn.activity]) > 0
+    activity = ACTIVITY_MEASURES[shop.churn.activity]
+    counting = parts if ever else add_up_days(parts, shop, as_of, activity)
+    eligible = counting.where(F.col(activity) > 0).select("customer_id").distinct()
+    return parts.join(eligible, "customer_id", how="left_semi")
+
+
+def add_up_days(parts: DataFrame, shop: Shop, as_of: date, activity: str) -> DataFrame:
+    """The days whose activity makes somebody eligible at as_of, without sales that were undone."""
     window = windows.activity_window(as_of, shop.churn.eligible_within_days)
-    counting = days if ever else days.where(F.col("event_day").between(window.first, window.last))
-    if shop.churn.activity == "purchase" and not ever:
-        counting = leave_out_undone(counting, shop.churn.undone_within_days)
-    eligible = counting.where(is_activity).select("customer_id").distinct()
-    return days.join(eligible, "customer_id", how="left_semi")
+    inside = parts.where(F.col("event_day").between(window.first, window.last))
+    sums = [F.sum(name).alias(name) for name in sorted({activity, "spend", "refund"})]
+    days = inside.groupBy("customer_id", "event_day").agg(*sums)
+    return leave_out_undone(days, shop.churn.undone_within_days) if shop.churn.activity == "purchase" else days
 
 
-def collect_series(days: DataFrame, as_of: date) -> DataFrame:
-    """One row for each customer: parallel arrays over the active days, in their order."""
+def collect_series(parts: DataFrame, as_of: date) -> DataFrame:
+    """One row for each customer: parallel arrays over the parts of active days, in their order."""
     names = [m.name for m in SERIES_MEASURES]
-    gathered = days.groupBy("customer_id").agg(
+    gathered = parts.groupBy("customer_id").agg(
         F.min("event_day").alias("first_day"),
-        F.sort_array(F.collect_list(F.struct("event_day", *names))).alias("active_days"),
+        F.sort_array(F.collect_list(F.struct("event_day", "late_days", *names))).alias("parts"),
     )
+    days = [_pick("event_day").alias("days"), _pick("late_days").alias("late_days")]
     arrays = [_pick(name).cast("array<double>").alias(name) for name in names]
-    return gathered.select(
-        "customer_id", "first_day", _pick("event_day").alias("days"), *arrays, F.lit(as_of).alias("as_of")
-    )
+    return gathered.select("customer_id", "first_day", *days, *arrays, F.lit(as_of).alias("as_of"))
 
 
 def _pick(name: str) -> Column:
-    return F.transform("active_days", lambda active_day: active_day[name])
+    return F.transform("parts", lambda part: part[name])
 
 
 def build_series(
@@ -112,7 +146,7 @@ def build_series(
 ) -> DataFrame:
     """The series of one as_of from the customer_day rows and the merged customers known by then, or by `restate`."""
     is_known = F.col("delivery_day") <= F.lit(restate or as_of)
-    known = customer_day.where(is_known & (F.col("event_day") <= F.lit(as_of)))
+    known = find_late_days(customer_day.where(is_known), as_of).where(F.col("event_day") <= F.lit(as_of))
     ever = table is TRAINING_SERIES
     days = keep_eligible(merge_deliveries(merge_customers(known, merged)), shop, as_of, ever)
     has_categories = NEW_CATEGORY_COUNT in available_measures(shop.mapped_columns)

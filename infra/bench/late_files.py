@@ -4,17 +4,24 @@
     python -m infra.bench.late_files --shop infra/demo/simulated/shop.toml [--cutoffs 2024-10-26,2024-11-25]
 
 Uses the shop's own history, as if the files of every day came 3 to 7 days late. At each cut-off the kinds that train in
-seconds are trained three times on what is known by then: with labels that close when their window ends, with labels
-that wait for the delay of the files (training/tensors/label_delay.py), and from files on time. The result is the mean
-probability minus the actual churn rate of customers active within the horizon, as a mean over kinds and cut-offs.
+seconds are trained four times on what is known by then:
 
-inputs whole     scored with complete inputs, so that the bias comes from the labels alone
+files on time                                all files were on time
+late, taken for on time                      labels close when their window ends, past steps know their last days
+late, labels wait                            labels wait for the delay of the files (training/tensors/label_delay.py)
+late, labels wait, steps know what had come  and past steps see what a night at their end saw, as every training does
+
+The result is the mean probability minus the actual churn rate of customers who were active within the horizon by what
+is known, as a mean over kinds and cut-offs.
+
+inputs whole     scored with complete inputs, so that the bias comes from the training alone
 inputs late      scored without the files that are still missing, as on a real night
 """
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
@@ -27,15 +34,16 @@ from rich.progress import track
 from rich.table import Table
 
 from infra.local.shops import find_last_day
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.label_delay import find_label_delay
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.windows import history_taught_days
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
 from training.backtest import read_series
 from training.config import ModelSettings
 from training.selection.fit import Candidate, fit_candidates
-from training.tensors.dataset import to_day_number
-from training.tensors.label_delay import find_label_delay
 from training.tensors.outcomes import take_outcomes
 from training.tensors.series import Series, truncate
 
@@ -52,19 +60,36 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = Settings.from_environment()
     last_day = find_last_day(shop, settings)
     truth = pa.concat_tables(read_series(Lake(settings.lake(shop.name)), shop, [last_day])[last_day].chunks())
-    newest = last_day - timedelta(days=shop.churn.horizons_days[-1])
-    cutoffs = arguments.cutoffs or [newest - timedelta(days=DAYS_APART * n) for n in range(CUTOFFS)]
+    records = Counter(draw_lags(np.arange(1000)).tolist())
+    delay = find_label_delay(records, shop.churn.horizons_days[0])
+    cutoffs = arguments.cutoffs or choose_cutoffs(pc.min(truth["first_day"]).as_py(), last_day, shop, delay)
     rows = pd.DataFrame(
-        row for cutoff in track(cutoffs, "training") for row in judge(truth.combine_chunks(), cutoff, shop)
+        row for cutoff in track(cutoffs, "training") for row in judge(truth.combine_chunks(), cutoff, shop, delay)
     )
     show(Console(highlight=False, width=120), rows)
 
 
-def judge(truth: pa.Table, cutoff: date, shop: Shop) -> Iterator[dict]:
-    """A row for each kind of labels, state of the inputs, kind of model and horizon."""
-    on_time, late = truncate(truth, cutoff), deliver_late(truth, cutoff)
-    delay = find_label_delay(draw_lags(np.arange(365)), np.ones(365) * 100, shop.churn.horizons_days[0])
-    ways = {"files on time": (on_time, 0), "late, labels do not wait": (late, 0), "late, labels wait": (late, delay)}
+def choose_cutoffs(first_day: date, last_day: date, shop: Shop, delay: int) -> list[date]:
+    """The days DAYS_APART, CUTOFFS at most, whose outcomes are known and which had enough to learn from."""
+    longest = shop.churn.horizons_days[-1]
+    oldest = first_day + timedelta(days=history_taught_days(shop.churn, delay))
+    newest = last_day - timedelta(days=longest)
+    cutoffs = [newest - timedelta(days=DAYS_APART * n) for n in range(CUTOFFS)]
+    if newest < oldest:
+        raise ChurnError(f"the history from {first_day} to {last_day} is {(oldest - newest).days} days too short to "
+                         f"learn {longest} days from and to judge by")  # fmt: skip
+    return [cutoff for cutoff in cutoffs if cutoff >= oldest]
+
+
+def judge(truth: pa.Table, cutoff: date, shop: Shop, delay: int) -> Iterator[dict]:
+    """A row for each way to learn, state of the inputs, kind and horizon."""
+    on_time, late = truncate(truth, cutoff), truncate(deliver(truth, late=True), cutoff)
+    ways = {
+        "files on time": (on_time, 0),
+        "late, taken for on time": (deliver(late, late=False), 0),
+        "late, labels wait": (deliver(late, late=False), delay),
+        "late, labels wait, steps know what had come": (late, delay),
+    }
     for way, (known, waits) in ways.items():
         series = Series(known, cutoff, waits)
         candidates = fit_candidates(series, cutoff, shop, ModelSettings.from_shop(shop), kinds=KINDS)
@@ -80,30 +105,22 @@ def draw_lags(days: np.ndarray) -> np.ndarray:
     return drawn[days % len(drawn)]
 
 
-def deliver_late(truth: pa.Table, cutoff: date) -> pa.Table:
-    """The series at the end of the cut-off, without the days whose files come later."""
-    known = truncate(truth, cutoff)
-    days = known["days"].combine_chunks()
+def deliver(series: pa.Table, late: bool) -> pa.Table:
+    """The series as if its files had all been late, or all on time."""
+    days = series["days"].combine_chunks()
     number = days.flatten().cast(pa.int32()).to_numpy()
-    is_there = number + draw_lags(number) <= to_day_number(cutoff)
-    row = np.repeat(np.arange(len(days)), np.diff(days.offsets.to_numpy()))
-    counts = np.bincount(row[is_there], minlength=len(days))
-    offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
-    for place, name in enumerate(known.column_names):
-        column = known[name].combine_chunks()
-        if pa.types.is_list(column.type):
-            kept = pa.ListArray.from_arrays(offsets, column.flatten().filter(pa.array(is_there)), type=column.type)
-            known = known.set_column(place, name, kept)
-    return known.filter(pa.array(counts > 0))
+    lags = draw_lags(number) if late else np.zeros(len(number))
+    offsets = pa.array(days.offsets.to_numpy() - days.offsets[0].as_py(), pa.int32())
+    late_days = pa.ListArray.from_arrays(offsets, pa.array(lags.astype(np.int32)))
+    return series.set_column(series.column_names.index("late_days"), "late_days", late_days)
 
 
 def find_bias(candidate: Candidate, seen: pa.Table, truth: pa.Table, cutoff: date, shop: Shop) -> dict[int, float]:
-    """By horizon: mean probability minus churn rate of the customers in `seen` who were active within it."""
+    """By horizon the mean probability less the churn rate, of those who were active within it by what is seen."""
     tensors = candidate.spec.build(seen, cutoff)
     p = candidate.predict(tensors.inputs, tensors.lengths)
-    outcomes = take_outcomes(truth, cutoff, shop)
     place = pc.index_in(tensors.customer_id, truth["customer_id"].combine_chunks()).to_numpy()
-    active, outcome = outcomes.active[place], outcomes.outcome[place]
+    active, outcome = take_outcomes(seen, cutoff, shop).active, take_outcomes(truth, cutoff, shop).outcome[place]
     return {
         horizon: float((p[:, h] - outcome[:, h])[active[:, h]].mean())
         for h, horizon in enumerate(shop.churn.horizons_days)

@@ -11,7 +11,8 @@ from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.horizons import Rhythm, judge_horizons
 from spark_jobs.checking.judged_log import JudgedLog
 from spark_jobs.cleaning.undone import leave_out_undone
-from spark_jobs.contract.measures import MEASURES
+from spark_jobs.contract.label_delay import find_delay_window, find_label_delay
+from spark_jobs.contract.measures import ACTIVITY_MEASURES, MEASURES
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.windows import activity_window, history_needed_days, label_window
 from spark_jobs.runtime.console import PlainConsole
@@ -40,8 +41,10 @@ def check_history(console: PlainConsole, shop: Shop, judged: JudgedLog, findings
     for note in judge_horizons(churned, measure_rhythm(active), shop.churn.activity):
         console.print(f"  {note}", style="yellow")
     active.unpersist()
-    days, needed = (last - first).days + 1, history_needed_days(shop.churn)
-    console.print(f"history: {days} days; a training needs {needed}")
+    delay = measure_delay(judged.records.where(F.col("verdict") == "clean"), shop, last)
+    days, needed = (last - first).days + 1, history_needed_days(shop.churn, delay)
+    waits = f", since its files keep coming for {delay} days" if delay else ""
+    console.print(f"history: {days} days; a training needs {needed}{waits}")
     if days < needed:
         findings.add(f"the history is {needed - days} days too short to train on: load older files, wait, or shorten "
                      f"churn.horizons_days, of which the longest is {shop.churn.horizons_days[-1]}")  # fmt: skip
@@ -57,6 +60,16 @@ def measure_churn(active: DataFrame, as_of: date, horizon: int) -> tuple[float, 
     customers = inside(before).count()
     stayed = inside(before).join(inside(after), "customer_id", how="left_semi").count()
     return 1 - stayed / customers if customers else 0.0, customers
+
+
+def measure_delay(events: DataFrame, shop: Shop, known: date) -> int:
+    """The days for which the files of a day keep coming, as training will find them."""
+    window = find_delay_window(known)
+    sums = {m.name: F.expr(m.sql).alias("records") for m in MEASURES}
+    late_days = F.date_diff("delivery_day", "event_day").alias("late_days")
+    inside = events.where(F.col("event_day").between(window.first, window.last))
+    rows = inside.groupBy(late_days).agg(sums[ACTIVITY_MEASURES[shop.churn.activity]]).collect()
+    return find_label_delay({row["late_days"]: row["records"] for row in rows}, shop.churn.horizons_days[0])
 
 
 def measure_rhythm(active: DataFrame) -> Rhythm:

@@ -18,6 +18,8 @@ from spark_jobs.contract.measures import ACTIVITY_MEASURES, available_measures
 class Feature:
     """One model input.
 
+    All is told by what was known at the step's end; what came later counts from the step on in which it came.
+
     Where there is no day with measure > 0 yet, the customer's first day stands for it in days_since, quiet_for and
     gap_ratio: who has never bought has not bought today.
 
@@ -67,6 +69,11 @@ class Feature:
     def starts_on_first_day(self) -> bool:
         """Whether the customer's first day stands for a day that has not come yet."""
         return self.op in ("days_since", "quiet_for", "gap_ratio")
+
+    @property
+    def counts_days(self) -> bool:
+        """Whether it looks at which days have a measure above zero, not at how much of it there was."""
+        return self.starts_on_first_day or self.op in ("step_days", "total_days", "decayed_days")
 
     @property
     def grows(self) -> bool:

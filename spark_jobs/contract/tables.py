@@ -89,7 +89,11 @@ TRAINING_SERIES = Table(
     (
         CUSTOMER,
         Column("first_day", "date", "day of the customer's first event"),
-        Column("days", "array<date>", "days with any event, ascending; the arrays below run parallel to it"),
+        Column("days", "array<date>", "days with any event, ascending; the arrays below run parallel to it. A day of "
+               "which records came late has an entry for each day on which some came to be known"),
+        Column("late_days", "array<int>", "how long after the day the records of an entry came to be known; 0 where it "
+               "was by its end. What one delivery brings of many days is history, and counts as known on its days. "
+               "Null in series from before there was this column: nothing was late", "days"),
         *(Column(m.name, "array<double>", m.meaning + ", per day", m.unit) for m in SERIES_MEASURES),
         _AS_OF,
     ),

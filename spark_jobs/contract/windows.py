@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+#: A delivery whose records spread over more days than this brings history, see customer_series.find_late_days.
+HISTORY_DAYS = 14
 #: Sales undone later than this are returns of customers who bought.
 MOST_UNDONE_DAYS = 30
 
@@ -52,10 +54,15 @@ def label_window(as_of: date, horizon_days: int) -> Window:
     return Window(as_of + timedelta(days=1), as_of + timedelta(days=horizon_days))
 
 
-def history_needed_days(churn: ChurnDefinition) -> int:
-    """The days of history that a training needs: a weekly step that teaches the longest horizon, the window in which
-    its outcome shows, and one more such window for the gate to judge by."""
-    return 7 + 2 * churn.horizons_days[-1]
+def history_taught_days(churn: ChurnDefinition, delay_days: int = 0) -> int:
+    """The days of history from which on there is anything to learn: a weekly step, and the window in which its outcome
+    of the longest horizon shows, with the days within which the shop's late files come."""
+    return 7 + churn.horizons_days[-1] + delay_days
+
+
+def history_needed_days(churn: ChurnDefinition, delay_days: int = 0) -> int:
+    """The days of history that a training needs: what teaches, and one more window for the gate to judge by."""
+    return history_taught_days(churn, delay_days) + churn.horizons_days[-1] + delay_days
 
 
 def is_closed(step_day: date, horizon_days: int, as_of: date, delay_days: int = 0) -> bool:

@@ -180,9 +180,11 @@ def find_series(shop):
     """(customer, event day) -> sales, spend, returns, refund: of the training series."""
     keys, found = find_keys(shop), {}
     for row in shop.rows(TRAINING_SERIES):
-        sums = zip(*(row[name] for name in ("sale_count", "spend", "return_count", "refund")), strict=True)
-        found |= {(keys[row["customer_id"]], str(at)): [*one] for at, one in zip(row["days"], sums, strict=True)}
-    return found
+        parts = zip(*(row[name] for name in ("sale_count", "spend", "return_count", "refund")), strict=True)
+        for at, part in zip(row["days"], parts, strict=True):
+            key = (keys[row["customer_id"]], str(at))
+            found[key] = [sum(both) for both in zip(part, found.get(key, [0] * 4), strict=True)]
+    return {key: one for key, one in found.items() if any(one)}  # a day may have been taken back
 
 
 def test_a_mended_record_holds_until_the_shop_changes_it(spark, tmp_path, warehouse_url):

@@ -87,14 +87,14 @@ def test_whose_day_a_path_names_and_how_far_behind_it_are_settings(make_shop):
 
 def test_a_customers_series_is_what_a_hand_computes(at_once):
     by_spend = {tuple(row["spend"]): row for row in at_once.rows(CUSTOMER_SERIES)}
-    # a: two equal lines and a late one on the 1st, one line on the 2nd; "e" was new on the 1st
-    a = by_spend[(6.0, 3.0)]
-    assert (a["first_day"], a["days"]) == (DAY[1], [DAY[1], DAY[2]])
-    assert (a["sale_count"], a["item_quantity"], a["new_category_count"]) == ([3, 1], [3, 1], [2, 0])
+    # a: two equal lines and one that came two days late on the 1st, where "e" was new; one line on the 2nd
+    a = by_spend[(4.0, 2.0, 3.0)]
+    assert (a["first_day"], a["days"], a["late_days"]) == (DAY[1], [DAY[1], DAY[1], DAY[2]], [0, 2, 0])
+    assert (a["sale_count"], a["item_quantity"], a["new_category_count"]) == ([2, 1, 1], [2, 1, 1], [1, 1, 0])
     # b: a sale on the 1st, a late one of the 1st, a return on the 2nd
-    b = by_spend[(4.0, 0.0)]
-    assert (b["sale_count"], b["return_count"], b["refund"]) == ([2, 0], [0, 1], [0, 2.0])
-    assert set(by_spend) == {(6.0, 3.0), (4.0, 0.0), (2.0,)}
+    b = by_spend[(2.0, 2.0, 0.0)]
+    assert (b["sale_count"], b["return_count"], b["refund"]) == ([1, 1, 0], [0, 0, 1], [0, 0, 2.0])
+    assert set(by_spend) == {(4.0, 2.0, 3.0), (2.0, 2.0, 0.0), (2.0,)}
 
 
 def test_what_comes_later_changes_nothing_that_is_published(make_shop):

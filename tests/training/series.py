@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,16 +36,24 @@ def day(number: int) -> date:
     return START + timedelta(days=number)
 
 
-def make_series(customers: Mapping[str, Mapping[int, Mapping[str, float]]], as_of: date) -> pa.Table:
-    """customer -> {day number: measures of that day}, as training_series has it; measures not named are 0."""
-    days = [[day(n) for n in sorted(facts)] for facts in customers.values()]
+def make_series(customers: Mapping[str, Mapping[Any, Mapping[str, float]]], as_of: date) -> pa.Table:
+    """customer -> {day number: measures of that day}, as training_series has it; measures not named are 0.
+
+    A day that came to be known in parts has a key for each: (day number, days late).
+    """
+    parts = [
+        sorted((((key, 0) if isinstance(key, int) else key, own) for key, own in facts.items()), key=lambda e: e[0])
+        for facts in customers.values()
+    ]
+    days = [[day(n) for (n, _), _ in entries] for entries in parts]
     columns = {
         "customer_id": pa.array(list(customers), pa.string()),
         "first_day": pa.array([own[0] for own in days], pa.date32()),
         "days": pa.array(days, pa.list_(pa.date32())),
+        "late_days": pa.array([[late for (_, late), _ in entries] for entries in parts], pa.list_(pa.int32())),
     }
     for measure in SERIES_MEASURES:
-        values = [[float(facts[n].get(measure.name, 0)) for n in sorted(facts)] for facts in customers.values()]
+        values = [[float(own.get(measure.name, 0)) for _, own in entries] for entries in parts]
         columns[measure.name] = pa.array(values, pa.list_(pa.float64()))
     columns["as_of"] = pa.array([as_of] * len(days), pa.date32())
     return pa.table(columns)

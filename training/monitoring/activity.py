@@ -16,8 +16,8 @@ from spark_jobs.contract.tables import CUSTOMER_DAY
 from spark_jobs.contract.windows import Window
 from spark_jobs.lake.store import Lake
 from training.tensors.activity import RULE_MEASURES, find_undone_days
-from training.tensors.grid import SeriesRows
 from training.tensors.money import count_cents
+from training.tensors.rows import SeriesRows
 
 #: Refunds are limited to what was paid since this many days before the window.
 PAID_SINCE_DAYS = 365

@@ -19,8 +19,8 @@ from training.monitoring.findings import Finding
 from training.monitoring.thresholds import USUAL_WEEKS
 from training.monitoring.values import check_largest, check_refunds, check_values
 from training.monitoring.volume import check_volume, excuse_quiet_day, find_delay
-from training.tensors.grid import read_rows
 from training.tensors.money import MEASURES, find_excess
+from training.tensors.rows import read_rows
 from training.tensors.series import Series
 
 #: The measures that count a log's records.

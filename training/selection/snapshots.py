@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.model import Shop
-from training.tensors.dataset import Tensors, TensorSpec, to_day_number
-from training.tensors.grid import SeriesRows
+from training.tensors.dataset import Tensors, TensorSpec
 from training.tensors.money import limit_days, read_money
 from training.tensors.outcomes import take_outcomes
+from training.tensors.rows import SeriesRows, to_day_number
 from training.tensors.series import Series, fold_of, truncate
 
 SPEND_WINDOW_DAYS = 180

@@ -28,8 +28,8 @@ from spark_jobs.contract.shop.model import Shop
 from training.selection.snapshots import SAMPLE, Snapshot, count_known, take_snapshots
 from training.selection.spend_line import Rows, SpendLine
 from training.tensors.dataset import TensorSpec
-from training.tensors.grid import read_rows
 from training.tensors.money import LIMITED, find_day_limit
+from training.tensors.rows import read_rows
 from training.tensors.series import Series, fold_of
 
 #: With fewer past errors there is no interval.

@@ -11,7 +11,7 @@ from training.evaluation.metrics import log_losses
 from training.models.calibration import LARGEST, SMALLEST, Calibration, PastPredictions, calibrate, make_terms
 from training.models.members import Members
 from training.selection.recipe import Recipe
-from training.tensors.dataset import to_day_number
+from training.tensors.rows import to_day_number
 from training.tensors.series import fold_of
 
 

@@ -14,8 +14,7 @@ from spark_jobs.contract.reason_words import COUNTED_IN_DAYS
 from spark_jobs.contract.shop.model import Shop
 from training.serving.evidence import WINDOW_WEEKS
 from training.tensors.activity import find_undone_days, leave_out
-from training.tensors.dataset import to_day_number
-from training.tensors.grid import read_rows
+from training.tensors.rows import read_rows, to_day_number
 
 #: How many weeks before a change are used to describe what was usual.
 WEEKS_BEFORE = 26

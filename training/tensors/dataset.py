@@ -16,11 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import Feature, available_features
@@ -28,18 +27,15 @@ from spark_jobs.contract.measures import ACTIVITY_MEASURES
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.windows import ChurnDefinition
 from training.config import ModelSettings
-from training.tensors.activity import SeenGrid, find_undone_days, leave_out, list_measures
-from training.tensors.grid import NEVER, Grid, SeriesRows, compute_feature, read_rows
+from training.tensors.activity import find_undone_days, leave_out, list_measures
+from training.tensors.grid import Grid, compute_feature
+from training.tensors.rows import NEVER, SeriesRows, read_parts, to_day_number
+from training.tensors.seen import SeenGrid
 from training.tensors.series import Series
 
 STEPS_ROUNDED_TO = 8
 #: Stands for no qualifying activity at all in quiet_days, and for none that is known in upcoming_days.
 NEVER_DAYS = 1e6
-_EPOCH = date(1970, 1, 1)
-
-
-def to_day_number(day: date) -> int:
-    return (day - _EPOCH).days
 
 
 @dataclass(frozen=True)
@@ -85,6 +81,12 @@ class TensorSpec:
         return tuple(sorted(names))
 
     @property
+    def _counted_in_days(self) -> tuple[str, ...]:
+        """The measures of which it counts on which days they were above zero."""
+        names = {str(f.measure) for f in self.features if f.counts_days} | {ACTIVITY_MEASURES[self.churn.activity]}
+        return tuple(sorted(names))
+
+    @property
     def feature_names(self) -> list[str]:
         return [f.name for f in self.features]
 
@@ -104,21 +106,22 @@ class TensorSpec:
     ) -> Tensors:
         """The tensors of a batch known up to `as_of`, on a grid that ends `phase` days before it.
 
-        Labels look at the days up to `as_of`, inputs at those up to the grid's end. Customers who came after the
-        grid's end are left out (with phase 0 nobody is). `steps` pads to so many; None: as many as the batch needs.
+        Labels look at all that is known by `as_of`, inputs at what was known by the end of each step. Customers of whom
+        nothing was known by the grid's end are left out (with phase 0 nobody is). `steps` pads to so many; None: as
+        many as the batch needs.
         delay_days: what the last so many days say of an outcome teaches nothing, since their files are still coming.
         """
         batch = pa.table(batch)
         today = to_day_number(as_of)
-        if phase:
-            came = pc.less_equal(batch["first_day"], pa.scalar(as_of - timedelta(days=phase), pa.date32()))
-            batch = batch.filter(came)
-        rows = read_rows(batch, self.measures)
-        if max(rows.day.max(initial=NEVER), rows.first_day.max(initial=NEVER)) > today:
+        rows = read_parts(batch, self.measures)
+        if max(rows.known_day.max(initial=NEVER), rows.first_day.max(initial=NEVER)) > today:
             raise ChurnError(f"customer_series as of {as_of} holds later days: truncate it first")
-        undone_day = find_undone_days(rows, self.churn)
-        seen = SeenGrid.from_rows(rows, undone_day, today - phase, self.step_days)
-        grid, happened = seen.grid, leave_out(rows, undone_day <= today)
+        if phase:
+            came = np.flatnonzero(rows.first_known <= today - phase)
+            batch, rows = batch.take(pa.array(came)), rows.take(came)
+        seen = SeenGrid.from_rows(rows, self.churn, today - phase, self.step_days, self._counted_in_days)
+        days = rows.by_day()
+        grid, happened = seen.grid, leave_out(days, find_undone_days(days, self.churn) <= today)
         lengths = np.minimum(grid.lengths, self.history_steps)
         width = steps or max(int(lengths.max(initial=1)), 1)
         align = _LeftAlign(lengths, grid.steps, width)
@@ -167,7 +170,7 @@ def _teach(seen: SeenGrid, happened: SeriesRows, churn: ChurnDefinition, closed:
     closed: the last day that teaches.
     """
     activity, grid = ACTIVITY_MEASURES[churn.activity], seen.grid
-    quiet_days = grid.step_ends - seen.compute(lambda grid: grid.last_days(grid.rows.measures[activity] > 0))
+    quiet_days = grid.step_ends - seen.compute(lambda grid: grid.last_days(grid.rows.measures[activity]))
     upcoming_days = _next_days(grid, happened, activity) - grid.step_ends
     known_days = np.where(quiet_days < churn.eligible_within_days, np.maximum(closed - grid.step_ends, 0), 0)
     horizons = np.array(churn.horizons_days)
@@ -187,7 +190,7 @@ def _next_days(grid: Grid, rows: SeriesRows, activity: str) -> np.ndarray:
     is_beyond = (rows.day > grid.last_day) & (rows.measures[activity] > 0)
     np.minimum.at(beyond[:, 0], rows.row[is_beyond], rows.day[is_beyond])
     known = Grid(rows.up_to(grid.last_day), grid.last_day, grid.step_days)
-    within = known.first_days(known.rows.measures[activity] > 0)
+    within = known.first_days(known.rows.measures[activity])[:, -grid.steps :]
     from_step_on = np.concatenate([within, beyond], axis=1)[:, 1:]
     return np.minimum.accumulate(from_step_on[:, ::-1], axis=1)[:, ::-1]
 

@@ -1,79 +1,25 @@
 """What did a customer look like at the end of each step? Every feature, exactly and causally, on a grid of steps.
 
 A grid counts steps of `step_days` back from its last day. Everything here is shaped (customers, steps) and is
-aligned at the END: column j is the same calendar step for every customer, columns before a customer's first day are
-empty. Each customer's numbers come from his own row in a fixed order, so they do not depend on who else is there.
+aligned at the END: column j is the same calendar step for every customer, columns before anything was known of a
+customer are empty. Each customer's numbers come from his own row in a fixed order, so they do not depend on who else is
+there.
+
+A step sees what was known by its end. An entry that came late is therefore added where it came to be known, by the
+distance from its own day: what a night at that step saw, whatever has been delivered since.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 from scipy.signal import lfilter
 
-from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import Feature
-
-NEVER = np.iinfo(np.int64).min // 4  # a day so long ago that no window reaches it, yet safe to subtract from
-REBUILD = "python -m spark_jobs.rebuild --table customer_series makes it anew"
-
-
-@dataclass(frozen=True)
-class SeriesRows:
-    """A batch of customer_series as flat arrays: one entry per customer and active day. Days count from 1970-01-01."""
-
-    first_day: np.ndarray  # (customers,) int64
-    row: np.ndarray  # (entries,) int64, the customer of an entry
-    day: np.ndarray  # (entries,) int64, ascending within a customer
-    measures: Mapping[str, np.ndarray]  # (entries,) float64 each
-
-    @property
-    def count(self) -> int:
-        return len(self.first_day)
-
-    def up_to(self, last_day: int) -> SeriesRows:
-        """The entries of the days up to this one."""
-        known = self.day <= last_day
-        measures = {name: values[known] for name, values in self.measures.items()}
-        return SeriesRows(self.first_day, self.row[known], self.day[known], measures)
-
-
-def read_rows(batch: pa.RecordBatch | pa.Table, measures: tuple[str, ...]) -> SeriesRows:
-    """The flat arrays of a batch. Raises ChurnError where its lists are not parallel or not ascending by day."""
-    table = pa.table(batch).combine_chunks()
-    days, counts = _flat_list(table, "days")
-    day = days.view(pa.int32()).to_numpy().astype(np.int64)
-    row = np.repeat(np.arange(table.num_rows), counts)
-    if np.any((np.diff(day) <= 0) & (np.diff(row) == 0)):
-        raise ChurnError(f"customer_series: days do not ascend within a customer; {REBUILD}")
-    values = {}
-    for name in measures:
-        flat, measure_counts = _flat_list(table, name)
-        if not np.array_equal(counts, measure_counts):
-            raise ChurnError(f"customer_series: {name} is not parallel to days; {REBUILD}")
-        values[name] = flat.to_numpy().astype(np.float64, copy=False)
-    first_day = _one_chunk(table, "first_day").view(pa.int32()).to_numpy().astype(np.int64)
-    return SeriesRows(first_day, row, day, values)
-
-
-def _one_chunk(table: pa.Table, name: str) -> pa.Array:
-    column = table.column(name)
-    if column.null_count:
-        raise ChurnError(f"customer_series: {name} has nulls; {REBUILD}")
-    return column.combine_chunks()
-
-
-def _flat_list(table: pa.Table, name: str) -> tuple[pa.Array, np.ndarray]:
-    """The values of a list column and how many each row has."""
-    lists = _one_chunk(table, name)
-    values = lists.flatten()
-    if values.null_count:
-        raise ChurnError(f"customer_series: {name} has nulls; {REBUILD}")
-    return values, np.diff(lists.offsets.to_numpy())
+from training.tensors.rows import NEVER, SeriesRows
 
 
 @dataclass(frozen=True)
@@ -86,8 +32,8 @@ class Grid:
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """(customers,) steps from the one that holds the customer's first day to the last; 0 where he came later."""
-        return np.maximum(0, -((self.rows.first_day - 1 - self.last_day) // self.step_days))
+        """(customers,) steps from the first by whose end the customer was known to the last; 0 where he came later."""
+        return np.maximum(0, -((self.rows.first_known - 1 - self.last_day) // self.step_days))
 
     @cached_property
     def steps(self) -> int:
@@ -104,27 +50,54 @@ class Grid:
 
     @cached_property
     def _steps_back(self) -> np.ndarray:
-        return (self.last_day - self.rows.day) // self.step_days
+        """(entries,) steps from the one by whose end an entry was known to the last."""
+        return (self.last_day - self.rows.known_day) // self.step_days
 
     @cached_property
     def cell(self) -> np.ndarray:
-        """(entries,) the flat place (customer, step) of every entry."""
+        """(entries,) the flat place (customer, step) where every entry came to be known."""
         return self.rows.row * self.steps + (self.steps - 1 - self._steps_back)
 
     @cached_property
     def days_to_step_end(self) -> np.ndarray:
-        """(entries,) days from an entry to the end of its step, 0 to step_days - 1."""
-        return (self.last_day - self.rows.day) % self.step_days
+        """(entries,) days from an entry to the end of the step that first knows it; below step_days where it is its own
+        step."""
+        return self.last_day - self.step_days * self._steps_back - self.rows.day
 
-    def step_sum(self, weights: np.ndarray) -> np.ndarray:
+    @cached_property
+    def first_day(self) -> np.ndarray:
+        """(customers, 1 or steps) the customer's first day by what each step knows; -NEVER before anything is known."""
+        if self.rows.late_days is None:
+            return self.rows.first_day[:, None]
+        return np.minimum.accumulate(self.first_days(np.ones(len(self.rows.day))), axis=1)
+
+    def new_sum(self, weights: np.ndarray) -> np.ndarray:
+        """Sum of the entries that came to be known in each step."""
         sums = np.bincount(self.cell, weights=weights, minlength=self.rows.count * self.steps)
         return sums.reshape(self.shape)
 
+    def step_sum(self, weights: np.ndarray) -> np.ndarray:
+        """Sum of the step's own days, as far as they are known by its end."""
+        if self.rows.late_days is not None:
+            weights = np.where(self.days_to_step_end < self.step_days, weights, 0.0)
+        return self.new_sum(weights)
+
+    def count_days(self, values: np.ndarray) -> np.ndarray:
+        """(entries,) 1.0 for the part by which a day's values come to be above zero, -1.0 for one by which they cease
+        to be, else 0.0."""
+        happened = (self.rows.sum_so_far(values) > 0).astype(np.float64)
+        return happened if self.rows.late_days is None else happened - (self.rows.sum_before(values) > 0)
+
     def decayed(self, weights: np.ndarray, half_life_days: float) -> np.ndarray:
         """Sum over all days so far of weight * 2^(-days ago / half life), at every step's end."""
-        within_step = np.exp2(-np.arange(self.step_days) / half_life_days)[self.days_to_step_end]
+        steps_late, days = np.divmod(self.days_to_step_end, self.step_days)
         carried = 2.0 ** (-self.step_days / half_life_days)
-        return lfilter([1.0], [1.0, -carried], self.step_sum(weights * within_step), axis=1)
+        weight = np.exp2(-np.arange(self.step_days) / half_life_days)[days]
+        if self.rows.late_days is not None:
+            factors = np.full(int(steps_late.max(initial=0)) + 1, carried)
+            factors[0] = 1.0
+            weight = weight * np.cumprod(factors)[steps_late]
+        return lfilter([1.0], [1.0, -carried], self.new_sum(weights * weight), axis=1)
 
     def recent_sum(self, weights: np.ndarray, days: int) -> np.ndarray:
         """Sum over the last `days` days up to every step's end. Exact for whole numbers."""
@@ -137,15 +110,18 @@ class Grid:
         np.add.at(changes, (row, np.minimum(first + steps_on[is_seen], self.steps)), -weight)
         return np.cumsum(changes[:, :-1], axis=1)
 
-    def last_days(self, happened: np.ndarray) -> np.ndarray:
-        """The last day so far whose entry `happened`, at every step's end; NEVER where there is none yet."""
-        last = np.full(self.shape, NEVER)
+    def last_days(self, values: np.ndarray) -> np.ndarray:
+        """The last day so far whose values are above zero, at every step's end; NEVER where there is none yet.
+
+        A day whose values cease to be stays, here and in first_days: SeenGrid has a version for the steps after it.
+        """
+        last, happened = np.full(self.shape, NEVER), self.count_days(values) > 0
         np.maximum.at(last.reshape(-1), self.cell[happened], self.rows.day[happened])
         return np.maximum.accumulate(last, axis=1)
 
-    def first_days(self, happened: np.ndarray) -> np.ndarray:
-        """The first day within each step whose entry `happened`; -NEVER where there is none."""
-        first = np.full(self.shape, -NEVER)
+    def first_days(self, values: np.ndarray) -> np.ndarray:
+        """The first day whose values came to be above zero in each step; -NEVER where there is none."""
+        first, happened = np.full(self.shape, -NEVER), self.count_days(values) > 0
         np.minimum.at(first.reshape(-1), self.cell[happened], self.rows.day[happened])
         return first
 
@@ -155,7 +131,7 @@ class Grid:
 
 
 def _days_since(grid: Grid, values: np.ndarray, arg: float | None) -> tuple[np.ndarray, None]:
-    last = np.maximum(grid.last_days(values > 0), grid.rows.first_day[:, None])
+    last = np.maximum(grid.last_days(values), grid.first_day)
     return (grid.step_ends - last).astype(np.float64), None
 
 
@@ -165,10 +141,10 @@ def _quiet_for(grid: Grid, values: np.ndarray, arg: float) -> tuple[np.ndarray, 
 
 def _gap_ratio(grid: Grid, values: np.ndarray, arg: float | None) -> tuple[np.ndarray, None]:
     """days_since * number of days / (days from first to last, + 1)."""
-    first = np.minimum.accumulate(grid.first_days(values > 0), axis=1)
-    day_count = np.cumsum(grid.step_sum(_indicator(values)), axis=1)
+    first = np.minimum.accumulate(grid.first_days(values), axis=1)
+    day_count = np.cumsum(grid.new_sum(grid.count_days(values)), axis=1)
     has_happened = day_count > 0
-    span = np.where(has_happened, grid.last_days(values > 0) - first + 1, 1)
+    span = np.where(has_happened, grid.last_days(values) - first + 1, 1)
     return _days_since(grid, values, None)[0] * np.where(has_happened, day_count, 1) / span, None
 
 
@@ -178,22 +154,18 @@ def _recent_mean(grid: Grid, values: np.ndarray, counts: np.ndarray, days: float
     return grid.recent_sum(values, int(days)) / np.where(known, count, 1), known
 
 
-def _indicator(values: np.ndarray) -> np.ndarray:
-    return (values > 0).astype(np.float64)
-
-
 OPERATIONS: dict[str, Callable] = {
     "step_sum": lambda grid, values, arg: (grid.step_sum(values), None),
-    "step_days": lambda grid, values, arg: (grid.step_sum(_indicator(values)), None),
-    "total_sum": lambda grid, values, arg: (np.cumsum(grid.step_sum(values), axis=1), None),
-    "total_days": lambda grid, values, arg: (np.cumsum(grid.step_sum(_indicator(values)), axis=1), None),
+    "step_days": lambda grid, values, arg: (grid.step_sum(grid.count_days(values)), None),
+    "total_sum": lambda grid, values, arg: (np.cumsum(grid.new_sum(values), axis=1), None),
+    "total_days": lambda grid, values, arg: (np.cumsum(grid.new_sum(grid.count_days(values)), axis=1), None),
     "decayed_sum": lambda grid, values, arg: (grid.decayed(values, arg), None),
-    "decayed_days": lambda grid, values, arg: (grid.decayed(_indicator(values), arg), None),
+    "decayed_days": lambda grid, values, arg: (grid.decayed(grid.count_days(values), arg), None),
     "days_since": _days_since,
     "quiet_for": _quiet_for,
     "gap_ratio": _gap_ratio,
     "recent_mean": _recent_mean,
-    "age": lambda grid, arg: ((grid.step_ends - grid.rows.first_day[:, None]).astype(np.float64), None),
+    "age": lambda grid, arg: ((grid.step_ends - grid.first_day).astype(np.float64), None),
 }
 SQUASHES: dict[str, Callable] = {"none": lambda values: values, "log1p": np.log1p}
 

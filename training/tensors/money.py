@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.stats import norm
 
-from training.tensors.grid import SeriesRows, read_rows
+from training.tensors.rows import SeriesRows, read_parts, read_rows
 
 MEASURES = ("refund", "spend")
 #: What may be of any size in one mistyped line, and so is held to what the shop knows.
@@ -67,18 +67,31 @@ def _add_up(rows: SeriesRows, cents: np.ndarray) -> np.ndarray:
 
 
 def limit_days(batch: pa.RecordBatch | pa.Table, limits: Mapping[str, float]) -> tuple[pa.Table, np.ndarray]:
-    """A batch of customer_series whose days hold no more of a measure than its limit, and whose days do so now (N,)."""
+    """A batch of customer_series whose days hold no more of a measure than its limit, and whose days do so now (N,).
+
+    Of a day that came to be known in parts, at no time more is known than the limit.
+    """
     table, is_changed = pa.table(batch).combine_chunks(), np.zeros(len(batch), bool)
+    parts = read_parts(table, tuple(limits))
     for name, limit in limits.items():
-        column = table[name].combine_chunks()
-        offsets, values = column.offsets.to_numpy(), column.flatten().to_numpy()
-        row = np.repeat(np.arange(len(column)), np.diff(offsets))
-        if (values > limit).any():
-            is_changed[row[values > limit]] = True
-            starts = pa.array(offsets - offsets[0], pa.int32())
-            limited = pa.ListArray.from_arrays(starts, pa.array(np.minimum(values, limit)), type=column.type)
-            table = table.set_column(table.column_names.index(name), name, limited)
+        limited = _limit_parts(parts, parts.measures[name], limit)
+        is_cut = limited != parts.measures[name]
+        if is_cut.any():
+            is_changed[parts.row[is_cut]] = True
+            column = table[name].combine_chunks()
+            starts = pa.array(column.offsets.to_numpy() - column.offsets[0].as_py(), pa.int32())
+            lists = pa.ListArray.from_arrays(starts, pa.array(limited), type=column.type)
+            table = table.set_column(table.column_names.index(name), name, lists)
     return table, is_changed
+
+
+def _limit_parts(rows: SeriesRows, values: np.ndarray, limit: float) -> np.ndarray:
+    """(entries,) what each part adds to its day, of which no more than the limit counts."""
+    limited = np.minimum(values, limit)
+    if rows.late_days is None:
+        return limited
+    so_far, before = rows.sum_so_far(values), rows.sum_before(values)
+    return np.where(rows.is_new_day, limited, np.minimum(so_far, limit) - np.minimum(before, limit))
 
 
 def find_day_limit(money: np.ndarray) -> float:

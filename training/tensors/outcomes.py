@@ -14,8 +14,7 @@ from spark_jobs.contract.measures import ACTIVITY_MEASURES
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.windows import ChurnDefinition, Window, activity_window, is_closed, label_window
 from training.tensors.activity import find_undone_days, list_measures
-from training.tensors.dataset import to_day_number
-from training.tensors.grid import read_rows
+from training.tensors.rows import NEVER, SeriesRows, read_parts, to_day_number
 
 
 class Outcomes(NamedTuple):
@@ -32,27 +31,20 @@ class Outcomes(NamedTuple):
 def take_outcomes(series: pa.Table, cutoff: date, shop: Shop, delay_days: int = 0) -> Outcomes:
     """Who of a (training) series was eligible at the cut-off, active for each horizon, and churned within it.
 
-    The series' own as_of says up to which day the world is known; an outcome is, once the late files of its window have
-    had `delay_days` to come. A sale that was undone by the cut-off made nobody
-    eligible, one that is undone by that day kept nobody (training/tensors/activity.py).
+    Who was eligible and active follows from what was known at the end of the cut-off. The series' own as_of says up to
+    which day the world is known; an outcome is, once the late files of its window have had `delay_days` to come. A sale
+    that was undone by the cut-off made nobody eligible, one that is undone by that day kept nobody
+    (training/tensors/activity.py).
     """
     churn, known_until = shop.churn, _read_as_of(series)
     if cutoff > known_until:
         raise ChurnError(f"the series is as of {known_until}: it cannot tell who was active at {cutoff}")
-    row, day, undone_day = _read_activity(series, churn)
-
-    def has_activity(window: Window, known: date) -> np.ndarray:
-        inside = (
-            (day >= to_day_number(window.first))
-            & (day <= to_day_number(window.last))
-            & (undone_day > to_day_number(known))
-        )
-        return np.bincount(row[inside], minlength=series.num_rows) > 0
-
-    eligible = has_activity(activity_window(cutoff, churn.eligible_within_days), cutoff)
-    active = [has_activity(activity_window(cutoff, h), cutoff) for h in churn.horizons_days]
+    parts = read_parts(series, list_measures(churn))
+    then, now = _find_activity(parts.up_to(to_day_number(cutoff)), churn), _find_activity(parts, churn)
+    eligible = _falls_into(activity_window(cutoff, churn.eligible_within_days), then)
+    active = [_falls_into(activity_window(cutoff, h), then) for h in churn.horizons_days]
     outcome = [
-        1.0 - has_activity(label_window(cutoff, h), known_until) if is_closed(cutoff, h, known_until, delay_days)
+        1.0 - _falls_into(label_window(cutoff, h), now) if is_closed(cutoff, h, known_until, delay_days)
         else np.full(series.num_rows, np.nan)
         for h in churn.horizons_days
     ]  # fmt: skip
@@ -66,8 +58,14 @@ def _read_as_of(series: pa.Table) -> date:
     return days[0]
 
 
-def _read_activity(series: pa.Table, churn: ChurnDefinition) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The row and day number of every day with activity, and the one on which it was undone; all (such days,)."""
-    rows = read_rows(series, list_measures(churn))
-    is_active = rows.measures[ACTIVITY_MEASURES[churn.activity]] > 0
-    return rows.row[is_active], rows.day[is_active], find_undone_days(rows, churn)[is_active]
+def _find_activity(known: SeriesRows, churn: ChurnDefinition) -> SeriesRows:
+    """The days with activity that had not been undone, by what is known."""
+    days = known.by_day()
+    is_active = days.measures[ACTIVITY_MEASURES[churn.activity]] > 0
+    return days.select(np.flatnonzero(is_active & (find_undone_days(days, churn) == -NEVER)))
+
+
+def _falls_into(window: Window, active: SeriesRows) -> np.ndarray:
+    """(N,) bool: who had one of the active days within the window."""
+    is_inside = (active.day >= to_day_number(window.first)) & (active.day <= to_day_number(window.last))
+    return np.bincount(active.row[is_inside], minlength=active.count) > 0

@@ -12,6 +12,7 @@ import pyarrow.dataset as pads
 from pandas.util import hash_array
 
 from spark_jobs.contract.errors import ChurnError
+from training.tensors.rows import read_late_days, to_day_number
 
 CHUNK_ROWS = 8192
 #: A series up to this many customers is held in memory, ordered by customer: its files' order then changes nothing.
@@ -19,22 +20,29 @@ ROWS_IN_MEMORY = 1_000_000
 
 
 def truncate(series: pa.Table | pa.RecordBatch, as_of: date) -> pa.Table:
-    """The series as it was at the end of `as_of`: later days cut from every list, later customers left out.
+    """The series as it was at the end of `as_of`: what came to be known later is cut from every list, and customers of
+    whom nothing was known are left out.
 
     A measure that is younger than the series stays null.
     """
     table = pa.table(series)
     columns = {name: table[name].combine_chunks() for name in table.column_names}
-    days = columns["days"]
-    is_known = pc.less_equal(days.flatten(), pa.scalar(as_of, pa.date32()))
+    days, late_days = columns["days"], read_late_days(table)
+    known_day = days.flatten().view(pa.int32()).to_numpy() + (0 if late_days is None else late_days)
+    is_known = known_day <= to_day_number(as_of)
     row = np.repeat(np.arange(len(days)), np.diff(days.offsets.to_numpy()))
-    counts = np.bincount(row[is_known.to_numpy(zero_copy_only=False)], minlength=len(days))
-    offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
+    counts = np.bincount(row[is_known], minlength=len(days))
+    offsets = np.concatenate([[0], np.cumsum(counts)])
     for name, column in columns.items():
         if pa.types.is_list(column.type) and not column.null_count:
-            columns[name] = pa.ListArray.from_arrays(offsets, column.flatten().filter(is_known), type=column.type)
+            columns[name] = pa.ListArray.from_arrays(
+                pa.array(offsets, pa.int32()), column.flatten().filter(pa.array(is_known)), type=column.type
+            )
     columns["as_of"] = pa.repeat(pa.scalar(as_of, pa.date32()), len(days))
-    return pa.table(columns).filter(pa.array(counts > 0))
+    kept = np.flatnonzero(counts)
+    first_day = columns["days"].flatten().take(pa.array(offsets[kept]))  # what came late may have been before it
+    known = pa.table(columns).take(pa.array(kept))
+    return known.set_column(table.column_names.index("first_day"), "first_day", first_day)
 
 
 def fold_of(customer_id: pa.Array, folds: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import pytest
 from spark_jobs.cleaning.undone import leave_out_undone
 from spark_jobs.contract.windows import ChurnDefinition
 from training.tensors.activity import find_undone_days
-from training.tensors.grid import SeriesRows
+from training.tensors.rows import SeriesRows
 
 FIRST = date(2024, 1, 1)
 

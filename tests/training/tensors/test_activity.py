@@ -14,11 +14,12 @@ from spark_jobs.contract.windows import ChurnDefinition
 from tests.training.refunds import find_end, find_undone
 from tests.training.series import day, make_series, make_shop
 from training.config import ModelSettings
-from training.tensors import activity
+from training.tensors import seen
 from training.tensors.activity import RULE_MEASURES, find_undone_days, leave_out
-from training.tensors.dataset import TensorSpec, to_day_number
-from training.tensors.grid import Grid, compute_feature, read_rows
+from training.tensors.dataset import TensorSpec
+from training.tensors.grid import Grid, compute_feature
 from training.tensors.outcomes import take_outcomes
+from training.tensors.rows import read_rows, to_day_number
 from training.tensors.series import truncate
 
 
@@ -123,5 +124,5 @@ def test_many_versions_are_computed_in_pieces(monkeypatch):
     customers = [{n: sold(5), n + 3: gave_back(5), 30: sold(1)} for n in range(20)]
     spec, series, _ = build(customers, 7, 1)
     whole = spec.build(series, day(40)).inputs
-    monkeypatch.setattr(activity, "MOST_VERSIONS", 3)
+    monkeypatch.setattr(seen, "MOST_VERSIONS", 3)
     assert spec.build(series, day(40)).inputs.tobytes() == whole.tobytes()

@@ -9,8 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from spark_jobs.contract.tables import CUSTOMER_DAY
 from spark_jobs.lake.store import Lake
@@ -20,37 +18,11 @@ from training.config import ModelSettings
 from training.selection import gate
 from training.selection.gate import predict_cutoff
 from training.tensors.dataset import TensorSpec
-from training.tensors.label_delay import LONGEST_DELAY_DAYS, find_label_delay, read_label_delay
+from training.tensors.label_delay import read_label_delay
 from training.tensors.series import Series, truncate
 
 SHOP, LATE = make_shop(), 5
 SETTINGS = ModelSettings(folds=2, validation_days=28)
-
-
-@given(st.lists(st.tuples(st.integers(-2, 60), st.integers(1, 50)), min_size=1, max_size=8), st.integers(31, 90))
-def test_the_delay_is_the_fewest_days_after_which_a_window_lacks_next_to_nothing(facts, horizon):
-    late, records = (np.array(values) for values in zip(*facts, strict=True))
-    delay = find_label_delay(late, records, horizon)
-
-    def lacks(days: int) -> float:
-        """What a window lacks so many days after its end, day by day of it."""
-        missing = [records[np.minimum(late, LONGEST_DELAY_DAYS) > days + back].sum() for back in range(horizon)]
-        return sum(missing) / records.sum() / horizon
-
-    if records.sum() < 100:
-        assert delay == 0
-        return
-    assert lacks(delay) <= 0.005 + 1e-9
-    assert delay == 0 or lacks(delay - 1) > 0.005 - 1e-9
-
-
-@pytest.mark.parametrize(
-    ("late", "records", "delay"),
-    [([0, -1], [900, 100], 0), ([0, 10], [990, 10], 0), ([0, 3], [900, 100], 2), ([3, 7], [500, 500], 7),
-     ([5], [500], 5), ([90], [500], LONGEST_DELAY_DAYS)],
-)  # fmt: skip
-def test_a_few_late_records_are_no_delay_and_late_files_are(late, records, delay):
-    assert find_label_delay(np.array(late), np.array(records), 30) == delay
 
 
 def test_the_lake_tells_the_delay_of_a_day_by_what_had_come_by_then(tmp_path):

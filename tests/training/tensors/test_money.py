@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.training.series import day, make_series
-from training.tensors.grid import read_rows
 from training.tensors.money import count_cents, find_day_limit, find_excess
+from training.tensors.rows import read_rows
 
 
 def test_the_limit_of_a_day_is_far_above_what_a_shop_knows_and_deaf_to_a_few_lines():
