@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pyspark.sql import functions as F
-from rich.table import Table
 
 from spark_jobs.checking.delivery_days import check_delivery_days
 from spark_jobs.checking.files import show_files
@@ -13,17 +12,18 @@ from spark_jobs.checking.guests import check_guests
 from spark_jobs.checking.judged_log import JudgedLog, raw_value, sample_numbers
 from spark_jobs.checking.last_lines import show_last_lines
 from spark_jobs.checking.orders import check_orders
+from spark_jobs.checking.overview import show_files_lines, show_overview
 from spark_jobs.checking.parts import check_parts
 from spark_jobs.checking.reasons import show_reasons
 from spark_jobs.checking.repeats import check_repeats
+from spark_jobs.checking.screen import ScreenColumn, show_table
 from spark_jobs.checking.statuses import check_statuses
 from spark_jobs.checking.values import find_number_doubts
 from spark_jobs.cleaning.accounts import make_accounts, sum_accounts
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.raw.reader import read_records
-from spark_jobs.runtime.console import PlainConsole, as_plain
-from spark_jobs.runtime.frames import first_row
+from spark_jobs.runtime.console import PlainConsole
 
 FIRST_RECORDS = 3
 
@@ -37,6 +37,7 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
         findings.add(f"{log}: the files hold no records")
         return
     show_first_records(console, shop, judged)
+    show_files_lines(console, accounts)
     for sentence in show_files(console, judged.source, judged.files, judged.tallies, judged.columns):
         findings.add(sentence)
     show_last_lines(console, judged)
@@ -51,7 +52,7 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
     if not totals["clean"]:
         findings.add(f"{log}: no record is clean")
         return
-    check_events(console, judged, totals["clean"], findings)
+    check_events(console, shop, judged, totals["clean"], findings)
     check_repeats(console, shop, judged, totals, findings)
     check_orders(judged, findings)
     check_free_sales(judged, findings)
@@ -63,26 +64,23 @@ def show_first_records(console: PlainConsole, shop: Shop, judged: JudgedLog) -> 
     first = next(file for file in judged.files if file["delivery_id"] in held)
     is_first = (F.col("delivery_id") == first["delivery_id"]) & (F.col("record_number") <= FIRST_RECORDS)
     rows = {row["record_number"]: row.asDict() for row in judged.records.where(is_first).collect()}
-    table = Table(
-        "column", *(f"record {number}" for number in sorted(rows)), title=as_plain(first["path"]), show_lines=False
-    )
     raw = dict(zip(range(1, FIRST_RECORDS + 1), read_records(judged.intake, first["path"]), strict=False))
-    for name in LOGS[log].canonical:
-        if mapping := judged.source.columns.get(name):
-            cells = (raw_value(judged.source, raw[n], name) for n in sorted(rows))
-            table.add_row(as_plain(" ".join(mapping.raw_columns) or "constant"), *map(as_plain, cells))
-            becomes = (str(rows[n].get(name, "")) if rows[n]["verdict"] == "clean" else "" for n in sorted(rows))
-            table.add_row(f"  → {name}", *map(as_plain, becomes), style="dim")
-    table.add_row("verdict", *(" ".join([rows[n]["verdict"], *rows[n]["reasons"]]) for n in sorted(rows)), style="bold")
-    console.print(table)
+    mapped = {name: judged.source.columns[name] for name in LOGS[log].canonical if name in judged.source.columns}
+    labels = [label for name, one in mapped.items()
+              for label in (" ".join(one.raw_columns) or "constant", f"  → {name}")]  # fmt: skip
+    columns = [ScreenColumn("column", [*labels, "verdict"])]
+    for n, row in sorted(rows.items()):
+        is_clean = row["verdict"] == "clean"
+        cells = []
+        for name in mapped:
+            cells += [raw_value(judged.source, raw[n], name), str(row.get(name, "")) if is_clean else ""]
+        verdict = " ".join([row["verdict"], *row["reasons"]])
+        columns.append(ScreenColumn(f"record {n}", [*cells, verdict], importance=n - 1))
+    show_table(console, first["path"], columns, [None, "dim"] * len(mapped) + ["bold"])
 
 
-def check_events(console: PlainConsole, judged: JudgedLog, clean: int, findings: Findings) -> None:
+def check_events(console: PlainConsole, shop: Shop, judged: JudgedLog, clean: int, findings: Findings) -> None:
     """The range of days, the customers, and whether both are plausible."""
     events = judged.records.where(F.col("verdict") == "clean")
-    span = first_row(events.agg(
-        F.min("event_day").alias("first"), F.max("event_day").alias("last"),
-        F.count_distinct("customer_id").alias("customers"),
-    ))  # fmt: skip
-    console.print(f"events of {span['first']} to {span['last']}, {span['customers']:,} customers")
+    show_overview(console, shop, judged, events)
     check_delivery_days(console, judged, events, clean, findings)

@@ -16,7 +16,7 @@ import pyarrow.fs
 
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.block import Block
-from spark_jobs.raw.layout import Match, describe_refusal, has_no_header, suggest_layout
+from spark_jobs.raw.layout import Match, describe_refusal, has_no_header, is_binary, suggest_layout
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ def judge_columns(path: str, match: Match, source: Source) -> FileColumns:
     if match.fault is None:
         return FileColumns(path, match)
     remedy = f"; mend columns, or {suggest_layout(match, source)}" if match.missing else "; rename one of them"
+    if is_binary(match):
+        remedy = "; mend format or encoding, or export the data as CSV"
     if has_no_header(match):
         remedy = "; deliver it with a first line that names the columns"
     return FileColumns(path, match, describe_refusal(match) + remedy)

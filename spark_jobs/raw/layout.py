@@ -120,12 +120,21 @@ def choose_layout(present: Sequence[str], source: Source) -> Match:
     return next(iter([*exact, *whole]), None) or max(matches, key=lambda match: len(match.found))
 
 
+def is_binary(match: Match) -> bool:
+    """Whether the names are no text: what a file of another kind begins with must not get onto a screen."""
+    names = "".join(match.present)
+    strange = sum(not letter.isprintable() and letter not in "\t\r\n\ufeff" for letter in names)
+    return not match.found and strange > len(names) / 20
+
+
 def has_no_header(match: Match) -> bool:
-    return not match.found and any(map(LIKE_A_VALUE.search, match.present))
+    return not is_binary(match) and not match.found and any(map(LIKE_A_VALUE.search, match.present))
 
 
 def describe_refusal(match: Match) -> str:
     """What is wrong with the columns of a file, what it has instead, and what is probably meant."""
+    if is_binary(match):
+        return "begins with bytes that are no text in this encoding"
     if has_no_header(match):
         return f"has no header that names {_list(match.missing)}: its first line looks like a record"
     if match.missing:

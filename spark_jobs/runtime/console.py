@@ -12,14 +12,22 @@ def as_plain(text: str) -> Text:
 
 
 class PlainConsole:
-    """Like rich's Console, but prints strings without interpreting markup."""
+    """Like rich's Console, but prints strings without interpreting markup, and leaves their lines whole: a line of
+    shop.toml that is broken at the screen's edge could not be pasted."""
 
     def __init__(self, console: Console):
         self.console = console
 
+    @property
+    def width(self) -> int:
+        return self.console.width
+
     def print(self, what: object = "", style: str | None = None) -> None:
         for line in what.split("\n") if isinstance(what, str) else [what]:
-            self.console.print(as_plain(line) if isinstance(line, str) else line, style=style)
+            if isinstance(line, str):
+                self.console.print(as_plain(line), style=style, soft_wrap=True)
+            else:
+                self.console.print(line, style=style)
 
     def rule(self, title: str) -> None:
         self.console.rule(as_plain(title))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 
 import pytest
@@ -93,6 +94,9 @@ def test_a_good_file_is_ready_and_shows_what_it_means(spark, folder):
     assert ending == "ready", shown
     assert "240 clean, 0 quarantined (0.0%), 0 duplicates" in shown
     assert "events of 2024-01-01 to 2024-02-12, 30 customers" in shown
+    assert "sales of 600.00 GBP in 200 lines, refunds of 60.00 GBP in 40 lines" in shown
+    assert re.search(r"│ 2024-02 │ 180\.00 │ 60 │ \d+ │ 18\.00 │ 12 │", shown)
+    assert "lines of a file: fewest 0 (2024-02-14.csv), half have at most 6" in shown
     assert "01/01/2024 10:00" in shown
     assert "→ event_at │ 2024-01-01 10:00:00" in shown
     assert "Tee [/Aktion]" in shown
@@ -100,6 +104,22 @@ def test_a_good_file_is_ready_and_shows_what_it_means(spark, folder):
     assert "3 contacts of 2024-02-01 to 2024-02-05, 2 customers" in shown
     assert "history: 43 days; a training needs 27" in shown
     assert not (folder / "home").exists()  # it only looks
+
+
+def test_what_files_hold_is_never_markup_and_keeps_off_the_screens_controls(spark, tmp_path):
+    nasty = ["[/b]", "[bold red]", "\x1b[31mred", "\u202eabc", "商品" * 30, "שלום", "]]["]
+    (tmp_path / "raw").mkdir()
+    lines = [f"{text},2024-01-0{n + 1} 10:00,{text},{text},{text},{text}" for n, text in enumerate(nasty)]
+    (tmp_path / "raw" / "a[bold]\u202e[x].csv").write_text("\n".join(["k[1],at,q,[/p],c,Status", *lines]))
+    text = GOOD[: GOOD.index("[sources.browses]")].replace("delivery_day = ", "# ")
+    columns = {"customer_id": "k[1]", "event_at": "at", "quantity": "q", "unit_price": "[/p]", "currency": "c"}
+    text = text[: text.index("customer_id =")] + "\n".join(f'{name} = "{raw}"' for name, raw in columns.items())
+    (tmp_path / "shop.toml").write_text(text)
+    out, shop = io.StringIO(), load_shop(tmp_path / "shop.toml")
+    with pytest.raises(ChurnError, match="see above"):
+        check_shop(lambda: spark, shop, Settings(tmp_path / "home"), Console(file=out, width=80), 400)
+    assert not re.search("[\x00-\x09\x0b-\x1f\u202a-\u202e]", out.getvalue())
+    assert all(text in out.getvalue() for text in ("[/b]", "k[1]", "[/p]"))
 
 
 MISTAKES = {
