@@ -9,6 +9,7 @@ import io
 import re
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -131,10 +132,8 @@ def find_setting(finding: str) -> str:
 def check(spark, path: Path) -> list[str]:
     """The findings, as they are printed on a screen of 80 columns."""
     out = io.StringIO()
-    try:
+    with suppress(ChurnError):
         check_shop(lambda: spark, load_shop(path), Settings(path.parent / "home"), Console(file=out, width=80), 400)
-    except ChurnError:
-        pass
     return [found.strip() for found in re.split(r"^  \d+\. ", out.getvalue(), flags=re.MULTILINE)[1:]]
 
 
