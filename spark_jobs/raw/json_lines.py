@@ -50,7 +50,7 @@ class Shape:
         self.line = r"^\{ ?" + ", ?".join(parts) + r" ?\}\r?$"
         self.key = f"[{{,] ?(?:{'|'.join(names)}) ?: ?"
         plan = ObjectColumns(source).plan(keys)
-        self.is_flat = not (plan.nested or plan.own)
+        self.is_flat = not (plan.nested or plan.array)
         self.places: list[int | None] = [None] * plan.width
         for place, key in plan.flat:
             self.places[place] = keys.index(key)

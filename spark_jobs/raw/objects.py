@@ -20,13 +20,14 @@ TYPED_VALUES = {"string_value", "int_value", "float_value", "double_value", "set
 class ObjectPlan:
     """Where the objects with certain keys have the raw columns.
 
-    flat, nested and own are pairs of a raw column's place and its key, its steps from the object, or its steps from
-    the element of `array`, which are the steps from the object to it.
+    flat, nested, own_keys and own are pairs of a raw column's place and its key, its steps from the object, its key in
+    an element of `array`, which are the steps from the object to it, or its steps from there.
     """
 
     width: int
     flat: list[tuple[int, str]] = field(default_factory=list)
     nested: list[tuple[int, tuple[Step, ...]]] = field(default_factory=list)
+    own_keys: list[tuple[int, str]] = field(default_factory=list)
     own: list[tuple[int, tuple[Step, ...]]] = field(default_factory=list)
     array: tuple[Step, ...] = ()
 
@@ -37,11 +38,13 @@ class ObjectPlan:
             values[place] = as_text(value[key])
         for place, steps in self.nested:
             values[place] = as_text(follow(value, steps))
-        if not self.own:
+        if not (self.own or self.own_keys):
             return [values]
         records = []
         for element in list_elements(follow(value, self.array)) or [None]:
             record = values.copy()
+            for place, key in self.own_keys if isinstance(element, dict) else ():
+                record[place] = as_text(element.get(key))
             for place, steps in self.own:
                 record[place] = as_text(follow(element, steps))
             records.append(record)
@@ -82,9 +85,12 @@ class ObjectColumns:
             root = roots[fold(path.root)]
             if path.array is None:
                 plan.nested.append((place, (root, *path.steps)))
+                continue
+            plan.array = (root, *path.array)
+            if len(path.steps) == 1 and isinstance(path.steps[0], str):
+                plan.own_keys.append((place, path.steps[0]))
             else:
                 plan.own.append((place, path.steps))
-                plan.array = (root, *path.array)
         return plan
 
 
