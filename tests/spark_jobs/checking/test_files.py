@@ -1,0 +1,41 @@
+"""What is said of files: the paths to nested values, and the days that their names hold."""
+
+from spark_jobs.checking.files import say_nested, suggest_delivery_day
+from spark_jobs.contract.shop.source import ColumnMapping, Source
+from spark_jobs.raw.format import FileColumns
+
+
+def make_source(*columns: str) -> Source:
+    mapped = {name: ColumnMapping(column) for name, column in zip(("customer_id", "event_at"), columns, strict=True)}
+    return Source("purchases", "", "*", "jsonl", mapped)
+
+
+NESTED = {
+    "billing.email": "a@b.org",
+    "billing.city": "x" * 99,
+    "lines[].sku": "A",
+    "lines[].price": "1",
+    "tax[].n": "2",
+}
+FILES = [FileColumns("1", nested={"lines[].sku": "B"}), FileColumns("2", nested=NESTED), FileColumns("3")]
+
+
+def test_the_paths_that_are_not_mapped_are_named_with_an_example_and_the_array_of_most():
+    said = say_nested(make_source("billing.email", "at"), FILES)
+    assert said == (
+        f"the files have nested values, to be named by their path: billing.city ({'x' * 20}); lines[].sku (B);"
+        " lines[].price (1); tax[].n (2). Looks like one event per element of lines[]: name its fields so"
+    )
+    assert "Looks like" not in say_nested(make_source("lines[].sku", "at"), FILES)
+    assert say_nested(make_source("id", "at"), FILES[2:]) == ""
+
+
+def test_the_days_in_the_names_of_files_are_proposed():
+    source = make_source("id", "at")
+    said = suggest_delivery_day(source, ["o_01.02.2026.csv", "o_03.02.2026.csv"])
+    assert said == (
+        "delivery_day = { pattern = '(\\d{2}\\.\\d{2}\\.\\d{4})', format = \"dd.MM.yyyy\" } or "
+        "delivery_day = { pattern = '(\\d{2}\\.\\d{2}\\.\\d{4})', format = \"MM.dd.yyyy\" } under [sources.purchases]"
+        " reads them, look which is meant"
+    )
+    assert suggest_delivery_day(source, ["orders.csv"]) == ""
