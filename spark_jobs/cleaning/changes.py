@@ -112,7 +112,7 @@ def count_replaced(states: DataFrame, source: Source) -> Conflicts:
     is no number of single records."""
     if "event_id" not in source.columns:
         return Conflicts()
-    of_file = states.where("weight = 1").groupBy("order_key", "delivery_id")
+    of_file = states.where("weight = 1").groupBy("order_key", "new_id", "delivery_id")
     several = of_file.agg((F.count_distinct("fingerprint") - 1).alias("replaced"))
     replaced = first_row(several.agg(F.sum("replaced")))[0] or 0
     return Conflicts(replaced, replaced, ("content",) if replaced else ())

@@ -99,7 +99,7 @@ def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
         "event_at_invalid": mapped_text(source, "event_at").isNotNull() & F.col("event_at").isNull(),
     }
     if source.updates:
-        shared["event_id_missing"] = F.col("event_id" if "event_id" in source.columns else "order_hash").isNull()
+        shared["event_id_missing"] = F.col("order_hash" if source.hashes_orders else "event_id").isNull()
     if declared.kinds:
         shared["kind_unknown"] = ~F.coalesce(F.col("kind").isin(*declared.kinds), F.lit(False))
     conditions = {**shared, **faults}

@@ -1,8 +1,8 @@
 """How do orders change after they were first delivered, where a source says `updates = "latest"`? Pure, no I/O.
 
-A delivery day has one state of each order: what its newest record says. Where the source maps event_id, each event is
-an order of its own. Where it names an order by event_key, its state are all its lines in the newest file that has it,
-so a line that is not there any more has gone.
+A delivery day has one state of each order: what its newest record says. Where the source names orders by event_key, the
+state of one are all its lines in the newest file that has it, so a line that is not there any more has gone; else each
+event, known by event_id, is an order of its own.
 
 What has changed since the day before stands in the day's own partition: an event that no longer counts is taken back
 by a row of weight -1, and what counts now is a row of weight 1. So every day keeps what was known at its end, and sums
@@ -67,8 +67,9 @@ def _is_mended(delivery: Delivery) -> bool:
 def identify_states(judged: DataFrame, source: Source, is_usable: Column) -> DataFrame:
     """The judged records with the ids and weights of states: 1 where they are clean, 0 where they are rejected, null
     where they say nothing of an order: unreadable, without its id, not usable, or of another log."""
-    if "event_id" not in source.columns:
-        judged = judged.withColumn("event_id", F.concat("order_hash", F.lit(LINE), "record_hash"))
+    if source.hashes_orders:
+        line = F.coalesce("event_id", "record_hash")
+        judged = judged.withColumn("event_id", F.concat("order_hash", F.lit(LINE), line))
     is_rejected = (F.col("verdict") == "quarantined") & F.col("event_id").isNotNull() & F.col("fault").isNull()
     weight = F.when(F.col("verdict") == "clean", F.lit(1)).when(is_rejected & is_usable, F.lit(0))
     return judged.withColumn("weight", weight)
@@ -77,7 +78,7 @@ def identify_states(judged: DataFrame, source: Source, is_usable: Column) -> Dat
 def order_key(source: Source) -> Column:
     """What the records of one order have in common."""
     event_id = F.col("event_id")
-    return event_id if "event_id" in source.columns else F.substring_index(event_id, LINE, 1)
+    return F.substring_index(event_id, LINE, 1) if source.hashes_orders else event_id
 
 
 def fingerprint(log: str) -> Column:
@@ -94,15 +95,19 @@ def find_states(records: DataFrame, source: Source) -> DataFrame:
     """
     known = records.withColumns({"order_key": order_key(source), "fingerprint": fingerprint(source.log)})
     of_day = Window.partitionBy("order_key", "delivery_day")
-    if "event_id" in source.columns:
+    if not source.hashes_orders:
         is_newest = F.row_number().over(of_day.orderBy(F.desc("file_rank"), F.desc("record_number"))) == 1
         return known.withColumns({"new_id": F.col("event_id"), "is_state": is_newest})
-    equals = Window.partitionBy("order_key", "delivery_id", "event_id", "weight").orderBy("record_number")
-    occurrence = F.row_number().over(equals)
-    new_id = F.when(occurrence == 1, F.col("event_id")).otherwise(F.concat_ws("#", "event_id", occurrence))
-    named = known.withColumns({"new_id": new_id, "newest": F.max("file_rank").over(of_day)})
-    is_one = F.col("new_id") == F.col("event_id") if source.exact_duplicates == "drop" else F.lit(True)
-    return named.withColumn("is_state", is_one & (F.col("file_rank") == F.col("newest")))
+    equals = Window.partitionBy("order_key", "delivery_id", "event_id")
+    if "event_id" in source.columns:  # of a line that is there twice the last one counts
+        new_id = F.col("event_id")
+        is_one = F.row_number().over(equals.orderBy(F.desc("record_number"))) == 1
+    else:
+        occurrence = F.row_number().over(equals.orderBy("record_number"))
+        new_id = F.when(occurrence == 1, F.col("event_id")).otherwise(F.concat_ws("#", "event_id", occurrence))
+        is_one = occurrence == 1 if source.exact_duplicates == "drop" else F.lit(True)
+    named = known.withColumns({"new_id": new_id, "is_one": is_one, "newest": F.max("file_rank").over(of_day)})
+    return named.withColumn("is_state", F.col("is_one") & (F.col("file_rank") == F.col("newest")))
 
 
 def find_standing(known: DataFrame, source: Source) -> DataFrame:

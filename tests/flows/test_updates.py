@@ -53,6 +53,7 @@ FIRST, DAYS = date(2026, 3, 1), 7
 NIGHTS = (1, 4, DAYS)
 BY_ID = {"keys": "snapshots = true", "columns": 'event_id = "line"'}
 BY_ORDER = {"keys": 'event_key = ["number"]', "columns": ""}
+BY_BOTH = {"keys": 'event_key = ["number"]', "columns": 'event_id = "line"'}
 
 
 def day(n):
@@ -69,7 +70,7 @@ def draw_line(rng, key, n):
 
 def draw_history(seed, orders=60):
     """Day -> its files, name -> records: snapshots of all orders on some days, only those that changed on others; an
-    order may lose and gain lines, and be twice in a file or in two files of a day."""
+    order may lose and gain lines, and a line be twice in a file or in two files of a day."""
     rng, files, current = random.Random(seed), {}, {}
     for n in range(DAYS):
         changed = [f"{o}" for o in range(orders) if rng.random() < (0.3 if n else 0.7)]
@@ -78,6 +79,7 @@ def draw_history(seed, orders=60):
             current[order] = [draw_line(rng, line, n) for line in lines]
         is_snapshot = rng.random() < 0.4
         records = [record for order in (current if is_snapshot else changed) for record in current[order]]
+        records += [draw_line(rng, record[0], n) for record in rng.sample(records, len(records) // 10)]
         files[n] = {f"{day(n)}_b.csv": records}
         if rng.random() < 0.5:  # an earlier state of some of them, in a file of the same day
             again = rng.sample(sorted(current), min(5, len(current)))
@@ -110,10 +112,15 @@ def find_truth(files, arrivals, by):
             groups = {}
             for record in files[n][name]:
                 groups.setdefault(record[0] if by is BY_ID else record[1], []).append(record)
-            newest |= {key: lines[-1:] if by is BY_ID else lines for key, lines in groups.items()}
+            newest |= {key: find_lines(lines, by) for key, lines in groups.items()}
         state |= newest
         truth[today] = +Counter(event for lines in state.values() for event in map(find_event, lines) if event)
     return truth
+
+
+def find_lines(records, by):
+    """The lines of an order in a file: of those with an id the last record each."""
+    return records if by is BY_ORDER else [*{record[0]: record for record in records}.values()]
 
 
 def find_event(record):
@@ -151,7 +158,7 @@ def sum_days(known):
     return sums
 
 
-@pytest.mark.parametrize("by", [BY_ID, BY_ORDER], ids=["by_id", "by_order"])
+@pytest.mark.parametrize("by", [BY_ID, BY_ORDER, BY_BOTH], ids=["by_id", "by_order", "by_both"])
 def test_what_is_known_at_each_day_are_the_newest_states_by_then(spark, tmp_path, warehouse_url, monkeypatch, by):
     files = draw_history(1)
     arrivals = draw_arrivals(1, files)

@@ -188,8 +188,8 @@ class Source:
 
     @property
     def hashes_orders(self) -> bool:
-        """Whether the lines of an order have to be known again, and have no ids of their own."""
-        return self.updates is not None and "event_id" not in self.columns
+        """Whether an order, named by event_key, consists of its lines in the newest file that has it."""
+        return self.updates is not None and bool(self.event_key)
 
     @property
     def order_level_columns(self) -> tuple[str, ...]:
