@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import functions as F
 
+from spark_jobs.checking.days_only import find_time_column
 from spark_jobs.checking.delivery_days import check_delivery_days
 from spark_jobs.checking.files import show_files
 from spark_jobs.checking.findings import Findings
@@ -41,6 +42,8 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
     for sentence in show_files(console, judged.source, judged.files, judged.tallies, judged.columns):
         findings.add(sentence)
     show_last_lines(console, judged)
+    if said := find_time_column(judged):
+        console.print(said)
     numbers = sample_numbers(judged)
     check_statuses(judged, findings)
     check_guests(console, judged)

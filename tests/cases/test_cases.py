@@ -117,7 +117,9 @@ CASES = {
     ),
     "a06_ids_spelt_three_ways": Case(('customer_ids = "numeric"',), {"": 'customer_ids = "numeric"'}, ALL_LINES),
     "a07b_amazon_no_preamble": Case(('numbers = "1,234.56"',), ENGLISH, ALL_LINES),
-    "a08_square_items": Case(('numbers = "1,234.56"',), ENGLISH | THREE_COLUMNS, ALL_LINES),
+    "a08_square_items": Case(
+        ('numbers = "1,234.56"', 'columns = ["Date", "Time"]'), ENGLISH | THREE_COLUMNS, ALL_LINES
+    ),
     "a09_email_case": Case(
         ('customer_ids = "case-insensitive"',), {"": 'customer_ids = "case-insensitive"'}, ALL_LINES
     ),

@@ -324,3 +324,20 @@ def test_a_column_may_spell_its_numbers_in_its_own_way(spark):
         (Decimal("1.5"), Decimal("1234.56")), (1, None),
     ]  # fmt: skip
     assert rows[1]["reasons"] == ["price_invalid"]
+
+
+def test_date_time_and_zone_may_stand_in_columns_of_their_own(spark):
+    """As Square exports them."""
+    mapping = ColumnMapping("Date", format="MM/dd/yy HH:mm:ss", further_formats=("MM/dd/yy",),
+                            further_columns=("Time",), zone_column="Time Zone")  # fmt: skip
+    shop = make_shop("Europe/Berlin", {**COLUMNS, "event_at": mapping})
+    zones = ["Berlin", "Eastern Time (US & Canada)", None, "nowhere"]
+    records = [sell(**{"Date": "06/01/26", "Time": "23:02:58", "Time Zone": zone}) for zone in zones]
+    rows = judge(spark, shop, *records, sell(Date="06/01/26"), sell(Time="23:02:58"), sell())
+    assert [row["event_at"] for row in rows[:3]] == [
+        datetime(2026, 6, 1, 21, 2, 58), datetime(2026, 6, 2, 3, 2, 58), datetime(2026, 6, 1, 21, 2, 58),
+    ]  # fmt: skip
+    assert [str(row["event_day"]) for row in rows[:3]] == ["2026-06-01", "2026-06-02", "2026-06-01"]
+    assert [row["reasons"] for row in rows[3:]] == [
+        ["event_at_invalid"], [], ["event_at_invalid"], ["event_at_missing"],
+    ]  # fmt: skip

@@ -3,12 +3,14 @@
 import random
 from datetime import UTC, datetime
 
+from hypothesis import given
+from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
 from spark_jobs.cleaning.times import parse_instant
 from spark_jobs.cleaning.words import translate_pattern
 from spark_jobs.contract.shop.source import ColumnMapping
-from spark_jobs.contract.shop.time_patterns import LETTERS, find_pattern_fault
+from spark_jobs.contract.shop.time_patterns import LETTERS, find_format, find_pattern_fault
 
 AT = datetime(2026, 6, 1, 15, 2, 58, 123456, tzinfo=UTC)
 
@@ -17,9 +19,9 @@ def draw_pattern(generator: random.Random) -> str:
     """A year, a month and a day in any order, and up to four other parts of a time, some of them no letters at all."""
     letters = [*"yMd", *generator.sample([*LETTERS, *"aEwQYDnpAbT#{'[]"], generator.randint(0, 4))]
     generator.shuffle(letters)
-    return generator.choice([" ", "/", "-", ":", ""]).join(
-        letter * generator.choice([*LETTERS.get(letter, (1,)), 2, 5]) for letter in letters
-    )
+    return generator.choice(
+        [" ", "/", "-", ":", "", "年", " à ", "'de'", "''", "'o''clock'", "\u202f", ". ", "&"]
+    ).join(letter * generator.choice([*LETTERS.get(letter, (1,)), 2, 5]) for letter in letters)
 
 
 def test_spark_parses_with_every_pattern_that_is_taken(spark):
@@ -32,6 +34,14 @@ def test_spark_parses_with_every_pattern_that_is_taken(spark):
         spelt = map(translate_pattern, taken[start : start + 100])
         tried = [F.try_to_timestamp("text", F.lit(pattern)) for pattern in spelt]
         texts.agg(*(F.count(one) for one in tried)).collect()  # Spark raises where it cannot parse with one
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=24) | st.text("yMdHhmsaEzXZ'[]{}# :/-年", max_size=24))
+def test_no_pattern_raises_more_than_one_line(text):
+    fault = find_pattern_fault(find_format(text))
+    assert fault is None or "\n" not in fault
+    if fault is None:
+        translate_pattern(find_format(text))
 
 
 def test_epochs_are_read_in_every_unit_to_the_microsecond(spark):
