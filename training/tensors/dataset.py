@@ -130,7 +130,7 @@ class TensorSpec:
         }
         return Tensors(
             customer_id=batch["customer_id"].combine_chunks(),
-            inputs=align(seen.compute(self._compute_inputs)),
+            inputs=self._require_finite(align(seen.compute(self._compute_inputs))),
             lengths=lengths.astype(np.int32),
             **taught,
             step_ends=align(np.broadcast_to(grid.step_ends.astype(np.int32), grid.shape)),
@@ -141,6 +141,11 @@ class TensorSpec:
         inputs = np.zeros((*grid.shape, len(self.features)), np.float32)
         for number, feature in enumerate(self.features):
             inputs[..., number] = compute_feature(grid, feature)
+        return inputs
+
+    def _require_finite(self, inputs: np.ndarray) -> np.ndarray:
+        """(customers, steps, features): what steps see in the end. A series that a version replaces at later steps may
+        have had negative sums there."""
         if not np.isfinite(inputs).all():
             bad = [f.name for n, f in enumerate(self.features) if not np.isfinite(inputs[..., n]).all()]
             raise ChurnError(f"customer_series gives no finite {', '.join(bad)}: look for negative sums in it")

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.signal import lfilter
 
 from spark_jobs.contract.features import Feature
 from training.tensors.rows import NEVER, SeriesRows
@@ -97,7 +96,10 @@ class Grid:
             factors = np.full(int(steps_late.max(initial=0)) + 1, carried)
             factors[0] = 1.0
             weight = weight * np.cumprod(factors)[steps_late]
-        return lfilter([1.0], [1.0, -carried], self.new_sum(weights * weight), axis=1)
+        sums = self.new_sum(weights * weight)
+        for step in range(1, sums.shape[1]):
+            sums[:, step] += carried * sums[:, step - 1]
+        return sums
 
     def recent_sum(self, weights: np.ndarray, days: int) -> np.ndarray:
         """Sum over the last `days` days up to every step's end. Exact for whole numbers."""
@@ -176,6 +178,8 @@ def compute_feature(grid: Grid, feature: Feature) -> np.ndarray:
     found, known = OPERATIONS[feature.op](grid, *entries, feature.arg)
     if feature.starts_on_first_day or feature.op == "age":
         found = np.maximum(found, 0.0)  # columns before the first step, which are cut away
-    with np.errstate(invalid="ignore"):  # log1p of a negative sum: the caller looks for what is not finite
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # log1p of a negative sum: the caller looks for what is not finite
         squashed = SQUASHES[feature.squash](found if known is None else np.where(known, found, 0.0))
     return squashed if known is None else np.where(known, squashed, feature.fill)

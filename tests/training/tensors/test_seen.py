@@ -105,6 +105,8 @@ def gave_back(money: float) -> dict[str, float]:
     "facts",
     [
         {(10, 0): sold(5), (12, 9): gave_back(5)},  # undone by what came late
+        # undone at once, and both taken back later
+        {(10, 0): sold(5) | {"refund": 5}, (10, 1): {"sale_count": -1, "spend": -5, "refund": -5}},
         {(10, 0): sold(5), (11, 9): sold(1), (12, 0): gave_back(5)},  # undone until more sales came
         {(10, 0): sold(5), (10, 9): sold(1), (12, 0): gave_back(5), (12, 20): gave_back(1)},  # undone, not, and again
         {(10, 12): sold(5), (12, 0): gave_back(5), (30, 0): sold(1), (31, 9): gave_back(1)},  # undone when it came
