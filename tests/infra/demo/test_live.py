@@ -41,5 +41,5 @@ def test_a_day_is_the_same_whether_it_lands_alone_or_with_others(tmp_path):
 
 def test_the_end_of_the_shop_is_reported_in_one_line(tmp_path):
     live.land(tmp_path, TODAY)
-    with pytest.raises(ChurnError, match="ends after 500 days: take a new CHURN_HOME"):
+    with pytest.raises(ChurnError, match="ends after 500 days: use a new CHURN_HOME"):
         live.land(tmp_path, TODAY + timedelta(days=200))
