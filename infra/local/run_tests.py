@@ -26,10 +26,10 @@ AIRFLOWS, JOBS = ([str(python), "-m", "pytest"] for python in (AIRFLOW_PYTHON, J
 WITHOUT_SPARK = ("tests/dags", "tests/airflow", "tests/training")
 LONG = (
     "tests/end_to_end", "tests/faults", "tests/infra", "tests/flows/test_three_logs.py",
-    "tests/flows/test_nasty_values.py", "tests/flows/test_older_release.py",
+    "tests/flows/test_older_release.py",
 )  # fmt: skip
-#: Minutes of exports: `make test-cases`.
-APART = ("tests/cases", "tests/onboarding")
+#: Minutes of exports, and what judges them: `make test-cases`.
+APART = ("tests/cases", "tests/onboarding", "tests/flows/test_updates.py", "tests/spark_jobs/test_check.py")
 #: The suite whose output is shown while it runs, and those that run beside it in sequence and are shown at the end.
 SHOWN = {"all others": [*JOBS, "tests", *(f"--ignore={place}" for place in (*WITHOUT_SPARK, *LONG, *APART))]}
 BESIDE = {
