@@ -66,7 +66,7 @@ test: setup ## every test that needs no cluster
 	@$(JOBS) infra.local.run_tests
 
 test-cases: setup ## exports as shops really have them, whole shops too, and fuzzed ones, checked and counted; minutes
-	@$(JOBS) pytest tests/cases tests/onboarding tests/flows/test_updates.py tests/spark_jobs/test_check.py
+	@$(JOBS) infra.local.run_tests --cases
 
 test-airflow: setup ## the product in a live Airflow, its pages in Chromium; minutes; SCREENSHOTS= (a folder)
 	@$(AIRFLOW) pytest tests/airflow --confcutdir=tests/airflow --timeout=1500 --screenshots="$$SCREENSHOTS"

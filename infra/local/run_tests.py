@@ -1,5 +1,9 @@
 """Runs every test that needs no cluster and no live Airflow, each in its environment, and sums up the results.
 
+    python -m infra.local.run_tests [--cases] [PYTEST OPTION...]
+
+--cases: instead those of exports alone, which take minutes.
+
 The tests of the DAGs need Airflow's environment, all others the jobs'. Tests with Spark leave a core idle for much of
 the time, so two sequences of suites of about the same length run in parallel. All suites always run; the last line
 counts them together, and the exit code is 0 only if all passed.
@@ -25,11 +29,14 @@ from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT
 AIRFLOWS, JOBS = ([str(python), "-m", "pytest"] for python in (AIRFLOW_PYTHON, JOBS_PYTHON))
 WITHOUT_SPARK = ("tests/dags", "tests/airflow", "tests/training")
 LONG = (
-    "tests/end_to_end", "tests/faults", "tests/infra", "tests/flows/test_three_logs.py",
-    "tests/flows/test_older_release.py",
+    "tests/end_to_end", "tests/infra", "tests/flows/test_three_logs.py",
 )  # fmt: skip
-#: Minutes of exports, and what judges them: `make test-cases`.
-APART = ("tests/cases", "tests/onboarding", "tests/flows/test_updates.py", "tests/spark_jobs/test_check.py")
+CASES_ONLY = "--cases"
+#: Exports of shops, and what judges them: minutes.
+APART = (
+    "tests/cases", "tests/onboarding", "tests/flows/test_any_layout.py", "tests/flows/test_order_status.py",
+    "tests/flows/test_shapes.py", "tests/flows/test_updates.py", "tests/spark_jobs/test_check.py",
+)  # fmt: skip
 #: The suite whose output is shown while it runs, and those that run beside it in sequence and are shown at the end.
 SHOWN = {"all others": [*JOBS, "tests", *(f"--ignore={place}" for place in (*WITHOUT_SPARK, *LONG, *APART))]}
 BESIDE = {
@@ -48,7 +55,9 @@ class Result(NamedTuple):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    begin, options = time.monotonic(), argv or ()
+    begin, options = time.monotonic(), [option for option in argv or () if option != CASES_ONLY]
+    if CASES_ONLY in (argv or ()):
+        return run_suite([*JOBS, *APART], options).code
     with ThreadPoolExecutor(1) as pool:
         beside = pool.submit(lambda: {name: run_suite(command, options, PIPE) for name, command in BESIDE.items()})
         results = {name: run_suite(command, options) for name, command in SHOWN.items()} | beside.result()
