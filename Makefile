@@ -71,8 +71,8 @@ test-cases: setup ## exports as shops really have them, whole shops too, and fuz
 test-airflow: setup ## the product in a live Airflow, its pages in Chromium; minutes; SCREENSHOTS= (a folder)
 	@$(AIRFLOW) pytest tests/airflow --confcutdir=tests/airflow --timeout=1500 --screenshots="$$SCREENSHOTS"
 
-faults: setup ## the long suites: writers and servers that die, a month of nights in any order; minutes
-	@$(JOBS) pytest -m "slow or not slow" tests/faults tests/flows/test_three_logs.py
+faults: setup ## the long suites: writers and servers that die, a month of nights in any order, 100,000 files; minutes
+	@$(JOBS) pytest -m "slow or not slow" tests/faults tests/flows/test_three_logs.py tests/cases/test_layouts.py
 
 bench: setup ## clean beside spark.read.json on a million records, and what a start of Spark costs; minutes
 	@$(JOBS) infra.bench.clean
