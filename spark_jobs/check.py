@@ -31,6 +31,9 @@ from spark_jobs.runtime.command import run_command
 from spark_jobs.runtime.console import PlainConsole
 from spark_jobs.runtime.session import SparkOpener, open_session
 
+#: Looked at of each log, spread over time.
+MOST_FILES = 400
+
 
 def check_shop(open_spark: SparkOpener, shop: Shop, settings: Settings, terminal: Console, most_files: int) -> None:
     """Prints the findings. Raises ChurnError with their number if something has to be corrected."""
@@ -61,7 +64,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m spark_jobs.check", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("shop", metavar="SHOP.toml", help="the shop's file")
-    parser.add_argument("--files", type=int, default=400, help="the most files to read of each log, spread over time")
+    parser.add_argument(
+        "--files", type=int, default=MOST_FILES, help="the most files to read of each log, spread over time"
+    )
     arguments = parser.parse_args(argv)
     shop, settings = load_shop(arguments.shop), Settings.from_environment()
     opener = partial(open_session, "check", settings)

@@ -13,8 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -24,18 +23,16 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table
 
-from infra.bench.clean import DAYS, FIRST_DAY, SHOP, read_cpu_seconds, write_files
-from infra.local import warehouse
-from infra.local.embedded import EmbeddedPostgres
+from infra.bench.clean import DAYS, FIRST_DAY, SHOP, write_files
+from infra.bench.session import Spent, open_bench, time_it
 from spark_jobs import clean, customer_day, customer_series, rebuild
-from spark_jobs.contract.settings import EMBEDDED, Settings
+from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, EVENTS
 from spark_jobs.lake.store import Lake
 from spark_jobs.publish import publish_run
 from spark_jobs.runtime.command import run_command
-from spark_jobs.runtime.session import open_session
 from spark_jobs.warehouse.connection import connect
 
 BYTES_PER_LINE = 178  # as infra.bench.clean writes them
@@ -45,12 +42,11 @@ LOG = "browses"
 
 @dataclass(frozen=True)
 class Cost:
-    """The wall-clock and CPU seconds of a step, and the bytes of its input (None: not counted)."""
+    """What a step has spent, and the bytes of its input (None: not counted)."""
 
     what: str
     byte_count: int | None
-    seconds: float
-    cpu_seconds: float
+    spent: Spent
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -60,9 +56,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     table = Table("what", "MB", "s", "CPU s", "CPU s per 100 MB")
     for cost in costs:
         megabytes = cost.byte_count and cost.byte_count / 1e6
-        per_hundred = f"{100 * cost.cpu_seconds / megabytes:.1f}" if megabytes else ""
+        per_hundred = f"{100 * cost.spent.cpu_seconds / megabytes:.1f}" if megabytes else ""
         shown = f"{megabytes:,.0f}" if megabytes else ""
-        table.add_row(cost.what, shown, f"{cost.seconds:.1f}", f"{cost.cpu_seconds:.1f}", per_hundred)
+        table.add_row(cost.what, shown, f"{cost.spent.seconds:.1f}", f"{cost.spent.cpu_seconds:.1f}", per_hundred)
     Console(highlight=False).print(table)
 
 
@@ -71,30 +67,25 @@ def measure_shop(megabytes: int) -> list[Cost]:
         folder = Path(name)
         write_files(folder / "raw", megabytes * 1_000_000 // BYTES_PER_LINE, 0)
         (folder / "shop.toml").write_text(SHOP)
-        settings = Settings(folder / "home", warehouse_url=EMBEDDED, id_key_hex="5a" * 32)
-        warehouse.start(settings)
-        spark = open_session("bench", settings)
-        try:
+        with open_bench(folder) as (spark, settings):
             shop = load_shop(folder / "shop.toml")
             connect(settings).prepare(shop)
             return list(_measure(spark, shop, settings, folder / "raw"))
-        finally:
-            spark.stop()
-            EmbeddedPostgres(settings.home).stop()
 
 
 def _measure(spark: SparkSession, shop: Shop, settings: Settings, raw: Path) -> Iterator[Cost]:
     lake, last_day = Lake(settings.lake(shop.name)), FIRST_DAY + timedelta(DAYS - 1)
     night = partial(run_night, spark, lake, shop, settings)
-    yield time_it(f"the first night of {DAYS} days", None, partial(night, last_day))
+    yield Cost(f"the first night of {DAYS} days", None, time_it(partial(night, last_day)))
     raw_bytes = sum(file.stat().st_size for file in raw.iterdir())
     new_day = last_day + timedelta(1)
     lines = (raw / f"{last_day}.jsonl").read_text().splitlines(keepends=True)[:NEW_LINES]
     text = "".join(lines).replace('"id": "e', '"id": "n')
     (raw / f"{new_day}.jsonl").write_text(text)
-    yield time_it(f"a night of {NEW_LINES:,} new records", None, partial(night, new_day))
+    yield Cost(f"a night of {NEW_LINES:,} new records", None, time_it(partial(night, new_day)))
     for table, byte_count in ((LOG, raw_bytes), (CUSTOMER_DAY.name, sum(lake.sizes(EVENTS[LOG]).values()))):
-        yield time_it(f"{table} rebuilt", byte_count, partial(rebuild.run, lambda: spark, lake, shop, settings, table))
+        rebuilt = time_it(partial(rebuild.run, lambda: spark, lake, shop, settings, table))
+        yield Cost(f"{table} rebuilt", byte_count, rebuilt)
 
 
 def run_night(spark: SparkSession, lake: Lake, shop: Shop, settings: Settings, as_of: date) -> None:
@@ -102,12 +93,6 @@ def run_night(spark: SparkSession, lake: Lake, shop: Shop, settings: Settings, a
     customer_day.run(lambda: spark, lake, shop, as_of, budget_bytes=settings.catch_up_bytes)
     customer_series.run(lambda: spark, lake, shop, as_of, CUSTOMER_SERIES)
     publish_run(lake, shop, "etl", as_of)
-
-
-def time_it(what: str, byte_count: int | None, work: Callable[[], None]) -> Cost:
-    begin, begin_cpu = time.perf_counter(), read_cpu_seconds()
-    work()
-    return Cost(what, byte_count, time.perf_counter() - begin, read_cpu_seconds() - begin_cpu)
 
 
 if __name__ == "__main__":

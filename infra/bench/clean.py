@@ -12,14 +12,11 @@ files: one line with a repeated key is enough to make it fail.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import random
 import shutil
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -28,16 +25,14 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table
 
-from infra.local import warehouse
-from infra.local.embedded import EmbeddedPostgres
+from infra.bench.session import open_bench, time_it
 from spark_jobs import clean
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.ledger_tables import ACCOUNTS
-from spark_jobs.contract.settings import EMBEDDED, Settings
+from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import run_command
-from spark_jobs.runtime.session import open_session
 from spark_jobs.warehouse.connection import connect
 
 SHOP = """
@@ -100,13 +95,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = Path(name)
         write_files(folder / "raw", arguments.valid, arguments.bad)
         (folder / "shop.toml").write_text(SHOP)
-        settings = Settings(folder / "home", warehouse_url=EMBEDDED, id_key_hex="5a" * 32)
-        warehouse.start(settings)
-        spark = open_session("bench", settings)
-        try:
+        with open_bench(folder) as (spark, settings):
             seconds, accounts = measure(spark, folder, settings, arguments.runs, status.update)
-        finally:
-            EmbeddedPostgres(settings.home).stop()
     show(console, seconds, accounts, arguments.valid + arguments.bad)
     if (accounts["clean"], accounts["quarantined"]) != (arguments.valid, arguments.bad):
         raise ChurnError(f"expected {arguments.valid} clean and {arguments.bad} quarantined, found {accounts}")
@@ -156,28 +146,14 @@ def measure(spark: SparkSession, folder: Path, settings: Settings, runs: int, re
     for number in range(runs + 1):  # the first is a warm-up and does not count
         for name, method in methods.items():
             report(f"run {number} of {runs}: {name}")
-            begin, begin_cpu = time.perf_counter(), read_cpu_seconds()
-            method()
+            spent = time_it(method)
             if number:
-                seconds[name].append((time.perf_counter() - begin, read_cpu_seconds() - begin_cpu))
+                seconds[name].append(spent)
     print(f"spark.read.json keeps {spark.read.parquet(str(out)).count():,} rows")
     rows = Lake(settings.lake(shop.name)).arrow(ACCOUNTS, ["browses"]).to_pylist()
     return seconds, {
         part: sum(row[part] for row in rows) for part in ("lines_in", "clean", "quarantined", "duplicates")
     }
-
-
-def read_cpu_seconds() -> float:
-    """The CPU seconds of this process and its descendants (Spark and its Python workers) so far. Linux only."""
-    used: dict[int, tuple[int, int]] = {}
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # the process has ended meanwhile
-            fields = file.read_text().rpartition(")")[2].split()
-            used[int(file.parent.name)] = int(fields[1]), sum(map(int, fields[11:15]))
-    family = {os.getpid()}
-    while grown := {process for process, (parent, _) in used.items() if parent in family} - family:
-        family |= grown
-    return sum(used[process][1] for process in family) / os.sysconf("SC_CLK_TCK")
 
 
 def show(

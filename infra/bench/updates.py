@@ -14,7 +14,6 @@ import argparse
 import random
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,16 +22,13 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table
 
-from infra.bench.clean import read_cpu_seconds
-from infra.local import warehouse
-from infra.local.embedded import EmbeddedPostgres
+from infra.bench.session import open_bench, time_it
 from spark_jobs import clean, customer_day, customer_series, publish
-from spark_jobs.contract.settings import EMBEDDED, Settings
+from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, PURCHASES
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import run_command
-from spark_jobs.runtime.session import open_session
 from spark_jobs.warehouse.connection import connect
 
 SHOP = """
@@ -70,16 +66,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_snapshots(folder / "raw", arguments.orders, arguments.changes)
-        settings = Settings(folder / "home", warehouse_url=EMBEDDED, id_key_hex="5a" * 32)
-        warehouse.start(settings)
-        spark = open_session("bench", settings)
-        try:
+        with open_bench(folder) as (spark, settings):
             for number, (title, setting) in enumerate(SETTINGS.items()):
                 measure(
                     spark, folder, settings, f"bench_{number}", setting, lambda *row, t=title: table.add_row(t, *row)
                 )
-        finally:
-            EmbeddedPostgres(settings.home).stop()
     Console(highlight=False).print(table)
 
 
@@ -128,9 +119,7 @@ def measure(
         jobs = {"clean": (run_clean, PURCHASES), "customer_day": (run_days, CUSTOMER_DAY),
                 "customer_series": (run_series, None)}  # fmt: skip
         for job, (run, written) in jobs.items():
-            begin, begin_cpu = time.perf_counter(), read_cpu_seconds()
-            run()
-            spent = f"{time.perf_counter() - begin:.1f}", f"{read_cpu_seconds() - begin_cpu:.1f}"
+            spent = tuple(f"{seconds:.1f}" for seconds in time_it(run))
             if night == NIGHTS[1]:
                 add(job, *spent, *(_measure_day(lake, written, night) if written else ("", "")))
         publish.publish_run(lake, shop, "etl", night)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import json
 import os
 import re
 import sys
@@ -25,19 +24,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from spark_jobs.check import check_shop
+from spark_jobs.check import MOST_FILES, check_shop
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.path_days import propose, write_setting
 from spark_jobs.contract.shop.toml_section import nearest, time_zones
+from spark_jobs.contract.shop.toml_text import quote
 from spark_jobs.raw.reader import Intake, read_records
 from spark_jobs.runtime.command import run_command
 from spark_jobs.runtime.session import open_session
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 FIRST_RECORDS = 5000
-CHECKED_FILES = 400
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     console = Console(highlight=False)
     show(console, path, arguments.like, guesses)
     check_shop(partial(open_session, "init", settings := Settings.from_environment()), load_shop(path), settings,
-               console, CHECKED_FILES)  # fmt: skip
+               console, MOST_FILES)  # fmt: skip
 
 
 def write_shop(
@@ -166,7 +165,7 @@ def guess_currency(given: str | None, recipe: Path, files: Sequence[Path]) -> li
 
 def fill_in(text: str, guesses: Sequence[Guess]) -> str:
     """The recipe's text with these values: those of the shop before the first table, those of files in every source."""
-    values = {guess.key: guess.value if guess.key == "delivery_day" else json.dumps(guess.value, ensure_ascii=False)
+    values = {guess.key: guess.value if guess.key == "delivery_day" else quote(guess.value)
               for guess in guesses}  # fmt: skip
     lines, allowed = [], {"name", "time_zone", "currency"}
     for line in text.splitlines():

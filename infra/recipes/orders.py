@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -48,6 +49,15 @@ class Order:
     @property
     def local(self) -> datetime:
         return self.at.astimezone(ZONE)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it was paid and nothing was given back."""
+        return self.status == PAID and not self.is_refunded
+
+    def name_status(self, words: Mapping[str, str]) -> str:
+        """A shop system's word for the status; words: of those but a refund."""
+        return "refunded" if self.is_refunded else words[self.status]
 
     @property
     def refunded_at(self) -> datetime:

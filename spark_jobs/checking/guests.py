@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from spark_jobs.checking.findings import SHARE_TO_MEND
 from spark_jobs.checking.judged_log import JudgedLog
 from spark_jobs.checking.orders import find_unmapped, sample_columns
 from spark_jobs.cleaning.accounts import count_reasons
+from spark_jobs.contract.shop.toml_text import write_list
 from spark_jobs.runtime.console import PlainConsole
 
 #: What shops call the column of an address, folded as raw/layout.py folds names.
@@ -27,7 +26,7 @@ def check_guests(console: PlainConsole, judged: JudgedLog) -> None:
         return
     for name in find_unmapped(judged, NAMES):
         if has_addresses(judged, mapping.column, name):
-            columns = json.dumps([mapping.column, name], ensure_ascii=False)
+            columns = write_list([mapping.column, name])
             console.print(f"{missing:,} records name no customer, but most of them an address in {name!r}: guests count"
                           f" by it with customer_id = {{ first_of = {columns} }}")  # fmt: skip
             return

@@ -5,7 +5,6 @@ Exports of orders, one line an article, often give what belongs to the order (it
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,6 +12,7 @@ from itertools import islice
 from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.judged_log import JudgedLog
 from spark_jobs.contract.shop.source import Condition, Rejection, Source
+from spark_jobs.contract.shop.toml_text import write_list
 from spark_jobs.raw.layout import fold
 from spark_jobs.raw.reader import Intake, read_records
 
@@ -97,12 +97,10 @@ def find_unmapped(judged: JudgedLog, known: Collection[str]) -> list[str]:
 def check_orders(judged: JudgedLog, findings: Findings) -> None:
     """Whether a mapped column stands on the first line of each order only."""
     records = sample_records(judged.intake, sorted(judged.paths.values()))
-    columns, spread = find_order_columns(records, judged.source), judged.source.spread
-    seen_to = {*judged.source.order_level_columns, *((*spread.add, *spread.subtract) if spread else ())}
+    columns, source = find_order_columns(records, judged.source), judged.source
+    seen_to = {*source.order_level_columns, *(source.spread.columns if source.spread else ())}
     if missing := [name for name in columns if name not in seen_to]:
         lines = max(columns[name] for name in missing)
-        names = ", ".join(
-            json.dumps(name, ensure_ascii=False) for name in sorted({*missing, *judged.source.carry_down})
-        )
+        names = write_list(sorted({*missing, *judged.source.carry_down}))
         findings.add(f"{judged.source.log}: {', '.join(map(repr, missing))} stand on the first line of an order only, "
-                     f"{lines:,} further lines of those judged at lack them: carry_down = [{names}]")  # fmt: skip
+                     f"{lines:,} further lines of those judged at lack them: carry_down = {names}")  # fmt: skip

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
 from spark_jobs.checking.findings import SHARE_TO_MEND
 from spark_jobs.checking.judged_log import JudgedLog
 from spark_jobs.checking.orders import find_unmapped, sample_columns
+from spark_jobs.contract.shop.toml_text import quote
 from spark_jobs.runtime.console import PlainConsole
 
 #: What shop systems call the column that names the line of which a line is a part, folded as raw/layout.py folds names.
@@ -31,7 +31,7 @@ def check_parts(console: PlainConsole, judged: JudgedLog) -> None:
         return
     for name in find_unmapped(judged, NAMES):
         if parts := count_free_parts(sample_columns(judged, [name, priced.column])):
-            column = json.dumps(name, ensure_ascii=False)
+            column = quote(name)
             console.print(f"{parts:,} lines of those looked at are parts of others by {name!r} and cost nothing. To"
                           f" count each article once, say at the end of shop.toml:\n[[sources.purchases.reject]]\n"
                           f'reason = "child_item"\ncolumn = {column}\nis_empty = false\nexpected = true')  # fmt: skip

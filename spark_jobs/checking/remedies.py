@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from spark_jobs.contract.shop.source import ColumnMapping
-
-
-def quote(text: str) -> str:
-    """The text as TOML has it."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+from spark_jobs.contract.shop.toml_text import quote, write_list
 
 
 def write_mapping(name: str, mapping: ColumnMapping) -> str:
@@ -18,10 +13,10 @@ def write_mapping(name: str, mapping: ColumnMapping) -> str:
     several = mapping.columns + mapping.others
     parts = {
         "column": quote(mapping.column) if mapping.column is not None and len(several) == 1 else "",
-        "columns": _write_list(several) if len(several) > 1 else "",
+        "columns": write_list(several) if len(several) > 1 else "",
         "constant": quote(mapping.constant) if mapping.constant is not None else "",
         "format": quote(mapping.formats[0]) if len(mapping.formats) == 1 else "",
-        "formats": _write_list(mapping.formats) if len(mapping.formats) > 1 else "",
+        "formats": write_list(mapping.formats) if len(mapping.formats) > 1 else "",
         "language": quote(mapping.language) if mapping.language else "",
         "zone": quote(mapping.zone) if mapping.zone else "",
         "zone_column": quote(mapping.zone_column) if mapping.zone_column else "",
@@ -31,10 +26,6 @@ def write_mapping(name: str, mapping: ColumnMapping) -> str:
         "numbers": quote(mapping.numbers) if mapping.numbers else "",
     }
     return f"{name} = {{ {', '.join(f'{key} = {value}' for key, value in parts.items() if value)} }}"
-
-
-def _write_list(texts: Iterable[str]) -> str:
-    return f"[{', '.join(map(quote, texts))}]"
 
 
 def _write_pairs(pairs: Iterable[tuple[str, str]]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -11,6 +10,7 @@ from spark_jobs.checking.judged_log import JudgedLog
 from spark_jobs.checking.orders import find_unmapped, sample_columns
 from spark_jobs.contract.shop.orders import STATES, fold_word
 from spark_jobs.contract.shop.source import Source
+from spark_jobs.contract.shop.toml_text import quote, write_list
 
 #: What shops call the column of an order's status, folded as raw/layout.py folds names.
 NAMES = {
@@ -61,13 +61,13 @@ def check_statuses(judged: JudgedLog, findings: Findings) -> None:
 
 def write_table(column: str, found: Mapping[str, list[str]]) -> str:
     """The table of shop.toml, to be pasted."""
-    lines = [f"{state} = {json.dumps(words, ensure_ascii=False)}" for state, words in found.items() if words]
-    name = json.dumps(column, ensure_ascii=False)
+    lines = [f"{state} = {write_list(words)}" for state, words in found.items() if words]
+    name = quote(column)
     return "\n".join(["[sources.purchases.status]", f"column = {name}", *lines])
 
 
 def say_unknown(source: Source, words: Iterable[str]) -> str:
     """The remedy for words that no list has."""
     found = {state: found for state, found in sort_words(words).items() if found}
-    likely = "; ".join(f"{state} probably {json.dumps(words, ensure_ascii=False)}" for state, words in found.items())
+    likely = "; ".join(f"{state} probably {write_list(words)}" for state, words in found.items())
     return f"list them under [sources.{source.log}.status], as {' or '.join(STATES)}: {likely}"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from statistics import median
 
-from spark_jobs.checking.remedies import quote, write_mapping
+from spark_jobs.checking.remedies import write_mapping
 from spark_jobs.checking.statuses import say_unknown
 from spark_jobs.cleaning.currencies import guess_code
 from spark_jobs.cleaning.numbers import EITHER_POINT, read_number
@@ -18,6 +18,7 @@ from spark_jobs.contract.logs.purchases import say_returns
 from spark_jobs.contract.rejections import explain, say_point
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import NUMBERS, Source
+from spark_jobs.contract.shop.toml_text import quote
 
 #: A record or two of these are worth a word: the one slip that is left may be worth more than all others together.
 RARE = {"quantity_too_large", "amount_too_large", "amount_implausible", "number_ambiguous", "status_unknown"}

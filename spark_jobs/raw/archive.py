@@ -14,10 +14,8 @@ import pyarrow.fs
 
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.format import RawFormat
-from spark_jobs.raw.text import FileRefusedError, name_binary
+from spark_jobs.raw.text import HEAD_BYTES, FileRefusedError, is_archive, name_binary
 
-ZIP_MAGIC = b"PK\x03\x04"
-HEAD_BYTES = 512
 ENCRYPTED = 1  # the bit of a member's flags
 #: What a broken archive raises, and one that is packed in a way that is not known.
 ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError)
@@ -64,8 +62,7 @@ def open_parts(
 
 def _is_archive(file_system: pa.fs.FileSystem, place: str) -> bool:
     with file_system.open_input_file(place) as file:
-        head = file.read(HEAD_BYTES)
-    return head.startswith(ZIP_MAGIC) and "is a zip archive" in (name_binary(head) or "")
+        return is_archive(file.read(HEAD_BYTES))
 
 
 def _open_archive(file: pa.NativeFile) -> zipfile.ZipFile:

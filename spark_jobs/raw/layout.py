@@ -8,7 +8,6 @@ whose columns it all has. In a file without a header each JSON object is looked 
 from __future__ import annotations
 
 import difflib
-import json
 import re
 import unicodedata
 from collections import defaultdict
@@ -18,6 +17,7 @@ from functools import cached_property
 
 from spark_jobs.contract.shop.paths import OPTIONAL, is_optional, plain_name
 from spark_jobs.contract.shop.source import Layout, Source
+from spark_jobs.contract.shop.toml_text import quote, write_list
 
 MOST_NAMES = 12  # of those that a message lists
 #: A number, a time or an address is no column's name, but somebody's.
@@ -152,11 +152,11 @@ def suggest_layout(match: Match, source: Source) -> str:
     absent = [raw for raw, near in missing.items() if near is None and raw not in _hardly_absent(match, source)]
     names = {raw: name for raw, name in match.names.items() if raw not in missing and name != raw}
     names |= {raw: near or "…" for raw, near in missing.items() if raw not in absent}
-    pairs = ", ".join(f"{_quote(raw)} = {_quote(name)}" for raw, name in names.items())
+    pairs = ", ".join(f"{quote(raw)} = {quote(name)}" for raw, name in names.items())
     if absent and not pairs:
-        return f"write {', '.join(_quote(raw + OPTIONAL) for raw in absent)}: such a column may be absent"
+        return f"write {', '.join(quote(raw + OPTIONAL) for raw in absent)}: such a column may be absent"
     parts = [f"names = {{ {pairs} }}"] if pairs else []
-    parts += [f"absent = [{', '.join(map(_quote, absent))}]"] if absent else []
+    parts += [f"absent = {write_list(absent)}"] if absent else []
     return f"add: layouts = [{{ {', '.join(parts)} }}] under [sources.{source.log}]"
 
 
@@ -166,11 +166,6 @@ def _hardly_absent(match: Match, source: Source) -> set[str | None]:
     rules = (*source.returns, *source.only, *source.others, *(rule.condition for rule in source.rejections))
     judged = {source.columns[name].column for name in ("quantity", "kind") if name in source.columns}
     return source.needed_columns | judged | {rule.column for rule in rules if match.free}
-
-
-def _quote(name: str) -> str:
-    """The name as TOML has it."""
-    return json.dumps(name, ensure_ascii=False)
 
 
 def nearest_name(name: str, names: Sequence[str]) -> str | None:

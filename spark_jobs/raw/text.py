@@ -13,13 +13,13 @@ import pyarrow.fs
 
 from spark_jobs.contract.shop.source import Limits, Source
 
-GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC, ZIP_MAGIC = b"\x1f\x8b", b"PK\x03\x04"
 HEAD_BYTES = 512
 #: By its byte-order mark the encoding of a file, which takes the mark off.
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 #: By its first bytes what a file is that no reader of text takes, and what to do about it.
 BINARIES = {
-    b"PK\x03\x04": "is a zip archive: unpack it, or gzip it",
+    ZIP_MAGIC: "is a zip archive: unpack it, or gzip it",
     b"PK\x05\x06": "is a zip archive of nothing: deliver it again",
     b"PAR1": 'is a Parquet file: set format = "parquet"',
     b"\xd0\xcf\x11\xe0": 'is an old Excel workbook: set format = "xlsx"',
@@ -89,11 +89,20 @@ def open_bytes(file_system: pa.fs.FileSystem, path: str, source: Source) -> tupl
 
 def name_binary(head: bytes) -> str | None:
     """What a file is that begins like this and is no text, and what to do; None where nothing says that it is none."""
+    return _name_workbook(head) or next((what for magic, what in BINARIES.items() if head.startswith(magic)), None)
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether a file that begins like this is a zip archive of files, and not a workbook, which is one inside."""
+    return head.startswith(ZIP_MAGIC) and _name_workbook(head) is None
+
+
+def _name_workbook(head: bytes) -> str | None:
     if head.startswith(b"PK") and (b"[Content_Types].xml" in head or b"xl/" in head):
         return 'is an Excel workbook: set format = "xlsx"'
     if head.startswith(b"PK") and b"opendocument.spreadsheet" in head:
         return 'is an OpenDocument sheet: set format = "xlsx"'
-    return next((what for magic, what in BINARIES.items() if head.startswith(magic)), None)
+    return None
 
 
 def encoding_of(head: bytes, source: Source) -> str:

@@ -23,7 +23,7 @@ def shopify(orders: list[Order]) -> Sample:
     sample = Sample()
     rows: list[Row] = [header]
     for order in orders:
-        status = "refunded" if order.is_refunded else words[order.status]
+        status = order.name_status(words)
         at = f"{order.local:%Y-%m-%d %H:%M:%S %z}"
         of_order = {"Financial Status": status, "Paid at": at if order.status == PAID else "",
                     "Fulfillment Status": "fulfilled", "Accepts Marketing": "no", "Currency": "EUR",
@@ -39,7 +39,7 @@ def shopify(orders: list[Order]) -> Sample:
                        "Lineitem fulfillment status": "fulfilled"}  # fmt: skip
             found = of_line | (of_order if place == 0 else {})
             rows.append([found.get(name, "") for name in header])
-        sample.count(order, discounted(order), order.status == PAID and not order.is_refunded)
+        sample.count(order, discounted(order), order.is_kept)
     sample.files["orders_export_1.csv"] = write_csv(rows)
     return sample
 
@@ -58,12 +58,12 @@ def shopify_api(orders: list[Order]) -> Sample:
         objects.append({
             "id": 5000000 + order.number, "name": f"#{order.number}", "email": order.email,
             "created_at": order.local.isoformat(timespec="seconds"), "currency": "EUR",
-            "financial_status": "refunded" if order.is_refunded else words[order.status],
+            "financial_status": order.name_status(words),
             "cancelled_at": None if order.status != CANCELLED else order.local.isoformat(timespec="seconds"),
             "total_discounts": f"{order.discount:.2f}", "total_price": f"{order.net:.2f}",
             "customer": {"id": order.customer, "email": order.email}, "line_items": lines, "refunds": [],
         })  # fmt: skip
-        sample.count(order, discounted(order), order.status == PAID and not order.is_refunded)
+        sample.count(order, discounted(order), order.is_kept)
     half = len(objects) // 2
     for number, page in enumerate((objects[:half], objects[half:]), 1):
         sample.files[f"orders_page_{number}.json"] = json.dumps({"orders": page}, ensure_ascii=False).encode()
@@ -84,13 +84,13 @@ def woocommerce(orders: list[Order]) -> Sample:
             for place, (item, total) in enumerate(zip(order.items, money, strict=True))
         ]  # fmt: skip
         objects.append({
-            "id": order.number, "status": "refunded" if order.is_refunded else words[order.status], "currency": "EUR",
+            "id": order.number, "status": order.name_status(words), "currency": "EUR",
             "date_created": f"{order.local:%Y-%m-%dT%H:%M:%S}", "date_created_gmt": f"{order.at:%Y-%m-%dT%H:%M:%S}",
             "total": str(order.net), "customer_id": 0 if order.customer % 3 else order.customer,
             "billing": {"email": order.email, "country": "DE"}, "line_items": lines, "shipping_lines": [],
             "refunds": [],
         })  # fmt: skip
-        sample.count(order, money, order.status == PAID and not order.is_refunded)
+        sample.count(order, money, order.is_kept)
     sample.files["orders.json"] = json.dumps(objects, ensure_ascii=False, indent=1).encode()
     return sample
 

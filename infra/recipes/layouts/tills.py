@@ -72,7 +72,7 @@ def stripe(orders: list[Order]) -> Sample:
             "created": int(order.at.timestamp()), "currency": "eur", "customer": f"cus_{order.customer}",
             "status": words[order.status], "billing_details": {"email": order.email},
         })  # fmt: skip
-        sample.count(order, [order.net], order.status == PAID and not order.is_refunded)
+        sample.count(order, [order.net], order.is_kept)
     sample.files["charges.jsonl"] = write_lines(charges)
     return sample
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from spark_jobs.contract.log import (
     CATEGORY,
     CATEGORY_COLUMN,
@@ -19,6 +17,7 @@ from spark_jobs.contract.log import (
     Reason,
     ReasonGroup,
 )
+from spark_jobs.contract.shop.toml_text import quote
 from spark_jobs.contract.table import Column
 
 NAME = "purchases"
@@ -30,7 +29,7 @@ def say_returns(column: str) -> str:
     """The remedy for a sign that means a return, to be pasted at the end of shop.toml. column: a raw one."""
     return (
         "if these are returns, say so at the end of shop.toml:\n"
-        f"[[sources.purchases.returns]]\ncolumn = {json.dumps(column, ensure_ascii=False)}\nbelow = 0"
+        f"[[sources.purchases.returns]]\ncolumn = {quote(column)}\nbelow = 0"
     )
 
 

@@ -8,7 +8,7 @@ from spark_jobs.contract.log import KIND, NUMBER, TIME
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.source import NUMBERS, ColumnMapping
 from spark_jobs.contract.shop.time_columns import read_time_mapping
-from spark_jobs.contract.shop.toml_section import Section, is_text, is_texts
+from spark_jobs.contract.shop.toml_section import Section, are_different_texts, is_text
 
 
 def read_columns(section: Section, log: str) -> dict[str, ColumnMapping]:
@@ -54,7 +54,7 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
 def _read_alternatives(section: Section) -> ColumnMapping:
     """The customer by the first of several columns that names one."""
     expected = "a list of raw column names, each once"
-    names = section.take("first_of", expected, lambda v: is_texts(v) and v and len(set(v)) == len(v)) or [""]
+    names = section.take("first_of", expected, are_different_texts) or [""]
     section.done()
     return ColumnMapping(column=names[0], others=tuple(names[1:]))
 

@@ -65,6 +65,10 @@ class Spread:
     add: tuple[str, ...] = ()
     subtract: tuple[str, ...] = ()
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.add + self.subtract
+
 
 def read_spread(section: Section) -> Spread | None:
     """The table `spread` of a source, if it has one."""

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
+from spark_jobs.contract.shop.toml_text import quote
+
 EPOCHS = {"epoch_s": 1, "epoch_ms": 1000}
 EXPECTED = "a format like dd.MM.yyyy, yyyyMMdd, yyyy-MM (its last day), yyyy-'W'ww, or one of " + ", ".join(EPOCHS)
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -119,11 +121,6 @@ def _read_all(texts: list[str], day_format: str | None) -> bool:
 def write_setting(pattern: str, day_format: str | None, **more: object) -> str:
     """The line of shop.toml, as it can be pasted."""
     given = {"format": day_format, **more}
-    shown = "".join(f", {name} = {value if isinstance(value, int) else _quote(str(value))}"
+    shown = "".join(f", {name} = {value if isinstance(value, int) else quote(str(value))}"
                     for name, value in given.items() if value not in (None, 0))  # fmt: skip
     return f"delivery_day = {{ pattern = '{pattern}'{shown} }}" if shown else f"delivery_day = '{pattern}'"
-
-
-def _quote(text: str) -> str:
-    """TOML's text."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

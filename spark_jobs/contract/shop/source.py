@@ -215,6 +215,6 @@ class Source:
         """Every raw column that the mapping looks at, in a fixed order."""
         names = {column for mapping in self.columns.values() for column in mapping.raw_columns}
         names |= {*self.event_key, *self.carry_down, *((self.status.column,) if self.status else ())}
-        names |= {*self.spread.add, *self.spread.subtract} if self.spread else set()
+        names |= set(self.spread.columns) if self.spread else set()
         names |= {c.column for c in (*self.returns, *self.only, *self.others)}
         return tuple(sorted(names | {r.condition.column for r in self.rejections}))

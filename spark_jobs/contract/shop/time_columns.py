@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from spark_jobs.contract.shop.source import ColumnMapping
 from spark_jobs.contract.shop.time_patterns import EXPECTED, find_format, find_pattern_fault, has_offset
-from spark_jobs.contract.shop.toml_section import Section, is_text, is_texts, nearest, time_zones
+from spark_jobs.contract.shop.toml_section import Section, are_different_texts, is_text, is_texts, nearest, time_zones
 
 #: Of which names of months and weekdays are known (CLDR); English and Chinese ones always are.
 LANGUAGES = (
@@ -27,7 +25,7 @@ def read_zone(section: Section) -> str | None:
 
 def read_time_mapping(section: Section, column: str | None, constant: str | None) -> ColumnMapping:
     """column: the only raw column, None where several say the time."""
-    columns = tuple(section.take("columns", "a list of raw column names", _are_columns, []))
+    columns = tuple(section.take("columns", "a list of raw column names", are_different_texts, []))
     if columns and column is not None:
         section.fault("columns", "either column or columns")
     formats = _read_formats(section)
@@ -47,10 +45,6 @@ def read_time_mapping(section: Section, column: str | None, constant: str | None
     if mapping.zones and not mapping.zone_column:
         section.fault("zones", "a zone_column, whose words they are")
     return mapping
-
-
-def _are_columns(value: Any) -> bool:
-    return is_texts(value) and len(value) > 0 and len(set(value)) == len(value)
 
 
 def _read_formats(section: Section) -> tuple[str, ...]:

@@ -124,6 +124,11 @@ def is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(is_text(v) for v in value)
 
 
+def are_different_texts(value: Any) -> bool:
+    """Whether it is a list of texts, at least one, each once."""
+    return is_texts(value) and len(value) > 0 and len(set(value)) == len(value)
+
+
 def read_location(section: Section, folder: Path, key: str = "location", default: object = MISSING) -> str | None:
     """A place; a relative one is meant from shop.toml's folder."""
     location = section.text(key, default)

@@ -17,7 +17,7 @@ import pyarrow.fs
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
 from spark_jobs.contract.shop.source import Source
-from spark_jobs.raw.archive import ZIP_MAGIC, check_sizes
+from spark_jobs.raw.archive import check_sizes
 from spark_jobs.raw.block import Block, RawRecord, make_blocks
 from spark_jobs.raw.format import FileColumns, RawFormat, judge_columns
 from spark_jobs.raw.layout import choose_layout
@@ -31,7 +31,7 @@ from spark_jobs.raw.table import (
     skip_row,
     take_records,
 )
-from spark_jobs.raw.text import FileRefusedError
+from spark_jobs.raw.text import ZIP_MAGIC, FileRefusedError
 
 Cell = int | float | str | bool | time | date | datetime | timedelta
 

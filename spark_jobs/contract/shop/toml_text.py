@@ -1,0 +1,15 @@
+"""Values as shop.toml has them: in remedies that are pasted, and in files that are written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+
+def quote(text: str) -> str:
+    """The text as TOML has it."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def write_list(texts: Iterable[str]) -> str:
+    return f"[{', '.join(map(quote, texts))}]"
