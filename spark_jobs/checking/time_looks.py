@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from spark_jobs.cleaning.words import Words, fold_name, load_words
+from spark_jobs.cleaning.words import Words, fold_name, load_words, strip_ordinals
 from spark_jobs.contract.shop.time_columns import LANGUAGES
 from spark_jobs.contract.shop.time_patterns import EXCEL, UNIX, find_pattern_fault
 
@@ -23,11 +23,11 @@ COMPACT = {8: ("yyyyMMdd", "ddMMyyyy"), 12: ("yyyyMMddHHmm",), 14: ("yyyyMMddHHm
 SERIAL = re.compile(r"(\d{5})(?:[.,]\d+)?(?: 0?[.,]\d+)?")
 FIRST_SERIAL, LAST_SERIAL = 32_874, 73_050
 _ZONE = re.compile(r" ?(?:(Z)|([+-]\d\d:\d\d)|([+-]\d{4})|((?:GMT|UTC)[+-]\d{1,2}(?::?\d\d)?)|([A-Z]{2,5})|"
-                   r"([A-Z][A-Za-z]+/[A-Za-z_/]+))$")  # fmt: skip
-_ZONE_LETTERS = ("XXX", "XXX", "xx", "z", "z", "VV")
+                   r"([A-Z][A-Za-z]+/[A-Za-z_/]+))$|(?<=:\d\d) ?([+-]\d\d)$")  # fmt: skip
+_ZONE_LETTERS = ("XXX", "XXX", "xx", "z", "z", "VV", "x")
 _CLOCKS = (
     re.compile(r"(?<!\d)(\d{1,2})(:)(\d\d)(?:(:)(\d\d)(?:([.,])(\d{1,9}))?)?(?!\d)"),
-    re.compile(r"(?<=[ T])(\d{1,2})([.h])(\d\d)(?:([.m])(\d\d)(?:([.,])(\d{1,9}))?)?(?!\d)"),
+    re.compile(r"(?<=[ T])(\d{1,2})([.]| ?h ?)(\d\d)(?:([.]| ?m(?:in)? ?)(\d\d)(?:([.,])(\d{1,9}))?)?(?!\d)"),
     re.compile(r"(?<=[ T])(\d\d)()(\d\d)()(\d\d)(?!\d)"),
 )  # fmt: skip
 _HALF = re.compile(r"[^\W\d_]+\.?(?: ?[^\W\d_]\.)?")
@@ -46,6 +46,7 @@ class Candidate:
 def deduce_formats(texts: Iterable[str]) -> list[Candidate]:
     """The formats that the look of these times allows, the most frequent look first."""
     texts = [re.sub(r"\s+", " ", re.sub("[\u200e\u200f]", "", text)).strip() for text in texts]
+    texts = [strip_ordinals(text) for text in texts]
     language = guess_language(texts)
     words = load_words(language)
     looks = [list(_read_looks(text, words)) for text in texts]

@@ -29,6 +29,8 @@ MORE_HALVES = {
 #: Letters that people leave the mark of though Unicode does not take it off, and the two Greek small sigmas.
 _PLAIN = {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "Ł": "L", "Ø": "O", "Đ": "D", "ς": "σ"}
 _LATIN = range(0xC0, 0x250)
+#: A day as an ordinal: 1st, 2nd, 1er, 1e, 1:a, 1º.
+ORDINAL = r"(?i)(?<!\d)(\d{1,2})(?:st|nd|rd|th|er|ère|re|e|:[ae]|-го|-е|[.]?[ºª°])(?![\p{L}\d])"
 _COMBINING = "\u0300-\u036f"
 
 
@@ -143,15 +145,22 @@ def uses_words(pattern: str) -> bool:
 def translate_words(text: Column, letters: str, language: str | None) -> Column:
     """The text in small letters, with its names as Spark parses them. letters: the pattern without what it quotes."""
     words = load_words(language)
+    if has_month := re.search("M{3}|L{3}", letters):
+        text = F.regexp_replace(text, ORDINAL, "$1")
     plain = F.translate(text, "".join(words.accents), "".join(words.accents.values()))
     plain = F.regexp_replace(F.lower(plain), f"[{_COMBINING}]", "")
     if "E" in letters:
         plain = F.regexp_replace(plain, _any_of(words.weekdays), "")
-    if re.search("M{3}|L{3}", letters):
+    if has_month:
         plain = _replace_name(plain, _any_of(words.months), words.months)
     if "a" in letters:
         plain = _replace_name(plain, _any_of(words.halves, r"\.?\s?"), words.halves)
     return plain
+
+
+def strip_ordinals(text: str) -> str:
+    """The text with plain numbers for days: "June 1st" is "June 1"."""
+    return re.sub(ORDINAL.replace(r"\p{L}", r"^\W_"), r"\1", text)
 
 
 def translate_pattern(pattern: str) -> str:

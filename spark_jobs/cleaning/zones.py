@@ -61,6 +61,9 @@ PLACES = {
     "UTC": "coordinated universal time, monrovia",
 }  # fmt: skip
 
+#: An offset alone, like +02, -3:30, GMT+2 or (UTC+02:00); a remark in brackets may stand behind it.
+OFFSET = r"^\(?(?:utc|gmt)?\s*([+\u2212-])(\d{1,2}):?(\d\d)?\)?(?:\s*\(.*\))?$"
+
 
 def fold_zone(text: str) -> str:
     """What spellings of a zone have in common: "(GMT-08:00) Pacific Time (US & Canada)" is "pacific time"."""
@@ -86,8 +89,13 @@ def known_zones() -> dict[str, str]:
 def find_zone(text: str, zones: Mapping[str, str] = {}) -> str | None:
     """The zone or offset that a text names; None: none that is known. zones: words of the shop's own."""
     own = {fold_zone(word): zone for word, zone in zones.items()}
+    if known := own.get(fold_zone(text)) or known_zones().get(fold_zone(text)):
+        return known
+    if offset := re.match(OFFSET, text.strip().lower()):
+        sign = "+" if offset[1] == "+" else "-"
+        return f"{sign}{offset[2]:0>2}:{offset[3] or '00'}"
     by_case = {zone.lower(): zone for zone in time_zones()}
-    return own.get(fold_zone(text)) or known_zones().get(fold_zone(text)) or by_case.get(text.strip().lower())
+    return by_case.get(text.strip().lower())
 
 
 def read_zone(text: Column, zones: Mapping[str, str]) -> Column:
@@ -96,7 +104,15 @@ def read_zone(text: Column, zones: Mapping[str, str]) -> Column:
     bare = F.regexp_replace(F.lower(F.trim(text)), r"^\((?:utc|gmt)[^)]*\)", "")
     folded = F.regexp_replace(F.trim(F.regexp_replace(bare, r"[(,].*", "")), "_", " ")
     known = F.from_json(F.lit(json.dumps(words, ensure_ascii=False)), "map<string,string>")
-    return F.coalesce(F.try_element_at(known, folded), text)
+    return F.coalesce(F.try_element_at(known, folded), _read_offset(text), text)
+
+
+def _read_offset(text: Column) -> Column:
+    """The offset that a text is, like +02:00; null where it is none."""
+    bare = F.lower(F.trim(text))
+    sign, hours, minutes = (F.regexp_extract(bare, OFFSET, part) for part in (1, 2, 3))
+    written = F.concat(F.translate(sign, "\u2212", "-"), F.lpad(hours, 2, "0"), F.lit(":"), F.rpad(minutes, 2, "0"))
+    return F.when(hours != "", written)
 
 
 def at_zone(local: Column, zone: Column) -> Column:

@@ -48,6 +48,9 @@ NAMED = {
     "01.06.2026 07:02:58 UTC+00:00": ("dd.MM.yyyy HH:mm:ss z", None),
     "2026-06-01 10:00:00 Europe/Berlin": ("yyyy-MM-dd HH:mm:ss VV", None),
     "20260601T100000Z": ("yyyyMMdd'T'HHmmssXXX", None),
+    "June 21st, 2026 7:02 PM": ("MMM dd, yyyy h:mm a", None), "1er juin 2026 à 07 h 02": (
+        "d MMM yyyy 'à' HH 'h' mm", "fr"), "01/06/2026 7h02": ("dd/MM/yyyy H'h'mm", None),
+    "01/06/2026 07:02:58+02": ("dd/MM/yyyy HH:mm:ssx", None), "01-06-26 07:02 -03": ("dd-MM-yy HH:mm x", None),
     "01.06.26 07.02": ("dd.MM.yy HH.mm", None), "01Jun2026": ("ddMMMyyyy", None), "13062026": ("ddMMyyyy", None),
     "46174,543726": ("excel", None), "46174 0.543726": ("excel", None), "1780318978000000000": ("epoch_ns", None),
 }  # fmt: skip

@@ -65,6 +65,12 @@ READ = [
     ("", "excel", "461740", None), ("", "excel", "46174 soon", None), ("", "unix", "1780318978", NOON),
     ("", "unix", "1780318978000", NOON), ("", "unix", "1780318978000000", NOON),
     ("", "unix", "1780318978000000000", NOON), ("", "unix", "1780318978.000", NOON), ("", "unix", "17803189", None),
+    ("", "MMMM d, yyyy", "June 1st, 2026", NIGHT), ("", "d 'of' MMMM yyyy", "22nd of June 2026", "2026-06-22 00:00:00"),
+    ("fr", "d MMMM yyyy", "1er juin 2026", NIGHT), ("fr", "d MMMM yyyy 'à' HH 'h' mm 'min' ss",
+     "1er juin 2026 à 13 h 02 min 58", NOON), ("pt", "d 'de' MMMM 'de' yyyy", "1º de junho de 2026", NIGHT),
+    ("ru", "d MMMM yyyy", "1-го июня 2026", NIGHT), ("", "MMMM d, yyyy", "June 1stly, 2026", None),
+    ("", "iso8601", "2026-06-01T13:02:58 GMT+2", "2026-06-01 11:02:58"),
+    ("", "iso8601", "2026-06-01 13:02:58+02", "2026-06-01 11:02:58"),
     ("", "iso8601", "2026-06-01T13:02:58Z", NOON), ("", "iso8601", "13:02:58", None),
 ]  # fmt: skip
 
@@ -97,7 +103,9 @@ ZONES = {
     "Berlin": "2026-06-01 11:02:58", "Eastern Time (US & Canada)": "2026-06-01 17:02:58", "PDT": "2026-06-01 20:02:58",
     "CEST": "2026-06-01 11:02:58", "Europe/London": "2026-06-01 12:02:58", "america/new_york": "2026-06-01 17:02:58",
     "(UTC+01:00) Amsterdam, Berlin, Bern": "2026-06-01 11:02:58", "W. Europe Standard Time": "2026-06-01 11:02:58",
-    "+02:00": "2026-06-01 11:02:58", "Laden 3": "2026-06-01 07:02:58", "nowhere": None, None: NOON,
+    "+02:00": "2026-06-01 11:02:58", "+02": "2026-06-01 11:02:58", "-3:30": "2026-06-01 16:32:58",
+    "GMT+2": "2026-06-01 11:02:58", "utc+0200": "2026-06-01 11:02:58", "(UTC\u221203:00)": "2026-06-01 16:02:58",
+    "GMT+0200 (Central European Summer Time)": "2026-06-01 11:02:58", "+2 h": None, "Laden 3": "2026-06-01 07:02:58", "nowhere": None, None: NOON,
 }  # fmt: skip
 
 
@@ -135,4 +143,5 @@ def test_every_zone_that_is_known_by_a_word_exists():
     zones = {find_zone(word) for word in ("berlin", "kyiv", "New York", "beijing", "PDT", "mesz", "Hawaii", "indiana")}
     assert None not in zones
     assert {ZoneInfo(zone).key for zone in {*zones, *known_zones().values()}} >= zones
-    assert find_zone("nowhere") is None
+    assert find_zone("nowhere") is None and find_zone("+2 h") is None
+    assert find_zone("GMT+2") == find_zone("+0200") == "+02:00"
