@@ -12,6 +12,7 @@ from spark_jobs.checking.free_sales import check_free_sales
 from spark_jobs.checking.guests import check_guests
 from spark_jobs.checking.judged_log import JudgedLog, raw_value, sample_numbers
 from spark_jobs.checking.last_lines import show_last_lines
+from spark_jobs.checking.numbered import check_numbered
 from spark_jobs.checking.orders import check_orders
 from spark_jobs.checking.overview import show_files_lines, show_overview
 from spark_jobs.checking.parts import check_parts
@@ -19,6 +20,7 @@ from spark_jobs.checking.reasons import show_reasons
 from spark_jobs.checking.repeats import check_repeats
 from spark_jobs.checking.screen import ScreenColumn, show_table
 from spark_jobs.checking.statuses import check_statuses
+from spark_jobs.checking.stray_quotes import check_quotes
 from spark_jobs.checking.values import find_number_doubts
 from spark_jobs.cleaning.accounts import make_accounts, sum_accounts
 from spark_jobs.contract.logs import LOGS
@@ -42,6 +44,8 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
     for sentence in show_files(console, judged.source, judged.files, judged.tallies, judged.columns):
         findings.add(sentence)
     show_last_lines(console, judged)
+    check_quotes(judged, findings)
+    check_numbered(judged, findings)
     if said := find_time_column(judged):
         console.print(said)
     numbers = sample_numbers(judged)

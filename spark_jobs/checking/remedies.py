@@ -28,6 +28,13 @@ def write_mapping(name: str, mapping: ColumnMapping) -> str:
     return f"{name} = {{ {', '.join(f'{key} = {value}' for key, value in parts.items() if value)} }}"
 
 
+def write_column(name: str, mapping: ColumnMapping) -> str:
+    """The same as short as it can be: `amount = "Preis"` where nothing else is said."""
+    if mapping == ColumnMapping(mapping.column):
+        return f"{name} = {quote(mapping.column or '')}"
+    return write_mapping(name, mapping)
+
+
 def _write_pairs(pairs: Iterable[tuple[str, str]]) -> str:
     written = ", ".join(f"{quote(key)} = {quote(value)}" for key, value in pairs)
     return f"{{ {written} }}" if written else ""

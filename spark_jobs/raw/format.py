@@ -45,6 +45,8 @@ class RawFormat(ABC):
 
     errors: ClassVar[tuple[type[Exception], ...]] = ()
     takes_archives: ClassVar[bool] = False  # whether its files may be members of a zip archive
+    is_table: ClassVar[bool] = False  # whether its files may repeat columns by number
+    has_quotes: ClassVar[bool] = False  # whether its fields may stand in quotation marks
 
     @abstractmethod
     def read_blocks(self, file_system: pyarrow.fs.FileSystem, place: str, source: Source) -> Iterator[Block]:

@@ -11,11 +11,11 @@ import difflib
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from spark_jobs.contract.shop.paths import OPTIONAL, is_optional, plain_name
+from spark_jobs.contract.shop.paths import NUMBER, OPTIONAL, is_numbered, is_optional, plain_name
 from spark_jobs.contract.shop.source import Layout, Source
 from spark_jobs.contract.shop.toml_text import quote, write_list
 
@@ -33,11 +33,12 @@ def fold(name: str) -> str:
 @dataclass(frozen=True)
 class Match:
     """A file's columns under one layout. names: raw column -> the name the layout has for it (absent ones left out);
-    places: raw column -> where the file has it."""
+    places: raw column -> where the file has it. Of columns that are repeated by number it has one group."""
 
     present: Sequence[str]
     names: Mapping[str, str]
     places: Mapping[str, list[int]]
+    layout: Layout
 
     @cached_property
     def found(self) -> dict[str, int]:
@@ -84,20 +85,38 @@ class Match:
 
 def match_layouts(present: Sequence[str], source: Source) -> list[Match]:
     """The file's columns under every layout that may be its own, the source's first."""
+    matches = (_match_layout(present, source, layout) for layout in (Layout(), *source.layouts))
+    return [match for match in matches if not any(match.places.get(raw) for raw in match.layout.absent)]
+
+
+def _match_layout(present: Sequence[str], source: Source, layout: Layout, number: str | None = None) -> Match:
+    """number: of the group of columns that are repeated; None: the first one."""
     folded = defaultdict(list)
     for place, name in enumerate(present):
         folded[fold(name)].append(place)
-    matches = []
-    for layout in (Layout(), *source.layouts):
-        renamed = dict(layout.names)
-        names = {raw: renamed.get(raw) or _name_of(raw, present) for raw in source.raw_columns}
-        wanted = set(names.values())
-        places = {raw: _find(name, present, wanted, folded) for raw, name in names.items()}
-        if not any(places[raw] for raw in layout.absent):
-            lacking = {*layout.absent, *(raw for raw in names if is_optional(raw) and not places[raw])}
-            kept = [raw for raw in names if raw not in lacking]
-            matches.append(Match(present, {raw: names[raw] for raw in kept}, {raw: places[raw] for raw in kept}))
-    return matches
+    renamed = dict(layout.names)
+    names = {raw: renamed.get(raw) or _name_of(raw, present) for raw in source.raw_columns}
+    if numbers := find_numbers(present, names.values()):
+        names = {raw: name.replace(NUMBER, number or numbers[0]) for raw, name in names.items()}
+    wanted = set(names.values())
+    places = {raw: _find(name, present, wanted, folded) for raw, name in names.items()}
+    lacking = {raw for raw in names if not places[raw] and (raw in layout.absent or is_optional(raw))}
+    kept = [raw for raw in names if raw not in lacking]
+    return Match(present, {raw: names[raw] for raw in kept}, {raw: places[raw] for raw in kept}, layout)
+
+
+def find_numbers(present: Iterable[str], names: Iterable[str]) -> list[str]:
+    """The numbers by which a file repeats columns of these names, in their order."""
+    numbered = [re.escape(fold(name)).replace(re.escape(NUMBER), r"(\d{1,4})") for name in names if is_numbered(name)]
+    found = {match[1] for name in present for one in numbered if (match := re.fullmatch(one, fold(name)))}
+    return sorted(found, key=lambda number: (int(number), number))
+
+
+def match_groups(match: Match, source: Source) -> list[Match]:
+    """The same file's columns by each number of those that are repeated; a group may lack some."""
+    names = dict(match.layout.names)
+    numbers = find_numbers(match.present, (names.get(raw) or plain_name(raw) for raw in source.raw_columns))
+    return [_match_layout(match.present, source, match.layout, number) for number in numbers] or [match]
 
 
 def _name_of(raw: str, present: Sequence[str]) -> str:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
+from spark_jobs.contract.shop.paths import is_numbered
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.block import RawRecord
-from spark_jobs.raw.layout import Match, choose_layout
+from spark_jobs.raw.layout import Match, choose_layout, match_groups
 from spark_jobs.raw.text import is_decoded
 
 #: The fields of a row, or the record that it is already because it cannot be cut.
@@ -21,6 +23,7 @@ Row = list[str] | RawRecord
 HEADER_LINES = 50  # the header is looked for among so many
 FIRST_RECORDS = 100  # they say whether a delimiter ends every line
 SKIPPED = "line_skipped"
+NOTHING = re.compile(r"[0.,\s]*")  # what stands in the columns of an item that an order does not have
 
 
 def split_line(line: str, delimiter: str) -> list[str]:
@@ -54,15 +57,16 @@ def take_records(rows: Iterator[Row], header: Sequence[str], match: Match, sourc
     first = list(islice(rows, FIRST_RECORDS))
     cut = [fields for fields in first if isinstance(fields, list) and not is_blank(fields)]
     surplus = int(bool(cut) and all(len(fields) == len(header) + 1 and not fields[-1] for fields in cut))
-    width, places, names = len(header), _places(match, source), set(header)
-    told_by = min((place for place in places if place is not None), default=0)
+    width, groups, names = len(header), _Groups(match, source), set(header)
     for fields in chain(first, rows):
-        yield _take_values(fields, width, surplus, places)
-        if isinstance(fields, list) and len(fields) > told_by and fields[told_by] in names:
+        if fault := _judge_row(fields, width, surplus):
+            yield fault
+        elif isinstance(fields, list):  # a fault is what else a row may be
+            yield from groups.read_items(fields) if groups.repeated else (groups.read_values(fields),)
+        if isinstance(fields, list) and len(fields) > groups.told_by and fields[groups.told_by] in names:
             further = choose_layout([name.strip() for name in fields], source)
             if not further.fault:
-                width, places = len(further.present), _places(further, source)
-                told_by = min(place for place in places if place is not None)
+                width, groups = len(further.present), _Groups(further, source)
 
 
 def refuse_rows(rows: Iterable[Row], fault: str, has_header: bool) -> Iterator[RawRecord]:
@@ -104,12 +108,30 @@ def is_blank(row: Row) -> bool:
     return not any(field and not field.isspace() for field in row)
 
 
-def _places(match: Match, source: Source) -> list[int | None]:
-    return [match.found.get(column) for column in source.raw_columns]
+class _Groups:
+    """Where a row has the raw columns: once or, of columns that are repeated by number, once for each number."""
+
+    def __init__(self, match: Match, source: Source):
+        columns = source.raw_columns
+        self.places = [[one.found.get(column) for column in columns] for one in match_groups(match, source)]
+        self.repeated = [number for number, column in enumerate(columns) if is_numbered(column)]
+        self.told_by = min((place for place in self.places[0] if place is not None), default=0)
+
+    def read_values(self, fields: list[str]) -> RawRecord:
+        return RawRecord([None if place is None else fields[place] or None for place in self.places[0]])
+
+    def read_items(self, fields: list[str]) -> Iterator[RawRecord]:
+        """A record for each group of repeated columns that says anything; where none does, one without them."""
+        records = [[None if place is None else fields[place] or None for place in places] for places in self.places]
+        filled = [one for one in records if any(not NOTHING.fullmatch(one[place] or "") for place in self.repeated)]
+        for place in self.repeated if not filled else ():
+            records[0][place] = None
+        yield from map(RawRecord, filled or records[:1])
 
 
-def _take_values(fields: Row, width: int, surplus: int, places: list[int | None]) -> RawRecord:
-    """surplus: 1 where every line of the file ends in a delimiter."""
+def _judge_row(fields: Row, width: int, surplus: int) -> RawRecord | None:
+    """What a row is that holds no values; None where it does. surplus: 1 where every line of the file ends in a
+    delimiter."""
     if isinstance(fields, RawRecord):
         return fields
     if is_blank(fields):
@@ -119,4 +141,4 @@ def _take_values(fields: Row, width: int, surplus: int, places: list[int | None]
         return RawRecord(None, "fields_missing" if is_short else "fields_surplus", json.dumps(fields))
     if not is_decoded("".join(fields)):
         return RawRecord(None, "encoding_invalid", "\x1f".join(fields))
-    return RawRecord([None if place is None else fields[place] or None for place in places])
+    return None

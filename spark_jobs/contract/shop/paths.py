@@ -5,7 +5,8 @@
     event_params[campaign].value      the value under a key of a list of keys and values
     shipping_lines[0].price           a field of one element, the first is 0
 
-A `?` at the end of any column's name says that files may lack it.
+A `?` at the end of any column's name says that files may lack it. `Item {n} price` is a column that a table repeats by
+number: each number is a record of its own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 
 OPTIONAL = "?"
+NUMBER = "{n}"
 _SEGMENT = r"[^.\[\]]+(?:\[[^\[\]]*\])?"
 _PATH = re.compile(rf"{_SEGMENT}(?:\.{_SEGMENT})*")
 _PART = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([^\[\]]*)\]")
@@ -80,6 +82,11 @@ def plain_name(column: str) -> str:
 def is_optional(column: str) -> bool:
     """Whether files may lack this column."""
     return len(column) > len(OPTIONAL) and column.endswith(OPTIONAL)
+
+
+def is_numbered(column: str) -> bool:
+    """Whether a table repeats this column by number."""
+    return NUMBER in column
 
 
 def find_arrays(columns: Iterable[str]) -> list[str]:

@@ -22,6 +22,7 @@ def read_shape(section: Section) -> dict[str, Any]:
     return {
         "delimiter": _read_delimiter(section),
         "encoding": _read_encoding(section),
+        "quotes": section.take("quotes", "true or false", lambda value: isinstance(value, bool), True),
         **_read_lines_beside(section),
         "sheet": section.text("sheet", None),
         "members": section.text("members", "*"),

@@ -109,6 +109,7 @@ class Source:
     numbers           one of NUMBERS, unless a column says otherwise; None: plain ones like 1234.56
     plausible_amount  purchases: the most that a line may be worth; None: what follows from the shop's own lines
     rating_range      the lowest and the highest rating that the shop allows
+    quotes            CSV: whether a field may stand in quotes; else a quote is a letter like any other
     header            the names of the columns of files without a header; empty: files have one
     skip_lines        so many lines stand before the header, or before the records of files without one
     finds_header      whether the header is the first line that has the columns
@@ -137,6 +138,7 @@ class Source:
     max_conflicting_share: float | None = None
     delimiter: str = ","
     encoding: str = "utf-8"
+    quotes: bool = True
     returns: tuple[Condition, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     only: tuple[Condition, ...] = ()

@@ -7,6 +7,7 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.fs
@@ -94,7 +95,7 @@ class _Head:
         self.skipped = [lines.take() for _ in range(before)]
         self.header = list(source.header) or split_line(lines.take(), self.delimiter)
         self.match = choose_layout(self.header, source)
-        is_open = bool(ahead[before:]) and ahead[before].count('"') % 2 == 1
+        is_open = bool(ahead[before:]) and ahead[before].count('"') % 2 == 1 and source.quotes
         if (self.match.fault or is_open) and not source.header:
             self._join_lines(ahead[before:], lines, source)
 
@@ -114,7 +115,7 @@ class Csv(RawFormat):
     """A quoted field may hold line ends."""
 
     errors = (csv.Error,)
-    takes_archives = True
+    takes_archives = is_table = has_quotes = True
 
     def read_blocks(self, file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[Block]:
         return make_blocks(_read_records(file_system, place, source), len(source.raw_columns))
@@ -169,17 +170,18 @@ def _read_records(file_system: pa.fs.FileSystem, path: str, source: Source) -> I
         head = _Head(lines, source)
         yield from (skip_row(line) if line.strip() else RawRecord(None, "line_empty") for line in head.skipped)
         if head.match.fault:
-            rows = _Rows(lines, likely_delimiter(head.header, head.delimiter))
+            rows = _Rows(lines, likely_delimiter(head.header, head.delimiter), source.quotes)
             yield from refuse_rows(rows, head.match.fault, bool(head.header))
         else:
-            yield from take_records(_Rows(lines, head.delimiter), head.header, head.match, source)
+            yield from take_records(_Rows(lines, head.delimiter, source.quotes), head.header, head.match, source)
 
 
 class _Rows:
     """The fields of each record; of one that is cut in no way, what is wrong with it."""
 
-    def __init__(self, lines: _Lines, delimiter: str):
-        self.records = csv.reader(lines, delimiter=delimiter, strict=True)
+    def __init__(self, lines: _Lines, delimiter: str, has_quotes: bool):
+        read = csv.reader if has_quotes else partial(csv.reader, quoting=csv.QUOTE_NONE)
+        self.records = read(lines, delimiter=delimiter, strict=True)
 
     def __iter__(self) -> _Rows:
         return self

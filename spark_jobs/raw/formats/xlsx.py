@@ -40,6 +40,7 @@ class Xlsx(RawFormat):
     """A sheet is held in memory while it is read."""
 
     errors = (CalamineError, zipfile.BadZipFile)
+    is_table = True
 
     def read_blocks(self, file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[Block]:
         return make_blocks(_read_records(file_system, place, source), len(source.raw_columns))

@@ -105,7 +105,8 @@ ZONES = {
     "(UTC+01:00) Amsterdam, Berlin, Bern": "2026-06-01 11:02:58", "W. Europe Standard Time": "2026-06-01 11:02:58",
     "+02:00": "2026-06-01 11:02:58", "+02": "2026-06-01 11:02:58", "-3:30": "2026-06-01 16:32:58",
     "GMT+2": "2026-06-01 11:02:58", "utc+0200": "2026-06-01 11:02:58", "(UTC\u221203:00)": "2026-06-01 16:02:58",
-    "GMT+0200 (Central European Summer Time)": "2026-06-01 11:02:58", "+2 h": None, "Laden 3": "2026-06-01 07:02:58", "nowhere": None, None: NOON,
+    "GMT+0200 (Central European Summer Time)": "2026-06-01 11:02:58", "+2 h": None,
+    "Laden 3": "2026-06-01 07:02:58", "nowhere": None, None: NOON,
 }  # fmt: skip
 
 
@@ -143,5 +144,6 @@ def test_every_zone_that_is_known_by_a_word_exists():
     zones = {find_zone(word) for word in ("berlin", "kyiv", "New York", "beijing", "PDT", "mesz", "Hawaii", "indiana")}
     assert None not in zones
     assert {ZoneInfo(zone).key for zone in {*zones, *known_zones().values()}} >= zones
-    assert find_zone("nowhere") is None and find_zone("+2 h") is None
+    assert find_zone("nowhere") is None
+    assert find_zone("+2 h") is None
     assert find_zone("GMT+2") == find_zone("+0200") == "+02:00"

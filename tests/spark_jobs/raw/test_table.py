@@ -86,3 +86,33 @@ def test_what_is_proposed_for_a_file_reads_it(tmp_path, content):
     intake = raw.Intake(load_shop(write(tmp_path, text)).sources["purchases"], str(tmp_path), "")
     assert inspect_file(intake, "a.csv").problem is None
     assert [record.values for record in raw.read_records(intake, "a.csv")][-1] == ["2", "1", "3"]
+
+
+WIDE = (
+    b"id,at,Item 1 Name,Item 1 Price,Item 10 Name,Item 10 Price,item_2_name\n"
+    b"1,2,a,5,c,7,b\n"  # three items, of which the second has no price
+    b"1,2,,0,c,7,\n"  # one that is none
+    b"1,2,,,,0.00,\n"  # an order without items
+    b"1,2,a\n"
+)
+
+
+def test_columns_that_are_repeated_by_number_are_a_record_for_each_item(tmp_path):
+    names = {"customer_id": "id", "event_at": "at", "product_id": "Item {n} name", "unit_price": "Item {n} Price"}
+    (tmp_path / "a.csv").write_bytes(WIDE)
+    source = Source("purchases", "", "*", "csv", {name: ColumnMapping(column) for name, column in names.items()})
+    intake = raw.Intake(source, str(tmp_path), "")
+    assert source.raw_columns == ("Item {n} Price", "Item {n} name", "at", "id")
+    assert [record.fault or record.values for record in raw.read_records(intake, "a.csv")] == [
+        ["5", "a", "2", "1"], [None, "b", "2", "1"], ["7", "c", "2", "1"], ["7", "c", "2", "1"],
+        [None, None, "2", "1"], "fields_missing",
+    ]  # fmt: skip
+    assert inspect_file(intake, "a.csv").problem is None
+    (tmp_path / "b.csv").write_bytes(WIDE.replace(b"Price", b"Cost"))
+    assert "has no column 'Item 1 Price'" in inspect_file(intake, "b.csv").problem
+
+
+def test_a_quotation_mark_may_be_a_letter_like_any_other(tmp_path):
+    lines = b'id\tat\tprice\n1\t"2\t3\n4\t5"\t6\n'
+    assert read(tmp_path, "a.csv", lines, "csv", delimiter="\t", quotes=False) == [
+        (None, ['"2', "1", "3"]), (None, ['5"', "4", "6"])]  # fmt: skip

@@ -1,0 +1,46 @@
+"""Does a file repeat the columns of an item by number, while shop.toml takes the first item alone?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+
+from spark_jobs.checking.findings import Findings
+from spark_jobs.checking.judged_log import JudgedLog
+from spark_jobs.checking.remedies import write_column
+from spark_jobs.contract.shop.paths import NUMBER, is_numbered, plain_name
+from spark_jobs.contract.shop.source import Source
+from spark_jobs.raw.format import format_of
+from spark_jobs.raw.layout import fold
+
+SIZES = {"quantity", "unit_price", "amount"}  # where one of these is repeated, the others of the item are, too
+
+
+def check_numbered(judged: JudgedLog, findings: Findings) -> None:
+    """A finding where items beyond the first are left out, with the lines that take them all."""
+    source = judged.source
+    if not format_of(source.format).is_table or any(map(is_numbered, source.raw_columns)):
+        return
+    present = {fold(name) for file in judged.columns if file.match for name in file.match.present}
+    repeated = find_repeated(source, present)
+    if not SIZES & repeated.keys():
+        return
+    lines = [write_column(name, replace(source.columns[name], column=column)) for name, column in repeated.items()]
+    example = next(source.columns[name].column for name in repeated if name in SIZES)
+    findings.add(
+        f"{source.log}: {example!r} is of one item of an order, and the files have the same columns of further items."
+        f" To take them all, say under [sources.{source.log}.columns]\n" + "\n".join(lines)
+    )
+
+
+def find_repeated(source: Source, present: Collection[str]) -> dict[str, str]:
+    """The canonical columns whose raw one has a number of which the next one is there, too: -> its name with {n}."""
+    found = {}
+    for name, mapping in source.columns.items():
+        column = mapping.column or ""
+        for match in re.finditer(r"(?<!\d)\d{1,4}(?!\d)", plain_name(column)):
+            following = f"{int(match[0]) + 1:0{len(match[0])}}"
+            if fold(column[: match.start()] + following + plain_name(column)[match.end() :]) in present:
+                found[name] = column[: match.start()] + NUMBER + column[match.end() :]
+    return found

@@ -1,0 +1,64 @@
+"""Do quotation marks in a file belong to its texts? Then they open no field, and lines between two get lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from spark_jobs.checking.findings import Findings
+from spark_jobs.checking.judged_log import JudgedLog
+from spark_jobs.raw.format import format_of
+from spark_jobs.raw.reader import Intake, read_records
+
+SAMPLED_FILES, SAMPLED_RECORDS = 4, 200_000
+UNCUT = {"csv_malformed", "fields_missing", "fields_surplus"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a file is by one meaning of its quotation marks: records, those that cannot be cut into the header's fields,
+    and those with a value that stands in quotation marks."""
+
+    records: int
+    uncut: int
+    quoted: int
+
+
+def check_quotes(judged: JudgedLog, findings: Findings) -> None:
+    """A finding where a file reads better without quoted fields."""
+    source, paths = judged.source, sorted(judged.paths.values())
+    if not format_of(source.format).has_quotes or not source.quotes:
+        return
+    for path in paths[:: -(-len(paths) // SAMPLED_FILES)]:
+        bare = read_file(replace(judged.intake, source=replace(source, quotes=False)), path)
+        if lost := count_lost(read_file(judged.intake, path), bare):
+            findings.add(f"{source.log}: {lost:,} lines of {path} are rejected or joined to others, because their"
+                         " quotation marks are part of a text and enclose no field: say under"
+                         f" [sources.{source.log}] quotes = false")  # fmt: skip
+            return
+
+
+def count_lost(quoted: Reading, bare: Reading) -> int:
+    """How many lines are lost by taking quotation marks for the ends of fields; 0 where they are.
+
+    quoted, bare: the file read with and without quoted fields.
+    """
+    is_better = bare.uncut < quoted.uncut or (not bare.uncut and bare.records > quoted.records)
+    if not is_better or bare.quoted > bare.records / 2:
+        return 0
+    return max(bare.records - quoted.records, 0) + quoted.uncut - bare.uncut
+
+
+def read_file(intake: Intake, path: str) -> Reading:
+    records = uncut = quoted = 0
+    for record in islice(read_records(intake, path), SAMPLED_RECORDS):
+        records += 1
+        uncut += record.fault in UNCUT
+        quoted += is_quoted(record.values or ())
+    return Reading(records, uncut, quoted)
+
+
+def is_quoted(values: Sequence[str | None]) -> bool:
+    """Whether one of the values stands in quotation marks."""
+    return any(value is not None and len(value) > 1 and value[0] == value[-1] == '"' for value in values)
