@@ -52,8 +52,9 @@ def record(lake: Lake, warehouse: Warehouse, shop: Shop, activity: pa.Table, due
     scored_id = scores["customer_id"]
     scores = scores.drop_columns("customer_id").append_column("scored_id", scored_id)
     scores = scores.append_column("customer_id", follow_merges(scored_id, lake, known))
+    activity_then = read_activity(lake, shop, run.as_of - timedelta(days=max(due.horizons_days)), run.as_of)
     for horizon in due.horizons_days:
-        row = judge(scores, activity, run, horizon, known)
+        row = judge(scores, activity_then, activity, run, horizon, known)
         if row is None:
             continue
         if horizon == shop.churn.primary_horizon_days:

@@ -85,6 +85,16 @@ def test_a_sale_undone_after_the_scored_day_counted_then_and_keeps_nobody(world)
     assert select(warehouse, shop, money) == [(Decimal("3.25"),), (Decimal("-5.00"),)]
 
 
+def test_the_figures_are_about_those_who_were_active_by_what_the_scored_day_knew(world):
+    lake, warehouse, shop = world
+    record_days(lake, after(2), ("d", after(-1), "5"))  # no training or backtest of DAY could have counted d
+    merge = {"customer_id": "c", "merged_into": "d", "since": after(3), "known_from": after(3), "origin": ORIGIN}
+    lake.update(MERGES, ORIGIN, lambda before: pa.Table.from_pylist([merge], before.schema))
+    publish_night(lake, after(10))
+    (row,) = outcomes.run(lake, warehouse, shop, after(10))
+    assert (row["n"], row["churn_rate"]) == (3, pytest.approx(2 / 3))
+
+
 def test_late_deliveries_count_for_a_week_and_the_same_run_judges_nothing_again(world):
     lake, warehouse, shop = world
     for known in (10, 12, 20, 30, 40):

@@ -52,17 +52,20 @@ def find_due(
     return [due for due in found if due.horizons_days]
 
 
-def judge(scores: pa.Table, activity: pa.Table, run: PublishedRun, horizon_days: int, known: date) -> dict | None:
+def judge(
+    scores: pa.Table, activity_then: pa.Table, activity: pa.Table, run: PublishedRun, horizon_days: int, known: date
+) -> dict | None:
     """A row of outcomes; None if the run has no probabilities for the horizon.
 
-    scores: customer_id (the current one of merged customers), model_version and the probability columns.
+    scores: scored_id, customer_id (the current one of merged customers), model_version and the probability columns.
+    activity_then, activity: monitoring/activity.read_activity as known on the scored day, which decides whom the figures
+    are about, as training and backtest decide it; and as known at the end of `known`, which decides who stayed.
     """
     column = scores[probability_column(horizon_days)]
     if column.null_count == len(column):
         return None
-    customer_id = scores["customer_id"]
-    counts = who_was_active(customer_id, activity, activity_window(run.as_of, horizon_days), run.as_of)
-    stayed = who_was_active(customer_id, activity, label_window(run.as_of, horizon_days), known)
+    counts = who_was_active(scores["scored_id"], activity_then, activity_window(run.as_of, horizon_days), run.as_of)
+    stayed = who_was_active(scores["customer_id"], activity, label_window(run.as_of, horizon_days), known)
     p = column.to_numpy()[counts]
     row = vars(measure_method((~stayed[counts]).astype(float), p, horizon_days, "published"))
     return {
