@@ -108,11 +108,13 @@ def train(plan: Training, home: Settings, report_folder: Path, console: Console)
 
 
 def prepare_reasons(candidate: Candidate, plan: Training) -> Candidate:
-    """The candidate with the regression that explanations need."""
+    """The candidate with the regression that explanations need. It learns from the code that explains, whose LSTM
+    continues from stored states instead of computing whole histories."""
     spec, as_of = candidate.spec, plan.as_of
     steps = spec.steps_for(plan.series.first_day, as_of)
     batches = (spec.build(chunk, as_of, steps=steps) for chunk in plan.series.chunks())
-    return replace(candidate, evidence=learn_evidence(candidate, batches))
+    served = replace(candidate, members=candidate.members.for_serving())
+    return replace(candidate, evidence=learn_evidence(served, batches))
 
 
 def gather_findings(gate: GateResult, candidate: Candidate, plan: Training) -> Findings:

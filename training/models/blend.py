@@ -59,6 +59,9 @@ class BlendMembers:
         parts = zip(self.parts.values(), memory, strict=True)
         return mix([part.predict_tails(own, rows, tails, lengths, spans) for part, own in parts], self.weights)
 
+    def for_serving(self) -> BlendMembers:
+        return BlendMembers({kind: part.for_serving() for kind, part in self.parts.items()}, self.weights)
+
     def to_files(self) -> dict[str, bytes]:
         weights = {kind: row.tolist() for kind, row in zip(self.parts, self.weights, strict=True)}
         files = {BLEND_FILE: json.dumps({"weights": weights}, indent=1).encode()}

@@ -12,12 +12,22 @@ import numpy as np
 
 from spark_jobs.contract.errors import ChurnError
 from training.models.estimator import RowContender
+from training.models.network.architecture import Architecture
+from training.models.network.served import ServedNetwork
 
 if TYPE_CHECKING:
     from training.models.network.network import ChurnNetwork
-    from training.models.network.served import ServedNetwork
 
 WEIGHTS_FILE = "weights.f32"
+
+
+def serve_network(architecture: Architecture) -> ChurnNetwork | ServedNetwork:
+    """The LSTM is served without TensorFlow; other cells, which exist for ablations, need TensorFlow."""
+    if architecture.cell == "lstm":
+        return ServedNetwork(architecture)
+    from training.models.network.network import ChurnNetwork
+
+    return ChurnNetwork(architecture)
 
 
 class Members(Protocol):
@@ -47,6 +57,10 @@ class Members(Protocol):
         """
         ...
 
+    def for_serving(self) -> Members:
+        """The same members in the code that a night scores with."""
+        ...
+
     def to_files(self) -> dict[str, bytes]: ...
 
 
@@ -70,6 +84,9 @@ class RowMembers:
         self, memory: None, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
     ) -> np.ndarray:
         return self.predict_last(tails, lengths)
+
+    def for_serving(self) -> RowMembers:
+        return self
 
     def to_files(self) -> dict[str, bytes]:
         return {
@@ -120,6 +137,9 @@ class NetworkMembers:
             self.network.load_flat(weights)
             results.append(self.network.predict_tails(own, rows, tails, lengths, spans))
         return np.sum(results, axis=0) / self.count
+
+    def for_serving(self) -> NetworkMembers:
+        return NetworkMembers(serve_network(self.network.architecture), self.weights)
 
     def to_files(self) -> dict[str, bytes]:
         """The weights as raw float32 numbers, without a header or an archive that would have to be trusted."""

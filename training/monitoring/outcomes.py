@@ -58,8 +58,8 @@ def judge(
     """A row of outcomes; None if the run has no probabilities for the horizon.
 
     scores: scored_id, customer_id (the current one of merged customers), model_version and the probability columns.
-    activity_then, activity: monitoring/activity.read_activity as known on the scored day, which decides whom the figures
-    are about, as training and backtest decide it; and as known at the end of `known`, which decides who stayed.
+    activity_then, activity: see monitoring/activity.read_activity. The one as known on the scored day decides whom the
+    figures are about, as in training and backtest; the one as known at the end of `known` decides who stayed.
     """
     column = scores[probability_column(horizon_days)]
     if column.null_count == len(column):

@@ -16,7 +16,7 @@ from training.models.members import Members, NetworkMembers, RowMembers
 from training.models.registry import BLENDS, blend_contender, row_contender
 from training.selection.recipe import Recipe
 from training.selection.validation import Cells, collect_cells
-from training.tensors.dataset import Tensors, build_batches
+from training.tensors.dataset import Tensors
 from training.tensors.series import fold_of
 
 if TYPE_CHECKING:
@@ -102,9 +102,8 @@ def _fit_fold(trainer: Trainer, recipe: Recipe, fold: int, report: Progress) -> 
         report(0.9 * share, f"fold {fold + 1} of {settings.folds}, epoch {epoch + 1}, held-out loss {loss:.4f}")
 
     return trainer.fit(
-        batches=lambda epoch: build_batches(
-            recipe.series, recipe.spec, recipe.batch_size, seed + epoch,
-            lambda ids: fold_of(ids, settings.folds) != fold, recipe.steps),
+        batches=lambda epoch: recipe.feed.batches(
+            recipe.batch_size, seed + epoch, lambda ids: fold_of(ids, settings.folds) != fold),
         held_out_loss=lambda network: _held_out_loss(recipe, network, fold),
         normalisation=recipe.normalisation(without_fold=fold),
         seed=seed,

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from spark_jobs.contract.errors import ChurnError
 from training.config import ModelSettings
-from training.tensors.dataset import Keep, Tensors, TensorSpec
+from training.tensors.dataset import Tensors, TensorSpec
+from training.tensors.feed import Feed, Keep
 from training.tensors.series import Series, fold_of
 
 HASH_PARTS = 2**32
@@ -23,7 +24,7 @@ class Recipe:
     series: Series
     spec: TensorSpec
     settings: ModelSettings
-    steps: int
+    feed: Feed
     moments: np.ndarray  # (K, 3, F): per fold count, sum and sum of squares of every input over its valid steps
 
     @classmethod
@@ -32,7 +33,7 @@ class Recipe:
         steps = spec.steps_for(series.first_day, series.as_of)
         moments = np.zeros((settings.folds, 3, len(spec.features)))
         taught = np.zeros(len(spec.churn.horizons_days))
-        recipe = cls(series, spec, settings, steps, moments)
+        recipe = cls(series, spec, settings, Feed(series, spec, steps), moments)
         for tensors in recipe.tensors():
             taught += tensors.taught.sum(axis=(0, 1))
             folds = fold_of(tensors.customer_id, settings.folds)
@@ -56,10 +57,7 @@ class Recipe:
 
     def tensors(self, keep: Keep | None = None) -> Iterator[Tensors]:
         """The tensors of all customers, or of those selected by `keep`, on the grid that ends at as_of."""
-        for chunk in self.series.chunks():
-            kept = chunk.filter(pa.array(keep(chunk["customer_id"].combine_chunks()))) if keep else chunk
-            if kept.num_rows:
-                yield self.spec.build(kept, self.series.as_of, steps=self.steps, delay_days=self.series.delay_days)
+        return self.feed.in_order(keep)
 
     def normalisation(self, without_fold: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation (F,) over the valid steps of all folds but one."""

@@ -14,7 +14,7 @@ Scoring ignores the last five. No value depends on another customer of the batch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 
@@ -31,7 +31,6 @@ from training.tensors.activity import find_undone_days, leave_out, list_measures
 from training.tensors.grid import Grid, compute_feature
 from training.tensors.rows import NEVER, SeriesRows, read_parts, to_day_number
 from training.tensors.seen import SeenGrid
-from training.tensors.series import Series
 
 STEPS_ROUNDED_TO = 8
 #: Stands for no qualifying activity at all in quiet_days, and for none that is known in upcoming_days.
@@ -152,6 +151,13 @@ class TensorSpec:
         return inputs
 
 
+def concat(parts: Sequence[Tensors]) -> Tensors:
+    """The tensors of all parts, which have the same number of steps."""
+    names = [field.name for field in fields(Tensors)[1:]]
+    values = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    return Tensors(pa.concat_arrays([part.customer_id for part in parts]), *values)
+
+
 class _LeftAlign:
     """Moves (customers, grid steps, …) from the end to the start: the last `lengths` columns, then zeros."""
 
@@ -198,23 +204,3 @@ def _next_days(grid: Grid, rows: SeriesRows, activity: str) -> np.ndarray:
     within = known.first_days(known.rows.measures[activity])[:, -grid.steps :]
     from_step_on = np.concatenate([within, beyond], axis=1)[:, 1:]
     return np.minimum.accumulate(from_step_on[:, ::-1], axis=1)[:, ::-1]
-
-
-Keep = Callable[[pa.Array], np.ndarray]
-
-
-def build_batches(
-    series: Series, spec: TensorSpec, batch_size: int, seed: int, keep: Keep, steps: int
-) -> Iterator[Tensors]:
-    """One pass over the customers that `keep` says, those who teach, in an order and on a phase drawn from `seed`."""
-    phase = int(np.random.default_rng(seed).integers(spec.step_days))
-    for chunk in series.chunks(seed):
-        chosen = chunk.filter(pa.array(keep(_ids(chunk))))
-        tensors = spec.build(chosen, series.as_of, phase, steps, series.delay_days)
-        teaching = np.flatnonzero(tensors.known_days.any(axis=1))
-        for start in range(0, len(teaching), batch_size):
-            yield tensors.take(teaching[start : start + batch_size])
-
-
-def _ids(chunk: pa.Table) -> pa.Array:
-    return chunk["customer_id"].combine_chunks()

@@ -74,6 +74,19 @@ class Series:
         return earlier
 
     @property
+    def is_in_memory(self) -> bool:
+        return isinstance(self.source, pa.Table)
+
+    @property
+    def customer_id(self) -> pa.ChunkedArray:
+        """The ids of all customers in the source of a series that is in memory."""
+        return self.source["customer_id"]
+
+    def shuffle(self, seed: int) -> np.ndarray:
+        """The rows of a series that is in memory, in the order of chunks(seed)."""
+        return np.random.default_rng(seed).permutation(self.source.num_rows)
+
+    @property
     def closed_until(self) -> date:
         """The last day whose outcomes teach: nearly everything of it is delivered."""
         return self.as_of - timedelta(days=self.delay_days)
@@ -81,7 +94,7 @@ class Series:
     @property
     def count(self) -> int:
         """Customers in the source, later ones included."""
-        return self.source.num_rows if isinstance(self.source, pa.Table) else self.source.count_rows()
+        return self.source.num_rows if self.is_in_memory else self.source.count_rows()
 
     @property
     def first_day(self) -> date:
@@ -94,24 +107,24 @@ class Series:
 
     def chunks(self, seed: int | None = None) -> Iterator[pa.Table]:
         """Every customer once, CHUNK_ROWS or fewer at a time; with a seed in an order that is drawn from it."""
-        for batch in self._batches(None if seed is None else np.random.default_rng(seed)):
+        for batch in self._batches(seed):
             known = truncate(batch, self.as_of)
             if known.num_rows:
                 yield known
 
-    def _batches(self, generator: np.random.Generator | None, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        pieces = self._pieces()
-        order = range(len(pieces)) if generator is None else generator.permutation(len(pieces))
-        for number in order:
-            piece = pieces[number]
-            table = piece if isinstance(piece, pa.Table) else piece.to_table(columns=columns)
-            if generator is not None:
-                table = table.take(pa.array(generator.permutation(table.num_rows)))
+    def _batches(self, seed: int | None, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        for table in self._read(seed, columns):
             for start in range(0, table.num_rows, CHUNK_ROWS):
                 yield table.slice(start, CHUNK_ROWS)
 
-    def _pieces(self) -> list:
-        if isinstance(self.source, pa.Table):
-            return [self.source.slice(start, CHUNK_ROWS) for start in range(0, self.source.num_rows, CHUNK_ROWS)]
+    def _read(self, seed: int | None, columns: list[str] | None) -> Iterator[pa.Table]:
+        """The source in pieces that fit into memory."""
+        if self.is_in_memory:
+            yield self.source if seed is None else self.source.take(pa.array(self.shuffle(seed)))
+            return
+        generator = None if seed is None else np.random.default_rng(seed)
         fragments = sorted(self.source.get_fragments(), key=lambda fragment: fragment.path)
-        return [part for fragment in fragments for part in fragment.split_by_row_group()]
+        pieces = [part for fragment in fragments for part in fragment.split_by_row_group()]
+        for number in range(len(pieces)) if generator is None else generator.permutation(len(pieces)):
+            table = pieces[number].to_table(columns=columns)
+            yield table if generator is None else table.take(pa.array(generator.permutation(table.num_rows)))

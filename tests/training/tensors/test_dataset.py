@@ -15,12 +15,12 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import FEATURES
 from spark_jobs.contract.windows import ChurnDefinition, activity_window, is_closed, label_window
 from tests.training.refunds import find_undone
-from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
+from tests.training.series import PURCHASE, day, make_series, make_shop
 from training.config import ModelSettings
-from training.tensors.dataset import TensorSpec, build_batches
+from training.tensors.dataset import TensorSpec
 from training.tensors.grid import Grid
 from training.tensors.rows import SeriesRows
-from training.tensors.series import Series, truncate
+from training.tensors.series import truncate
 
 SPEC = TensorSpec.from_shop(make_shop(is_whole=True), ModelSettings())
 NAMES = SPEC.feature_names
@@ -283,51 +283,6 @@ def test_totals_still_know_what_the_capped_history_forgot():
     assert capped.inputs.tobytes() == np.ascontiguousarray(whole.inputs[:, -4:]).tobytes()
     total = capped.inputs[0, -1, spec.feature_names.index("purchase_days_total")]
     assert math.isclose(np.expm1(total), 10, rel_tol=1e-5)
-
-
-def test_training_and_scoring_see_the_same_bytes():
-    """The same customer, in the training series of a shop and alone in a nightly batch."""
-    series = draw_shop_series(60, 200)
-    as_of = day(199)
-    trained = next(build_batches(Series(series, as_of), SPEC, 60, _seed_of_phase(0), _everybody, 32))
-    for row in range(0, len(trained.lengths), 7):
-        name = trained.customer_id[row].as_py()
-        alone = series.filter(pa.array([n == name for n in series["customer_id"].to_pylist()]))
-        scored = SPEC.build(alone.to_batches()[0], as_of)
-        steps = scored.lengths[0]
-        assert trained.inputs[row, :steps].tobytes() == scored.inputs[0].tobytes()
-        assert not trained.inputs[row, steps:].any()
-
-
-def _everybody(ids: pa.Array) -> np.ndarray:
-    return np.ones(len(ids), bool)
-
-
-def _seed_of_phase(phase: int) -> int:
-    return next(s for s in range(1000) if np.random.default_rng(s).integers(7) == phase)
-
-
-def test_an_epoch_sees_every_teaching_customer_once_and_epochs_see_every_weekday():
-    series = Series(make_series({f"c{n}": {n % 40: PURCHASE} for n in range(50)}, day(199)), day(199))
-    weekdays = set()
-    for epoch in range(40):
-        batches = list(build_batches(series, SPEC, 16, epoch, _everybody, 32))
-        ids = [i for batch in batches for i in batch.customer_id.to_pylist()]
-        assert sorted(ids) == sorted(f"c{n}" for n in range(50))
-        weekdays |= {int(day_number) % 7 for batch in batches for day_number in batch.last(batch.step_ends)}
-    assert weekdays == set(range(7))
-
-
-def test_the_order_of_an_epoch_comes_from_its_seed_not_from_the_rows():
-    table = make_series({f"c{n}": {n % 40: PURCHASE} for n in range(50)}, day(199))
-    backwards = table.take(pa.array(range(49, -1, -1)))
-
-    def order(rows: pa.Table, seed: int) -> list[str]:
-        batches = build_batches(Series(rows, day(199)), SPEC, 16, seed, _everybody, 32)
-        return [name for batch in batches for name in batch.customer_id.to_pylist()]
-
-    assert order(table, 1) == order(backwards, 1)
-    assert order(table, 1) != order(table, 2)
 
 
 def test_who_came_after_the_end_of_the_grid_is_left_out_of_training_only():

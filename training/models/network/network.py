@@ -18,6 +18,32 @@ from spark_jobs.contract.errors import ChurnError
 from training.models.network.architecture import FARTHEST_INPUT, Architecture
 
 PREDICT_ROWS = 2048
+GPUS = tf.config.list_physical_devices("GPU")
+
+
+class FusedLSTM(keras.layers.LSTM):
+    """Keras' LSTM, whose steps are one operation of TensorFlow on a CPU: a gradient step then costs half as
+    much as with Keras' loop over the steps (infra/bench/training.py). On a GPU Keras uses cuDNN."""
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        if GPUS:
+            return super().call(sequences, initial_state, mask, training)
+        fill = sequences.shape[-1] % 2  # the operation is slow for an odd number of inputs
+        steps = tf.pad(tf.transpose(sequences, (1, 0, 2)), ((0, 0), (0, 0), (0, fill)))
+        start, nothing = tf.zeros((tf.shape(sequences)[0], self.units)), tf.zeros((self.units,))
+        kernel = tf.concat([tf.pad(self.cell.kernel, ((0, fill), (0, 0))), self.cell.recurrent_kernel], axis=0)
+        states = tf.raw_ops.BlockLSTM(
+            seq_len_max=tf.shape(steps, tf.int64)[0], x=steps, cs_prev=start, h_prev=start,
+            w=self._order_gates(kernel), b=self._order_gates(self.cell.bias), wci=nothing, wcf=nothing, wco=nothing,
+            forget_bias=0.0, cell_clip=-1.0,
+        ).h  # fmt: skip
+        return tf.ensure_shape(tf.transpose(states, (1, 0, 2)), (None, None, self.units))
+
+    def _order_gates(self, weights):
+        """From Keras' order, input, forget, candidate, output, to the operation's. BlockLSTMV2 has Keras' order, but in
+        TensorFlow 2.21 its gradient on a CPU is that of the other order."""
+        gates = tf.split(weights, 4, axis=-1)
+        return tf.concat([gates[0], gates[2], gates[1], gates[3]], axis=-1)
 
 
 def _recurrent(layer: type[keras.layers.Layer]) -> Callable[[int, int], keras.layers.Layer]:
@@ -45,7 +71,7 @@ def _dense(units: int, seed: int) -> keras.layers.Layer:
 
 #: By ModelSettings.cell: (units, seed) -> a causal layer (B, T, F) -> (B, T, units).
 CELLS: dict[str, Callable[[int, int], keras.layers.Layer]] = {
-    "lstm": _recurrent(keras.layers.LSTM),
+    "lstm": _recurrent(FusedLSTM),
     "gru": _recurrent(keras.layers.GRU),
     "rnn": _recurrent(keras.layers.SimpleRNN),
     "cnn": _convolution,

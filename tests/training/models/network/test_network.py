@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
+import keras
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -20,7 +21,7 @@ from tests.training.series import PURCHASE, day, draw_shop_series, make_series, 
 from training.config import ModelSettings
 from training.evaluation.metrics import log_losses
 from training.models.estimator import TrainingRows
-from training.models.network.network import CELLS, Architecture, ChurnNetwork
+from training.models.network.network import CELLS, Architecture, ChurnNetwork, FusedLSTM
 from training.models.network.trainer import Trainer, masked_log_loss
 from training.models.registry import row_contender
 from training.selection.fit import fit_candidates
@@ -35,6 +36,22 @@ PER_HORIZON = replace(SMALL, interval_ends=None)
 
 def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
+
+
+@pytest.mark.parametrize("features", [3, 4])
+def test_the_fused_lstm_has_the_values_and_gradients_of_keras(features):
+    inputs = tf.Variable(np.random.default_rng(5).normal(size=(3, 7, features)).astype(np.float32))
+    fused, plain = FusedLSTM(5, return_sequences=True), keras.layers.LSTM(5, return_sequences=True)
+    for layer in (fused, plain):
+        layer.build((None, None, features))
+    plain.set_weights(fused.get_weights())
+    found = []
+    for layer in (fused, plain):
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(tf.sin(layer(inputs)))
+        found.append([total, *tape.gradient(total, [inputs, *layer.trainable_variables])])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("interval_ends", [None, (10, 30)])

@@ -1,0 +1,86 @@
+"""Does training get every customer it should, in a drawn order, and the same tensors whether they are kept or not?"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.training.series import PURCHASE, day, draw_shop_series, make_series, make_shop
+from training.config import ModelSettings
+from training.tensors import feed as feeding
+from training.tensors import series as series_module
+from training.tensors.dataset import Tensors, TensorSpec, concat
+from training.tensors.feed import Feed
+from training.tensors.series import Series
+
+SPEC = TensorSpec.from_shop(make_shop(), ModelSettings())
+
+
+def test_training_and_scoring_see_the_same_bytes():
+    """The same customer, in the training series of a shop and alone in a nightly batch."""
+    series = draw_shop_series(60, 200)
+    as_of = day(199)
+    trained = next(Feed(Series(series, as_of), SPEC, 32).batches(60, _seed_of_phase(0), _everybody))
+    for row in range(0, len(trained.lengths), 7):
+        name = trained.customer_id[row].as_py()
+        alone = series.filter(pa.array([n == name for n in series["customer_id"].to_pylist()]))
+        scored = SPEC.build(alone.to_batches()[0], as_of)
+        steps = scored.lengths[0]
+        assert trained.inputs[row, :steps].tobytes() == scored.inputs[0].tobytes()
+        assert not trained.inputs[row, steps:].any()
+
+
+def _everybody(ids: pa.Array) -> np.ndarray:
+    return np.ones(len(ids), bool)
+
+
+def _seed_of_phase(phase: int) -> int:
+    return next(s for s in range(1000) if np.random.default_rng(s).integers(7) == phase)
+
+
+def test_an_epoch_sees_every_teaching_customer_once_and_epochs_see_every_weekday():
+    series = Series(make_series({f"c{n}": {n % 40: PURCHASE} for n in range(50)}, day(199)), day(199))
+    weekdays = set()
+    for epoch in range(40):
+        batches = list(Feed(series, SPEC, 32).batches(16, epoch, _everybody))
+        ids = [i for batch in batches for i in batch.customer_id.to_pylist()]
+        assert sorted(ids) == sorted(f"c{n}" for n in range(50))
+        weekdays |= {int(day_number) % 7 for batch in batches for day_number in batch.last(batch.step_ends)}
+    assert weekdays == set(range(7))
+
+
+def test_the_order_of_an_epoch_comes_from_its_seed_not_from_the_rows():
+    table = make_series({f"c{n}": {n % 40: PURCHASE} for n in range(50)}, day(199))
+    backwards = table.take(pa.array(range(49, -1, -1)))
+
+    def order(rows: pa.Table, seed: int) -> list[str]:
+        batches = Feed(Series(rows, day(199)), SPEC, 32).batches(16, seed, _everybody)
+        return [name for batch in batches for name in batch.customer_id.to_pylist()]
+
+    assert order(table, 1) == order(backwards, 1)
+    assert order(table, 1) != order(table, 2)
+
+
+@pytest.mark.parametrize("phase", [0, 3])
+def test_kept_tensors_give_the_same_batches_as_built_ones(monkeypatch, phase):
+    """In several chunks, for some of the customers, of whom some came after the end of the grid."""
+    monkeypatch.setattr(feeding, "CHUNK_ROWS", 16)
+    monkeypatch.setattr(series_module, "CHUNK_ROWS", 16)
+    series = Series(draw_shop_series(60, 200), day(199)).truncated(day(150))
+
+    def keep(ids: pa.Array) -> np.ndarray:
+        return np.array([int(name.as_py()[-1]) % 3 > 0 for name in ids])
+
+    kept = Feed(series, SPEC, 32)
+    monkeypatch.setattr(feeding, "MOST_BYTES", 0)
+    built = Feed(series, SPEC, 32)
+    seed = _seed_of_phase(phase)
+    pairs = list(zip(kept.batches(7, seed, keep), built.batches(7, seed, keep), strict=True))
+    assert len(pairs) > 2
+    for one, other in [*pairs, (concat(list(kept.in_order(keep))), concat(list(built.in_order(keep))))]:
+        assert one.customer_id.equals(other.customer_id)
+        for field in fields(Tensors)[1:]:
+            np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
