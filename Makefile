@@ -1,4 +1,4 @@
-# Thin on purpose: behind every command stands a Python module that scripts and people can call as well.
+# Thin on purpose: most commands are aliases of `churn`, which .venv/bin/activate puts on PATH; `churn --help` has more.
 
 SHOP ?= infra/demo/online_retail/shop.toml
 AS_OF ?=
@@ -16,6 +16,7 @@ export GIVEN_SHOP := $(if $(filter file,$(origin SHOP)),,$(SHOP))
 
 JOBS := .venv/bin/python -m
 AIRFLOW := .venv-airflow/bin/python -m
+CHURN := .venv/bin/python -m infra.cli
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo nightly train backtest status sql airflow stop check test test-cases test-airflow faults bench ablate
@@ -31,29 +32,28 @@ setup: ## both environments (.venv and .venv-airflow); needs Python 3.11 to 3.13
 	done; echo 'error: Python 3.11, 3.12 or 3.13 is needed: install one, or put it on PATH' >&2; exit 1
 
 demo: setup ## the main job on a real shop's data, from raw logs to risks in the warehouse; SHOP=
-	@$(JOBS) infra.local.demo --shop "$$SHOP"
+	@$(CHURN) demo --shop "$$SHOP"
 
 nightly: setup ## one night through the DAGs: histories, then scores; SHOP= AS_OF= (else yesterday) RESTATE= (a later day)
-	@$(AIRFLOW) infra.local.run_dag --shop "$$SHOP" --as-of "$$AS_OF" --restate "$$RESTATE" etl score
+	@$(CHURN) night --shop "$$SHOP" --as-of "$$AS_OF" --restate "$$RESTATE"
 
 train: setup ## one training through its DAG; SHOP= AS_OF=, PROMOTE=1 to approve its model, which then scores
-	@$(AIRFLOW) infra.local.run_dag --shop "$$SHOP" --as-of "$$AS_OF" $${PROMOTE:+--promote} train
+	@$(CHURN) train --shop "$$SHOP" --as-of "$$AS_OF" $${PROMOTE:+--approve}
 
 backtest: setup ## trains and judges at past days, with every contender; SHOP= CUTOFFS=day,day
-	@$(JOBS) infra.local.backtest --shop "$$SHOP" --cutoffs "$$CUTOFFS"
+	@$(CHURN) backtest --shop "$$SHOP" --cutoffs "$$CUTOFFS"
 
 status: setup ## one screen: newest day, complete or not, what is late or wrong, which model; SHOP=
-	@$(JOBS) infra.local.status --shop "$$SHOP"
+	@$(CHURN) status --shop "$$SHOP"
 
 sql: setup ## a psql prompt on the warehouse; SHOP=
-	@$(JOBS) infra.local.warehouse psql --shop "$$SHOP"
+	@$(CHURN) sql --shop "$$SHOP"
 
 airflow: setup ## Airflow on localhost:8080, with a small shop that lives, or SHOP= (files, folders); Ctrl-C ends it
-	@$(AIRFLOW) infra.local.airflow --shops "$$GIVEN_SHOP"
+	@$(CHURN) airflow --shops "$$GIVEN_SHOP"
 
 stop: setup ## stops what runs in the background: Airflow and the warehouse
-	@$(AIRFLOW) infra.local.airflow --stop
-	@$(JOBS) infra.local.warehouse stop
+	@$(CHURN) stop
 
 check: setup ## style, import rules, types, commands: seconds
 	@.venv/bin/ruff check .

@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     log_file = settings.home / "logs" / f"dags_{shop.name}.log"
     with (
         _only_one(settings.home / "airflow"),
-        _hidden_output(log_file) as terminal,
+        _hidden_output(log_file, arguments.verbose) as terminal,
         TaskProgress(terminal, log_file) as progress,
     ):
         make_metadata()
@@ -85,6 +85,7 @@ def _read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
                         help="the day of runs without @DAY; by default yesterday")  # fmt: skip
     parser.add_argument("--restate", type=lambda text: day(text) if text else None, metavar="DAY",
                         help="rebuild past days with what was delivered up to this later day")  # fmt: skip
+    parser.add_argument("--verbose", action="store_true", help="show the output of Airflow and the jobs")
     parser.add_argument("--promote", action="store_true", help="approve a trained model")
     parser.add_argument("runs", nargs="+", metavar="RUN", help=" or ".join(PIPELINES) + ", optionally with @DAY")
     arguments = parser.parse_args(argv)
@@ -122,9 +123,16 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _hidden_output(log_file: Path) -> Iterator[TextIO]:
-    """Redirects the output of this process and its children to a file; yields the terminal, for progress."""
+def _hidden_output(log_file: Path, is_verbose: bool) -> Iterator[TextIO]:
+    """Redirects the output of this process and its children to a file; yields the terminal, for progress.
+
+    is_verbose: the output goes to the terminal, between the lines of progress.
+    """
     log_file.parent.mkdir(parents=True, exist_ok=True)
+    if is_verbose:
+        log_file.touch()
+        yield sys.stdout
+        return
     sys.stdout.flush()
     sys.stderr.flush()
     kept = {1: os.dup(1), 2: os.dup(2)}

@@ -5,6 +5,7 @@ Exit code 1 if something is wrong. Read-only: starts and changes nothing.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from datetime import date, datetime, timedelta
 from rich.console import Console
 from rich.table import Table
 
+from infra.cli.closing import name_shop
+from infra.cli.models import find_waiting, list_models
 from infra.local.airflow_runs import read_runs
 from infra.local.environment import read_settings
 from infra.local.run_dag import PIPELINES
@@ -44,9 +47,16 @@ class Line:
 
 def main(argv: Sequence[str] | None = None) -> None:
     _, shop = load_arguments(make_parser(__doc__, with_as_of=False), argv)
-    settings = read_settings()
+    check_status(shop, read_settings())
+
+
+def check_status(shop: Shop, settings: Settings, as_json: bool = False) -> None:
+    """Prints the screen. Raises ChurnError if something is wrong."""
     lines = list(describe_shop(shop, settings, datetime.now(shop.zone)))
-    show(lines, shop)
+    if as_json:
+        print(json.dumps({"shop": shop.name, "lines": [vars(line) for line in lines]}))
+    else:
+        show(lines, shop)
     if wrong := [line.topic for line in lines if line.is_wrong]:
         raise ChurnError(f"{shop.name}: look at {', '.join(wrong)}")
 
@@ -57,14 +67,18 @@ def describe_shop(shop: Shop, settings: Settings, now: datetime) -> Iterator[Lin
     warehouse = find_warehouse(settings)
     address = EMBEDDED if settings.warehouse_url == EMBEDDED else "yours, CHURN_WAREHOUSE_URL"
     yield Line(
-        "warehouse", f"up ({address})" if warehouse else "down: python -m infra.local.warehouse start", not warehouse
+        "warehouse", f"up ({address})" if warehouse else f"down: churn sql {name_shop(shop)} starts it", not warehouse
     )
     scored = [run.as_of for run in list_runs(lake, "score")]
     newest = max(scored, default=None)
-    yield describe_newest(newest, expected_day(shop, now))
+    yield describe_newest(shop, newest, expected_day(shop, now))
+    if warehouse:
+        yield from describe_waiting(shop, warehouse)
     if newest and warehouse:
         visible = [run for run in warehouse.published(shop) if run.superseded_at is None]
-        yield describe_completeness(newest, visible, lake.dataset(CUSTOMER_SERIES, [newest.isoformat()]).count_rows())
+        yield describe_completeness(
+            shop, newest, visible, lake.dataset(CUSTOMER_SERIES, [newest.isoformat()]).count_rows()
+        )
         yield describe_model(shop, warehouse, newest)
         yield describe_drift(shop, warehouse)
     yield from describe_records(shop, lake)
@@ -87,20 +101,29 @@ def expected_day(shop: Shop, now: datetime) -> date:
     return min(yesterday, shop.end_date) if shop.end_date else yesterday
 
 
-def describe_newest(newest: date | None, expected: date) -> Line:
+def describe_newest(shop: Shop, newest: date | None, expected: date) -> Line:
+    night = f"churn night {name_shop(shop)} --as-of"
     if newest is None:
-        return Line("scores", "none yet: make demo, or make nightly AS_OF=…", True)
+        return Line("scores", f"none yet: {night} {expected}", True)
     late_days = (expected - newest).days
     if late_days <= 0:
         return Line("scores", f"as of {newest}, nothing is late")
-    return Line("scores", f"as of {newest}, {late_days} days late: make nightly AS_OF={expected}", True)
+    return Line("scores", f"as of {newest}, {late_days} days late: {night} {expected}", True)
 
 
-def describe_completeness(newest: date, visible: Sequence[PublishedRun], eligible_count: int) -> Line:
+def describe_waiting(shop: Shop, warehouse: Warehouse) -> Iterator[Line]:
+    """The model that waits for a person's approval, if there is one."""
+    if waiting := find_waiting(list_models(warehouse, shop)):
+        yield Line("approval", f"{waiting.kind} {waiting.version} waits: churn approve {name_shop(shop)}")
+
+
+def describe_completeness(shop: Shop, newest: date, visible: Sequence[PublishedRun], eligible_count: int) -> Line:
     """Whether the warehouse shows the lake's newest day, with every eligible customer."""
     run = next((run for run in visible if run.as_of == newest), None)
     if run is None:
-        return Line("complete", f"{newest} is not in the warehouse: make nightly AS_OF={newest}", True)
+        return Line(
+            "complete", f"{newest} is not in the warehouse: churn night {name_shop(shop)} --as-of {newest}", True
+        )
     counts = f"{run.rows:,} of {eligible_count:,} eligible customers have scores"
     return Line("complete", counts + (", in hindsight" if run.is_hindsight else ""), run.rows != eligible_count)
 
@@ -108,12 +131,12 @@ def describe_completeness(newest: date, visible: Sequence[PublishedRun], eligibl
 def describe_model(shop: Shop, warehouse: Warehouse, as_of: date) -> Line:
     found = warehouse.model_for(shop, as_of)
     if found is None:
-        return Line("model", "none is promoted: make train PROMOTE=1", True)
+        return Line("model", f"none scores: churn train {name_shop(shop)}, then churn approve", True)
     model, _ = found
     description = f"{model.kind} {model.version}, trained up to {model.trained_through}, {model.gate_words}"
     learned = {name for name in model.metrics if name.endswith("d")}
     if learned and (new := [str(h) for h in shop.churn.horizons_days if f"{h}d" not in learned]):
-        description += f"; has not learned {', '.join(new)} days, which have no scores: make train PROMOTE=1"
+        description += f"; has not learned {', '.join(new)} days, which have no scores: churn train {name_shop(shop)}"
     return Line("model", description)
 
 
@@ -121,7 +144,7 @@ def describe_drift(shop: Shop, warehouse: Warehouse) -> Line:
     """The newest drift findings that ask for an action."""
     found = warehouse.read(shop, "newest_drift").to_pylist()
     if not found:
-        return Line("drift", "not checked yet: python -m training.drift --shop … --as-of …")
+        return Line("drift", "not checked yet: the next night does it")
     asking = [f"{row['action']}: {row['subject']}, {row['finding']}" for row in found if row["action"] != "ok"]
     text = f"as of {found[0]['as_of']}, {len(asking)} of {len(found)} checks ask for an action"
     is_grave = any(row["action"] in ("block", "retrain") for row in found)

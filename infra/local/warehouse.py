@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from infra.local.embedded import EmbeddedPostgres
 from infra.local.environment import read_settings
 from infra.local.programs import find_psql
+from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import EMBEDDED, Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.runtime.command import run_command
@@ -62,6 +65,16 @@ def open_psql(url: str, schema: str | None, arguments: Sequence[str]) -> None:
     psql = find_psql()
     sys.stdout.flush()
     os.execve(psql, [psql, *arguments, "-d", make_conninfo("", **server)], environment)
+
+
+def run_tool(name: str, settings: Settings, *arguments: str) -> None:
+    """Runs one of PostgreSQL's programs on the warehouse, like pg_dump. Raises ChurnError if it fails."""
+    server = conninfo_to_dict(settings.locate_warehouse())
+    environment = {**os.environ, "PGPASSWORD": str(server.pop("password", "") or os.environ.get("PGPASSWORD", ""))}
+    command = [str(Path(find_psql()).with_name(name)), "-d", make_conninfo("", **server), *arguments]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if result.returncode != 0:
+        raise ChurnError(f"{name} failed: {(result.stderr.strip().splitlines() or ['no message'])[0]}")
 
 
 def describe_address(url: str) -> str:

@@ -70,10 +70,13 @@ def load_arguments(parser: argparse.ArgumentParser, argv: Sequence[str] | None) 
 
 
 def run_command(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> int:
-    """Runs `main` and returns the exit code: 0 done, 1 a ChurnError, which is printed. Argparse exits with 2."""
+    """Runs `main` and returns the exit code: 0 done, 1 a ChurnError, which is printed, 130 after Ctrl-C. Argparse exits
+    with 2."""
     try:
         main(argv)
     except ChurnError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0

@@ -30,6 +30,14 @@ def add_model(connection: psycopg.Connection, schema: str, model: ModelRecord) -
     connection.execute(statement, row)
 
 
+def move_locations(connection: psycopg.Connection, schema: str, old: str, new: str) -> int:
+    """Replaces the folder `old` at the start of the models' locations; returns the number of models."""
+    statement = sql.SQL("UPDATE {} SET location = %s || substr(location, %s) WHERE starts_with(location, %s)")
+    return connection.execute(
+        statement.format(sql.Identifier(schema, "models")), [new, len(old) + 1, f"{old.rstrip('/')}/"]
+    ).rowcount
+
+
 def find_model(connection: psycopg.Connection, schema: str, version: str) -> ModelRecord | None:
     return _find_first(connection, schema, "WHERE version = %s", version)
 

@@ -25,7 +25,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Table
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.contract.warehouse_tables import CONTACT_PLAN
-from spark_jobs.warehouse.models import add_model, add_promotion, find_model, find_scorer
+from spark_jobs.warehouse.models import add_model, add_promotion, find_model, find_scorer, move_locations
 from spark_jobs.warehouse.protocol import Reading
 from spark_jobs.warehouse.queries import write_query
 from spark_jobs.warehouse.records import ModelRecord, Promotion, PublishedRun, RunOrigin
@@ -164,6 +164,10 @@ class PostgresWarehouse:
         model = self.model(shop, version)
         with self._open() as connection:
             return add_promotion(connection, shop.name, model, effective_from, is_once)
+
+    def move_models(self, shop: Shop, old: str, new: str) -> int:
+        with self._open() as connection:
+            return move_locations(connection, shop.name, old, new)
 
     def model_for(self, shop: Shop, as_of: date) -> tuple[ModelRecord, bool] | None:
         with self._open() as connection:

@@ -20,10 +20,16 @@ from spark_jobs.warehouse.records import ModelRecord, Promotion, PublishedRun, R
 
 #: The names of the queries; queries.py has their columns and parameters.
 Reading = Literal[
+    "bands",
     "contact_lift",
+    "contact_list",
+    "current_scores",
+    "customer_ids",
+    "customer_nights",
     "first_scores",
     "known_customers",
     "merged_customers",
+    "models",
     "newer_nights",
     "newest_drift",
     "newest_outcomes",
@@ -97,6 +103,9 @@ class Warehouse(Protocol):
         effective_from: by default the last day of the model's training data, or the newest scored day if that is later.
         Does nothing if the newest promotion is the same; with is_once, if the model was ever promoted.
         """
+
+    def move_models(self, shop: Shop, old: str, new: str) -> int:
+        """Makes the locations of models below the folder `old` locations below `new`; returns their number."""
 
     def model_for(self, shop: Shop, as_of: date) -> tuple[ModelRecord, bool] | None:
         """The model that scores the day, and whether that is hindsight; None if no model was ever promoted.

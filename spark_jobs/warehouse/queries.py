@@ -58,6 +58,24 @@ QUERIES: Mapping[Reading, str] = {
         SELECT customer_id, shop_customer_id, profit::text FROM worth
         WHERE profit > 0 AND person NOT IN (SELECT person FROM planned)
         ORDER BY profit DESC, customer_id""",
+    # Customers and money at risk in each band of a run.
+    "bands": """
+        SELECT band, count(*) AS customers, sum(spend_at_risk)::float8 AS at_risk FROM churn_risk
+        WHERE as_of = :as_of AND run_id = :run_id GROUP BY band ORDER BY band""",
+    "current_scores": "SELECT * FROM current_churn_risk ORDER BY spend_at_risk DESC NULLS LAST, customer_id",
+    "contact_list": "SELECT * FROM contact_list ORDER BY rank",
+    # The shop's own ids.
+    "customer_ids": "SELECT customer_key, customer_id FROM identity.customers WHERE shop = :shop",
+    # The newest nights of one customer.
+    "customer_nights": """
+        SELECT * FROM churn_risk_history WHERE customer_id = :customer_id ORDER BY as_of DESC LIMIT 14""",
+    # Every model with its newest promotion.
+    "models": """
+        SELECT version, kind, trained_through, gate_passed, created_at, newest.effective_from AS scores_from,
+               newest.promoted_at, newest.number AS promotion
+        FROM models LEFT JOIN (
+            SELECT DISTINCT ON (version) * FROM promotions ORDER BY version, number DESC
+        ) AS newest USING (version) ORDER BY created_at, version""",
 }
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 

@@ -1,0 +1,119 @@
+"""`churn backup` and `churn restore`: all state of CHURN_HOME and its warehouse in one file.
+
+The file is a tar archive. Under `home/` it has what cannot be made again or would take long: secrets, lake, models,
+reports, MLflow's runs and the list of shops; `warehouse.dump` is PostgreSQL's custom format. Raw files, logs and
+Airflow's own records are left out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from infra.cli.shops import FILE_NAME, list_shops
+from infra.local import warehouse as local_warehouse
+from infra.local.environment import ROOT, read_settings
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.warehouse.connection import connect
+
+KEPT = ("secrets", "lake", "models", "reports", "mlflow.db", "mlruns", "mlartifacts", FILE_NAME)
+#: The embedded server's own password, which is another one in another CHURN_HOME.
+LEFT_OUT = "secrets/warehouse_password"
+ROLES = ROOT / "infra" / "warehouse" / "roles.sql"
+#: The dump, and the CHURN_HOME that was backed up.
+DUMP, ORIGIN = "warehouse.dump", "origin"
+
+
+def back_up(file: Path) -> None:
+    settings = read_settings()
+    target = file.resolve()
+    if target.exists():
+        raise ChurnError(f"{file} exists: give another name, or remove it")
+    if not target.parent.is_dir():
+        raise ChurnError(f"there is no folder {target.parent}")
+    if not (settings.home / "lake").is_dir():
+        raise ChurnError(f"{settings.home} has nothing to back up: it has no lake")
+    local_warehouse.start(settings)
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with no_runs(settings), tempfile.TemporaryDirectory(dir=target.parent) as folder, draft.open("wb") as stream:
+            os.fchmod(stream.fileno(), 0o600)  # it holds keys and customer ids
+            dump = Path(folder, DUMP)
+            local_warehouse.run_tool("pg_dump", settings, "--format=custom", "--no-owner", f"--file={dump}")
+            with tarfile.open(fileobj=stream, mode="w") as archive:
+                archive.add(dump, DUMP)
+                origin = Path(folder, ORIGIN)
+                origin.write_text(str(settings.home))
+                archive.add(origin, ORIGIN)
+                for name in KEPT:
+                    if (settings.home / name).exists():
+                        archive.add(settings.home / name, f"home/{name}", filter=leave_out)
+        draft.rename(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    click.echo(f"{target}: {target.stat().st_size / 1e6:,.1f} MB. It holds the keys and customer ids: keep it safe")
+    click.echo(f"elsewhere: CHURN_HOME=NEW_FOLDER churn restore {target}")
+
+
+def leave_out(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if member.name == f"home/{LEFT_OUT}" else member
+
+
+def restore_backup(file: Path) -> None:
+    settings = read_settings()
+    if not (file.is_file() and tarfile.is_tarfile(file)):
+        raise ChurnError(f"{file} is no backup: give a file that `churn backup` has written")
+    if (settings.home / "lake").exists():
+        raise ChurnError(f"{settings.home} has a lake already: set CHURN_HOME to a new folder")
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(file) as archive, tempfile.TemporaryDirectory(dir=settings.home) as folder:
+        if not {DUMP, ORIGIN} <= set(archive.getnames()):
+            raise ChurnError(f"{file} is no backup: it has no {DUMP}")
+        archive.extractall(folder, filter="data")
+        local_warehouse.start(settings)
+        local_warehouse.run_tool("psql", settings, "--quiet", "--set=ON_ERROR_STOP=1", f"--file={ROLES}")
+        local_warehouse.run_tool(
+            "pg_restore", settings, "--no-owner", "--exit-on-error", "--single-transaction", f"{folder}/{DUMP}"
+        )
+        old_home = Path(folder, ORIGIN).read_text()
+        put_in_place(Path(folder, "home"), settings)
+    shops = list_shops(settings)
+    for path in shops.values():
+        shop, warehouse = load_shop(path), connect(settings)
+        warehouse.prepare(shop)
+        warehouse.move_models(shop, old_home, str(settings.home))
+    click.echo(f"{settings.home} has the state of {file}")
+    click.echo(f"shops: {', '.join(shops)}; check with churn status" if shops else
+               "no shop.toml is where it was: name each shop once, like churn status --shop FILE")  # fmt: skip
+
+
+def put_in_place(restored: Path, settings: Settings) -> None:
+    """Moves what was extracted to CHURN_HOME; the lake comes last, so that an interrupted restore can be repeated."""
+    for part in sorted(restored.iterdir(), key=lambda part: part.name == "lake"):
+        if part.name == "secrets":
+            for secret in part.iterdir():
+                secret.rename(settings.home / "secrets" / secret.name)
+        else:
+            part.rename(settings.home / part.name)
+
+
+@contextmanager
+def no_runs(settings: Settings) -> Iterator[None]:
+    """Keeps `churn night` and `churn train` waiting meanwhile. Raises ChurnError if one of them runs."""
+    lock_file = settings.home / "airflow" / "lock"
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    with lock_file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ChurnError("a night or a training is running: wait for its end") from None
+        yield

@@ -1,0 +1,48 @@
+"""The last lines of a command: what changed, the key numbers, the page, the next step. At most five."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+
+from infra.cli.running import Output
+from spark_jobs.contract.shop.model import Shop
+
+MOST_LINES = 5
+
+
+@dataclass
+class Closing:
+    """Lines of a label and a text; `data` is the same for programs, with --json."""
+
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, label: str, text: object, **data: Any) -> None:
+        if text:
+            self.lines.append((label, str(text)))
+        self.data |= data
+
+    def show(self, output: Output) -> None:
+        if output.is_json:
+            click.echo(json.dumps(self.data, default=str))
+            return
+        width = max(len(label) for label, _ in self.lines) + 2
+        click.echo("")
+        for label, text in self.lines[:MOST_LINES]:
+            click.echo(f"{label:{width}}{text}")
+
+
+def name_shop(shop: Shop) -> str:
+    """The option that names the shop in a command to paste."""
+    return f"--shop {shop.name}"
+
+
+def describe_duration(begin: float) -> str:
+    """How long since `begin`, an instant of time.monotonic()."""
+    seconds = time.monotonic() - begin
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} minutes"

@@ -1,0 +1,227 @@
+"""The verbs of `churn` and their arguments. Each imports what it runs only when it runs."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infra.cli.options import DAY, FILE, as_of_option, output_options, shop_option
+from infra.cli.running import Output
+
+
+class InOrder(click.Group):
+    """Lists the verbs in the order in which people need them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="churn", message="churn %(version)s")
+def churn() -> None:
+    """Nightly churn risk for every customer of a shop.
+
+    A shop is named once by its shop.toml; from then on its name is enough, and the last used shop is the default.
+    State is in CHURN_HOME (./.churn). Exit codes: 0 done, 1 an error, 2 wrong usage, 130 stopped by Ctrl-C.
+    """
+
+
+@churn.command()
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE…")
+@click.option("--like", required=True, metavar="RECIPE", help="The shop system of the files, like shopify.")
+@click.option("--name", help="The shop's name, of a-z, 0-9 and _. [the folder's]")
+@click.option("--currency", help="Like EUR. [the most frequent one in the files]")
+@click.option("--time-zone", help="Like Europe/Berlin. [this machine's]")
+@click.option("--to", type=FILE, metavar="SHOP.toml", help="[beside the files]")
+def init(files: tuple[Path, ...], like: str, **options: Any) -> None:
+    """Write a shop.toml for raw files, and check it."""
+    from infra.cli.verbs import describe_files
+
+    describe_files(files, like, options)
+
+
+@churn.command()
+@shop_option
+def check(shop: str | None) -> None:
+    """Read raw files as a night would; write nothing."""
+    from infra.cli.verbs import check_shop
+
+    check_shop(shop)
+
+
+@churn.command()
+@shop_option
+@output_options
+def demo(shop: str | None, output: Output) -> None:
+    """Run everything on a real retailer's data."""
+    from infra.cli.verbs import run_demo
+
+    run_demo(shop, output)
+
+
+@churn.command()
+@shop_option
+@as_of_option
+@click.option("--restate", type=DAY, metavar="DAY", help="Rebuild a past night with what came up to this later day.")
+@output_options
+def night(shop: str | None, as_of: date | None, restate: date | None, output: Output) -> None:
+    """Run one night: raw files to scores and report."""
+    from infra.cli.nights import run_night
+
+    run_night(shop, as_of, restate, output)
+
+
+@churn.command()
+@shop_option
+@as_of_option
+@click.option("--approve", is_flag=True, help="Approve the model: it scores from that day on.")
+@output_options
+def train(shop: str | None, as_of: date | None, approve: bool, output: Output) -> None:
+    """Train all kinds of models; register the best."""
+    from infra.cli.nights import run_training
+
+    run_training(shop, as_of, approve, output)
+
+
+@churn.command()
+@shop_option
+@output_options
+def models(shop: str | None, output: Output) -> None:
+    """List the models: which scores, which waits."""
+    from infra.cli.models import show_models
+
+    show_models(shop, output)
+
+
+@churn.command()
+@click.argument("version", required=False)
+@click.option("--from", "effective_from", type=DAY, metavar="DAY", help="The first day it scores. [the newest scored]")
+@shop_option
+def approve(version: str | None, effective_from: date | None, shop: str | None) -> None:
+    """Let a model score: the one that waits, or VERSION."""
+    from infra.cli.models import approve_model
+
+    approve_model(shop, version, effective_from)
+
+
+@churn.command()
+@shop_option
+@click.option("--json", "as_json", is_flag=True, help="Print the lines as JSON.")
+def status(shop: str | None, as_json: bool) -> None:
+    """Show what is there, late or wrong.
+
+    Exits with 1 if something is wrong. Starts and changes nothing; needs no Java."""
+    from infra.cli.verbs import show_status
+
+    show_status(shop, as_json)
+
+
+@churn.command(name="open")
+@click.argument("what", type=click.Choice(["night", "report", "mlflow"]), default="night")
+@shop_option
+def open_page(what: str, shop: str | None) -> None:
+    """Open the night's page, a report, or MLflow.
+
+    night: the newest night's page; report: the newest training's; mlflow: all trainings, until Ctrl-C."""
+    from infra.cli.pages import open_pages
+
+    open_pages(what, shop)
+
+
+@churn.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-c QUERY…]")
+@shop_option
+def sql(arguments: tuple[str, ...], shop: str | None) -> None:
+    """Open psql on the warehouse.
+
+    Further arguments are psql's, like -c 'TABLE current_churn_risk LIMIT 20'."""
+    from infra.cli.verbs import open_sql
+
+    open_sql(arguments, shop)
+
+
+@churn.command()
+@click.argument("customer_id")
+@shop_option
+@output_options
+def customer(customer_id: str, shop: str | None, output: Output) -> None:
+    """Show a customer's recent scores and reasons.
+
+    CUSTOMER_ID is the shop's own id, or the key that the scores show."""
+    from infra.cli.customers import show_customer
+
+    show_customer(customer_id, shop, output)
+
+
+@churn.command()
+@click.argument("what", type=click.Choice(["scores", "contacts"]), default="scores")
+@click.option("--to", required=True, type=FILE, metavar="FILE", help="A .csv or .parquet file; it is replaced.")
+@click.option("--with-ids", is_flag=True, help="Add the shop's own customer ids (needs the role churn_identity).")
+@shop_option
+def export(what: str, to: Path, with_ids: bool, shop: str | None) -> None:
+    """Write scores or contacts to CSV or Parquet."""
+    from infra.cli.customers import export_rows
+
+    export_rows(what, to, with_ids, shop)
+
+
+@churn.command()
+@shop_option
+@click.option(
+    "--cutoffs", default="", metavar="DAY,DAY", help="The past days to train at. [three, spread over 60 days]"
+)
+def backtest(shop: str | None, cutoffs: str) -> None:
+    """Train as of past days; compare with what came."""
+    from infra.cli.verbs import run_backtest
+
+    run_backtest(shop, cutoffs)
+
+
+@churn.command()
+@shop_option
+@click.option("--table", metavar="TABLE", help="Only this table. [all]")
+@click.option("--from", "first", type=DAY, metavar="DAY", help="The first day to rebuild.")
+@click.option("--to", "last", type=DAY, metavar="DAY", help="The last day to rebuild.")
+def rebuild(shop: str | None, table: str | None, first: date | None, last: date | None) -> None:
+    """Rebuild days of the lake from their inputs."""
+    from infra.cli.verbs import rebuild_lake
+
+    rebuild_lake(shop, table, first, last)
+
+
+@churn.command()
+@click.argument("file", type=FILE, metavar="FILE.tar")
+def backup(file: Path) -> None:
+    """Write all state to one file."""
+    from infra.cli.backups import back_up
+
+    back_up(file)
+
+
+@churn.command()
+@click.argument("file", type=FILE, metavar="FILE.tar")
+def restore(file: Path) -> None:
+    """Restore a backup into an empty CHURN_HOME."""
+    from infra.cli.backups import restore_backup
+
+    restore_backup(file)
+
+
+@churn.command()
+@click.option("--shops", default="", metavar="PATH", help="shop.toml files or folders of them, separated as in PATH.")
+def airflow(shops: str) -> None:
+    """Start Airflow on localhost:8080; Ctrl-C ends it."""
+    from infra.cli.verbs import start_airflow
+
+    start_airflow(shops)
+
+
+@churn.command()
+def stop() -> None:
+    """Stop Airflow and the warehouse."""
+    from infra.cli.verbs import stop_all
+
+    stop_all()

@@ -1,0 +1,29 @@
+"""Finds misspelt CHURN_* variables, which nothing would read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import spark_jobs.contract.settings as settings
+from spark_jobs.contract.shop.toml_section import nearest
+
+#: Variables that the product sets for its own processes.
+INTERNAL = ("CHURN_AIRFLOW_HOME", "CHURN_LEASH_")
+
+
+def list_variables() -> list[str]:
+    """Every variable that the settings read."""
+    return sorted(set(re.findall(r"^\| (CHURN_[A-Z_]+) \|", settings.__doc__ or "", re.MULTILINE)))
+
+
+def find_misspelt(environment: Iterable[str]) -> Iterator[str]:
+    """One message for each CHURN_* variable that resembles a setting but is none.
+
+    A variable that resembles no setting is somebody else's and is ignored.
+    """
+    known = list_variables()
+    for name in sorted(environment):
+        is_ours = name.startswith("CHURN_") and not name.startswith(INTERNAL)
+        if is_ours and name not in known and (hint := nearest(name, known)):
+            yield f"the variable {name} is no setting{hint}"

@@ -1,0 +1,97 @@
+"""The verbs of `churn` that mainly hand over to a module."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infra.cli.running import Output, replace_process, run_job, run_module
+from infra.cli.shops import find_shop
+from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, read_settings
+from infra.local.shops import DEMO_SHOPS
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings, parse_day
+from spark_jobs.runtime.command import check_as_of
+
+LOUD = Output()
+
+
+def describe_files(files: Sequence[Path], like: str, options: dict[str, Any]) -> None:
+    for file in files:
+        if not file.exists():
+            raise ChurnError(f"there is no {file}")
+    given = [
+        word
+        for name, value in options.items() if value
+        for word in (f"--{name.replace('_', '-')}", value.resolve() if isinstance(value, Path) else value)
+    ]  # fmt: skip
+    run_job("infra.local.init", *(file.resolve() for file in files), "--like", like, *given, output=LOUD)
+    settings = read_settings()
+    shop = find_shop(str(options["to"] or files[0].resolve().parent / "shop.toml"), settings)
+    click.echo(
+        f"\nEdit:  {shop.path}\nThen:  churn check, until nothing has to be mended; then churn night, churn train"
+    )
+
+
+def check_shop(given: str | None) -> None:
+    shop = find_shop(given, read_settings())
+    run_job("spark_jobs.check", shop.path.resolve(), output=LOUD, shop=shop)
+
+
+def run_demo(given: str | None, output: Output) -> None:
+    from infra.cli.nights import close_night
+
+    settings = read_settings()
+    shop = find_shop(given or str(DEMO_SHOPS / "online_retail"), settings)
+    begin = time.monotonic()
+    run_job("infra.local.demo", "--shop", shop.path.resolve(), output=output, shop=shop)
+    close_night(shop, settings, None, begin, output, "churn stop ends the warehouse; churn init FILE… is for your shop")
+
+
+def show_status(given: str | None, as_json: bool) -> None:
+    from infra.local.status import check_status
+
+    settings = read_settings()
+    check_status(find_shop(given, settings), settings, as_json)
+
+
+def open_sql(arguments: Sequence[str], given: str | None) -> None:
+    shop = find_shop(given, read_settings())
+    replace_process(JOBS_PYTHON, "infra.local.warehouse", "psql", "--shop", shop.path.resolve(), *arguments)
+
+
+def run_backtest(given: str | None, cutoffs: str) -> None:
+    shop = find_shop(given, read_settings())
+    for part in filter(None, map(str.strip, cutoffs.split(","))):
+        check_as_of(shop, parse_day(part))
+    run_job("infra.local.backtest", "--shop", shop.path.resolve(), "--cutoffs", cutoffs, output=LOUD, shop=shop)
+    folder = Settings.from_environment().home / "backtest" / shop.name
+    click.echo(f"\nResults: {folder / 'backtest.json'} and predictions.csv")
+
+
+def rebuild_lake(given: str | None, table: str | None, first: date | None, last: date | None) -> None:
+    shop = find_shop(given, read_settings())
+    if first and last and first > last:
+        raise ChurnError(f"--from {first} is after --to {last}: exchange them")
+    chosen = (("--table", table), ("--from", first), ("--to", last))
+    options = [word for name, value in chosen if value for word in (name, value)]
+    run_job("spark_jobs.rebuild", "--shop", shop.path.resolve(), *options, output=LOUD, shop=shop)
+
+
+def start_airflow(shops: str) -> None:
+    paths = [Path(part).resolve() for part in shops.split(os.pathsep) if part]
+    if missing := [str(path) for path in paths if not path.exists()]:
+        raise ChurnError(f"there is no {', '.join(missing)}")
+    options = ["--shops", os.pathsep.join(map(str, paths))] if paths else []
+    replace_process(AIRFLOW_PYTHON, "infra.local.airflow", *options)
+
+
+def stop_all() -> None:
+    run_module(AIRFLOW_PYTHON, "infra.local.airflow", "--stop", output=LOUD)
+    run_job("infra.local.warehouse", "stop", output=LOUD)

@@ -1,0 +1,85 @@
+"""Does `churn` refuse wrong words at once, with what was meant, and with the right exit code?"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from infra.cli.__main__ import run
+from tests.conftest import ROOT
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHURN_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "part"),
+    [
+        ("nigth", 2, "'night'"),
+        ("night --shp x", 2, "'--shop'"),
+        ("night --as-of 2011-13-01", 2, "write it like 2011-09-06"),
+        ("export --to x.txt", 1, ".csv or .parquet"),
+        ("night", 1, "churn init"),
+        ("night --shop online_retial", 1, "did you mean 'online_retail'"),
+        ("night --shop nowhere/shop.toml", 1, "there is no file nowhere/shop.toml"),
+        ("night --shop online_retail", 1, "ended on 2011-09-06: give --as-of"),
+        ("train --shop online_retail --as-of 2011-09-07", 1, "after the shop's end_date"),
+        ("train --shop live --as-of 2099-01-01", 1, "in the future"),
+        ("night --shop online_retail --as-of 2011-09-06 --restate 2011-09-06", 1, "must be a day after"),
+        ("night --shop online_retail --as-of 2011-09-06", 1, "`churn demo --shop online_retail` delivers them"),
+        ("restore nothing.tar", 1, "is no backup"),
+        ("backtest --shop online_retail --cutoffs 2012-01-01", 1, "after the shop's end_date"),
+    ],
+)
+def test_wrong_words_are_refused_before_any_work(words, code, part, capsys, home):
+    assert run(words.split()) == code
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert part in lines[0]
+    assert not (home / "warehouse").exists()
+
+
+def test_a_misspelt_variable_is_refused_and_a_foreign_one_is_not(monkeypatch, capsys):
+    monkeypatch.setenv("CHURN_LANDING", "/data")
+    monkeypatch.setenv("CHURN_WAREHOUSE_ULR", "postgresql://")
+    assert run(["models"]) == 1
+    assert capsys.readouterr().err == (
+        "error: the variable CHURN_WAREHOUSE_ULR is no setting; did you mean 'CHURN_WAREHOUSE_URL'?\n"
+    )
+
+
+def test_wrong_words_are_refused_without_the_heavy_libraries():
+    code = (
+        "import sys; from infra.cli.__main__ import run; run(['night', '--shp']);"
+        "print(sorted({'pyarrow', 'deltalake', 'rich', 'psycopg', 'pyspark'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_ctrl_c_ends_what_runs_without_a_traceback(tmp_path):
+    (tmp_path / "waiting_module.py").write_text("import sys, time\nopen(sys.argv[1], 'w')\ntime.sleep(60)\n")
+    marker = tmp_path / "marker"
+    code = (
+        "import sys, click; from infra.cli import commands, running; from infra.cli.__main__ import run;"
+        f"job = lambda: running.run_job('waiting_module', {str(marker)!r}, output=running.Output());"
+        "commands.churn.add_command(click.Command('wait', callback=job)); sys.exit(run(['wait']))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    started = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not marker.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    started.send_signal(signal.SIGINT)
+    _, errors = started.communicate(timeout=30)
+    assert (errors.strip(), started.returncode) == ("stopped; repeating continues", 130)
