@@ -29,13 +29,13 @@ with half of its files keeps its results; to compute them with the files that ca
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from airflow.sdk import DAG, CronPartitionTimetable
+from airflow.sdk import DAG, BaseOperator, CronPartitionTimetable
 
 from dags import forms
 from dags.alerts import scores_are_due
 from dags.arrivals import DeliverySensor
 from dags.common import SPARK_POOL, START, find_night, make_dag, make_series_asset, resolve_days
-from dags.jobs import CommandOperator, SparkJobOperator
+from dags.jobs import CommandOperator, make_spark_job
 from dags.lineage import lake, raw, warehouse
 from dags.shops import find_shops
 from spark_jobs.contract.shop.model import Shop
@@ -73,12 +73,12 @@ def build_etl(shop: Shop) -> DAG:
         start_date=first_run(shop), catchup=shop.schedule.first_night is not None, deadline=scores_are_due(shop),
     ) as dag:  # fmt: skip
         days = resolve_days(shop.time_zone, list(PARAMS))
-        customer_day = SparkJobOperator(
+        customer_day = make_spark_job(
             task_id="customer_day", job="customer_day", shop=shop, days=days, last_only=True,
             options=[forms.IF_DRY_RUN], pool=SPARK_POOL, reads=lake(*shop.sources), writes=lake("customer_day"),
             doc_md="What did each customer do on each day, as known from each delivery?",
         )  # fmt: skip
-        customer_series = SparkJobOperator(
+        customer_series = make_spark_job(
             task_id="customer_series", job="customer_series", shop=shop, days=days,
             options=[forms.option("restate"), forms.IF_DRY_RUN], pool=SPARK_POOL,
             reads=lake("customer_day", "merges"), writes=lake("customer_series"),
@@ -96,9 +96,9 @@ def build_etl(shop: Shop) -> DAG:
     return dag
 
 
-def add_log(shop: Shop, log: str, days: Sequence[str]) -> SparkJobOperator:
+def add_log(shop: Shop, log: str, days: Sequence[str]) -> BaseOperator:
     """The task that cleans one log, after a sensor for the day's files if the log's file paths contain a day."""
-    clean = SparkJobOperator(
+    clean = make_spark_job(
         task_id=f"clean_{log}", job="clean", shop=shop, days=days, last_only=True,
         options=["--log", log, forms.IF_DRY_RUN], pool=SPARK_POOL, reads=raw(log),
         writes=[*lake(log, f"{log}_quarantine", "accounts", "deliveries"), *warehouse("identity.customers")],

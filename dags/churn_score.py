@@ -24,7 +24,7 @@ from airflow.sdk import DAG, PartitionedAssetTimetable
 from dags import forms
 from dags.alerts import scores_are_due
 from dags.common import SPARK_POOL, make_dag, make_scores_asset, make_series_asset, resolve_days
-from dags.jobs import CommandOperator, ReportOperator, SparkJobOperator
+from dags.jobs import CommandOperator, ReportOperator, make_spark_job
 from dags.lineage import lake, warehouse
 from dags.shops import find_shops
 from spark_jobs.contract.shop.model import Shop
@@ -43,7 +43,7 @@ def build_score(shop: Shop) -> DAG:
     schedule = PartitionedAssetTimetable(assets=make_series_asset(shop))
     with make_dag("score", shop, __doc__, description, schedule, PARAMS, deadline=scores_are_due(shop)) as dag:
         days = resolve_days(shop.time_zone, list(PARAMS))
-        churn_risk = SparkJobOperator(
+        churn_risk = make_spark_job(
             task_id="churn_risk", job="churn_risk", shop=shop, days=days,
             options=[forms.option("model_version"), forms.IF_DRY_RUN], pool=SPARK_POOL,
             reads=[*lake("customer_series"), *warehouse("models", "promotions")], writes=lake("churn_risk"),

@@ -39,7 +39,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from dags import forms
 from dags.common import GPU_POOL, SPARK_POOL, every_sunday, make_dag, resolve_days
-from dags.jobs import CommandOperator, ReportOperator, SparkJobOperator, link_report
+from dags.jobs import CommandOperator, ReportOperator, link_report, make_spark_job
 from dags.lineage import lake, warehouse
 from dags.shops import find_shops
 from spark_jobs.contract.shop.model import Shop
@@ -107,7 +107,7 @@ def build_train(shop: Shop) -> DAG:
 
 
 def add_training(shop: Shop, days: Sequence[str]) -> ReportOperator:
-    customer_series = SparkJobOperator(
+    customer_series = make_spark_job(
         task_id="customer_series", job="customer_series", shop=shop, days=days, options=["--all", forms.IF_DRY_RUN],
         pool=SPARK_POOL, reads=lake("customer_day", "merges"), writes=lake("training_series"),
         doc_md="The history of everybody who was ever eligible, as training needs it.",

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from dags import forms
 from dags.alerts import NOTIFY
-from spark_jobs.contract import settings
+from spark_jobs.contract import run_days
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.night import USUAL_NIGHT, find_night_time
@@ -80,7 +80,7 @@ def resolve_days(time_zone: str, known: list[str], params=None, dag_run=None) ->
     as_of, first, last = (params.get(name) for name in ("as_of", "first_day", "last_day"))
     try:
         forms.refuse_unknown(dag_run.conf or {}, known)
-        days = settings.resolve_days(time_zone, dag_run.run_after, as_of, first, last, dag_run.partition_key)
+        days = run_days.resolve_days(time_zone, dag_run.run_after, as_of, first, last, dag_run.partition_key)
     except ChurnError as error:
         raise AirflowFailException(str(error)) from None
     return [day.isoformat() for day in days]

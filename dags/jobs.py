@@ -1,8 +1,9 @@
 """How does a DAG start a job, report its failure, and end it together with its task?
 
 A job is a command line that people can type as well: `spark-submit spark_jobs/<job>.py …`, or a module that runs
-in the jobs' interpreter. Both run on a leash (leash.py). An `error:` line of a job fails the task at once, with that
-text. Any other failure, and an error whose text says that a retry may succeed, is retried.
+in the jobs' interpreter, as Spark jobs do too where they share one Spark. Both run on a leash (leash.py). An `error:`
+line of a job fails the task at once, with that text. Any other failure, and an error whose text says that a retry may
+succeed, is retried.
 """
 
 from __future__ import annotations
@@ -85,6 +86,13 @@ class _Job:
         if errors and not why.endswith(TRY_AGAIN):
             return AirflowFailException(f"{ERROR_MARK}{why}")
         return AirflowException(f"{ERROR_MARK}{why}" if errors else why)
+
+
+def make_spark_job(job: str, **options) -> SparkJobOperator | CommandOperator:
+    """The task that runs spark_jobs/<job>.py: as a client of the Spark that jobs share, else by spark-submit."""
+    if Settings.from_environment().is_spark_shared:
+        return CommandOperator(command=[f"spark_jobs.{job}"], **options)
+    return SparkJobOperator(job=job, **options)
 
 
 class SparkJobOperator(_Job, SparkSubmitOperator):

@@ -17,7 +17,8 @@ from datetime import date, timedelta
 from infra.local.environment import JOBS_PYTHON, ROOT, make_environment
 from infra.local.shops import find_last_day, land_raw_files, prepare_warehouse
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.settings import Settings, parse_day
+from spark_jobs.contract.run_days import parse_day
+from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command

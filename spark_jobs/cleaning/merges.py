@@ -17,7 +17,8 @@ from spark_jobs.cleaning.deliveries import settle_delivery_day
 from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.ledger_tables import MERGES
-from spark_jobs.contract.settings import Settings, parse_day
+from spark_jobs.contract.run_days import parse_day
+from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.warehouse_tables import MERGED_CUSTOMERS
 from spark_jobs.lake.ledger import newest_night

@@ -24,14 +24,13 @@ def list_plain_columns(log: Log, typed: Collection[str]) -> list[table.Column]:
 
 def type_plainly(events: DataFrame, source: Source, columns: Iterable[table.Column]) -> DataFrame:
     """Adds these columns; null where nothing is given, or where it cannot be read."""
-    return events.withColumns(
-        {
-            column.name: mapped_text(source, column.name)
-            if column.type == "string"
-            else mapped_number(source, column.name, column.type)
-            for column in columns
-        }
-    )
+    typed = {
+        column.name: mapped_text(source, column.name)
+        if column.type == "string"
+        else mapped_number(source, column.name, column.type)
+        for column in columns
+    }
+    return events.withColumns(typed) if typed else events  # Spark Connect refuses none
 
 
 def find_plain_faults(log: Log, source: Source, columns: Iterable[table.Column]) -> dict[str, Column]:

@@ -1,4 +1,4 @@
-"""The only reader of the environment: where things live, and which day a run is about.
+"""The only reader of the environment: where things live, and what jobs use.
 
 | variable | meaning | default |
 |---|---|---|
@@ -8,6 +8,9 @@
 | CHURN_CONTROL_KEY | the key that draws the control group, 64 hex digits; never change it | like CHURN_ID_KEY |
 | CHURN_MLFLOW_URI | an MLflow server | SQLite in CHURN_HOME |
 | CHURN_SPARK_MASTER | where jobs run when started without spark-submit | local[*] |
+| CHURN_ENGINE | `classic`: every job starts its own Spark; `connect`: jobs share one | classic |
+| CHURN_SPARK_REMOTE | a Spark Connect server that jobs use instead, like sc://host:15002/;token=… | none |
+| CHURN_ENGINE_IDLE_SECONDS | after how many seconds without a job the shared Spark ends | 300 |
 | CHURN_SHOPS | the shops that Airflow makes DAGs for: shop.toml files, or folders of them, as in PATH | none |
 | CHURN_AIRFLOW_PORT | where `make airflow` listens | 8080 |
 | CHURN_ALERT_EMAIL | who gets a mail when a run fails or is late; by Airflow's connection smtp_default | nobody |
@@ -22,18 +25,16 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from spark_jobs.contract.errors import ChurnError
 
 #: The CHURN_WAREHOUSE_URL that means the PostgreSQL which the local commands start, below CHURN_HOME.
 EMBEDDED = "embedded"
 EMBEDDED_USER, EMBEDDED_DATABASE = "churn", "churn"
-#: So many days one run may be about; more are a backfill, whose days can be repeated one by one.
-MOST_DAYS = 100
+#: The values of CHURN_ENGINE.
+CLASSIC, CONNECT = "classic", "connect"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,9 @@ class Settings:
     alert_email: str | None = None
     alert_webhook: str | None = None
     catch_up_mb: int = 1000
+    engine: str = CLASSIC
+    spark_remote: str | None = None
+    engine_idle_seconds: int = 300
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -83,11 +87,21 @@ class Settings:
             airflow_port=_read_port(env.get("CHURN_AIRFLOW_PORT") or "8080"),
             alert_email=env.get("CHURN_ALERT_EMAIL") or None,
             alert_webhook=env.get("CHURN_ALERT_WEBHOOK") or None,
-            catch_up_mb=_read_megabytes(env.get("CHURN_CATCH_UP_MB") or "1000"),
+            catch_up_mb=_read_number("CHURN_CATCH_UP_MB", env.get("CHURN_CATCH_UP_MB") or "1000"),
+            engine=_read_engine(env.get("CHURN_ENGINE") or CLASSIC),
+            spark_remote=env.get("CHURN_SPARK_REMOTE") or None,
+            engine_idle_seconds=_read_number(
+                "CHURN_ENGINE_IDLE_SECONDS", env.get("CHURN_ENGINE_IDLE_SECONDS") or "300"
+            ),
         )
 
     def __repr__(self) -> str:  # urls and keys are secrets
         return f"Settings(home={self.home})"
+
+    @property
+    def is_spark_shared(self) -> bool:
+        """Whether jobs are clients of a Spark Connect server. spark-submit has started a Spark of the job's own."""
+        return not self.is_spark_submitted and (self.spark_remote is not None or self.engine == CONNECT)
 
     @property
     def catch_up_bytes(self) -> int:
@@ -188,48 +202,13 @@ def _read_port(text: str) -> int:
     return int(text)
 
 
-def _read_megabytes(text: str) -> int:
+def _read_number(variable: str, text: str) -> int:
     if not text.isdecimal():
-        raise ChurnError(f"CHURN_CATCH_UP_MB must be a whole number like 1000, not {text!r}")
+        raise ChurnError(f"{variable} must be a whole number like 1000, not {text!r}")
     return int(text)
 
 
-def parse_day(text: str) -> date:
-    """A day as people type it, 2011-09-06."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ChurnError(f"as_of must be a day like 2011-09-06, not {text!r}") from None
-
-
-def resolve_days(
-    time_zone: str,
-    run_after: datetime,
-    as_of: str | None = None,
-    first: str | None = None,
-    last: str | None = None,
-    partition_key: str | None = None,
-) -> list[date]:
-    """The days an orchestrated run is about: as_of, or all from first to last, else its partition, else the day before.
-
-    `run_after` is an aware instant, and "before" is meant in the shop's time zone. Raises ChurnError where what was
-    given disagrees.
-    """
-    if as_of and (first or last):
-        raise ChurnError(f"as_of {as_of} and a range from {first} to {last} were given: give one of them")
-    if bool(first) != bool(last):
-        raise ChurnError(f"a range needs both ends: from {first or '…'} to {last or '…'}")
-    if partition_key and any(day not in (None, "", partition_key) for day in (as_of, first, last)):
-        raise ChurnError(f"{as_of or first} disagrees with the run's partition {partition_key}: give one of them")
-    if first and last:
-        return _days_between(parse_day(first), parse_day(last))
-    if day := as_of or partition_key:
-        return [parse_day(day)]
-    return [run_after.astimezone(ZoneInfo(time_zone)).date() - timedelta(days=1)]
-
-
-def _days_between(first: date, last: date) -> list[date]:
-    if not 0 <= (last - first).days < MOST_DAYS:
-        raise ChurnError(f"a range goes forward and has at most {MOST_DAYS} days, not from {first} to {last}: "
-                         "split it, or use airflow backfill create")  # fmt: skip
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+def _read_engine(text: str) -> str:
+    if text not in (CLASSIC, CONNECT):
+        raise ChurnError(f"CHURN_ENGINE must be {CLASSIC} or {CONNECT}, not {text!r}")
+    return text

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.settings import parse_day
+from spark_jobs.contract.run_days import parse_day
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
 

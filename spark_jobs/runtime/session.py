@@ -1,18 +1,25 @@
 """The only place that builds a SparkSession.
 
-Under spark-submit the master and its resources come from the command line and spark-defaults.conf; a job started by
-hand uses CHURN_SPARK_MASTER. Options that affect the content of tables are set here and nowhere else.
+Classic: the job's own process holds Spark. Under spark-submit the master and its resources come from the command line
+and spark-defaults.conf; a job started by hand uses CHURN_SPARK_MASTER.
+Connect: the job is a client of a Spark that jobs share, see engine.py, or of the one at CHURN_SPARK_REMOTE.
+Options that affect the content of tables are set here and nowhere else.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from pyspark.sql import SparkSession
 
+from spark_jobs.contract.errors import TransientError
 from spark_jobs.contract.settings import Settings
+from spark_jobs.runtime.engine import EngineOptions, join_engine
 
 #: Opens the session of a job. Jobs call it only if there is something to do, because it takes seconds.
 SparkOpener = Callable[[], SparkSession]
@@ -24,12 +31,15 @@ SEMANTICS = {
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     # The Delta log lists the files of a table, so Spark need not run a job to discover them.
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000000",
-    # Cached and shuffled blocks may contain raw customer ids: encrypt them on disk.
-    "spark.io.encryption.enabled": "true",
     # Cached frames are read a few times within seconds: compressing them costs more than it saves.
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
     # With this rule, a query over no rows loses its plan while it runs, and with it the metrics of what was read.
     "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",
+}
+#: What Spark reads when it starts, not for each session. A long-lived server needs it in its own spark-defaults.conf.
+STATIC = {
+    # Cached and shuffled blocks may contain raw customer ids: encrypt them on disk.
+    "spark.io.encryption.enabled": "true",
     # Sending the Python line of every expression to the JVM doubles the number of calls.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
@@ -49,14 +59,44 @@ LOCAL = {
 
 def open_session(app_name: str, settings: Settings) -> SparkSession:
     """The session of this process; it is created on the first call."""
+    if settings.is_spark_shared:
+        return _open_shared(settings)
     # Workers run this interpreter, not whichever python3 comes first on PATH.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(app_name)
-    options = dict(SEMANTICS)
+    options = SEMANTICS | STATIC
     if not settings.is_spark_submitted:
         builder = builder.master(settings.spark_master)
-        if settings.spark_master.startswith("local"):
-            options |= LOCAL
+        options |= _local_options(settings)
     for key, value in options.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def _local_options(settings: Settings) -> dict[str, str]:
+    return LOCAL if settings.spark_master.startswith("local") else {}
+
+
+def _open_shared(settings: Settings) -> SparkSession:
+    """A session of its own on the shared Spark. It ends with this process, and its running queries with it."""
+    options = EngineOptions(settings.spark_master, STATIC | _local_options(settings), settings.engine_idle_seconds)
+    remote = settings.spark_remote or join_engine(settings.home, options)
+    try:
+        spark = SparkSession.builder.remote(remote).getOrCreate()
+        for key, value in SEMANTICS.items():
+            spark.conf.set(key, value)
+    except Exception as error:  # gRPC's, and several of Spark's
+        raise TransientError(f"Spark at {remote.partition(';')[0]} does not answer ({_first_line(error)})") from error
+    atexit.register(spark.stop)
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _leave)
+    return spark
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _leave(signal_number: int, _frame: object) -> NoReturn:
+    """Ends this process so that what it has registered runs: Spark drops the queries of a session that is released."""
+    sys.exit(128 + signal_number)

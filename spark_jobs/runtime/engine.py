@@ -1,0 +1,250 @@
+"""One Spark for all jobs of a night: a Spark Connect server on this machine, which the first job starts.
+
+    python -m spark_jobs.runtime.engine stop
+
+The state is in CHURN_HOME/running/engine_<host>:
+
+| file | what it is |
+|---|---|
+| record.json | address, token, process group, start time, fingerprint of code and settings; for its owner alone |
+| start.lock | held by who starts or stops the server, or joins it: of two starters one wins |
+| <id>.alive | locked as long as the server's processes live, however they end |
+| <id>.users | locked by every job that uses the server, as long as the job lives |
+
+A server that is dead, or was started from other code or settings, is replaced; the latter first serves the jobs that
+use it. A server ends by `stop`, and by itself after some minutes without a job. Standard library only, because local
+commands of both environments use it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from subprocess import DEVNULL, Popen
+
+from spark_jobs.contract.errors import TransientError
+from spark_jobs.contract.settings import Settings
+
+SERVER_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
+SUPERVISOR = "spark_jobs.runtime.engine_supervisor"
+START_SECONDS = 120.0
+#: Whose files Spark's Python workers import: they keep them loaded.
+PACKAGES = ("spark_jobs", "training", "infra")
+#: For a client that was killed: its queries end after this time, its session after the other.
+DETACHED_SECONDS, SESSION_MINUTES = 15, 60
+_POLL_SECONDS = 0.1
+
+_held_locks: list[int] = []  # of this process, until it ends
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How the server is started. conf: options of Spark that hold for all its sessions."""
+
+    master: str
+    conf: Mapping[str, str]
+    idle_seconds: int
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A server that runs. group: its process group. fingerprint: of the code and settings that it was started from."""
+
+    id: str
+    port: int
+    token: str
+    group: int
+    started_at: float
+    fingerprint: str
+
+    @property
+    def url(self) -> str:
+        return f"sc://localhost:{self.port}/;token={self.token}"
+
+
+def join_engine(home: Path, options: EngineOptions) -> str:
+    """The URL of the server, which is started if necessary. It serves this process until the process ends.
+
+    Raises TransientError if Spark does not start.
+    """
+    folder, fingerprint = find_folder(home), make_fingerprint(options)
+    with locked(folder):
+        engine = read_record(folder)
+        if engine is None or engine.fingerprint != fingerprint or not is_alive(folder, engine):
+            if engine and not is_used(folder, engine.id):
+                end(folder, engine)
+            engine = _start(folder, home, options, fingerprint)
+        users = os.open(folder / f"{engine.id}.users", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        _held_locks.append(users)
+    return engine.url
+
+
+def stop_engine(home: Path) -> bool:
+    """Ends the server unless a job uses it; returns whether none is left."""
+    folder = find_folder(home)
+    if not (folder / "record.json").exists():
+        return True
+    with locked(folder):
+        engine = read_record(folder)
+        if engine and is_used(folder, engine.id):
+            return False
+        if engine:
+            end(folder, engine)
+    return True
+
+
+def find_folder(home: Path) -> Path:
+    return home / "running" / f"engine_{socket.gethostname()}"
+
+
+@contextmanager
+def locked(folder: Path, waits: bool = True) -> Iterator[bool]:
+    """Holds the lock without which nobody starts, stops or joins a server. Yields False if it is another's."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(folder / "start.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        yield _lock(lock, waits)
+    finally:
+        os.close(lock)
+
+
+def read_record(folder: Path) -> Engine | None:
+    try:
+        return Engine(**json.loads((folder / "record.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def is_alive(folder: Path, engine: Engine) -> bool:
+    """Whether the server's processes live, and it takes calls."""
+    return _is_locked(folder / f"{engine.id}.alive") and _answers(engine.port)
+
+
+def is_used(folder: Path, engine_id: str) -> bool:
+    return _is_locked(folder / f"{engine_id}.users")
+
+
+def end(folder: Path, engine: Engine) -> None:
+    """Ends the server's processes, and forgets it."""
+    (folder / "record.json").unlink(missing_ok=True)
+    if _is_locked(folder / f"{engine.id}.alive"):  # else its process id may be another's by now
+        with suppress(ProcessLookupError):
+            os.killpg(engine.group, signal.SIGTERM)
+    for name in ("alive", "users"):
+        (folder / f"{engine.id}.{name}").unlink(missing_ok=True)
+
+
+def make_fingerprint(options: EngineOptions) -> str:
+    """Changes with the code that Python workers import, the interpreter, Spark, and how Spark is started."""
+    root = Path(__file__).resolve().parents[2]
+    files = sorted(file for package in PACKAGES for file in (root / package).rglob("*.py"))
+    code = [(str(file), (stat := file.stat()).st_mtime_ns, stat.st_size) for file in files]
+    variables = {name: value for name, value in os.environ.items() if name.startswith(("SPARK_", "JAVA_HOME"))}
+    known = [code, asdict(options), sys.executable, str(find_spark_home()), sorted(variables.items())]
+    return sha256(repr(known).encode()).hexdigest()[:16]
+
+
+def find_spark_home() -> Path:
+    if given := os.environ.get("SPARK_HOME"):
+        return Path(given)
+    spec = importlib.util.find_spec("pyspark")
+    return Path(spec.origin or "").parent if spec else Path()
+
+
+def _start(folder: Path, home: Path, options: EngineOptions, fingerprint: str) -> Engine:
+    engine_id, port, token = secrets.token_hex(4), _find_port(), secrets.token_hex(32)
+    log = home / "logs" / "engine.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    words = [sys.executable, "-m", SUPERVISOR, str(folder), engine_id, str(options.idle_seconds)]
+    environment = {**os.environ, "SPARK_CONNECT_AUTHENTICATE_TOKEN": token, "PYSPARK_PYTHON": sys.executable}
+    for name in ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_LOCAL_REMOTE"):
+        environment.pop(name, None)
+    with log.open("ab") as output:
+        process = Popen([*words, *make_command(port, options)], stdin=DEVNULL, stdout=output, stderr=output,
+                        env=environment, start_new_session=True)  # fmt: skip
+    until = time.monotonic() + START_SECONDS
+    while not _answers(port):
+        if process.poll() is not None or time.monotonic() > until:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise TransientError(f"Spark's Connect server did not start; the end of {log} says why")
+        time.sleep(_POLL_SECONDS)
+    engine = Engine(engine_id, port, token, process.pid, time.time(), fingerprint)
+    draft = folder / "record.draft"
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(asdict(engine)))
+    draft.rename(folder / "record.json")
+    return engine
+
+
+def make_command(port: int, options: EngineOptions) -> list[str]:
+    conf = {
+        **options.conf,
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.connect.execute.manager.detachedTimeout": f"{DETACHED_SECONDS}s",
+        "spark.connect.execute.manager.maintenanceInterval": "5s",
+        "spark.connect.session.manager.defaultSessionTimeout": f"{SESSION_MINUTES}m",
+    }
+    words = [word for key, value in conf.items() for word in ("--conf", f"{key}={value}")]
+    submit = str(find_spark_home() / "bin" / "spark-submit")
+    return [submit, "--class", SERVER_CLASS, "--master", options.master, "--name", "churn", *words, "spark-internal"]
+
+
+def _find_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        file = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _lock(file, waits=False)
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, waits: bool) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def main(argv: Sequence[str]) -> int:
+    if list(argv) != ["stop"]:
+        print("error: usage: python -m spark_jobs.runtime.engine stop", file=sys.stderr)
+        return 2
+    if not stop_engine(Settings.from_environment().home):
+        print("the shared Spark is still in use: it ends by itself once no job uses it")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,148 @@
+"""One Spark server for all jobs: who starts it, who finds it, and when does it end? A script stands in for Spark."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spark_jobs.contract.errors import TransientError
+from spark_jobs.runtime import engine
+
+SERVER = """
+import socket, sys, time
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+time.sleep(600)
+"""
+#: A job that joins, says where, and works until its standard input ends.
+JOB = """
+import sys
+from pathlib import Path
+from spark_jobs.runtime import engine
+engine.make_command = lambda port, options: [sys.executable, "-c", sys.argv[3], str(port)]
+engine.make_fingerprint = lambda options: sys.argv[2]
+options = engine.EngineOptions("local[1]", {}, int(sys.argv[4]))
+print(engine.join_engine(Path(sys.argv[1]), options), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def start_job(tmp_path):
+    """Starts jobs; ends them and the server after the test."""
+    jobs = []
+
+    def start(code: str = "code", idle_seconds: int = 60, server: str = SERVER) -> subprocess.Popen:
+        words = [sys.executable, "-c", JOB, str(tmp_path), code, server, str(idle_seconds)]
+        job = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        jobs.append(job)
+        return job
+
+    yield start
+    for job in jobs:
+        job.kill()
+        job.communicate()
+    for _ in range(50):
+        if engine.stop_engine(tmp_path):
+            return
+        time.sleep(0.1)
+
+
+def read_url(job: subprocess.Popen) -> str:
+    return job.stdout.readline().strip()
+
+
+def leave(job: subprocess.Popen) -> None:
+    job.communicate("")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def find_record(home: Path) -> engine.Engine | None:
+    return engine.read_record(engine.find_folder(home))
+
+
+def is_running(home: Path, found: engine.Engine) -> bool:
+    return engine.is_alive(engine.find_folder(home), found)
+
+
+def test_of_two_starters_one_wins_and_later_jobs_use_the_same_server(start_job, tmp_path):
+    first, second = start_job(), start_job()
+    urls = {read_url(first), read_url(second)}
+    leave(first)
+    leave(second)
+    assert urls == {read_url(start_job())}
+    record = engine.find_folder(tmp_path) / "record.json"
+    assert record.stat().st_mode & 0o077 == 0
+    assert json.loads(record.read_text())["token"] in urls.pop()
+
+
+def test_a_dead_server_is_replaced(start_job, tmp_path):
+    job = start_job()
+    before = read_url(job)
+    os.killpg(find_record(tmp_path).group, signal.SIGKILL)
+    after = read_url(start_job())
+    assert after.startswith("sc://localhost:")
+    assert after != before
+
+
+def test_after_a_change_of_code_the_old_server_serves_those_who_use_it_and_then_ends(start_job, tmp_path):
+    job = start_job("old code")
+    read_url(job)
+    old = find_record(tmp_path)
+    read_url(start_job("new code"))
+    assert find_record(tmp_path).fingerprint == "new code"
+    assert is_running(tmp_path, old)
+    leave(job)
+    wait_until(lambda: not is_running(tmp_path, old))
+    assert is_running(tmp_path, find_record(tmp_path))
+
+
+def test_a_server_ends_by_itself_once_its_last_job_has_ended_even_if_that_was_killed(start_job, tmp_path):
+    job = start_job(idle_seconds=1)
+    read_url(job)
+    found = find_record(tmp_path)
+    time.sleep(2)
+    assert is_running(tmp_path, found)
+    job.kill()
+    wait_until(lambda: not is_running(tmp_path, found))
+    assert find_record(tmp_path) is None
+
+
+def test_stop_leaves_a_server_that_is_in_use(start_job, tmp_path):
+    job = start_job()
+    read_url(job)
+    found = find_record(tmp_path)
+    assert not engine.stop_engine(tmp_path)
+    assert is_running(tmp_path, found)
+    leave(job)
+    assert engine.stop_engine(tmp_path)
+    wait_until(lambda: not is_running(tmp_path, found))
+
+
+def test_a_server_that_does_not_start_is_an_error_that_names_the_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "make_command", lambda port, options: [sys.executable, "-c", "exit('no Java')"])
+    with pytest.raises(TransientError, match=r"engine\.log"):
+        engine.join_engine(tmp_path, engine.EngineOptions("local[1]", {}, 1))
+    assert "no Java" in (tmp_path / "logs" / "engine.log").read_text()
+
+
+def test_a_change_of_settings_or_of_code_changes_the_fingerprint(monkeypatch, tmp_path):
+    options = engine.EngineOptions("local[1]", {"spark.ui.enabled": "false"}, 1)
+    known = engine.make_fingerprint(options)
+    assert engine.make_fingerprint(options) == known
+    assert engine.make_fingerprint(engine.EngineOptions("local[2]", options.conf, 1)) != known
+    monkeypatch.setenv("SPARK_DRIVER_MEMORY", "3g")
+    assert engine.make_fingerprint(options) != known
