@@ -11,7 +11,7 @@ import click
 
 from infra.cli.running import Output
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.settings import parse_day
+from spark_jobs.contract.run_days import parse_day
 
 
 class Day(click.ParamType):

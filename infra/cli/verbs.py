@@ -16,7 +16,8 @@ from infra.cli.shops import find_shop
 from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, read_settings
 from infra.local.shops import DEMO_SHOPS
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.settings import Settings, parse_day
+from spark_jobs.contract.run_days import parse_day
+from spark_jobs.contract.settings import Settings
 from spark_jobs.runtime.command import check_as_of
 
 LOUD = Output()
