@@ -8,11 +8,16 @@ SEARCH ?= 0
 SCREENSHOTS ?=
 PROMOTE ?=
 RESTATE ?=
+SIZES ?=
+FULL ?=
 # Without kept bytecode every start of a job would compile TensorFlow or Airflow anew: seconds each.
 unexport PYTHONDONTWRITEBYTECODE
 export SHOP AS_OF CUTOFFS PROMOTE RESTATE BUDGET SEARCH SCREENSHOTS
 #: What SHOP= names, nothing where it is the default: `make airflow` then has a shop of its own.
 export GIVEN_SHOP := $(if $(filter file,$(origin SHOP)),,$(SHOP))
+
+#: As `setup` finds it.
+UV = $(shell command -v uv || echo .tools/bin/uv)
 
 JOBS := .venv/bin/python -m
 AIRFLOW := .venv-airflow/bin/python -m
@@ -74,9 +79,9 @@ test-airflow: setup ## the product in a live Airflow, its pages in Chromium; min
 faults: setup ## the long suites: writers and servers that die, a month of nights in any order, 100,000 files; minutes
 	@$(JOBS) pytest -m "slow or not slow" tests/faults tests/flows/test_three_logs.py tests/cases/test_layouts.py
 
-bench: setup ## clean beside spark.read.json on a million records, and what a start of Spark costs; minutes
-	@$(JOBS) infra.bench.clean
-	@$(JOBS) infra.bench.spark_start
+bench: setup ## what a night costs, by step, beside DuckDB and Polars; SIZES= (customers), FULL=1 adds 300,000; an hour
+	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --locked --inexact --only-group bench
+	@$(JOBS) infra.bench.nights --sizes $(or $(SIZES),3000 30000 $(if $(FULL),300000)) $(if $(SIZES),,--docs infra/docs)
 
 ablate: setup ## what each part of the model is worth; SHOP= CUTOFFS=, BUDGET= minutes, SEARCH= settings to try
 	@$(JOBS) infra.bench.ablate --shop "$$SHOP" --cutoffs "$$CUTOFFS" --budget "$$BUDGET" --search "$$SEARCH"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import NamedTuple
 
 from pyspark.sql import SparkSession
 
+from infra.bench.processes import read_cpu_seconds
 from infra.local import warehouse
 from infra.local.embedded import EmbeddedPostgres
 from spark_jobs.contract.settings import EMBEDDED, Settings
@@ -40,19 +40,6 @@ def open_bench(folder: Path) -> Iterator[tuple[SparkSession, Settings]]:
 
 
 def time_it(work: Callable[[], object]) -> Spent:
-    begin, begin_cpu = time.perf_counter(), read_cpu_seconds()
+    begin, begin_cpu = time.perf_counter(), sum(read_cpu_seconds())
     work()
-    return Spent(time.perf_counter() - begin, read_cpu_seconds() - begin_cpu)
-
-
-def read_cpu_seconds() -> float:
-    """What this process and those below it, Spark and its Python workers, have used so far. Linux only."""
-    used: dict[int, tuple[int, int]] = {}
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            fields = file.read_text().rpartition(")")[2].split()
-            used[int(file.parent.name)] = int(fields[1]), sum(map(int, fields[11:15]))
-    family = {os.getpid()}
-    while grown := {process for process, (parent, _) in used.items() if parent in family} - family:
-        family |= grown
-    return sum(used[process][1] for process in family) / os.sysconf("SC_CLK_TCK")
+    return Spent(time.perf_counter() - begin, sum(read_cpu_seconds()) - begin_cpu)

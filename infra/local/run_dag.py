@@ -15,7 +15,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -50,7 +50,9 @@ class Run:
         return f"{self.pipeline} {self.as_of or 'yesterday'}"
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(
+    argv: Sequence[str] | None = None, make_progress: Callable[[TextIO, Path], TaskProgress] = TaskProgress
+) -> None:
     arguments = _read_arguments(argv)
     shop = load_shop(arguments.shop)
     runs = [_read_run(text, arguments.as_of) for text in arguments.runs]
@@ -64,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with (
         _only_one(settings.home / "airflow"),
         _hidden_output(log_file, arguments.verbose) as terminal,
-        TaskProgress(terminal, log_file) as progress,
+        make_progress(terminal, log_file) as progress,
     ):
         make_metadata()
         dags = load_dags()

@@ -1,0 +1,84 @@
+"""The shops that are measured: the simulated shop of each size, with its whole history and with its second half."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from infra.demo.simulated.simulate import FIRST_DAY, LOGS, SHOP
+from infra.local.environment import JOBS_PYTHON, ROOT
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop.model import Shop
+from spark_jobs.warehouse.connection import connect
+from spark_jobs.warehouse.records import ModelRecord
+
+SHOP_FILE = ROOT / "infra" / "demo" / "simulated" / "shop.toml"
+#: Of the history that the first load reads; the night after it is measured too.
+HISTORY_DAYS = 361
+LOADED_DAY = FIRST_DAY + timedelta(HISTORY_DAYS - 1)
+NIGHT = LOADED_DAY + timedelta(1)
+HALF_DAY = FIRST_DAY + timedelta(HISTORY_DAYS // 2)
+MERGES_FILE = "merged_customers.csv"
+
+
+def make_home(folder: Path, customers: int, environment: dict[str, str]) -> Path:
+    """A CHURN_HOME with the raw files of so many customers, and nothing else."""
+    home = clear_home(folder / f"{customers}")
+    if not (home / "truth" / SHOP / "planted.json").exists():
+        command: list[str | Path] = [JOBS_PYTHON, "-m", "infra.demo.simulated.simulate", "--home", home,
+                   "--customers", str(customers), "--days", str(HISTORY_DAYS + 1)]  # fmt: skip
+        if subprocess.run(command, cwd=ROOT, env=environment).returncode != 0:
+            raise ChurnError(f"{customers:,} customers could not be simulated: see the message above")
+    return home
+
+
+def halve_home(home: Path) -> Path:
+    """The same shop without the first half of its files: as many customers and events a night, half the history."""
+    half = clear_home(home.with_name(f"{home.name}_half"))
+    for log in LOGS:
+        raw, target = home / "landing" / SHOP / log, half / "landing" / SHOP / log
+        target.mkdir(parents=True, exist_ok=True)
+        for file in raw.iterdir():
+            if file.name[:10] >= str(HALF_DAY) and not (target / file.name).exists():
+                os.link(file, target / file.name)
+    shutil.copy(home / "landing" / SHOP / MERGES_FILE, half / "landing" / SHOP)
+    return half
+
+
+def clear_home(home: Path) -> Path:
+    """Removes what an earlier run left, but for the raw files."""
+    home.mkdir(parents=True, exist_ok=True)
+    for left in home.iterdir():
+        if left.name not in ("landing", "truth"):
+            shutil.rmtree(left)
+    return home
+
+
+def keep_model(home: Path, folder: Path) -> ModelRecord | None:
+    """The model that scores all homes: the one that was kept in the folder, else the one trained in this home."""
+    kept = folder / "model"
+    if not kept.exists() and Settings(home).models(SHOP).exists():
+        shutil.copytree(Settings(home).models(SHOP), kept)
+    for record in kept.glob("trainings/*.json"):
+        values = json.loads(record.read_text())
+        return replace(
+            ModelRecord(**values),
+            location=str(kept / Path(values["location"]).name),
+            trained_through=date.fromisoformat(values["trained_through"]),
+            created_at=datetime.fromisoformat(values["created_at"]),
+        )
+    return None
+
+
+def lend_model(model: ModelRecord, shop: Shop, settings: Settings) -> None:
+    """Lets the model score the nights of this home."""
+    warehouse = connect(settings)
+    warehouse.prepare(shop)
+    warehouse.register_model(shop, model)
+    warehouse.promote_model(shop, model.version, model.trained_through)

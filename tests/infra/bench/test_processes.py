@@ -1,0 +1,23 @@
+"""Is all CPU time counted, that of a process whose parent has ended too?"""
+
+import subprocess
+import sys
+
+BUSY = "import time\nwhile time.process_time() < {seconds}: pass"
+#: Adopts orphans; starts a parent that leaves a busy child behind; prints what was counted below.
+MEASURED = f"""
+import subprocess, sys, time
+from infra.bench.processes import adopt_orphans, read_cpu_seconds
+adopt_orphans()
+child = [sys.executable, "-c", {BUSY.format(seconds=0.3)!r}]
+subprocess.run([sys.executable, "-c", f"import subprocess; subprocess.Popen({{child!r}})"])
+deadline = time.monotonic() + 20
+while read_cpu_seconds().below < 0.3 and time.monotonic() < deadline:
+    time.sleep(0.05)
+print(read_cpu_seconds().below)
+"""
+
+
+def test_the_cpu_time_of_an_orphan_is_counted():
+    done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True)
+    assert float(done.stdout) >= 0.3
