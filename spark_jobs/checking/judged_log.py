@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -95,7 +96,10 @@ def raw_value(source: Source, record: RawRecord, name: str) -> str:
         return (mapping.constant if mapping else "") or ""
     if record.values is None:
         return record.text[:40] or record.fault or ""
-    return " ".join(filter(None, (record.values[source.raw_columns.index(column)] for column in mapping.raw_columns)))
+    texts = [record.values[source.raw_columns.index(column)] or "" for column in mapping.raw_columns]
+    if mapping.others and name in LOGS[source.log].numbers:
+        return next((text for text in texts if re.search("[1-9]", text)), texts[0])
+    return " ".join(filter(None, texts))
 
 
 def sample_numbers(judged: JudgedLog) -> dict[str, list[str]]:

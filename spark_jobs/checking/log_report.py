@@ -14,6 +14,7 @@ from spark_jobs.checking.judged_log import JudgedLog, raw_value, sample_numbers
 from spark_jobs.checking.last_lines import show_last_lines
 from spark_jobs.checking.numbered import check_numbered
 from spark_jobs.checking.orders import check_orders
+from spark_jobs.checking.other_amounts import check_other_amounts
 from spark_jobs.checking.overview import show_files_lines, show_overview
 from spark_jobs.checking.parts import check_parts
 from spark_jobs.checking.reasons import show_reasons
@@ -46,6 +47,7 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
     show_last_lines(console, judged)
     check_quotes(judged, findings)
     check_numbered(judged, findings)
+    check_other_amounts(judged, findings)
     if said := find_time_column(judged):
         console.print(said)
     numbers = sample_numbers(judged)

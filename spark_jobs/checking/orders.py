@@ -88,10 +88,18 @@ def sample_columns(judged: JudgedLog, names: Sequence[str]) -> list[list[str]]:
     return [[(record[place] or "").strip() for place in places] for record in records]
 
 
-def find_unmapped(judged: JudgedLog, known: Collection[str]) -> list[str]:
-    """The columns of the files that shop.toml does not look at and whose names, folded by raw/layout.py, are known."""
+def list_unmapped(judged: JudgedLog) -> list[str]:
+    """The columns of the files that shop.toml does not look at."""
     present = dict.fromkeys(name for file in judged.columns if file.match for name in file.match.present)
-    return [name for name in present if fold(name) in known and name not in judged.source.raw_columns]
+    return [name for name in present if name not in judged.source.raw_columns]
+
+
+def find_unmapped(judged: JudgedLog, known: Collection[str]) -> list[str]:
+    """The columns of the files that shop.toml does not look at and whose names, folded by raw/layout.py, are known;
+    where there is none, those within objects by the last part of their path."""
+    free = list_unmapped(judged)
+    whole = [name for name in free if fold(name) in known]
+    return whole or [name for name in free if "[" not in name and fold(name.rpartition(".")[2]) in known]
 
 
 def check_orders(judged: JudgedLog, findings: Findings) -> None:

@@ -10,10 +10,11 @@ from spark_jobs.contract.shop.toml_text import quote, write_list
 
 def write_mapping(name: str, mapping: ColumnMapping) -> str:
     """The line of a canonical column under `columns`, like `amount = { column = "Preis", scale = "0.01" }`."""
-    several = mapping.columns + mapping.others
+    is_one = mapping.column is not None and not mapping.further_columns and not mapping.others
     parts = {
-        "column": quote(mapping.column) if mapping.column is not None and len(several) == 1 else "",
-        "columns": write_list(several) if len(several) > 1 else "",
+        "column": quote(mapping.column or "") if is_one else "",
+        "columns": write_list(mapping.columns) if mapping.further_columns else "",
+        "first_of": write_list([mapping.column or "", *mapping.others]) if mapping.others else "",
         "constant": quote(mapping.constant) if mapping.constant is not None else "",
         "format": quote(mapping.formats[0]) if len(mapping.formats) == 1 else "",
         "formats": write_list(mapping.formats) if len(mapping.formats) > 1 else "",

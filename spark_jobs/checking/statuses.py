@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -16,32 +17,57 @@ from spark_jobs.contract.shop.toml_text import quote, write_list
 NAMES = {
     "status", "order status", "financial status", "payment status", "orderstatus", "paymentstatus", "state",
     "order state", "sale status", "transaction status", "bestellstatus", "auftragsstatus", "zahlungsstatus", "statut",
-    "statut de commande", "estado", "estado del pedido", "stato", "stato ordine", "订单状态", "状态", "注文ステータス",
+    "statut de commande", "état", "etat", "estado", "estado del pedido", "estado do pedido", "estatus", "stato",
+    "stato ordine", "zamówienie status", "status zamówienia", "stan", "stav", "stav objednávky", "durum",
+    "sipariş durumu", "situação", "статус", "订单状态", "状态", "注文ステータス", "technicalname",
 }  # fmt: skip
 #: What the words of common shop systems mean; all else is taken for counted.
 KNOWN = {
     "pending": {
         "pending", "pending payment", "pending_payment", "pending-payment", "on-hold", "on hold", "on_hold", "holded",
         "unpaid", "authorized", "authorised", "awaiting payment", "draft", "checkout-draft", "payment_review",
-        "offen", "ausstehend", "en attente", "pendiente", "in attesa", "待付款", "未払い", "requires_payment_method",
+        "offen", "ausstehend", "en attente", "pendiente", "pendente", "in attesa", "待付款", "未払い",
+        "requires_payment_method", "aguardando pagamento", "in afwachting", "oczekujące", "oczekuje", "beklemede",
+        "ödeme bekleniyor", "čeká na platbu", "väntar", "ожидает", "awaiting",
     },
     "cancelled": {
         "cancelled", "canceled", "voided", "void", "failed", "expired", "declined", "trash", "fraud",
-        "storniert", "abgebrochen", "annulé", "annulée", "cancelado", "cancelada", "annullato", "已取消", "キャンセル",
+        "storniert", "storno", "abgebrochen", "fehlgeschlagen", "annulé", "annulée", "échoué", "erreur de paiement",
+        "cancelado", "cancelada", "fallido", "annullato", "annullata", "geannuleerd", "anulowane", "anulowany",
+        "anulowana", "iptal", "iptal edildi", "zrušeno", "zrušená", "makulerad", "avbruten", "отменен", "отменён",
+        "已取消", "キャンセル",
     },
-    "returned": {"refunded", "returned", "erstattet", "retourniert", "remboursé", "remboursée", "reembolsado",
-                 "rimborsato", "已退款", "返金済み"},
+    "returned": {
+        "refunded", "returned", "chargeback", "erstattet", "rückerstattet", "retourniert", "remboursé", "remboursée",
+        "reembolsado", "devuelto", "devolvido", "rimborsato", "terugbetaald", "zwrócone", "zwrócony", "iade",
+        "iade edildi", "vráceno", "återbetald", "возврат", "возвращен", "возвращён", "已退款", "返金済み",
+    },
 }  # fmt: skip
+FEWEST_LETTERS = 5  # of a word that means the same within a phrase
 MOST_WORDS = 30  # a column of more is no status
+#: An order of which a part was given back is a sale.
+PARTIAL = re.compile(r"partial|partly|teilweise|teil|partiel|parcial|parzial|częściowo|kısmi|gedeeltelijk|частичн")
 
 
 def sort_words(words: Iterable[str]) -> dict[str, list[str]]:
     """The words by what they probably mean, in the order of STATES."""
-    meant = {word: state for state, known in KNOWN.items() for word in known}
     found: dict[str, list[str]] = {state: [] for state in STATES}
     for word in dict.fromkeys(words):
-        found[meant.get(fold_word(word), "counted")].append(word)
+        found[guess_state(word)].append(word)
     return found
+
+
+def guess_state(word: str) -> str:
+    """What a word, or one of those of a phrase, probably means: counted where none is known."""
+    plain = fold_word(word).removeprefix("wc-")
+    meant = {known: state for state, words in KNOWN.items() for known in words}
+    if plain in meant:
+        return meant[plain]
+    if PARTIAL.search(plain):
+        return "counted"
+    phrase = " " + re.sub(r"[\W_]+", " ", plain) + " "
+    inner = [known for known in meant if len(known) >= FEWEST_LETTERS and f" {known} " in phrase]
+    return meant[max(inner, key=len)] if inner else "counted"
 
 
 def check_statuses(judged: JudgedLog, findings: Findings) -> None:

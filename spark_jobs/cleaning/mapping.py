@@ -39,6 +39,9 @@ def mapped_text(source: Source, name: str) -> Column:
         return F.lit(None).cast("string")
     if mapping.column is None:
         return F.lit(mapping.constant)
+    if mapping.others and name in LOGS[source.log].numbers:
+        texts = [raw_text(source, column) for column in (mapping.column, *mapping.others)]
+        return F.coalesce(*(F.when(text.rlike("[1-9]"), text) for text in texts), *texts)
     if not mapping.further_columns:
         return raw_text(source, mapping.column)
     joined = F.concat_ws(" ", *(raw_text(source, column) for column in mapping.columns))

@@ -12,8 +12,11 @@ from spark_jobs.raw.layout import fold, match_layouts
 
 KNOWN_OBJECTS = 1024  # kinds of JSON objects of which the columns are remembered
 ENTRY_KEYS = ("key", "name")  # what a list of keys and values calls its keys
-#: The fields of which BigQuery's export of Google Analytics sets one, by the value's type.
-TYPED_VALUES = {"string_value", "int_value", "float_value", "double_value", "set_timestamp_micros"}
+#: The fields of which BigQuery's export of Google Analytics sets one, by the value's type, and MongoDB's likewise.
+TYPED_VALUES = {
+    "string_value", "int_value", "float_value", "double_value", "set_timestamp_micros",
+    "$oid", "$date", "$numberInt", "$numberLong", "$numberDouble", "$numberDecimal",
+}  # fmt: skip
 
 
 @dataclass

@@ -13,7 +13,7 @@ import pyarrow.fs
 
 from spark_jobs.contract.shop.source import Limits, Source
 
-GZIP_MAGIC, ZIP_MAGIC = b"\x1f\x8b", b"PK\x03\x04"
+GZIP_MAGIC, ZIP_MAGIC, OLD_EXCEL = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 HEAD_BYTES = 512
 #: By its byte-order mark the encoding of a file, which takes the mark off.
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -22,7 +22,7 @@ BINARIES = {
     ZIP_MAGIC: "is a zip archive: unpack it, or gzip it",
     b"PK\x05\x06": "is a zip archive of nothing: deliver it again",
     b"PAR1": 'is a Parquet file: set format = "parquet"',
-    b"\xd0\xcf\x11\xe0": 'is an old Excel workbook: set format = "xlsx"',
+    OLD_EXCEL: 'is an old Excel workbook: set format = "xlsx"',
     b"\x28\xb5\x2f\xfd": "is packed with zstd: unpack it, or gzip it",
     b"\xfd7zXZ": "is packed with xz: unpack it, or gzip it",
     b"BZh": "is packed with bzip2: unpack it, or gzip it",
@@ -31,6 +31,13 @@ BINARIES = {
     b"SQLite format 3": "is an SQLite database: export a table as CSV",
     b"%PDF-": "is a PDF document: export the data as CSV",
 }
+#: The same of text that is no table, by how it begins in small letters.
+MARKUP = {
+    begin: f"is {name}, whatever its name says: open it in a spreadsheet and save it as CSV or xlsx"
+    for begin, name in ((b"<!doctype html", "an HTML page"), (b"<html", "an HTML page"), (b"<table", "an HTML page"),
+                        (b"<?xml", "an XML document"))
+}  # fmt: skip
+TAR_PLACE = 257  # of the mark of a tar archive
 READ_BYTES = 1 << 22
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -89,7 +96,11 @@ def open_bytes(file_system: pa.fs.FileSystem, path: str, source: Source) -> tupl
 
 def name_binary(head: bytes) -> str | None:
     """What a file is that begins like this and is no text, and what to do; None where nothing says that it is none."""
-    return _name_workbook(head) or next((what for magic, what in BINARIES.items() if head.startswith(magic)), None)
+    named = _name_workbook(head) or next((what for magic, what in BINARIES.items() if head.startswith(magic)), None)
+    if head[TAR_PLACE:].startswith(b"ustar"):
+        return "is a tar archive: pack the files as zip, or deliver each by itself"
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    return named or next((what for begin, what in MARKUP.items() if text.startswith(begin)), None)
 
 
 def is_archive(head: bytes) -> bool:

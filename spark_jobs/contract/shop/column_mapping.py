@@ -13,7 +13,8 @@ class ColumnMapping:
     values   for kind only: (raw value, one of the log's kinds) pairs; empty: the raw values are those, in any case
     scale    for numbers only: what one of the given units is worth, like 0.01 for cents
     numbers  for numbers only: one of NUMBERS; None is the source's
-    others   for customer_id only: raw columns that say who it is where those before them name no customer
+    others   for customer_id and numbers: further raw columns, of which the first counts that names a customer, or that
+             holds a number other than 0
 
     The others are for event_at only:
     format           see contract/shop/time_patterns.py; None parses ISO 8601

@@ -35,16 +35,17 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
     if name == "customer_id" and "first_of" in value:
         return _read_alternatives(inner)
     column, constant = inner.text("column", None), inner.text("constant", None)
-    is_given = column is not None or (declared.type == TIME and "columns" in value)
+    first_of = _read_first_of(inner) if declared.type == NUMBER and "first_of" in value else ()
+    is_given = column is not None or bool(first_of) or (declared.type == TIME and "columns" in value)
     if is_given == (constant is not None):
         section.fault(name, "either column or constant")
     mapping = ColumnMapping(column, constant)
     if declared.type == TIME:
         mapping = read_time_mapping(inner, column, constant)
     if declared.type == NUMBER:
-        mapping = ColumnMapping(
-            column, constant, scale=_read_scale(inner) if declared.is_scaled else None, numbers=read_numbers(inner)
-        )
+        scale = _read_scale(inner) if declared.is_scaled else None
+        column, *others = first_of or (column,)
+        mapping = ColumnMapping(column, constant, scale=scale, numbers=read_numbers(inner), others=tuple(others))
     if declared.type == KIND:
         mapping = ColumnMapping(column, constant, values=_read_values(inner.section("values"), LOGS[log].kinds))
     inner.done()
@@ -53,10 +54,14 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
 
 def _read_alternatives(section: Section) -> ColumnMapping:
     """The customer by the first of several columns that names one."""
-    expected = "a list of raw column names, each once"
-    names = section.take("first_of", expected, are_different_texts) or [""]
+    names = _read_first_of(section)
     section.done()
-    return ColumnMapping(column=names[0], others=tuple(names[1:]))
+    return ColumnMapping(column=names[0], others=names[1:])
+
+
+def _read_first_of(section: Section) -> tuple[str, ...]:
+    names = section.take("first_of", "a list of raw column names, each once", are_different_texts)
+    return tuple(names or [""])
 
 
 def read_numbers(section: Section) -> str | None:

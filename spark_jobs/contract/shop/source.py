@@ -174,7 +174,8 @@ class Source:
 
     def numbers_of_raw(self, column: str) -> str | None:
         """The same of a raw column, mapped or not."""
-        own = (mapping.numbers for mapping in self.columns.values() if mapping.column == column and mapping.numbers)
+        own = (mapping.numbers for mapping in self.columns.values()
+               if column in (mapping.column, *mapping.others) and mapping.numbers)  # fmt: skip
         return next(own, self.numbers)
 
     @property

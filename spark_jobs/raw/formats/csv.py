@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from functools import partial
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs
 
 from spark_jobs.contract.shop.source import Limits, Source
-from spark_jobs.raw.block import Block, RawRecord, make_blocks
+from spark_jobs.raw.block import Block, RawRecord, make_blocks, null_where
 from spark_jobs.raw.format import FileColumns, RawFormat, judge_columns
 from spark_jobs.raw.layout import choose_layout, has_no_header
 from spark_jobs.raw.table import (
@@ -118,7 +119,8 @@ class Csv(RawFormat):
     takes_archives = is_table = has_quotes = True
 
     def read_blocks(self, file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[Block]:
-        return make_blocks(_read_records(file_system, place, source), len(source.raw_columns))
+        blocks = make_blocks(_read_records(file_system, place, source), len(source.raw_columns))
+        return (block._replace(columns=[*map(_take_off_formula, block.columns)]) for block in blocks)
 
     def find_columns(self, file_system: pa.fs.FileSystem, place: str, source: Source, path: str) -> FileColumns:
         with open_text(file_system, place, source, newline="") as text:
@@ -129,6 +131,13 @@ class Csv(RawFormat):
             return FileColumns(path)
         remedy = _find_remedy(head, first, source) if head.match.fault else None
         return FileColumns(path, head.match, remedy) if remedy else judge_columns(path, head.match, source)
+
+
+def _take_off_formula(texts: pa.Array) -> pa.Array:
+    """The texts of a column, 00123 for the formula ="00123" that keeps Excel from taking the text for a number."""
+    if not pc.any(pc.starts_with(texts, '="')).as_py():
+        return texts
+    return null_where(pc.replace_substring_regex(texts, r'^="((?s:.*))"$', r"\1"), "")
 
 
 def _find_remedy(head: _Head, first: list[str], source: Source) -> str | None:

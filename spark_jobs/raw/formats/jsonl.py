@@ -93,11 +93,22 @@ def _find_array(first: str, source: Source) -> str | None:
 
 def is_lines(first: list[str], source: Source) -> bool:
     """Whether a file that begins with these blocks of lines has a value on each line: not so an array, an object that
-    goes on over further lines, or one that holds the records."""
+    goes on over further lines, or beside which another one stands, or one that holds the records."""
     line, _, rest = "\n".join(first).lstrip().partition("\n")
     if source.record_keys or line.strip() in ("{", "["):
         return False
+    if line.startswith("{") and _has_neighbour(line):
+        return False
     return not line.startswith("[") or (rest.lstrip().startswith("{") and _decode(line) is not None)
+
+
+def _has_neighbour(line: str) -> bool:
+    """Whether another object stands behind the first one of a line."""
+    try:
+        _, end = JSON.raw_decode(line)
+    except (ValueError, RecursionError):
+        return False
+    return line[end:].lstrip().startswith("{")
 
 
 def _decode(line: str) -> object:

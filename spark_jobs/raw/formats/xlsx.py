@@ -31,7 +31,7 @@ from spark_jobs.raw.table import (
     skip_row,
     take_records,
 )
-from spark_jobs.raw.text import ZIP_MAGIC, FileRefusedError
+from spark_jobs.raw.text import HEAD_BYTES, OLD_EXCEL, ZIP_MAGIC, FileRefusedError, name_binary
 
 Cell = int | float | str | bool | time | date | datetime | timedelta
 
@@ -108,9 +108,12 @@ def _open_workbook(file_system: pa.fs.FileSystem, place: str, source: Source) ->
     with file_system.open_input_file(place) as file:
         if not file.size():
             return None
-        if file.read(len(ZIP_MAGIC)) == ZIP_MAGIC:
+        head = file.read(HEAD_BYTES)
+        if head.startswith(ZIP_MAGIC):
             with zipfile.ZipFile(file) as archive:
                 check_sizes(archive.infolist(), file.size(), source)
+        elif not head.startswith(OLD_EXCEL) and (named := name_binary(head)):
+            raise FileRefusedError("file_unreadable", named)
         elif file.size() > source.limits.file_bytes:
             raise FileRefusedError("file_too_large", f"more than {source.limits.file_bytes} bytes")
         file.seek(0)

@@ -6,12 +6,17 @@ from tests.spark_jobs.contract.shop.test_file import GOOD, write
 
 
 def test_words_of_common_shop_systems_are_sorted_and_the_table_can_be_pasted(tmp_path):
-    words = ["paid", "Pending payment", "VOIDED", "refunded", "partially_refunded", "storniert", 'odd "word"']
+    words = [
+        "wc-cancelled", "En attente du paiement", "Teilweise rückerstattet", "Zamówienie anulowane", "paid",
+        "Pending payment", "VOIDED", "refunded", "partially_refunded", "storniert", 'odd "word"',
+    ]  # fmt: skip
     found = sort_words(words)
     assert found == {
-        "counted": ["paid", "partially_refunded", 'odd "word"'], "pending": ["Pending payment"],
-        "cancelled": ["VOIDED", "storniert"], "returned": ["refunded"],
-    }  # fmt: skip
+        "counted": ["Teilweise rückerstattet", "paid", "partially_refunded", 'odd "word"'],
+        "pending": ["En attente du paiement", "Pending payment"],
+        "cancelled": ["wc-cancelled", "Zamówienie anulowane", "VOIDED", "storniert"],
+        "returned": ["refunded"],
+    }
     shop = load_shop(write(tmp_path, GOOD + write_table('Financial "Status"', found)))
     status = shop.sources["purchases"].status
     assert status.column == 'Financial "Status"'

@@ -341,3 +341,14 @@ def test_date_time_and_zone_may_stand_in_columns_of_their_own(spark):
     assert [row["reasons"] for row in rows[3:]] == [
         ["event_at_invalid"], [], ["event_at_invalid"], ["event_at_missing"],
     ]  # fmt: skip
+
+
+def test_of_two_columns_of_money_the_one_that_is_not_zero_counts(spark):
+    columns = COLUMNS | {"unit_price": ColumnMapping("price", others=("debit",))}
+    shop = make_shop(columns=columns, returns=(Condition("debit", "above", 0.0),))
+    pairs = [("1.50", None), (None, "2.50"), ("0.00", "2.50"), ("1.50", "0"), ("0", None), (None, None)]
+    rows = judge(spark, shop, *({**BASE, "price": price, "debit": debit} for price, debit in pairs))
+    assert [None if row["unit_price"] is None else (float(row["unit_price"]), row["kind"]) for row in rows] == [
+        (1.5, "sale"), (2.5, "return"), (2.5, "return"), (1.5, "sale"), (0.0, "sale"), None,
+    ]  # fmt: skip
+    assert rows[-1]["reasons"] == ["price_invalid"]

@@ -80,3 +80,11 @@ def test_a_customer_may_stand_in_several_columns(tmp_path):
         assert any(
             "customer_id.first_of: expected a list" in found for found in faults_of(tmp_path, text.format(faulty))
         )
+
+
+def test_money_may_stand_in_one_of_several_columns(tmp_path):
+    text = GOOD.replace('"Price"', '{ first_of = ["Credit", "Debit"], numbers = "1.234,56" }')
+    source = load_shop(write(tmp_path, text)).sources["purchases"]
+    mapping = next(one for one in source.columns.values() if one.column == "Credit")
+    assert mapping.others == ("Debit",)
+    assert source.numbers_of_raw("Debit") == "1.234,56"

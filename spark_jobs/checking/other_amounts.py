@@ -1,0 +1,56 @@
+"""Does money stand in one of two columns, like credit and debit, of which shop.toml takes one?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from spark_jobs.checking.findings import SHARE_TO_MEND, Findings
+from spark_jobs.checking.judged_log import JudgedLog
+from spark_jobs.checking.orders import list_unmapped, sample_columns
+from spark_jobs.checking.remedies import write_mapping
+from spark_jobs.checking.values import is_number
+from spark_jobs.contract.shop.toml_text import quote
+
+NEARLY_ALL = 0.9  # of the lines without money: so many have it in the other column
+MOST_COLUMNS = 200
+
+
+def check_other_amounts(judged: JudgedLog, findings: Findings) -> None:
+    """A finding where lines have their money not in the mapped column but in another, which the rest leave empty."""
+    columns = judged.source.columns
+    name = next((name for name in ("amount", "unit_price") if name in columns), None)
+    if name is None or columns[name].column is None or columns[name].others:
+        return
+    own = columns[name].column or ""
+    free = list_unmapped(judged)[:MOST_COLUMNS]
+    rows = sample_columns(judged, [own, *free])
+    place = find_other(rows)
+    if not place:
+        return
+    other = free[place - 1]
+    line = write_mapping(name, replace(columns[name], others=(other,)))
+    returns = (f". If it goes back to the customer there, say at the end of shop.toml:\n[[sources.purchases.returns]]\n"
+               f"column = {quote(other)}\nabove = 0")  # fmt: skip
+    has_kinds = "kind" in columns or judged.source.returns
+    findings.add(f"{judged.source.log}: lines without {own!r} have their money in {other!r}: {line} takes the one that"
+                 f" is there{'' if has_kinds else returns}")  # fmt: skip
+
+
+def find_other(rows: Sequence[Sequence[str]]) -> int:
+    """The place of the column that holds numbers in nearly all rows whose first value is empty or 0, and hardly any in
+    the others; 0 where there is none, or such rows are few."""
+    lacking = [row for row in rows if not re.search("[1-9]", row[0])]
+    having = [row for row in rows if re.search("[1-9]", row[0])]
+    if len(lacking) <= SHARE_TO_MEND * len(rows) or not having:
+        return 0
+
+    def count(part: Sequence[Sequence[str]], place: int) -> int:
+        return sum(bool(re.search("[1-9]", row[place])) and is_number(row[place]) for row in part)
+
+    fits = [
+        place for place in range(1, len(rows[0]))
+        if count(lacking, place) >= NEARLY_ALL * len(lacking) and count(having, place) <= (1 - NEARLY_ALL) * len(having)
+    ]  # fmt: skip
+    return fits[0] if len(fits) == 1 else 0
