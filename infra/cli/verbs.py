@@ -95,4 +95,5 @@ def start_airflow(shops: str) -> None:
 
 def stop_all() -> None:
     run_module(AIRFLOW_PYTHON, "infra.local.airflow", "--stop", output=LOUD)
+    run_job("spark_jobs.runtime.engine", "stop", output=LOUD)
     run_job("infra.local.warehouse", "stop", output=LOUD)

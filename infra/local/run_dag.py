@@ -29,6 +29,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.runtime.command import check_as_of, day, run_command
+from spark_jobs.runtime.engine import stop_engine
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -78,6 +79,7 @@ def main(
             conf = defaults[dag_id] | _conf(run, arguments.promote, arguments.restate)
             if not run_dag(dags[dag_id], conf, progress):
                 raise ChurnError(f"{run.title}: {progress.cause}; its output is in {log_file}")
+    stop_engine(settings.home)  # after a failure it stays for the repetition, as long as an unused one stays
 
 
 def _read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:

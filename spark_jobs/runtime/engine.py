@@ -42,8 +42,9 @@ SUPERVISOR = "spark_jobs.runtime.engine_supervisor"
 START_SECONDS = 120.0
 #: Whose files Spark's Python workers import: they keep them loaded.
 PACKAGES = ("spark_jobs", "training", "infra")
-#: For a client that was killed: its queries end after this time, its session after the other.
-DETACHED_SECONDS, SESSION_MINUTES = 15, 60
+#: A job that reads results takes them up anew this often. Of a killed one, which does not, the queries are dropped so
+#: long after that; and its session, after an hour.
+STREAM_SECONDS, DETACHED_SECONDS, SESSION_MINUTES = 15, 20, 60
 _POLL_SECONDS = 0.1
 
 _held_locks: list[int] = []  # of this process, until it ends
@@ -195,6 +196,7 @@ def make_command(port: int, options: EngineOptions) -> list[str]:
         **options.conf,
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": str(port),
+        "spark.connect.execute.reattachable.senderMaxStreamDuration": f"{STREAM_SECONDS}s",
         "spark.connect.execute.manager.detachedTimeout": f"{DETACHED_SECONDS}s",
         "spark.connect.execute.manager.maintenanceInterval": "5s",
         "spark.connect.session.manager.defaultSessionTimeout": f"{SESSION_MINUTES}m",

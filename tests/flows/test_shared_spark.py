@@ -1,0 +1,99 @@
+"""Jobs that share one Spark: the content is the same as with a Spark each, and a killed job disturbs no other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from infra.local.environment import make_java_options
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, PURCHASES, quarantine
+from spark_jobs.runtime.engine import DETACHED_SECONDS, STREAM_SECONDS, find_folder, read_record, stop_engine
+from tests.spark_jobs.shops import SmallShop
+
+DAY = "2024-05-03"
+#: A job with a query that touches a file ten times a second, for ever.
+ENDLESS = """
+import sys, time
+from pathlib import Path
+from spark_jobs.contract.settings import Settings
+from spark_jobs.runtime.session import open_session
+spark, beat = open_session("endless", Settings.from_environment()), Path(sys.argv[1])
+
+def work(batches):
+    while True:
+        beat.touch()
+        time.sleep(0.1)
+    yield from batches
+
+spark.range(0, 1, 1, 1).mapInArrow(work, "id long").collect()
+"""
+
+
+@pytest.fixture
+def shared(spark, tmp_path, warehouse_url):
+    """A shop whose jobs run as processes that share one Spark, and the same shop with the tests' own."""
+    shops = [SmallShop(spark, tmp_path / name, warehouse_url) for name in ("shared", "own")]
+    for shop in shops:
+        shop.deliver("2024-05-01.csv", "a,2024-05-01 10:00,p,x,1,2.00", "b,2024-05-01 10:00,p,x,one,2.00")
+        shop.deliver("2024-05-03.csv", "a,2024-05-03 10:00,q,x,2,3.50", "c,2024-05-02 23:30,q,y,-1,3.50")
+    yield shops
+    home = shops[0].settings.home
+    while not stop_engine(home):
+        time.sleep(0.1)
+
+
+def make_variables(shop: SmallShop) -> dict[str, str]:
+    return {
+        **os.environ, "CHURN_HOME": str(shop.settings.home), "CHURN_WAREHOUSE_URL": shop.settings.warehouse_url or "",
+        "CHURN_ID_KEY": "5a" * 32, "CHURN_ENGINE": "connect", "CHURN_SPARK_MASTER": "local[2]",
+        "SPARK_SUBMIT_OPTS": make_java_options(),
+    }  # fmt: skip
+
+
+def start(shop: SmallShop, *words: str | Path) -> subprocess.Popen:
+    command = [sys.executable, *map(str, words)]
+    return subprocess.Popen(command, env=make_variables(shop), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def run_job(shop: SmallShop, job: str) -> None:
+    done = start(shop, "-m", f"spark_jobs.{job}", "--shop", shop.shop.path, "--as-of", DAY)
+    output, _ = done.communicate()
+    assert done.returncode == 0, output.decode()
+
+
+def is_beating(beat: Path) -> bool:
+    return beat.exists() and time.time() - beat.stat().st_mtime < 1
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_a_killed_job_ends_alone_and_the_others_make_the_same_content(shared, tmp_path):
+    shop, own = shared
+    beats = {number: tmp_path / number.name for number in (signal.SIGTERM, signal.SIGKILL)}
+    victims = {number: start(shop, "-c", ENDLESS, beat) for number, beat in beats.items()}
+    wait_until(lambda: all(map(is_beating, beats.values())), 120)
+    server = read_record(find_folder(shop.settings.home))
+    for number, victim in victims.items():
+        victim.send_signal(number)
+    wait_until(lambda: not is_beating(beats[signal.SIGTERM]), 20)
+    for job in ("clean", "customer_day", "customer_series"):
+        run_job(shop, job)
+    wait_until(lambda: not is_beating(beats[signal.SIGKILL]), STREAM_SECONDS + DETACHED_SECONDS + 30)
+    assert victims[signal.SIGTERM].wait(10) == 128 + signal.SIGTERM
+    assert read_record(find_folder(shop.settings.home)) == server
+    own.run_night(date.fromisoformat(DAY))
+    for table in (PURCHASES, quarantine("purchases"), CUSTOMER_DAY, CUSTOMER_SERIES):
+        assert shop.rows(table) == own.rows(table)
