@@ -60,12 +60,14 @@ airflow: setup ## Airflow on localhost:8080, with a small shop that lives, or SH
 stop: setup ## stops what runs in the background: Airflow and the warehouse
 	@$(CHURN) stop
 
-check: setup ## style, import rules, types, commands: seconds
+check: setup ## style, import rules, types, commands, documentation: seconds
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/mypy
 	@$(JOBS) infra.local.check_commands
+	@$(JOBS) infra.local.generate_docs --check
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict -f infra/mkdocs.yml
 
 test: setup ## every test that needs no cluster
 	@$(JOBS) infra.local.run_tests

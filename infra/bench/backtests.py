@@ -1,4 +1,5 @@
-"""Writes the README's backtest tables and the pages in infra/docs from the results of the demo shops' backtests.
+"""Writes the backtest tables of infra/docs/results.md and README.md, and the pages of the demo shops, from the results
+of their backtests.
 
 make backtest SHOP=infra/demo/cdnow/shop.toml        # and the other shops; each writes CHURN_HOME/backtest/<shop>
 python -m infra.bench.backtests
@@ -31,6 +32,9 @@ from training.reporting.markdown import write_table
 SHOPS = ("online_retail", "cdnow", "complete_journey", SIMULATED)
 RESULT = "backtest.json"
 MARKED = re.compile(r"(<!-- backtest -->\n).*?(<!-- /backtest -->)", re.DOTALL)
+RESULTS = ROOT / "infra" / "docs" / "results.md"
+#: Columns of the first table that need no explanation.
+SHORT = (0, 3, 4, 6, 7, 8)
 HEADER = """\
 # Backtest of {title}
 
@@ -62,9 +66,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         path = ROOT / "infra" / "docs" / f"backtest_{backtest.name}.md"
         days = ",".join(backtest.summary["promoted"])
         path.write_text(HEADER.format(title=backtest.title, name=backtest.name, days=days) + backtest.table)
-    readme = ROOT / "README.md"
     text = write_tables(backtests) + write_skill(backtests)
-    readme.write_text(MARKED.sub(lambda found: found[1] + text + found[2], readme.read_text()))
+    for page, marked in ((RESULTS, text), (ROOT / "README.md", write_short_table(backtests))):
+        before, after = MARKED.sub("\\1\0\\2", page.read_text()).split("\0")
+        page.write_text(f"{before}{marked}{after}")
     print(text)
 
 
@@ -80,7 +85,7 @@ def write_tables(backtests: Sequence[Backtest]) -> str:
     """Tables by shop: the promoted kinds; the mean rank of every method; the promoted's gain in AUROC over it."""
     methods = [row["method"] for row in backtests[0].summary["methods"]]
     titles = [backtest.title for backtest in backtests]
-    links = ", ".join(f"[{backtest.title}](infra/docs/backtest_{backtest.name}.md)" for backtest in backtests)
+    links = ", ".join(f"[{backtest.title}](backtest_{backtest.name}.md)" for backtest in backtests)
     ranks = [["method, mean rank", *titles, "all tasks"], _write_ranks("promoted", backtests, lambda s: s["mean_rank"])]
     ranks += [_write_ranks(m, backtests, partial(_mean_rank, method=m)) for m in methods]
     gains = [["AUROC, promoted − method", *titles]]
@@ -88,6 +93,12 @@ def write_tables(backtests: Sequence[Backtest]) -> str:
     parts = [_write_table([_PROMOTED_HEADING, *map(_write_promoted, backtests)]), _write_table(ranks)]
     parts += [_write_table(gains), *_write_ways([backtest for backtest in backtests if backtest.ways])]
     return "\n".join([*parts, f"Every task and method: {links}.\n"])
+
+
+def write_short_table(backtests: Sequence[Backtest]) -> str:
+    """The README's: of the first table the columns that need no explanation."""
+    rows = [_PROMOTED_HEADING, *map(_write_promoted, backtests)]
+    return _write_table([[row[place] for place in SHORT] for row in rows])
 
 
 def write_skill(backtests: Sequence[Backtest]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator
 
 import spark_jobs.contract.settings as settings
-from spark_jobs.contract.shop.toml_section import nearest
 
+PREFIX = "CHURN_"
 #: Variables that the product sets for its own processes.
 INTERNAL = ("CHURN_AIRFLOW_HOME", "CHURN_LEASH_")
 
@@ -24,6 +25,10 @@ def find_misspelt(environment: Iterable[str]) -> Iterator[str]:
     """
     known = list_variables()
     for name in sorted(environment):
-        is_ours = name.startswith("CHURN_") and not name.startswith(INTERNAL)
-        if is_ours and name not in known and (hint := nearest(name, known)):
-            yield f"the variable {name} is no setting{hint}"
+        is_ours = name.startswith(PREFIX) and not name.startswith(INTERNAL)
+        if not is_ours or name in known:
+            continue
+        own_part = name.removeprefix(PREFIX)  # the prefix is alike in all
+        close = difflib.get_close_matches(own_part, [one.removeprefix(PREFIX) for one in known], n=1, cutoff=0.75)
+        if close:
+            yield f"the variable {name} is no setting; did you mean {PREFIX + close[0]!r}?"

@@ -14,8 +14,7 @@ import time
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from rich.console import Console
-
+from infra.cli.screen import make_console, make_rich_console
 from infra.local.environment import AIRFLOW_PYTHON, ROOT, make_environment
 from infra.local.results import show_results
 from infra.local.shops import find_last_day, land_raw_files
@@ -27,7 +26,7 @@ from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 def main(argv: Sequence[str] | None = None) -> None:
     _, shop = load_arguments(make_parser(__doc__, with_as_of=False), argv)
     os.environ.update(make_environment([shop.path]))
-    settings, console, begin = Settings.from_environment(), Console(highlight=False), time.monotonic()
+    settings, console, begin = Settings.from_environment(), make_rich_console(), time.monotonic()
     console.rule(f"1 of 3  {shop.title}: raw files")
     land_raw_files(shop, settings)
     last_day = find_last_day(shop, settings)
@@ -35,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     runs = list_runs(last_day)
     _run([AIRFLOW_PYTHON, "-m", "infra.local.run_dag", "--shop", shop.path, "--promote", *runs])
     console.rule("3 of 3  what came out")
-    show_results(console, settings, shop, last_day)
-    console.print(f"\nDone in {(time.monotonic() - begin) / 60:.1f} minutes. Stop the warehouse with make stop.")
+    show_results(make_console(), settings, shop, last_day)
+    console.print(f"\nDone in {(time.monotonic() - begin) / 60:.1f} minutes.")
 
 
 def list_runs(last_day: date) -> list[str]:

@@ -8,56 +8,54 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
+from spark_jobs.checking.screen import ScreenColumn, show_table
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import probability_column
+from spark_jobs.runtime.console import PlainConsole
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.records import ModelRecord
 
 TOP = 10
+#: Metric to its heading and importance: of the columns that do not fit, those with the largest number go first.
 METRICS = {
-    "auroc": "AUROC",
-    "pr_auc": "PR-AUC",
-    "log_loss": "log loss",
-    "brier": "Brier",
-    "ece": "ECE",
-    "lift_10": "lift 10 %",
+    "auroc": ("AUROC", 0),
+    "pr_auc": ("PR-AUC", 5),
+    "log_loss": ("log loss", 0),
+    "brier": ("Brier", 4),
+    "ece": ("ECE", 0),
+    "lift_10": ("lift 10 %", 3),
 }
 
 
-def show_results(console: Console, settings: Settings, shop: Shop, as_of: date) -> None:
-    """Prints the newest scores, the metrics of their model, and the next steps."""
+def show_results(console: PlainConsole, settings: Settings, shop: Shop, as_of: date) -> None:
+    """Prints the newest scores, and the metrics of their model."""
     warehouse = connect(settings)
-    console.print(make_risk_table(warehouse.top_at_risk(shop, TOP), shop))
+    show_risks(console, warehouse.top_at_risk(shop, TOP), shop)
     found = warehouse.model_for(shop, as_of)
     if found is None:
-        raise MissingInputError(f"no promoted model for {shop.name}: make train SHOP=… AS_OF=… PROMOTE=1")
+        raise MissingInputError(f"no model scores {shop.name}: churn train --shop {shop.name}, then churn approve")
     model, _ = found
-    console.print(make_metrics_table(read_gate(model), model))
+    show_metrics(console, read_gate(model), model)
     console.print(f"The model that scores: {model.kind} {model.version}, trained up to {model.trained_through}")
     report = settings.reports(shop.name) / f"report_{model.trained_through}.html"
-    console.print(f"Its report, with curves:  {report}", soft_wrap=True)
-    console.print("Query everything:         make sql     for example: TABLE current_churn_risk LIMIT 20;")
-    console.print("Check the shop:           make status")
+    console.print(f"Its report, with curves: {report}")
 
 
-def make_risk_table(rows: Sequence[Mapping[str, Any]], shop: Shop) -> Table:
+def show_risks(console: PlainConsole, rows: Sequence[Mapping[str, Any]], shop: Shop) -> None:
     """The customers with the most money at risk. rows: those of current_churn_risk."""
-    days = shop.churn.horizons_days
     title = f"The {len(rows)} customers with the most money at risk" + (f" as of {rows[0]['as_of']}" if rows else "")
-    table = Table(title=title)
-    for name in ("customer", *(f"{h} days" for h in days), "band", f"at risk, {shop.currency}", "because of"):
-        table.add_column(name, justify="right" if "days" in name or "at risk" in name else "left",
-                         no_wrap=name != "because of")  # fmt: skip
-    for row in rows:
-        probabilities = [f"{row[probability_column(h)]:.0%}" for h in days]
-        money = f"{row['spend_at_risk']:,.2f}"
-        table.add_row(str(row["customer_id"])[:12] + "…", *probabilities, row["band"], money, row["reason_text"] or "–")
-    return table
+    first, *others = shop.churn.horizons_days
+    columns = [ScreenColumn("customer", [str(row["customer_id"])[:12] + "…" for row in rows])]
+    columns += [ScreenColumn(f"{days} days", [f"{row[probability_column(days)]:.0%}" for row in rows],
+                             0 if days == first else 2, True) for days in (first, *others)]  # fmt: skip
+    columns += [
+        ScreenColumn("band", [row["band"] for row in rows], 1),
+        ScreenColumn(f"at risk, {shop.currency}", [f"{row['spend_at_risk']:,.2f}" for row in rows], 0, True),
+        ScreenColumn("because of", [row["reason_text"] or "–" for row in rows], 4),
+    ]
+    show_table(console, title, columns)
 
 
 def read_gate(model: ModelRecord) -> Mapping[str, Any]:
@@ -65,18 +63,20 @@ def read_gate(model: ModelRecord) -> Mapping[str, Any]:
     return json.loads(Path(model.location, "metrics.json").read_text())
 
 
-def make_metrics_table(gate: Mapping[str, Any], model: ModelRecord) -> Table:
-    """Every method at every horizon, on outcomes that none of them was trained on."""
-    table = Table(title=f"Predictions of {gate['cutoff']} compared with what happened since")
-    for name in ("days", "method", "customers", "churned", *METRICS.values()):
-        table.add_column(name, justify="left" if name == "method" else "right")
-    before = None
-    for row in sorted(gate["metrics"], key=lambda row: row["horizon_days"]):
-        if before not in (None, row["horizon_days"]):
-            table.add_section()
-        before = row["horizon_days"]
-        numbers = ["–" if row[name] is None else f"{row[name]:.3f}" for name in METRICS]
-        rate = "–" if row["churn_rate"] is None else f"{row['churn_rate']:.1%}"
-        style = "bold" if row["method"] == model.kind else ""
-        table.add_row(str(row["horizon_days"]), row["method"], f"{row['n']:,}", rate, *numbers, style=style)
-    return table
+def show_metrics(console: PlainConsole, gate: Mapping[str, Any], model: ModelRecord) -> None:
+    """Every method at every horizon, on outcomes that none of them was trained on; the model's own rows are bold."""
+    rows = sorted(gate["metrics"], key=lambda row: row["horizon_days"])
+    columns = [
+        ScreenColumn("days", [str(row["horizon_days"]) for row in rows], 0, True),
+        ScreenColumn("method", [row["method"] for row in rows]),
+        ScreenColumn("customers", [f"{row['n']:,}" for row in rows], 2, True),
+        ScreenColumn("churned", [_write(row["churn_rate"], ".1%") for row in rows], 1, True),
+    ]
+    columns += [ScreenColumn(heading, [_write(row[name], ".3f") for row in rows], importance, True)
+                for name, (heading, importance) in METRICS.items()]  # fmt: skip
+    styles = ["bold" if row["method"] == model.kind else None for row in rows]
+    show_table(console, f"Predictions of {gate['cutoff']} compared with what happened since", columns, styles)
+
+
+def _write(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

@@ -1,8 +1,8 @@
-"""The README's tables: every number is in its shop's column, and means over shops are weighted by tasks."""
+"""The tables of results: every number is in its shop's column, and means over shops are weighted by tasks."""
 
 from __future__ import annotations
 
-from infra.bench.backtests import Backtest, write_tables
+from infra.bench.backtests import Backtest, write_short_table, write_tables
 
 
 def make_backtest(name: str, tasks: int, rank: float, worse: int) -> Backtest:
@@ -24,4 +24,12 @@ def test_numbers_stand_under_their_shop():
     assert "| lstm | 2.00 | 3.50 | 3.00 |" in lines
     assert "| blend | +0.0100 (-0.0050 to +0.0250) | +0.0100 (-0.0050 to +0.0250) |" in lines
     assert "| none | 0.6000, 0.031 |" in lines
-    assert lines[-1].count("infra/docs/backtest_") == 2
+    assert lines[-1].count("](backtest_") == 2
+
+
+def test_the_readmes_table_has_the_columns_that_need_no_explanation():
+    lines = write_short_table([make_backtest("corner", 3, 1.0, 0)]).splitlines()
+    assert (
+        lines[0] == "| shop | AUROC | log loss | expected − actual churn | calibrated | significantly better / worse |"
+    )
+    assert lines[2] == "| Corner | 0.751 | 0.5000 | -0.020 | 2 of 3 | 4 / 0 of 3 |"

@@ -98,7 +98,7 @@ def test_what_decides_a_table_enters_its_key(monkeypatch):
 
 
 @every_log
-def test_the_readme_lists_the_columns_of_the_log(log: Log):
+def test_the_reference_lists_the_columns_of_the_log(log: Log):
     """`name`, its required columns, its optional ones with the words for kinds."""
 
     def say(name: str) -> str:
@@ -108,4 +108,7 @@ def test_the_readme_lists_the_columns_of_the_log(log: Log):
     required = [f"`{name}`" for name, one in log.canonical.items() if one.is_required]
     required += [" or ".join(f"`{name}`" for name in either)] if either else []
     optional = [say(name) for name, one in log.canonical.items() if not one.is_required and name not in either]
-    assert f"| `{log.name}` | {', '.join(required)} | {', '.join(optional)} |" in (ROOT / "README.md").read_text()
+    assert (
+        f"| `{log.name}` | {', '.join(required)} | {', '.join(optional)} |"
+        in (ROOT / "infra/docs/reference/shop_toml.md").read_text()
+    )
