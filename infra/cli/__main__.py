@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -27,6 +29,9 @@ def run(argv: Sequence[str]) -> int:
     """Runs one command line and returns the exit code."""
     from infra.cli.commands import churn
 
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(ValueError):  # not in the main thread
+            signal.signal(number, signal.default_int_handler)  # a shell ignores SIGINT for background processes
     try:
         enter_jobs_environment(argv)
         for message in find_misspelt(os.environ):

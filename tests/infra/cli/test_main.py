@@ -14,6 +14,14 @@ from infra.cli.__main__ import run
 from tests.conftest import ROOT
 
 
+WAITING = """
+import os, pathlib, sys, time
+pathlib.Path(sys.argv[1] + ".draft").write_text(str(os.getpid()))
+os.rename(sys.argv[1] + ".draft", sys.argv[1])
+time.sleep(60)
+"""
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("CHURN_HOME", str(tmp_path))
@@ -66,8 +74,9 @@ def test_wrong_words_are_refused_without_the_heavy_libraries():
     assert done.stdout.strip() == "[]"
 
 
-def test_ctrl_c_ends_what_runs_without_a_traceback(tmp_path):
-    (tmp_path / "waiting_module.py").write_text("import sys, time\nopen(sys.argv[1], 'w')\ntime.sleep(60)\n")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_what_runs_without_a_traceback(tmp_path, number):
+    (tmp_path / "waiting_module.py").write_text(WAITING)
     marker = tmp_path / "marker"
     code = (
         "import sys, click; from infra.cli import commands, running; from infra.cli.__main__ import run;"
@@ -80,6 +89,7 @@ def test_ctrl_c_ends_what_runs_without_a_traceback(tmp_path):
     deadline = time.monotonic() + 30
     while not marker.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    started.send_signal(signal.SIGINT)
+    started.send_signal(number)
     _, errors = started.communicate(timeout=30)
     assert (errors.strip(), started.returncode) == ("stopped; repeating continues", 130)
+    assert not os.path.exists(f"/proc/{marker.read_text()}")
