@@ -13,7 +13,6 @@ import pytest
 from infra.cli.__main__ import run
 from tests.conftest import ROOT
 
-
 WAITING = """
 import os, pathlib, sys, time
 pathlib.Path(sys.argv[1] + ".draft").write_text(str(os.getpid()))
