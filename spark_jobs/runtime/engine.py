@@ -77,9 +77,7 @@ class Engine:
 
 def join_engine(home: Path, options: EngineOptions) -> str:
     """The URL of the server, which is started if necessary. It serves this process until the process ends.
-
-    Raises TransientError if Spark does not start.
-    """
+    Raises TransientError if Spark does not start."""
     folder, fingerprint = find_folder(home), make_fingerprint(options)
     with locked(folder):
         engine = read_record(folder)
