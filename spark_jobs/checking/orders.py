@@ -111,4 +111,5 @@ def check_orders(judged: JudgedLog, findings: Findings) -> None:
         lines = max(columns[name] for name in missing)
         names = write_list(sorted({*missing, *judged.source.carry_down}))
         findings.add(f"{judged.source.log}: {', '.join(map(repr, missing))} stand on the first line of an order only, "
-                     f"{lines:,} further lines of those judged at lack them: carry_down = {names}")  # fmt: skip
+                     f"{lines:,} further lines of those judged at lack them: say under"
+                     f" [sources.{judged.source.log}] carry_down = {names}")  # fmt: skip

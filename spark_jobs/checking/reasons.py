@@ -63,19 +63,25 @@ def show_reasons(
     if share > limit:
         findings.add(
             f"{log}: {share:.0%} would be quarantined, more than max_quarantined_share"
-            f" {limit:.0%}: a run would stop; mend the reasons above or raise it"
+            f" {limit:.0%}: a run would stop; mend the reasons above, or say under [sources.{log}]"
+            f" max_quarantined_share = {raise_share(share)}"
         )
     elif judged.source.delivery_day and (days := find_rejected_days(judged.tallies, limit, expected)):
         worst, share = max(days.items(), key=lambda day: day[1])
         sentence = (
             f"{log}: {len(days):,} days have more than max_quarantined_share {limit:.0%} quarantined, {worst} has"
             f" {share:.0%}: a night would stop there; mend the reasons above, or say under [sources.{log}]"
-            f" max_quarantined_share = {min(1.0, (math.floor(share * 20) + 2) / 20):.2f}"
+            f" max_quarantined_share = {raise_share(share)}"
         )
         if len(days) > SHARE_OF_DAYS * len({tally.delivery_day for tally in judged.tallies}):
             findings.add(sentence)
         else:
             console.print(f"  {sentence}")
+
+
+def raise_share(share: float) -> str:
+    """A limit above this share, with some room."""
+    return f"{min(1.0, (math.floor(share * 20) + 2) / 20):.2f}"
 
 
 def _suggest_times(judged: JudgedLog, shop: Shop) -> str:

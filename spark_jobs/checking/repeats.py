@@ -51,7 +51,8 @@ def check_repeats(
     if can_change and (changed := count_changed(judged.records, shop.time_zone)):
         findings.add(f"{source.log}: {changed:,} records came again in a later file with other content and count twice:"
                      f" map the number that a record keeps to event_id under sources.{source.log}.columns"
-                     + (', or name the columns of the order\'s number in event_key, and say updates = "latest"'
+                     + (f', or name the columns of the order\'s number, say under [sources.{source.log}]\n'
+                        'event_key = ["…"]\nupdates = "latest"'
                         if "updates" in LOGS[source.log].settings else ""))  # fmt: skip
 
 

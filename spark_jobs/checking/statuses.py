@@ -95,5 +95,6 @@ def write_table(column: str, found: Mapping[str, list[str]]) -> str:
 def say_unknown(source: Source, words: Iterable[str]) -> str:
     """The remedy for words that no list has."""
     found = {state: found for state, found in sort_words(words).items() if found}
-    likely = "; ".join(f"{state} probably {write_list(words)}" for state, words in found.items())
-    return f"list them under [sources.{source.log}.status], as {' or '.join(STATES)}: {likely}"
+    known = {state: getattr(source.status, state, ()) for state in found}
+    lines = [f"{state} = {write_list([*known[state], *words])}" for state, words in found.items()]
+    return f"say under [sources.{source.log}.status] what they mean, probably " + ", ".join(lines)

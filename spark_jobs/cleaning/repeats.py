@@ -115,7 +115,7 @@ class Conflicts:
                     f" out of sources.{source.log}.columns, or deliver an id that is never used again")  # fmt: skip
         changed = f"{says}: they have changed since they were first delivered, and what came first counts."
         if "updates" in LOGS[source.log].settings:
-            changed += f' Say updates = "latest" under sources.{source.log}, so that the newest counts; or deliver'
+            changed += f' Say updates = "latest" under [sources.{source.log}], so that the newest counts; or deliver'
         else:
             changed += " Deliver"
         return (f"{changed} each change as a record with an id of its own, like a return; or accept that changes are"

@@ -5,11 +5,13 @@ A small shop for each kind of remedy; only what stands as "…" has to be filled
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import tomllib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ from spark_jobs.check import check_shop
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.contract.shop.source import Source
+from tests.conftest import ROOT
 
 SHOP = """
 name = "twin"
@@ -59,8 +63,9 @@ def day(n: int, pattern: str) -> str:
 MONTHS = ("Juni", "Juli", "August", "September", "Oktober")
 MAP_ALL = "columns]\n", 'columns]\ncurrency = "currency"\nkind = "kind"\n'
 ZONED = 'event_at = "at"', 'event_at = { column = "at", zone_column = "zone" }'
-#: By kind: changes of SHOP, the rows, and a piece of the finding that goes.
-TWINS: dict[str, tuple[tuple[str, str], list[str], str]] = {
+DAYS = 'location = "raw"\n', ""
+#: By kind: changes of SHOP, the rows (of each file), and a piece of the finding that goes.
+TWINS: dict[str, tuple[tuple[str, str], list[str] | dict[str, list[str]], str]] = {
     "decimal commas": (("", ""), write_rows(price=lambda n: f"{n % 9},50 €"), "no number"),
     "thousands points": (("", ""), write_rows(price=lambda n: f"{n % 9 + 1}.{100 + n}"), "always three digits"),
     "another spelling of one column": (
@@ -96,6 +101,24 @@ TWINS: dict[str, tuple[tuple[str, str], list[str], str]] = {
         ("", ""), write_rows(customer=lambda n: f"a{n % 29}@b.c" if n % 2 else f"A{n % 29}@b.c"), "differ from"
     ),
     "zeros of ids": (("", ""), write_rows(customer=lambda n: f"{'0' * (n % 2)}{100 + n % 29}"), "differ from"),
+    "another layout": (
+        ("", ""), {"a.csv": write_rows(), "b.csv": ["ref;customer;at;pieces;prices", "r1;c9;2026-07-01 10:00:00;1;5"]},
+        "are refused"
+    ),
+    "days in names": (
+        (DAYS[0], f"{DAYS[0]}delivery_day = '(\\d{{4}}-\\d{{2}}-\\d{{2}})'\n"),
+        {f"o_{n:02}.06.2026.csv": write_rows(at=lambda k, n=n: f"2026-06-{n:02} 10:00:00") for n in (28, 29)},
+        "no delivery day found"
+    ),
+    "many rejected records": (
+        ("", ""), write_rows(pieces=lambda n: "0" if n % 3 == 0 else "1"), "more than max_quarantined_share"
+    ),
+    "orders that come again": (
+        (DAYS[0], f"{DAYS[0]}delivery_day = '(\\d{{4}}-\\d{{2}}-\\d{{2}})'\n"),
+        {"2026-11-01.csv": write_rows(), "2026-11-02.csv": [*write_rows()[:-9], *(
+            line.replace(";2;", ";1;") + "\n" + line for line in write_rows(order=lambda n: f"o{n}")[-9:])]},
+        "came again in a later file"
+    ),
 }  # fmt: skip
 
 
@@ -129,6 +152,56 @@ def find_setting(finding: str) -> str:
     raise AssertionError(f"no setting in {finding!r}")
 
 
+#: What the code proposes beside: settings that another test has, or that are notes and ask for nothing.
+ELSEWHERE = {
+    **dict.fromkeys(("header", "skip_lines", "delimiter", "encoding", "format"), "tests/spark_jobs/raw/test_table.py"),
+    "sheet": "tests/spark_jobs/raw/formats/test_xlsx.py", "records": "tests/spark_jobs/raw/test_formats.py",
+    "horizons_days": "tests/spark_jobs/checking/test_horizons.py",
+    "skip_last": "tests/spark_jobs/checking/test_last_lines.py", "first_of": "tests/flows/test_order_status.py",
+    "carry_down": "tests/cases/test_cases.py", "quotes": "tests/spark_jobs/checking/test_stray_quotes.py",
+    "[sources.purchases.status]": "tests/spark_jobs/checking/test_statuses.py",
+    "plausible_amount": "tests/spark_jobs/cleaning/test_plausible.py",
+    "updates": "tests/cases/test_cases.py",
+    "[[sources.purchases.reject]]": "tests/flows/test_order_status.py",
+}  # fmt: skip
+#: By kind of TWINS: the setting or table that its finding prints.
+PASTES = {
+    "decimal commas": "numbers", "thousands points": "numbers", "another spelling of one column": "numbers",
+    "Indian numbers": "numbers", "cents": "scale",
+    "negative prices": "[[sources.purchases.returns]]", "negative quantities": "[[sources.purchases.returns]]",
+    **dict.fromkeys(
+        ("dates", "am and pm", "names of months", "spreadsheet days", "epochs of two units", "two spellings",
+         "a wrong pattern", "zones"), "event_at"),
+    "currencies": "[rates]", "kinds": "kind", "no customer": "no_customer", 
+    **dict.fromkeys(("case of ids", "zeros of ids"), "customer_ids"),
+    
+    
+    "another layout": "layouts", "days in names": "delivery_day",
+    "many rejected records": "max_quarantined_share", "orders that come again": "event_key",
+    
+}  # fmt: skip
+PROPOSING = ("checking", "contract/logs", "contract/rejections.py", "contract/shop/path_days.py", "cleaning/repeats.py",
+             "cleaning/refusals.py", "raw/layout.py", "raw/format.py", "raw/formats", "raw/text.py")  # fmt: skip
+
+
+def list_proposed() -> set[str]:
+    """The settings and tables of shop.toml that texts of the code print to be pasted."""
+    settings = {field.name for field in fields(Source)} | {"skip_lines", "no_customer", "customer_ids", "horizons_days"}
+    places = [ROOT / "spark_jobs" / name for name in PROPOSING]
+    files = [file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    printed = {key for text in texts for key in re.findall(r"\b([a-z_]+) = ", text)}
+    tables = {table for text in texts for table in re.findall(r"(?:^|\n)(\[\[?[a-z_.]+\]\]?)\n", f"{text}\n")}
+    return printed & settings | {table for table in tables if "." in table or table == "[rates]"}
+
+
+def test_every_setting_that_is_proposed_is_pasted():
+    assert list_proposed() - set(PASTES.values()) - ELSEWHERE.keys() == set()
+    assert PASTES.keys() == TWINS.keys()
+    assert all((ROOT / file).is_file() for file in ELSEWHERE.values())
+
+
 def check(spark, path: Path) -> list[str]:
     """The findings, as they are printed on a screen of 80 columns."""
     out = io.StringIO()
@@ -142,10 +215,12 @@ def test_a_remedy_can_be_pasted_and_works(spark, tmp_path, kind):
     (old, new), rows, said = TWINS[kind]
     path, text = tmp_path / "shop.toml", SHOP.replace(old, new, 1) if old else SHOP
     (tmp_path / "raw").mkdir()
-    (tmp_path / "raw" / "orders.csv").write_text("\n".join(rows) + "\n")
+    for name, lines in (rows if isinstance(rows, dict) else {"orders.csv": rows}).items():
+        (tmp_path / "raw" / name).write_text("\n".join(lines) + "\n")
     path.write_text(text)
     findings = check(spark, path)
     finding = next(one for one in findings if said in one)
+    assert re.search(rf"^{re.escape(PASTES[kind])}$|\b{re.escape(PASTES[kind])} = ", finding, re.MULTILINE)
     path.write_text(paste(text, finding))
     left = check(spark, path)
     assert [one for one in left if said in one] == [], (finding, path.read_text())
