@@ -5,6 +5,7 @@ Only the files that hold repeats are written anew. Which records repeat another 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
@@ -24,10 +25,22 @@ from spark_jobs.lake.store import Draft, Lake
 from spark_jobs.runtime.frames import first_row
 
 
-def known_before(spark: SparkSession, lake: Lake, plan: CleaningPlan) -> DataFrame | None:
-    """The events of the delivery days before those that the plan replaces."""
+def known_before(
+    spark: SparkSession, lake: Lake, plan: CleaningPlan, reach: tuple[date, date] | None = None
+) -> DataFrame | None:
+    """The events of the delivery days before those that the plan replaces.
+
+    reach: of these delivery days only those that may have events from the one day to the other.
+    """
     earlier = [day for day in lake.partitions(plan.table) if plan.first_day and day < plan.first_day.isoformat()]
+    if earlier and reach:
+        earlier = choose_days(lake.day_ranges(plan.table, "event_day", earlier), *reach)
     return lake.read(spark, plan.table, earlier) if earlier else None
+
+
+def choose_days(ranges: Mapping[str, tuple[date, date] | None], first: date, last: date) -> list[str]:
+    """The delivery days whose events, by the range of their days, may be of `first` to `last`."""
+    return [day for day, held in ranges.items() if held is None or (held[0] <= last and held[1] >= first)]
 
 
 def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outcome: Outcome, draft: Draft) -> Outcome:
@@ -41,7 +54,7 @@ def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outc
     source, columns = shop.sources[plan.log], (*plan.table.column_names, "file_name")
     events = draft.read(spark, paths).select(*columns)
     placed = events.join(F.broadcast(place), "delivery_id", how="inner")
-    known = known_before(spark, lake, plan)
+    known = known_before(spark, lake, plan, draft.day_range("event_day", paths))
     identities = find_identities(events, known).persist()
     first, last = first_row(identities.agg(F.min("event_day"), F.max("event_day")))
     if first is not None:

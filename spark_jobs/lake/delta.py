@@ -9,7 +9,7 @@ same version, the second fails on it, even if the partition is empty and no file
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -27,6 +27,7 @@ from spark_jobs.lake.schemas import delta_field, evolve_schema, type_names
 
 #: How long old versions can be opened: as long as scores are kept, because these name the versions they were made from.
 LOG_RETENTION, LOG_DAYS = "delta.logRetentionDuration", 400
+DayRange = tuple[date, date]
 #: A run key, or the fingerprint of one.
 Key = TypeVar("Key", str, str | int)
 #: Other characters would have to be escaped in paths, and an empty text would become another partition.
@@ -111,6 +112,25 @@ def list_files(handle: DeltaTable, table: Table) -> list[VisibleFile]:
         if f"/{table.partition}={file.partition}/" not in file.path:  # Spark reads the value from the path
             raise ChurnError(f"lake table {table.name}: {file.path} is listed as {table.partition} {file.partition}")
     return files
+
+
+def read_day_ranges(
+    handle: DeltaTable, table: Table, column: str, partitions: Collection[str]
+) -> dict[str, DayRange | None]:
+    """Partition value to the first and the last day in a column of days; None if a file's entry does not say."""
+    adds = pa.table(handle.get_add_actions(flatten=True))
+    unknown = pa.chunked_array([pa.nulls(len(adds), pa.date32())])
+    firsts, lasts = (
+        adds[name] if name in adds.schema.names else unknown for name in (f"min.{column}", f"max.{column}")
+    )
+    values = adds[f"partition.{table.partition}"].cast(pa.string())
+    days: dict[str, list[date | None]] = {}
+    for value, first, last in zip(*(array.to_pylist() for array in (values, firsts, lasts)), strict=True):
+        if value in partitions:
+            days.setdefault(value, []).extend((first, last))
+    known = {value: [day for day in found if day is not None] for value, found in days.items()}
+    return {value: (min(known[value]), max(known[value])) if len(known[value]) == len(found) else None
+            for value, found in days.items()}  # fmt: skip
 
 
 def read_generations(handle: DeltaTable, table: Table, partitions: Iterable[str]) -> dict[str, int]:

@@ -14,6 +14,7 @@ import json
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -143,6 +144,19 @@ def rewrite_file(folder: Path, path: str, change: Callable[[pa.Table], pa.Table]
     other = name_file(column, value)
     pq.write_table(changed, folder / other, compression=COMPRESSION)
     return other
+
+
+def read_day_range(folder: Path, column: str, paths: Iterable[str]) -> tuple[date, date] | None:
+    """The first and the last day in a column of days of these files, by their footers; None if one does not say."""
+    days: list[date] = []
+    for footer in (pq.read_metadata(folder / path) for path in paths):
+        place = footer.schema.names.index(column)
+        for group in range(footer.num_row_groups):
+            statistics = footer.row_group(group).column(place).statistics
+            if statistics is None or not statistics.has_min_max:
+                return None
+            days += (statistics.min, statistics.max)
+    return (min(days), max(days)) if days else None
 
 
 @contextmanager

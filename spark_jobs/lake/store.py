@@ -31,6 +31,7 @@ from spark_jobs.lake.schemas import find_added_columns, find_mismatches, type_na
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+DayRange = _delta.DayRange
 _UPDATE_ATTEMPTS = 30
 
 
@@ -48,6 +49,10 @@ class Draft:
         return reader.parquet(*(f"{base}/{path}" for path in paths)).select(
             *self.table.column_names, "_metadata.file_name"
         )
+
+    def day_range(self, column: str, paths: Iterable[str]) -> DayRange | None:
+        """The first and the last day in a column of days of these files, by their footers; None if one does not say."""
+        return _run_folder.read_day_range(self.folder, column, paths)
 
 
 class Lake:
@@ -75,6 +80,11 @@ class Lake:
         for file in _delta.list_files(handle, table) if handle else ():
             found[file.partition] = found.get(file.partition, 0) + file.byte_count
         return found
+
+    def day_ranges(self, table: Table, column: str, partitions: Collection[str]) -> dict[str, DayRange | None]:
+        """Partition value to the first and the last day in a column of days; None where the log does not say it."""
+        handle = self.open(table)
+        return {} if handle is None else _delta.read_day_ranges(handle, table, column, partitions)
 
     def read(
         self,

@@ -11,6 +11,7 @@ import pytest
 from deltalake import DeltaTable
 
 from spark_jobs.contract.errors import AuditError, MissingInputError
+from spark_jobs.lake.schemas import arrow_schema
 from tests.spark_jobs.lake.sample import (
     D1,
     D2,
@@ -100,6 +101,14 @@ def test_a_partition_can_become_empty(spark, lake):
     assert publication.row_counts == {D1: 0}
     assert lake.partitions(SAMPLE) == {}
     assert lake.is_published(SAMPLE, D1, "b")
+
+
+def test_the_log_says_which_days_a_partition_has(lake):
+    for partition, days in ((D1, [date(2011, 9, 5), date(2011, 8, 30)]), (D2, [date(2011, 9, 6)])):
+        rows = [row(thing=str(day), on=day, as_of=date.fromisoformat(partition)) for day in days]
+        lake.update(SAMPLE, partition, lambda _, rows=rows: pa.Table.from_pylist(rows, arrow_schema(SAMPLE)))
+    assert lake.day_ranges(SAMPLE, "on", [D1, D3]) == {D1: (date(2011, 8, 30), date(2011, 9, 5))}
+    assert lake.day_ranges(SAMPLE, "at", [D1]) == {D1: None}  # of instants the log has no range
 
 
 def test_update_replaces_one_partition_and_leaves_no_trace_when_nothing_changes(lake):
