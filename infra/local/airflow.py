@@ -27,7 +27,7 @@ from infra.local.embedded import EmbeddedPostgres
 from infra.local.environment import ROOT, make_environment
 from infra.local.shops import land_raw_files, prepare_warehouse
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.settings import CLASSIC, Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.runtime.command import run_command
@@ -55,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # a shell ignores SIGINT for background processes
     files = find_shop_files(arguments.shops)
+    os.environ.setdefault("CHURN_ENGINE", CLASSIC)  # its tasks may run beside each other, each with its own memory
     os.environ.update(make_environment(files))
     with suppress(KeyboardInterrupt):
         serve(Settings.from_environment(), [load_shop(file) for file in files], is_tour=not arguments.shops)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.contract.settings import EMBEDDED, Settings
+from spark_jobs.contract.settings import CLASSIC, CONNECT, EMBEDDED, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS_ENVIRONMENT = ROOT / ".venv"
@@ -44,9 +44,15 @@ def make_environment(shops: Iterable[Path] = (), base: Mapping[str, str] | None 
         "CHURN_HOME": str(home),
         "CHURN_SHOPS": shop_files or base.get("CHURN_SHOPS", ""),
         "CHURN_JOBS_PYTHON": str(JOBS_PYTHON),
+        "CHURN_ENGINE": base.get("CHURN_ENGINE") or choose_engine(base),
         **_spark(base),
         **_airflow(base, home),
     }
+
+
+def choose_engine(base: Mapping[str, str]) -> str:
+    """Jobs share one Spark, unless the environment says how spark-submit is to start it."""
+    return CLASSIC if {"AIRFLOW_CONN_SPARK_DEFAULT", "SPARK_CONF_DIR"} & base.keys() else CONNECT
 
 
 def _spark(base: Mapping[str, str]) -> dict[str, str]:

@@ -12,8 +12,7 @@ The state is in CHURN_HOME/running/engine_<host>:
 | <id>.users | locked by every job that uses the server, as long as the job lives |
 
 A server that is dead, or was started from other code or settings, is replaced; the latter first serves the jobs that
-use it. A server ends by `stop`, and by itself after some minutes without a job. Standard library only, because local
-commands of both environments use it.
+use it. A server ends by `stop`, and by itself after some minutes without a job. Standard library only.
 """
 
 from __future__ import annotations
@@ -42,8 +41,9 @@ SUPERVISOR = "spark_jobs.runtime.engine_supervisor"
 START_SECONDS = 120.0
 #: Whose files Spark's Python workers import: they keep them loaded.
 PACKAGES = ("spark_jobs", "training", "infra")
-#: A job that reads results takes them up anew this often. Of a killed one, which does not, the queries are dropped so
-#: long after that; and its session, after an hour.
+#: What of the environment decides how Spark starts.
+SERVER_VARIABLES = ("SPARK_HOME", "SPARK_CONF_DIR", "SPARK_SUBMIT_OPTS", "SPARK_DRIVER_MEMORY", "JAVA_HOME")
+#: A job takes results up anew this often; queries of one that does not, being killed, are dropped so long after that.
 STREAM_SECONDS, DETACHED_SECONDS, SESSION_MINUTES = 15, 20, 60
 _POLL_SECONDS = 0.1
 
@@ -151,7 +151,7 @@ def make_fingerprint(options: EngineOptions) -> str:
     root = Path(__file__).resolve().parents[2]
     files = sorted(file for package in PACKAGES for file in (root / package).rglob("*.py"))
     code = [(str(file), (stat := file.stat()).st_mtime_ns, stat.st_size) for file in files]
-    variables = {name: value for name, value in os.environ.items() if name.startswith(("SPARK_", "JAVA_HOME"))}
+    variables = {name: os.environ.get(name) for name in SERVER_VARIABLES}
     known = [code, asdict(options), sys.executable, str(find_spark_home()), sorted(variables.items())]
     return sha256(repr(known).encode()).hexdigest()[:16]
 

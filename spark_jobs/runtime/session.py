@@ -60,7 +60,7 @@ LOCAL = {
 def open_session(app_name: str, settings: Settings) -> SparkSession:
     """The session of this process; it is created on the first call."""
     if settings.is_spark_shared:
-        return _open_shared(settings)
+        return SparkSession.getActiveSession() or _open_shared(settings)
     # Workers run this interpreter, not whichever python3 comes first on PATH.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(app_name)

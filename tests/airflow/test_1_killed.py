@@ -16,7 +16,7 @@ NIGHT = BACKFILLED[-1]  # the backfill makes it first
 
 def test_a_task_killed_with_its_worker_leaves_no_driver_and_is_tried_again(airflow, nights):
     run_id = find_run(airflow, ETL, NIGHT)["dag_run_id"]
-    leash = wait_until(lambda: find_leash("customer_day.py", NIGHT), PATIENCE_SECONDS, "customer_day's driver")
+    leash = wait_until(lambda: find_leash("customer_day", NIGHT), PATIENCE_SECONDS, "customer_day's driver")
     driver = [leash, *leash.children(recursive=True)]
     for worker in (leash.parent(), leash.parent().parent()):
         os.kill(worker.pid, signal.SIGKILL)

@@ -25,7 +25,9 @@ import sys, time
 from pathlib import Path
 from spark_jobs.contract.settings import Settings
 from spark_jobs.runtime.session import open_session
-spark, beat = open_session("endless", Settings.from_environment()), Path(sys.argv[1])
+settings, beat = Settings.from_environment(), Path(sys.argv[1])
+open_session("endless", settings)
+spark = open_session("endless", settings)  # the same, as jobs do for each of their parts
 
 def work(batches):
     while True:

@@ -23,3 +23,13 @@ def test_the_settings_understand_the_environment(tmp_path):
     settings = Settings.from_environment(made)
     assert settings.shops == (tmp_path / "a.toml", tmp_path / "b.toml")
     assert Path(settings.jobs_python).exists()
+
+
+def test_jobs_share_one_spark_unless_people_chose_or_say_how_to_submit_them(tmp_path):
+    def choose(**given: str) -> str:
+        return make_environment([], {"CHURN_HOME": str(tmp_path), **given})["CHURN_ENGINE"]
+
+    assert choose() == "connect"
+    assert choose(CHURN_ENGINE="classic") == "classic"
+    assert choose(AIRFLOW_CONN_SPARK_DEFAULT="{}") == "classic"
+    assert choose(SPARK_CONF_DIR="/etc/spark") == "classic"

@@ -142,6 +142,7 @@ def test_a_server_that_does_not_start_is_an_error_that_names_the_log(tmp_path, m
 def test_a_change_of_settings_or_of_code_changes_the_fingerprint(monkeypatch, tmp_path):
     options = engine.EngineOptions("local[1]", {"spark.ui.enabled": "false"}, 1)
     known = engine.make_fingerprint(options)
+    monkeypatch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")  # as Spark's client sets it
     assert engine.make_fingerprint(options) == known
     assert engine.make_fingerprint(engine.EngineOptions("local[2]", options.conf, 1)) != known
     monkeypatch.setenv("SPARK_DRIVER_MEMORY", "3g")
