@@ -60,7 +60,7 @@ def score_series(series: DataFrame, customers: int, shop: Shop, scorer: Callable
     return series.repartition(tasks).mapInArrow(scorer, churn_risk(shop.churn.horizons_days).ddl)
 
 
-def find_learned(shop: Shop, model: ModelRecord) -> tuple[int, ...]:
+def find_learned_horizons(shop: Shop, model: ModelRecord) -> tuple[int, ...]:
     """The shop's horizons that the model was trained for.
 
     Prints a warning for the others, and if customers are eligible whose kind the model was not trained on.
@@ -132,13 +132,13 @@ def run(
     as_of: date,
     version: str | None = None,
     is_dry_run: bool = False,
-    is_again: bool = False,
+    is_forced: bool = False,
 ) -> None:
     """Scores and publishes one day, unless the same scores are published already; a dry run only prints what it would
     do. The scores of a restated night are flagged as hindsight.
 
     version: of the model; None for the promoted one.
-    is_again: score even if the same scores are published.
+    is_forced: score even if the same scores are published.
     """
     series_version = find_series(lake, as_of)
     model, is_too_late = find_model(warehouse, shop, as_of, version)
@@ -148,10 +148,10 @@ def run(
     key = make_run_key(table, day, inputs, model=model.version, bundle=model.bundle_hash, hindsight=is_hindsight,
                        bands=repr(shop.bands), churn=repr(shop.churn),
                        words=reason_fingerprint(shop.language))  # fmt: skip
-    if not is_again and lake.is_published(table, day, key):
+    if not is_forced and lake.is_published(table, day, key):
         print(f"churn_risk: model {model.version} has scored {as_of} already")
         return
-    horizons = find_learned(shop, model)
+    horizons = find_learned_horizons(shop, model)
     columns = lake.arrow(CUSTOMER_SERIES, [day], series_version, columns=["customer_id"])
     customers = columns["customer_id"].combine_chunks()
     if is_dry_run:
@@ -160,7 +160,7 @@ def run(
     series = lake.read(open_spark(), CUSTOMER_SERIES, [day], series_version)
     scores = score_series(series, len(customers), shop, batch_scorer(shop, as_of, model, is_hindsight))
     lake.publish(scores, table, {day: key}, audit=lambda written: audit_scores(written, customers, horizons),
-                 is_again=is_again)  # fmt: skip
+                 is_forced=is_forced)  # fmt: skip
     print(f"churn_risk: model {model.version} scored {len(customers):,} customers as of {as_of}")
 
 

@@ -45,7 +45,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import EVENTS, quarantine
 from spark_jobs.lake.backlog import note_waiting
 from spark_jobs.lake.keys import make_run_key
-from spark_jobs.lake.publishing import planned_anew
+from spark_jobs.lake.publishing import replan_if_superseded
 from spark_jobs.lake.store import Draft, Lake
 from spark_jobs.raw import reader as raw
 from spark_jobs.raw.hashing import make_hasher
@@ -63,13 +63,13 @@ def publish(
     drafts: dict[str, Draft],
     outcome: Outcome,
     accounts: list[dict],
-    is_again: bool = False,
+    is_forced: bool = False,
 ) -> None:
     """Quarantine first and events second: events are what a later run looks at."""
     days = {tally.delivery_day for tally in outcome.tallies}
     for verdict, metadata in (("quarantined", None), ("clean", sum_accounts(accounts))):
         draft = drafts[verdict]
-        lake.publish_draft(draft, outcome.files[verdict], plan.run_keys(draft.table, days), metadata, is_again)
+        lake.publish_draft(draft, outcome.files[verdict], plan.run_keys(draft.table, days), metadata, is_forced)
     lake.update(ACCOUNTS, plan.log, lambda current: with_accounts(current, accounts))
 
 
@@ -123,7 +123,7 @@ def preview(lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -
         print(f"  {delivery['path']}")
 
 
-@planned_anew
+@replan_if_superseded
 def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -> CleaningPlan:
     """Registers, cleans and publishes what is due of one log; gives the plan that was carried out."""
     plan = plan_log(lake, shop, log, as_of, settings, deliveries.register(lake, shop, log, as_of, settings.home))
@@ -142,9 +142,9 @@ def carry_out(
     plan: CleaningPlan,
     as_of: date,
     settings: Settings,
-    is_again: bool = False,
+    is_forced: bool = False,
 ) -> None:
-    """Cleans and publishes the days of a plan; with is_again though they are published under the same keys."""
+    """Cleans and publishes the days of a plan; with is_forced though they are published under the same keys."""
     log, source = plan.log, shop.sources[plan.log]
     with lake.draft(plan.table) as events, lake.draft(quarantine(log)) as rejects:
         drafts = {"clean": events, "quarantined": rejects}
@@ -164,8 +164,8 @@ def carry_out(
         expected = count_expected(outcome.tallies, source.expected_reasons)
         check_accounts(log, accounts, source.max_quarantined_share, as_of, stops, expected)
         require_few(outcome.conflicts, sum_accounts(accounts)["lines_in"], source, as_of)
-        remember_customers(shop, settings, outcome.customer_ids)
-        publish(lake, plan, drafts, outcome, accounts, is_again)
+        upsert_customers(shop, settings, outcome.customer_ids)
+        publish(lake, plan, drafts, outcome, accounts, is_forced)
 
 
 def load_sizes(lake: Lake, plan: CleaningPlan) -> dict[str, plausible.Sizes]:
@@ -176,7 +176,7 @@ def load_sizes(lake: Lake, plan: CleaningPlan) -> dict[str, plausible.Sizes]:
     return {delivery_id: counts for delivery_id, counts in sizes.items() if delivery_id not in is_read}
 
 
-def remember_customers(shop: Shop, settings: Settings, raw_ids: pa.Array) -> None:
+def upsert_customers(shop: Shop, settings: Settings, raw_ids: pa.Array) -> None:
     """Tells the warehouse whose key is whose, before anybody sees a key."""
     hash_customer = make_hasher(settings, shop).for_purpose("customer")
     found = dict.fromkeys(map(shop.customer_ids.read, raw_ids.to_pylist()))
@@ -186,7 +186,7 @@ def remember_customers(shop: Shop, settings: Settings, raw_ids: pa.Array) -> Non
         return pa.RecordBatch.from_pydict({"customer_key": [*map(hash_customer, ids)], "customer_id": ids})
 
     pairs = (pair(ids[start : start + PAIRS_AT_ONCE]) for start in range(0, len(ids), PAIRS_AT_ONCE))
-    connect(settings).remember_customers(shop, settings.id_key().key_id, pairs)
+    connect(settings).upsert_customers(shop, settings.id_key().key_id, pairs)
 
 
 def report(log: str, tallies: list[Tally], accounts: list[dict], as_of: date) -> None:

@@ -26,7 +26,7 @@ from spark_jobs.contract.tables import CUSTOMER_DAY, EVENTS
 from spark_jobs.lake.backlog import list_waiting, note_waiting, take_share
 from spark_jobs.lake.keys import make_run_key
 from spark_jobs.lake.ledger import newest_night
-from spark_jobs.lake.publishing import planned_anew
+from spark_jobs.lake.publishing import replan_if_superseded
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
@@ -137,14 +137,14 @@ def choose_days(lake: Lake, shop: Shop, due: Collection[str], budget_bytes: int 
     return sorted({*due}.difference(standing).union(taken))
 
 
-def publish_days(spark: SparkSession, lake: Lake, shop: Shop, keys: Mapping[str, str], is_again: bool = False) -> None:
+def publish_days(spark: SparkSession, lake: Lake, shop: Shop, keys: Mapping[str, str], is_forced: bool = False) -> None:
     """Builds and publishes these delivery days under their keys, all at once."""
-    published = lake.publish(build_days(spark, lake, shop, list(keys)), CUSTOMER_DAY, keys, is_again=is_again)
+    published = lake.publish(build_days(spark, lake, shop, list(keys)), CUSTOMER_DAY, keys, is_forced=is_forced)
     rows = sum(published.row_counts.values())
     print(f"customer_day: {rows:,} rows of {len(keys):,} delivery days, {min(keys)} to {max(keys)}")
 
 
-@planned_anew
+@replan_if_superseded
 def run(
     open_spark: SparkOpener,
     lake: Lake,

@@ -179,18 +179,18 @@ def run(
     table: Table,
     is_dry_run: bool = False,
     restate: date | None = None,
-    is_again: bool = False,
+    is_forced: bool = False,
 ) -> None:
     """Builds and publishes the series of one as_of, unless it is published already; a dry run only says so.
 
-    restate: build a past night with what was known at the end of this later day. is_again: though it is published.
+    restate: build a past night with what was known at the end of this later day. is_forced: though it is published.
     """
     if restate:
         check_restatement(lake, as_of, restate)
     merged = merges.resolve(merges.load_merges(lake, restate or as_of))
     key = series_run_key(lake, table, shop, as_of, merged, restate)
     with_what = f" with what was known on {restate}" if restate else ""
-    if not is_again and lake.is_published(table, as_of.isoformat(), key):
+    if not is_forced and lake.is_published(table, as_of.isoformat(), key):
         print(f"{table.name}: {as_of}{with_what} is published already")
         return
     known_days = list_known_days(lake, restate or as_of)
@@ -204,7 +204,7 @@ def run(
         )
     customer_day = lake.read(open_spark(), CUSTOMER_DAY, known_days)
     series = build_series(customer_day, shop, as_of, table, merged, restate)
-    published = lake.publish(series, table, {as_of.isoformat(): key}, is_again=is_again)
+    published = lake.publish(series, table, {as_of.isoformat(): key}, is_forced=is_forced)
     print(f"{table.name}: {sum(published.row_counts.values()):,} customers as of {as_of}{with_what}")
 
 

@@ -59,24 +59,24 @@ class Rebuild:
         again = [date.fromisoformat(day) for day in days]
         plan = clean.plan_log(self.lake, self.shop, log, self.newest, self.settings, registered, again)
         for part in plan.parts:
-            clean.carry_out(self.open_spark(), self.lake, self.shop, part, self.newest, self.settings, is_again=True)
+            clean.carry_out(self.open_spark(), self.lake, self.shop, part, self.newest, self.settings, is_forced=True)
 
     def customer_day(self, days: Sequence[str]) -> None:
         keys = customer_day.make_keys(self.lake, self.shop, self.newest)
         chosen = {day: keys[day] for day in days}
-        customer_day.publish_days(self.open_spark(), self.lake, self.shop, chosen, is_again=True)
+        customer_day.publish_days(self.open_spark(), self.lake, self.shop, chosen, is_forced=True)
 
     def customer_series(self, days: Sequence[str]) -> None:
         for as_of in map(date.fromisoformat, days):
             known = find_known_as_of(self.lake, as_of)
             customer_series.run(self.open_spark, self.lake, self.shop, as_of, CUSTOMER_SERIES, restate=known,
-                                is_again=True)  # fmt: skip
+                                is_forced=True)  # fmt: skip
             publish_run(self.lake, self.shop, "etl", as_of)
 
     def churn_risk(self, days: Sequence[str]) -> None:
         warehouse = connect(self.settings)
         for as_of in map(date.fromisoformat, days):
-            churn_risk.run(self.open_spark, self.lake, warehouse, self.shop, as_of, is_again=True)
+            churn_risk.run(self.open_spark, self.lake, warehouse, self.shop, as_of, is_forced=True)
             publish_run(self.lake, self.shop, "score", as_of)
 
 

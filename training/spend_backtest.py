@@ -83,7 +83,7 @@ def _fit_line(past: Rows) -> SpendLine:
     """Raises ChurnError if there are too few rows to learn from."""
     line = SpendLine.fit(past)
     if line is None:
-        raise ChurnError(f"{len(past.spend)} rows teach too little about spend: choose later cut-offs")
+        raise ChurnError(f"{len(past.spend)} rows are too few to learn spend from: choose later cut-offs")
     return line
 
 
@@ -129,12 +129,12 @@ def judge_sales(model: SpendModel, judged: Snapshot, shop: Shop, known: date) ->
             continue
         each = Judged(judged.day, line.predict(judged.inputs, judged.daily_rates * horizon), judged.spend[:, index],
                       judged.customer_id)  # fmt: skip
-        expected, came = each.expected.sum(), each.came.sum()
+        expected, actual = each.expected.sum(), each.actual.sum()
         interval = model.interval(horizon, expected)
         bounds = f"{interval[0]:,.0f} to {interval[1]:,.0f}" if interval else "–"
-        held = ("yes" if interval[0] <= came <= interval[1] else "no") if interval else "–"
-        found[horizon] = [str(judged.day), str(horizon), f"{expected:,.0f}", bounds, f"{came:,.0f}",
-                          f"{expected / came - 1:+.0%}", held], each  # fmt: skip
+        held = ("yes" if interval[0] <= actual <= interval[1] else "no") if interval else "–"
+        found[horizon] = [str(judged.day), str(horizon), f"{expected:,.0f}", bounds, f"{actual:,.0f}",
+                          f"{expected / actual - 1:+.0%}", held], each  # fmt: skip
     return found
 
 
@@ -142,9 +142,9 @@ def backtest(series: Series, shop: Shop, cutoffs: list[date] | None, console: Co
     spec, primary = TensorSpec.from_shop(shop, ModelSettings.from_shop(shop)), shop.churn.primary_horizon_days
     newest = series.closed_until - timedelta(days=primary)
     cutoffs = cutoffs or [newest - timedelta(days=30 * n) for n in range(CUTOFFS)]
-    methods = Table("day", "method", "customers", "deviance", "less the regression's", "expected/came", "mean error")
-    sales = Table("day", "horizon", "expected sales", "95 % interval", "came", "off by", "held")
-    balance = Table("expected/came", *map(str, cutoffs), "all days", "95 %", "at own level", "95 %")
+    methods = Table("day", "method", "customers", "deviance", "less the regression's", "expected/actual", "mean error")
+    sales = Table("day", "horizon", "expected sales", "95 % interval", "actual", "off by", "held")
+    balance = Table("expected/actual", *map(str, cutoffs), "all days", "95 %", "at own level", "95 %")
     stayers: list[Judged] = []
     everybody: dict[int, list[Judged]] = {horizon: [] for horizon in shop.churn.horizons_days}
     for cutoff in cutoffs:

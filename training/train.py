@@ -43,7 +43,7 @@ from training.selection.gate import GateResult, mean_losses, run_gate, validated
 from training.selection.profit import expect_spend_at
 from training.selection.spend import find_cut, fit_spend
 from training.serving.bundle import Bundle, write_bundle
-from training.serving.guesses import learn_evidence
+from training.serving.effect_estimates import learn_evidence
 from training.serving.training_records import find_record, keep_record
 from training.tensors.dataset import TensorSpec
 from training.tensors.label_delay import read_label_delay

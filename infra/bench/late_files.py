@@ -38,7 +38,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.label_delay import find_label_delay
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.contract.windows import history_taught_days
+from spark_jobs.contract.windows import labelled_history_days
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
 from training.backtest import read_series
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def choose_cutoffs(first_day: date, last_day: date, shop: Shop, delay: int) -> list[date]:
     """The days DAYS_APART, CUTOFFS at most, whose outcomes are known and which had enough to learn from."""
     longest = shop.churn.horizons_days[-1]
-    oldest = first_day + timedelta(days=history_taught_days(shop.churn, delay))
+    oldest = first_day + timedelta(days=labelled_history_days(shop.churn, delay))
     newest = last_day - timedelta(days=longest)
     cutoffs = [newest - timedelta(days=DAYS_APART * n) for n in range(CUTOFFS)]
     if newest < oldest:

@@ -46,9 +46,9 @@ from training.reporting.markdown import write_table
 from training.reporting.progress import show_progress
 from training.selection.fit import Candidate, fit_candidates
 from training.serving.bundle import load_bundle, write_bundle
+from training.serving.effect_estimates import learn_evidence
 from training.serving.evidence import WINDOW_WEEKS, ScoredInputs, find_spans, list_groups, remove_evidence
 from training.serving.explanation import Reasons, find_reasons
-from training.serving.guesses import learn_evidence
 from training.serving.reason_choice import choose_reasons
 from training.serving.scorer import find_bands
 from training.tensors.dataset import Tensors

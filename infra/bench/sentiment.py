@@ -127,8 +127,8 @@ def make_model() -> Pipeline:
 def measure_taught(name: str, reviews: Reviews, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
     """Scores every review once, by a model that was trained without its fold."""
     scores, seconds = np.full(len(reviews.texts), np.nan), 0.0
-    for taught, held_out in folds:
-        model = make_model().fit(reviews.take(taught).texts, reviews.is_good[taught])
+    for learned, held_out in folds:
+        model = make_model().fit(reviews.take(learned).texts, reviews.is_good[learned])
         begin = time.perf_counter()
         scores[held_out] = model.decision_function(reviews.take(held_out).texts)
         seconds += time.perf_counter() - begin

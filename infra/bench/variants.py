@@ -65,8 +65,8 @@ class StraightLine(Logistic):
 
     def fit(self, data: TrainingRows) -> None:
         self.feature_names, inputs = list(data.feature_names), self.derive_inputs(data.rows)
-        taught = enumerate(data.taught_rows())
-        self.lines = [self._fit_line(inputs[rows], data.labels[rows, h]) for h, rows in taught]
+        selections = enumerate(data.labelled_rows())
+        self.lines = [self._fit_line(inputs[rows], data.labels[rows, h]) for h, rows in selections]
 
     @staticmethod
     def _fit_line(inputs: np.ndarray, labels: np.ndarray) -> Line:
@@ -90,7 +90,7 @@ def list_variants(shop: Shop, settings: ModelSettings) -> list[Variant]:
     changed = {name: values | change for name, change in CHANGES.items() if not change.items() <= values.items()}
     return [
         Variant(THE_MODEL, shop, settings),
-        *(Variant(name, shop, ModelSettings.from_mapping(taught, name)) for name, taught in changed.items()),
+        *(Variant(name, shop, ModelSettings.from_mapping(settings, name)) for name, settings in changed.items()),
         Variant(f"mean of {ENSEMBLE_SEEDS} seeds", shop, settings, seed_count=ENSEMBLE_SEEDS),
         Variant("linear regression", shop, settings, kind=StraightLine.kind),
         Variant("logistic regression", shop, settings, kind="logistic"),

@@ -25,7 +25,7 @@ from spark_jobs.lake.store import Draft, Lake
 from spark_jobs.raw.reader import FIXED, MENDED_PLACE, Intake
 from spark_jobs.runtime.frames import first_row
 
-MARKS = (*PLACE, "delivery_day", "weight", "file_name", "event_id", "new_id", "is_again")
+MARKS = (*PLACE, "delivery_day", "weight", "file_name", "event_id", "new_id", "is_duplicate")
 
 
 def settle_changes(
@@ -46,8 +46,8 @@ def settle_changes(
     counting = states.where(F.col("is_state") & (F.col("file_rank") > OUTDATED))
     traced = trace(counting, _select_standing(known, states, source)).persist()
     added = traced.where("is_added").select(*PLACE, F.lit(True).alias("is_added"))
-    marked = states.join(added, list(PLACE), how="left").withColumn("is_again", F.col("is_added").isNull())
-    changes = marked.where(F.col("is_again") | (F.col("new_id") != F.col("event_id"))).select(*MARKS).persist()
+    marked = states.join(added, list(PLACE), how="left").withColumn("is_duplicate", F.col("is_added").isNull())
+    changes = marked.where(F.col("is_duplicate") | (F.col("new_id") != F.col("event_id"))).select(*MARKS).persist()
     kept, counts = drop_records(draft, paths, changes)
     taken_back = _take_back(traced, written if known is None else written.unionByName(known, True), plan)
     files = {**outcome.files, "clean": kept + write_files(draft.folder, plan.table, taken_back)}

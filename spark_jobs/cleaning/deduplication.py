@@ -83,22 +83,22 @@ def drop_repeats(
 
 
 def drop_records(draft: Draft, paths: list[str], marked: DataFrame) -> tuple[list[str], dict[tuple[str, date], int]]:
-    """The draft's files without the records with is_again, and how many of them each delivery and delivery day had.
+    """The draft's files without the records with is_duplicate, and how many of them each delivery and delivery day had.
 
-    marked: PLACE, delivery_day, file_name, new_id and is_again; the records that it lacks stay as they are. Where it
+    marked: PLACE, delivery_day, file_name, new_id and is_duplicate; records that are not in it stay as they are. If it
     has weights, records of weight 0 do not count.
     """
     by_name = {path.rpartition("/")[2]: path for path in paths}
 
     def rewrite(changed: pa.Table) -> pa.Table:
         path = by_name[changed["file_name"][0].as_py()]
-        changes = changed.select([*PLACE, "new_id", "is_again"])
+        changes = changed.select([*PLACE, "new_id", "is_duplicate"])
         other = rewrite_file(draft.folder, path, lambda rows: _change(rows, changes))
         return pa.table({"path": pa.array([path]), "other": pa.array([other], pa.string())})
 
-    again = marked.where("is_again and weight > 0" if "weight" in marked.columns else "is_again")
+    again = marked.where("is_duplicate and weight > 0" if "weight" in marked.columns else "is_duplicate")
     counts = again.groupBy("delivery_id", "delivery_day").count().collect()
-    changes = marked.select("file_name", *PLACE, "new_id", "is_again").groupBy("file_name")
+    changes = marked.select("file_name", *PLACE, "new_id", "is_duplicate").groupBy("file_name")
     others = {row["path"]: row["other"] for row in changes.applyInArrow(rewrite, "path string, other string").collect()}
     kept = [others.get(path, path) for path in paths]
     duplicates = {(row["delivery_id"], row["delivery_day"]): row["count"] for row in counts}
@@ -108,6 +108,6 @@ def drop_records(draft: Draft, paths: list[str], marked: DataFrame) -> tuple[lis
 def _change(rows: pa.Table, changes: pa.Table) -> pa.Table:
     """The rows without repeats, with their new ids."""
     changed = rows.join(changes, list(PLACE), join_type="left outer")
-    kept = changed.filter(pc.invert(pc.fill_null(changed["is_again"], False)))
+    kept = changed.filter(pc.invert(pc.fill_null(changed["is_duplicate"], False)))
     ids = pc.coalesce(kept["new_id"], kept["event_id"])
     return kept.set_column(kept.column_names.index("event_id"), "event_id", ids).select(rows.column_names)

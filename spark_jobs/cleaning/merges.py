@@ -58,7 +58,7 @@ def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
         return
     resolve({**load_merges(lake, None), **merged})  # no circle
     named = pa.table({"customer_key": list(pairs), "customer_id": list(pairs.values())})
-    connect(settings).remember_customers(shop, key.key_id, named.to_batches())
+    connect(settings).upsert_customers(shop, key.key_id, named.to_batches())
     lake.update(MERGES, ORIGIN, lambda current: _with_new(current, rows))
     print(f"merges: {len(rows):,} customer ids merged into others")
 

@@ -63,7 +63,7 @@ def _identity() -> Column:
 
 
 def find_repeats(events: DataFrame, known: DataFrame | None, identities: DataFrame, source: Source) -> DataFrame:
-    """The events that are duplicates (is_again), or that need another id (new_id) beside their equals.
+    """The events that are duplicates (is_duplicate), or that need another id (new_id) beside their equals.
 
     Of a duplicate also `differs`, the columns of its content in which the event differs that counts, and is_same_file,
     whether that one is of the same file.
@@ -74,17 +74,20 @@ def find_repeats(events: DataFrame, known: DataFrame | None, identities: DataFra
     questioned = events.withColumn("identity", _identity()).join(identities, "identity", how="left_semi")
     named, content = _name_equals(questioned, source), list_content(source.log)
     earliest = Window.partitionBy("new_id", "event_day").orderBy("delivery_day", "path", "record_number")
-    counting, is_again = F.first(F.struct("delivery_id", *content)).over(earliest), F.row_number().over(earliest) > 1
+    counting, is_duplicate = (
+        F.first(F.struct("delivery_id", *content)).over(earliest),
+        F.row_number().over(earliest) > 1,
+    )
     if known is not None:
         before = F.struct("delivery_id", *content).alias("before")
         marked = known.select(F.col("event_id").alias("new_id"), "event_day", before)
         named = named.join(marked, ["new_id", "event_day"], how="left")
-        counting, is_again = F.coalesce("before", counting), is_again | F.col("before").isNotNull()
-    judged = named.withColumns({"is_again": is_again, "counting": counting})
+        counting, is_duplicate = F.coalesce("before", counting), is_duplicate | F.col("before").isNotNull()
+    judged = named.withColumns({"is_duplicate": is_duplicate, "counting": counting})
     differing = (F.when(~F.col(name).eqNullSafe(F.col("counting")[name]), F.lit(name)) for name in content)
-    return judged.where(F.col("is_again") | (F.col("new_id") != F.col("event_id"))).select(
-        *events.columns, "new_id", "is_again",
-        F.when(F.col("is_again"), F.array_compact(F.array(*differing))).alias("differs"),
+    return judged.where(F.col("is_duplicate") | (F.col("new_id") != F.col("event_id"))).select(
+        *events.columns, "new_id", "is_duplicate",
+        F.when(F.col("is_duplicate"), F.array_compact(F.array(*differing))).alias("differs"),
         (F.col("delivery_id") == F.col("counting.delivery_id")).alias("is_same_file"),
     )  # fmt: skip
 
@@ -161,6 +164,6 @@ def _name_equals(questioned: DataFrame, source: Source) -> DataFrame:
 
 def mark_repeats(judged: DataFrame, repeats: DataFrame) -> DataFrame:
     """The judged records with the verdict duplicate where that is what they are; adds differs and is_same_file."""
-    marks = repeats.select(*PLACE, "is_again", "differs", "is_same_file")
-    verdict = F.when(F.col("is_again"), F.lit("duplicate")).otherwise(F.col("verdict"))
-    return judged.join(marks, list(PLACE), how="left").withColumn("verdict", verdict).drop("is_again")
+    marks = repeats.select(*PLACE, "is_duplicate", "differs", "is_same_file")
+    verdict = F.when(F.col("is_duplicate"), F.lit("duplicate")).otherwise(F.col("verdict"))
+    return judged.join(marks, list(PLACE), how="left").withColumn("verdict", verdict).drop("is_duplicate")

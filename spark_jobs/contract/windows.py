@@ -54,7 +54,7 @@ def label_window(as_of: date, horizon_days: int) -> Window:
     return Window(as_of + timedelta(days=1), as_of + timedelta(days=horizon_days))
 
 
-def history_taught_days(churn: ChurnDefinition, delay_days: int = 0) -> int:
+def labelled_history_days(churn: ChurnDefinition, delay_days: int = 0) -> int:
     """The days of history from which on there is anything to learn: a weekly step, and the window in which its outcome
     of the longest horizon shows, with the days within which the shop's late files come."""
     return 7 + churn.horizons_days[-1] + delay_days
@@ -62,7 +62,7 @@ def history_taught_days(churn: ChurnDefinition, delay_days: int = 0) -> int:
 
 def history_needed_days(churn: ChurnDefinition, delay_days: int = 0) -> int:
     """The days of history that a training needs: what teaches, and one more window for the gate to judge by."""
-    return history_taught_days(churn, delay_days) + churn.horizons_days[-1] + delay_days
+    return labelled_history_days(churn, delay_days) + churn.horizons_days[-1] + delay_days
 
 
 def is_closed(step_day: date, horizon_days: int, as_of: date, delay_days: int = 0) -> bool:

@@ -36,7 +36,7 @@ from spark_jobs.lake.reading import make_dataset
 T = TypeVar("T")
 
 _COMMIT_ATTEMPTS = 5
-_PLANS = 3
+_MOST_ATTEMPTS = 3
 
 
 def _ignore_step(step: str) -> None:
@@ -51,12 +51,12 @@ class SupersededError(TransientError):
     """Another run has published the same partition meanwhile, so the result of this run may be out of date."""
 
 
-def planned_anew(job: Callable[..., T]) -> Callable[..., T]:
-    """Decorates a job to start again from its plan if another run was faster. Often little is left to do then."""
+def replan_if_superseded(job: Callable[..., T]) -> Callable[..., T]:
+    """Decorates a job to start again from its plan if another run published first; often little is left to do then."""
 
     @wraps(job)
     def run(*arguments, **options) -> T:
-        for _ in range(_PLANS - 1):
+        for _ in range(_MOST_ATTEMPTS - 1):
             try:
                 return job(*arguments, **options)
             except SupersededError as error:
@@ -88,21 +88,21 @@ class Pinned:
     handle: DeltaTable
     run_keys: Mapping[str, str | int]
     generations: Mapping[str, int]
-    is_again: bool = False  # publish even if the same keys are published already
+    is_forced: bool = False  # publish even if the same keys are published already
 
     @classmethod
-    def at(cls, root: Path, table: Table, run_keys: Mapping[str, str | int], is_again: bool = False) -> Pinned:
+    def at(cls, root: Path, table: Table, run_keys: Mapping[str, str | int], is_forced: bool = False) -> Pinned:
         """Step 1 of the protocol; creates the table if necessary."""
         for value in run_keys:
             _delta.check_partition(table, value)
         handle = _delta.open_or_create_table(root, table)
-        pinned = cls(root, table, handle, run_keys, _delta.read_generations(handle, table, run_keys), is_again)
+        pinned = cls(root, table, handle, run_keys, _delta.read_generations(handle, table, run_keys), is_forced)
         on_step("pinned")
         return pinned
 
     def find_publication(self) -> Publication | None:
         """The existing publication, if all partitions are published under their keys already."""
-        return None if self.is_again else _find_publication(self.handle, self.table, self.run_keys)
+        return None if self.is_forced else _find_publication(self.handle, self.table, self.run_keys)
 
 
 def publish(
@@ -152,7 +152,7 @@ def _commit(pinned: Pinned, files: list[WrittenFile], entry: dict) -> Publicatio
             on_step("acknowledged")
             return Publication(table.name, version, _count_rows(keys, files), is_new=True)
         existing = _find_publication(handle, table, keys)
-        if existing and not pinned.is_again:
+        if existing and not pinned.is_forced:
             return existing
         if _delta.read_generations(handle, table, keys) != pinned.generations:
             raise SupersededError(f"{table.name} {_name_range(keys)} was published by another run meanwhile")

@@ -147,10 +147,10 @@ class Lake:
         run_id: str | None = None,
         audit: Callable[[ds.Dataset], list[str]] | None = None,
         metadata: Mapping[str, object] | None = None,
-        is_again: bool = False,
+        is_forced: bool = False,
     ) -> Publication:
         """Replaces the partitions of `run_keys` by the rows of `frame`, in one commit. A partition without rows becomes
-        empty. If the same keys are published already, nothing is done, unless `is_again` is set.
+        empty. If the same keys are published already, nothing is done, unless `is_forced` is set.
 
         audit: gets the written rows and returns what is wrong with them.
         metadata: goes into the log entry.
@@ -158,7 +158,7 @@ class Lake:
 
         Raises AuditError with all findings, SupersededError if another run has published other content meanwhile.
         """
-        pinned = Pinned.at(self.folder(table), table, run_keys, is_again)
+        pinned = Pinned.at(self.folder(table), table, run_keys, is_forced)
         if existing := pinned.find_publication():
             return existing
         require_none(table, run_keys, find_mismatches(table, dict(frame.dtypes)))
@@ -177,10 +177,10 @@ class Lake:
         paths: Iterable[str],
         run_keys: Mapping[str, str],
         metadata: Mapping[str, object] | None = None,
-        is_again: bool = False,
+        is_forced: bool = False,
     ) -> Publication:
         """Like `publish`, with the rows of these files of a draft."""
-        pinned = Pinned.at(self.folder(draft.table), draft.table, run_keys, is_again)
+        pinned = Pinned.at(self.folder(draft.table), draft.table, run_keys, is_forced)
         if existing := pinned.find_publication():
             return existing
         return publish(pinned, lambda f: _run_folder.take_over(f, draft.folder, paths), metadata=metadata)

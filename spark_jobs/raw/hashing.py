@@ -67,7 +67,7 @@ class CustomerHashes(dict[str, str | None]):
 
 
 @lru_cache(1)
-def remember_hashes(hasher: Hasher) -> CustomerHashes:
+def get_hash_cache(hasher: Hasher) -> CustomerHashes:
     """One process reads many files of the same customers."""
     return CustomerHashes(hasher)
 

@@ -27,7 +27,7 @@ from spark_jobs.raw.archive import ARCHIVE_ERRORS, open_parts
 from spark_jobs.raw.block import Block, RawRecord, make_block, null_where
 from spark_jobs.raw.carry import carry_down
 from spark_jobs.raw.format import format_of
-from spark_jobs.raw.hashing import CustomerHashes, Hasher, hash_customers, remember_hashes
+from spark_jobs.raw.hashing import CustomerHashes, Hasher, get_hash_cache, hash_customers
 from spark_jobs.raw.text import FileRefusedError
 
 SEPARATOR, NOTHING = "\x1f", "\x00"  # between the values of a record, and where it has none
@@ -124,7 +124,7 @@ def read_records(intake: Intake, path: str) -> Iterator[RawRecord]:
 def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hasher: Hasher) -> Iterator[pa.RecordBatch]:
     """All records of one file, in batches."""
     schema, number = record_schema(source), 1
-    known_hashes, hash_record = remember_hashes(hasher), hasher.for_purpose("record")
+    known_hashes, hash_record = get_hash_cache(hasher), hasher.for_purpose("record")
     hash_order = hasher.for_purpose("order")
     for raw_block in _read_blocks(source, folder, path):
         block = _choose_customers(raw_block, source, known_hashes)

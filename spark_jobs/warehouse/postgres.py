@@ -72,7 +72,7 @@ class PostgresWarehouse:
         with _errors_in_one_line(self.url):
             prepare_schemas(self.url, shop)
 
-    def remember_customers(self, shop: Shop, key_id: str, pairs: Iterable[pa.RecordBatch]) -> int:
+    def upsert_customers(self, shop: Shop, key_id: str, pairs: Iterable[pa.RecordBatch]) -> int:
         batches = (batch.select(_PAIRS.names).cast(_PAIRS) for batch in pairs)
         # Every writer inserts in the same order, so that two of them cannot deadlock.
         addition = f"""WITH added AS (

@@ -46,7 +46,7 @@ class Warehouse(Protocol):
     def prepare(self, shop: Shop) -> None:
         """Creates or updates the shop's tables and views; idempotent, and quick if nothing has changed."""
 
-    def remember_customers(self, shop: Shop, key_id: str, pairs: Iterable[pa.RecordBatch]) -> int:
+    def upsert_customers(self, shop: Shop, key_id: str, pairs: Iterable[pa.RecordBatch]) -> int:
         """Adds the pairs (customer_key, customer_id) that are new; returns their number.
 
         Raises ChurnError, and adds none, if a key belongs to another customer id than before.

@@ -77,7 +77,7 @@ def test_plan_goes_down_by_profit_to_the_capacity_and_never_below_zero(warehouse
 
 def test_control_group_takes_no_capacity_is_on_no_list_and_follows_the_shops_own_id(warehouse, shop):
     names = "abcdefghijklmnopqrst"
-    warehouse.remember_customers(shop, "k1", [make_pairs(**{name: f"own {name}" for name in names})])
+    warehouse.upsert_customers(shop, "k1", [make_pairs(**{name: f"own {name}" for name in names})])
     publish(warehouse, shop, "run-1", make_customers({name: 30 - n for n, name in enumerate(names)}))
     rows = plan(warehouse, shop, control_share=0.4, capacity_per_night=8)
     assert [row[3] for row in rows] == [is_control(KEY, shop.name, f"own {name}", 0.4) for name in names[: len(rows)]]

@@ -45,7 +45,7 @@ def world(tmp_path, warehouse_url):
     warehouse = PostgresWarehouse(warehouse_url)
     warehouse.prepare(shop)
     hashed = Hasher(settings.id_key().secret, shop.name).for_purpose("customer")
-    warehouse.remember_customers(shop, "k1", [make_pairs(**{hashed("Ann"): "Ann"})])
+    warehouse.upsert_customers(shop, "k1", [make_pairs(**{hashed("Ann"): "Ann"})])
     return warehouse, shop, settings, hashed
 
 

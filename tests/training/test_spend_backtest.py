@@ -11,9 +11,9 @@ from training.reporting.spend_balance import Judged, find_ratios, find_tenths
 
 
 def make_days(*ratios: float, customers: int = 400) -> list[Judged]:
-    came = np.random.default_rng(0).lognormal(3, 0.1, customers)
+    actual = np.random.default_rng(0).lognormal(3, 0.1, customers)
     ids = np.array([f"c{n}" for n in range(customers)])
-    return [Judged(date(2024, 1, 1 + n), came * ratio, came, ids) for n, ratio in enumerate(ratios)]
+    return [Judged(date(2024, 1, 1 + n), actual * ratio, actual, ids) for n, ratio in enumerate(ratios)]
 
 
 def test_a_ratio_that_all_share_is_known_exactly_by_group():
@@ -32,7 +32,7 @@ def test_days_that_differ_widen_the_interval_however_many_customers_there_are():
 
 def test_a_day_at_its_own_level_is_right_on_the_whole():
     (day,) = make_days(1.3)
-    assert day.at_own_level().expected.sum() == pytest.approx(day.came.sum())
+    assert day.at_own_level().expected.sum() == pytest.approx(day.actual.sum())
 
 
 def test_tenths_go_from_the_least_expected_to_the_most():

@@ -95,10 +95,10 @@ def measure(predictions: Predictions) -> list[MetricRow]:
 def measure_method(outcome: np.ndarray, p: np.ndarray, horizon_days: int, method: str) -> MetricRow:
     """The metrics of probabilities p (n,) for outcomes 0 or 1 (n,)."""
     n = len(outcome)
-    said_churn = p >= 0.5
-    hits = int(outcome[said_churn].sum())
+    predicted_churn = p >= 0.5
+    hits = int(outcome[predicted_churn].sum())
     slope, slope_interval = fit_slope(outcome, p) if n else (None, None)
-    wrongs = said_churn.sum() + outcome.sum() - 2 * hits
+    wrongs = predicted_churn.sum() + outcome.sum() - 2 * hits
     return MetricRow(
         horizon_days,
         method,
@@ -110,7 +110,7 @@ def measure_method(outcome: np.ndarray, p: np.ndarray, horizon_days: int, method
         brier=_ratio(((p - outcome) ** 2).sum(), n),
         ece=float(CalibrationBins(p).error(outcome[None])[0]) if n else None,
         accuracy=_ratio(n - wrongs, n),
-        precision=_ratio(hits, said_churn.sum()),
+        precision=_ratio(hits, predicted_churn.sum()),
         recall=_ratio(hits, outcome.sum()),
         f1=_ratio(2 * hits, 2 * hits + wrongs),
         lift_10=lift(outcome, p, 0.1),

@@ -49,8 +49,10 @@ class BlendMembers:
     def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         return mix([part.predict_last(inputs, lengths) for part in self.parts.values()], self.weights)
 
-    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, list]:
-        results = [part.remember(inputs, lengths, spans) for part in self.parts.values()]
+    def predict_with_states(
+        self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]
+    ) -> tuple[np.ndarray, list]:
+        results = [part.predict_with_states(inputs, lengths, spans) for part in self.parts.values()]
         return mix([p for p, _ in results], self.weights), [memory for _, memory in results]
 
     def predict_tails(

@@ -28,25 +28,25 @@ class TrainingRows:
     """The training data of a contender.
 
     rows            (N, F) float32, grouped by customer
-    labels, taught  (N, H) of 0 and 1; taught: whether the label is known and may be used
+    labels, label_mask  (N, H) of 0 and 1; label_mask: whether the label is known and may be used
     activity        the shop's churn.activity, as in the labels
     """
 
     rows: np.ndarray
     labels: np.ndarray
-    taught: np.ndarray
+    label_mask: np.ndarray
     feature_names: list[str]
     horizons_days: tuple[int, ...]
     seed: int
     activity: str = "purchase"
 
-    def taught_rows(self) -> list[np.ndarray]:
+    def labelled_rows(self) -> list[np.ndarray]:
         """(N,) bool per horizon: the rows with a usable label. Raises ChurnError if a horizon has none."""
         check_rows(self.rows, self.rows.shape[-1])
-        selections = list(self.taught.T > 0)
+        selections = list(self.label_mask.T > 0)
         if not selections or not all(chosen.any() for chosen in selections):
             raise ChurnError(
-                "no closed outcome teaches the longest horizon: train on a later day or shorten horizons_days"
+                "no outcome of the longest horizon is known yet: train on a later day or shorten horizons_days"
             )
         return selections
 

@@ -43,14 +43,16 @@ class Members(Protocol):
         """(B, H) float64 probabilities at every customer's last step, the mean over the members."""
         ...
 
-    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, Any]:
+    def predict_with_states(
+        self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]
+    ) -> tuple[np.ndarray, Any]:
         """The result of predict_last, and the states before the last `spans` steps, which predict_tails needs."""
         ...
 
     def predict_tails(
         self, memory: Any, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
     ) -> np.ndarray:
-        """(P, H) the result of predict_last for remembered customers, rows (P,), with changed last steps.
+        """(P, H) the result of predict_last for customers with stored states, rows (P,), with changed last steps.
 
         spans (P,): how many of their last steps are replaced by those at the end of tails (P, S, F), which have
         lengths (P,).
@@ -77,7 +79,9 @@ class RowMembers:
         rows = inputs[np.arange(len(lengths)), lengths - 1]
         return np.mean([estimator.predict(rows) for estimator in self.estimators], axis=0)
 
-    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, None]:
+    def predict_with_states(
+        self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]
+    ) -> tuple[np.ndarray, None]:
         return self.predict_last(inputs, lengths), None
 
     def predict_tails(
@@ -122,11 +126,13 @@ class NetworkMembers:
             total += self.network.predict_last(inputs, lengths)
         return total / self.count
 
-    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, list]:
+    def predict_with_states(
+        self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]
+    ) -> tuple[np.ndarray, list]:
         results = []
         for weights in self.weights:
             self.network.load_flat(weights)
-            results.append(self.network.remember(inputs, lengths, spans))
+            results.append(self.network.predict_with_states(inputs, lengths, spans))
         return np.sum([p for p, _ in results], axis=0) / self.count, [memory for _, memory in results]
 
     def predict_tails(

@@ -120,15 +120,15 @@ def draw_histogram(outcome: np.ndarray, p: np.ndarray, thresholds: Mapping[str, 
 
 def draw_profit(curve: ProfitCurve, currency: str) -> Markup:
     """Profit over customers contacted: actual, expected, and for a random order."""
-    lowest, highest = min(0.0, curve.expected.min(), curve.came.min()), max(curve.expected.max(), curve.came.max())
+    lowest, highest = min(0.0, curve.expected.min(), curve.actual.min()), max(curve.expected.max(), curve.actual.max())
     base, top = find_axis(lowest, highest)
     frame = Frame(720, 300, base=base, top=top, left=64, write=_write_count)
-    depth = curve.depth / (len(curve.came) - 1)
+    depth = curve.depth / (len(curve.actual) - 1)
     parts = [
         frame.rule([0, 1], [0, 0]),
-        frame.rule([0, 1], [0, curve.came[-1]]),
+        frame.rule([0, 1], [0, curve.actual[-1]]),
         frame.line(curve.share, curve.expected, STAYED, "7 3", 1.6),
-        frame.line(curve.share, curve.came, CHURNED, "none", 2.6),
+        frame.line(curve.share, curve.actual, CHURNED, "none", 2.6),
         frame.mark(depth, f"{curve.depth:,} are worth a contact", height=0.15),
     ]
     return frame.draw("profit", "customers contacted, highest expected profit first", f"profit, {currency}", parts)

@@ -14,16 +14,16 @@ from training.selection.balance import TENTHS
 
 @dataclass(frozen=True)
 class Judged:
-    """The expected and the actual spend (came) of customers (N,) after a day."""
+    """The expected and the actual spend of customers (N,) after a day."""
 
     day: date
     expected: np.ndarray
-    came: np.ndarray
+    actual: np.ndarray
     customer_id: np.ndarray
 
     @property
     def ratio(self) -> float:
-        return self.expected.sum() / self.came.sum()
+        return self.expected.sum() / self.actual.sum()
 
     def at_own_level(self) -> Judged:
         """The same with expected spend scaled to the day's actual sum."""
@@ -44,18 +44,18 @@ def find_ratios(days: Sequence[Judged], group: np.ndarray) -> list[tuple[float, 
     group: (N,) for the customers of all days, concatenated. Customers and days are both resampled with replacement
     (Owen 2007, the pigeonhole bootstrap).
     """
-    expected, came = (np.concatenate([getattr(day, name) for day in days]) for name in ("expected", "came"))
+    expected, actual = (np.concatenate([getattr(day, name) for day in days]) for name in ("expected", "actual"))
     ids, customer = np.unique(np.concatenate([day.customer_id for day in days]), return_inverse=True)
-    at = np.repeat(np.arange(len(days)), [len(day.came) for day in days])
+    at = np.repeat(np.arange(len(days)), [len(day.actual) for day in days])
     generator, drawn = np.random.default_rng(SEED), []
     members = np.eye(group.max() + 1)[group]
     for _ in range(DRAWS):
         weight = np.bincount(generator.integers(0, len(ids), len(ids)), minlength=len(ids))[customer]
         weight = weight * np.bincount(generator.integers(0, len(days), len(days)), minlength=len(days))[at]
         with np.errstate(invalid="ignore"):  # NaN for a group without customers in this draw
-            drawn.append((weight * expected) @ members / ((weight * came) @ members))
+            drawn.append((weight * expected) @ members / ((weight * actual) @ members))
     low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
-    return list(zip((expected @ members) / (came @ members), low, high, strict=True))
+    return list(zip((expected @ members) / (actual @ members), low, high, strict=True))
 
 
 def list_balance(stayers: Sequence[Judged], sales: dict[int, list[Judged]]) -> list[list[str]]:
@@ -69,7 +69,7 @@ def list_balance(stayers: Sequence[Judged], sales: dict[int, list[Judged]]) -> l
     whole = {"those who stayed": stayers} | {f"everybody, {horizon} days": days for horizon, days in sales.items()}
     for name, days in whole.items():
         ratios = {day.day: f"{day.ratio:.2f}" for day in days}
-        ratio = find_ratios(days, np.zeros(sum(len(day.came) for day in days), int))[0]
+        ratio = find_ratios(days, np.zeros(sum(len(day.actual) for day in days), int))[0]
         rows.append([name, *(ratios.get(day.day, "–") for day in stayers), *_write(ratio), "", ""])
     return rows
 

@@ -36,37 +36,37 @@ class Balance:
         return cls(np.ones(1), np.ones(1))
 
     @classmethod
-    def fit(cls, expected: np.ndarray, came: np.ndarray, days_ago: np.ndarray) -> Balance:
-        """Fits the factors to rows (N,): expected and actual spend (came, may be negative), predicted days_ago."""
-        overall = came.sum() / expected.sum()
+    def fit(cls, expected: np.ndarray, actual: np.ndarray, days_ago: np.ndarray) -> Balance:
+        """Fits the factors to rows (N,): expected and actual spend (may be negative), predicted days_ago."""
+        overall = actual.sum() / expected.sum()
         if overall <= 0:
             return cls.none()
         order = np.argsort(expected, kind="stable")
         classes = np.array_split(order, max(1, min(TENTHS, len(order) // FEWEST_IN_CLASS)))
         amounts = np.array([np.exp(np.log(expected[rows]).mean()) for rows in classes])
-        factors = np.array([_shrink(expected[rows], came[rows], overall) for rows in classes])
+        factors = np.array([_shrink(expected[rows], actual[rows], overall) for rows in classes])
         rising = np.maximum.accumulate(amounts * factors)
         balance = cls(amounts, rising / amounts)
-        return cls(amounts, balance.factors * follow_level(balance.apply(expected), came, days_ago))
+        return cls(amounts, balance.factors * follow_level(balance.apply(expected), actual, days_ago))
 
     def apply(self, expected: np.ndarray) -> np.ndarray:
         place = np.log(expected)
         return expected * np.exp(np.interp(place, np.log(self.amounts), np.log(self.factors)))
 
 
-def _shrink(expected: np.ndarray, came: np.ndarray, overall: float) -> float:
+def _shrink(expected: np.ndarray, actual: np.ndarray, overall: float) -> float:
     """The ratio of a class, shrunk towards that of all rows according to its standard error."""
-    ratio, error = _find_ratio(expected, came)
+    ratio, error = _find_ratio(expected, actual)
     trust = BALANCE_SPREAD**2 / (BALANCE_SPREAD**2 + error**2)
     return max(overall + trust * (ratio - overall), overall / 10)
 
 
-def follow_level(expected: np.ndarray, came: np.ndarray, days_ago: np.ndarray) -> float:
+def follow_level(expected: np.ndarray, actual: np.ndarray, days_ago: np.ndarray) -> float:
     """The ratio of actual to expected spend of rows (N,) as of the newest day, by a Kalman filter over logarithms."""
     level, variance, before = 0.0, np.inf, days_ago.max()  # before the first day nothing is known
     for days in np.unique(days_ago)[::-1]:
         rows = days_ago == days
-        ratio, error = _find_ratio(expected[rows], came[rows])
+        ratio, error = _find_ratio(expected[rows], actual[rows])
         if ratio <= 0:
             continue
         noise = (error / ratio) ** 2
@@ -75,7 +75,7 @@ def follow_level(expected: np.ndarray, came: np.ndarray, days_ago: np.ndarray) -
     return float(np.exp(level))
 
 
-def _find_ratio(expected: np.ndarray, came: np.ndarray) -> tuple[float, float]:
+def _find_ratio(expected: np.ndarray, actual: np.ndarray) -> tuple[float, float]:
     """The ratio of actual to expected spend, and its standard error."""
-    ratio = came.sum() / expected.sum()
-    return ratio, np.sqrt(((came - ratio * expected) ** 2).sum()) / expected.sum()
+    ratio = actual.sum() / expected.sum()
+    return ratio, np.sqrt(((actual - ratio * expected) ** 2).sum()) / expected.sum()

@@ -38,7 +38,9 @@ class Candidate:
     calibration: Calibration
     typical: np.ndarray
     validation_log_loss: np.ndarray  # (H,)
-    evidence: np.ndarray | None = None  # (windows, 3 + 2F, groups), see serving/guesses.py; set before it is stored
+    evidence: np.ndarray | None = (
+        None  # (windows, 3 + 2F, groups), see serving/effect_estimates.py; set before it is stored
+    )
 
     def predict(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """inputs (B, T, F), lengths (B,) -> (B, H) float64 calibrated probabilities that never rise with H."""
@@ -50,9 +52,11 @@ class Candidate:
             raise ChurnError(f"the candidate {self.kind} has not learned its reasons: let training.train prepare it")
         return self.evidence
 
-    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, object]:
-        """The result of predict, and the states that predict_tails continues from, see Members.remember."""
-        p, memory = self.members.remember(inputs, lengths, spans)
+    def predict_with_states(
+        self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]
+    ) -> tuple[np.ndarray, object]:
+        """The result of predict, and the states that predict_tails continues from, see Members.predict_with_states."""
+        p, memory = self.members.predict_with_states(inputs, lengths, spans)
         return self.calibration.apply(p), memory
 
     def predict_tails(

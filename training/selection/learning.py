@@ -60,10 +60,10 @@ def _is_last(tensors: Tensors) -> np.ndarray:
 def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> RowMembers:
     """Trains on rows grouped by customer: all steps with a label or, for some kinds, every customer's last step."""
     spec, folds, parts = recipe.spec, recipe.settings.folds, []
-    for tensors in recipe.tensors(recipe.is_looked_at):
-        chosen = _is_last(tensors) if row_contender(kind).learns_from_last_step else tensors.taught.any(axis=2)
+    for tensors in recipe.tensors(recipe.is_sampled):
+        chosen = _is_last(tensors) if row_contender(kind).learns_from_last_step else tensors.label_mask.any(axis=2)
         folds_of_rows = np.repeat(fold_of(tensors.customer_id, folds), chosen.sum(axis=1))
-        parts.append((folds_of_rows, tensors.inputs[chosen], tensors.labels[chosen], tensors.taught[chosen]))
+        parts.append((folds_of_rows, tensors.inputs[chosen], tensors.labels[chosen], tensors.label_mask[chosen]))
     fold_of_row, *arrays = map(np.concatenate, zip(*parts, strict=True))
     estimators = []
     for fold in range(folds):
@@ -71,10 +71,10 @@ def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> RowMembers:
         learned = fold_of_row != fold
         seed = recipe.settings.seed + fold
         estimator = row_contender(kind)()
-        inputs, labels, taught = (a[learned] for a in arrays)
+        inputs, labels, label_mask = (a[learned] for a in arrays)
         estimator.fit(
             TrainingRows(
-                inputs, labels, taught, spec.feature_names, spec.churn.horizons_days, seed, spec.churn.activity
+                inputs, labels, label_mask, spec.feature_names, spec.churn.horizons_days, seed, spec.churn.activity
             )
         )
         estimators.append(estimator)
@@ -114,7 +114,7 @@ def _fit_fold(trainer: Trainer, recipe: Recipe, fold: int, report: Progress) -> 
 def _held_out_loss(recipe: Recipe, network, fold: int) -> float:
     """Mean log loss over all labelled steps and horizons of the held-out fold."""
     total, count = 0.0, 0.0
-    for tensors in recipe.tensors(lambda ids: recipe.is_looked_at(ids) & (fold_of(ids, recipe.settings.folds) == fold)):
-        total += (log_losses(tensors.labels, network.predict_steps(tensors.inputs)) * tensors.taught).sum()
-        count += tensors.taught.sum()
+    for tensors in recipe.tensors(lambda ids: recipe.is_sampled(ids) & (fold_of(ids, recipe.settings.folds) == fold)):
+        total += (log_losses(tensors.labels, network.predict_steps(tensors.inputs)) * tensors.label_mask).sum()
+        count += tensors.label_mask.sum()
     return total / max(count, 1.0)

@@ -23,13 +23,13 @@ from training.tensors.series import Series
 class ProfitCurve:
     """Cumulative profit in shop currency after 0 to n contacts, in descending order of expected profit; all (n + 1,).
 
-    share, expected, came  share of customers contacted, expected profit, actual profit
+    share, expected, actual  share of customers contacted, expected profit, actual profit
     depth                  the number of customers with a positive expected profit
     """
 
     share: np.ndarray
     expected: np.ndarray
-    came: np.ndarray
+    actual: np.ndarray
     depth: int
 
 
@@ -48,5 +48,5 @@ def trace_profit(outcome: np.ndarray, p: np.ndarray, expected_spend: np.ndarray,
     profit = p * kept - contact.cost
     order = np.argsort(-profit, kind="stable")
     expected = np.concatenate([[0.0], np.cumsum(profit[order])])
-    came = np.concatenate([[0.0], np.cumsum((outcome * kept - contact.cost)[order])])
-    return ProfitCurve(np.linspace(0, 1, len(p) + 1), expected, came, int((profit > 0).sum()))
+    actual = np.concatenate([[0.0], np.cumsum((outcome * kept - contact.cost)[order])])
+    return ProfitCurve(np.linspace(0, 1, len(p) + 1), expected, actual, int((profit > 0).sum()))

@@ -32,18 +32,18 @@ class Recipe:
         """Raises ChurnError if a horizon has no closed outcome to learn from."""
         steps = spec.steps_for(series.first_day, series.as_of)
         moments = np.zeros((settings.folds, 3, len(spec.features)))
-        taught = np.zeros(len(spec.churn.horizons_days))
+        labelled_steps = np.zeros(len(spec.churn.horizons_days))
         recipe = cls(series, spec, settings, Feed(series, spec, steps), moments)
         for tensors in recipe.tensors():
-            taught += tensors.taught.sum(axis=(0, 1))
+            labelled_steps += tensors.label_mask.sum(axis=(0, 1))
             folds = fold_of(tensors.customer_id, settings.folds)
             for fold in range(settings.folds):
                 inputs = tensors.inputs[folds == fold][_is_step(tensors)[folds == fold]].astype(np.float64)
                 moments[fold] += np.stack([np.full(inputs.shape[1], len(inputs)), inputs.sum(0), (inputs**2).sum(0)])
-        if not taught.all():
-            days = spec.churn.horizons_days[int(np.argmin(taught))]
-            raise ChurnError(f"nothing up to {series.as_of} teaches {days} days: train on a later day or shorten "
-                             "churn.horizons_days")  # fmt: skip
+        if not labelled_steps.all():
+            days = spec.churn.horizons_days[int(np.argmin(labelled_steps))]
+            raise ChurnError(f"no outcome of {days} days is known up to {series.as_of}: train on a later day or "
+                             "shorten churn.horizons_days")  # fmt: skip
         return recipe
 
     @property
@@ -66,7 +66,7 @@ class Recipe:
         mean = total / np.maximum(count, 1)
         return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 0.0))
 
-    def is_looked_at(self, customer_id: pa.Array) -> np.ndarray:
+    def is_sampled(self, customer_id: pa.Array) -> np.ndarray:
         """(customers,) bool: the sample for baselines, calibration and held-out losses; all customers unless the shop
         is huge."""
         share = min(1.0, self.settings.baseline_rows / max(self.moments[:, 0, 0].sum(), 1))

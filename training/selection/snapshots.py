@@ -111,8 +111,8 @@ def take_snapshot(
         if chosen.any():
             later = chunk.filter(pa.array(chosen))
             limited, _ = limit_days(later, limits)
-            came = read_money(later if is_judged else limited)
-            spend = [_spend_after(came, at, h, series.closed_until) for h in shop.churn.horizons_days]
+            spent = read_money(later if is_judged else limited)
+            spend = [_spend_after(spent, at, h, series.closed_until) for h in shop.churn.horizons_days]
             known = read_known(spec, truncate(limited, at), at)
             ids = later["customer_id"].to_numpy()
             parts.append((*known, np.stack(spend, axis=1), outcomes.outcome[chosen] == 0, ids))

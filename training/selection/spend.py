@@ -164,8 +164,8 @@ def find_log_errors(
         if sum(s.day + ahead <= closed for s in snapshots) < FEWEST_TEACHING:
             break
         line = learn(snapshots, closed, index, horizon_days)
-        came = judged.spend[:, index].sum()
-        if line and came > 0:
+        actual = judged.spend[:, index].sum()
+        if line and actual > 0:
             expected = line.predict(judged.inputs, judged.daily_rates * horizon_days).sum()
-            errors.append(float(np.log(came / expected)))
+            errors.append(float(np.log(actual / expected)))
     return errors

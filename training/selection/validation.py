@@ -35,10 +35,10 @@ def collect_cells(recipe: Recipe, members: Members) -> list[Cells]:
     horizons = np.array(recipe.spec.churn.horizons_days)
     today = to_day_number(recipe.series.as_of)
     parts: list[list[tuple]] = [[(np.empty(0),) * 4] for _ in horizons]
-    for tensors in recipe.tensors(recipe.is_looked_at):
+    for tensors in recipe.tensors(recipe.is_sampled):
         days_ago = today - tensors.step_ends
         is_new = days_ago[..., None] < np.array(recipe.closing_days) + recipe.settings.calibration_days
-        is_cell = (tensors.taught > 0) & is_new
+        is_cell = (tensors.label_mask > 0) & is_new
         folds = fold_of(tensors.customer_id, recipe.settings.folds)
         for fold in range(recipe.settings.folds):
             own = np.flatnonzero((folds == fold) & is_cell.any(axis=(1, 2)))

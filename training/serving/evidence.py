@@ -24,7 +24,7 @@ LEVEL_WEEKS = max(WINDOW_WEEKS)
 
 @dataclass(frozen=True)
 class ScoredInputs:
-    """Customers (B, T, F) with their probabilities, and the states that the candidate remembers of them."""
+    """Customers (B, T, F) with their probabilities, and the states from which it continues the predictions."""
 
     inputs: np.ndarray
     lengths: np.ndarray
@@ -37,7 +37,7 @@ class ScoredInputs:
         """Scores the customers; effects of evidence refer to the primary horizon."""
         churn = candidate.spec.churn
         primary = churn.horizons_days.index(churn.primary_horizon_days)
-        p, memory = candidate.remember(inputs, lengths, list_spans(candidate.spec))
+        p, memory = candidate.predict_with_states(inputs, lengths, list_spans(candidate.spec))
         return cls(inputs, lengths, p, primary, memory)
 
     @property

@@ -5,7 +5,7 @@ before those weeks or, for a level, to typical values. Its effect is how far the
 computed exactly for every kind. Earlier steps do not change, so a network continues from the states stored in scoring.
 
 To remove every group over every window for every customer would cost dozens of scorings. Instead, a regression that was
-trained on a sample estimates all effects cheaply (guesses.py), and only the three groups with the largest estimates are
+trained on a sample estimates all effects cheaply (effect_estimates.py), and only the three largest estimates are
 removed to measure their effects. For a customer without any positive effect, the level of each group is measured as
 well. If none raises the probability either, the reason is the base rate of similar customers.
 """
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from spark_jobs.contract.reason_words import BASE_RATE
+from training.serving.effect_estimates import estimate_effects
 from training.serving.evidence import WINDOW_WEEKS, ScoredInputs, list_groups
-from training.serving.guesses import guess_effects
 
 if TYPE_CHECKING:
     from training.selection.fit import Candidate
@@ -55,10 +55,10 @@ class Reasons(NamedTuple):
 def find_reasons(candidate: Candidate, scored: ScoredInputs, rows: np.ndarray) -> Reasons:
     """The reasons of these rows (B,) of the scored customers."""
     inputs, lengths, present = scored.inputs[rows], scored.lengths[rows], scored.present[rows]
-    effect, weeks = _choose_windows(guess_effects(candidate, inputs, lengths, present))
+    effect, weeks = _choose_windows(estimate_effects(candidate, inputs, lengths, present))
     strongest = np.argsort(-effect, axis=1, kind="stable")[:, :MOST_REASONS]
-    guess, weeks = (np.take_along_axis(values, strongest, axis=1) for values in (effect, weeks))
-    row, rank = np.nonzero((np.arange(strongest.shape[1]) == 0) | (guess >= WORTH_TELLING * guess[:, :1]))
+    estimate, weeks = (np.take_along_axis(values, strongest, axis=1) for values in (effect, weeks))
+    row, rank = np.nonzero((np.arange(strongest.shape[1]) == 0) | (estimate >= WORTH_TELLING * estimate[:, :1]))
     effect = np.full((len(rows), MOST_REASONS), np.nan)
     effect[row, rank] = scored.measure(candidate, rows[row], strongest[row, rank], weeks[row, rank])
     group = np.full((len(rows), MOST_REASONS), None, dtype=object)

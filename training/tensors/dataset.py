@@ -3,11 +3,11 @@
     Tensors.inputs      (customers, steps, features) float32, steps left-aligned and padded with zeros on the right
     Tensors.lengths     (customers,) int32, steps that are not padding
     Tensors.labels      (customers, steps, horizons) float32, 1 = no qualifying activity in (step's end, + horizon]
-    Tensors.taught      (customers, steps, horizons) float32, 1 = the label is closed and the customer was eligible
+    Tensors.label_mask  (customers, steps, horizons) float32, 1 = the label is closed and the customer was eligible
     Tensors.quiet_days  (customers, steps) float32, days from the last qualifying activity to the step's end
     Tensors.upcoming_days  (customers, steps) float32, days from the step's end to the next qualifying activity
-    Tensors.known_days  (customers, steps) float32, days after the step's end that teach: those up to as_of less the
-                        delay of late files, 0 where the customer was not eligible
+    Tensors.known_days  (customers, steps) float32, days after the step's end whose outcomes are used: those up to as_of
+                        less the delay of late files; 0 if the customer was not eligible
 
 Scoring ignores the last five. No value depends on another customer of the batch: no skew by construction.
 """
@@ -45,7 +45,7 @@ class Tensors:
     inputs: np.ndarray
     lengths: np.ndarray
     labels: np.ndarray
-    taught: np.ndarray
+    label_mask: np.ndarray
     quiet_days: np.ndarray
     upcoming_days: np.ndarray
     known_days: np.ndarray
@@ -108,7 +108,7 @@ class TensorSpec:
         Labels look at all that is known by `as_of`, inputs at what was known by the end of each step. Customers of whom
         nothing was known by the grid's end are left out (with phase 0 nobody is). `steps` pads to so many; None: as
         many as the batch needs.
-        delay_days: what the last so many days say of an outcome teaches nothing, since their files are still coming.
+        delay_days: outcomes of this many last days are not used, since their files are still arriving.
         """
         batch = pa.table(batch)
         today = to_day_number(as_of)
@@ -116,22 +116,22 @@ class TensorSpec:
         if max(rows.known_day.max(initial=NEVER), rows.first_day.max(initial=NEVER)) > today:
             raise ChurnError(f"customer_series as of {as_of} holds later days: truncate it first")
         if phase:
-            came = np.flatnonzero(rows.first_known <= today - phase)
-            batch, rows = batch.take(pa.array(came)), rows.take(came)
+            known = np.flatnonzero(rows.first_known <= today - phase)
+            batch, rows = batch.take(pa.array(known)), rows.take(known)
         seen = SeenGrid.from_rows(rows, self.churn, today - phase, self.step_days, self._counted_in_days)
         days = rows.by_day()
         grid, happened = seen.grid, leave_out(days, find_undone_days(days, self.churn) <= today)
         lengths = np.minimum(grid.lengths, self.history_steps)
         width = steps or max(int(lengths.max(initial=1)), 1)
         align = _LeftAlign(lengths, grid.steps, width)
-        taught = {
-            name: align(values) for name, values in _teach(seen, happened, self.churn, today - delay_days).items()
+        targets = {
+            name: align(values) for name, values in _label_steps(seen, happened, self.churn, today - delay_days).items()
         }
         return Tensors(
             customer_id=batch["customer_id"].combine_chunks(),
             inputs=self._require_finite(align(seen.compute(self._compute_inputs))),
             lengths=lengths.astype(np.int32),
-            **taught,
+            **targets,
             step_ends=align(np.broadcast_to(grid.step_ends.astype(np.int32), grid.shape)),
         )
 
@@ -172,13 +172,14 @@ class _LeftAlign:
         return aligned
 
 
-def _teach(seen: SeenGrid, happened: SeriesRows, churn: ChurnDefinition, closed: int) -> dict[str, np.ndarray]:
+def _label_steps(seen: SeenGrid, happened: SeriesRows, churn: ChurnDefinition, closed: int) -> dict[str, np.ndarray]:
     """What Tensors says of time and outcome, by its names, still aligned at the end.
 
     Who was eligible follows from the purchases that counted at the step's end, `seen`; the outcome from those that
-    count today, `happened`. A missing next activity is a label, 1, and never a mask: `taught` asks only whether the
-    window has passed (contract.windows.is_closed) and whether the customer was eligible at the step (activity_window).
-    closed: the last day that teaches.
+    count today, `happened`. A missing next activity is a label, 1, and never a mask: `label_mask` depends only on
+    whether the window has passed (contract.windows.is_closed) and the customer was eligible at the step
+    (activity_window).
+    closed: the last day whose outcomes are used.
     """
     activity, grid = ACTIVITY_MEASURES[churn.activity], seen.grid
     quiet_days = grid.step_ends - seen.compute(lambda grid: grid.last_days(grid.rows.measures[activity]))
@@ -187,7 +188,7 @@ def _teach(seen: SeenGrid, happened: SeriesRows, churn: ChurnDefinition, closed:
     horizons = np.array(churn.horizons_days)
     found = {
         "labels": upcoming_days[..., None] > horizons,
-        "taught": known_days[..., None] >= horizons,
+        "label_mask": known_days[..., None] >= horizons,
         "quiet_days": np.minimum(quiet_days, NEVER_DAYS),
         "upcoming_days": np.minimum(upcoming_days, NEVER_DAYS),
         "known_days": known_days,

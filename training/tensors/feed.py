@@ -55,7 +55,7 @@ class Feed:
                 yield self._build(kept, 0)
 
     def batches(self, batch_size: int, seed: int, keep: Keep) -> Iterator[Tensors]:
-        """One pass over the customers of `keep` who teach, in an order and on a phase drawn from `seed`."""
+        """One pass over the customers of `keep` who have labels, in an order and on a phase drawn from `seed`."""
         phase = int(np.random.default_rng(seed).integers(self.spec.step_days))
         for tensors, rows in self._find_shuffled(phase, seed, keep):
             teaching = rows[tensors.known_days[rows].any(axis=1)]

@@ -14,7 +14,7 @@ from spark_jobs.contract.errors import ChurnError
 
 NEVER = np.iinfo(np.int64).min // 4  # a day so long ago that no window reaches it, yet safe to subtract from
 _EPOCH = date(1970, 1, 1)
-REBUILD = "python -m spark_jobs.rebuild --table customer_series makes it anew"
+REBUILD = "python -m spark_jobs.rebuild --table customer_series rebuilds it"
 
 
 def to_day_number(day: date) -> int:

@@ -88,7 +88,7 @@ class Series:
 
     @property
     def closed_until(self) -> date:
-        """The last day whose outcomes teach: nearly everything of it is delivered."""
+        """The last day whose outcomes are used: nearly all of its events have been delivered."""
         return self.as_of - timedelta(days=self.delay_days)
 
     @property

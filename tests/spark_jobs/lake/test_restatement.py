@@ -87,7 +87,7 @@ def play_scorer(shop, as_of, model, is_hindsight):
 
 def test_the_warehouse_flags_every_row_of_it_until_the_night_is_made_again(shop, monkeypatch):
     monkeypatch.setattr(churn_risk, "batch_scorer", play_scorer)
-    monkeypatch.setattr(churn_risk, "find_learned", lambda shop, model: shop.churn.horizons_days)
+    monkeypatch.setattr(churn_risk, "find_learned_horizons", lambda shop, model: shop.churn.horizons_days)
     warehouse = connect(shop.settings)
     warehouse.register_model(shop.shop, make_model("m-restated", NIGHT))
     warehouse.promote_model(shop.shop, "m-restated", NIGHT)

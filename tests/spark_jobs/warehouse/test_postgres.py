@@ -19,10 +19,10 @@ from tests.spark_jobs.warehouse.support import (
 
 def test_customers_are_remembered_once_per_shop(warehouse, shop):
     other = make_shop("other_shop_with_customers")
-    assert warehouse.remember_customers(shop, "k1", [make_pairs(x="1", y="2"), make_pairs(y="2", z="3")]) == 3
-    assert warehouse.remember_customers(shop, "k1", [make_pairs(z="3", w="4")]) == 1
-    assert warehouse.remember_customers(other, "k1", [make_pairs(x="another shop's")]) == 1
-    assert warehouse.remember_customers(shop, "k1", []) == 0
+    assert warehouse.upsert_customers(shop, "k1", [make_pairs(x="1", y="2"), make_pairs(y="2", z="3")]) == 3
+    assert warehouse.upsert_customers(shop, "k1", [make_pairs(z="3", w="4")]) == 1
+    assert warehouse.upsert_customers(other, "k1", [make_pairs(x="another shop's")]) == 1
+    assert warehouse.upsert_customers(shop, "k1", []) == 0
 
     known = "SELECT customer_key, customer_id, key_id FROM identity.customers WHERE shop = current_schema() ORDER BY 1"
     expected = [("w", "4", "k1"), ("x", "1", "k1"), ("y", "2", "k1"), ("z", "3", "k1")]
@@ -34,10 +34,10 @@ def test_customers_are_remembered_once_per_shop(warehouse, shop):
     [make_pairs(y="2", z="3"), make_pairs(z="not 3")],
 ])  # fmt: skip
 def test_key_of_two_customers_is_refused_and_nothing_added(warehouse, shop, pairs):
-    warehouse.remember_customers(shop, "k1", [make_pairs(x="1")])
+    warehouse.upsert_customers(shop, "k1", [make_pairs(x="1")])
 
     with pytest.raises(ChurnError, match=r"^1 customer keys of \w+ belong to another customer id") as failure:
-        warehouse.remember_customers(shop, "k1", pairs)
+        warehouse.upsert_customers(shop, "k1", pairs)
 
     assert "not 1" not in str(failure.value)  # customer ids are in no message
     known = "SELECT customer_key FROM identity.customers WHERE shop = current_schema()"
@@ -45,11 +45,11 @@ def test_key_of_two_customers_is_refused_and_nothing_added(warehouse, shop, pair
 
 
 def test_ids_that_were_stored_with_blanks_lose_them_so_that_nothing_is_refused(warehouse, shop):
-    warehouse.remember_customers(shop, "k1", [make_pairs(x="\u20091\u00a0", y="2")])
+    warehouse.upsert_customers(shop, "k1", [make_pairs(x="\u20091\u00a0", y="2")])
     with psycopg.connect(warehouse.url) as connection:
         connection.execute("UPDATE identity.alembic_version SET version_num = 'identity_0001'")
     warehouse.prepare(make_shop("prepared_after_the_change"))
-    assert warehouse.remember_customers(shop, "k1", [make_pairs(x="1", y="2")]) == 0
+    assert warehouse.upsert_customers(shop, "k1", [make_pairs(x="1", y="2")]) == 0
 
 
 def test_names_cannot_inject_sql(warehouse):
@@ -60,7 +60,7 @@ def test_names_cannot_inject_sql(warehouse):
     assert publish(warehouse, evil, "'); DROP SCHEMA identity CASCADE; --") is True
     assert [run.run_id for run in warehouse.published(evil)] == ["'); DROP SCHEMA identity CASCADE; --"]
     assert len(warehouse.top_at_risk(evil, 5)) == 3
-    assert warehouse.remember_customers(evil, "k", [make_pairs(a="1")]) == 1
+    assert warehouse.upsert_customers(evil, "k", [make_pairs(a="1")]) == 1
 
 
 def test_error_that_quotes_the_password_is_masked(warehouse):

@@ -19,7 +19,7 @@ def draw_rows(n: int = 3000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.
     return rows.astype(np.float32), labels.astype(np.float32), np.ones((n, 2), np.float32)
 
 
-def fit(kind: str, rows, labels, taught, names=NAMES, seed: int = 7) -> RowContender:
+def fit(kind: str, rows, labels, label_mask, names=NAMES, seed: int = 7) -> RowContender:
     model = row_contender(kind)()
-    model.fit(TrainingRows(rows, labels, taught, names, (30, 60)[: labels.shape[1]], seed))
+    model.fit(TrainingRows(rows, labels, label_mask, names, (30, 60)[: labels.shape[1]], seed))
     return model

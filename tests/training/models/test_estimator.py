@@ -28,9 +28,9 @@ def fitted() -> dict:
 
 
 def test_logistic_equals_scikit_learn_on_standardised_inputs():
-    rows, labels, taught = draw_rows()
-    taught[:1000, 1] = 0
-    found = fit("logistic", rows, labels, taught).predict(rows)
+    rows, labels, label_mask = draw_rows()
+    label_mask[:1000, 1] = 0
+    found = fit("logistic", rows, labels, label_mask).predict(rows)
     for horizon, learned in enumerate([slice(None), slice(1000, None)]):
         inputs = StandardScaler().fit(rows[learned].astype(float)).transform(rows.astype(float))
         expected = LogisticRegression(tol=1e-10, max_iter=1000).fit(inputs[learned], labels[learned, horizon])
@@ -45,14 +45,14 @@ def test_a_logistic_file_means_what_it_says():
 
 
 def test_recency_looks_at_the_days_since_the_last_purchase_only():
-    rows, labels, taught = draw_rows()
-    model = fit("recency", rows, labels, taught)
+    rows, labels, label_mask = draw_rows()
+    model = fit("recency", rows, labels, label_mask)
     others_changed = rows * np.array([0.0, 1.0, -5.0, 3.0], np.float32) + np.array([9.0, 0.0, 0.0, 1.0], np.float32)
     assert np.array_equal(model.predict(rows), model.predict(others_changed))
     order = np.argsort(rows[:, 1])
     assert (np.diff(model.predict(rows)[order, 0]) >= 0).all(), "the longer ago, the riskier: so the labels were drawn"
     with pytest.raises(ChurnError, match="days_since_purchase"):
-        fit("recency", rows, labels, taught, names=["a", "b", "c", "d"])
+        fit("recency", rows, labels, label_mask, names=["a", "b", "c", "d"])
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
@@ -64,63 +64,63 @@ def test_probabilities_fit_the_rate_and_rank_better_than_chance(kind, fitted):
     assert all(roc_auc_score(labels[:, h], p[:, h]) > 0.65 for h in (0, 1))
 
 
-def test_the_constant_is_the_smoothed_rate_of_what_teaches():
-    rows, labels, taught = draw_rows(10)
-    labels[:, 0], taught[:, 0] = np.arange(10) < 7, np.arange(10) < 8
-    p = fit("constant", rows, labels, taught).predict(rows[:3])
+def test_the_constant_is_the_smoothed_rate_of_known_labels():
+    rows, labels, label_mask = draw_rows(10)
+    labels[:, 0], label_mask[:, 0] = np.arange(10) < 7, np.arange(10) < 8
+    p = fit("constant", rows, labels, label_mask).predict(rows[:3])
     assert p[:, 0] == pytest.approx((7 + 1) / (8 + 2), abs=1e-6)
 
 
-# What teaches
+# Which labels are used
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_that_do_not_teach_change_nothing(kind):
-    rows, labels, taught = draw_rows(800)
-    taught[400:, 1] = 0
+    rows, labels, label_mask = draw_rows(800)
+    label_mask[400:, 1] = 0
     changed = labels.copy()
     changed[400:, 1] = 1 - labels[400:, 1]
-    one, other = (fit(kind, rows, of, taught).predict(rows) for of in (labels, changed))
+    one, other = (fit(kind, rows, of, label_mask).predict(rows) for of in (labels, changed))
     assert np.array_equal(one, other)
-    assert not np.array_equal(one, fit(kind, rows, changed, np.ones_like(taught)).predict(rows))
+    assert not np.array_equal(one, fit(kind, rows, changed, np.ones_like(label_mask)).predict(rows))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("label", "rate"), [(0.0, 1 / 102), (1.0, 101 / 102)])
 def test_one_class_gives_the_smoothed_rate(kind, label, rate):
-    rows, labels, taught = draw_rows(100)
+    rows, labels, label_mask = draw_rows(100)
     labels[:, 1] = label
-    model = fit(kind, rows, labels, taught)
+    model = fit(kind, rows, labels, label_mask)
     assert model.predict(rows)[:, 1] == pytest.approx(rate)
     assert np.array_equal(row_contender(kind).from_files(model.to_files()).predict(rows), model.predict(rows))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_handful_of_rows_is_enough_to_learn_something(kind):
-    rows, labels, taught = draw_rows(4)
+    rows, labels, label_mask = draw_rows(4)
     labels[:, 0] = [0, 1, 0, 1]
-    p = fit(kind, rows, labels, taught).predict(rows)
+    p = fit(kind, rows, labels, label_mask).predict(rows)
     assert ((p > 0) & (p < 1)).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_horizon_that_nothing_teaches_is_an_error(kind):
-    rows, labels, taught = draw_rows(50)
-    taught[:, 1] = 0
+def test_a_horizon_without_known_labels_is_an_error(kind):
+    rows, labels, label_mask = draw_rows(50)
+    label_mask[:, 1] = 0
     with pytest.raises(ChurnError, match="no closed outcome"):
-        fit(kind, rows, labels, taught)
+        fit(kind, rows, labels, label_mask)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_wrong_inputs_are_an_error(kind, fitted):
-    rows, labels, taught = draw_rows(50)
+    rows, labels, label_mask = draw_rows(50)
     with pytest.raises(ChurnError, match="expected"):
         fitted[kind].predict(rows[:, :3])
     rows[3, 0] = np.nan
     with pytest.raises(ChurnError, match="finite"):
         fitted[kind].predict(rows)
     with pytest.raises(ChurnError, match="finite"):
-        fit(kind, rows, labels, taught)
+        fit(kind, rows, labels, label_mask)
 
 
 # Files

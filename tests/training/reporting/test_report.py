@@ -123,7 +123,7 @@ def test_contenders_segments_and_money_are_in_the_report(kind, tmp_path):
         assert f"{100 * segment.churned:.1f} %" in said
     curve = findings.trace_profit()
     assert f"{curve.depth:,} were worth a contact" in said
-    assert f"{curve.came[curve.depth]:,.0f}".replace("-", "−") in said
+    assert f"{curve.actual[curve.depth]:,.0f}".replace("-", "−") in said
 
 
 @pytest.mark.parametrize("kind", ["page", "card"])

@@ -34,5 +34,5 @@ def test_the_level_is_the_newest_days_as_far_as_chance_does_not_move_it(customer
 
 def test_a_day_on_which_more_came_back_than_was_bought_says_no_level():
     days_ago, expected = np.repeat([60, 90], 4), np.full(8, 10.0)
-    came = np.array([-9.0, -9, 0, 0, 12, 12, 12, 12])
-    assert follow_level(expected, came, days_ago) == pytest.approx(1.2)
+    actual = np.array([-9.0, -9, 0, 0, 12, 12, 12, 12])
+    assert follow_level(expected, actual, days_ago) == pytest.approx(1.2)

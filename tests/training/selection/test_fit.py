@@ -105,14 +105,14 @@ def test_a_member_never_saw_its_own_fold(series):
 
 
 def _fit_member_zero(recipe: Recipe, kind: str) -> dict[str, bytes]:
-    rows, labels, taught = [], [], []
+    rows, labels, label_mask = [], [], []
     for tensors in recipe.tensors():
-        teaches = tensors.taught.any(axis=2)
-        rows.append(tensors.inputs[teaches])
-        labels.append(tensors.labels[teaches])
-        taught.append(tensors.taught[teaches])
+        has_label = tensors.label_mask.any(axis=2)
+        rows.append(tensors.inputs[has_label])
+        labels.append(tensors.labels[has_label])
+        label_mask.append(tensors.label_mask[has_label])
     model = row_contender(kind)()
-    arrays = map(np.concatenate, (rows, labels, taught))
+    arrays = map(np.concatenate, (rows, labels, label_mask))
     model.fit(TrainingRows(*arrays, recipe.spec.feature_names, recipe.spec.churn.horizons_days, SETTINGS.seed))
     return {f"member_0_{name}": content for name, content in model.to_files().items()}
 
@@ -158,12 +158,12 @@ def test_cells_are_closed_steps_predicted_out_of_fold(series, candidates):
     cells = collect_cells(recipe, members)
     tensors = recipe.spec.build(series.sort_by("customer_id"), AS_OF)
     for h, horizon in enumerate((30, 60, 90)):
-        assert len(cells[h].outcome) == tensors.taught[..., h].sum()
+        assert len(cells[h].outcome) == tensors.label_mask[..., h].sum()
         assert cells[h].days_ago.min() >= horizon
     folds = fold_of(tensors.customer_id, 2)
-    first = np.flatnonzero((folds == 0) & tensors.taught[..., 0].any(axis=1))[0]
-    teaches = tensors.taught[first, :, 0] > 0
-    own = members.estimators[0].predict(tensors.inputs[first, teaches])[:, 0]
+    first = np.flatnonzero((folds == 0) & tensors.label_mask[..., 0].any(axis=1))[0]
+    has_label = tensors.label_mask[first, :, 0] > 0
+    own = members.estimators[0].predict(tensors.inputs[first, has_label])[:, 0]
     np.testing.assert_array_equal(cells[0].probability[: len(own)], own)
 
 
@@ -200,7 +200,7 @@ def test_validation_counts_the_active_at_the_newest_closed_steps():
 
 def test_a_history_without_closed_outcomes_says_so():
     series = make_series({"a": {0: PURCHASE}, "b": {3: PURCHASE}}, day(50))
-    with pytest.raises(ChurnError, match="teaches 60 days: train on a later day"):
+    with pytest.raises(ChurnError, match="no outcome of 60 days is known"):
         fit_candidates(series, day(50), SHOP, SETTINGS, ("logistic",))
     with pytest.raises(ChurnError, match="no customer has any event"):
         fit_candidates(series.slice(0, 0), day(50), SHOP, SETTINGS, ("logistic",))
@@ -213,10 +213,10 @@ def test_a_huge_shop_is_thinned_by_customer(series):
         Series(series, AS_OF), TensorSpec.from_shop(SHOP, SETTINGS), replace(SETTINGS, baseline_rows=2000)
     )
     ids = series["customer_id"].combine_chunks()
-    looked_at = recipe.is_looked_at(ids)
+    sampled = recipe.is_sampled(ids)
     steps = recipe.moments[:, 0, 0].sum()
-    assert 0.5 * 2000 / steps < looked_at.mean() < 1.5 * 2000 / steps
-    assert recipe.is_looked_at(ids.take(pa.array([5, 4]))).tolist() == looked_at[[5, 4]].tolist()
+    assert 0.5 * 2000 / steps < sampled.mean() < 1.5 * 2000 / steps
+    assert recipe.is_sampled(ids.take(pa.array([5, 4]))).tolist() == sampled[[5, 4]].tolist()
 
 
 def test_progress_rises_to_the_end(series):

@@ -22,7 +22,7 @@ def test_the_profit_falls_with_every_contact_that_does_not_pay():
     curve = trace_profit(np.array([0.0, 1.0, 0.0]), np.array([0.5, 0.8, 0.9]), np.array([100.0, 100.0, 1.0]), contact)
     assert curve.depth == 2
     assert curve.expected == pytest.approx([0, 7, 11, 10.09])
-    assert curve.came == pytest.approx([0, 9, 8, 7])
+    assert curve.actual == pytest.approx([0, 9, 8, 7])
     assert curve.share == pytest.approx([0, 1 / 3, 2 / 3, 1])
 
 

@@ -19,9 +19,9 @@ from training.models.contenders.lstm import LSTM
 from training.models.members import NetworkMembers
 from training.models.network.served import ServedNetwork
 from training.selection.fit import Candidate, fit_candidates
+from training.serving.effect_estimates import learn_evidence
 from training.serving.evidence import LEVEL_WEEKS, WINDOW_WEEKS, ScoredInputs, list_groups, remove_evidence
 from training.serving.explanation import Reasons, find_reasons
-from training.serving.guesses import learn_evidence
 from training.serving.reason_choice import choose_reasons
 from training.serving.reason_texts import write_texts
 from training.tensors.dataset import Tensors, TensorSpec

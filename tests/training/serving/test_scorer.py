@@ -25,7 +25,7 @@ from training.config import ModelSettings
 from training.models.contenders.lstm import LSTM
 from training.models.registry import KINDS
 from training.serving.bundle import LoadedBundle
-from training.serving.guesses import learn_evidence
+from training.serving.effect_estimates import learn_evidence
 from training.serving.scorer import Scorer, expect_spend, load_scorer
 from training.tensors.dataset import TensorSpec
 from training.tensors.money import read_money

@@ -144,7 +144,7 @@ def test_who_never_bought_has_not_bought_today():
     # The steps end on the days 6, 13, 20, 27, 34, 41 and 48: the first day stands for the purchase that is to come.
     expected = [[np.log1p(d), d >= 30, np.log1p(d)] for d in (6, 13, 20, 27, 34, 41)] + [[np.log1p(4), 0, np.log1p(4)]]
     np.testing.assert_allclose(tensors.inputs[0][:, columns], expected, rtol=1e-6)
-    assert not tensors.taught[0, :6].any()  # nor was the customer eligible
+    assert not tensors.label_mask[0, :6].any()  # nor was the customer eligible
 
 
 def test_labels_and_what_they_teach_by_hand():
@@ -156,8 +156,8 @@ def test_labels_and_what_they_teach_by_hand():
     assert tensors.labels[0, :, 0].tolist() == [1, 1, 0, 1, 1, 1]
     assert tensors.labels[0, :, 1].tolist() == [0, 0, 0, 1, 1, 1]
     # Eligible while the last purchase is less than 15 days ago: not on day 19. Closed: 40 - horizon.
-    assert tensors.taught[0, :, 0].tolist() == [1, 1, 0, 1, 0, 0]
-    assert tensors.taught[0, :, 1].tolist() == [1, 1, 0, 0, 0, 0]
+    assert tensors.label_mask[0, :, 0].tolist() == [1, 1, 0, 1, 0, 0]
+    assert tensors.label_mask[0, :, 1].tolist() == [1, 1, 0, 0, 0, 0]
     assert tensors.quiet_days[0].tolist() == [2, 9, 16, 3, 10, 17]
 
 
@@ -208,9 +208,9 @@ def test_labels_agree_with_the_windows_of_the_contract(facts, phase, step_days, 
         window = activity_window(end, DIVERSE.eligible_within_days)
         eligible = any(d in window and undone > end for d, undone in activity.items())
         for h, horizon in enumerate(DIVERSE.horizons_days):
-            teaches = eligible and is_closed(end, horizon, as_of, delay)
-            assert tensors.taught[0, step, h] == teaches
-            if teaches:
+            has_label = eligible and is_closed(end, horizon, as_of, delay)
+            assert tensors.label_mask[0, step, h] == has_label
+            if has_label:
                 assert tensors.labels[0, step, h] == (
                     not any(d in label_window(end, horizon) and undone > as_of for d, undone in activity.items())
                 )
@@ -246,7 +246,7 @@ def test_who_else_is_in_the_batch_and_in_which_order_changes_nothing(customers, 
     for number, name in enumerate(named):
         alone = SPEC.build(make_series({name: named[name]}, day(79)), day(79), steps=12)
         place = shuffled_names.index(name)
-        for field in ("inputs", "labels", "taught", "quiet_days", "lengths"):
+        for field in ("inputs", "labels", "label_mask", "quiet_days", "lengths"):
             expected = getattr(alone, field)[0].tobytes()
             assert getattr(together, field)[number].tobytes() == expected
             assert getattr(shuffled, field)[place].tobytes() == expected

@@ -60,12 +60,12 @@ def known(truth) -> pa.Table:
 
 
 def measure_label_bias(known: pa.Table, truth: pa.Table, delay: int) -> np.ndarray:
-    """(H,) how much more often the labels of the newest day that teaches say churned than the truth does."""
+    """(H,) how much more often the labels of the newest labelled day say churned than is true."""
     spec, bias = TensorSpec.from_shop(SHOP, replace(SETTINGS, step_days=1, history_steps=500)), []
     told = spec.build(known, day(299), delay_days=delay)
     right = spec.build(truth.filter(pc.is_in(truth["customer_id"], known["customer_id"])), day(419))
     for h in range(3):
-        said = told.taught[..., h] > 0
+        said = told.label_mask[..., h] > 0
         said &= told.step_ends == told.step_ends[said].max()
         rows, steps = np.nonzero(said)
         steps_right = [int(np.flatnonzero(right.step_ends[row] == told.step_ends[row, step])[0])

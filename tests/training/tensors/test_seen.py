@@ -45,7 +45,7 @@ def settle(facts: dict) -> dict:
     return settled
 
 
-def remember(customers: dict[str, dict], at: int) -> pa.Table:
+def make_night_series(customers: dict[str, dict], at: int) -> pa.Table:
     """What a lake holds at the end of day `at`, with all that it knows of a day as one entry that was on time."""
     nights = {}
     for name, facts in customers.items():
@@ -59,7 +59,7 @@ def remember(customers: dict[str, dict], at: int) -> pa.Table:
 
 def check(customers: dict[str, dict], at: int, churn: ChurnDefinition, step_days: int) -> None:
     spec = TensorSpec(WHOLE.features, churn, step_days, history_steps=104)
-    whole, night = make_series(customers, day(LAST)), remember(customers, at)
+    whole, night = make_series(customers, day(LAST)), make_night_series(customers, at)
     if not night.num_rows:
         return
     then = truncate(whole, day(at))

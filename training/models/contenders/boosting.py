@@ -34,10 +34,10 @@ class Boosting(RowContender):
 
     def fit(self, data: TrainingRows) -> None:
         self.feature_names = list(data.feature_names)
-        selections = data.taught_rows()
+        selections = data.labelled_rows()
         with ThreadPoolExecutor() as pool:
-            jobs = [pool.submit(_learn_horizon, data.rows[taught], data.labels[taught, h], data.seed)
-                    for h, taught in enumerate(selections)]  # fmt: skip
+            jobs = [pool.submit(_learn_horizon, data.rows[rows], data.labels[rows, h], data.seed)
+                    for h, rows in enumerate(selections)]  # fmt: skip
         self.models = [job.result() for job in jobs]
 
     def predict(self, rows: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ class Constant(RowContender):
 
     def fit(self, data: TrainingRows) -> None:
         self.feature_names = list(data.feature_names)
-        self.rates = [smooth_rate(data.labels[rows, h]) for h, rows in enumerate(data.taught_rows())]
+        self.rates = [smooth_rate(data.labels[rows, h]) for h, rows in enumerate(data.labelled_rows())]
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         check_rows(rows, len(self.feature_names))

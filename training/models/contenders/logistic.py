@@ -85,7 +85,7 @@ class Logistic(RowContender):
 
     def fit(self, data: TrainingRows) -> None:
         self.feature_names = list(data.feature_names)
-        selections, inputs = data.taught_rows(), self.derive_inputs(data.rows)
+        selections, inputs = data.labelled_rows(), self.derive_inputs(data.rows)
         self.lines = [Line.fit(inputs[rows], data.labels[rows, h]) for h, rows in enumerate(selections)]
 
     def predict(self, rows: np.ndarray) -> np.ndarray:

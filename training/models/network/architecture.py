@@ -42,5 +42,5 @@ class Architecture:
     def label(self, tensors: Tensors) -> tuple[np.ndarray, np.ndarray]:
         """(B, T, outputs) float32, twice: the labels of the outputs, and 1 where the label is known and is used."""
         if self.interval_ends is None:
-            return tensors.labels, tensors.taught
+            return tensors.labels, tensors.label_mask
         return label_intervals(tensors, self.interval_ends)

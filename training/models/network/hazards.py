@@ -36,5 +36,5 @@ def label_intervals(tensors: Tensors, ends: tuple[int, ...]) -> tuple[np.ndarray
     last = np.array(ends, np.float32)
     first = np.array((0, *ends[:-1]), np.float32)
     upcoming, known = tensors.upcoming_days[..., None], tensors.known_days[..., None]
-    teaches = (upcoming > first) & (known >= last)
-    return (teaches & (upcoming <= last)).astype(np.float32), teaches.astype(np.float32)
+    is_known = (upcoming > first) & (known >= last)
+    return (is_known & (upcoming <= last)).astype(np.float32), is_known.astype(np.float32)

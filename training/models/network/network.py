@@ -166,7 +166,9 @@ class ChurnNetwork(keras.layers.Layer):
             lambda part: self._at_last(tf.constant(inputs[part]), tf.constant(lengths[part])), len(inputs)
         )
 
-    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, tuple]:
+    def predict_with_states(
+        self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]
+    ) -> tuple[np.ndarray, tuple]:
         return self.predict_last(inputs, lengths), (inputs, lengths)
 
     def predict_tails(

@@ -49,9 +49,11 @@ class ServedNetwork:
 
     def predict_last(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """(B, H) float64 probabilities at every customer's last step."""
-        return self.remember(inputs, lengths, ())[0]
+        return self.predict_with_states(inputs, lengths, ())[0]
 
-    def remember(self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]) -> tuple[np.ndarray, Memory]:
+    def predict_with_states(
+        self, inputs: np.ndarray, lengths: np.ndarray, spans: tuple[int, ...]
+    ) -> tuple[np.ndarray, Memory]:
         """The result of predict_last, and for each span every customer's state before the last `span` steps."""
         memory = {span: np.zeros((len(inputs), 2, self.architecture.lstm_units), np.float32) for span in spans}
 
@@ -67,7 +69,7 @@ class ServedNetwork:
     def predict_tails(
         self, memory: Memory, rows: np.ndarray, tails: np.ndarray, lengths: np.ndarray, spans: np.ndarray
     ) -> np.ndarray:
-        """(P, H) probabilities of remembered customers with changed last steps, see Members.predict_tails."""
+        """(P, H) probabilities of customers with stored states and changed last steps, see Members.predict_tails."""
         begun = np.zeros((len(rows), 2, self.architecture.lstm_units), np.float32)
         for span, states in memory.items():
             is_own = spans == span

@@ -20,13 +20,13 @@ from training.models.network.pretraining import pretrain
 from training.tensors.dataset import Tensors
 
 
-def masked_log_loss(logits, labels, taught):
-    """Mean cross-entropy over the outputs where `taught` is 1; 0 if there is none. All (B, T, outputs).
+def masked_log_loss(logits, labels, label_mask):
+    """Mean cross-entropy over the outputs where `label_mask` is 1; 0 if there is none. All (B, T, outputs).
 
     With hazards this is the censored negative log likelihood.
     """
     losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
-    return tf.math.divide_no_nan(tf.reduce_sum(losses * taught), tf.reduce_sum(taught))
+    return tf.math.divide_no_nan(tf.reduce_sum(losses * label_mask), tf.reduce_sum(label_mask))
 
 
 class Trainer:
@@ -85,16 +85,16 @@ class Trainer:
         for variable in self.optimizer.variables:
             variable.assign(ops.zeros_like(variable))
 
-    def _step(self, inputs, labels, taught):
+    def _step(self, inputs, labels, label_mask):
         """One gradient step; returns the loss before it."""
         with tf.GradientTape() as tape:
-            loss = masked_log_loss(self.network(inputs, training=True), labels, taught)
+            loss = masked_log_loss(self.network(inputs, training=True), labels, label_mask)
         gradients = tape.gradient(loss, self.network.trainable_variables)
         self.optimizer.apply(gradients, self.network.trainable_variables)
         return loss
 
     def _stream(self, batches: Callable[[], Iterator[Tensors]]) -> tf.data.Dataset:
-        """(inputs, labels, taught) of every batch, prefetched while the device works on the previous one."""
+        """(inputs, labels, label_mask) of every batch, prefetched while the device works on the previous one."""
 
         def arrays():
             for tensors in batches():

@@ -53,7 +53,7 @@ def test_loader_does_a_nights_work_and_can_drop_nothing(warehouse, shop):
 
     loader.prepare(shop)  # nothing to do, so nothing is needed
     assert publish(loader, shop, "run-1", as_of=date(2013, 3, 31)) is True
-    assert loader.remember_customers(shop, "k1", [make_pairs(x="1")]) == 1
+    assert loader.upsert_customers(shop, "k1", [make_pairs(x="1")]) == 1
     loader.register_model(shop, make_model("a"))
     loader.promote_model(shop, "a", DAY)
     assert loader.model_for(shop, DAY)[0].version == "a"

@@ -55,7 +55,7 @@ def test_example_queries_run_and_answer(warehouse, shop, horizons, primary):
     yesterday = DAY - timedelta(days=1)
     publish(warehouse, shop, "run-1", make_rows("ab", yesterday, horizons=horizons, **before), yesterday)
     publish(warehouse, shop, "run-2", make_rows("ab", band="high", horizons=horizons, **now))
-    warehouse.remember_customers(shop, "k1", [make_pairs(a="shop id of a", b="shop id of b")])
+    warehouse.upsert_customers(shop, "k1", [make_pairs(a="shop id of a", b="shop id of b")])
     warehouse.register_model(shop, make_model("lstm-1"))
     judged = {"as_of": DAY, "horizon_days": 60, "run_id": "run-2", "model_version": "lstm-1", "n": 2, "auroc": 0.7,
               "known_as_of": DAY + timedelta(days=60)}  # fmt: skip

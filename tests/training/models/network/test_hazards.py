@@ -44,26 +44,26 @@ def test_every_horizon_ends_an_interval_and_none_is_too_long(horizons, longest):
 def test_which_intervals_teach_by_hand():
     # Steps end on the days 5, 12, 19, 26, 33, 40; purchases on the days 3 and 23; as_of is day 40.
     tensors = build({"a": {3: PURCHASE, 23: PURCHASE}}, 40)
-    came, teaches = label_intervals(tensors, ENDS)
-    assert teaches[0].tolist() == [
+    labels, mask = label_intervals(tensors, ENDS)
+    assert mask[0].tolist() == [
         [1, 1, 1, 1],  # the next purchase comes after 18 days, in the last interval
         [1, 1, 1, 0],  # after 11 days, in the third: the fourth is never reached
         [0, 0, 0, 0],  # not eligible: the last purchase is 16 days ago
         [1, 1, 0, 0],  # never; 14 days are known
-        [1, 0, 0, 0],  # never; 7 days are known, so this step teaches though neither horizon has passed
+        [1, 0, 0, 0],  # never; 7 days are known, so this step has a label though neither horizon has passed
         [0, 0, 0, 0],  # the last day itself
     ]
-    assert came[0].tolist() == [[0, 0, 0, 1], [0, 0, 1, 0], *[[0, 0, 0, 0]] * 4]
-    assert tensors.taught[0, 4].sum() == 0
+    assert labels[0].tolist() == [[0, 0, 0, 1], [0, 0, 1, 0], *[[0, 0, 0, 0]] * 4]
+    assert tensors.label_mask[0, 4].sum() == 0
 
 
 def test_the_likelihood_by_hand():
     tensors = build({"a": {3: PURCHASE, 23: PURCHASE}}, 40)
-    came, teaches = label_intervals(tensors, ENDS)
+    labels, mask = label_intervals(tensors, ENDS)
     hazards = np.array([0.1, 0.2, 0.3, 0.4])
-    logits = np.broadcast_to(np.log(hazards / (1 - hazards)), came.shape).astype(np.float32)
+    logits = np.broadcast_to(np.log(hazards / (1 - hazards)), labels.shape).astype(np.float32)
     likelihood = (0.9 * 0.8 * 0.7 * 0.4) * (0.9 * 0.8 * 0.3) * (0.9 * 0.8) * 0.9
-    assert float(masked_log_loss(logits, came, teaches)) == pytest.approx(-math.log(likelihood) / 10, rel=1e-6)
+    assert float(masked_log_loss(logits, labels, mask)) == pytest.approx(-math.log(likelihood) / 10, rel=1e-6)
 
 
 def test_intervals_that_still_run_do_not_mislead():
@@ -72,7 +72,7 @@ def test_intervals_that_still_run_do_not_mislead():
     bought = generator.random((2000, days)) < chance
     bought[:, 0] = True
     customers = {str(n): {int(d): PURCHASE for d in np.flatnonzero(own)} for n, own in enumerate(bought)}
-    came, teaches = label_intervals(build(customers, days - 1, step_days=1), ENDS)
+    labels, mask = label_intervals(build(customers, days - 1, step_days=1), ENDS)
     recent = slice(-12, None)  # steps whose longer intervals are all still running
-    hazard = came[:, recent].sum(axis=(0, 1))[:2] / teaches[:, recent].sum(axis=(0, 1))[:2]
+    hazard = labels[:, recent].sum(axis=(0, 1))[:2] / mask[:, recent].sum(axis=(0, 1))[:2]
     assert hazard == pytest.approx(1 - (1 - chance) ** 5, abs=0.02)

@@ -106,10 +106,10 @@ def test_padding_and_later_steps_change_nothing(cell):
 def test_the_loss_is_the_mean_over_cells_that_teach():
     logits = np.array([[[0.0, 2.0], [50.0, -50.0]]], np.float32)
     labels = np.array([[[1.0, 0.0], [0.0, 1.0]]], np.float32)
-    taught = np.array([[[1.0, 1.0], [0.0, 0.0]]], np.float32)
+    label_mask = np.array([[[1.0, 1.0], [0.0, 0.0]]], np.float32)
     expected = (math.log(2) + math.log1p(math.exp(2))) / 2
-    assert float(masked_log_loss(logits, labels, taught)) == pytest.approx(expected, rel=1e-6)
-    assert float(masked_log_loss(logits, labels, taught * 0)) == 0.0
+    assert float(masked_log_loss(logits, labels, label_mask)) == pytest.approx(expected, rel=1e-6)
+    assert float(masked_log_loss(logits, labels, label_mask * 0)) == 0.0
 
 
 def test_one_training_step_moves_every_weight_and_no_constant():
@@ -136,9 +136,9 @@ def steps_of(architecture: Architecture):
     trainer.network.set_constants(np.zeros(3), np.array([1.0, 1e-5, 0.0]))
 
     @tf.function(input_signature=trainer.batch_signature)
-    def step(inputs, labels, taught):
+    def step(inputs, labels, label_mask):
         with tf.GradientTape() as tape:
-            loss = masked_log_loss(trainer.network(inputs), labels, taught)
+            loss = masked_log_loss(trainer.network(inputs), labels, label_mask)
         return loss, tape.gradient(loss, trainer.network.trainable_variables)
 
     return trainer.network, step
@@ -152,11 +152,11 @@ def test_no_input_makes_loss_or_gradient_that_is_not_finite(architecture, data):
     network, step = steps_of(architecture)
     shape = (data.draw(st.integers(1, 3)), data.draw(st.integers(1, 4)))
     inputs = data.draw(arrays(np.float32, (*shape, 3), elements=WILD))
-    labels, taught = (
+    labels, label_mask = (
         data.draw(arrays(np.float32, (*shape, architecture.outputs), elements=st.sampled_from([0.0, 1.0])))
         for _ in range(2)
     )
-    loss, gradients = step(inputs, labels, taught)
+    loss, gradients = step(inputs, labels, label_mask)
     assert np.isfinite(loss)
     assert all(np.isfinite(gradient).all() for gradient in gradients)
     p = network.predict_steps(inputs)
@@ -216,19 +216,19 @@ def test_two_trainings_are_the_same_to_the_byte():
     assert other.members.to_files() != twins[0].members.to_files()
 
 
-# Which steps teach. Two tempting masks are wrong (DESIGN, section 2): both leave out churners in the training data.
+# Which steps have labels? Two tempting masks are wrong (DESIGN, section 2): both drop churners from the training data.
 
 
 def mask_missing_next_activity(tensors: Tensors) -> np.ndarray:
     """Wrong: a step is used only if the next activity is known."""
     days_to_end = tensors.last(tensors.step_ends)[:, None] - tensors.step_ends
     has_next = tensors.last(tensors.quiet_days)[:, None] < days_to_end
-    return tensors.taught * has_next[..., None]
+    return tensors.label_mask * has_next[..., None]
 
 
 def mask_not_eligible_today(tensors: Tensors) -> np.ndarray:
     """Wrong: only customers who are eligible at as_of are used."""
-    return tensors.taught * (tensors.last(tensors.quiet_days) < 90)[:, None, None]
+    return tensors.label_mask * (tensors.last(tensors.quiet_days) < 90)[:, None, None]
 
 
 def learn_and_measure(mask) -> float:
@@ -237,10 +237,10 @@ def learn_and_measure(mask) -> float:
     series = draw_shop_series(700, 420, seed=3)
     spec = TensorSpec.from_shop(shop, ModelSettings())
     tensors = spec.build(truncate(series, cutoff), cutoff)
-    taught = mask(tensors)
-    rows = taught.any(axis=2)
+    label_mask = mask(tensors)
+    rows = label_mask.any(axis=2)
     model = row_contender("logistic")()
-    cells = (values[rows] for values in (tensors.inputs, tensors.labels, taught))
+    cells = (values[rows] for values in (tensors.inputs, tensors.labels, label_mask))
     model.fit(TrainingRows(*cells, spec.feature_names, shop.churn.horizons_days, seed=0))
     outcomes = take_outcomes(series, cutoff, shop)
     counted = np.flatnonzero(outcomes.active[:, 1])
@@ -252,13 +252,13 @@ def test_a_missing_next_activity_is_a_label_and_not_a_mask():
     series = make_series({"gone": {0: PURCHASE}, "stays": {n: PURCHASE for n in range(0, 200, 20)}}, day(199))
     tensors = TensorSpec.from_shop(make_shop(), ModelSettings()).build(series, day(199))
     gone = tensors.customer_id.to_pylist().index("gone")
-    assert tensors.taught[gone].sum() > 0
-    assert tensors.labels[gone][tensors.taught[gone] > 0].all()
+    assert tensors.label_mask[gone].sum() > 0
+    assert tensors.labels[gone][tensors.label_mask[gone] > 0].all()
     assert mask_missing_next_activity(tensors)[gone].sum() == 0
     assert mask_not_eligible_today(tensors)[gone].sum() == 0
 
 
 def test_wrong_masks_ruin_the_probabilities():
-    right = learn_and_measure(lambda tensors: tensors.taught)
+    right = learn_and_measure(lambda tensors: tensors.label_mask)
     assert learn_and_measure(mask_missing_next_activity) > right + 0.05
     assert learn_and_measure(mask_not_eligible_today) > right + 0.05

@@ -23,7 +23,7 @@ FEWEST_CUSTOMERS = 50
 PENALTY = 0.01
 
 
-def guess_effects(candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray, present: np.ndarray) -> np.ndarray:
+def estimate_effects(candidate: Candidate, inputs: np.ndarray, lengths: np.ndarray, present: np.ndarray) -> np.ndarray:
     """(W, B, G) the estimated effects; -inf for a window that begins before the customer's first step."""
     return np.stack([
         np.where(
