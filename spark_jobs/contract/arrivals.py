@@ -1,4 +1,4 @@
-"""Is a file of this log due for this day, and does one of these paths bring it?"""
+"""Is a file of a log due on a day, and has it arrived?"""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from spark_jobs.contract.shop.source import DeliveryDay, Source
 
 
 def is_due(shop: Shop, log: str, day: date) -> bool:
-    """Whether somebody should wait for a file: the log's files have days, and the day is no closed one; for files of a
-    month or a week only its last day."""
+    """Whether to wait for a file of this day: its files are dated and the day is not closed. Files of a month or a week
+    are due on its last day only."""
     named = shop.sources[log].delivery_day
     if named is None or shop.is_closed(day):
         return False
@@ -28,14 +28,14 @@ def belongs(path: str, source: Source) -> bool:
 
 
 def has_arrived(paths: Iterable[str], source: Source, day: date) -> bool:
-    """Whether one of the paths below the source's folder is a file of this delivery day."""
+    """Whether one of these paths, relative to the source's folder, is a file of this delivery day."""
     named = source.delivery_day
     own = (path for path in paths if belongs(path, source))
     return named is not None and any(find_delivery_day(path, named) == day for path in own)
 
 
 def find_delivery_day(path: str, named: DeliveryDay) -> date:
-    """The delivery day of a file, by its path. Raises ChurnError where the pattern's group finds no day in it."""
+    """The delivery day in a file's path. Raises ChurnError if the pattern finds no day in it."""
     match = re.search(named.pattern, path)
     if match is None:
         raise ChurnError(f"{path}: no delivery day found by {named.pattern!r}; mend delivery_day or files in shop.toml")

@@ -1,14 +1,14 @@
-"""When do two spellings of a customer id mean one customer? The one home of that rule; all keys are made by it.
+"""When do two spellings of a customer id mean one customer? All customer keys follow this rule.
 
-Every id loses the blanks round it and all invisible characters (byte-order marks, zero-width spaces), runs of blanks
-become one space, and the text becomes Unicode NFC. An integer that was written as a float becomes an integer again:
-`10011.0`, `1.0011E4` and `7.410995e+12` do. Without a point or a plus sign in it an exponent is none: `1e5` may be an
-article or a hexadecimal number. What is no whole number (`12.50`, `1.5e0`) stays as it is.
+Surrounding blanks and invisible characters (byte-order marks, zero-width spaces) are removed, runs of blanks become one
+space, and the text is normalised to Unicode NFC. An integer that was exported as a float becomes an integer again:
+`10011.0`, `1.0011E4` and `7.410995e+12` do. `1e5` does not: without a point or a plus sign it may be an article or a
+hexadecimal number. Numbers that are not whole (`12.50`, `1.5e0`) stay as they are.
 
-The shop's `customer_ids` says what else is the same:
-- as given: nothing
-- case-insensitive: upper and lower case, as Unicode folds them
-- numeric: leading zeros of a whole number; an id that is no number stays as it is
+The shop's `customer_ids` adds one more rule:
+- as given: none
+- case-insensitive: upper and lower case are equal, by Unicode case folding
+- numeric: leading zeros of whole numbers are ignored; other ids stay as they are
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 AS_GIVEN, CASE_INSENSITIVE, NUMERIC = SPELLINGS = ("as given", "case-insensitive", "numeric")
-#: What programs write where there is nothing; never anybody's id.
+#: What programs write for a missing value; never a customer's id.
 NO_CUSTOMER = (
     "null", "(null)", "[null]", "<null>", "#null!", "nan", "<na>", "nat", "none", "n/a", "#n/a", "#ref!", "#value!",
     "undefined", "\\N",
 )  # fmt: skip
-#: No integer is made of an exponent beyond: no customer id is that long, and `1.0e999999999` would fill the memory.
+#: Longer integers are not expanded: no customer id is that long, and `1.0e999999999` would fill the memory.
 MOST_DIGITS = 40
 
 _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
@@ -34,7 +34,7 @@ _INTEGER = re.compile(r"(-?)0*([0-9]+)")
 
 
 def canonical_id(text: str, spelling: str = AS_GIVEN) -> str:
-    """The one spelling of a customer id, the same for itself; empty where nothing is left of the text."""
+    """The canonical spelling of a customer id; idempotent. Empty if nothing is left of the text."""
     shown = text if text.isascii() else unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
     plain = _unfloat(" ".join(shown.split()))
     if spelling == CASE_INSENSITIVE:
@@ -45,12 +45,12 @@ def canonical_id(text: str, spelling: str = AS_GIVEN) -> str:
 
 
 def _fold(text: str) -> str:
-    """Caseless text as in The Unicode Standard, 3.13, D145."""
+    """Canonical caseless form: The Unicode Standard, 3.13, D145."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
 
 
 def _unfloat(text: str) -> str:
-    """The integer that this text writes as a float; any other text as it is."""
+    """The integer, if the text is a whole number in float notation; else the text unchanged."""
     if whole := _WHOLE_FLOAT.fullmatch(text):
         return whole[1]
     if not (parts := _EXPONENT.fullmatch(text)):
@@ -65,9 +65,9 @@ def _unfloat(text: str) -> str:
 
 @dataclass(frozen=True)
 class CustomerIds:
-    """How a shop spells its customer ids, and which of them stand for nobody (beside NO_CUSTOMER).
+    """How a shop spells its customer ids, and which of them are placeholders for no customer (besides NO_CUSTOMER).
 
-    nobody: None where shop.toml does not say it. is_chosen: whether shop.toml names the spelling.
+    nobody: None if shop.toml does not list them. is_chosen: whether shop.toml sets the spelling.
     """
 
     spelling: str = AS_GIVEN
@@ -76,20 +76,20 @@ class CustomerIds:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """What decides a customer's key."""
+        """The settings that a customer's key depends on."""
         return self.spelling, *sorted(self._nobody)
 
     def read(self, text: str) -> str | None:
-        """The canonical id; None where the text stands for no customer."""
+        """The canonical id; None if the text is a placeholder for no customer."""
         found = self.canonical(text)
         return None if not found or self.caseless(found) in self._nobody else found
 
     def canonical(self, text: str) -> str:
-        """The same for every text, also for a word that stands for nobody."""
+        """The canonical spelling of any text, placeholders included."""
         return canonical_id(text, self.spelling)
 
     def caseless(self, text: str) -> str:
-        """The form in which ids are compared with words."""
+        """The form in which ids are compared with placeholders."""
         return canonical_id(self.canonical(text), CASE_INSENSITIVE)
 
     @cached_property

@@ -1,29 +1,29 @@
-"""The errors that people see. Each is one line that says what to do; every command turns it into exit code 1."""
+"""The errors that users see: one line that says what to do. Every command ends with exit code 1 on them."""
 
 from __future__ import annotations
 
 
 class ChurnError(Exception):
-    """Anything that the person who runs the command can mend."""
+    """A problem that the person who runs the command can solve."""
 
 
-#: Ends the line of an error that is not the data's fault: an orchestrator tries again where it reads this.
+#: The end of every TransientError's message; an orchestrator retries a task whose last line ends so.
 TRY_AGAIN = "; a later try may succeed"
 
 
 class TransientError(ChurnError):
-    """Nothing is wrong with what was asked for: a server was away, or another run was faster."""
+    """The request is valid, but a server was unavailable or another run was faster."""
 
     def __init__(self, message: str):
         super().__init__(message.removesuffix(TRY_AGAIN) + TRY_AGAIN)
 
 
 class ShopFileError(ChurnError):
-    """A shop.toml with faults; the message lists all of them, a line each."""
+    """An invalid shop.toml; the message lists all faults, one per line."""
 
 
 class AuditError(ChurnError):
-    """The output of a job breaks its contract; nothing was published."""
+    """The output of a job violates its table's contract; nothing was published."""
 
     def __init__(self, table: str, as_of: object, findings: list[str]):
         self.table, self.as_of, self.findings = table, as_of, findings
@@ -31,4 +31,4 @@ class AuditError(ChurnError):
 
 
 class MissingInputError(ChurnError):
-    """What a job needs is not there yet; the message names the command that makes it."""
+    """An input of the job does not exist yet; the message names the command that creates it."""

@@ -1,8 +1,8 @@
-"""The inputs of the model: one row each, and their only home. The facts they are made from stand in measures.py.
+"""The model's inputs, one row each. The facts that they are computed from are in measures.py.
 
 A feature is one model input. On a grid of steps counted back from the chosen day, `training/tensors/dataset.py`
-computes `squash(op(measure))` at the end of every step from that day and the days before it only: causal by
-construction.
+computes `squash(op(measure))` at the end of every step, from that day and the days before it only. So no input can
+see the future.
 To add a feature, add a row here and its known number in tests/training/tensors/test_dataset.py.
 """
 
@@ -18,17 +18,17 @@ from spark_jobs.contract.measures import ACTIVITY_MEASURES, available_measures
 class Feature:
     """One model input.
 
-    All is told by what was known at the step's end; what came later counts from the step on in which it came.
+    An input uses what was known at the end of its step. An event that was delivered late counts from the step in which
+    it was delivered.
 
-    Where there is no day with measure > 0 yet, the customer's first day stands for it in days_since, quiet_for and
-    gap_ratio: who has never bought has not bought today.
+    Before the first day with measure > 0, days_since, quiet_for and gap_ratio count from the customer's first day.
 
     op        step_sum      sum of the measure over the step's days
               step_days     number of the step's days with measure > 0
               total_sum     sum over all days so far
               total_days    number of days so far with measure > 0
               decayed_sum   sum over all days so far of measure * 2^(-days ago / arg)
-              decayed_days  the same of the days' indicator, measure > 0
+              decayed_days  the same, with 1 for each day with measure > 0 and 0 for the others
               days_since    days from the last day with measure > 0 to the step's end
               quiet_for     1 when days_since >= arg, else 0
               gap_ratio     days_since over the mean gap between the days with measure > 0; the mean gap is
@@ -36,11 +36,11 @@ class Feature:
       recent_mean   sum of measure over the last arg days / sum of the measure `per` over the same days
               age           days from the customer's first day to the step's end; uses no measure
     squash    log1p, or none
-    fill      the value of a recent_mean that has nothing to take the mean of
-    group     what the reasons name together; its log says how, see log.ReasonGroup
+    fill      the value of recent_mean if its denominator is 0
+    group     the reason group that the input belongs to, see log.ReasonGroup
     per       the measure that recent_mean divides by
-    is_retired  new models leave it out, and those that learned it go on scoring: an input is dropped so at first, and
-              its row, with a measure that nothing else needs, once no model that scores has it
+    is_retired  new models leave it out; models trained with it still compute it. To remove an input, retire it first,
+              and delete its row (and a measure that nothing else needs) when no model in use has it
     """
 
     name: str
@@ -57,7 +57,7 @@ class Feature:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """The measures that the formula looks at."""
+        """The measures in the formula."""
         return tuple(name for name in (self.measure, self.per) if name)
 
     @property
@@ -67,23 +67,22 @@ class Feature:
 
     @property
     def starts_on_first_day(self) -> bool:
-        """Whether the customer's first day stands for a day that has not come yet."""
+        """Whether it counts from the customer's first day before there is a day with the measure."""
         return self.op in ("days_since", "quiet_for", "gap_ratio")
 
     @property
     def counts_days(self) -> bool:
-        """Whether it looks at which days have a measure above zero, not at how much of it there was."""
+        """Whether only days with a measure above zero count, not the amounts."""
         return self.starts_on_first_day or self.op in ("step_days", "total_days", "decayed_days")
 
     @property
     def grows(self) -> bool:
-        """Whether it can only grow while time goes by, whatever customers do: at a later day it is never spread as
-        it was at an earlier one."""
+        """Whether it never falls over time, whatever customers do. The distribution of such an input always shifts."""
         return self.op in ("age", "total_sum", "total_days")
 
     @property
     def fingerprint(self) -> str:
-        """What a bundle keeps of a feature: a model scores only with inputs whose formula is still the same."""
+        """Stored in the model bundle: a model scores only while the formulas of its inputs are unchanged."""
         fill = "first day" if self.starts_on_first_day else f"{self.fill:g}"
         return f"{self.formula} fill={fill}"
 
@@ -94,7 +93,7 @@ def _feature(
     return Feature(name, group, op, measure, arg, squash, unit, fill, meaning, per, is_retired)
 
 
-#: Every activity has an input of each of these.
+#: Every activity measure has an input with each of these ops.
 ACTIVITY_OPS = ("total_days", "days_since")
 
 FEATURES: tuple[Feature, ...] = (
@@ -168,13 +167,13 @@ FEATURES: tuple[Feature, ...] = (
 
 
 def available_features(mapped: Mapping[str, Collection[str]]) -> tuple[Feature, ...]:
-    """The features of a shop, retired ones too: an absent log or column makes its features absent, never zero."""
+    """The features of a shop, retired ones included. If a log or column is absent, so are its features: never zero."""
     names = {m.name for m in available_measures(mapped)}
     return tuple(f for f in FEATURES if set(f.measures) <= names)
 
 
 def find_activity_features(activity: str) -> tuple[str, str]:
-    """What a model that looks at one activity alone looks at: the days with it so far, and those since the last."""
+    """The inputs of a model of one activity alone: the days with it so far, and the days since the last one."""
     measure = ACTIVITY_MEASURES[activity]
     total, since = (next(f.name for f in FEATURES if (f.op, f.measure) == (op, measure)) for op in ACTIVITY_OPS)
     return total, since

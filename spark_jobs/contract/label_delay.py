@@ -1,8 +1,8 @@
-"""How long do a shop's files keep coming for a day? So long after its window a label is not closed.
+"""How many days after the end of a label's window do events of the window still arrive? Until then it is not closed.
 
-How much of a day's qualifying activity is delivered after how many days is seen at days old enough to be complete. From
-it follows what a window of the shortest horizon lacks, so many days after its end: the delay is the fewest days after
-which that is next to nothing. It is 0 where files do not come late, and where they are too few to tell.
+The distribution of delivery delays is measured on days that are old enough to be complete. It gives the share of a
+window's activity that is still missing d days after its end. The label delay is the smallest d at which that share, for
+the shortest horizon, is at most MISSING_SHARE. It is 0 if files are not late or there are too few records to tell.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from itertools import accumulate
 
 from spark_jobs.contract.windows import Window
 
-#: A label is closed once its window lacks at most this share of its activity.
+#: A label is closed when at most this share of its window's activity is missing.
 MISSING_SHARE = 0.005
 LONGEST_DELAY_DAYS = 30
-#: The delay is that of so many days, the newest of which are LONGEST_DELAY_DAYS old.
+#: The delay is measured on this many days, the newest of which is LONGEST_DELAY_DAYS old.
 LOOK_BACK_DAYS = 120
 FEWEST_RECORDS = 100
 
 
 def find_delay_window(known: date) -> Window:
-    """The days whose deliveries show the delay at the end of `known`."""
+    """The days on which the delay is measured, at the end of `known`."""
     newest = known - timedelta(days=LONGEST_DELAY_DAYS)
     return Window(newest - timedelta(days=LOOK_BACK_DAYS - 1), newest)
 
 
 def find_label_delay(records: Mapping[int, int], horizon_days: int) -> int:
-    """The fewest days after which a window of the horizon lacks MISSING_SHARE at most; at most LONGEST_DELAY_DAYS.
+    """The fewest days after which at most MISSING_SHARE of a window is missing; at most LONGEST_DELAY_DAYS.
 
-    records: days from the event to its delivery, below zero where a file was ahead -> how many
+    records: days from the event to its delivery (negative if the file was early) -> number of records
     """
     total = sum(records.values())
     if total < FEWEST_RECORDS:
@@ -38,6 +38,6 @@ def find_label_delay(records: Mapping[int, int], horizon_days: int) -> int:
     by_delay = [0] * (LONGEST_DELAY_DAYS + 1)
     for late_days, count in records.items():
         by_delay[min(max(late_days, 0), LONGEST_DELAY_DAYS)] += count
-    undelivered = [total - delivered for delivered in accumulate(by_delay)]  # of a day's activity, so many days later
-    lacking = list(accumulate(reversed(undelivered)))[::-1]  # of a window's, so many days after its end
-    return next(days for days, count in enumerate(lacking) if count <= MISSING_SHARE * total * horizon_days)
+    undelivered = [total - delivered for delivered in accumulate(by_delay)]  # by days since a single day
+    missing = list(accumulate(reversed(undelivered)))[::-1]  # by days since the end of a window
+    return next(days for days, count in enumerate(missing) if count <= MISSING_SHARE * total * horizon_days)

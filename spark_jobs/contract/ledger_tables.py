@@ -1,6 +1,6 @@
-"""The ledgers: what was delivered, what became of it, who was merged, and which nights were published.
+"""The ledgers: delivered files, what became of their records, merged customers, and published runs.
 
-Nothing can make them again, so they are kept for ever and every row stays as it was written.
+They cannot be rebuilt from other data, so they are kept for ever and rows never change.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DELIVERIES = Table(
         Column("modified_at", "timestamp", "when the file was last written", "UTC"),
         Column("delivery_day", "date", "the day in the path less lag_days, or the day of the run that first saw it "
                "where that day was published already; null: each event's own day", nullable=True),
-        Column("not_before", "date", "for a first dump: none of its records was known before this day", nullable=True),
+        Column("not_before", "date", "for an undated file: no record of it was known before this day", nullable=True),
         Column("seen_as_of", "date", "the day of the run that first saw it"),
         Column("log", "string", "the log it is delivered for"),
     ),
@@ -35,15 +35,15 @@ ACCOUNTS = Table(
         Column("lines_in", "bigint", "records in the file", "records"),
         Column("clean", "bigint", "records that became events", "records"),
         Column("quarantined", "bigint", "records rejected, each with its reasons", "records"),
-        Column("duplicates", "bigint", "records that say again what is known", "records"),
+        Column("duplicates", "bigint", "records that repeat an event that is already known", "records"),
         Column("elsewhere", "bigint", "records that belong to another log of the same file", "records", default=0),
         Column("first_delivery_day", "date", "the earliest delivery day of its records", nullable=True),
         Column("last_delivery_day", "date", "the latest delivery day of its records", nullable=True),
         Column(
             "amount_sizes",
             "string",
-            "JSON object: how many of its lines are worth up to 10^(n/10) and more than "
-            "10^((n-1)/10), by n; null: it has none",
+            "JSON object: for each n the number of lines worth more than 10^((n-1)/10) and up to "
+            "10^(n/10); null: it has none",
             "shop currency",
             nullable=True,
         ),
@@ -55,13 +55,13 @@ ACCOUNTS = Table(
 
 MERGES = Table(
     "merges",
-    "one customer id that the shop has merged into another, written once and kept for ever",
+    "one customer id that the shop has merged into another; kept for ever, never changed",
     (
         CUSTOMER,
-        Column("merged_into", "string", "keyed hash of the customer id that goes on"),
-        Column("since", "date", "the day from which on the shop says so"),
-        Column("known_from", "date", "the day from which on the pipeline counts both as one"),
-        Column("origin", "string", "where it was told"),
+        Column("merged_into", "string", "keyed hash of the customer id that stays in use"),
+        Column("since", "date", "the day of the merge, as the shop gives it"),
+        Column("known_from", "date", "the first day on which the pipeline counts both as one customer"),
+        Column("origin", "string", "the setting that the merge comes from"),
     ),
     key=("customer_id",),
     partition="origin",
@@ -72,7 +72,7 @@ RUNS = Table(
     "one published run: the table versions that belong together",
     (
         Column("run_id", "string", "the run"),
-        Column("run_key", "string", "hash of everything the run was made from; the same key, the same content"),
+        Column("run_key", "string", "hash of all inputs of the run; the same key means the same content"),
         Column("tables", "string", "JSON object: table name to published version of the table"),
         Column("published_at", "timestamp", "when it was published", "UTC"),
         Column("as_of", "date", "the day the run is about"),
@@ -82,16 +82,16 @@ RUNS = Table(
     partition="pipeline",
 )
 
-#: The only one that changes: it says how things stand.
+#: The only one whose rows change: the current state.
 BACKLOG = Table(
     "_backlog",
-    "what of one table waits to be made anew",
+    "the days of one table that wait to be rebuilt",
     (
         Column("table_name", "string", "the table"),
         Column("days", "bigint", "how many of its days wait", "days"),
         Column("first_day", "date", "the earliest of them"),
         Column("last_day", "date", "the latest of them"),
-        Column("as_of", "date", "the night that left them"),
+        Column("as_of", "date", "the last night that did not get to them"),
     ),
     key=("table_name",),
     partition="table_name",

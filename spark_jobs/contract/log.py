@@ -1,7 +1,7 @@
-"""What a log is made of. Each file of `logs/` declares one, and everything else reads it there.
+"""The parts of a log's declaration. Each file of `logs/` declares one log, and everything else reads it from there.
 
-A column with the name of an input is that input, as `cleaning/plain_columns.py` types it. Whatever else a log types and
-judges is in `cleaning/logs/NAME.py`, which most need not have.
+A column with the same name as an input is typed by `cleaning/plain_columns.py`. All other typing and validation of a
+log is in `cleaning/logs/NAME.py`; a log with plain columns only needs no such file.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from spark_jobs.contract.table import Column
 
 TEXT, NUMBER, TIME, KIND = "text", "number", "time", "kind"
-#: The most bytes of UTF-8 of a text that is kept as it is. An index of the warehouse takes no customer id of 2,704, and
-#: its canonical spelling may have three times as many as the raw one.
+#: The most UTF-8 bytes of a text that is stored unchanged. PostgreSQL cannot index a customer id of 2,704 bytes, and
+#: its canonical spelling may be three times as long as the raw one.
 MOST_ID_BYTES, MOST_TEXT_BYTES = 512, 4096
 
 
@@ -22,9 +22,9 @@ class Input:
     """A canonical column, to which shop.toml maps a raw one.
 
     type        TEXT, NUMBER, TIME or KIND (one of the log's kinds)
-    most_bytes  of a text that is kept as it is; None: it is not
-    is_scaled   whether shop.toml may say what a unit of the number is worth, like 0.01 for cents
-    takes_percent  whether a percentage is a value of it: 12.5 % is 0.125
+    most_bytes  the most bytes of a text that is stored unchanged; None: it is not stored
+    is_scaled   whether shop.toml may give the value of one unit of the number, like 0.01 for cents
+    takes_percent  whether it may be given as a percentage: 12.5 % is 0.125
     """
 
     name: str
@@ -48,7 +48,7 @@ CATEGORY_COLUMN = Column("category", "string", "the shop's product category", nu
 
 @dataclass(frozen=True)
 class Alternatives:
-    """Of these inputs at least one and at most so many are mapped. expected: the same, as an error says it."""
+    """Inputs of which shop.toml must map at least one and at most `most`. expected: the rule, for an error message."""
 
     inputs: tuple[str, ...]
     expected: str
@@ -57,10 +57,10 @@ class Alternatives:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a record is rejected: what its code means and what to do about it.
+    """Why a record is rejected: the meaning of a reason code and what to do about it.
 
-    column: the canonical column whose raw value shows it best; None where the whole record does.
-    is_fault: whether something is wrong, with the record or with shop.toml; else so many of them stop no run.
+    column: the canonical column whose raw value is shown as an example; None: the whole record.
+    is_fault: whether the record or shop.toml is wrong. Other rejections never stop a run, however many there are.
     """
 
     meaning: str
@@ -71,14 +71,15 @@ class Reason:
 
 @dataclass(frozen=True)
 class Measure:
-    """A fact about a customer's day: measures.py says how it adds up.
+    """A fact about a customer's day; measures.py explains how it adds up.
 
-    sql         sums the log's clean events of one customer, event day and delivery day; of a set it collects them; of
-                a set's count it looks at the united sets of one day, and "" where it needs the days before
-    needs       the canonical columns, as log.column, without which a shop does not have it
-    is_bad_news whether more of it is worse; of all else, less is
-    is_size     whether it is the size of an order: one large order may dominate it
-    is_in_days  whether sentences count its days, not its sum: a purchase of five lines is one purchase
+    sql         an aggregate over the log's clean events of one customer, event day and delivery day. For a set: it
+                collects the set. For the count of a set: an expression of the day's united sets; "" if it needs
+                earlier days
+    needs       the canonical columns, as log.column, that a shop must map to have this measure
+    is_bad_news whether a rise is bad news; for the others a fall is
+    is_size     whether it measures the size of orders, which one large order can dominate
+    is_in_days  whether reasons count its days instead of its sum: a purchase of five lines is one purchase
     """
 
     name: str
@@ -94,7 +95,7 @@ class Measure:
 
     @property
     def fingerprint(self) -> str:
-        """What decides its values: days that another formula was summed by are due again."""
+        """Identifies the formula. Days that were computed with another formula become due."""
         return f"{self.name} {self.type} {self.log}: {self.sql}"
 
     @property
@@ -104,11 +105,11 @@ class Measure:
 
 @dataclass(frozen=True)
 class ReasonGroup:
-    """What is said of a group of inputs (Feature.group).
+    """How a reason describes a group of inputs (Feature.group).
 
-    form      change: more or less than before; total: everything so far; mean: the first measure over the second or,
-              where that is 0, how many there were of the third; recency and tenure: their own sentences
-    measures  of the series: the first that the shop has is named; of a mean all three
+    form      change: more or less than before; total: the sum so far; mean: the first measure divided by the second or,
+              if that is 0, the sum of the third; recency and tenure: sentences of their own
+    measures  measures of the series: the reason names the first that the shop has; a mean needs all three
     """
 
     form: str
@@ -116,14 +117,14 @@ class ReasonGroup:
 
     @property
     def is_level(self) -> bool:
-        """Whether it is a level by its nature: to be one week older is no change."""
+        """Whether it describes a level, not a change."""
         return self.form in ("recency", "tenure", "total")
 
 
 @dataclass(frozen=True)
 class LogWords:
-    """A log's words in one language. nouns: measure -> what it is called, and what follows its amounts; `{currency}` is
-    the shop's. activity: what its activity is called."""
+    """A log's words in one language. nouns: measure -> its name, and the unit that follows its amounts (`{currency}` is
+    the shop's). activity: the name of its activity."""
 
     nouns: Mapping[str, tuple[str, str]]
     activity: str = ""
@@ -131,7 +132,7 @@ class LogWords:
 
 @dataclass(frozen=True)
 class Activity:
-    """What may keep a customer: a shop whose churn.activity has this name looks for days with this measure."""
+    """An activity that a shop may choose as churn.activity: a customer is active on days with this measure above 0."""
 
     name: str
     measure: str
@@ -139,21 +140,21 @@ class Activity:
 
 @dataclass(frozen=True)
 class Log:
-    """A log, from raw files to the sentences about its customers.
+    """A log, from its raw columns to the words of its reasons.
 
-    order           logs are cleaned in this order, and the first one that reads a file
-                    rejects the records that no log takes
-    inputs          the canonical columns beside SHARED_INPUTS
-    columns         those of the table of its clean events beside what every event has
-    key_columns     those that tell rows apart which share an id and a day
-    kinds           of its events; an unmapped kind is the first
-    sets            what does not add up: values per day, of which deliveries of a day are united
-    set_counts      what customer_series counts from the united sets
-    settings        keys of `sources.NAME` that only this log has
+    order           the order in which logs are cleaned; of several logs that read the same files, the first rejects the
+                    records that no log takes
+    inputs          the canonical columns besides SHARED_INPUTS
+    columns         the columns of its table of clean events besides those that every event has
+    key_columns     further key columns, for rows with the same id and day
+    kinds           the kinds of its events; the first is the default if shop.toml maps no kind
+    sets            measures that do not add up: sets of values per day, united over the deliveries of the day
+    set_counts      measures that customer_series counts from the united sets
+    settings        the keys of `sources.NAME` that only this log has
     counted_by      the measures that count its records, for the drift check of its volume
-    is_daily        whether it shows on its day that the shop was quiet
-    typical         what the drift check compares by its median: in words, a sum, and the measure that divides it
-    largest         what the drift check compares by its largest customer: measure -> in words
+    is_daily        whether a day without records means that the shop was quiet on that day
+    typical         drift checks by the median of a ratio: description -> (numerator, denominator)
+    largest         drift checks by the largest customer: measure -> description
     """
 
     name: str
@@ -179,21 +180,21 @@ class Log:
 
     @property
     def fingerprint(self) -> str:
-        """What decides its clean events, beside the code that cleans them."""
+        """What its clean events depend on besides the code that cleans them."""
         return repr((self.canonical, self.kinds, [(column.name, column.type) for column in self.columns]))
 
     @property
     def canonical(self) -> dict[str, Input]:
-        """Every canonical column of the log by its name."""
+        """Every canonical column of the log, by name."""
         return {one.name: one for one in (*SHARED_INPUTS, *self.inputs)}
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """The canonical columns that are numbers."""
+        """The names of the numeric canonical columns."""
         return tuple(one.name for one in self.inputs if one.type == NUMBER)
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """The canonical columns without which no record counts."""
+        """The canonical columns that every record needs."""
         required = tuple(one.name for one in self.canonical.values() if one.is_required)
         return required + (self.alternatives.inputs if self.alternatives and self.alternatives.most == 1 else ())

@@ -1,8 +1,8 @@
-"""The facts about customers' days, from all logs; each is declared in its log's file of `logs/`.
+"""The measures of all logs: facts about a customer's day. Each is declared in its log's file of `logs/`.
 
-A measure is a column of customer_day and an array of customer_series. Its `sql` sums clean events of one
-customer, event day and delivery day, so measures add up over deliveries and days. What does not add up is a daily set
-in customer_day, and customer_series counts from it once all deliveries of the day are united.
+A measure is a column of customer_day and an array of customer_series. Its `sql` aggregates the clean events of one
+customer, event day and delivery day, so measures add up over deliveries and days. A distinct count does not add up:
+customer_day stores the day's set, and customer_series counts the union of the day's sets over all deliveries.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ __all__ = ["CATEGORY_SET", "MEASURES", "NEW_CATEGORY_COUNT", "SERIES_MEASURES", 
 
 MEASURES: tuple[Measure, ...] = tuple(measure for log in LOGS.values() for measure in log.measures)
 
-#: What qualifies as activity, by the name a shop chooses: the measure that must be above zero, and its log.
+#: By the name of the activity that a shop may choose: the measure that must be above zero, and its log.
 ACTIVITY_MEASURES = {log.activity.name: log.activity.measure for log in LOGS.values() if log.activity}
 ACTIVITY_LOGS = {log.activity.name: log.name for log in LOGS.values() if log.activity}
 
-#: Not sums but sets per day: deliveries of a day add up by union. Products are kept as hashes, they are only compared.
+#: Sets per day, united over the deliveries of the day. Products are stored as hashes because they are only compared.
 SETS: tuple[Measure, ...] = tuple(measure for log in LOGS.values() for measure in log.sets)
 
-#: Two events of a customer further apart than this belong to two sessions, where the shop names no sessions: the
-#: usual definition, e.g. of web analytics.
+#: If the shop has no session ids, two events of a customer further apart than this belong to two sessions, as is usual
+#: in web analytics.
 SESSION_GAP_MINUTES = 30
 
 _COUNTS = tuple(measure for log in LOGS.values() for measure in log.set_counts)
-#: Their `sql` looks at the united sets of one day.
+#: Those whose `sql` is an expression of one day's united sets.
 SET_COUNTS: tuple[Measure, ...] = tuple(measure for measure in _COUNTS if measure.sql)
 
 SERIES_MEASURES: tuple[Measure, ...] = (*MEASURES, *_COUNTS)

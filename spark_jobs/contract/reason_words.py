@@ -1,8 +1,8 @@
-"""How is a reason put into words? The sentences, in every language a shop may choose. What each group of inputs counts,
-and what a measure is called, stands in its log's file of `logs/`.
+"""The sentences of reasons, in every language that a shop may choose. The measures of each group of inputs and their
+names are declared in the log's file of `logs/`.
 
-`training/serving/reason_texts.py` fills the sentences with numbers of the customer's own series, so what they say is
-true whatever the model thinks.
+`training/serving/reason_texts.py` fills the sentences with numbers from the customer's own series, so they are true
+whatever the model predicts.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ REASON_GROUPS: dict[str, ReasonGroup] = {
     **{name: group for log in LOGS.values() for name, group in log.reason_groups.items()},
     "tenure": ReasonGroup("tenure"),
 }
-#: The reason of a customer whose risk no piece of evidence raises: it is that of everybody like this one.
+#: The reason of a customer whose risk nothing raises above that of similar customers.
 BASE_RATE = "base_rate"
-#: What is bad news where there is more of it; of all else, less is.
+#: Measures whose rise is bad news; for all others a fall is.
 BAD_NEWS = tuple(measure.name for measure in SERIES_MEASURES if measure.is_bad_news)
-#: What one large order dominates.
+#: Measures that one large order can dominate.
 ORDER_SIZES = tuple(measure.name for measure in SERIES_MEASURES if measure.is_size)
-#: What is written with cents.
+#: Measures that are written with cents.
 MONEY = tuple(measure.name for measure in SERIES_MEASURES if measure.is_money)
-#: Of these the days count, not the sum.
+#: Measures of which reasons count the days, not the sum.
 COUNTED_IN_DAYS = tuple(measure.name for measure in SERIES_MEASURES if measure.is_in_days)
 
 
 @dataclass(frozen=True)
 class Language:
-    """nouns: measure -> what it is called, and the unit of its amounts; `{currency}` is the shop's.
+    """nouns: measure -> its name, and the unit of its amounts; `{currency}` is the shop's.
 
-    activities  churn.activity -> what it is called
-    last        the clause that makes a fact a risk: how long the customer has been silent
-    rare        what makes a risk of him who has been silent no longer than usual: that he is seldom active
+    activities  churn.activity -> its name
+    last        added to a fact: when the customer was last active
+    rare        for a customer who is seldom active and has been silent no longer than usual
     """
 
     nouns: Mapping[str, tuple[str, str]]
@@ -66,7 +66,7 @@ class Language:
 
 
 def _gather_words(language: str) -> dict[str, dict]:
-    """What all logs call their measures and their activity in this language."""
+    """The names of all logs' measures and activities in this language."""
     words = {name: log.words.get(language, LogWords({})) for name, log in LOGS.items()}
     return {
         "nouns": {measure: noun for own in words.values() for measure, noun in own.nouns.items()},
@@ -129,5 +129,5 @@ LANGUAGES: dict[str, Language] = {
 
 
 def reason_fingerprint(language: str) -> str:
-    """What decides the sentences in this language, beside the code that fills them."""
+    """What the sentences in this language depend on besides the code that fills them."""
     return repr((LANGUAGES[language], REASON_GROUPS, BAD_NEWS, ORDER_SIZES, MONEY, COUNTED_IN_DAYS))

@@ -1,7 +1,7 @@
-"""Why a record is rejected: every reason code with what it means and what to do about it.
+"""The reason codes of rejected records: what each means and what to do about it.
 
-Those of a log's own columns stand in its file of `logs/`. A shop's own rejection rules add codes of their own; what
-those mean stands in its shop.toml.
+The codes of a log's own columns are declared in its file of `logs/`. A shop's own rejection rules add further codes,
+which its shop.toml explains.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from spark_jobs.contract.logs import LOGS
 
 
 def say_point(log: str) -> str:
-    """The remedy for numbers like 1.234, to be pasted into the log's table of shop.toml."""
+    """The remedy for ambiguous numbers like 1.234, to be pasted into the log's table of shop.toml."""
     return (
         f'say under [sources.{log}] what such a point means: numbers = "1.234,56" if 1.234 is 1234, '
         'numbers = "1,234.56" if it is a bit more than 1'
@@ -98,5 +98,5 @@ REASONS: dict[str, Reason] = {
 
 
 def explain(code: str) -> Reason:
-    """The reason of a code; a shop's own code explains itself by its name."""
+    """The reason of a code; the code of a shop's own rule is explained by its name."""
     return REASONS.get(code) or Reason(f"the shop's own rule {code}", "nothing: shop.toml asks for it")

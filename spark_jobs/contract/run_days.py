@@ -1,4 +1,4 @@
-"""Which days is a run about?"""
+"""The days that a run is for."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 from spark_jobs.contract.errors import ChurnError
 
-#: So many days one run may be about; more are a backfill, whose days can be repeated one by one.
+#: The most days of one run; a backfill takes more, and its days can be repeated one by one.
 MOST_DAYS = 100
 
 
 def parse_day(text: str) -> date:
-    """A day as people type it, 2011-09-06."""
+    """A day like 2011-09-06, as users type it."""
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -27,10 +27,10 @@ def resolve_days(
     last: str | None = None,
     partition_key: str | None = None,
 ) -> list[date]:
-    """The days an orchestrated run is about: as_of, or all from first to last, else its partition, else the day before.
+    """The days of a scheduled run: as_of, or first to last, else its partition, else the day before `run_after`.
 
-    `run_after` is an aware instant, and "before" is meant in the shop's time zone. Raises ChurnError where what was
-    given disagrees.
+    `run_after` is an aware datetime; the day before is that of the shop's time zone. Raises ChurnError if the arguments
+    contradict each other.
     """
     if as_of and (first or last):
         raise ChurnError(f"as_of {as_of} and a range from {first} to {last} were given: give one of them")

@@ -1,22 +1,22 @@
-"""The only reader of the environment: where things live, and what jobs use.
+"""Settings from environment variables, which only this module reads.
 
 | variable | meaning | default |
 |---|---|---|
 | CHURN_HOME | the folder that holds all state | ./.churn |
 | CHURN_WAREHOUSE_URL | postgresql://user:password@host/db, or `embedded`: the one that local commands start | none |
-| CHURN_ID_KEY | the key of the customer hash, 64 hex digits | made once, kept in CHURN_HOME/secrets |
+| CHURN_ID_KEY | the key of the customer hash, 64 hex digits | created once, stored in CHURN_HOME/secrets |
 | CHURN_CONTROL_KEY | the key that draws the control group, 64 hex digits; never change it | like CHURN_ID_KEY |
 | CHURN_MLFLOW_URI | an MLflow server | SQLite in CHURN_HOME |
 | CHURN_SPARK_MASTER | where jobs run when started without spark-submit | local[*] |
 | CHURN_ENGINE | `classic`: every job starts its own Spark; `connect`: jobs share one | classic |
 | CHURN_SPARK_REMOTE | a Spark Connect server that jobs use instead, like sc://host:15002/;token=… | none |
 | CHURN_ENGINE_IDLE_SECONDS | after how many seconds without a job the shared Spark ends | 300 |
-| CHURN_SHOPS | the shops that Airflow makes DAGs for: shop.toml files, or folders of them, as in PATH | none |
+| CHURN_SHOPS | the shops that Airflow creates DAGs for: shop.toml files, or folders of them, as in PATH | none |
 | CHURN_AIRFLOW_PORT | where `make airflow` listens | 8080 |
-| CHURN_ALERT_EMAIL | who gets a mail when a run fails or is late; by Airflow's connection smtp_default | nobody |
-| CHURN_ALERT_WEBHOOK | the Airflow HTTP connection that gets the same as JSON | none |
-| CHURN_CATCH_UP_MB | how many MB of what stands a night makes anew after a change, for each table | 1000 |
-| CHURN_JOBS_PYTHON | the interpreter of the jobs' environment, for whoever runs in another one | python |
+| CHURN_ALERT_EMAIL | who gets a mail when a run fails or is late, through Airflow's connection smtp_default | nobody |
+| CHURN_ALERT_WEBHOOK | the Airflow HTTP connection that the same alert is posted to as JSON | none |
+| CHURN_CATCH_UP_MB | after a change: the most MB of existing data that a night rebuilds, per table | 1000 |
+| CHURN_JOBS_PYTHON | the interpreter of the jobs' environment, if the caller runs in another one | python |
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CLASSIC, CONNECT = "classic", "connect"
 
 @dataclass(frozen=True)
 class IdKey:
-    """The secret behind the customer hash, and the name under which the warehouse keeps its pairs."""
+    """The secret key of the customer hash, and the name by which the warehouse refers to it."""
 
     secret: bytes
 
@@ -80,7 +80,7 @@ class Settings:
             spark_master=env.get("CHURN_SPARK_MASTER") or "local[*]",
             id_key_hex=env.get("CHURN_ID_KEY") or None,
             control_key_hex=env.get("CHURN_CONTROL_KEY") or None,
-            # spark-submit has started the JVM, and chosen its master, before it starts Python
+            # spark-submit starts the JVM and chooses the master before it starts Python
             is_spark_submitted="PYSPARK_GATEWAY_PORT" in env,
             shops=tuple(Path(p) for p in env.get("CHURN_SHOPS", "").split(os.pathsep) if p),
             jobs_python=env.get("CHURN_JOBS_PYTHON") or "python",
@@ -117,17 +117,17 @@ class Settings:
         return self.home / "reports" / shop_name
 
     def ablation(self, shop_name: str) -> Path:
-        """What `make ablate` has found, and what it goes on from."""
+        """The results of `make ablate`; an interrupted search continues from them."""
         return self.home / "ablation" / shop_name
 
     @property
     def embedded_folder(self) -> Path:
-        """The embedded PostgreSQL's."""
+        """The folder of the embedded PostgreSQL."""
         return self.home / "warehouse"
 
     @property
     def embedded_port_file(self) -> Path:
-        """The port of the embedded PostgreSQL, chosen by its first start for ever."""
+        """The port of the embedded PostgreSQL, chosen at its first start and then fixed."""
         return self.embedded_folder / "port"
 
     @property
@@ -135,9 +135,9 @@ class Settings:
         return self.home / "secrets" / "warehouse_password"
 
     def locate_warehouse(self) -> str:
-        """The warehouse's URL with its password: for connecting, never for printing.
+        """The warehouse's URL with its password; never print it.
 
-        Raises ChurnError where none is named, or the embedded one has never been started.
+        Raises ChurnError if none is set, or if the embedded one has never been started.
         """
         if self.warehouse_url is None:
             raise ChurnError("no warehouse: set CHURN_WAREHOUSE_URL to postgresql://user:password@host/database, or to "
@@ -161,11 +161,11 @@ class Settings:
         return self.mlflow_uri or f"sqlite:///{self.home / 'mlflow.db'}"
 
     def id_key(self) -> IdKey:
-        """The key of the customer hash; made on first use where the environment gives none."""
+        """The key of the customer hash; created on first use if the environment gives none."""
         return IdKey(self._key(self.id_key_hex, "id_key"))
 
     def control_key(self) -> bytes:
-        """The key that draws the control group; made on first use where the environment gives none."""
+        """The key that draws the control group; created on first use if the environment gives none."""
         return self._key(self.control_key_hex, "control_key")
 
     def _key(self, given_hex: str | None, name: str) -> bytes:
@@ -181,7 +181,7 @@ class Settings:
 
 
 def _kept_secret(path: Path) -> str:
-    """The secret in this file; of several first callers at once, exactly one makes it."""
+    """The secret in this file. If it is missing and several processes ask at once, exactly one creates it."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")

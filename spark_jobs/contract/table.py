@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Column:
-    """One column. A lake is older than some of its columns: what do the rows from before them say?
+    """One column. A lake may be older than some of its columns; older rows then have this value:
 
-    nullable  they are null
-    default   they have this value: 0, or () for an empty array; for a column that is never null
-    neither   they are null until their partition is made anew, which the new code makes due
+    nullable  null
+    default   the default: 0, or () for an empty array; for a column that is never null
+    neither   null until their partition is rebuilt, which the new code makes due
 
-    heading: that of a score column on the page of a night, which shows none without one
+    heading: the column's heading on the page of a night; without one the page does not show it
     """
 
     name: str
@@ -30,9 +30,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """`key` identifies a row within one partition; `partition` is the one column that a publish replaces by.
+    """`key` identifies a row within one partition; a publish replaces whole partitions by `partition`.
 
-    code: the packages and modules whose code decides its content, as in an import; a change of it is a new run key.
+    code: the packages and modules that its content depends on, as in an import; a change of them gives new run keys.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Every table: its grain, its columns with type, unit and meaning, and how it is partitioned.
+"""Every table of the lake: its grain, its columns with type, unit and meaning, and its partition column.
 
-A job's last select is `table.column_names`, and the warehouse's column comments are the meanings below. The columns of
-clean events stand in `logs/`.
+A job's last select is `table.column_names`; the meanings below become the warehouse's column comments. The columns of
+clean events are declared in `logs/`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _CLEANING = ("spark_jobs.clean", "spark_jobs.cleaning", "spark_jobs.raw", "spark
 
 _AS_OF = Column("as_of", "date", "the state of the world at the end of this day, in the shop's time zone")
 _EVENT_DAY = Column("event_day", "date", "the day of the event in the shop's time zone")
-_DELIVERY_DAY = Column("delivery_day", "date", "the day from which on the pipeline knows the record")
-_RECORD = Column("record_number", "bigint", "the record's place in its file, the first is 1")
+_DELIVERY_DAY = Column("delivery_day", "date", "the first day on which the pipeline knows the record")
+_RECORD = Column("record_number", "bigint", "the record's place in its file, from 1")
 
 
 def _events(log: Log) -> Table:
@@ -50,7 +50,7 @@ PURCHASES, BROWSES, REVIEWS = (EVENTS[name] for name in ("purchases", "browses",
 
 
 def quarantine(log: str) -> Table:
-    """The rejected records of one log; logs are cleaned side by side, so each has a table of its own."""
+    """The rejected records of one log. Logs are cleaned in parallel, so each has a table of its own."""
     return Table(
         f"{log}_quarantine",
         "one rejected record; never the record itself",
@@ -69,7 +69,7 @@ def quarantine(log: str) -> Table:
 
 CUSTOMER_DAY = Table(
     "customer_day",
-    "what a customer did on one day, as far as one delivery day told",
+    "what a customer did on one day, as delivered on one delivery day",
     (
         CUSTOMER,
         _EVENT_DAY,
@@ -82,18 +82,18 @@ CUSTOMER_DAY = Table(
     code=("spark_jobs.customer_day",),
 )
 
-#: Everybody who was ever eligible: training only on today's eligible ruins the probabilities.
+#: All customers who were ever eligible: training on today's eligible customers alone ruins the probabilities.
 TRAINING_SERIES = Table(
     "training_series",
     "one ever-eligible customer's history up to the end of a day: facts only, no labels",
     (
         CUSTOMER,
         Column("first_day", "date", "day of the customer's first event"),
-        Column("days", "array<date>", "days with any event, ascending; the arrays below run parallel to it. A day of "
-               "which records came late has an entry for each day on which some came to be known"),
-        Column("late_days", "array<int>", "how long after the day the records of an entry came to be known; 0 where it "
-               "was by its end. What one delivery brings of many days is history, and counts as known on its days. "
-               "Null in series from before there was this column: nothing was late", "days"),
+        Column("days", "array<date>", "days with any event, ascending; the arrays below are parallel to it. A day with "
+               "late records has one entry for each day on which records of it arrived"),
+        Column("late_days", "array<int>", "how many days after the event day the records of an entry arrived; 0: by "
+               "its end. A delivery that spans many days is history and counts as known on its event days. Null in "
+               "series that are older than this column: nothing was late", "days"),
         *(Column(m.name, "array<double>", m.meaning + ", per day", m.unit) for m in SERIES_MEASURES),
         _AS_OF,
     ),
@@ -109,8 +109,8 @@ CUSTOMER_SERIES = replace(
     grain="one eligible customer's history up to the end of a day: facts only, no labels",
     columns=(
         *TRAINING_SERIES.columns,
-        Column("known_as_of", "date", "for a night that was restated: the later day up to whose end deliveries were "
-               "read; null: as_of itself", nullable=True),
+        Column("known_as_of", "date", "for a restated night: the later day up to whose end deliveries were read; null: "
+               "as_of itself", nullable=True),
     ),
 )  # fmt: skip
 
@@ -119,30 +119,30 @@ def probability_column(horizon_days: int) -> str:
     return f"p_churn_{horizon_days}d"
 
 
-#: In the views, so that a query reads alike in every shop.
+#: A column of the views, so that one query works for every shop.
 PRIMARY_PROBABILITY = Column(
-    "p_churn", "double", "the churn probability of the shop's primary horizon, by which band and money go; null: the "
-    "model that scored has not learned this horizon", "0..1", nullable=True,
+    "p_churn", "double", "the churn probability of the shop's primary horizon, which band and money are based on; "
+    "null: the model that scored has not learned this horizon", "0..1", nullable=True,
 )  # fmt: skip
 
-#: The evidence for a risk, the strongest first; each has a text beside it.
+#: The reasons of a risk, the strongest first; each has a column with its text.
 REASON_COLUMNS = ("reason", "reason_2", "reason_3")
 
 
 def _reason(name: str, rank: int) -> tuple[Column, Column]:
     place = ("most", "second most", "third most")[rank]
-    missing = "base_rate where none does; null in band low" if rank == 0 else "null in band low, and where none does"
+    missing = "base_rate if none does; null in band low" if rank == 0 else "null in band low, or if none does"
     return (
         Column(name, "string", f"the group of inputs whose change or level raises the primary probability {place}; "
                f"{missing}", nullable=True),
-        Column(f"{name}_text", "string", f"what {name} is about, as a sentence with numbers of the customer's own "
-               "series; a change is against as many weeks before", nullable=True,
+        Column(f"{name}_text", "string", f"{name} as a sentence with numbers of the customer's own series; a change is "
+               "relative to the same number of weeks before", nullable=True,
                heading="because of" if rank == 0 else ""),
     )  # fmt: skip
 
 
 def churn_risk(horizons_days: Iterable[int]) -> Table:
-    """The score table of a shop with these horizons, in the lake and in the warehouse alike."""
+    """The score table of a shop with these horizons, in the lake and in the warehouse."""
     probabilities = tuple(
         Column(
             probability_column(h),
@@ -167,11 +167,11 @@ def churn_risk(horizons_days: Iterable[int]) -> Table:
                    "expected_spend times the churn probability of the primary horizon", "shop currency",
                    heading="at risk"),
             Column("band", "string", "high, medium or low, by the primary horizon's probability", heading="band"),
-            Column("reason_effect", "double", "how much the primary probability falls without what reason names; null "
-                   "in band low, and for base_rate", "0..1", nullable=True),
+            Column("reason_effect", "double", "how much lower the primary probability would be without the reason; "
+                   "null in band low and for base_rate", "0..1", nullable=True),
             *(column for rank, name in enumerate(REASON_COLUMNS) for column in _reason(name, rank)),
             Column("model_version", "string", "the model that scored the row"),
-            Column("is_hindsight", "boolean", "whether it knows what the night could not: its model learned from days "
+            Column("is_hindsight", "boolean", "whether the score uses later knowledge: its model was trained on days "
                    "after as_of, or the night was restated with later deliveries"),
             _AS_OF,
         ),

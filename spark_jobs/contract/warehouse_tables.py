@@ -1,4 +1,4 @@
-"""The tables that only the warehouse has: what came of the scores that people saw."""
+"""The tables that only the warehouse has: outcomes, drift, contacts and forecasts."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from spark_jobs.contract.table import Column, Table
 from spark_jobs.contract.tables import PRIMARY_PROBABILITY
 
 _SCORED_DAY = Column("as_of", "date", "the day that was scored, in the shop's time zone")
-_HORIZON = Column("horizon_days", "int", "the horizon, from the day after as_of on", "days")
+_HORIZON = Column("horizon_days", "int", "the horizon, counted from the day after as_of", "days")
 _CUSTOMER = Column("customer_id", "string", "the customer, as in churn_risk")
-_KNOWN = Column("known_as_of", "date", "up to this day was known what happened; final a week after the horizon's end")
+_KNOWN = Column("known_as_of", "date", "outcomes are known up to this day; final a week after the end of the horizon")
 
 OUTCOMES = Table(
     "outcomes",
-    "how right the first scores of a day were at one horizon, by what happened since; never those of hindsight",
+    "how good the first published scores of a day were at one horizon; scores with hindsight are left out",
     (
         _SCORED_DAY,
         _HORIZON,
@@ -21,12 +21,12 @@ OUTCOMES = Table(
         Column("n", "bigint", "customers judged: those active within the horizon before as_of", "customers"),
         Column("churn_rate", "double", "share of them without qualifying activity in the horizon", "0..1", True),
         Column("predicted_rate", "double", "the mean of their probabilities", "0..1", True),
-        Column("auroc", "double", "how often a churned one had the higher probability than one who stayed", "0..1",
+        Column("auroc", "double", "how often a churned customer had a higher probability than one who stayed", "0..1",
                True),
         Column("log_loss", "double", "mean log loss of their probabilities", "nats", True),
         Column("ece", "double", "expected calibration error, ten bins of equal mass", "0..1", True),
-        Column("lift_10", "double", "churn rate of the tenth with the highest probabilities over that of all", "ratio",
-               True),
+        Column("lift_10", "double", "churn rate of the tenth with the highest probabilities divided by that of all",
+               "ratio", True),
         _KNOWN,
     ),
     key=("as_of", "horizon_days"),
@@ -35,7 +35,7 @@ OUTCOMES = Table(
 
 CUSTOMER_OUTCOMES = Table(
     "customer_outcomes",
-    "what became of one customer whom a day's first scores named, in the primary horizon",
+    "the outcome of one customer of a day's first scores, in the primary horizon",
     (
         _SCORED_DAY,
         _CUSTOMER,
@@ -44,7 +44,7 @@ CUSTOMER_OUTCOMES = Table(
         Column(
             "spend",
             "decimal(18,2)",
-            "sales of the horizon less refunds in it, which count up to what the customer had paid",
+            "sales less refunds in the horizon; refunds count up to the amount that the customer had paid",
             "shop currency",
         ),
     ),
@@ -54,37 +54,37 @@ CUSTOMER_OUTCOMES = Table(
 
 DRIFT = Table(
     "drift",
-    "one look, on one night, at whether the world is still the one that the model knows",
+    "one drift check of one night: do the data and the scores still resemble what the model was trained on",
     (
         _SCORED_DAY,
         Column("kind", "string", "volume, values, inputs, scores or labels"),
-        Column("subject", "string", "what was looked at: a log, a measure, a model input, a horizon"),
+        Column("subject", "string", "what was checked: a log, a measure, a model input, a horizon"),
         Column("value", "double", "what it was that night", "by kind", True),
         Column("expected", "double", "what it was before: usual weekdays, the days before, the model's training",
                "by kind", True),
-        Column("distance", "double", "how far apart: the ratio of both; for inputs and scores the population stability "
+        Column("distance", "double", "the ratio of value and expected; for inputs and scores the population stability "
                "index; for labels the difference", "by kind", True),
         Column("action", "string", "ok, warn (look at it), retrain, or block (the night's scores are not published)"),
-        Column("finding", "string", "the same in a sentence"),
+        Column("finding", "string", "the result in a sentence"),
     ),
     key=("kind", "subject"),
     partition="as_of",
 )  # fmt: skip
 
-_RANK = Column("rank", "int", "by expected profit, the highest is 1; control customers have a rank too")
+_RANK = Column("rank", "int", "rank by expected profit, 1 is the highest; control customers are ranked too")
 _PROFIT = Column("expected_profit", "decimal(18,2)", "probability of leaving times expected_spend times success_rate "
                  "times margin, less cost", "shop currency")  # fmt: skip
 
 CONTACT_PLAN = Table(
     "contact_plan",
-    "one customer whom it pays to contact after a night; a night's plan stands unless a newer one follows in 12 hours",
+    "one customer whom it pays to contact after a night; final unless a newer night is planned within 12 hours",
     (
         _SCORED_DAY,
         _CUSTOMER,
         _RANK,
         _PROFIT,
-        Column("is_control", "boolean", "kept from all contacts, to measure what they bring"),
-        Column("run_id", "string", "the run whose scores it follows from"),
+        Column("is_control", "boolean", "in the control group: never contacted, to measure the effect of contacts"),
+        Column("run_id", "string", "the run whose scores the plan is based on"),
         Column("planned_at", "timestamp", "when the night was planned", "UTC"),
     ),
     key=("customer_id",),
@@ -93,7 +93,7 @@ CONTACT_PLAN = Table(
 
 CONTACTS = Table(
     "contacts",
-    "one customer really contacted on one day, as [contact.log] of shop.toml tells; empty without it",
+    "one customer who was contacted on one day, from [contact.log] of shop.toml; empty without it",
     (
         _CUSTOMER,
         Column("contacted_on", "date", "the day of the contact, in the shop's time zone"),
@@ -104,10 +104,10 @@ CONTACTS = Table(
 
 MERGED_CUSTOMERS = Table(
     "merged_customers",
-    "one customer id that the shop has merged into another, by merged_customers of shop.toml; empty without it",
+    "one customer id that the shop has merged into another, from merged_customers of shop.toml; empty without it",
     (
         _CUSTOMER,
-        Column("goes_on_as", "string", "the customer at the end of all merges known by now"),
+        Column("goes_on_as", "string", "the customer id in use after all merges known so far"),
     ),
     key=("customer_id",),
     partition="customer_id",
@@ -115,14 +115,14 @@ MERGED_CUSTOMERS = Table(
 
 EXPECTED_SALES = Table(
     "expected_sales",
-    "what a day's eligible customers are expected to spend in one horizon; new customers come on top",
+    "the expected spend of a day's eligible customers in one horizon; new customers are not included",
     (
         _SCORED_DAY,
         _HORIZON,
-        Column("customers", "bigint", "eligible customers, those who will leave included", "customers"),
-        Column("expected", "decimal(18,2)", "the sum of what each is expected to spend, less refunds", "shop currency"),
-        Column("low", "decimal(18,2)", "lower end of the 95 % interval, from how far such sums were off before; null: "
-               "too few past errors, fewer than four, to give an interval", "shop currency", nullable=True),
+        Column("customers", "bigint", "eligible customers, including those who will leave", "customers"),
+        Column("expected", "decimal(18,2)", "the sum of their expected spend, less refunds", "shop currency"),
+        Column("low", "decimal(18,2)", "lower end of the 95 % interval, from the errors of past forecasts; null: fewer "
+               "than four past errors", "shop currency", nullable=True),
         Column("high", "decimal(18,2)", "upper end of the 95 % interval", "shop currency", nullable=True),
         Column("model_version", "string", "the model it comes from"),
         Column("is_hindsight", "boolean", "whether the model learned from days after as_of, or the night was restated"),
@@ -135,7 +135,7 @@ WAREHOUSE_TABLES = (OUTCOMES, CUSTOMER_OUTCOMES, DRIFT, CONTACT_PLAN, CONTACTS, 
 
 CONTACT_LIST = Table(
     "contact_list",
-    "whom to contact now: the newest night's plan without the control group, the most profitable first",
+    "the customers to contact now: the newest night's plan without the control group, by expected profit",
     (
         _SCORED_DAY,
         _RANK,
@@ -148,7 +148,7 @@ CONTACT_LIST = Table(
         Column(
             "reason_text",
             "string",
-            "as in churn_risk; null: band low, where contacting pays by the money alone",
+            "as in churn_risk; null in band low: a contact pays because of the customer's spend alone",
             nullable=True,
         ),
         Column("reason_2_text", "string", "as in churn_risk", nullable=True),
@@ -173,21 +173,22 @@ def _with_interval(name: str, meaning: str, unit: str) -> tuple[Column, ...]:
 
 CONTACT_LIFT = Table(
     "contact_lift",
-    "what the contacts brought, by intention to treat: all who were to be contacted beside the control group, each "
-    "customer by his first plan ever, since later ones depend on what that brought",
+    "the effect of contacts by intention to treat: all planned contacts against the control group, each customer "
+    "by the first plan, since later plans depend on its effect",
     (
         Column("month", "date", "first day of the month of the first plans; null: all months", nullable=True),
         Column("horizon_days", "int", "the horizon of the outcomes", "days"),
         *_of_arms("n", "bigint", "customers whose first plan's outcome is known, of", "customers"),
         *_of_arms("churn_rate", "double", "share that churned of", "0..1"),
-        *_with_interval("lift", "share kept by the plan: churn rate of the control group less that of the contacted",
-                        "0..1"),
+        *_with_interval("lift", "share of customers kept by the plan: churn rate of the control group less that of the "
+                        "customers to be contacted", "0..1"),
         *_with_interval("spend_lift", "mean net spend in the horizon of those to be contacted less that of the control "
                         "group", "shop currency"),
-        *_of_arms("reached", "double", "share really contacted within the horizon, by contacts, of those whose horizon "
-                  "began no sooner than this log; of", "0..1"),
-        *_with_interval("lift_reached", "share kept among those whom the plan had contacted: lift over the difference "
-                        "of both shares reached; null where that is not surely above zero", "0..1"),
+        *_of_arms("reached", "double", "share that was contacted within the horizon, by contacts, of customers whose "
+                  "horizon began after the start of the contact log; of", "0..1"),
+        *_with_interval("lift_reached", "share kept among customers who were contacted because of the plan: lift "
+                        "divided by the difference of both shares reached; null if that is not significantly "
+                        "above zero", "0..1"),
     ),
     key=("month", "horizon_days"),
     partition="month",

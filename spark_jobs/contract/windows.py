@@ -1,4 +1,4 @@
-"""Time, in one place: who is eligible, what counts as churned, and which past steps may teach.
+"""Time windows: who is eligible, who has churned, and which outcomes are known.
 
 `as_of` is a date in the shop's time zone and is inclusive: the state of the world at the end of that day.
 Every window below is half-open towards the past, (start, end], and is given as its first and last day.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-#: A delivery whose records spread over more days than this brings history, see customer_series.find_late_days.
+#: A delivery whose records span more days than this is history, not late, see customer_series.find_late_days.
 HISTORY_DAYS = 14
-#: Sales undone later than this are returns of customers who bought.
+#: The most that undone_within_days may be: what is refunded later was a purchase, and then a return.
 MOST_UNDONE_DAYS = 30
 
 
@@ -32,9 +32,10 @@ class Window:
 
 @dataclass(frozen=True)
 class ChurnDefinition:
-    """What a shop calls churn. All lengths in days; horizons ascend.
+    """A shop's definition of churn. All lengths in days; horizons ascend.
 
-    undone_within_days  sales whose money went back so soon are no activity, see tensors/activity.py; 0: the same day
+    undone_within_days  sales that are refunded within so many days are no activity, see tensors/activity.py; 0: on the
+                        same day
     """
 
     horizons_days: tuple[int, ...] = (30, 60, 90)
@@ -55,17 +56,16 @@ def label_window(as_of: date, horizon_days: int) -> Window:
 
 
 def labelled_history_days(churn: ChurnDefinition, delay_days: int = 0) -> int:
-    """The days of history from which on there is anything to learn: a weekly step, and the window in which its outcome
-    of the longest horizon shows, with the days within which the shop's late files come."""
+    """The least history with a known label of the longest horizon: a weekly step, the horizon and the label delay."""
     return 7 + churn.horizons_days[-1] + delay_days
 
 
 def history_needed_days(churn: ChurnDefinition, delay_days: int = 0) -> int:
-    """The days of history that a training needs: what teaches, and one more window for the gate to judge by."""
+    """The least history that a training needs: known labels, and one more window for the gate to test on."""
     return labelled_history_days(churn, delay_days) + churn.horizons_days[-1] + delay_days
 
 
 def is_closed(step_day: date, horizon_days: int, as_of: date, delay_days: int = 0) -> bool:
-    """Whether the label of `step_day` for this horizon is known at `as_of`: its whole window has passed, and so many
-    days more, within which the shop's late files come."""
+    """Whether the label of `step_day` for this horizon is known at `as_of`: its window and the label delay have
+    passed."""
     return step_day + timedelta(days=horizon_days + delay_days) <= as_of

@@ -1,4 +1,4 @@
-"""Purchases and returns: what a customer paid for, and what came back."""
+"""Purchases and returns."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from spark_jobs.contract.table import Column
 
 NAME = "purchases"
 SALE, RETURN = "kind = 'sale'", "kind = 'return'"
-SOLD = f"{SALE} and weight > 0"  # a set keeps what is taken back later
+SOLD = f"{SALE} and weight > 0"  # nothing is removed from a set, even if an order is cancelled later
 
 
 def say_returns(column: str) -> str:
-    """The remedy for a sign that means a return, to be pasted at the end of shop.toml. column: a raw one."""
+    """The remedy if a minus sign means a return, to be pasted at the end of shop.toml. column: a raw column."""
     return (
         "if these are returns, say so at the end of shop.toml:\n"
         f"[[sources.purchases.returns]]\ncolumn = {quote(column)}\nbelow = 0"
@@ -93,7 +93,7 @@ SETS = (
             "array<bigint>", "hashes", "products bought", ("purchases.product_id",)),
 )  # fmt: skip
 
-#: It needs the days before, so customer_series counts it.
+#: Depends on earlier days, so customer_series counts it.
 NEW_CATEGORY_COUNT = Measure("new_category_count", NAME, "", "bigint", "categories",
                              "categories bought for the first time", ("purchases.category",))  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Reviews: what a customer thinks of what he bought. The text becomes a sentiment and is dropped."""
+"""Reviews: ratings and texts. A text is turned into a sentiment and dropped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOG = Log(
     settings=("rating_range",),
     columns=(
         Column("rating", "decimal(5,3)", "the rating on a scale from 1 to 5", "1..5", nullable=True),
-        Column("sentiment", "decimal(4,3)", "what the text says, else the rating: bad, neutral, good", "-1..1",
+        Column("sentiment", "decimal(4,3)", "from the text, else from the rating: -1 bad, 0 neutral, 1 good", "-1..1",
                nullable=True),
     ),
     rejections={
@@ -45,7 +45,7 @@ LOG = Log(
                 "sentiments of reviews, added up"),
     ),
     counted_by=("review_count",),
-    is_daily=False,  # they are written days after what they speak of
+    is_daily=False,  # reviews are written days after the purchase
     typical={"rating": ("rating_sum", "rated_count")},
     reason_groups={"reviews": ReasonGroup("mean", ("sentiment_sum", "judged_count", "review_count"))},
     words={

@@ -1,1 +1,1 @@
-"""What a shop says of itself in shop.toml."""
+"""shop.toml: its model and its reader."""

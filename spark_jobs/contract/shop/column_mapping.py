@@ -1,4 +1,4 @@
-"""Where a canonical column comes from, as a line of a table `columns` of shop.toml says it."""
+"""The mapping of one canonical column: an entry of a table `columns` of shop.toml."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from decimal import Decimal
 
 @dataclass(frozen=True)
 class ColumnMapping:
-    """Where a canonical column comes from: a raw column or, for every record alike, a constant.
+    """Where a canonical column comes from: a raw column, or a constant for all records.
 
-    values   for kind only: (raw value, one of the log's kinds) pairs; empty: the raw values are those, in any case
-    scale    for numbers only: what one of the given units is worth, like 0.01 for cents
-    numbers  for numbers only: one of NUMBERS; None is the source's
-    others   for customer_id and numbers: further raw columns, of which the first counts that names a customer, or that
+    values   kind only: (raw value, one of the log's kinds) pairs; empty: raw values are kinds, in upper or lower case
+    scale    numbers only: the value of one raw unit, like 0.01 for cents
+    numbers  numbers only: one of NUMBERS; None: as the source says
+    others   customer_id and numbers only: further raw columns; the first column counts that names a customer, or that
              holds a number other than 0
 
-    The others are for event_at only:
-    format           see contract/shop/time_patterns.py; None parses ISO 8601
-    further_formats  tried in this order where it does not read a time
-    further_columns  what they say stands behind the first one, after a blank each
-    zone             of times without an offset; None is the shop's
-    zone_column      a raw column that says the zone, where it says one; zones: its words, beside those that are known
-    language         of the names of months and weekdays, beside English and Chinese
+    The rest is for event_at only:
+    format           see contract/shop/time_patterns.py; None: ISO 8601
+    further_formats  tried in this order if the first format does not fit
+    further_columns  raw columns whose texts are appended to the first one's, separated by blanks
+    zone             the zone of times without an offset; None: the shop's
+    zone_column      a raw column with the zone of each record; zones: its values' meanings, besides the known ones
+    language         the language of month and weekday names, besides English and Chinese
     """
 
     column: str | None = None
@@ -45,10 +45,10 @@ class ColumnMapping:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The raw columns that say the value, in the order in which they are read."""
+        """The raw columns that are joined to the value, in this order."""
         return () if self.column is None else (self.column, *self.further_columns)
 
     @property
     def raw_columns(self) -> tuple[str, ...]:
-        """All raw columns that it looks at."""
+        """All raw columns that it reads."""
         return (*self.columns, *self.others, *((self.zone_column,) if self.zone_column else ()))

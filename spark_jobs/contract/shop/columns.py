@@ -1,4 +1,4 @@
-"""The tables `columns` of a source: which raw column, or constant, a canonical column is."""
+"""Reads the table `columns` of a source: the raw column or constant of each canonical column."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _read_mapping(section: Section, name: str, log: str) -> ColumnMapping:
 
 
 def _read_alternatives(section: Section) -> ColumnMapping:
-    """The customer by the first of several columns that names one."""
+    """A customer_id with `first_of`: the first of several raw columns that names a customer."""
     names = _read_first_of(section)
     section.done()
     return ColumnMapping(column=names[0], others=names[1:])
@@ -65,7 +65,7 @@ def _read_first_of(section: Section) -> tuple[str, ...]:
 
 
 def read_numbers(section: Section) -> str | None:
-    """How numbers are spelt, one of NUMBERS; typographic apostrophes and blanks are plain ones."""
+    """The number format, one of NUMBERS; typographic apostrophes and blanks count as plain ones."""
     expected = "one of " + ", ".join(map(repr, NUMBERS))
     numbers = section.take("numbers", expected, lambda value: is_text(value) and _plain(value) in NUMBERS, None)
     return None if numbers is None else _plain(numbers)

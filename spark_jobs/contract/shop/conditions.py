@@ -1,4 +1,4 @@
-"""Tests on raw columns: which records are returns, are rejected, or are of this log."""
+"""Reads conditions on raw columns: which records are returns, are rejected, or belong to a log."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def _is_pattern(value: object) -> bool:
 
 
 def _is_comparable(value: Any) -> bool:
-    """Whether Spark's decimal(38,6), in which records are compared, has room for it."""
+    """Whether it fits Spark's decimal(38,6), the type in which values are compared."""
     return is_number(value) and abs(value) < 1e32
 
 
-#: By test what it takes, and in words; the others take a text.
+#: For each test the check of its operand and the expected operand in words; other tests take a text.
 _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "in": (is_texts, "a list of texts"),
     "below": (_is_comparable, "a number"),

@@ -1,7 +1,7 @@
 """Reads and validates shop.toml, the one file that onboards a shop.
 
-A faulty file raises ShopFileError with all its faults at once, each with key, expected, found, and the nearest name
-where a name was probably misspelt.
+An invalid file raises ShopFileError with all faults at once: key, expected and found, and the nearest known name if a
+name seems misspelt.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from spark_jobs.contract.windows import MOST_UNDONE_DAYS, ChurnDefinition
 
 
 def load_shop(path: str | Path) -> Shop:
-    """The shop of this file. Raises ShopFileError with every fault found."""
+    """The shop in this file. Raises ShopFileError with all faults."""
     path = Path(path)
     try:
         content = path.read_bytes()
@@ -119,7 +119,7 @@ def _read_rates(section: Section) -> list[Rate]:
 
 
 def _read_rate(section: Section, key: str) -> Decimal:
-    """Exact: a text, or a number as it is written."""
+    """The exact decimal of a text or a number."""
     value = section.take(key, 'a positive number, e.g. "0.8512"', _is_positive_decimal, 1)
     return Decimal(str(value))
 

@@ -1,4 +1,4 @@
-"""A shop as its shop.toml describes it; contract/shop/file.py reads the file."""
+"""The model of shop.toml; contract/shop/file.py reads the file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 
 @dataclass(frozen=True)
 class Rate:
-    """What one unit of a foreign currency is worth in the shop's, from a day on (None: always)."""
+    """The value of one unit of a foreign currency in the shop's, from `first_day` on (None: always)."""
 
     currency: str
     rate: Decimal
@@ -28,7 +28,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Bands:
-    """A customer is in the highest band whose threshold the primary probability reaches."""
+    """The least primary probability of each band."""
 
     high: float = 0.7
     medium: float = 0.4
@@ -41,15 +41,15 @@ class Bands:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How Airflow runs the shop's nights and trainings. Hours of a night count from the end of its day.
+    """When Airflow runs the shop's nights, and how it promotes models. Hours count from the end of the night's day.
 
-    night_at        when the night begins, on the shop's clock; None: at two, or at three where clocks change at two
-    first_night     from this day on every night is owed, so missed ones are made up; None: only the newest is due
-    wait_hours      so long the day's files are waited for; by default two hours of the night
-    poll_seconds    how often somebody looks for them
-    due_hours       by then the scores are to be in the warehouse, or an alert is sent; by default four hours later
-    auto_promote    a model that the gate lets pass scores without a person's approval
-    approval_hours  so long a person may think about a model; then it is rejected
+    night_at        local time at which the night starts; None: 02:00, or 03:00 if the zone's clocks change at two
+    first_night     missed nights are caught up from this day on; None: only the newest night runs
+    wait_hours      how long to wait for the day's files; by default until two hours after the start
+    poll_seconds    how often to look for them
+    due_hours       when an alert is sent if the scores are not in the warehouse; by default four hours after the start
+    auto_promote    whether a model that passes the gate is promoted without approval
+    approval_hours  an approval that nobody answers is rejected after this time
     """
 
     night_at: time | None = None
@@ -63,16 +63,16 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Contact:
-    """What it takes and brings to contact a customer.
+    """The costs and effects of contacting customers.
 
-    capacity_per_night  so many can be contacted after a night
-    cost                of one contact, in shop currency
-    success_rate        of those who would leave and are contacted so many stay
-    margin              the part of their spend that is earned
-    control_share       so many of those worth contacting are never contacted, to measure what contacts bring
-    rest_days           nobody is listed again sooner; None: the primary horizon
-    log                 the files that say who was really contacted; None: nothing says it
-    log_since           the first day of which they say it; None: that of the first contact
+    capacity_per_night  the most customers to contact after a night
+    cost                the cost of one contact, in shop currency
+    success_rate        the share of leaving customers who stay if they are contacted
+    margin              the profit margin on their spend
+    control_share       the share of customers worth contacting who never are, to measure the effect of contacts
+    rest_days           the days before a customer is listed again; None: the primary horizon
+    log                 the shop's log of actual contacts; None: it has none
+    log_since           the first day that the log covers; None: the day of its first contact
     """
 
     capacity_per_night: int
@@ -111,15 +111,15 @@ class Shop:
         return ZoneInfo(self.time_zone)
 
     def is_closed(self, day: date) -> bool:
-        """Whether nothing is expected of this day: closed_days has its weekday or the day itself."""
+        """Whether no files are expected for this day: closed_days has its weekday or the day itself."""
         return day in self.closed_days or WEEKDAYS[day.weekday()] in self.closed_days
 
     @property
     def needed_log(self) -> str:
-        """The log without which nobody can be scored."""
+        """The log that scoring requires: that of the qualifying activity."""
         return ACTIVITY_LOGS[self.churn.activity]
 
     @property
     def mapped_columns(self) -> dict[str, tuple[str, ...]]:
-        """The canonical columns this shop has, by log: what decides which features exist."""
+        """The canonical columns that the shop maps, by log; they decide which features exist."""
         return {log: tuple(source.columns) for log, source in self.sources.items()}

@@ -1,4 +1,4 @@
-"""What a shop's orders say for all their lines: the tables `status` and `spread` of a source in shop.toml."""
+"""Order-level data: the tables `status` and `spread` of a source in shop.toml."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 from spark_jobs.contract.shop.toml_section import Section, is_texts
 
-#: What the word of an order's status may mean.
+#: The meanings that a status word may have.
 STATES = ("counted", "pending", "cancelled", "returned")
 
 
 @dataclass(frozen=True)
 class Status:
-    """The raw column of an order's status, and what its words mean, in lower case.
+    """The raw column of an order's status, and its words by meaning, in lower case.
 
-    counted    a sale, or what its lines say
-    pending    no sale yet: rejected as order_pending
-    cancelled  no sale any more: rejected as order_cancelled
-    returned   its lines are returns
+    counted    the order counts: its lines are sales, or returns if a rule says so
+    pending    not a sale yet: rejected as order_pending
+    cancelled  no longer a sale: rejected as order_cancelled
+    returned   all its lines are returns
     """
 
     column: str
@@ -29,27 +29,27 @@ class Status:
 
     @property
     def words(self) -> dict[str, str]:
-        """Word to what it means."""
+        """Word -> meaning."""
         return {word: state for state in STATES for word in getattr(self, state)}
 
 
 def fold_word(text: str) -> str:
-    """The form in which words of a status are compared."""
+    """The form in which status words are compared."""
     return " ".join(text.split()).lower()
 
 
 def read_status(section: Section) -> Status | None:
-    """The table `status` of a source, if it has one; a word may be empty: orders without any."""
+    """The table `status` of a source, if it has one. An empty word stands for orders without a status."""
     if "status" not in section.raw:
         return None
     inner = section.section("status")
     column = inner.text("column")
     words = {state: tuple(map(fold_word, inner.take(state, "a list of words", _is_words, []))) for state in STATES}
-    said = [word for state in STATES for word in dict.fromkeys(words[state])]
-    if not said:
+    listed = [word for state in STATES for word in dict.fromkeys(words[state])]
+    if not listed:
         inner.fault("counted", "a list of words")
-    for word in sorted({word for word in said if said.count(word) > 1}):
-        inner.faults.add(inner.key, f"each word in one list, {word!r} is in several", said)
+    for word in sorted({word for word in listed if listed.count(word) > 1}):
+        inner.faults.add(inner.key, f"each word in one list, {word!r} is in several", listed)
     inner.done()
     return Status(column or "", **words)
 
@@ -60,7 +60,8 @@ def _is_words(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Spread:
-    """The raw columns of what an order pays once, or saves once, for all its lines."""
+    """Raw columns with amounts of a whole order, which are spread over its lines: added (shipping, tax) or subtracted
+    (discounts)."""
 
     add: tuple[str, ...] = ()
     subtract: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
-"""How shops write days into the names of files, and which delivery day each is.
+"""The day formats of file names, and the delivery day that a name means.
 
-A name that has a month or a week only means its last day: from that night on all of its events are known.
+A month or a week means its last day: from that night on all its events are known.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from spark_jobs.contract.shop.toml_text import quote
 EPOCHS = {"epoch_s": 1, "epoch_ms": 1000}
 EXPECTED = "a format like dd.MM.yyyy, yyyyMMdd, yyyy-MM (its last day), yyyy-'W'ww, or one of " + ", ".join(EPOCHS)
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-#: What each part of a format looks like.
+#: The regular expression of each part of a format.
 _PARTS = {
     "yyyy": r"(?P<year>\d{4})", "yy": r"(?P<short_year>\d{2})", "MM": r"(?P<month>\d{2})", "M": r"(?P<month>\d{1,2})",
     "MMM": r"(?P<name>[A-Za-z]{3})", "MMMM": r"(?P<name>[A-Za-z]{3,9})", "dd": r"(?P<day>\d{2})",
     "d": r"(?P<day>\d{1,2})", "ww": r"(?P<week>\d{2})",
 }  # fmt: skip
 _TOKEN = re.compile(r"'(?P<quoted>[^']*)'|(?P<letters>([A-Za-z])\3*)|(?P<other>.)", re.DOTALL)
-#: Days in names as shops write them: a pattern for the path, and its formats (None: ISO 8601, which needs none).
+#: Common ways to write days in names: a pattern for the path, and its possible formats (None: ISO 8601).
 KNOWN: tuple[tuple[str, tuple[str | None, ...]], ...] = (
     (r"(\d{4}-\d{2}-\d{2})", (None,)),
     (r"(\d{2}\.\d{2}\.\d{4})", ("dd.MM.yyyy", "MM.dd.yyyy")),
@@ -43,12 +43,12 @@ KNOWN: tuple[tuple[str, tuple[str | None, ...]], ...] = (
     (r"(?<!\d)(\d{6})(?!\d)", ("yyyyMM", "yyMMdd", "ddMMyy")),
     (r"(\d{2}\.\d{2}\.\d{2})(?!\d)", ("dd.MM.yy",)),
 )  # fmt: skip
-_YEARS = range(2000, 2100)  # a name that would mean another year means something else
+_YEARS = range(2000, 2100)  # digits that give another year are not a day
 
 
 @cache
 def compile_format(text: str) -> re.Pattern[str] | None:
-    """The regular expression of a format; None where it is none, or says no day, week or month."""
+    """The regular expression of a format; None if it is invalid or has no day, week or month."""
     parts = []
     for token in _TOKEN.finditer(text):
         if token["letters"] and token["letters"] not in _PARTS:
@@ -58,7 +58,7 @@ def compile_format(text: str) -> re.Pattern[str] | None:
         )
     try:
         pattern = re.compile("".join(parts))
-    except re.error:  # a part twice
+    except re.error:  # a part occurs twice
         return None
     groups = set(pattern.groupindex)
     is_day = groups & {"month", "name"} or groups >= {"week"}
@@ -67,12 +67,12 @@ def compile_format(text: str) -> re.Pattern[str] | None:
 
 
 def is_format(text: object) -> bool:
-    """Whether shop.toml may give this as the format of the days in names."""
+    """Whether shop.toml may give this as the day format of file names."""
     return isinstance(text, str) and (text in EPOCHS or compile_format(text) is not None)
 
 
 def read_day(text: str, day_format: str | None = None) -> date:
-    """The last day that this text means. Raises ValueError where it means none."""
+    """The day of this text: the last one of a month or week. Raises ValueError if it does not fit the format."""
     if day_format is None:
         return date.fromisoformat(text)
     if day_format in EPOCHS:
@@ -92,7 +92,7 @@ def read_day(text: str, day_format: str | None = None) -> date:
 
 
 def ends_period(day: date, day_format: str | None) -> bool:
-    """Whether a file can have this day: any where a day is named, else the last of a month or a week."""
+    """Whether a file can have this delivery day: any day if names have days, else the last of a month or week."""
     pattern = compile_format(day_format) if day_format and day_format not in EPOCHS else None
     if pattern is None or "day" in pattern.groupindex:
         return True
@@ -100,8 +100,8 @@ def ends_period(day: date, day_format: str | None) -> bool:
 
 
 def propose(paths: Iterable[str]) -> list[tuple[str, str | None]]:
-    """The (pattern, format) that find a day in each of these paths, under the first pattern that does; several where
-    day and month can be either."""
+    """The (pattern, format) pairs that find a day in each of these paths, for the first pattern that does. There are
+    several if day and month cannot be told apart."""
     paths = list(paths)
     for pattern, formats in KNOWN:
         matches = [re.search(pattern, path) for path in paths]
@@ -119,7 +119,7 @@ def _read_all(texts: list[str], day_format: str | None) -> bool:
 
 
 def write_setting(pattern: str, day_format: str | None, **more: object) -> str:
-    """The line of shop.toml, as it can be pasted."""
+    """The setting as a line of shop.toml."""
     given = {"format": day_format, **more}
     shown = "".join(f", {name} = {value if isinstance(value, int) else quote(str(value))}"
                     for name, value in given.items() if value not in (None, 0))  # fmt: skip

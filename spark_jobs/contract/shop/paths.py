@@ -1,12 +1,12 @@
-"""Raw columns by their path into nested values, as shop.toml names them.
+"""Raw columns in nested values, named by their paths in shop.toml.
 
     billing.email                     a field of an object
-    line_items[].sku                  a field of each element of an array: every element is a record of its own
-    event_params[campaign].value      the value under a key of a list of keys and values
-    shipping_lines[0].price           a field of one element, the first is 0
+    line_items[].sku                  a field of each element of an array; every element is a record
+    event_params[campaign].value      the value of one key in a list of key-value pairs
+    shipping_lines[0].price           a field of one element, from 0
 
-A `?` at the end of any column's name says that files may lack it. `Item {n} price` is a column that a table repeats by
-number: each number is a record of its own.
+A `?` at the end of a column's name marks it as optional: files may lack it. `Item {n} price` is a numbered column, like
+`Item 1 price` and `Item 2 price`; each number is a record.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PART = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([^\[\]]*)\]")
 
 @dataclass(frozen=True)
 class Entry:
-    """The element of a list of keys and values that has this key."""
+    """The element with this key in a list of key-value pairs."""
 
     key: str
 
@@ -36,11 +36,11 @@ Step = str | int | Entry
 
 @dataclass(frozen=True)
 class Path:
-    """Where a nested value is.
+    """The place of a nested value.
 
     root   the key of the outermost object
-    array  the steps from there to the array whose elements are records; None: the value is none of an element
-    steps  those from the element, or from the root, to the value
+    array  the steps from the root to the array whose elements are records; None: the value is in no such array
+    steps  the steps from the element, or from the root, to the value
     """
 
     name: str
@@ -56,7 +56,7 @@ class Path:
 
 @cache
 def parse_path(name: str) -> Path | None:
-    """The path that a column's name may be; None where it is plain, or opens more than one array."""
+    """The path in a column's name; None if the name is plain or opens more than one array."""
     if not _PATH.fullmatch(name) or name.count("[]") > 1:
         return None
     root, *steps = [_read_part(*match.groups()) for match in _PART.finditer(name)]
@@ -75,7 +75,7 @@ def _read_part(key: str | None, bracket: str | None) -> Step:
 
 
 def plain_name(column: str) -> str:
-    """A column's name without the mark that it is optional."""
+    """A column's name without the mark of optional columns."""
     return column[: -len(OPTIONAL)] if is_optional(column) else column
 
 
@@ -90,6 +90,6 @@ def is_numbered(column: str) -> bool:
 
 
 def find_arrays(columns: Iterable[str]) -> list[str]:
-    """The arrays that these columns open, like `line_items`; a source opens one at most."""
+    """The arrays that these columns open, like `line_items`; a source may open one."""
     opened = [plain_name(column) for column in columns if "[]" in column and _PATH.fullmatch(plain_name(column))]
     return sorted({name.rpartition("[]")[0] for name in opened})

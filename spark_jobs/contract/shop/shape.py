@@ -1,4 +1,4 @@
-"""The keys of a source that say how its files are laid out, whatever their columns mean."""
+"""Reads the keys of a source that describe the layout of its files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spark_jobs.contract.shop.source import Layout, Source
 from spark_jobs.contract.shop.toml_section import Section, is_text
 
 TAB = "\t"
-#: How a tab is written where it cannot be seen.
+#: Visible spellings of a tab.
 TABS = ("\\t", "tab")
 AUTO = "auto"
 MOST_SKIPPED = 1000
@@ -31,7 +31,7 @@ def read_shape(section: Section) -> dict[str, Any]:
 
 
 def _read_lines_beside(section: Section) -> dict[str, Any]:
-    """What stands before and behind the records."""
+    """The header, and the lines before and after the records that are no records."""
     header = section.take("header", "a list of column names, in the order of the file's fields", _is_header, [])
     count = f"a count up to {MOST_SKIPPED}"
     skip = section.take("skip_lines", f'{count}, or "{AUTO}"', lambda v: v == AUTO or _is_count(v), 0)
@@ -44,7 +44,7 @@ def _read_lines_beside(section: Section) -> dict[str, Any]:
 
 
 def _is_header(value: object) -> bool:
-    """A field that nobody needs may go without a name."""
+    """Names of columns that are not needed may be empty."""
     return isinstance(value, list) and any(value) and all(isinstance(name, str) for name in value)
 
 
@@ -57,7 +57,7 @@ def _is_array_path(value: object) -> bool:
 
 
 def check_arrays(section: Section, source: Source, layouts: Sequence[Layout]) -> None:
-    """Adds a fault where the columns of a source, under one of its layouts, are elements of more than one array."""
+    """Adds a fault if the columns of a source, in any of its layouts, open more than one array."""
     for layout in (Layout(), *layouts):
         names = dict(layout.names)
         arrays = find_arrays(names.get(raw, plain_name(raw)) for raw in source.raw_columns)

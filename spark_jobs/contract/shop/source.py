@@ -1,4 +1,4 @@
-"""One log's raw files and what their columns mean, as a table `sources.<log>` of shop.toml describes them."""
+"""A log's raw files and the mapping of their columns: the model of a table `sources.<log>` of shop.toml."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from spark_jobs.contract.shop.column_mapping import ColumnMapping
 from spark_jobs.contract.shop.orders import Spread, Status
 from spark_jobs.contract.shop.paths import is_optional
 
-#: How numbers are spelt: the mark between thousands and the one before decimals. All but the plain one take blanks and
-#: apostrophes between thousands, too.
+#: Number formats: the separators of thousands and of decimals. All but the plain format also accept blanks and
+#: apostrophes between thousands.
 NUMBERS = {
     "1,234.56": (",", "."), "1.234,56": (".", ","), "1 234,56": (" ", ","), "1 234.56": (" ", "."),
     "1'234.56": ("'", "."), "1'234,56": ("'", ","), "12,34,567.89": (",", "."), "1234.56": ("", "."),
@@ -35,7 +35,7 @@ class Condition:
 class Rejection:
     """Records that meet `condition` are quarantined under this reason code.
 
-    is_expected: whether they are the shop's daily life, which stops no run however many they are.
+    is_expected: whether such records are normal for the shop; they never stop a run, however many there are.
     """
 
     reason: str
@@ -45,14 +45,14 @@ class Rejection:
 
 @dataclass(frozen=True)
 class DeliveryDay:
-    """The day that a raw file's path names, and which delivery day that is.
+    """How the delivery day follows from a raw file's path.
 
-    pattern   regular expression with one group, on the path below location: a day like 2011-09-06
-    format    how the group writes the day, see path_days.py; None: as ISO 8601 does
-    zone      whose day it is: an event after its end there is rejected. None: the shop's day, and an event of the day
-              after the delivery day is taken, too
-    lag_days  the delivery day is the day in the path less so many: 1 where a file brings the events of the day before,
-              -6 where a week's file is named by the week's first day
+    pattern   regular expression on the path below location; its one group is the day, like 2011-09-06
+    format    the day format of the group, see path_days.py; None: ISO 8601
+    zone      the time zone of the day: events after the end of the day in this zone are rejected. None: the shop's
+              zone, and events of the following day are accepted too
+    lag_days  subtracted from the day in the path: 1 if a file has the events of the day before, -6 if a week's file
+              is named by the first day of the week
     """
 
     pattern: str
@@ -63,12 +63,12 @@ class DeliveryDay:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may ask for. Beyond it a record, or the whole file, is rejected.
+    """Limits against damaged or malicious files. A record or file that exceeds them is rejected.
 
     record_characters    the longest line
-    nesting              how deep a JSON record may nest
+    nesting              the deepest nesting of a JSON record
     file_bytes           the largest file, decompressed
-    decompression_ratio  how much larger than delivered, judged from ratio_from_bytes on
+    decompression_ratio  decompressed over compressed size; checked from ratio_from_bytes on
     """
 
     record_characters: int = 1 << 20
@@ -80,10 +80,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Layout:
-    """What some files of a source call its raw columns.
+    """Different names of a source's raw columns in some of its files.
 
-    names   (name that the mapping knows, name in these files) pairs, where the two differ
-    absent  raw columns that these files do not have: every record lacks the value
+    names   (name in the mapping, name in these files) pairs, where the two differ
+    absent  raw columns that these files lack; the values are missing in all records
     """
 
     names: tuple[tuple[str, str], ...] = ()
@@ -96,33 +96,33 @@ class Source:
 
     location          folder of the raw files; {home} stands for CHURN_HOME
     files             glob below it
-    delivery_day      how a file's path tells its delivery day; None: a first dump
-    event_key         raw columns that distinguish records beside the mapped ones
-    carry_down        raw columns that stand on the first line of an order only, see order_columns
+    delivery_day      how the delivery day follows from a file's path; None: files are undated
+    event_key         raw columns that distinguish records, besides the mapped ones
+    carry_down        raw columns that only the first line of an order fills, see order_columns
     exact_duplicates  keep: equal records of one file are several events; drop: they are one
-    max_conflicting_share  so many records may have the id of another one and say something else; None: the default
-    returns           a record that meets any of these is a return, its quantity taken as absolute
-    only              the records of this log in files that hold several: those that meet any of these; empty: all
-    others            of a file that several logs read, the tests by which the logs after this one choose theirs
-    leaves_rest       whether an earlier log reads the same files, and sees to records that nobody chooses
-    max_events_per_hour  a customer with more in any hour of one delivery is a bot
-    numbers           one of NUMBERS, unless a column says otherwise; None: plain ones like 1234.56
-    plausible_amount  purchases: the most that a line may be worth; None: what follows from the shop's own lines
+    max_conflicting_share  the most records with another record's id but other content; None: the default
+    returns           a record that meets any of these is a return, and its quantity is taken as absolute
+    only              in files that several logs read, a record that meets any of these belongs to this log; empty: all
+    others            the `only` conditions of the later logs that read the same files
+    leaves_rest       whether an earlier log reads the same files; that log rejects the records that no log takes
+    max_events_per_hour  a customer with more events in any hour of one delivery is a bot
+    numbers           one of NUMBERS, unless a column has its own; None: plain numbers like 1234.56
+    plausible_amount  purchases: the largest plausible amount of a line; None: derived from the shop's own lines
     rating_range      the lowest and the highest rating that the shop allows
-    quotes            CSV: whether a field may stand in quotes; else a quote is a letter like any other
-    header            the names of the columns of files without a header; empty: files have one
-    skip_lines        so many lines stand before the header, or before the records of files without one
-    finds_header      whether the header is the first line that has the columns
-    skip_last         so many lines behind the records are none, like totals
-    sheet             of a workbook, by its name; None: the first
-    members           which files of a zip archive hold records: a pattern of their names
+    quotes            CSV: whether fields may be quoted; else a quotation mark is an ordinary character
+    header            the column names of files without a header; empty: files have one
+    skip_lines        number of lines before the header, or before the records if there is no header
+    finds_header      whether the header is the first line with the mapped columns
+    skip_last         number of lines after the records that are none, like totals
+    sheet             the name of a workbook's sheet; None: the first
+    members           which files of a zip archive hold records: a pattern for their names
     records           JSON: the path to the array of records within an object, like `orders[]`; None: no such object
-    layouts           other layouts of files; a file has the first whose columns it all has, the source's own before
-    max_refused_share of the records of a delivery day, more in files that are refused stop the run; 1: never
-    updates           purchases: latest: an event changes with later records of its id; None: its first one counts
-    snapshots         whether every file has all events of its time, so that missing ones are worth a word
+    layouts           alternative layouts; the first whose columns a file all has applies, after the source's own
+    max_refused_share the run stops if more of a delivery day's records are in refused files; 1: never
+    updates           purchases: latest: later records of an id change its event; None: the first record counts
+    snapshots         whether every file has all events of its period; then missing events cause a warning
     status            purchases: which orders count, see orders.py
-    spread            purchases: what an order pays once, see orders.py
+    spread            purchases: amounts of whole orders, see orders.py
     """
 
     log: str
@@ -168,54 +168,54 @@ class Source:
         return self.location.replace("{home}", str(home))
 
     def numbers_of(self, name: str) -> str | None:
-        """How a canonical column spells its numbers; None where the shop does not say."""
+        """The number format of a canonical column; None if the shop does not set it."""
         mapping = self.columns.get(name)
         return (mapping and mapping.numbers) or self.numbers
 
     def numbers_of_raw(self, column: str) -> str | None:
-        """The same of a raw column, mapped or not."""
+        """The number format of a raw column, mapped or not."""
         own = (mapping.numbers for mapping in self.columns.values()
                if column in (mapping.column, *mapping.others) and mapping.numbers)  # fmt: skip
         return next(own, self.numbers)
 
     @property
     def record_keys(self) -> tuple[str, ...]:
-        """The keys that lead to the array of records within a JSON object."""
+        """The keys from a JSON object to its array of records."""
         return tuple(self.records.removesuffix("[]").split(".")) if self.records else ()
 
     @property
     def order_columns(self) -> tuple[str, ...]:
-        """The raw columns in which the lines of an order agree; none where the shop does not say."""
+        """The raw columns that identify an order: equal for all its lines. Empty if the shop does not set them."""
         event_id = self.columns.get("event_id")
         return self.event_key or ((event_id.column,) if event_id and event_id.column else ())
 
     @property
     def hashes_orders(self) -> bool:
-        """Whether an order, named by event_key, consists of its lines in the newest file that has it."""
+        """Whether event_key identifies orders, and the newest file with an order has all its lines."""
         return self.updates is not None and bool(self.event_key)
 
     @property
     def order_level_columns(self) -> tuple[str, ...]:
-        """The raw columns that hold for all lines of an order though they may stand on its first one only."""
+        """The raw columns whose value holds for all lines of an order, even if only the first line has it."""
         status = (self.status.column,) if self.status and self.order_columns else ()
         return tuple(dict.fromkeys((*self.carry_down, *status)))
 
     @property
     def expected_reasons(self) -> frozenset[str]:
-        """The codes of rejections that are no fault of the data: so many of them stop no run."""
+        """The reason codes that are no fault of the data; such rejections never stop a run."""
         own = (code for code, reason in LOGS[self.log].rejections.items() if not reason.is_fault)
         return frozenset(own) | {rule.reason for rule in self.rejections if rule.is_expected}
 
     @property
     def needed_columns(self) -> set[str]:
-        """The raw columns without which no record counts."""
+        """The raw columns that every record needs."""
         names = LOGS[self.log].needed if self.log in LOGS else ("customer_id",)
         needed = (self.columns[name].columns for name in names if name in self.columns)
         return {column for columns in needed for column in columns if not is_optional(column)}
 
     @cached_property
     def raw_columns(self) -> tuple[str, ...]:
-        """Every raw column that the mapping looks at, in a fixed order."""
+        """Every raw column that the mapping reads, in a fixed order."""
         names = {column for mapping in self.columns.values() for column in mapping.raw_columns}
         names |= {*self.event_key, *self.carry_down, *((self.status.column,) if self.status else ())}
         names |= set(self.spread.columns) if self.spread else set()

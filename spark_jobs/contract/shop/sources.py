@@ -1,4 +1,4 @@
-"""The tables `sources.<log>` of shop.toml, and `contact.log`: where raw files are, and what their columns mean."""
+"""Reads the tables `sources.<log>` and `contact.log` of shop.toml: where raw files are and what their columns mean."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def read_sources(section: Section, folder: Path) -> dict[str, Source]:
 
 
 def _share_files(sources: dict[str, Source]) -> dict[str, Source]:
-    """The sources, each with what it has to know of the others that read the same files."""
+    """The sources, with `others` and `leaves_rest` set for those that read the same files."""
     ordered = {log: sources[log] for log in LOGS if log in sources}
     for log, source in ordered.items():
-        fellows = [s for s in ordered.values() if s is not source and _files_of(s) == _files_of(source)]
-        if fellows:
+        sharing = [s for s in ordered.values() if s is not source and _files_of(s) == _files_of(source)]
+        if sharing:
             names = list(ordered)
-            is_first = all(names.index(log) < names.index(fellow.log) for fellow in fellows)
-            others = tuple(c for fellow in fellows for c in fellow.only) if is_first else ()
+            is_first = all(names.index(log) < names.index(other.log) for other in sharing)
+            others = tuple(condition for other in sharing for condition in other.only) if is_first else ()
             ordered[log] = replace(source, others=others, leaves_rest=not is_first)
     return ordered
 
@@ -103,7 +103,7 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
 
 
 def _read_layout(section: Section, source: Source) -> Layout:
-    """names and absent speak of raw columns that the mapping looks at; what no event can lack is never absent."""
+    """names and absent list raw columns of the mapping; columns that every record needs cannot be absent."""
     names = section.take("names", 'a table like { price = "Preis" }',
                          lambda v: isinstance(v, dict) and is_texts(list(v.values())), {})  # fmt: skip
     absent = section.take("absent", "a list of raw column names", is_texts, [])
@@ -120,7 +120,7 @@ def _read_layout(section: Section, source: Source) -> Layout:
 
 
 def _read_delivery_day(section: Section) -> DeliveryDay | None:
-    """A regular expression, or a table with it as `pattern`, `format`, `zone` and `lag_days`."""
+    """From a regular expression, or a table with `pattern`, `format`, `zone` and `lag_days`."""
     value = section.raw.get("delivery_day")
     inner, key = section, "delivery_day"
     if isinstance(value, dict):
@@ -146,7 +146,7 @@ def _is_lag(value: object) -> bool:
 
 
 def read_contact_log(section: Section, folder: Path) -> Source:
-    """Who was contacted, and when: read as the logs are, but it feeds no score, so it has fewer settings."""
+    """The log of contacts: who was contacted and when. It has fewer settings than the others and affects no score."""
     columns = section.section("columns")
     source = Source(
         log="contacts",

@@ -1,4 +1,4 @@
-"""The table of `event_at` under `columns`: which raw columns say a time, in which formats, zones and language."""
+"""Reads the table of `event_at` under `columns`: the raw columns of a time, its formats, zones and language."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from spark_jobs.contract.shop.source import ColumnMapping
 from spark_jobs.contract.shop.time_patterns import EXPECTED, find_format, find_pattern_fault, has_offset
 from spark_jobs.contract.shop.toml_section import Section, are_different_texts, is_text, is_texts, nearest, time_zones
 
-#: Of which names of months and weekdays are known (CLDR); English and Chinese ones always are.
+#: Languages with known month and weekday names (CLDR); English and Chinese names are always read.
 LANGUAGES = (
     "af", "am", "ar", "az", "be", "bg", "bn", "bs", "ca", "cs", "cy", "da", "de", "el", "en", "es", "et", "eu", "fa",
     "fi", "fil", "fo", "fr", "ga", "gl", "gsw", "gu", "he", "hi", "hr", "hu", "hy", "id", "is", "it", "ja", "ka", "kk",
@@ -24,7 +24,7 @@ def read_zone(section: Section) -> str | None:
 
 
 def read_time_mapping(section: Section, column: str | None, constant: str | None) -> ColumnMapping:
-    """column: the only raw column, None where several say the time."""
+    """column: the raw column; None if `columns` lists several."""
     columns = tuple(section.take("columns", "a list of raw column names", are_different_texts, []))
     if columns and column is not None:
         section.fault("columns", "either column or columns")
@@ -48,8 +48,8 @@ def read_time_mapping(section: Section, column: str | None, constant: str | None
 
 
 def _read_formats(section: Section) -> tuple[str, ...]:
-    """The formats in the order in which they are tried, without what Spark refuses in the midst of a job or takes for
-    another day."""
+    """The formats in the order in which they are tried. Adds a fault for each that Spark cannot parse with, or would
+    read as another time."""
     one = section.text("format", None)
     several = section.take("formats", "a list of formats", is_texts, [])
     if one is not None and several:
@@ -63,7 +63,7 @@ def _read_formats(section: Section) -> tuple[str, ...]:
 
 
 def _read_zones(section: Section) -> tuple[tuple[str, str], ...]:
-    """A word of zone_column -> the zone that it means."""
+    """(value of zone_column, the zone that it means) pairs."""
     inner = section.section("zones")
     for word, zone in inner.raw.items():
         inner.taken.add(word)
@@ -73,7 +73,7 @@ def _read_zones(section: Section) -> tuple[tuple[str, str], ...]:
 
 
 def _read_language(section: Section) -> str | None:
-    """A language, also with its region: "de" or "de-AT"."""
+    """The language code of a text like "de" or "de-AT"."""
     language = section.take("language", "a language like de", is_text, None)
     if language is None:
         return None

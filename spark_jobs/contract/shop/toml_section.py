@@ -1,4 +1,4 @@
-"""Reading a TOML table key by key, with all faults at once."""
+"""Reads a TOML table key by key and collects all faults."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 @cache
 def time_zones() -> frozenset[str]:
-    """Every time zone: asked of the disk once, for Airflow reads dozens of shops at a time."""
+    """All time zones. Cached because listing them reads the disk, and Airflow parses dozens of shops at a time."""
     return frozenset(available_timezones())
 
 
 class Section:
-    """A TOML table being read: every `take` checks one key, and `done` complains about what nobody took."""
+    """A TOML table being read: every `take` checks one key, and `done` reports the keys that were not taken."""
 
     def __init__(self, raw: object, key: str, faults: Faults):
         self.key, self.faults = key, faults
@@ -56,7 +56,7 @@ class Section:
         self.faults.add(self.name_of(key), expected, self.raw.get(key, MISSING), hint)
 
     def take(self, key: str, expected: str, fits: Callable[[Any], bool], default: object = MISSING) -> Any:
-        """The value if it fits, else the default; None where there is neither, and a fault has been added."""
+        """The value, or the default if there is none; adds a fault if the value does not fit or is required."""
         self.taken.add(key)
         if key not in self.raw and default is not MISSING:
             return default
@@ -125,12 +125,12 @@ def is_texts(value: Any) -> bool:
 
 
 def are_different_texts(value: Any) -> bool:
-    """Whether it is a list of texts, at least one, each once."""
+    """Whether it is a non-empty list of different texts."""
     return is_texts(value) and len(value) > 0 and len(set(value)) == len(value)
 
 
 def read_location(section: Section, folder: Path, key: str = "location", default: object = MISSING) -> str | None:
-    """A place; a relative one is meant from shop.toml's folder."""
+    """A path or URL; a relative path starts at shop.toml's folder."""
     location = section.text(key, default)
     if location is None or "://" in location or location.startswith("{home}"):
         return location

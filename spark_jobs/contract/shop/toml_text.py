@@ -1,4 +1,4 @@
-"""Values as shop.toml has them: in remedies that are pasted, and in files that are written."""
+"""Values in TOML syntax, for remedies that are pasted into shop.toml and for files that are written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def quote(text: str) -> str:
-    """The text as TOML has it."""
+    """The text as a TOML string."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

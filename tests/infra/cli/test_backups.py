@@ -44,7 +44,7 @@ def test_a_restored_home_has_the_same_warehouse_keys_and_models(homes, tmp_path)
     model = ModelRecord("v1", "lstm", str(location), "h", date(2011, 9, 4), True, {}, datetime.now(UTC))
     warehouse.register_model(shop, model)
     pair = pa.record_batch([["k1"], ["c1"]], ["customer_key", "customer_id"])
-    warehouse.remember_customers(shop, settings.id_key().key_id, [pair])
+    warehouse.upsert_customers(shop, settings.id_key().key_id, [pair])
     (first / "lake" / shop.name).mkdir(parents=True)
 
     back_up(file)

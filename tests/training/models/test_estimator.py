@@ -107,7 +107,7 @@ def test_a_handful_of_rows_is_enough_to_learn_something(kind):
 def test_a_horizon_without_known_labels_is_an_error(kind):
     rows, labels, label_mask = draw_rows(50)
     label_mask[:, 1] = 0
-    with pytest.raises(ChurnError, match="no closed outcome"):
+    with pytest.raises(ChurnError, match="no outcome of the longest horizon"):
         fit(kind, rows, labels, label_mask)
 
 
