@@ -1,8 +1,8 @@
 """accounts: what became of every record of every raw file.
 
-Grain: one raw file. Input: the judged records. How many there should be is known apart from them: from the number that
-the reader gave to a file's last record, and from the count it kept of all of them. So a record that is lost or doubled
-on the way cannot hide.
+Grain: one raw file. Input: the judged records. Their expected number is known independently: from the number that the
+reader gave to a file's last record, and from its count of all records. So records that are lost or doubled on the way
+are noticed.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from pyspark.sql import DataFrame
 from spark_jobs.contract.errors import AuditError
 from spark_jobs.contract.ledger_tables import ACCOUNTS
 
-#: What a record can become; the columns of ACCOUNTS that add up to lines_in.
+#: The columns of ACCOUNTS that add up to lines_in.
 PARTS = ("clean", "quarantined", "duplicates", "elsewhere")
-NO_RECORD = {"line_empty", "line_skipped"}  # reasons, but nothing is lost with such a line
-CODE_SEPARATOR = " "  # no reason code has one
+NO_RECORD = {"line_empty", "line_skipped"}  # reasons of lines that hold no data
+CODE_SEPARATOR = " "  # occurs in no reason code
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How many records of a delivery share a delivery day and a verdict; `last` is the highest record number."""
+    """The number of records of a delivery with the same delivery day, verdict and reasons; `last` is the highest record
+    number."""
 
     delivery_id: str
     delivery_day: date
@@ -90,7 +91,7 @@ def take_tallies(judged: DataFrame) -> list[Tally]:
 
 
 def with_duplicates(tallies: list[Tally], duplicates: dict[tuple[str, date], int]) -> list[Tally]:
-    """The tallies after so many clean records of a delivery and delivery day have turned out to be duplicates."""
+    """The tallies with clean records moved to duplicates: their number by (delivery_id, delivery_day)."""
     changed = []
     for tally in tallies:
         count = duplicates.get((tally.delivery_id, tally.delivery_day), 0) if tally.verdict == "clean" else 0
@@ -127,7 +128,7 @@ def _make_account(delivery: dict, tallies: list[Tally]) -> dict:
 
 
 def count_reasons(tallies: list[Tally]) -> Counter[str]:
-    """How many records were rejected for each reason; one record may have several."""
+    """The number of rejected records by reason; one record may have several reasons."""
     counts: Counter[str] = Counter()
     for tally in tallies:
         counts.update(dict.fromkeys(tally.reasons, tally.records))
@@ -146,9 +147,9 @@ def _is_expected(tally: Tally, expected: Collection[str]) -> bool:
 def find_rejected_days(
     tallies: Iterable[Tally], most_share: float, expected: Collection[str] = ()
 ) -> dict[date, float]:
-    """The share of its records that a delivery day would have quarantined, of the days where this is more than so much.
+    """Delivery day -> share of its records that would be quarantined, for days where it exceeds most_share.
 
-    Records of other logs and those that count_expected counts do not count.
+    Records of other logs and expected rejections (count_expected) do not count.
     """
     rejected, records = Counter[date](), Counter[date]()
     for tally in tallies:
@@ -159,12 +160,12 @@ def find_rejected_days(
 
 
 def sum_accounts(accounts: list[dict]) -> dict[str, int]:
-    """The records of all these files together."""
+    """The totals of all these files."""
     return {name: sum(row[name] for row in accounts) for name in ("lines_in", *PARTS)}
 
 
 def check_total(accounts: list[dict], records: int) -> None:
-    """Raises AuditError where the accounts do not speak of all records that were read."""
+    """Raises AuditError if the accounts do not cover all records that were read."""
     if (total := sum(row["lines_in"] for row in accounts)) != records:
         raise AuditError(ACCOUNTS.name, "this run", [f"expected all {records} records that were read, found {total}"])
 
@@ -177,10 +178,10 @@ def check_accounts(
     refusals: Sequence[str] = (),
     expected: int = 0,
 ) -> None:
-    """Raises AuditError where a file's records do not add up, or where too many of all records were rejected.
+    """Raises AuditError if a file's records do not add up, or if too many of all records were rejected.
 
-    refusals: what else stops the run, about files that are refused. expected: that many of the quarantined records are
-    no fault, see count_expected.
+    refusals: further findings, about refused files. expected: the number of quarantined records that are no fault, see
+    count_expected.
     """
     findings = [
         f"{row['path']}: {row['lines_in']} records in, but {row['clean']} clean + {row['quarantined']} quarantined"
@@ -202,7 +203,7 @@ def check_accounts(
 
 
 def with_accounts(current: pa.Table, accounts: list[dict]) -> pa.Table:
-    """The accounts with those of these files replaced."""
+    """The current accounts, with the rows of these files replaced."""
     replaced = pa.array([row["delivery_id"] for row in accounts], pa.string())
     kept = current.filter(pc.invert(pc.is_in(current.column("delivery_id"), replaced)))
     return pa.concat_tables([kept, pa.Table.from_pylist(accounts, schema=current.schema)])

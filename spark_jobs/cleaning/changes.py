@@ -1,5 +1,5 @@
-"""What a draft of clean events becomes where orders change: unchanged records leave it, and events that no longer count
-are taken back in it. Which these are: see updates.py. What is written is as much as has changed.
+"""Applies changes of orders to a draft of clean events: unchanged records are dropped, and events that no longer count
+are reversed by rows of weight -1. updates.py finds them. Only changes are written.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MARKS = (*PLACE, "delivery_day", "weight", "file_name", "event_id", "new_id", "i
 def settle_changes(
     spark: SparkSession, lake: Lake, plan: CleaningPlan, intake: Intake, outcome: Outcome, drafts: Mapping[str, Draft]
 ) -> Outcome:
-    """The outcome after the draft has lost the records that change nothing, and has got what they take back."""
+    """The outcome after unchanged records were dropped from the draft and reversing rows were added."""
     paths, source, draft = outcome.files["clean"], intake.source, drafts["clean"]
     if not paths:
         return outcome
@@ -60,7 +60,8 @@ def settle_changes(
 
 
 def _select_standing(known: DataFrame | None, states: DataFrame, source: Source) -> DataFrame | None:
-    """What counted before the planned days; unless somebody asks what is missing, of the orders of these days only."""
+    """The events that counted before the planned days: of the orders of these days, or of all orders if missing events
+    of snapshots are to be reported."""
     if known is None:
         return None
     if source.snapshots:
@@ -74,7 +75,7 @@ def _select_standing(known: DataFrame | None, states: DataFrame, source: Source)
 def find_mended(
     spark: SparkSession, lake: Lake, plan: CleaningPlan, intake: Intake, outcome: Outcome, rejects: Draft
 ) -> DataFrame | None:
-    """The places of rejected records that come again although somebody has mended them: they take nothing back."""
+    """The places of rejected records that were delivered again after their correction; they must not reverse it."""
     since = {
         json.loads(line)[MENDED_PLACE]: delivery["delivery_day"]
         for delivery in plan.registered if delivery["path"].startswith(FIXED)
@@ -92,14 +93,14 @@ def find_mended(
 
 
 def ignore_mended(ranked: DataFrame, mended: DataFrame) -> DataFrame:
-    """The records, OUTDATED those of these places."""
+    """The records, with file_rank OUTDATED at these places."""
     marks = mended.withColumn("is_mended", F.lit(True))
     rank = F.when(F.col("is_mended"), F.lit(OUTDATED)).otherwise(F.col("file_rank"))
     return ranked.join(marks, list(PLACE), how="left").withColumn("file_rank", rank).drop("is_mended")
 
 
 def _take_back(traced: DataFrame, events: DataFrame, plan: CleaningPlan) -> DataFrame:
-    """The rows of weight -1. events: all of the draft and of the days before."""
+    """The reversing rows, of weight -1. events: those of the draft and of the days before."""
     ended = traced.where(F.col("taken_back").isNotNull()).select("origin.*", "taken_back", "new_id")
     content = events.where("weight = 1").drop("event_id").join(ended, list(PLACE), how="inner")
     return content.withColumns(
@@ -108,8 +109,8 @@ def _take_back(traced: DataFrame, events: DataFrame, plan: CleaningPlan) -> Data
 
 
 def count_replaced(states: DataFrame, source: Source) -> Conflicts:
-    """How many records another one of their own file replaces that says something else: where they are many, their id
-    is no number of single records."""
+    """The records that are replaced by a record of the same file and id with other content. If there are many, the id
+    does not identify single records."""
     if "event_id" not in source.columns:
         return Conflicts()
     of_file = states.where("weight = 1").groupBy("order_key", "new_id", "delivery_id")
@@ -119,7 +120,7 @@ def count_replaced(states: DataFrame, source: Source) -> Conflicts:
 
 
 def warn_of_missing(traced: DataFrame, plan: CleaningPlan) -> None:
-    """Says how many events the newest snapshot has lost; they stay."""
+    """Warns of events that the newest snapshot lacks; they still count."""
     newest: date = max(d["delivery_day"] for d in plan.deliveries)
     if count := find_missing(traced, newest).count():
         path = max(d["path"] for d in plan.deliveries if d["delivery_day"] == newest)

@@ -1,4 +1,4 @@
-"""The shop's own log of contacts, read in full: which customer was contacted on which day."""
+"""Reads the shop's log of contacts: which customer was contacted on which day."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from spark_jobs.raw.reader import Intake, read_records
 
 
 def read_contacts(source: Source, folder: str, shop: Shop) -> Iterator[tuple[str, date]]:
-    """The customer id as given and the day of every record that names a customer.
+    """(raw customer id, day) of every record that names a customer.
 
-    Raises ChurnError for the first that has not both.
+    Raises ChurnError for the first record without a customer id or a valid time.
     """
     intake = Intake(source, folder, fixes="")
     places = [source.raw_columns.index(source.columns[name].column) for name in ("customer_id", "contacted_at")]
@@ -41,7 +41,7 @@ def read_contacts(source: Source, folder: str, shop: Shop) -> Iterator[tuple[str
 
 
 def find_day(text: str, zone: ZoneInfo) -> date | None:
-    """The day of a time in ISO 8601, which is meant in the zone where it has none of its own; None: it is no time."""
+    """The day of an ISO 8601 time, in `zone` if it has no offset; None if it is no time."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

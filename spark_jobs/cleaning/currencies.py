@@ -1,6 +1,6 @@
-"""Which currency a shop means by a code in any case, a sign or a name: "eur", "€", "US$", "Euro". Pure, no I/O.
+"""Reads currency codes in any case, signs and names: "eur", "€", "US$", "Euro". Pure, no I/O.
 
-Only the currencies that shop.toml knows are read, so a sign that several have means the one that the shop uses.
+Only currencies of shop.toml are recognised, so a sign that several currencies share means the one that the shop uses.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pyspark.sql import functions as F
 
 from spark_jobs.contract.shop.model import Shop
 
-#: In whose words currencies are known.
+#: The languages whose currency names are recognised.
 LANGUAGES = (
     "en", "de", "fr", "es", "it", "nl", "pt", "pl", "sv", "da", "nb", "fi", "cs", "sk", "hu", "ro", "bg", "hr", "sl",
     "el", "tr", "ru", "uk", "ja", "zh", "ko",
 )  # fmt: skip
-#: Signs that several currencies share, the one first that is meant where nothing else is known.
+#: Signs and names that several currencies share, the most likely currency first.
 SHARED_SIGNS = {
     "$": ("USD", "CAD", "AUD", "NZD", "MXN", "HKD", "SGD", "TWD", "ARS", "CLP", "COP", "BRL", "UYU"),
     "dollar": ("USD", "CAD", "AUD", "NZD", "HKD", "SGD", "TWD"), "dollars": ("USD", "CAD", "AUD", "NZD", "HKD", "SGD"),
@@ -37,18 +37,18 @@ OWN_SIGNS = {
     "BRL": ("R$",), "MXN": ("Mex$", "MX$"), "HKD": ("HK$",), "SGD": ("S$",), "TWD": ("NT$",), "TRY": ("TL", "₺"),
     "CNY": ("RMB", "CN¥"), "JPY": ("JP¥",), "RUB": ("₽",), "PLN": ("zl",), "CZK": ("Kc",),
 }  # fmt: skip
-#: What is no part of a currency's name: digits and their marks, blanks and signs.
+#: Characters that are ignored: digits and their separators, blanks, brackets and minus signs.
 _BESIDE = r"[0-9.,'’()+−–\-\s\u00a0\u2009\u202f]"
 
 
 def fold_currency(text: str) -> str:
-    """What spellings of a currency have in common."""
+    """The form in which spellings of a currency are compared."""
     return re.sub(_BESIDE, "", text).lower()
 
 
 @cache
 def list_spellings(code: str) -> frozenset[str]:
-    """Every folded spelling that can only be this currency."""
+    """Every folded spelling of this currency that no other currency shares."""
     names = {code, *OWN_SIGNS.get(code, ())}
     for language in LANGUAGES:
         locale = Locale.parse(language)
@@ -58,7 +58,7 @@ def list_spellings(code: str) -> frozenset[str]:
 
 
 def find_codes(known: Collection[str], own: str) -> dict[str, str]:
-    """Folded spelling -> code, of these currencies; own: the shop's, which a sign means that it shares with others."""
+    """Folded spelling -> code, for these currencies. own: the shop's currency, which shared signs mean."""
     claims = defaultdict(set)
     for code in known:
         for spelling in list_spellings(code):
@@ -69,7 +69,7 @@ def find_codes(known: Collection[str], own: str) -> dict[str, str]:
 
 
 def read_currency(text: Column, shop: Shop) -> Column:
-    """The code of one of the shop's currencies, else the text in upper case; the shop's own where there is none."""
+    """The code of a currency of shop.toml; the text in upper case if it is none, the shop's own if the text is null."""
     known = sorted({shop.currency, *(rate.currency for rate in shop.rates)})
     codes = json.dumps(find_codes(known, shop.currency), ensure_ascii=False)
     folded = F.lower(F.regexp_replace(text, "(?U)" + _BESIDE, ""))
@@ -79,7 +79,7 @@ def read_currency(text: Column, shop: Shop) -> Column:
 
 
 def guess_code(text: str, candidates: Iterable[str] = ()) -> str | None:
-    """The code that a text most likely means, for a remedy; None where nothing is known."""
+    """The code that a text most likely means, for a remedy; None if unknown."""
     folded = fold_currency(text)
     if re.fullmatch("[a-z]{3}", folded):
         return folded.upper()

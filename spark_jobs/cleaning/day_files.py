@@ -1,6 +1,7 @@
-"""Which files make up which delivery days? A dated file is of one day, a first dump of each of its events' own days.
+"""Which files make up which delivery days? A dated file belongs to one day; an undated file (a dump) to the days of its
+events.
 
-Files are rows of deliveries; `accounted` has the rows of accounts by delivery: what became of each cleaned file.
+Files are rows of deliveries; `accounted` has the rows of accounts by delivery_id: what became of each cleaned file.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from datetime import date
 from spark_jobs.lake.backlog import take_share
 
 Delivery = dict
-#: A night that cleans new days early takes more of the old ones than it adds.
+#: The fewest old days that a night cleans when it cleans new days early, so that the backlog shrinks.
 LEAST_DAYS = 2
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Days to clean, from `first_day` on (None: all days), the files to read for them, and those to forget."""
+    """The days to clean, from `first_day` on (None: all days), the files to read for them, and the files to forget."""
 
     deliveries: tuple[Delivery, ...]
     first_day: date | None
@@ -28,7 +29,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class DayFiles:
-    """All delivery days, and the files that can be read or are to be forgotten."""
+    """All delivery days, the readable files, and the files that can be forgotten."""
 
     days: tuple[date, ...]
     readable: list[Delivery]
@@ -36,7 +37,7 @@ class DayFiles:
     accounted: dict[str, dict]
 
     def choose(self, first: date | None, last: date | None = None) -> Chosen:
-        """The days from first to last (None: with no end) and the files that they consist of."""
+        """The days from first to last (None: open) and their files."""
         days = tuple(day for day in self.days if (first is None or day >= first) and (last is None or day <= last))
         deliveries, forgotten = (
             tuple(d for d in files if _is_touched(d, first, days, self.accounted, last))
@@ -45,14 +46,14 @@ class DayFiles:
         return Chosen(deliveries, first, days, forgotten)
 
     def choose_range(self, first: date, last: date) -> Chosen:
-        """The same of both days and those between; a dump that reaches beyond them is taken as a whole."""
+        """The days from first to last and their files. The range grows until it holds every dump in it as a whole."""
         spans = [self._span(d) for d in self.readable if d["delivery_day"] is None and last_day(d, self.accounted)]
         while reaching := [s for s in spans if s[0] <= last and s[1] >= first and (s[0] < first or s[1] > last)]:
             first, last = min(first, *(s[0] for s in reaching)), max(last, *(s[1] for s in reaching))
         return self.choose(first, last)
 
     def choose_oldest(self, standing: list[date], budget_bytes: int) -> Chosen:
-        """The same of the oldest of these days, as many as the budget allows."""
+        """The oldest of these days, as many as the budget allows, and their files."""
         sizes: Counter[str] = Counter()
         for d in self.readable:
             sizes[str(d["delivery_day"] or max(standing[0], self._span(d)[0]))] += d["byte_count"]
@@ -68,7 +69,7 @@ class DayFiles:
 def find_first_day(
     stale: list[date], new_dumps: list[Delivery], registered: list[Delivery], accounted: dict[str, dict]
 ) -> date | None:
-    """The first day to replace. A dump is read as a whole, so its first day counts where it reaches into the rest."""
+    """The first day to replace. A dump is read as a whole, so if it reaches into these days, its first day counts."""
     if any(d["not_before"] is None for d in new_dumps):
         return None
     first = min([*stale, *(d["not_before"] for d in new_dumps)])
@@ -83,13 +84,13 @@ def find_first_day(
 
 
 def last_day(delivery: Delivery, accounted: dict[str, dict]) -> date | None:
-    """The last delivery day that holds records of this file; None where none does."""
+    """The last delivery day with records of this file; None if there is none."""
     row = accounted.get(delivery["delivery_id"])
     return row["last_delivery_day"] if row else None
 
 
 def may_shape(delivery: Delivery, day: date) -> bool:
-    """Whether records of this file can be in, or take duplicates from, this delivery day."""
+    """Whether the file can affect this delivery day: by its records, or by making records of the day duplicates."""
     earliest = delivery["delivery_day"] or delivery["not_before"]
     return earliest is None or earliest <= day
 

@@ -1,6 +1,6 @@
-"""Duplicates are dropped from a draft of clean events, and equal events that are several get an id each.
+"""Drops duplicates from a draft of clean events, and gives equal but separate events ids of their own.
 
-Only the files that hold repeats are written anew. Which records repeat another one: see repeats.py.
+repeats.py finds the duplicates. Only files that contain some are rewritten.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def choose_days(ranges: Mapping[str, tuple[date, date] | None], first: date, las
 
 
 def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outcome: Outcome, draft: Draft) -> Outcome:
-    """The outcome after the duplicates among the clean records were dropped and equal ones numbered."""
+    """The outcome after duplicates were dropped from the clean records and equal events were numbered."""
     paths = outcome.files["clean"]
     if not paths:
         return outcome
@@ -59,7 +59,7 @@ def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outc
     first, last = first_row(identities.agg(F.min("event_day"), F.max("event_day")))
     if first is not None:
         if known is not None:
-            known = known.where(F.col("event_day").between(first, last))  # the rest need not be read in full
+            known = known.where(F.col("event_day").between(first, last))  # Spark then skips other files
         repeats = find_repeats(placed, known, identities, source)
         kept, duplicates, conflicts = drop_repeats(draft, paths, repeats, source)
         files, tallies = {**outcome.files, "clean": kept}, with_duplicates(outcome.tallies, duplicates)
@@ -71,9 +71,9 @@ def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outc
 def drop_repeats(
     draft: Draft, paths: list[str], repeats: DataFrame, source: Source
 ) -> tuple[list[str], dict[tuple[str, date], int], Conflicts]:
-    """The draft's files without the repeats, how many duplicates each delivery and delivery day had, and conflicts.
+    """The draft's files without duplicates, the number of duplicates by (delivery_id, delivery_day), and the conflicts.
 
-    repeats: as repeats.find_repeats gives them of these files, with file_name.
+    repeats: from repeats.find_repeats, with file_name.
     """
     repeats = repeats.persist()
     conflicts = count_conflicts(repeats, source)
@@ -83,7 +83,7 @@ def drop_repeats(
 
 
 def drop_records(draft: Draft, paths: list[str], marked: DataFrame) -> tuple[list[str], dict[tuple[str, date], int]]:
-    """The draft's files without the records with is_duplicate, and how many of them each delivery and delivery day had.
+    """The draft's files without records marked is_duplicate, and their number by (delivery_id, delivery_day).
 
     marked: PLACE, delivery_day, file_name, new_id and is_duplicate; records that are not in it stay as they are. If it
     has weights, records of weight 0 do not count.
@@ -106,7 +106,7 @@ def drop_records(draft: Draft, paths: list[str], marked: DataFrame) -> tuple[lis
 
 
 def _change(rows: pa.Table, changes: pa.Table) -> pa.Table:
-    """The rows without repeats, with their new ids."""
+    """The rows without duplicates, with new ids."""
     changed = rows.join(changes, list(PLACE), join_type="left outer")
     kept = changed.filter(pc.invert(pc.fill_null(changed["is_duplicate"], False)))
     ids = pc.coalesce(kept["new_id"], kept["event_id"])

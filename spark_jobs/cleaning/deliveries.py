@@ -1,12 +1,11 @@
-"""deliveries: which raw files have arrived, and from which day on each is known.
+"""deliveries: which raw files have arrived, and the day from which each is known.
 
-Grain: one raw file, by path and content. Input: the source's folder. A row is written once and never changed: it is
-what makes a backfill, a retry and the night itself read the same records.
+Grain: one raw file, by path and content. Input: the source's folder. A row is written once and never changed, so that a
+backfill, a retry and the night itself read the same records.
 
-The delivery day is the date in the file's path, less `lag_days` where shop.toml has them. A file that appears for a day
-that is published already belongs to the day of the run that first sees it. Where the path has no date, the file is a
-first dump: each event's own day counts. Mended records are delivered below CHURN_HOME and belong to the first day
-that is not published yet.
+The delivery day is the date in the file's path less `lag_days` of shop.toml. If that day is published already, the file
+belongs to the day of the run that first sees it. A file without a date in its path is a dump: each record belongs to
+its event's day. Corrected records are delivered below CHURN_HOME and belong to the first unpublished day.
 """
 
 from __future__ import annotations
@@ -31,15 +30,15 @@ HASH_CHUNK_BYTES = 1 << 20
 
 
 def find_intake(shop: Shop, log: str, home: Path) -> Intake:
-    """Where the files of a log are: the source's folder, and below CHURN_HOME the records that somebody has mended."""
+    """Where the files of a log are: the source's folder, and the folder of corrected records below CHURN_HOME."""
     source = shop.sources[log]
     return Intake(source, source.folder(home), str(home / "fixes" / shop.name / log))
 
 
 def register(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> list[dict]:
-    """Registers the files that nobody has registered yet; gives all deliveries of the log.
+    """Registers new files and returns all deliveries of the log.
 
-    Raises MissingInputError where the source's folder is not there.
+    Raises MissingInputError if the source's folder does not exist.
     """
     if rows := describe_new(lake, shop, log, as_of, home):
         lake.update(DELIVERIES, log, lambda current: _with_new(current, rows))
@@ -47,7 +46,7 @@ def register(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> list[
 
 
 def describe_new(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> list[dict]:
-    """The deliveries that `register` would add; nothing is written."""
+    """The deliveries that `register` would add; writes nothing."""
     intake = find_intake(shop, log, home)
     known = lake.arrow(DELIVERIES, [log]).to_pylist()
     found = list_files(intake) + _list_fixes(intake)
@@ -58,12 +57,11 @@ def describe_new(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> l
 
 
 def find_changed(intake: Intake, chosen: Iterable[dict], registered: Iterable[dict] = ()) -> set[str]:
-    """The delivery_ids of those of the chosen deliveries whose file has other content now than when it was registered.
-    A file that is gone is none of them.
+    """The delivery_ids of chosen deliveries whose file was overwritten with other content. Deleted files do not count.
 
-    registered: deliveries whose content need not be read again to be known.
+    registered: deliveries whose hash is reused if a file has their path, size and time, so that it is not read again.
     """
-    source_files = [row for row in chosen if not row["path"].startswith(FIXED)]  # mended records are never overwritten
+    source_files = [row for row in chosen if not row["path"].startswith(FIXED)]  # corrections are never overwritten
     file_system, root = open_folder(intake.folder)
     infos = file_system.get_file_info([f"{root}/{row['path']}" for row in source_files])
     contents = {_stamp(row): row["sha256"] for row in (*chosen, *registered)}
@@ -78,7 +76,7 @@ def find_changed(intake: Intake, chosen: Iterable[dict], registered: Iterable[di
 
 
 def find_gone(intake: Intake, rows: Iterable[dict]) -> set[str]:
-    """The delivery_ids of those of these deliveries whose file is not there any more."""
+    """The delivery_ids of deliveries whose file was deleted."""
     source_files = [row for row in rows if not row["path"].startswith(FIXED)]
     file_system, root = open_folder(intake.folder)
     infos = file_system.get_file_info([f"{root}/{row['path']}" for row in source_files])
@@ -90,14 +88,14 @@ def _stamp(row: dict) -> tuple:
 
 
 def settle_delivery_day(path_day: date, newest_published: date | None, as_of: date) -> date:
-    """The delivery day of a file whose path says `path_day`, first seen by the run of `as_of`."""
+    """The delivery day of a file with `path_day` in its path, first seen by the run of `as_of`."""
     if newest_published is None or path_day > newest_published:
         return path_day
     return first_open_day(newest_published, as_of)
 
 
 def first_open_day(newest_published: date, as_of: date) -> date:
-    """The day a file belongs to that comes after its own day was published."""
+    """The delivery day of a file that arrives after its own day was published."""
     return max(as_of, newest_published + timedelta(days=1))
 
 
@@ -111,7 +109,7 @@ def _list_fixes(intake: Intake) -> list[dict]:
 
 
 def list_files(intake: Intake) -> list[dict]:
-    """path, byte_count and modified_at of the source's files. Raises MissingInputError where there are none."""
+    """path, byte_count and modified_at of the source's files. Raises MissingInputError if there are none."""
     source, folder = intake.source, intake.folder
     file_system, root = open_folder(folder)
     try:
@@ -142,8 +140,8 @@ def _describe(file: dict, intake: Intake, newest_published: date | None, as_of: 
     delivery_day = not_before = None
     if source.delivery_day:
         is_fixed = file["path"].startswith(FIXED)
-        told_day = as_of if is_fixed else find_delivery_day(file["path"], source.delivery_day)
-        delivery_day = settle_delivery_day(told_day, newest_published, as_of)
+        path_day = as_of if is_fixed else find_delivery_day(file["path"], source.delivery_day)
+        delivery_day = settle_delivery_day(path_day, newest_published, as_of)
     elif newest_published:
         not_before = first_open_day(newest_published, as_of)
     return {
@@ -167,7 +165,7 @@ def _hash_file(folder: str, path: str) -> str:
 
 
 def _with_new(current: pa.Table, rows: list[dict]) -> pa.Table:
-    """The registered deliveries and those of `rows` that no other run has registered meanwhile."""
+    """The current deliveries and those of `rows` that no other run has registered meanwhile."""
     registered = set(current.column("delivery_id").to_pylist())
     fresh = [row for row in rows if row["delivery_id"] not in registered]
     return pa.concat_tables([current, pa.Table.from_pylist(fresh, schema=current.schema)])

@@ -1,4 +1,4 @@
-"""One customer with far more events than all others: the id behind him may stand for nobody."""
+"""Finds one customer with far more events than all others: the id may be a placeholder for no customer."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from pyspark.sql import functions as F
 from spark_jobs.cleaning.drafting import Outcome
 from spark_jobs.lake.store import Draft
 
-FEWEST_EVENTS = 200  # below, a share says little
+FEWEST_EVENTS = 200  # with fewer events a large share is not unusual
 LARGE_SHARE = 0.05
 TIMES_THE_LARGE = 20
 RECENT_DAYS = 28
 
 
 def high_usual(events: Iterable[int]) -> int:
-    """The 99th percentile of the numbers of events that customers have; 0 where there are none."""
+    """The 99th percentile of customers' event counts; 0 if there are none."""
     ordered = sorted(events)
     return ordered[-(-99 * len(ordered) // 100) - 1] if ordered else 0
 
 
 def find_dominant_key(events: DataFrame, newest: date) -> tuple[str, float] | None:
-    """The key of the customer who was met at an implausible share of all moments of the newest days, and that share.
+    """The key of a customer with an implausible share of the newest days' events, and that share.
 
-    Moments and not records: one large order has many lines. events: clean ones up to the delivery day `newest`.
+    Lines with the same customer and time count once, since a large order has many lines. events: clean events up to the
+    delivery day `newest`.
     """
     recent = events.where(F.col("delivery_day") > newest - timedelta(days=RECENT_DAYS))
     moments = recent.groupBy("customer_id").agg(F.count_distinct("event_at").alias("moments"))
@@ -42,7 +43,7 @@ def find_dominant_key(events: DataFrame, newest: date) -> tuple[str, float] | No
 
 
 def warn_of_dominant(spark: SparkSession, outcome: Outcome, draft: Draft) -> None:
-    """Says whose key has so many of the newest events that the id behind it may stand for nobody."""
+    """Warns of a customer with so many of the newest events that the id may be a placeholder."""
     newest = max((tally.delivery_day for tally in outcome.tallies if tally.verdict == "clean"), default=None)
     if newest is None:
         return

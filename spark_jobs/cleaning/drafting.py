@@ -1,7 +1,7 @@
-"""From judged records to the files of both tables, not yet published: written in the same pass that judges them.
+"""Writes judged records to the unpublished files of both tables, in the same pass that judges them.
 
-What comes back from a task is one narrow row: its files, how many records became what, and whom it met. Repeats are
-found afterwards, by the columns that identify an event; only the files that hold some are written anew.
+A task returns one row: its files, its tallies and the customers of its records. Duplicates are found afterwards, by the
+columns that identify an event; only files that contain some are rewritten.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from spark_jobs.raw.hashing import Hasher
 from spark_jobs.raw.reader import Reader
 
 IDS = pa.schema([("customer_id", pa.string())])
-#: What a task has written: its files and tallies as JSON, and the raw ids of the customers in its clean records.
+#: A task's report: its files and tallies as JSON, and the raw ids of the customers in its clean records.
 REPORT = pa.schema([("report", pa.string()), ("customer_ids", pa.binary())])
 REPORT_DDL = "report string, customer_ids binary"
 #: Columns of clean records whose values hardly repeat.
@@ -34,8 +34,8 @@ UNIQUE = ("event_id", "event_at", "record_number")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the tasks wrote: files by verdict, tallies, the raw ids of the customers who have clean records, and by
-    delivery the sizes of its lines, see plausible.py. Of the duplicates, how many conflict with the event that counts.
+    """The result of all tasks: files by verdict, tallies, raw ids of the customers with clean records, line sizes by
+    delivery (see plausible.py), and the duplicates that conflict with the event that counts.
     """
 
     files: dict[str, list[str]]
@@ -46,7 +46,7 @@ class Outcome:
 
 
 class _Drafter:
-    """What one task writes, and its report of it."""
+    """Writes the records of one task and reports on them."""
 
     def __init__(self, drafts: Mapping[str, Draft]):
         self.drafts = drafts
@@ -59,13 +59,13 @@ class _Drafter:
         self.sizes: dict[str, Sizes] = defaultdict(Counter)
 
     def write(self, verdict: str, rows: pa.RecordBatch) -> None:
-        """Rows of one verdict; has the columns of its table and, where they are clean, raw_customer_id."""
+        """rows: records of one verdict, with the columns of its table and, if clean, raw_customer_id."""
         self.writers[verdict].write(rows.select(list(self.drafts[verdict].table.column_names)))
         if verdict == "clean":
             self.customer_ids.append(pc.unique(rows["raw_customer_id"]))
 
     def write_states(self, rows: pa.RecordBatch) -> None:
-        """Rejected rows that say that an order does not count any more, see updates.py."""
+        """rows: rejected records after which their order no longer counts, see updates.py."""
         self.writers["clean"].write(rows.select(list(self.drafts["clean"].table.column_names)))
 
     def add_sizes(self, sizes: Mapping[str, Sizes]) -> None:
@@ -83,7 +83,7 @@ class _Drafter:
 
 def write_drafts(judged: DataFrame, drafts: dict[str, Draft], hasher: Hasher) -> Outcome:
     """Writes the records of each verdict that has a draft. judged: has the columns of both tables, verdict,
-    raw_customer_id and content; where a delivery has more than one delivery day, sorted by it."""
+    raw_customer_id and content; sorted by delivery day if a delivery has several."""
     needed = {name for draft in drafts.values() for name in draft.table.column_names}
     narrow = judged.select(*sorted(needed), "verdict", "raw_customer_id", "content")
     rows = narrow.mapInArrow(_make_writer(drafts, hasher), REPORT_DDL).collect()
@@ -102,7 +102,7 @@ def write_drafts(judged: DataFrame, drafts: dict[str, Draft], hasher: Hasher) ->
 
 
 def _make_writer(drafts: dict[str, Draft], hasher: Hasher) -> Reader:
-    """The function for mapInArrow: judged records in, what became of them out."""
+    """The function for mapInArrow: judged records in, one report out."""
     has_amounts, has_weights = (name in drafts["clean"].table.column_names for name in ("amount", "weight"))
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -122,14 +122,14 @@ def _make_writer(drafts: dict[str, Draft], hasher: Hasher) -> Reader:
 
 
 def _with_hashes(rejected: pa.RecordBatch, hash_record: Callable[[str], str]) -> pa.RecordBatch:
-    """The rows with the record_hash of those that had none so far."""
+    """The rows, with a record_hash for those that had none."""
     pairs = zip(rejected["record_hash"].to_pylist(), rejected["content"].to_pylist(), strict=True)
     hashes = pa.array([found or hash_record(content) for found, content in pairs], pa.string())
     return rejected.set_column(rejected.schema.get_field_index("record_hash"), "record_hash", hashes)
 
 
 def _pack(ids: pa.Array) -> bytes:
-    """One value for all: row by row they would cost more than the events."""
+    """Packs all ids into one value: row by row they would cost more than the events."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, IDS, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
         stream.write_batch(pa.RecordBatch.from_arrays([ids.sort()], schema=IDS))

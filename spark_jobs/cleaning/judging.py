@@ -1,7 +1,7 @@
-"""What is wrong with a record, whatever its log: raw records to typed events and reasons. Pure, no I/O.
+"""Validates records: raw records to typed events and reason codes. Pure, no I/O.
 
-Each log's own columns and faults are in logs/, or in plain_columns.py where they need no judge; what all of them share
-is here.
+This module has what all logs share. A log's own columns and faults are in logs/, or in plain_columns.py if they need no
+judge.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import Source
 
 BOT = "bot_rate"
-COMMA = "decimal_comma"  # beside the reason that the value gets for being no number
+COMMA = "decimal_comma"  # in addition to the reason of an invalid number
 HOUR_S = 3600
-#: States of an order that is no sale, and why its lines are rejected.
+#: States of orders that are no sales, and the reason code of their lines.
 UNSETTLED = {"pending": "order_pending", "cancelled": "order_cancelled"}
 
 
 def judge_events(records: DataFrame, shop: Shop, log: str) -> DataFrame:
-    """Typed events, is_elsewhere, and the reason codes against each record; an empty list means it is clean.
+    """The typed events with is_elsewhere and reasons; a record without reasons is clean.
 
-    records: raw.record_schema. Adds event_id (null: to be derived), event_at (UTC), event_day (shop's zone), kind
-    where the log has kinds, the log's own columns, is_elsewhere (another log of the same file takes it) and reasons.
+    records: raw.record_schema. Adds event_id (null: to be derived), event_at (UTC), event_day (shop's zone), kind if
+    the log has kinds, the log's own columns, is_elsewhere (another log of the same file takes it) and reasons.
     """
     source = shop.sources[log]
     typed, faults = type_events(records, shop, log)
@@ -47,7 +47,7 @@ def judge_events(records: DataFrame, shop: Shop, log: str) -> DataFrame:
 
 
 def type_events(records: DataFrame, shop: Shop, log: str) -> tuple[DataFrame, dict[str, Column]]:
-    """The records with typed columns, and when each reason of the log's own holds."""
+    """The records with typed columns, and the condition of each of the log's own reason codes."""
     source, declared, judge = shop.sources[log], LOGS[log], judge_of(log)
     dated = records.select("*", *_shared_columns(source, shop)).withColumn(
         "event_day", F.to_date(F.from_utc_timestamp("event_at", shop.time_zone))
@@ -68,7 +68,7 @@ def _shared_columns(source: Source, shop: Shop) -> list[Column]:
 
 
 def _is_elsewhere(source: Source) -> Column:
-    """A readable record that another log takes, or that this log does not have to reject for all of them."""
+    """Whether a readable record belongs to another log, or another log rejects it on behalf of all."""
     if not source.only:
         return F.lit(False)
     is_taken = F.lit(True) if source.leaves_rest else any_of([meets(source, test) for test in source.others])
@@ -79,7 +79,7 @@ def _reasons(source: Source, faults: dict[str, Column]) -> Column:
     is_readable = F.col("fault").isNull()
     is_ours = any_of([meets(source, test) for test in source.only]) if source.only else F.lit(True)
     found = list_reasons(_conditions(source, faults))
-    for state, code in UNSETTLED.items() if source.status else ():  # whatever else is wrong with such an order
+    for state, code in UNSETTLED.items() if source.status else ():  # replaces other reasons
         found = F.when(is_order(source, state), F.array(F.lit(code))).otherwise(found)
     ours = F.when(is_ours, found).otherwise(F.array(F.lit("log_unknown")))
     judged = F.when(is_readable, ours).otherwise(F.array("fault"))
@@ -87,7 +87,7 @@ def _reasons(source: Source, faults: dict[str, Column]) -> Column:
 
 
 def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
-    """When each reason against a readable record holds. faults: those of the log's own columns."""
+    """Reason code -> condition, for readable records. faults: those of the log's own columns."""
     declared = LOGS[source.log]
     texts = [name for name, one in declared.canonical.items()
              if one.most_bytes and name in source.columns and name != "customer_id"]  # fmt: skip
@@ -105,18 +105,18 @@ def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
     conditions = {**shared, **faults}
     if any(source.numbers_of(name) is None for name in declared.numbers):
         conditions[COMMA] = is_any_number_like(source, DECIMAL_COMMA)
-    for rule in source.rejections:  # several may share a code, one of the above too
+    for rule in source.rejections:  # rules may share a code, even one of the above
         conditions[rule.reason] = conditions.get(rule.reason, F.lit(False)) | meets(source, rule.condition)
     return conditions
 
 
 def mark_bots(judged: DataFrame, max_events_per_hour: int) -> DataFrame:
-    """Adds the reason bot_rate to all good records of a customer who has more than so many within any 60 minutes.
+    """Adds the reason bot_rate to all good records of a customer with more events than that within any 60 minutes.
 
-    Counted within one delivery, so that what a file gives does not depend on the files around it.
+    Counted within one delivery, so that the result of a file does not depend on other files.
     """
     is_counted = (F.size("reasons") == 0) & ~F.col("is_elsewhere")
-    # Records that do not count are spread by their own number: nobody's would all gather in one task.
+    # Other records are partitioned by their number: those without a customer would all land in one task.
     who = F.when(is_counted, F.col("customer_id")).otherwise(F.concat(F.lit("-"), "record_number"))
     customer = Window.partitionBy("delivery_id", "counted_for")
     hour_before = customer.orderBy(F.unix_timestamp("event_at")).rangeBetween(1 - HOUR_S, Window.currentRow)

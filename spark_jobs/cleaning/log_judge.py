@@ -1,4 +1,5 @@
-"""What a log types and judges of its own: the JUDGE of its file in `logs/`, which a log of plain columns does not need.
+"""The interface of a log's own typing and validation: the JUDGE in its file of `logs/`. A log with plain columns only
+needs none.
 
 Pure, no I/O.
 """
@@ -30,10 +31,10 @@ def _keep(events: DataFrame) -> DataFrame:
 
 @dataclass(frozen=True)
 class LogJudge:
-    """type_events    adds columns of the log to raw.record_schema and what all events share; null: not understood;
-                   those that it leaves out are plain, see plain_columns.py
-    find_faults    the reason codes of this log, and when each holds of typed events
-    finish_events  gives the columns of the log's table; of events with is_good, the others' values do not matter
+    """type_events    adds the log's own columns to raw.record_schema and the shared columns; null: invalid.
+                   Columns that it does not add are plain, see plain_columns.py
+    find_faults    the log's own reason codes, and their conditions on typed events
+    finish_events  completes the columns of the log's table for events with is_good; other rows' values do not matter
     """
 
     type_events: Callable[[DataFrame, Shop], DataFrame] = _add_nothing
@@ -42,6 +43,6 @@ class LogJudge:
 
 
 def judge_of(log: str) -> LogJudge:
-    """The judge of a log of `contract/logs/`: that of the file of the same name here, else one that adds nothing."""
+    """The judge in the log's file of `cleaning/logs/`, else one that adds nothing."""
     has_own = log in {module.name for module in iter_modules(logs.__path__)}
     return import_module(f"{logs.__name__}.{log}").JUDGE if has_own else LogJudge()

@@ -1,7 +1,7 @@
-"""How a raw record becomes typed values: the Spark expressions behind shop.toml's mapping. Pure, no I/O.
+"""From raw records to typed values: the Spark expressions behind shop.toml's mapping. Pure, no I/O.
 
-All of them look at the raw columns as the reader gives them. Whatever cannot be understood
-becomes null and is judged by the log's own rules; nothing here raises on bad data.
+They read the raw columns of the reader. An invalid value becomes null, and the log's rules reject it; nothing here
+raises on bad data.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from spark_jobs.contract.shop.orders import Status
 from spark_jobs.contract.shop.source import Condition, Source
 from spark_jobs.raw.reader import NOTHING, SEPARATOR, raw_column
 
-NUL = "\x00"  # no text of a database has one
+NUL = "\x00"  # PostgreSQL cannot store it
 
 
 def raw_text(source: Source, column: str) -> Column:
-    """The raw value, trimmed; null where it is empty."""
+    """The raw value, trimmed; null if empty."""
     return F.col(raw_column(source, column))
 
 
 def content(source: Source) -> Column:
-    """All raw values as one text, different for different values as far as those have no control characters."""
+    """All raw values as one text, unique for different values unless they contain control characters."""
     values = [F.coalesce(raw_text(source, column), F.lit(NOTHING)) for column in source.raw_columns]
     return F.concat_ws(SEPARATOR, *values)
 
@@ -49,21 +49,21 @@ def mapped_text(source: Source, name: str) -> Column:
 
 
 def mapped_instant(source: Source, name: str, shop_zone: str) -> Column:
-    """The UTC timestamp of a canonical column; null where its text is no time."""
+    """The UTC timestamp of a canonical column; null if its text is no time."""
     mapping = source.columns[name]
     zone_text = raw_text(source, mapping.zone_column) if mapping.zone_column else None
     return parse_instant(mapped_text(source, name), mapping, shop_zone, zone_text)
 
 
 def is_unstorable(source: Source, name: str) -> Column:
-    """Whether a text that is kept as it is cannot be; null where there is none."""
+    """Whether a text cannot be stored: it has a NUL character or is too long; null if there is none."""
     text = mapped_text(source, name)
     most_bytes = LOGS[source.log].canonical[name].most_bytes
     return F.contains(text, F.lit(NUL)) | (F.octet_length(text) > F.lit(most_bytes))
 
 
 def mapped_kind(source: Source) -> Column:
-    """What kind of event it is, in the log's words where the raw value is known; unmapped, the log's first kind."""
+    """The kind of event: the mapped value, or the log's first kind if shop.toml maps none."""
     mapping = source.columns.get("kind")
     if mapping is None:
         kind = F.lit(LOGS[source.log].kinds[0])
@@ -79,19 +79,19 @@ def mapped_kind(source: Source) -> Column:
 
 
 def is_order(source: Source, state: str) -> Column:
-    """Whether the order of a record is in a state, one of orders.STATES; false where the shop lists none."""
+    """Whether a record's order is in a state, one of orders.STATES; false if the shop lists no words for it."""
     words = getattr(source.status, state) if source.status else ()
     return read_word(source.status, source).isin(*words) if source.status and words else F.lit(False)
 
 
 def read_word(status: Status, source: Source) -> Column:
-    """The status of the record's order, in the form in which words are listed; empty where there is none."""
+    """The status of a record's order, folded like the listed words; empty if there is none."""
     text = F.coalesce(raw_text(source, status.column), F.lit(""))
     return F.trim(F.lower(F.regexp_replace(text, r"\s+", " ")))
 
 
 def parse_number(text: Column, type_name: str) -> Column:
-    """The decimal of this text, rounded half up to the type's scale; null where it is none or too large."""
+    """The decimal of this text, rounded half up to the type's scale; null if it is invalid or too large."""
     return text.try_cast(type_name)
 
 
@@ -113,7 +113,7 @@ def mapped_number(source: Source, name: str, type_name: str) -> Column:
 
 
 def is_any_number_like(source: Source, pattern: str) -> Column:
-    """Whether the text of any canonical number looks like this; those of which the source says the spelling do not."""
+    """Whether any canonical number without a set number format matches this pattern."""
     names = [name for name in LOGS[source.log].numbers if name in source.columns and source.numbers_of(name) is None]
     return any_of([F.coalesce(mapped_text(source, name).rlike(pattern), F.lit(False)) for name in names])
 
@@ -139,7 +139,7 @@ def meets(source: Source, condition: Condition) -> Column:
 
 
 def any_of(conditions: list[Column]) -> Column:
-    """Whether any of these holds; false where there are none."""
+    """Whether any of these holds; false if there are none."""
     result = F.lit(False)
     for condition in conditions:
         result = result | condition
@@ -147,7 +147,7 @@ def any_of(conditions: list[Column]) -> Column:
 
 
 def list_reasons(reasons: dict[str, Column]) -> Column:
-    """The codes whose condition holds, in the order given."""
+    """The codes whose condition holds, in the given order."""
     found = F.array_compact(F.array(*(F.when(condition, F.lit(code)) for code, condition in reasons.items())))
-    # Nearly no record has one: only theirs are gathered.
+    # Few records have any: the array is built for those only.
     return F.when(any_of(list(reasons.values())), found).otherwise(F.array().cast("array<string>"))

@@ -1,8 +1,8 @@
-"""merges: which customer ids the shop has merged into which, and from which night on both count as one.
+"""merges: which customer ids the shop has merged, and from which night on they count as one customer.
 
 Grain: one merged customer id. Input: the shop's file of merges, CSV with the columns customer_id, merged_into and
 since (a day). A row is written once and never changed, like a delivery: a merge that arrives late counts from the
-first night that is not published yet. Events keep the id they came with; the series of both become one.
+first unpublished night. Events keep their original id; customer_series joins the histories.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ORIGIN = "merged_customers"
 
 
 def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
-    """Registers the merges that nobody has registered yet. A shop without such a file has none."""
+    """Registers new merges. Does nothing for a shop without a file of merges."""
     if shop.merged_customers is None:
         return
     stated = read_merges(shop.merged_customers.replace("{home}", str(settings.home)), shop.customer_ids)
@@ -48,7 +48,7 @@ def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
         if merged_key in known:
             continue
         if since > as_of:
-            continue  # a later night's business
+            continue  # for a later night
         known.add(merged_key)
         merged[merged_key] = into_key
         pairs |= {merged_key: customer, into_key: merged_into}
@@ -56,7 +56,7 @@ def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
                      "known_from": settle_delivery_day(since, newest_published, as_of), "origin": ORIGIN})  # fmt: skip
     if not rows:
         return
-    resolve({**load_merges(lake, None), **merged})  # no circle
+    resolve({**load_merges(lake, None), **merged})  # raises if there is a circle
     named = pa.table({"customer_key": list(pairs), "customer_id": list(pairs.values())})
     connect(settings).upsert_customers(shop, key.key_id, named.to_batches())
     lake.update(MERGES, ORIGIN, lambda current: _with_new(current, rows))
@@ -64,9 +64,9 @@ def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
 
 
 def read_merges(path: str, customer_ids: CustomerIds) -> list[tuple[str, str, date]]:
-    """The file's merges, in canonical ids, but for those of two spellings that are one id anyway.
+    """The file's merges in canonical ids, without those of two spellings of the same id.
 
-    Raises MissingInputError where the file is not there, ChurnError with the first faulty line.
+    Raises MissingInputError if the file does not exist, ChurnError with the first invalid line.
     """
     folder, _, name = path.rpartition("/")
     file_system, root = open_folder(folder or ".")
@@ -92,13 +92,13 @@ def _read_merge(path: str, fields: list[str], line: int, customer_ids: CustomerI
 
 
 def load_merges(lake: Lake, as_of: date | None) -> dict[str, str]:
-    """Who is merged into whom as the pipeline knew it on this day (None: ever), one step each."""
+    """customer_id -> merged_into, as known on this day (None: today); chains are not resolved."""
     rows = lake.arrow(MERGES, [ORIGIN]).to_pylist()
     return {row["customer_id"]: row["merged_into"] for row in rows if as_of is None or row["known_from"] <= as_of}
 
 
 def publish(lake: Lake, warehouse: Warehouse, shop: Shop) -> None:
-    """Tells the warehouse of all merges known by now, for contacts and plans under former ids."""
+    """Writes all known merges to the warehouse, for contacts and plans under former ids."""
     ends = resolve(load_merges(lake, None))
     rows = [{"customer_id": customer, "goes_on_as": end} for customer, end in sorted(ends.items())]
     if warehouse.read(shop, "merged_customers").to_pylist() != rows:
@@ -106,7 +106,7 @@ def publish(lake: Lake, warehouse: Warehouse, shop: Shop) -> None:
 
 
 def resolve(merges: dict[str, str]) -> dict[str, str]:
-    """The same with every chain followed to its end. Raises ChurnError for a circle."""
+    """The merges with every chain followed to its end. Raises ChurnError for a circle."""
     ends: dict[str, str] = {}
     for start in merges:
         passed, customer = {start}, merges[start]

@@ -1,8 +1,8 @@
-"""How a shop spells its numbers: one pattern for each spelling, which clean reads with and check tries on texts.
+"""Number formats: one regular expression for each, which clean reads with and check tries on texts.
 
-What may stand beside the digits: blanks, the sign, letters or abbreviation of a currency or a unit ("US$ 5", "Rs. 5",
-"5 kr."), one minus in front or behind, brackets round what is negative ("(12.50)"), and dashes in place of cents
-("12.–"). A number is read as a whole or not at all.
+Besides digits a number may have: blanks, the sign, letters or abbreviation of a currency or unit ("US$ 5", "Rs. 5",
+"5 kr."), one minus before or after, brackets for negative numbers ("(12.50)"), and dashes instead of cents ("12.–").
+The whole text must match.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from pyspark.sql import functions as F
 from spark_jobs.contract.shop.source import NUMBERS
 
 _ENDS = r"[^\d.,\[\]{}]*"  # a sign, a currency, blanks
-#: A number that plainly has a decimal comma, or points between its thousands; 1,234 may be either.
+#: A number that certainly has a decimal comma or points between thousands; 1,234 is ambiguous.
 DECIMAL_COMMA = (
     rf"^{_ENDS}(?:(?![1-9]\d{{0,2}},\d{{3}}(?!\d))(?:\d+|\d{{1,3}}(?:[. '’\u00a0\u202f]\d{{3}})+),\d+"
     rf"|\d{{1,3}}(?:\.\d{{3}}){{2,}}){_ENDS}$"
 )
-#: A number whose point may stand before decimals or between thousands, which never begin with 0.
+#: A number whose point may separate decimals or thousands (which never begin with 0).
 EITHER_POINT = r"^[\x00- ]*[+-]?[1-9]\d{0,2}(?:\.\d{3})+[\x00- ]*$"
 
-MOST_CHARACTERS = 48  # of a number with all that stands beside it
-#: Every spelling of a mark -> the one that the patterns know. Invisible characters go.
+MOST_CHARACTERS = 48  # of a number with sign and currency
+#: The character that the patterns use -> its variants, which are replaced by it. Invisible characters are removed.
 _MARKS = {
     "-": "−–—﹣－‐‑",
     "'": "’‘ʼ´`",
@@ -36,16 +36,16 @@ _MARKS = {
     "": "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff",
 }
 _PLAIN_MARKS = str.maketrans({written: mark for mark, all_of_it in _MARKS.items() for written in all_of_it})
-#: For Spark's translate: the characters that stay come first, those that go have no partner.
+#: For Spark's translate: removed characters come last and have no counterpart.
 _WRITTEN = "".join(_MARKS[mark] for mark in _MARKS)
 _MEANT = "".join(mark * len(_MARKS[mark]) for mark in _MARKS)
-_BLANKS = " '"  # what may stand between thousands in any spelling
+_BLANKS = " '"  # separators of thousands in every format but the plain one
 
 
 @cache
 def number_pattern(numbers: str, takes_percent: bool = False) -> str:
-    """The pattern of a whole number, for Python and, after (?U), for Java: its groups are the mark before the digits,
-    the digits with their marks, and the mark behind them."""
+    """The regular expression of a number, for Python and, after (?U), for Java. Its groups are the sign before the
+    digits, the digits with separators, and the sign after them."""
     thousands, point = NUMBERS[numbers]
     beside = r"(?:[^\W\d_]|[$ %]|(?<=[^\W\d_]|[/.])[/.])*" if takes_percent else (
         r"(?:[^\W\d_]|[$ ]|(?<=[^\W\d_]|[/.])[/.])*"
@@ -59,14 +59,14 @@ def number_pattern(numbers: str, takes_percent: bool = False) -> str:
     return rf"^{beside}([-+(]?){beside}({digits}){beside}([-)]?){beside}$"
 
 
-#: The marks that may stand in front and behind together.
+#: (sign before + sign after) -> sign of the number.
 _SIGNS = {"": "", "+": "", "-": "-", "()": "-"}
 
 
 def spell_plainly(text: Column, numbers: str | None, takes_percent: bool = False) -> Column:
-    """A number in one of the spellings NUMBERS like -1234.56; null where it is not spelt so. None: as it is.
+    """A number of the format `numbers` rewritten like -1234.56; null if it does not match. numbers None: unchanged.
 
-    takes_percent: whether a percent sign may stand beside it; what it means is up to the caller, see is_percent.
+    takes_percent: whether a percent sign is accepted; the caller interprets it, see is_percent.
     """
     if numbers is None:
         return text
@@ -80,12 +80,12 @@ def spell_plainly(text: Column, numbers: str | None, takes_percent: bool = False
 
 
 def is_percent(text: Column) -> Column:
-    """Whether a percent sign stands in the text."""
+    """Whether the text has a percent sign."""
     return text.rlike(f"[%{_MARKS['%']}]")
 
 
 def read_number(text: str, numbers: str, takes_percent: bool = False) -> Decimal | None:
-    """What spell_plainly and is_percent make of one text."""
+    """The same as spell_plainly and is_percent for one Python text."""
     plain = text.translate(_PLAIN_MARKS)
     match = re.search(number_pattern(numbers, takes_percent), plain) if len(text) <= MOST_CHARACTERS else None
     if match is None or (sign := _SIGNS.get(match[1] + match[3])) is None:

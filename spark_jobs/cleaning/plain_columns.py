@@ -1,7 +1,7 @@
-"""The columns of a log that need no judge: a text as it is, a number as the source spells it. Pure, no I/O.
+"""Plain columns of logs, which need no judge: unchanged texts, and numbers in the source's format. Pure, no I/O.
 
-Such a column is declared in `contract/logs/` and nowhere else: as an Input, and as a Column of the same name that the
-log's judge does not add. A number that is given but cannot be read is rejected as NAME_invalid.
+A plain column is declared in `contract/logs/` only: as an Input, and as a Column of the same name that the log's judge
+does not add. An invalid number is rejected as NAME_invalid.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from spark_jobs.contract.shop.source import Source
 
 
 def list_plain_columns(log: Log, typed: Collection[str]) -> list[table.Column]:
-    """The columns of the log that hold an input and are not among these, which the log's judge has typed."""
+    """The log's columns with an input of the same name, without those that its judge has typed."""
     return [column for column in log.columns if column.name in log.canonical and column.name not in typed]
 
 
 def type_plainly(events: DataFrame, source: Source, columns: Iterable[table.Column]) -> DataFrame:
-    """Adds these columns; null where nothing is given, or where it cannot be read."""
+    """Adds these columns; null if the value is missing or invalid."""
     typed = {
         column.name: mapped_text(source, column.name)
         if column.type == "string"
@@ -34,6 +34,6 @@ def type_plainly(events: DataFrame, source: Source, columns: Iterable[table.Colu
 
 
 def find_plain_faults(log: Log, source: Source, columns: Iterable[table.Column]) -> dict[str, Column]:
-    """The reason codes of these columns, and when each holds of typed events."""
+    """The reason codes of these columns, and their conditions on typed events."""
     numbers = [column.name for column in columns if log.canonical[column.name].type == NUMBER]
     return {f"{name}_invalid": mapped_text(source, name).isNotNull() & F.col(name).isNull() for name in numbers}

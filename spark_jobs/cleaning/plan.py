@@ -1,14 +1,14 @@
-"""Which deliveries a run has to clean: the days whose content is not what the registered files now make it.
+"""Plans which deliveries a run has to clean: those of days whose content does not match the registered files.
 
-A delivery day's content depends on the files of that day and, because the earliest of equal events wins, on all files
-before it. So a new file makes its own day and every later one stale, and nothing before it.
+A delivery day's content depends on its own files and, because the earliest of equal events wins, on all earlier files.
+So a new file makes its own day and all later days stale, but no earlier one.
 
-Where other rules make days due that stand, and their files are more than a night may read (CHURN_CATCH_UP_MB), the
-night cleans what is new, and of the rest the oldest: each of these days after all that it depends on has been cleaned.
-The new ones were not, so their key says that they are cleaned `early`: they are due again, as the last of all.
+Changed rules make cleaned days stale. If their files are larger than a night may read (CHURN_CATCH_UP_MB), the night
+cleans the new days and the oldest of the stale days, so that every stale day is cleaned after the days it depends on.
+New days are cleaned before their turn: their key is marked `early`, and they become due again at the end.
 
-A file that was overwritten can be read no more as it was delivered, so what is published of it stays: no day up to its
-last is cleaned again, under whatever rules. Where no night has been published with it, it is forgotten instead.
+The original content of an overwritten file is lost, so what was published from it is kept: no day up to its last one is
+cleaned again, even if rules change. If no night has been published with it, the file is forgotten instead.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class CleaningPlan:
     first_day: date | None = None
     days: tuple[date, ...] = ()
     forgotten: tuple[Delivery, ...] = ()
-    kept: tuple[Delivery, ...] = ()  # for which days that are due stay as they are published
-    is_early: bool = False  # days before these have yet to be cleaned by the same rules
-    older: CleaningPlan | None = None  # the share of what stands, to be carried out as well
-    waiting: tuple[date, ...] = ()  # due days that neither plan takes
+    kept: tuple[Delivery, ...] = ()  # overwritten files because of which stale days are not cleaned
+    is_early: bool = False  # earlier days have yet to be cleaned by the same rules
+    older: CleaningPlan | None = None  # this night's share of the stale days, cleaned afterwards
+    waiting: tuple[date, ...] = ()  # stale days that are left for later nights
 
     @property
     def log(self) -> str:
@@ -51,7 +51,7 @@ class CleaningPlan:
 
     @property
     def parts(self) -> tuple[CleaningPlan, ...]:
-        """What is to be carried out, one after the other."""
+        """The plans to carry out, in order."""
         return tuple(part for part in (self, self.older) if part and not part.is_empty)
 
     @property
@@ -68,7 +68,7 @@ class CleaningPlan:
         return make_run_key(table, day.isoformat(), inputs, rules=self.rules, **early)
 
     def run_keys(self, table: Table, found_days: Iterable[date]) -> dict[str, str]:
-        """The keys of every partition to replace: the planned days and those found in the records."""
+        """The key of every partition to replace: the planned days and those found in the records."""
         return {day.isoformat(): self.run_key(table, day) for day in sorted({*self.days, *found_days})}
 
 
@@ -85,11 +85,13 @@ def make_plan(
 ) -> CleaningPlan:
     """The plan of a run.
 
-    accounts: the log's rows of the accounts table; rules: a hash of settings and mapping; changed: the ids of
-    deliveries whose file has other content now; budget_bytes: of what stands, None: all of it; again: only these days
-    and those between, whether they are due or not.
+    accounts: the log's rows of the accounts table
+    rules: a hash of settings and mapping
+    changed: the ids of deliveries whose file was overwritten
+    budget_bytes: the most bytes of stale days to read; None: no limit
+    again: clean only these days and those between, stale or not
 
-    Raises ChurnError where a new file belongs to days that have to stay as they are.
+    Raises ChurnError if a new file belongs to days that must be kept.
     """
     empty = CleaningPlan(table, rules, tuple(registered))
     accounted = {row["delivery_id"]: row for row in accounts}
@@ -135,7 +137,7 @@ def _divide(
     new_dumps: list[Delivery],
     budget_bytes: int,
 ) -> CleaningPlan:
-    """What is new, early, and the oldest of what stands."""
+    """The new days, early, and the oldest stale days."""
     older = replace(early, is_early=False).with_files(files.choose_oldest(standing, budget_bytes))
     waiting = tuple(day for day in standing if day > older.days[-1])
     if not fresh and not new_dumps:
@@ -145,13 +147,13 @@ def _divide(
 
 
 def _find_fresh(lake: Lake, early: CleaningPlan, days: set[date], unaccounted: set[date]) -> list[date]:
-    """Those of the new days that have not been cleaned early yet."""
+    """The new days that have not been cleaned early yet."""
     keys = early.run_keys(early.table, days)
     return sorted(unaccounted & days | set(map(date.fromisoformat, lake.unpublished(early.table, keys))))
 
 
 def _keep_until(kept: list[Delivery], readable: list[Delivery], accounted: dict[str, dict]) -> date | None:
-    """The last day that has to stay. A dump is read as a whole or not at all: one that reaches further stays, too."""
+    """The last day to keep. A dump is read as a whole or not at all, so a dump that reaches further extends it."""
     if not kept:
         return None
     last = max(day for d in kept if (day := last_day(d, accounted)))

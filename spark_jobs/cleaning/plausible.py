@@ -1,10 +1,9 @@
-"""Which lines are worth more than any customer of this shop ever came near? Pure but for one look at a frame.
+"""Finds lines with an implausibly large amount. Pure, except that collect_sizes runs a Spark query.
 
-A slip of the scanner or of the unit can be worth more than a year of the shop. What is plausible follows from the
-shop's own lines: a line worth more than a thousand times what 99 of 100 stay below is not. Those 100 are of the
-delivery, of all deliveries of its day, and of those before, so the answer depends on nothing that came later, and on no
-order of runs. One line in a hundred may be a slip without moving the bound. Of fewer than 500 lines one in a hundred
-says little: there a line worth more than ten thousand times their median is implausible. Below 50 lines none is.
+A scanning error or a wrong unit can exceed a year's sales of the shop. The limit follows from the shop's own lines: a
+thousand times their 99th percentile. It is taken over the lines of the delivery, of all deliveries of its day and of
+earlier days, so it depends neither on later data nor on the order of runs. One line in a hundred may be an error
+without moving the limit. With fewer than 500 lines it is ten thousand times the median; below 50 lines there is none.
 """
 
 from __future__ import annotations
@@ -23,19 +22,19 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 IMPLAUSIBLE = "amount_implausible"
-#: From so many lines on: the share of them that stay below what is multiplied, and by how many decades.
-#: Online Retail's largest order, which is real, is 846 times its 99th percentile.
+#: (fewest lines, quantile, decades above the quantile). The largest real order of Online Retail is 846 times its 99th
+#: percentile.
 RULES = ((500, 0.99, 3), (50, 0.5, 4))
-STEPS = 10  # sizes to a decade
+STEPS = 10  # sizes per decade
 LOWEST, HIGHEST = -2 * STEPS, 12 * STEPS  # 0.01 and 10^12
 
 Delivery = Mapping
-#: How many lines have each size. Lines of size n are worth up to 10 ** (n / STEPS), and more than those of n - 1.
+#: Size -> number of lines. Lines of size n are worth more than 10 ** ((n - 1) / STEPS) and up to 10 ** (n / STEPS).
 Sizes = Counter[int]
 
 
 def count_sizes(rows: pa.RecordBatch) -> dict[str, Sizes]:
-    """The sizes of the judged lines by delivery. rows: has delivery_id, amount, reasons and verdict."""
+    """The sizes of judged lines by delivery. rows: has delivery_id, amount, reasons and verdict."""
     is_sole = pc.equal(pc.binary_join(rows["reasons"], " "), IMPLAUSIBLE)
     lines = rows.filter(pc.or_(pc.equal(rows["verdict"], "clean"), is_sole))
     amounts = lines["amount"].cast(pa.float64()).to_numpy(zero_copy_only=False)
@@ -51,7 +50,7 @@ def count_sizes(rows: pa.RecordBatch) -> dict[str, Sizes]:
 
 
 def collect_sizes(judged: DataFrame) -> dict[str, Sizes]:
-    """The same of a frame of judged lines."""
+    """The sizes of judged lines by delivery, from a Spark frame."""
     size = F.ceil(F.log10(F.col("amount").cast("double")) * STEPS - 1e-9).cast("int").alias("size")
     lines = judged.where("verdict = 'clean' and amount > 0").select("delivery_id", size)
     found: dict[str, Sizes] = {}
@@ -61,9 +60,9 @@ def collect_sizes(judged: DataFrame) -> dict[str, Sizes]:
 
 
 def find_limits(deliveries: Iterable[Delivery], sizes: Mapping[str, Sizes]) -> dict[str, Decimal]:
-    """What a line may be worth at most, of the deliveries that have larger ones.
+    """delivery_id -> largest plausible amount, for deliveries with larger lines.
 
-    deliveries: all that are registered. sizes: by delivery_id, also of those that were cleaned before.
+    deliveries: all registered ones. sizes: by delivery_id, including deliveries that were cleaned before.
     """
     before: Sizes = Counter()
     limits: dict[str, Decimal] = {}
@@ -93,7 +92,7 @@ def _largest_plausible(sizes: Sizes) -> int | None:
 
 
 def to_text(sizes: Sizes | None) -> str | None:
-    """As the accounts keep them; null for none."""
+    """The JSON text of accounts.amount_sizes; None if there are no sizes."""
     return json.dumps({str(size): sizes[size] for size in sorted(sizes)}) if sizes else None
 
 

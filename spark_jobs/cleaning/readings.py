@@ -1,7 +1,7 @@
-"""From planned files to drafts, or to judged records to look at: files are read until their verdicts stand.
+"""Reads planned files until the verdicts are final, and gives drafts or, for check, judged records.
 
-A verdict may depend on facts about its delivery that only all of its records show, see DeliveryFacts: what one reading
-has shown, the next one judges by.
+A verdict may depend on facts about the whole delivery, see DeliveryFacts: each reading uses the facts that the previous
+one has found.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from spark_jobs.lake.store import Draft
 from spark_jobs.raw import reader as raw
 from spark_jobs.raw.hashing import Hasher, make_hasher
 
-#: The first reading finds all broken and all mixed deliveries. The second, judged by them, gives the final sizes of
-#: lines, which depend on no limits; so the limits that follow from them, by which the third judges, are final.
+#: The first reading finds all broken and all mixed deliveries. With these the second finds the final line sizes, which
+#: do not depend on limits. The third uses the limits that follow from them, so its verdicts are final.
 MOST_READINGS = 3
 
 
@@ -47,9 +47,9 @@ def judge_files(
     drafts: dict[str, Draft],
     known_sizes: Mapping[str, plausible.Sizes],
 ) -> Outcome:
-    """What the planned files become, but for duplicates; facts about deliveries, see DeliveryFacts, cost new readings.
+    """The drafts of the planned files, before duplicates are dropped. New facts about deliveries cause another reading.
 
-    known_sizes: of the deliveries that were cleaned before.
+    known_sizes: line sizes of the deliveries that were cleaned before.
     """
     intake = deliveries.find_intake(shop, plan.log, settings.home)
     hasher = make_hasher(settings, shop)
@@ -69,7 +69,7 @@ def judge_files(
 def learn_facts(
     before: DeliveryFacts, plan: CleaningPlan, shop: Shop, outcome: Outcome, known_sizes: Mapping[str, plausible.Sizes]
 ) -> DeliveryFacts:
-    """What a reading has shown; what was found broken or mixed before stays so, though its records now say less."""
+    """The facts after a reading. Deliveries that were found broken or mixed before remain so."""
     return DeliveryFacts(
         before.broken | find_broken(outcome.tallies),
         before.mixed | find_mixed(outcome.tallies),
@@ -78,13 +78,13 @@ def learn_facts(
 
 
 def find_limits(plan: CleaningPlan, shop: Shop, sizes: Mapping[str, plausible.Sizes]) -> dict[str, Decimal]:
-    """What a line of some deliveries may be worth at most, unless shop.toml says it. sizes: by delivery."""
-    is_said = shop.sources[plan.log].plausible_amount is not None
-    return {} if is_said else plausible.find_limits(plan.registered, sizes)
+    """delivery_id -> largest plausible amount; empty if shop.toml sets plausible_amount. sizes: by delivery."""
+    is_set = shop.sources[plan.log].plausible_amount is not None
+    return {} if is_set else plausible.find_limits(plan.registered, sizes)
 
 
 def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: Settings) -> DataFrame:
-    """The judged records of files that nobody has registered, under a key that is no secret: for looking only."""
+    """The judged records of unregistered files, for check. Hashes use a fixed key and must not be stored."""
     intake = deliveries.find_intake(shop, plan.log, settings.home)
     found = read_records(spark, plan, intake, Hasher(b"only a look", shop.name, shop.customer_ids)).persist()
     facts = DeliveryFacts(broken=find_deliveries(found, F.col("fault").isin(*raw.FILE_FAULTS)))
@@ -103,6 +103,6 @@ def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: 
 
 
 def find_deliveries(records: DataFrame, condition: Column) -> frozenset[str]:
-    """The ids of the deliveries of which any record meets the condition."""
+    """The ids of the deliveries with a record that meets the condition."""
     rows = records.where(condition).select("delivery_id").distinct().collect()
     return frozenset(row["delivery_id"] for row in rows)

@@ -1,4 +1,4 @@
-"""From raw files to judged records: the frame that clean writes, and that its check looks at."""
+"""From raw files to judged records: the frame that clean writes and check reports on."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from spark_jobs.raw.hashing import Hasher
 
 READ_TASK_BYTES = 8 << 20  # of raw, often compressed, files
 MIN_READ_TASKS = 8
-#: An event of so many days after its file's delivery day is taken, where shop.toml does not say whose day that is.
+#: An event up to so many days after its file's delivery day is accepted if shop.toml does not set the day's zone.
 GRACE_DAYS = 1
-BROKEN_FILE = "file_broken"  # nothing is wrong with the record itself
+BROKEN_FILE = "file_broken"  # the record itself is valid
 AMBIGUOUS = "number_ambiguous"
 PLACEMENT_DDL = "delivery_id string, path string, delivered_on date, not_before date, seen_as_of date"
 
 
 @dataclass(frozen=True)
 class DeliveryFacts:
-    """What a record's verdict depends on beside the record: facts about its delivery, which only all records show.
+    """Facts about whole deliveries that the verdicts of their records depend on.
 
-    broken  the deliveries of which no record is to be used, see find_broken
-    mixed   those that have decimal commas, see find_mixed: 1.234 may be 1234 there
-    limits  what a line may be worth at most, of those that have larger ones, see plausible.find_limits
+    broken  deliveries of which no record may be used, see find_broken
+    mixed   deliveries with decimal commas, see find_mixed: there 1.234 may mean 1234
+    limits  largest plausible amounts of deliveries with larger lines, see plausible.find_limits
     """
 
     broken: frozenset[str] = frozenset()
@@ -49,7 +49,7 @@ class DeliveryFacts:
 
 
 def read_records(spark: SparkSession, plan: CleaningPlan, intake: raw.Intake, hasher: Hasher) -> DataFrame:
-    """All records of the planned files: raw.record_schema. A task reads files that follow each other in the plan."""
+    """All records of the planned files: raw.record_schema. Each task reads consecutive files of the plan."""
     sizes = [d["byte_count"] for d in plan.deliveries]
     tasks = min(len(sizes), max(MIN_READ_TASKS, sum(sizes) // READ_TASK_BYTES))
     places = [0, *accumulate(sizes)]
@@ -61,10 +61,10 @@ def read_records(spark: SparkSession, plan: CleaningPlan, intake: raw.Intake, ha
 
 
 def place_records(judged: DataFrame, registered: tuple[Delivery, ...], named: DeliveryDay | None) -> DataFrame:
-    """Adds path and delivery_day, and the reasons that only the delivery shows.
+    """Adds path, delivery_day and all_reasons: with the reasons that depend on the delivery.
 
-    A record of a dated file is known from the file's day on; one of a first dump from its own day on. An event of a
-    later day than its file's counts from its own day on: nobody reads a day before it has come.
+    A record of a dated file is known from the file's day on, a record of a dump from its event day on. Jobs read no
+    event before its own day, even if its file is older.
     """
     rows = [(d["delivery_id"], d["path"], d["delivery_day"], d["not_before"], d["seen_as_of"]) for d in registered]
     placements = judged.sparkSession.createDataFrame(rows, PLACEMENT_DDL)
@@ -81,7 +81,7 @@ def place_records(judged: DataFrame, registered: tuple[Delivery, ...], named: De
 
 
 def _is_after_delivery(named: DeliveryDay) -> Column:
-    """Whether the event is later than a file of its delivery day can say, see DeliveryDay."""
+    """Whether the event is too late for a file of its delivery day, see DeliveryDay."""
     if named.zone is None:
         return F.col("event_day") > F.date_add("delivered_on", GRACE_DAYS)
     next_day = F.date_add("delivered_on", named.lag_days + 1).cast("timestamp")
@@ -95,10 +95,10 @@ def judge_records(
     shop: Shop,
     facts: DeliveryFacts = DeliveryFacts(),
 ) -> DataFrame:
-    """Every record with its verdict and its reasons (empty: none); nothing is dropped.
+    """Every record with its verdict and its reasons; nothing is dropped.
 
-    The verdict is clean, quarantined or elsewhere; which clean ones are duplicates shows only beside the others. An
-    event without an id of the shop's gets the hash of its content.
+    The verdict is clean, quarantined or elsewhere; duplicates are found later. An event without an id gets the hash of
+    its content as its id.
     """
     log = plan.log
     placed = place_records(judging.judge_events(records, shop, log), plan.registered, shop.sources[log].delivery_day)
@@ -122,7 +122,7 @@ def judge_records(
 
 
 def _reasons_by(facts: DeliveryFacts, source: Source) -> Column:
-    """all_reasons, and those that facts about the delivery give against a record of the log's own."""
+    """all_reasons and the reasons that follow from facts about the delivery, for records of this log."""
     if not (facts.mixed or facts.limits):
         return F.col("all_reasons")
     by_limit = defaultdict(list)
@@ -137,8 +137,8 @@ def _reasons_by(facts: DeliveryFacts, source: Source) -> Column:
 
 
 def gather_days(judged: DataFrame, plan: CleaningPlan, source: Source) -> DataFrame:
-    """The records of a delivery day together, for few files: as they are read they are, unless each has a day of its
-    own or somebody has shuffled them to count or to spread."""
+    """Sorts the records by delivery day, so that few files are written. Not needed if all files are dated and no step
+    has shuffled the records, as max_events_per_hour and spread do."""
     is_shuffled = source.max_events_per_hour is not None or source.spread is not None
     is_together = not is_shuffled and all(d["delivery_day"] for d in plan.deliveries)
     day = plan.table.partition
@@ -146,12 +146,12 @@ def gather_days(judged: DataFrame, plan: CleaningPlan, source: Source) -> DataFr
 
 
 def find_broken(tallies: list[Tally]) -> frozenset[str]:
-    """The deliveries whose file could not be read to its end, and of which other records were taken before."""
+    """The deliveries whose file could not be read to its end after some of its records had been accepted."""
     refused = {tally.delivery_id for tally in tallies if set(tally.reasons) & set(raw.FILE_FAULTS)}
     taken = {tally.delivery_id for tally in tallies if not set(tally.reasons) & set(raw.FILE_FAULTS)}
     return frozenset(refused & taken)
 
 
 def find_mixed(tallies: list[Tally]) -> frozenset[str]:
-    """The deliveries with a number that plainly has a decimal comma."""
+    """The deliveries with a number that certainly has a decimal comma."""
     return frozenset(tally.delivery_id for tally in tallies if judging.COMMA in tally.reasons)

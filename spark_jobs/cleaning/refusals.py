@@ -1,8 +1,8 @@
-"""Files of which no record is used: what is wrong with each, and whether so many are gone that the run has to stop.
+"""Refused files, of which no record is used: what is wrong with each, and whether the run has to stop.
 
-Every record of such a file is quarantined, so it counts in max_quarantined_share. Beside the files of a year one file
-of a day is nothing; of its own day it may be all. So a delivery day of which more than max_refused_share is in refused
-files stops the run, too, and so does a file that may hold any number of records.
+All records of a refused file are quarantined and count in max_quarantined_share. One file is a small share of a year's
+records but may be all of its day. So the run also stops if more than max_refused_share of a delivery day is in refused
+files, or if a refused file has an unknown number of records.
 """
 
 from __future__ import annotations
@@ -21,16 +21,15 @@ from spark_jobs.raw.reader import FILE_FAULTS, Intake
 
 SHOWN = 3  # files that an error names
 PRINTED = 10  # files that a report names
-#: Reasons that, on the first record of a file, stand for all that it may hold.
+#: Reasons that leave the number of records unknown if the first record has them.
 UNCOUNTED = {"file_unreadable", "records_missing", "file_too_large", "file_ratio_exceeded"}
 
 
 def report_files(plan: CleaningPlan, intake: Intake, tallies: list[Tally], accounts: list[dict]) -> list[str]:
-    """Prints which files are refused, which hold no records and which spell columns otherwise; gives a sentence for
-    each that is refused."""
+    """Prints which files are refused, are empty or spell columns differently; returns a sentence per refused file."""
     log, paths = plan.log, {delivery["delivery_id"]: delivery["path"] for delivery in plan.deliveries}
-    looks = {look.path: look for look in inspect_files(intake, paths.values())}
-    described = describe_refused(tallies, paths, looks)
+    columns = {file.path: file for file in inspect_files(intake, paths.values())}
+    described = describe_refused(tallies, paths, columns)
     for sentence in described[:PRINTED]:
         print(f"{log}: REFUSED {sentence}")
     if len(described) > PRINTED:
@@ -38,21 +37,21 @@ def report_files(plan: CleaningPlan, intake: Intake, tallies: list[Tally], accou
     empty = [row["path"] for row in accounts if row["delivery_id"] in paths and not row["lines_in"]]
     if empty:
         print(f"{log}: warning: without records: {name_some(empty)}")
-    if renamed := say_renamed(looks.values()):
+    if renamed := say_renamed(columns.values()):
         print(f"{log}: {renamed}")
-    if other_keys := find_other_keys(looks.values()):
+    if other_keys := find_other_keys(columns.values()):
         print(f"{log}: warning: {name_some(other_keys)}")
     return described
 
 
-def say_renamed(looks: Iterable[FileColumns]) -> str | None:
-    """Which columns are taken though they are spelt otherwise; None where none are."""
-    renamed = [f"{look.path}: {', '.join(map(repr, look.renamed.values()))}" for look in looks if look.renamed]
+def say_renamed(columns: Iterable[FileColumns]) -> str | None:
+    """The columns that are accepted in another spelling; None if there are none."""
+    renamed = [f"{file.path}: {', '.join(map(repr, file.renamed.values()))}" for file in columns if file.renamed]
     return f"taken though spelt otherwise, in {name_some(renamed)}" if renamed else None
 
 
 def count_refused(tallies: Iterable[Tally]) -> Counter[str]:
-    """The refused records of every delivery that has some."""
+    """delivery_id -> number of refused records, if any."""
     counts: Counter[str] = Counter()
     for tally in tallies:
         if _is_refused(tally):
@@ -64,10 +63,10 @@ def _is_refused(tally: Tally) -> bool:
     return not {*FILE_FAULTS, BROKEN_FILE}.isdisjoint(tally.reasons)
 
 
-def describe_refused(tallies: list[Tally], paths: Mapping[str, str], looks: Mapping[str, FileColumns]) -> list[str]:
+def describe_refused(tallies: list[Tally], paths: Mapping[str, str], columns: Mapping[str, FileColumns]) -> list[str]:
     """A sentence for each refused file: its records, what is wrong with it and what to do.
 
-    paths: by delivery. looks: by path, what is to be seen of the columns.
+    paths: by delivery_id. columns: by path.
     """
     counts, codes = count_refused(tallies), {}
     for tally in tallies:
@@ -76,7 +75,7 @@ def describe_refused(tallies: list[Tally], paths: Mapping[str, str], looks: Mapp
                 codes[tally.delivery_id] = code
     return [
         f"{path} ({counts[delivery_id]:,} records) "
-        + (looks[path].problem or _explain(codes.get(delivery_id, BROKEN_FILE)))
+        + (columns[path].problem or _explain(codes.get(delivery_id, BROKEN_FILE)))
         for path, delivery_id in sorted((paths[delivery_id], delivery_id) for delivery_id in counts)
     ]
 
@@ -86,16 +85,13 @@ def _explain(code: str) -> str:
 
 
 def name_some(sentences: list[str], most: int = SHOWN) -> str:
-    """The first of these sentences, and how many more there are."""
+    """The first of these sentences, and the number of further ones."""
     more = len(sentences) - most
     return "; ".join(sentences[:most]) + (f"; and {more:,} more" if more > 0 else "")
 
 
 def find_stops(tallies: list[Tally], source: Source, described: list[str]) -> list[str]:
-    """Why refused files stop the run, a sentence each; none where they do not.
-
-    described: as describe_refused gives it.
-    """
+    """Why refused files stop the run, one sentence each; empty if they do not. described: from describe_refused."""
     days = find_lost_days(tallies, source.max_refused_share)
     remedy = f"{name_some(described)}; mend this, or raise max_refused_share {source.max_refused_share:.0%}"
     if days:
@@ -110,7 +106,7 @@ def find_stops(tallies: list[Tally], source: Source, described: list[str]) -> li
 
 
 def find_lost_days(tallies: Iterable[Tally], most_share: float) -> dict[date, tuple[int, int]]:
-    """Day -> refused records, records; of the delivery days of which more than this share is refused."""
+    """Delivery day -> (refused records, all records), if more than this share is refused."""
     lost, records = Counter[date](), Counter[date]()
     for tally in tallies:
         if tally.verdict != "elsewhere":
@@ -120,5 +116,5 @@ def find_lost_days(tallies: Iterable[Tally], most_share: float) -> dict[date, tu
 
 
 def find_uncounted(tallies: Iterable[Tally]) -> Collection[str]:
-    """The deliveries that are refused at their first record, for a reason that leaves the others unknown."""
+    """The deliveries that are refused at their first record, so that the number of records is unknown."""
     return {t.delivery_id for t in tallies if not UNCOUNTED.isdisjoint(t.reasons) and t.last == 1}

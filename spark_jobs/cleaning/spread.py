@@ -1,9 +1,9 @@
-"""What an order pays once, spread over its lines: discounts, shipping, tax. Spark expressions, no I/O.
+"""Spreads amounts of a whole order (discounts, shipping, tax) over its lines. Spark expressions, no I/O.
 
-The order's value of a raw column is the first one that its lines give, whatever its sign; so it may stand once or on
-every line. What is added less what is taken off is spread over the lines that are sold, or, where none is, over those
-that come back, in proportion to their money, or equally where they have none. Cents that are left over go to the
-largest remainders, then to the earlier line: the sum is exact.
+The order's value of a raw column is the absolute value of the first that its lines have, so it may be given once or on
+every line. Additions less deductions are spread over the sold lines, or over the returned lines if none is sold: in
+proportion to the lines' money, or equally if they have none. Remaining cents go to the lines with the largest
+remainders, then to earlier lines, so that the sum is exact.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.reader import NOTHING, SEPARATOR
 
 CENTS, PRICE = "decimal(18,0)", "decimal(18,6)"
-#: Columns that are gone again at the end.
+#: Intermediate columns, dropped at the end.
 OWN = ("order_of", "order_adds", "takes_part", "cents", "order_cents", "share", "remainder", "left_over", "place")
 
 
 def add_shares(events: DataFrame, source: Source, spread: Spread, line: Column) -> DataFrame:
-    """Adds `order_share`, what each line gets of its order's additions and deductions (decimal(18,2)), and
-    `is_spread_invalid`, whether a column of its order is no number, or more is taken off than the lines are worth.
+    """Adds `order_share`, each line's share of its order's additions and deductions (decimal(18,2)), and
+    `is_spread_invalid`: a value of the order is no number, or the deductions exceed the worth of its lines.
 
-    events: with kind. line: the money of a line as given; null where it is none.
+    events: with kind. line: the money of a line as given; null if invalid.
     """
     named = events.withColumn("order_of", _name_order(source))
     of_order = Window.partitionBy("delivery_id", "order_of")
@@ -44,7 +44,7 @@ def add_shares(events: DataFrame, source: Source, spread: Spread, line: Column) 
 
 
 def _name_order(source: Source) -> Column:
-    """One text for a record's order; a record that names none is an order of its own."""
+    """A text that identifies a record's order; a record without one is an order of its own."""
     names = [raw_text(source, name) for name in source.order_columns]
     is_named = any_of([name.isNotNull() for name in names])
     own = F.concat_ws(SEPARATOR, F.lit(NOTHING), F.col("record_number").cast("string"))
@@ -54,7 +54,7 @@ def _name_order(source: Source) -> Column:
 
 
 def _value_orders(named: DataFrame, source: Source, spread: Spread, of_order: WindowSpec) -> DataFrame:
-    """Adds order_adds, what is added less what is taken off, in cents, and is_unreadable."""
+    """Adds order_adds, additions less deductions in cents, and is_unreadable."""
     first = of_order.orderBy("record_number").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     priced = source.columns.get("unit_price") or source.columns["amount"]
     scale = F.lit(str(priced.scale or 1)).cast("decimal(18,8)")  # cents are cents in all columns of an order
@@ -73,7 +73,7 @@ def _to_cents(money: Column) -> Column:
 
 
 def _share_out(weighed: DataFrame, of_order: WindowSpec) -> DataFrame:
-    """By the largest remainder. weighed: cents are the weights of the lines that take part, order_adds is in cents."""
+    """Allocates by largest remainder. weighed: cents are the weights of lines with takes_part; order_adds: in cents."""
     taking = F.col("takes_part")
     total = F.sum(F.when(taking, F.col("cents"))).over(of_order)
     product = (F.abs("order_adds") * F.col("cents")).cast("decimal(38,0)")

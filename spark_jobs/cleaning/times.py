@@ -1,6 +1,6 @@
-"""How a raw time becomes an instant: the Spark expressions behind event_at. Pure, no I/O.
+"""Parses raw times: the Spark expressions of event_at. Pure, no I/O.
 
-Whatever cannot be understood becomes null; nothing here raises on bad data.
+An invalid time becomes null; nothing here raises on bad data.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from spark_jobs.contract.shop.time_patterns import (
     strip_quoted,
 )
 
-#: 1990-01-01 and 2100-01-01: a time outside is a placeholder for none (year 1, 1970, 9999), or in the wrong unit.
+#: 1990-01-01 and 2100-01-01: other times are placeholders (year 1, 1970, 9999) or in the wrong unit.
 FIRST_INSTANT_S, LAST_INSTANT_S = 631_152_000, 4_102_444_800
 DAY_MS = 86_400_000
 STARTS_WITH_A_DAY = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
-#: Anything but the clock time and its fraction: Spark knows offsets and zones in many spellings (+1:00, UTC, EST).
+#: Something follows the clock time, so it has an offset or zone; Spark knows many spellings (+1:00, UTC, EST).
 NAMES_ITS_ZONE = STARTS_WITH_A_DAY + r"[ T][\d:. \p{Cntrl}]*[^\d:. \p{Cntrl}]"
-#: Days from the first day of a spreadsheet's calendar to 1970-01-01. That of 1900 has a 29 February 1900.
+#: Days from day 0 of a spreadsheet's calendar to 1970-01-01. The 1900 calendar has a 29 February 1900.
 EXCEL_EPOCHS = {EXCEL: 25_569, EXCEL_1904: 24_107}
 RFC2822_PATTERNS = ("[EEE, ]d MMM yyyy HH:mm[:ss] Z", "[EEE, ]d MMM yyyy HH:mm[:ss] z")
-#: Blanks of any kind, and marks of direction, which some browsers write into times.
+#: Special blanks, and direction marks, which some browsers write into times.
 _BLANKS, _MARKS = "\u00a0\u2007\u2009\u202f\u3000\t", "\u200e\u200f"
 
 
 def parse_instant(text: Column, mapping: ColumnMapping, shop_zone: str, zone_text: Column | None = None) -> Column:
-    """The UTC timestamp of this text, by the first of the mapping's formats that reads it.
+    """The UTC timestamp of this text, by the first of the mapping's formats that fits.
 
-    A time without an offset or a zone of its own is meant in the zone of zone_text, where that is given, else in the
-    mapping's, else in the shop's. Where a clock change skips it, it moves on by the gap; where one repeats it, the
-    first is meant. Null before FIRST_INSTANT_S and after LAST_INSTANT_S.
+    A time without an offset or zone is in the zone of zone_text if given, else in the mapping's, else in the shop's. A
+    time that a clock change skips is moved forward by the gap; of a repeated time the first is taken. Null before
+    FIRST_INSTANT_S and after LAST_INSTANT_S.
     """
     zone = _Zone(mapping, shop_zone, zone_text)
     return F.coalesce(*(_in_range(_parse_as(text, one, mapping, zone)) for one in mapping.formats or (ISO,)))
 
 
 class _Zone:
-    """In which zone a time is meant that says none."""
+    """The zone of times without an offset or zone."""
 
     def __init__(self, mapping: ColumnMapping, shop_zone: str, zone_text: Column | None):
         self.name, self.text, self.words = mapping.zone or shop_zone, zone_text, dict(mapping.zones)
@@ -80,7 +80,7 @@ def _parse_as(text: Column, name: str, mapping: ColumnMapping, zone: _Zone) -> C
 
 
 def _parse_epoch(text: Column, unit_us: int, parts: int) -> Column:
-    """unit_us / parts: the microseconds of a unit. Fractions of a unit count, down to the microsecond."""
+    """unit_us / parts: the microseconds of a unit. Fractions of a unit are kept, down to the microsecond."""
     count = text.try_cast("decimal(25,6)")
     first, last = (F.lit(str(seconds * 1_000_000 * parts // unit_us)).cast("decimal(25,6)")
                    for seconds in (FIRST_INSTANT_S, LAST_INSTANT_S))  # fmt: skip
@@ -89,7 +89,7 @@ def _parse_epoch(text: Column, unit_us: int, parts: int) -> Column:
 
 
 def _parse_serial(text: Column, epoch_days: int) -> Column:
-    """The local time of a spreadsheet's day, to the millisecond; a day and a time of day in two columns add up."""
+    """The local time of a spreadsheet's serial number, to the millisecond; day and time of two columns are added."""
     parts = F.transform(F.split(F.translate(text, ",", "."), " "), lambda part: part.try_cast("decimal(20,12)"))
     nothing = F.lit(0).cast("decimal(22,12)")
     days = F.aggregate(parts, nothing, lambda total, part: (total + part).try_cast("decimal(22,12)"))
@@ -99,14 +99,14 @@ def _parse_serial(text: Column, epoch_days: int) -> Column:
 
 
 def _parse_iso(text: Column, zone: _Zone) -> Column:
-    # Spark completes a bare time with today's date: a day is required.
+    # A day is required: Spark would complete a bare time with today's date.
     parsed = F.when(text.rlike(STARTS_WITH_A_DAY), text.try_cast("timestamp"))
     return F.when(text.rlike(NAMES_ITS_ZONE), parsed).otherwise(zone.to_utc(parsed))
 
 
 def _parse_pattern(text: Column, pattern: str, language: str | None, zone: _Zone) -> Column:
-    """By a pattern; names in it are those of the language. A remark in brackets behind an offset is left out, as
-    browsers write it."""
+    """Parses by a pattern, with names in the language. A remark in brackets after the offset, as browsers write it, is
+    ignored."""
     letters = strip_quoted(pattern)
     spelt = F.regexp_replace(F.translate(text, _BLANKS + _MARKS, " " * len(_BLANKS)), " {2,}", " ")
     plain = re.sub(" {2,}", " ", pattern.translate({ord(blank): " " for blank in _BLANKS}))
@@ -122,7 +122,7 @@ def _parse_pattern(text: Column, pattern: str, language: str | None, zone: _Zone
 
 
 def _parse_named_zone(text: Column, pattern: str) -> Column:
-    """A time that ends with a zone in a word that Spark does not know, or an offset like GMT-7."""
+    """Parses a time that ends with a zone name that Spark does not know, or an offset like GMT-7."""
     bare = re.sub("z+$", "", pattern)
     zone = r"(?i)((?:GMT|UTC)[+-]\d{1,2}(?::?\d\d)?|\p{L}+)$"
     word, rest = F.regexp_extract(text, zone, 1), F.regexp_replace(text, zone, "")

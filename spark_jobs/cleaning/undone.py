@@ -1,4 +1,4 @@
-"""Which sales were undone within days? The rule of training/tensors/activity.py as Spark expressions. Pure, no I/O."""
+"""Drops sales that were soon refunded: the rule of training/tensors/activity.py as Spark expressions. Pure, no I/O."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pyspark.sql import functions as F
 
 
 def leave_out_undone(days: DataFrame, within_days: int) -> DataFrame:
-    """The days whose sales are not undone by what is in `days`: one row for each customer_id and event_day, with the
-    decimals spend and refund.
+    """The days whose sales were not undone. days: one row per customer_id and event_day, with the decimals spend and
+    refund.
 
-    Money falls on refunds alone. So a day is undone where, on a day of a refund soon after, what the customer has paid
-    on the whole is no more than it was before the day.
+    A day is undone if, on a day with a refund within `within_days`, the customer's total payments are no larger than
+    they were before the day.
     """
     net = F.col("spend") - F.col("refund")
     customer = Window.partitionBy("customer_id").orderBy(F.unix_date("event_day"))

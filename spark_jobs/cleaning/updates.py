@@ -1,13 +1,13 @@
-"""How do orders change after they were first delivered, where a source says `updates = "latest"`? Pure, no I/O.
+"""Changes of orders after their first delivery, for sources with `updates = "latest"`. Pure, no I/O.
 
-A delivery day has one state of each order: what its newest record says. Where the source names orders by event_key, the
-state of one are all its lines in the newest file that has it, so a line that is not there any more has gone; else each
-event, known by event_id, is an order of its own.
+On each delivery day an order has one state, from its newest records. If event_key identifies orders, the state is all
+lines in the newest file with the order, so lines that are missing there no longer count. Else each event, identified by
+event_id, is an order of its own.
 
-What has changed since the day before stands in the day's own partition: an event that no longer counts is taken back
-by a row of weight -1, and what counts now is a row of weight 1. So every day keeps what was known at its end, and sums
-over the weights up to a day are those of the newest states by then. A rejected record is a state in which nothing
-counts; a draft has it as a row of weight 0.
+A day's partition has the changes since the day before: an event that no longer counts is reversed by a row of weight
+-1, and an event that now counts is a row of weight 1. So a partition never changes later, and sums of weights up to a
+day give the newest states as of that day. A rejected record is a state in which nothing counts; a draft has it as a row
+of weight 0.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ from spark_jobs.contract.arrivals import find_delivery_day
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.reader import FIXED
 
-#: Between the hash of an order and that of its line, in an event_id that is made of both.
+#: Separates the order's hash from the line's id or hash in an event_id.
 LINE = "-"
-OUTDATED = -1  # the rank of records that are neither a state nor take one back
-BEFORE = date(1900, 1, 1)  # stands for all delivery days before those that are cleaned
+OUTDATED = -1  # the rank of records that change nothing
+BEFORE = date(1900, 1, 1)  # represents all delivery days before the cleaned ones
 NARROW = ("order_key", "new_id", "fingerprint", "delivery_day", "event_day", "weight", *PLACE)
 
 
 def rank_files(deliveries: Iterable[Delivery], registered: Iterable[Delivery], source: Source) -> list[tuple[str, int]]:
-    """(delivery_id, rank): which file of a delivery day is newer: by the day in its path; mended records after all.
+    """(delivery_id, rank) pairs; newer files of a delivery day have higher ranks: by the day in the path, corrected
+    records last.
 
-    OUTDATED is a snapshot that comes after a newer one, of all that are registered: it says nothing new.
+    OUTDATED: a snapshot that arrives after a newer registered one.
     """
 
     def name_day(delivery: Delivery) -> date | None:
@@ -45,7 +46,7 @@ def rank_files(deliveries: Iterable[Delivery], registered: Iterable[Delivery], s
         day = name_day(delivery) or delivery["delivery_day"]
         return _is_mended(delivery), day, delivery["path"], delivery["delivery_id"]
 
-    newest: dict[date, date] = {}  # delivery day -> the newest day of a snapshot that was there by then
+    newest: dict[date, date] = {}  # delivery day -> the day of the newest snapshot that had arrived by then
     latest = date.min
     for known in sorted(registered, key=lambda other: other["delivery_day"]) if source.snapshots else ():
         latest = newest[known["delivery_day"]] = max(latest, name_day(known) or date.min)
@@ -65,8 +66,8 @@ def _is_mended(delivery: Delivery) -> bool:
 
 
 def identify_states(judged: DataFrame, source: Source, is_usable: Column) -> DataFrame:
-    """The judged records with the ids and weights of states: 1 where they are clean, 0 where they are rejected, null
-    where they say nothing of an order: unreadable, without its id, not usable, or of another log."""
+    """The judged records with ids and weights of states: 1 if clean, 0 if rejected, null if they do not affect an order
+    (unreadable, without the order's id, not usable, or of another log)."""
     if source.hashes_orders:
         line = F.coalesce("event_id", "record_hash")
         judged = judged.withColumn("event_id", F.concat("order_hash", F.lit(LINE), line))
@@ -76,22 +77,22 @@ def identify_states(judged: DataFrame, source: Source, is_usable: Column) -> Dat
 
 
 def order_key(source: Source) -> Column:
-    """What the records of one order have in common."""
+    """The id that all records of an order share."""
     event_id = F.col("event_id")
     return F.substring_index(event_id, LINE, 1) if source.hashes_orders else event_id
 
 
 def fingerprint(log: str) -> Column:
-    """A hash of what happened; null columns count by their place."""
+    """A hash of an event's content; it distinguishes which columns are null."""
     content = [*list_content(log), "event_day"]
     return F.xxhash64(*(F.col(name).isNull() for name in content), *content).alias("fingerprint")
 
 
 def find_states(records: DataFrame, source: Source) -> DataFrame:
-    """The records with order_key, new_id, fingerprint and is_state, whether it is of its order's state of its day.
+    """The records with order_key, new_id, fingerprint and is_state: whether it belongs to its order's state of the day.
 
-    records: of weight 1 or 0, with their content, place, delivery_day and file_rank. new_id tells equal lines of an
-    order apart by their occurrence in their file.
+    records: of weight 1 or 0, with content, place, delivery_day and file_rank. new_id numbers equal lines of an order
+    in a file.
     """
     known = records.withColumns({"order_key": order_key(source), "fingerprint": fingerprint(source.log)})
     of_day = Window.partitionBy("order_key", "delivery_day")
@@ -99,7 +100,7 @@ def find_states(records: DataFrame, source: Source) -> DataFrame:
         is_newest = F.row_number().over(of_day.orderBy(F.desc("file_rank"), F.desc("record_number"))) == 1
         return known.withColumns({"new_id": F.col("event_id"), "is_state": is_newest})
     equals = Window.partitionBy("order_key", "delivery_id", "event_id")
-    if "event_id" in source.columns:  # of a line that is there twice the last one counts
+    if "event_id" in source.columns:  # if a line occurs twice, the last one counts
         new_id = F.col("event_id")
         is_one = F.row_number().over(equals.orderBy(F.desc("record_number"))) == 1
     else:
@@ -111,7 +112,7 @@ def find_states(records: DataFrame, source: Source) -> DataFrame:
 
 
 def find_standing(known: DataFrame, source: Source) -> DataFrame:
-    """The events that count after the days before: NARROW. known: the clean events of these days."""
+    """The events that counted after the earlier days, columns NARROW. known: the clean events of these days."""
     last = F.max(F.struct("delivery_day", "weight", fingerprint(source.log), "event_day", *PLACE)).alias("last")
     newest = known.groupBy("event_id").agg(last).where("last.weight = 1")
     keyed = newest.withColumns({"order_key": order_key(source), "new_id": F.col("event_id")})
@@ -119,12 +120,12 @@ def find_standing(known: DataFrame, source: Source) -> DataFrame:
 
 
 def trace(states: DataFrame, standing: DataFrame | None) -> DataFrame:
-    """The states in their order, and those standing before: NARROW, is_standing, and
-    is_added     whether it counts from its delivery day on, and did not the day before
-    origin       the place of the record by which it came to count
-    taken_back   the delivery day from which on it counts no longer; null: it still does
+    """The states and the events that counted before, with NARROW, is_standing (it counted before) and
+    is_added     whether it counts from its delivery day on and did not the day before
+    origin       the place of the record from which it counts
+    taken_back   the delivery day from which it no longer counts; null: it still counts
 
-    states: those of find_states that are states. standing: as find_standing gives it.
+    states: the rows of find_states with is_state. standing: from find_standing.
     """
     rows = states.select(*NARROW, F.lit(False).alias("is_standing"))
     if standing is not None:
@@ -142,15 +143,15 @@ def trace(states: DataFrame, standing: DataFrame | None) -> DataFrame:
     is_new = counts & F.coalesce(F.col("turn_before") < F.col("turn") - 1, F.lit(True))
     is_last = counts & F.coalesce(F.col("turn_after") > F.col("turn") + 1, F.lit(True))
     added = placed.withColumn("is_added", is_new & ~F.col("is_standing"))
-    came = F.when(F.col("is_added") | F.col("is_standing"), F.struct(*PLACE))
+    start = F.when(F.col("is_added") | F.col("is_standing"), F.struct(*PLACE))
     return added.withColumns({
-        "origin": F.last(came, True).over(one.rowsBetween(Window.unboundedPreceding, Window.currentRow)),
+        "origin": F.last(start, True).over(one.rowsBetween(Window.unboundedPreceding, Window.currentRow)),
         "taken_back": F.when(is_last, F.col("next_day")), "is_last": is_last,
     })  # fmt: skip
 
 
 def mark_newest(judged: DataFrame, deliveries: Iterable[Delivery], source: Source) -> DataFrame:
-    """All judged records, with the verdict duplicate those that do not count after the last delivery day."""
+    """All judged records; clean ones that do not count after the last delivery day have the verdict duplicate."""
     ranks = judged.sparkSession.createDataFrame(rank_files(deliveries, (), source), "delivery_id string, file_rank int")
     states = find_states(judged.where("weight is not null").join(F.broadcast(ranks), "delivery_id"), source)
     standing = trace(states.where("is_state"), None).where("is_last and taken_back is null")
@@ -161,8 +162,8 @@ def mark_newest(judged: DataFrame, deliveries: Iterable[Delivery], source: Sourc
 
 
 def find_missing(traced: DataFrame, newest: date) -> DataFrame:
-    """The events that count and that the snapshot of the delivery day `newest` no longer has, though it has others of
-    their time. traced: as trace gives it."""
+    """The events that count but are missing in the snapshot of the delivery day `newest`, although their day is within
+    its period. traced: from trace."""
     is_there = F.col("delivery_day") == F.lit(newest)
     held = traced.withColumn("newest_day", F.max("delivery_day").over(Window.partitionBy("order_key")))
     first = traced.where(is_there).agg(F.min("event_day").alias("first_day"))

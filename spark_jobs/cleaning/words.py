@@ -1,8 +1,8 @@
-"""The names of months, weekdays and halves of the day in the languages of shops (CLDR, by Babel), as Spark reads times.
+"""Translates names of months, weekdays and AM/PM in times from the shops' languages (CLDR, by Babel) to Spark's.
 
-Spark knows English names only, and no weekdays. So each name in a text becomes what Spark parses: a month its English
-abbreviation, half of the day AM or PM, a weekday nothing; the pattern is changed in the same way. All names are plain
-regular expressions and one constant map, nothing runs in Python for a record.
+Spark parses English names only, and no weekdays. So month names become English abbreviations, names of day halves AM or
+PM, and weekdays are removed; the pattern is changed accordingly. The translation is regular expressions and constants;
+no Python runs per record.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-#: Beside those of the language; a name that both have means what the language says.
+#: Always known besides the chosen language, which takes precedence.
 ALWAYS = ("en", "zh")
-#: What people and spreadsheets write and CLDR does not have.
+#: Common names that CLDR does not have.
 MORE_MONTHS = {"de": {"mrz": 3, "maerz": 3, "jaenner": 1}}
 MORE_HALVES = {
     "en": {"am": "AM", "pm": "PM"},
     "zh": {"早上": "AM", "凌晨": "AM", "清晨": "AM", "晚上": "PM", "傍晚": "PM", "上午": "AM", "下午": "PM"},
 }
-#: Letters that people leave the mark of though Unicode does not take it off, and the two Greek small sigmas.
+#: Letters that people write plainly but that Unicode does not decompose, and the two Greek small sigmas.
 _PLAIN = {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "Ł": "L", "Ø": "O", "Đ": "D", "ς": "σ"}
 _LATIN = range(0xC0, 0x250)
 #: A day as an ordinal: 1st, 2nd, 1er, 1e, 1:a, 1º.
@@ -36,8 +36,8 @@ _COMBINING = "\u0300-\u036f"
 
 @dataclass(frozen=True)
 class Words:
-    """Folded names in small letters. months: -> English abbreviation; halves: -> AM or PM, without dots and blanks;
-    accents: letters with marks -> without, of these names in either case."""
+    """Folded names. months: name -> English abbreviation; halves: name without dots and blanks -> AM or PM; accents:
+    accented letter of these names, in either case -> plain letter."""
 
     months: Mapping[str, str]
     weekdays: frozenset[str]
@@ -46,7 +46,7 @@ class Words:
 
 
 def strip_accents(text: str) -> str:
-    """The letters without their marks: é is e. What is no letter with a mark stays as it is."""
+    """The text without accents: é becomes e."""
     return "".join(_strip_letter(letter) for letter in unicodedata.normalize("NFC", text))
 
 
@@ -62,7 +62,7 @@ def fold_name(text: str) -> str:
 
 @cache
 def load_words(language: str | None) -> Words:
-    """The names of a language in all its regions, with those that are always known."""
+    """The names of a language in all its regions, and those that are always known."""
     months: dict[str, str] = {}
     halves: dict[str, str] = {}
     weekdays: set[str] = set()
@@ -92,14 +92,14 @@ def list_codes(language: str | None) -> list[str]:
 
 
 def _list_locales(language: str) -> list[Locale]:
-    """A language and its regions; in another script only where it has several."""
+    """A language and its regions; regions in another script only for languages with several scripts."""
     regions = [name for name in localedata.locale_identifiers() if name.startswith(f"{language}_")]
     locales = [Locale.parse(name) for name in (language, *sorted(regions))]
     return [locale for locale in locales if language in ("zh", "sr", "uz", "az", "bs") or not locale.script]
 
 
 def _read_names(contexts: Iterable[Mapping]) -> Iterator[tuple[int, str]]:
-    """Every name with its number, the last regions first, and what is cut off from a name where no other begins so."""
+    """(number, name) pairs, the last regions first, with prefixes of 3 to 5 letters that only one name has."""
     different = dict.fromkeys(tuple(names.items()) for one in contexts for names in _wide_ones(one))
     for items in reversed(different):
         folded = {number: fold_name(name) for number, name in items if not re.fullmatch(r"M?\d+", name)}
@@ -121,13 +121,13 @@ def _read_halves(locale: Locale) -> Iterator[tuple[str, str]]:
 
 
 def _wide_ones(contexts: Mapping) -> Iterator[Mapping]:
-    """The names of each context, but for the narrow ones."""
+    """The names of each context except the narrow ones."""
     for names in contexts.values():
         yield from (names[width] for width in names if width != "narrow")
 
 
 def _list_letters(locale: Locale) -> set[str]:
-    """Every letter of the names, in both cases."""
+    """All letters of the names, in both cases."""
     contexts = (locale.months, locale.days, locale.day_periods)
     names = {name for one in contexts for names in _wide_ones(one) for name in names.values()}
     return {letter for name in names for letter in (*name, *name.upper(), *name.lower())}
@@ -138,12 +138,12 @@ def _bare_name(name: str) -> str:
 
 
 def uses_words(pattern: str) -> bool:
-    """Whether times of this pattern, without what it quotes, have names in them."""
+    """Whether times of this pattern, given without quoted literals, have names."""
     return re.search("M{3}|L{3}|E|a", pattern) is not None
 
 
 def translate_words(text: Column, letters: str, language: str | None) -> Column:
-    """The text in small letters, with its names as Spark parses them. letters: the pattern without what it quotes."""
+    """The text in lower case, with names as Spark parses them. letters: the pattern without quoted literals."""
     words = load_words(language)
     if has_month := re.search("M{3}|L{3}", letters):
         text = F.regexp_replace(text, ORDINAL, "$1")
@@ -159,12 +159,12 @@ def translate_words(text: Column, letters: str, language: str | None) -> Column:
 
 
 def strip_ordinals(text: str) -> str:
-    """The text with plain numbers for days: "June 1st" is "June 1"."""
+    """The text with ordinals as plain numbers: "June 1st" becomes "June 1"."""
     return re.sub(ORDINAL.replace(r"\p{L}", r"^\W_"), r"\1", text)
 
 
 def translate_pattern(pattern: str) -> str:
-    """The pattern of what translate_words makes of a text."""
+    """The pattern of texts after translate_words."""
     written = ""
     for part in re.split("('[^']*')", pattern):
         for piece in [strip_accents(part)] if part.startswith("'") else _translate_part(part):
@@ -174,18 +174,18 @@ def translate_pattern(pattern: str) -> str:
 
 
 def _translate_part(part: str) -> list[str]:
-    """What stands in no quotes, in pieces: letters of no pattern go into quotes, where a mark of theirs may be lost."""
+    """An unquoted part of a pattern, in pieces; other than ASCII letters are quoted, without their accents."""
     letters = re.sub(r"[ML]{3,}\.?", "MMM", re.sub(r"E+\.?", "", part))
     pieces = filter(None, re.split("([^\x00-\x7f]+)", letters))
     return [piece if piece.isascii() else f"'{strip_accents(piece)}'" for piece in pieces]
 
 
 def _any_of(names: Collection[str], between: str = "") -> str:
-    """The pattern of any of these names, with a dot behind it or not. Letters stand round none that is written in
-    letters of an alphabet; between: what may stand between the letters of a name."""
+    """A regular expression for any of these names, with an optional dot. Names in an alphabet must be whole words.
+    between: a pattern for what may be between the letters of a name."""
     alphabetic = sorted(filter(_is_alphabetic, names))
     others = sorted({*names}.difference(alphabetic))
-    signs = [name for name in others if len(name) == 1]  # one sign alone, like that of a day, may be part of the date
+    signs = [name for name in others if len(name) == 1]  # a single sign, like that for "day", may be part of the date
     parts = [
         rf"(?<!\p{{L}}){_factor(alphabetic, between)}(?!\p{{L}})",
         _factor([name for name in others if len(name) > 1], between),
@@ -195,7 +195,7 @@ def _any_of(names: Collection[str], between: str = "") -> str:
 
 
 def _factor(names: Iterable[str], between: str) -> str:
-    """The pattern of any of these names, the longest first, which shares what they begin with: many times as fast."""
+    """A regular expression for any of these names, the longest first; sharing prefixes makes it much faster."""
     by_first: dict[str, list[str]] = {}
     for name in names:
         if name:
@@ -214,14 +214,14 @@ def _factor_rest(rests: list[str], between: str) -> str:
 
 
 def _is_alphabetic(name: str) -> bool:
-    """Whether it is written with blanks between words, unlike Chinese, Japanese, Korean and Thai names."""
+    """Whether its script separates words by blanks, unlike Chinese, Japanese, Korean and Thai."""
     return not re.search("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af]", name)
 
 
 def _replace_name(text: Column, pattern: str, meanings: Mapping[str, str]) -> Column:
-    """The text with the first of these names replaced by what it means, for all of them the same number of letters.
+    """The text with the first of these names replaced by its meaning; all meanings have the same length.
 
-    The meaning is looked up in one text, like ";juin=Jun;juillet=Jul": a map costs Spark several times as much.
+    The meaning is looked up in a text like ";juin=Jun;juillet=Jul": a map would cost Spark several times as much.
     """
     found = F.regexp_extract(text, pattern, 1)
     bare = {re.sub(r"[.\s]", "", name): meaning for name, meaning in meanings.items()}

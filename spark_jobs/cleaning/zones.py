@@ -1,6 +1,7 @@
-"""Time zones as shop systems write them in a column: IANA names, cities, Rails' and Windows' names, abbreviations.
+"""Time zones as shop systems write them: IANA names, cities, names of Rails and Windows, abbreviations.
 
-An abbreviation means its zone, as in Spark's patterns: many write EST in summer, too. Pure, no I/O.
+An abbreviation means the zone with its clock changes, as in Spark's patterns: many systems write EST in summer too.
+Pure, no I/O.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs.contract.shop.toml_section import time_zones
 
-#: By zone what it is called in short, with clocks moved or not; where several are called so, the one meant most often.
+#: Zone -> abbreviations, in winter and summer. An ambiguous abbreviation is listed for its most common zone.
 ABBREVIATIONS = {
     "UTC": "ut, utc, gmt, z", "Europe/Lisbon": "wet, west", "Europe/London": "bst", "Europe/Helsinki": "eet, eest",
     "Europe/Berlin": "cet, cest, mez, mesz", "Europe/Moscow": "msk", "Europe/Istanbul": "trt", "Asia/Karachi": "pkt",
@@ -28,7 +29,7 @@ ABBREVIATIONS = {
     "America/Los_Angeles": "pst, pdt", "America/Anchorage": "akst, akdt", "Pacific/Honolulu": "hst",
     "Africa/Johannesburg": "sast", "Africa/Maputo": "cat", "Africa/Nairobi": "eat", "Africa/Lagos": "wat",
 }  # fmt: skip
-#: Names of places and of Windows' zones that no city of IANA has; up to the first comma or bracket, see fold_zone.
+#: Zone -> names of places and of Windows zones that are no IANA city, folded by fold_zone.
 PLACES = {
     "Europe/London": "edinburgh, gmt standard time, greenwich mean time, british time, uk",
     "Europe/Zurich": "bern", "Europe/Kiev": "kyiv, fle standard time", "Europe/Moscow": "st. petersburg, moscow time",
@@ -61,25 +62,25 @@ PLACES = {
     "UTC": "coordinated universal time, monrovia",
 }  # fmt: skip
 
-#: An offset alone, like +02, -3:30, GMT+2 or (UTC+02:00); a remark in brackets may stand behind it.
+#: An offset like +02, -3:30, GMT+2 or (UTC+02:00), with an optional remark in brackets.
 OFFSET = r"^\(?(?:utc|gmt)?\s*([+\u2212-])(\d{1,2}):?(\d\d)?\)?(?:\s*\(.*\))?$"
 
 
 def fold_zone(text: str) -> str:
-    """What spellings of a zone have in common: "(GMT-08:00) Pacific Time (US & Canada)" is "pacific time"."""
+    """The form in which zones are compared: "(GMT-08:00) Pacific Time (US & Canada)" is "pacific time"."""
     bare = re.sub(r"^\((?:utc|gmt)[^)]*\)", "", text.strip().lower())
     return re.sub(r"[(,].*", "", bare).strip().replace("_", " ")
 
 
 @cache
 def known_zones() -> dict[str, str]:
-    """Folded word -> IANA name."""
+    """Folded name -> IANA name."""
     words: dict[str, str] = {}
     cities = defaultdict(set)
     for zone in time_zones():
         if "/" in zone and not zone.startswith(("Etc/", "posix", "right", "SystemV")):
             cities[fold_zone(zone.rpartition("/")[2])].add(zone)
-    for city, zones in cities.items():  # a zone may have former names: Europe/Kyiv was Europe/Kiev
+    for city, zones in cities.items():  # a zone may have several names, like Europe/Kyiv and Europe/Kiev
         words[city] = min(zones, key=lambda zone: (zone.count("/"), zone))
     for zone, names in (*PLACES.items(), *ABBREVIATIONS.items()):
         words |= dict.fromkeys(map(fold_zone, names.split(", ")), zone)
@@ -87,7 +88,7 @@ def known_zones() -> dict[str, str]:
 
 
 def find_zone(text: str, zones: Mapping[str, str] = {}) -> str | None:
-    """The zone or offset that a text names; None: none that is known. zones: words of the shop's own."""
+    """The zone or offset that a text names; None if unknown. zones: the shop's own names."""
     own = {fold_zone(word): zone for word, zone in zones.items()}
     if known := own.get(fold_zone(text)) or known_zones().get(fold_zone(text)):
         return known
@@ -99,7 +100,7 @@ def find_zone(text: str, zones: Mapping[str, str] = {}) -> str | None:
 
 
 def read_zone(text: Column, zones: Mapping[str, str]) -> Column:
-    """The zone or offset that a text names; what is not known stays as it is. zones: words of the shop's own."""
+    """The zone or offset that a text names; an unknown text unchanged. zones: the shop's own names."""
     words = known_zones() | {fold_zone(word): zone for word, zone in zones.items()}
     bare = F.regexp_replace(F.lower(F.trim(text)), r"^\((?:utc|gmt)[^)]*\)", "")
     folded = F.regexp_replace(F.trim(F.regexp_replace(bare, r"[(,].*", "")), "_", " ")
@@ -108,7 +109,7 @@ def read_zone(text: Column, zones: Mapping[str, str]) -> Column:
 
 
 def _read_offset(text: Column) -> Column:
-    """The offset that a text is, like +02:00; null where it is none."""
+    """The offset, like +02:00; null if the text is none."""
     bare = F.lower(F.trim(text))
     sign, hours, minutes = (F.regexp_extract(bare, OFFSET, part) for part in (1, 2, 3))
     written = F.concat(F.translate(sign, "\u2212", "-"), F.lpad(hours, 2, "0"), F.lit(":"), F.rpad(minutes, 2, "0"))
@@ -116,9 +117,9 @@ def _read_offset(text: Column) -> Column:
 
 
 def at_zone(local: Column, zone: Column) -> Column:
-    """The UTC instant of a local time in the zone or offset of its own record; null where that is none.
+    """The UTC instant of a local time in the zone or offset of its record; null if the zone is invalid.
 
-    A time that a change of clocks skips moves on by the gap; of one that it repeats the first is meant.
+    A time that a clock change skips is moved forward by the gap; of a repeated time the first is taken.
     """
     pattern = "yyyy-MM-dd HH:mm:ss.SSSSSS"
     return F.try_to_timestamp(F.concat_ws(" ", F.date_format(local, pattern), zone), F.lit(f"{pattern} VV"))

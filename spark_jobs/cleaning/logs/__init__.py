@@ -1,1 +1,1 @@
-"""What logs type and judge of their own: a file of the same name for those of `contract/logs/` that need one."""
+"""The judges of logs with more than plain columns, each in a file with the log's name."""

@@ -12,7 +12,7 @@ from spark_jobs.cleaning.mapping import mapped_number, mapped_text
 from spark_jobs.contract.shop.model import Shop
 
 SECONDS = "decimal(18,3)"
-MOST_SECONDS = Decimal(10) ** 9  # so that a million events of a customer's day add up within the type
+MOST_SECONDS = Decimal(10) ** 9  # the sum of a million events of a customer and day still fits the type
 
 
 def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
@@ -21,7 +21,7 @@ def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
 
 
 def find_faults(shop: Shop) -> dict[str, Column]:
-    """The reason codes of this log and when each holds."""
+    """The reason codes of this log and their conditions."""
     is_given = mapped_text(shop.sources["browses"], "dwell_seconds").isNotNull()
     return {
         "dwell_invalid": is_given & F.col("dwell_seconds").isNull(),

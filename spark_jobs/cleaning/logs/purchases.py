@@ -16,16 +16,16 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import Source
 
 QUANTITY, PRICE, RATE, AMOUNT = "decimal(18,3)", "decimal(18,6)", "decimal(18,8)", "decimal(18,2)"
-#: Larger lines are rejected, so that the sums of customer_day keep within their types: ten thousand such lines of a
-#: customer's day do, and millions of such quantities.
+#: Larger lines are rejected so that the sums of customer_day fit their types: ten thousand such amounts of a customer
+#: and day do, and millions of such quantities.
 MOST_QUANTITY, MOST_AMOUNT = Decimal(10) ** 9, Decimal(10) ** 12
 
 
 def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
     """Adds quantity, price (as given), unit_price and amount (shop's currency), currency, kind and weight.
 
-    A return's quantity and price are taken as absolute, whichever of the two has the sign; a sale's keep theirs, and
-    find_faults judges them.
+    Quantity and price of a return are taken as absolute, whichever has the sign. Those of a sale keep their signs, and
+    find_faults rejects negative ones.
     """
     source = shop.sources["purchases"]
     parsed = dated.select("*", *_parse_columns(shop, source))
@@ -64,12 +64,12 @@ def _unit_price(shop: Shop, source: Source) -> Column:
 
 
 def _amount(shop: Shop, source: Source) -> Column:
-    """The money of the line in the shop's currency, rounded half up to cents; null where that has no room."""
+    """The money of the line in the shop's currency, rounded half up to cents; null if it is too large."""
     line, share = _line(source), F.col("order_share") if source.spread else F.lit(0).cast(AMOUNT)
     exact = (line.try_cast(AMOUNT) + share).try_cast(AMOUNT) if source.spread else line.try_cast(AMOUNT)
     if not shop.rates:
         return exact
-    own = F.when(F.col("currency") == shop.currency, exact)  # abroad from millionths
+    own = F.when(F.col("currency") == shop.currency, exact)  # foreign money is converted from millionths
     return own.otherwise(_exchange((line + share).try_cast(PRICE), shop, AMOUNT))
 
 
@@ -84,7 +84,7 @@ def _exchange(money: Column, shop: Shop, type_name: str) -> Column:
 
 
 def exchange_rate(shop: Shop) -> Column:
-    """What one unit of `currency` is worth on event_day; null where shop.toml does not say."""
+    """The value of one unit of `currency` on event_day in the shop's; null if shop.toml has no rate."""
     rate = F.when(F.col("currency") == shop.currency, F.lit(1).cast(RATE))
     newest_first = sorted(shop.rates, key=lambda r: r.first_day.toordinal() if r.first_day else 0, reverse=True)
     for known in newest_first:
@@ -96,7 +96,7 @@ def exchange_rate(shop: Shop) -> Column:
 
 
 def find_faults(shop: Shop) -> dict[str, Column]:
-    """The reason codes of this log and when each holds."""
+    """The reason codes of this log and their conditions."""
     rate, quantity, price = exchange_rate(shop), F.col("quantity"), F.col("price")
     is_large = quantity >= F.lit(MOST_QUANTITY)
     has_no_room = F.col("amount").isNull() | F.col("unit_price").isNull() | (F.col("amount") >= F.lit(MOST_AMOUNT))

@@ -30,14 +30,14 @@ def type_events(dated: DataFrame, shop: Shop) -> DataFrame:
 
 
 def _rescale(given: Column, lowest: str, highest: str) -> Column:
-    """From the shop's range to 1 to 5, in exact decimals."""
+    """From the shop's range to 1..5, in exact decimals."""
     low, high = F.lit(lowest).cast("decimal(9,3)"), F.lit(highest).cast("decimal(9,3)")
     return F.when(given.between(low, high), (F.lit(1) + 4 * (given - low) / (high - low)).cast(RATING))
 
 
 def add_sentiment(events: DataFrame) -> DataFrame:
-    """Adds sentiment, from the text or else from the rating, and drops the text. events: has is_good; others get null
-    texts."""
+    """Adds sentiment, from the text or else from the rating, and drops the text. events: has is_good; texts of other
+    rows are not read."""
     schema = StructType([field for field in events.schema.fields if field.name != "text"])
     schema = schema.add("sentiment", "decimal(4,3)")
     worth_reading = events.withColumn("text", F.when(F.col("is_good"), F.col("text")))
@@ -52,7 +52,7 @@ def _score_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch
 
 
 def find_faults(shop: Shop) -> dict[str, Column]:
-    """The reason codes of this log and when each holds."""
+    """The reason codes of this log and their conditions."""
     source = shop.sources["reviews"]
     lowest, highest = source.rating_range
     is_given = mapped_text(source, "rating").isNotNull()
