@@ -1,1 +1,1 @@
-"""What a shop's files and settings hold, judged before the first night: findings, each with a remedy."""
+"""The checks of `check`: they read a shop's files and settings before the first night; findings have remedies."""

@@ -1,4 +1,4 @@
-"""Can the files of [contact.log] be read, and what do they say?"""
+"""Checks the files of [contact.log]."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spark_jobs.runtime.console import PlainConsole
 def check_contacts(
     console: PlainConsole, shop: Shop, log: Source, settings: Settings, findings: Findings
 ) -> list[LogCustomers]:
-    """Whether the files of contact.log can be read, and what they say; gives the customers in them."""
+    """Checks that the files of contact.log can be read, and prints a summary; returns the customers in them."""
     console.rule("contacts")
     try:
         contacts = list(read_contacts(log, log.folder(settings.home), shop))

@@ -1,4 +1,4 @@
-"""The customers whom a log names, by the ids that it gives."""
+"""The customer ids in a log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spark_jobs.contract.customer_ids import CustomerIds
 
 @dataclass(frozen=True)
 class Met:
-    """How often an id occurs in a log, and on how many different days."""
+    """How many events an id has in a log, and on how many different days."""
 
     events: int
     days: int
@@ -22,14 +22,14 @@ class Met:
 
 @dataclass(frozen=True)
 class LogCustomers:
-    """The ids that a log gives, as they are written; day_count: from its first to its last day."""
+    """The raw ids in a log; day_count: days from its first to its last."""
 
     log: str
     met: Mapping[str, Met]
     day_count: int = 1
 
     def by_customer(self, ids: CustomerIds) -> dict[str, Met]:
-        """The same by canonical id, without those that stand for nobody."""
+        """The counts by canonical id, without placeholders for no customer."""
         found: dict[str, Met] = {}
         for raw_id, one in self.met.items():
             if customer := ids.read(raw_id):
@@ -39,7 +39,7 @@ class LogCustomers:
 
 
 def gather_customers(log: str, judged: DataFrame) -> LogCustomers:
-    """Who is named in the records that nothing else is wrong with. judged: as records.judge_records gives it."""
+    """The customers in records without other faults. judged: from records.judge_records."""
     is_fine = (F.col("verdict") == "clean") | (F.col("reasons") == F.array(F.lit("customer_id_missing")))
     named = judged.where(is_fine & F.col("raw_customer_id").isNotNull())
     rows = (

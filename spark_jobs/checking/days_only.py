@@ -1,4 +1,4 @@
-"""Does a shop map days alone where its files have the time of day, or the zone, in a column of its own?"""
+"""Finds columns with the time of day or the zone if shop.toml maps only the day."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spark_jobs.contract.shop.source import ColumnMapping
 from spark_jobs.contract.shop.time_patterns import NAMED, strip_quoted
 from spark_jobs.raw.layout import fold
 
-#: What shops call such columns, folded as raw/layout.py folds names.
+#: Common names of such columns, folded by raw/layout.py.
 TIME_NAMES = {
     "time", "order time", "time of day", "uhrzeit", "zeit", "heure", "hora", "ora", "tijd", "tid", "klockslag",
     "godzina", "čas", "saat", "время", "时间", "時刻", "시간",
@@ -22,14 +22,14 @@ ZONE_NAMES = {"time zone", "timezone", "zeitzone", "fuseau horaire", "zona horar
 
 
 def has_days_only(mapping: ColumnMapping) -> bool:
-    """Whether shop.toml says that event_at is a day without a time, in one column."""
+    """Whether shop.toml maps event_at to one column with days without times."""
     letters = [strip_quoted(one) for one in mapping.formats if one not in NAMED]
     is_pattern = len(letters) == len(mapping.formats) > 0
     return len(mapping.columns) == 1 and is_pattern and not any(re.search("[HhKk]", one) for one in letters)
 
 
 def find_time_column(judged: JudgedLog) -> str | None:
-    """A sentence with the line of shop.toml that reads the time of day, too; None where there is nothing to say."""
+    """A sentence with the line of shop.toml that also reads the time of day; None if there is none."""
     source, mapping = judged.source, judged.source.columns["event_at"]
     present = dict.fromkeys(name for file in judged.columns if file.match for name in file.match.present)
     free = [name for name in present if name not in source.raw_columns]

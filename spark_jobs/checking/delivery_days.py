@@ -1,4 +1,4 @@
-"""Do a log's events lie near the days of their files? Where they do not, the setting that says why."""
+"""Checks that a log's events are near the delivery days of their files; else suggests the setting that is wrong."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from spark_jobs.contract.shop.source import DeliveryDay
 from spark_jobs.runtime.console import PlainConsole
 from spark_jobs.runtime.frames import first_row
 
-#: Zones whose day may name a file, tried in this order where events are ahead of theirs; and the shares of events from
-#: which on that asks for an answer, or is more than a zone explains.
+#: Zones to try, in this order, if events are later than the day of their file. Then shares of events: from the first on
+#: it is reported, from the second on it is more than a zone explains.
 TRIED_ZONES = ("UTC", "America/New_York", "America/Los_Angeles")
 MOST_LAG_DAYS = 31
 SHARE_AHEAD, SHARE_OF_NEXT_DAY = 0.002, 0.3
@@ -24,7 +24,7 @@ SHARE_AHEAD, SHARE_OF_NEXT_DAY = 0.002, 0.3
 def check_delivery_days(
     console: PlainConsole, judged: JudgedLog, events: DataFrame, clean: int, findings: Findings
 ) -> None:
-    """Whether events are far behind the day of their file, or ahead of it. events: the clean ones, so many."""
+    """Reports events that are far from the day of their file. events: the clean ones; clean: their number."""
     named = judged.source.delivery_day
     if named and (lag := find_swapped_lag(events)):
         findings.add(f"{judged.source.log}: half of the files hold events of {lag} days before, which would be of"
@@ -37,7 +37,7 @@ def check_delivery_days(
 def check_ahead(
     console: PlainConsole, judged: JudgedLog, named: DeliveryDay, events: DataFrame, clean: int, findings: Findings
 ) -> None:
-    """How many events are of a later day than their file's, and the setting that says why."""
+    """Reports events that are later than the day of their file, and suggests a setting."""
     log = judged.source.log
     days, count = measure_days_ahead(judged.records)
     if count > SHARE_TO_MEND * (clean + count) and days - named.lag_days <= MOST_LAG_DAYS:
@@ -64,22 +64,21 @@ def check_ahead(
 
 
 def measure_days_ahead(judged: DataFrame) -> tuple[int, int]:
-    """By how many days at most nearly all events that are rejected for it are later than their file, and how many
-    events these are."""
+    """(days, events): nearly all events that are rejected as later than their file are at most so many days later."""
     rejected = judged.where(F.array_contains("reasons", "event_after_delivery"))
     days = F.percentile_approx(F.date_diff("event_day", "delivery_day"), 0.99)
     most, count = first_row(rejected.agg(F.coalesce(days, F.lit(0)), F.count("*")))
     return most, count
 
 
-NEAR_DAYS = 7  # most files hold events that are no older than this
+NEAR_DAYS = 7  # events of most files are at most this old
 
 
 def find_swapped_lag(events: DataFrame) -> int | None:
-    """By how many days the events of most files are older than their file, where only swapping their day and month
-    would bring them near; None where it would not. A file of old events alone, or one that repeats them, says nothing.
+    """How many days the events of most files are older than their file, if swapping their day and month would bring
+    them near; else None. Files with old events only do not count.
     """
-    month = F.least(F.day("event_day"), F.lit(12))  # Spark may look at days that are left out below
+    month = F.least(F.day("event_day"), F.lit(12))  # Spark may evaluate this for days that are filtered out below
     swapped = F.make_date(F.year("event_day"), month, F.month("event_day"))
     lag, other_lag = F.date_diff("delivery_day", "event_day"), F.abs(F.date_diff("delivery_day", swapped))
     may_be_swapped = events.where(F.day("event_day") <= 12).groupBy("delivery_id")

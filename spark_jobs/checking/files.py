@@ -1,4 +1,4 @@
-"""What `check` says of a log's files: which are refused, spelt otherwise or read with day and month swapped."""
+"""Reports on a log's files: which are refused or spell columns differently, and which setting reads their days."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from spark_jobs.raw.reader import FILE_FAULTS
 from spark_jobs.runtime.console import PlainConsole
 
 SHOWN_PATHS = 20
-FILE_REASONS = {*FILE_FAULTS, BROKEN_FILE}  # show_files speaks of them, file by file
+FILE_REASONS = {*FILE_FAULTS, BROKEN_FILE}  # show_files reports them per file
 
 
 def say_problems(columns: list[FileColumns]) -> str:
-    """The problems of files that are all refused, each once."""
+    """The different problems of refused files."""
     files: dict[str, list[str]] = {}
     for file in columns:
         if file.problem:
@@ -29,7 +29,7 @@ def say_problems(columns: list[FileColumns]) -> str:
 
 
 def say_nested(source: Source, columns: Sequence[FileColumns]) -> str:
-    """The paths to nested values that files have and shop.toml does not name; nothing where there are none."""
+    """The paths to nested values in the files that shop.toml does not map; empty if there are none."""
     examples: dict[str, str] = {}
     for file in columns:
         examples = {**file.nested, **examples}
@@ -46,7 +46,7 @@ def say_nested(source: Source, columns: Sequence[FileColumns]) -> str:
 
 
 def suggest_delivery_day(source: Source, paths: Sequence[str]) -> str:
-    """What to write into shop.toml where the names of all files hold days; nothing where they do not."""
+    """The line for shop.toml if the names of all files have days; else empty."""
     found = propose(paths)
     settings = " or ".join(write_setting(pattern, day_format) for pattern, day_format in found[:2])
     more = ", look which is meant" if len(found) > 1 else ""
@@ -56,8 +56,8 @@ def suggest_delivery_day(source: Source, paths: Sequence[str]) -> str:
 def show_files(
     console: PlainConsole, source: Source, files: list[dict], tallies: list[Tally], columns: list[FileColumns]
 ) -> Iterator[str]:
-    """Prints which columns are taken though they are spelt otherwise; gives a sentence for what has to be mended: files
-    that are refused, and keys that JSON objects seem to have under another name."""
+    """Prints the columns that are accepted in another spelling; gives a sentence for each problem: refused files, and
+    JSON keys that seem to have another name."""
     refused = count_refused(tallies)
     paths = {file["delivery_id"]: file["path"] for file in files}
     described = describe_refused(tallies, paths, {file.path: file for file in columns})

@@ -1,16 +1,16 @@
-"""What a check has found: what has to be mended before the first night, and what is worth knowing."""
+"""The results of a check: findings, to be solved before the first night, and notes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-#: A fault that only this share of the records has needs no mending of shop.toml.
+#: A fault in at most this share of the records is not a fault of shop.toml.
 SHARE_TO_MEND = 0.02
 
 
 @dataclass
 class Findings:
-    """Sentences, each once: those that ask for something to be mended, and notes."""
+    """Findings and notes, one sentence each, without repetitions."""
 
     to_mend: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

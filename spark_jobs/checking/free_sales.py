@@ -1,4 +1,4 @@
-"""Does a shop give away months of sales? Where prices are not filled in, money is missing without a word."""
+"""Finds months in which most sales cost nothing: their prices are probably missing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pyspark.sql import functions as F
 from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.judged_log import JudgedLog
 
-#: Of so many sales of a month at least, more than this share for nothing is no campaign.
+#: The fewest sales of a month that are judged, and the share of free ones that no campaign explains.
 FEWEST_SALES, SHARE_FREE = 20, 0.5
 
 
 def check_free_sales(judged: JudgedLog, findings: Findings) -> None:
-    """A finding where most sales of a month cost nothing."""
+    """Adds a finding if most sales of a month cost nothing."""
     if judged.source.log != "purchases":
         return
     sales = judged.records.where((F.col("verdict") == "clean") & (F.col("kind") == "sale"))
@@ -25,7 +25,7 @@ def check_free_sales(judged: JudgedLog, findings: Findings) -> None:
 
 
 def find_free_months(months: Mapping[str, tuple[int, int]]) -> list[str]:
-    """months: name -> (sales, those for nothing)."""
+    """The names of these months. months: name -> (sales, free sales)."""
     return sorted(name for name, (sales, free) in months.items() if sales >= FEWEST_SALES and free > SHARE_FREE * sales)
 
 

@@ -1,4 +1,4 @@
-"""Do records without a customer name an e-mail address? A part of a shop's check: guests may be known by it."""
+"""Finds e-mail addresses in records without a customer id: guests may be identified by them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from spark_jobs.cleaning.accounts import count_reasons
 from spark_jobs.contract.shop.toml_text import write_list
 from spark_jobs.runtime.console import PlainConsole
 
-#: What shops call the column of an address, folded as raw/layout.py folds names.
+#: Common names of the address column, folded by raw/layout.py.
 NAMES = {
     "email", "e-mail", "mail", "email address", "e-mail address", "customer email", "billing email", "billing.email",
     "customer.email", "contact email", "buyer email", "e-mail-adresse", "adresse e-mail", "correo", "邮箱", "メール",
 }  # fmt: skip
-MOST = 0.5  # of the records without a customer: so many have an address
+MOST = 0.5  # the least share of records without a customer that have an address
 
 
 def check_guests(console: PlainConsole, judged: JudgedLog) -> None:
-    """Says how guests would be counted by their address, where many records name no customer."""
+    """Prints how to identify guests by their address, if many records have no customer."""
     mapping = judged.source.columns["customer_id"]
     missing = count_reasons(judged.tallies)["customer_id_missing"]
     records = sum(tally.records for tally in judged.tallies)
@@ -33,7 +33,7 @@ def check_guests(console: PlainConsole, judged: JudgedLog) -> None:
 
 
 def has_addresses(judged: JudgedLog, column: str, name: str) -> bool:
-    """Whether most of the first records that name no customer have an address in the column `name`."""
+    """Whether most of the first records without a customer have an address in the column `name`."""
     rows = sample_columns(judged, [column, name])
     nameless = [address for customer, address in rows if customer.lower() in ("", "0", "guest")]
     return len(nameless) > 0 and sum("@" in address for address in nameless) > MOST * len(nameless)

@@ -1,4 +1,4 @@
-"""What share of the shop's customers churns at each horizon, and is its history long enough to train on?"""
+"""Measures the churn rate at each horizon, and checks that the history is long enough for training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from spark_jobs.runtime.frames import first_row
 
 
 def check_history(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Findings) -> None:
-    """The churn rate per horizon at the last day that shows it, and whether there is enough to train on."""
+    """Prints the newest measurable churn rate of each horizon, and checks the length of the history."""
     console.rule("churn")
     events = judged.records.where(F.col("verdict") == "clean")
     if shop.churn.activity == "purchase":
@@ -51,7 +51,8 @@ def check_history(console: PlainConsole, shop: Shop, judged: JudgedLog, findings
 
 
 def measure_churn(active: DataFrame, as_of: date, horizon: int) -> tuple[float, int]:
-    """Of those active in the horizon up to as_of, the share who were not in the one after it; and how many they are."""
+    """(churn rate, customers): of customers active in the horizon up to as_of, the share inactive in the horizon after
+    it."""
     before, after = activity_window(as_of, horizon), label_window(as_of, horizon)
 
     def inside(window) -> DataFrame:
@@ -63,7 +64,7 @@ def measure_churn(active: DataFrame, as_of: date, horizon: int) -> tuple[float, 
 
 
 def measure_delay(events: DataFrame, shop: Shop, known: date) -> int:
-    """The days for which the files of a day keep coming, as training will find them."""
+    """The label delay in days, as training will measure it."""
     window = find_delay_window(known)
     sums = {m.name: F.expr(m.sql).alias("records") for m in MEASURES}
     late_days = F.date_diff("delivery_day", "event_day").alias("late_days")
@@ -73,7 +74,7 @@ def measure_delay(events: DataFrame, shop: Shop, known: date) -> int:
 
 
 def measure_rhythm(active: DataFrame) -> Rhythm:
-    """How often customers come back. active: one row for each customer and day with activity."""
+    """How often customers return. active: one row per customer and day with activity."""
     first, last, count = F.min("event_day"), F.max("event_day"), F.count("*")
     gap = F.when(count > 1, F.date_diff(last, first) / (count - 1)).alias("gap")
     found = first_row(active.groupBy("customer_id").agg(gap).agg(

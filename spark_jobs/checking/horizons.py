@@ -1,7 +1,7 @@
-"""Do the shop's horizons suit how often its customers come back? Notes of `check`, without Spark.
+"""Checks that the shop's horizons suit how often its customers return. Without Spark.
 
-At a horizon within which nearly nobody comes back, or nearly everybody, all customers look alike and no model can tell
-them apart. The usual gap between two days of activity says which horizons would.
+If nearly all customers return within a horizon, or nearly none, no model can distinguish them. Suitable horizons follow
+from the usual gap between two days of activity.
 """
 
 from __future__ import annotations
@@ -9,28 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-#: Churn rates up to and from which a horizon tells little apart; and the customers from which on a rate says so.
+#: Below the first and above the second churn rate a horizon distinguishes little; then the fewest customers of a rate.
 FEW_CHURN, MOST_CHURN = 0.02, 0.95
 FEWEST_CUSTOMERS = 100
-#: With this share of customers who were active on one day only, hardly any horizon helps.
+#: If this share of customers was active on one day only, no horizon helps.
 MOST_ONCE = 0.9
-#: Suggested horizons in usual gaps: where days of activity come at random, half, a quarter and an eighth of the
-#: customers stay away for so long.
+#: Suggested horizons in usual gaps: with random days of activity, half, a quarter and an eighth of the customers stay
+#: away that long.
 GAPS = (1, 2, 3)
-#: No longer horizon is suggested: training needs twice as much history.
+#: The longest suggested horizon: training needs twice as much history.
 LONGEST = 365
 
 
 @dataclass(frozen=True)
 class Rhythm:
-    """How often customers are active: share with one active day only, and the median of the others' mean gaps."""
+    """How often customers are active: the share with one active day, and the median of the others' mean gaps."""
 
     once: float
     gap_days: float | None
 
 
 def judge_horizons(churned: Mapping[int, tuple[float, int]], rhythm: Rhythm, activity: str) -> list[str]:
-    """Notes, a sentence each; empty where the horizons suit. churned: horizon -> churn rate, customers it is of."""
+    """Notes, one sentence each; empty if the horizons are suitable. churned: horizon -> (churn rate, customers)."""
     known = {days: rate for days, (rate, count) in churned.items() if count >= FEWEST_CUSTOMERS}
     notes = [
         f"{days} days: {rate:.1%} churn, so this horizon can hardly tell customers apart: it is too "
@@ -44,7 +44,7 @@ def judge_horizons(churned: Mapping[int, tuple[float, int]], rhythm: Rhythm, act
 
 
 def _advise(churned: Mapping[int, tuple[float, int]], rhythm: Rhythm, activity: str) -> str:
-    """Which horizons would suit, or that none does."""
+    """Suggests horizons, or says that none is suitable."""
     suggested = suggest_horizons(rhythm.gap_days)
     if rhythm.once >= MOST_ONCE or rhythm.gap_days is None or not suggested:
         return (
@@ -60,7 +60,7 @@ def _advise(churned: Mapping[int, tuple[float, int]], rhythm: Rhythm, activity: 
 
 
 def suggest_horizons(gap_days: float | None) -> list[int]:
-    """Up to three horizons from the usual gap, in round numbers; empty where nobody came back."""
+    """Up to three horizons from the usual gap, in round numbers; empty if no customer returned."""
     if gap_days is None:
         return []
     unit = 1 if gap_days < 10 else 5 if gap_days < 100 else 10

@@ -1,7 +1,7 @@
-"""Do the ids of a shop's customers mean customers, and the same ones in every log? A part of `check`.
+"""Checks that ids identify customers, and the same customers in every log.
 
-Looks at all ids as they are given, log by log: words that stand for nobody, one customer who holds an implausible share
-of the events, spellings that one setting would make one customer, and logs whose customers the purchases do not know.
+Finds placeholders for no customer, a customer with an implausible share of the events, spellings that a setting would
+unite, and logs whose customers are not in the purchases.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SPELT_TWICE = 0.01
 
 
 def judge_customers(logs: list[LogCustomers], needed_log: str, ids: CustomerIds) -> Findings:
-    """All that is to be said of the customers of a shop. needed_log: the one without which nobody can be scored."""
+    """All findings about a shop's customers. needed_log: the log of the qualifying activity."""
     found = Findings()
     by_log = {one.log: one.by_customer(ids) for one in logs}
     everybody = {customer for customers in by_log.values() for customer in customers}
@@ -104,7 +104,7 @@ def check_lost_digits(found: Findings, one: LogCustomers, in_full: Collection[st
 
 
 def check_link(found: Findings, log: str, ours: Mapping[str, Met], other: str, known: Mapping[str, Met]) -> str | None:
-    """Says how many of a log's customers another one knows; gives the setting that it names."""
+    """Reports how many of a log's customers another log has; returns the setting that it suggests."""
     share, link = len(ours.keys() & known.keys()) / len(ours), measure_link(ours, known)
     says = f"{log}: {share:.1%} of its {len(ours):,} customers are known to the {other}"
     if link >= LINKED or min(len(ours), len(known)) < FEWEST_CUSTOMERS:
@@ -142,7 +142,7 @@ def check_spelling(found: Findings, everybody: Collection[str], spelling: str, i
 
 
 def check_marks(found: Findings, everybody: Collection[str], ids: CustomerIds) -> None:
-    """Ids that differ by marks which no setting drops."""
+    """Reports ids that differ only in punctuation that no setting removes."""
     groups = find_same({merge_settings(customer) for customer in everybody}, strip_marks)
     if not groups:
         return
@@ -160,7 +160,7 @@ def check_marks(found: Findings, everybody: Collection[str], ids: CustomerIds) -
 
 
 def check_customers(console: PlainConsole, shop: Shop, customers: list[LogCustomers], findings: Findings) -> None:
-    """Whether the ids mean customers, and the same ones in all logs."""
+    """Checks the customers of all logs and prints a summary."""
     console.rule("customers")
     found = judge_customers(customers, shop.needed_log, shop.customer_ids)
     for note in found.notes:

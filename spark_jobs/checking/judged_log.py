@@ -1,4 +1,4 @@
-"""One log's files, read and judged as a run of clean would judge them."""
+"""One log's files, read and judged in the same way as by clean."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from spark_jobs.raw.columns import FileColumns, inspect_files
 from spark_jobs.raw.reader import Intake, RawRecord, read_records
 from spark_jobs.runtime.session import SparkOpener
 
-SAMPLED_FILES, SAMPLED_RECORDS = 20, 1000  # for how numbers are spelt
+SAMPLED_FILES, SAMPLED_RECORDS = 20, 1000  # to find the number format
 
 
 @dataclass(frozen=True)
 class JudgedLog:
-    """One log's files as clean would see them."""
+    """The result of reading one log's files."""
 
     intake: Intake
     files: list[dict]
@@ -52,7 +52,7 @@ class JudgedLog:
 def judge_log(
     open_spark: SparkOpener, shop: Shop, log: str, settings: Settings, most_files: int, findings: Findings
 ) -> JudgedLog | None:
-    """The log's records, judged; None where there is nothing to judge, and the findings say why."""
+    """The log's judged records; None if no record can be judged, and a finding says why."""
     intake = find_intake(shop, log, settings.home)
     try:
         files = list(_describe_files(intake, most_files))
@@ -71,7 +71,7 @@ def judge_log(
 
 
 def _describe_files(intake: Intake, most_files: int) -> Iterator[dict]:
-    """The files as deliveries would have them, spread over time where there are many."""
+    """The files as rows of deliveries; if there are many, a sample spread over time."""
     source = intake.source
     files = sorted(list_files(intake), key=lambda file: file["path"])
     for file in files[:: -(-len(files) // most_files)]:
@@ -81,7 +81,7 @@ def _describe_files(intake: Intake, most_files: int) -> Iterator[dict]:
 
 
 def _find_day(path: str, files: list[dict], source: Source) -> date | None:
-    """The delivery day of a file. Raises ChurnError with the setting that would read all names, where there is one."""
+    """The delivery day of a file. Raises ChurnError, with the setting that would read all names if there is one."""
     try:
         return find_delivery_day(path, source.delivery_day) if source.delivery_day else None
     except ChurnError as error:
@@ -90,7 +90,7 @@ def _find_day(path: str, files: list[dict], source: Source) -> date | None:
 
 
 def raw_value(source: Source, record: RawRecord, name: str) -> str:
-    """What a record has for a canonical column, as it is written; of one that cannot be read its text or its fault."""
+    """The raw value of a canonical column; for an unreadable record its text or its fault."""
     mapping = source.columns.get(name)
     if mapping is None or mapping.column is None:
         return (mapping.constant if mapping else "") or ""
@@ -103,7 +103,7 @@ def raw_value(source: Source, record: RawRecord, name: str) -> str:
 
 
 def sample_numbers(judged: JudgedLog) -> dict[str, list[str]]:
-    """The numbers of the first records as they are written, by canonical column."""
+    """The raw numbers of the first records, by canonical column."""
     source, paths = judged.source, sorted(judged.paths.values())
     names = [name for name in LOGS[source.log].numbers if name in source.columns and source.columns[name].column]
     texts: dict[str, list[str]] = {name: [] for name in names}

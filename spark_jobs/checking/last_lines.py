@@ -1,4 +1,4 @@
-"""Do files end with a line that is no record, like totals? Then the setting that leaves it out."""
+"""Finds files that end with a line that is no record, like totals, and suggests skip_last."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from spark_jobs.cleaning.accounts import NO_RECORD
 from spark_jobs.runtime.console import PlainConsole
 from spark_jobs.runtime.frames import first_row
 
-#: A file shows it where so many of its records are clean, and at least so large a share of them.
+#: A file counts if it has at least this many clean records, and at least this share of clean records.
 FEWEST_CLEAN, SHARE_CLEAN = 5, 0.9
 SHARE_OF_FILES = 0.5
 
 
 def show_last_lines(console: PlainConsole, judged: JudgedLog) -> None:
-    """Prints how many files end with a record that is rejected though nearly all others are clean."""
+    """Prints how many files end with a rejected record although nearly all others are clean."""
     records = judged.records.where(~F.arrays_overlap("reasons", F.array(*map(F.lit, sorted(NO_RECORD)))))
     last, count = F.max_by("verdict", "record_number"), F.count("*")
     files = records.groupBy("delivery_id").agg(

@@ -1,4 +1,4 @@
-"""One log on the screen: its first records, what becomes of all of them, and what of it has to be mended."""
+"""The report on one log: its first records, what becomes of all records, and the findings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FIRST_RECORDS = 3
 
 
 def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Findings) -> None:
-    """One log on the screen."""
+    """Prints the report on one log."""
     log, accounts = judged.source.log, make_accounts(judged.tallies, tuple(judged.files))
     totals = sum_accounts(accounts)
     console.rule(f"{log}: {len(judged.files):,} files, {totals['lines_in']:,} records")
@@ -68,7 +68,7 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
 
 
 def show_first_records(console: PlainConsole, shop: Shop, judged: JudgedLog) -> None:
-    """The first records of the first file that has some, what shop.toml takes from them, and what they become."""
+    """Prints the first records of the first file with records: raw values, mapped values and verdicts."""
     log, held = judged.source.log, {tally.delivery_id for tally in judged.tallies}
     first = next(file for file in judged.files if file["delivery_id"] in held)
     is_first = (F.col("delivery_id") == first["delivery_id"]) & (F.col("record_number") <= FIRST_RECORDS)
@@ -89,7 +89,7 @@ def show_first_records(console: PlainConsole, shop: Shop, judged: JudgedLog) -> 
 
 
 def check_events(console: PlainConsole, shop: Shop, judged: JudgedLog, clean: int, findings: Findings) -> None:
-    """The range of days, the customers, and whether both are plausible."""
+    """Prints the range of days and the number of customers, and checks both."""
     events = judged.records.where(F.col("verdict") == "clean")
     show_overview(console, shop, judged, events)
     check_delivery_days(console, judged, events, clean, findings)

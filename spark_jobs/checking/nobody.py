@@ -1,4 +1,4 @@
-"""Which ids stand for nobody? Words like guest, placeholders, and one id with an implausible share of all events."""
+"""Finds ids that are no customers: words like guest, placeholders, and ids with an implausible share of events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spark_jobs.checking.customers import Met
 from spark_jobs.cleaning.dominant import FEWEST_EVENTS, LARGE_SHARE, TIMES_THE_LARGE, high_usual
 from spark_jobs.contract.customer_ids import CustomerIds
 
-#: Words that may be somebody's id, but mostly are nobody's.
+#: Words that are rarely a customer's id.
 MAYBE_NOBODY = {
     "0", "-1", "guest", "guests", "guest user", "gast", "invite", "anonymous", "anon", "anonym", "unknown",
     "unbekannt", "nobody", "noone", "no customer", "na", "n.a.", "nil", "no", "missing", "empty", "blank",
@@ -26,18 +26,18 @@ MAYBE_NOBODY = {
     "访客", "未知", "无", "ゲスト", "不明", "非会員", "게스트", "비회원", "없음",
 }  # fmt: skip
 _PLACEHOLDER = re.compile(r"-?0+|-?9{4,}|0[0-]+0")  # 000, 9999999, a UUID of zeros
-#: Where so many customers have ids of one kind (numbers, also after a few letters, or addresses), a word among them is
-#: hardly a customer.
+#: If this share of ids is of one kind (numbers, possibly after a few letters, or addresses), a word among them is
+#: probably no customer.
 NEARLY_ALL = 0.98
 KINDS = (re.compile(r"^\D{0,5}[0-9][0-9.,' -]*$"), re.compile("@"))
-FEWEST_CUSTOMERS = 20  # below, a share says little
+FEWEST_CUSTOMERS = 20  # with fewer customers, shares are not judged
 HUGE_SHARE = 0.2
 TIMES_THE_LARGE_EVERY_DAY = 5
 EVERY_DAY = 0.8
 
 
 def find_maybe_nobody(customers: Mapping[str, Met], ids: CustomerIds) -> dict[str, int]:
-    """The ids that look as if they stood for nobody, with their events; a number among its neighbours does not."""
+    """id -> events, for ids that look like placeholders; a number in a range of consecutive ids does not."""
     usual = high_usual(met.events for met in customers.values())
 
     def is_one_of_many(customer: str) -> bool:
@@ -51,15 +51,15 @@ def find_maybe_nobody(customers: Mapping[str, Met], ids: CustomerIds) -> dict[st
 
 
 def looks_like_nobody(caseless: str) -> bool:
-    """A word of MAYBE_NOBODY, also as the name in an e-mail address; a placeholder; no letter or digit at all."""
+    """Whether it is a word of MAYBE_NOBODY (also as a name in an e-mail address), a placeholder or only punctuation."""
     name = caseless.partition("@")[0] if "@" in caseless[1:] else caseless
     is_word = {name, name.strip("()[]<>*#_. ")} & MAYBE_NOBODY and (name == caseless or len(name) > 2)
     return bool(is_word) or bool(_PLACEHOLDER.fullmatch(caseless)) or not any(map(str.isalnum, caseless))
 
 
 def find_words_among_numbers(customers: Collection[str]) -> set[str]:
-    """The ids without a digit where nearly all are numbers or e-mail addresses: in any language such a word is rather a
-    kind of sale than a customer."""
+    """The ids without a digit, if nearly all others are numbers or e-mail addresses: in any language such a word is
+    probably a type of sale, not a customer."""
     words = {customer for customer in customers if "@" not in customer and not any(map(str.isdigit, customer))}
     are_few = len(customers) >= FEWEST_CUSTOMERS and len(words) <= (1 - NEARLY_ALL) * len(customers)
     has_kind = are_few and any(
@@ -69,10 +69,10 @@ def find_words_among_numbers(customers: Collection[str]) -> set[str]:
 
 
 def find_dominant(customers: Mapping[str, Met], day_count: int) -> tuple[str, float] | None:
-    """The customer who has more of all events than the shop's others make plausible, and his share.
+    """The customer with an implausible share of all events, and the share.
 
-    A wholesaler may have a large share. An id that stands for nobody has one too, but it is met on nearly every day, or
-    has a multiple of what large customers have.
+    A wholesaler may have a large share too. A placeholder occurs on nearly every day, or has many times the events of
+    other large customers.
     """
     total = sum(met.events for met in customers.values())
     if total < FEWEST_EVENTS:

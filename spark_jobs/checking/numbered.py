@@ -1,4 +1,4 @@
-"""Does a file repeat the columns of an item by number, while shop.toml takes the first item alone?"""
+"""Finds numbered columns of items, like `Item 1 price` and `Item 2 price`, of which shop.toml maps the first only."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.format import format_of
 from spark_jobs.raw.layout import fold
 
-SIZES = {"quantity", "unit_price", "amount"}  # where one of these is repeated, the others of the item are, too
+SIZES = {"quantity", "unit_price", "amount"}  # if one of these is numbered, so are the item's other columns
 
 
 def check_numbered(judged: JudgedLog, findings: Findings) -> None:
-    """A finding where items beyond the first are left out, with the lines that take them all."""
+    """Adds a finding if items after the first are ignored, with the lines of shop.toml that read all of them."""
     source = judged.source
     if not format_of(source.format).is_table or any(map(is_numbered, source.raw_columns)):
         return
@@ -35,7 +35,7 @@ def check_numbered(judged: JudgedLog, findings: Findings) -> None:
 
 
 def find_repeated(source: Source, present: Collection[str]) -> dict[str, str]:
-    """The canonical columns whose raw one has a number of which the next one is there, too: -> its name with {n}."""
+    """Canonical column -> raw name with {n}, for raw names with a number whose successor also exists."""
     found = {}
     for name, mapping in source.columns.items():
         column = mapping.column or ""

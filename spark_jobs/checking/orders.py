@@ -1,6 +1,6 @@
-"""Which columns does a shop write on the first line of an order only? A rule on such a column misses the other lines.
+"""Finds columns that only the first line of an order fills: a rule on such a column would miss the other lines.
 
-Exports of orders, one line an article, often give what belongs to the order (its status, its currency) once.
+Exports of orders with one line per article often give order-level values, like status or currency, only once.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from spark_jobs.contract.shop.toml_text import write_list
 from spark_jobs.raw.layout import fold
 from spark_jobs.raw.reader import Intake, read_records
 
-#: So many records, of so many files, show it.
+#: The size of the sample.
 SAMPLED_FILES, SAMPLED_RECORDS = 8, 20_000
-#: A column is one of the order's where at least so many orders of several lines have it on the first alone, and hardly
-#: any other order has it anywhere else.
+#: A column is order-level if at least so many orders of several lines have it on the first line only, and they are this
+#: share of the orders that have it.
 FEWEST_ORDERS, NEARLY_ALL = 5, 0.98
 
 
 @dataclass
 class _Seen:
-    """What the orders of several lines show of one column."""
+    """Counts of one column over orders of several lines."""
 
     on_first_alone: int = 0
     on_others: int = 0
@@ -47,10 +47,10 @@ class _Seen:
 
 
 def find_order_columns(records: Iterable[Sequence[str | None]], source: Source) -> dict[str, int]:
-    """The mapped raw columns that stand on the first line of an order alone, and how many lines lack them.
+    """Mapped raw column -> number of lines without a value, for columns that only the first line of an order fills.
 
-    records: the values of source.raw_columns, in the file's order. The lines of an order follow each other and agree in
-    source.order_columns; where there are none, nothing can be known.
+    records: the values of source.raw_columns, in file order. The lines of an order are consecutive and equal in
+    source.order_columns; the result is empty without these.
     """
     keys = [source.raw_columns.index(name) for name in source.order_columns]
     places = {name: n for n, name in enumerate(source.raw_columns) if n not in keys}
@@ -70,7 +70,7 @@ def find_order_columns(records: Iterable[Sequence[str | None]], source: Source) 
 
 
 def sample_records(intake: Intake, paths: Sequence[str]) -> list[list[str | None]]:
-    """The values of the first records of some files, spread over all of them."""
+    """The values of the first records of a sample of files."""
     chosen = paths[:: -(-len(paths) // SAMPLED_FILES)]
     return [
         record.values
@@ -81,7 +81,7 @@ def sample_records(intake: Intake, paths: Sequence[str]) -> list[list[str | None
 
 
 def sample_columns(judged: JudgedLog, names: Sequence[str]) -> list[list[str]]:
-    """The values of these raw columns, mapped or not, in the first records; empty where there is none."""
+    """The values of these raw columns, mapped or not, in the first records; empty texts for missing values."""
     asked = replace(judged.source, rejections=tuple(Rejection("", Condition(name, "is_empty", True)) for name in names))
     records = sample_records(replace(judged.intake, source=asked), sorted(judged.paths.values()))
     places = [asked.raw_columns.index(name) for name in names]
@@ -89,21 +89,21 @@ def sample_columns(judged: JudgedLog, names: Sequence[str]) -> list[list[str]]:
 
 
 def list_unmapped(judged: JudgedLog) -> list[str]:
-    """The columns of the files that shop.toml does not look at."""
+    """The columns of the files that shop.toml does not use."""
     present = dict.fromkeys(name for file in judged.columns if file.match for name in file.match.present)
     return [name for name in present if name not in judged.source.raw_columns]
 
 
 def find_unmapped(judged: JudgedLog, known: Collection[str]) -> list[str]:
-    """The columns of the files that shop.toml does not look at and whose names, folded by raw/layout.py, are known;
-    where there is none, those within objects by the last part of their path."""
+    """The columns of the files that shop.toml does not use and whose names, folded by raw/layout.py, are in `known`. If
+    there are none: nested columns, by the last part of their path."""
     free = list_unmapped(judged)
     whole = [name for name in free if fold(name) in known]
     return whole or [name for name in free if "[" not in name and fold(name.rpartition(".")[2]) in known]
 
 
 def check_orders(judged: JudgedLog, findings: Findings) -> None:
-    """Whether a mapped column stands on the first line of each order only."""
+    """Adds a finding for mapped columns that only the first line of each order fills."""
     records = sample_records(judged.intake, sorted(judged.paths.values()))
     columns, source = find_order_columns(records, judged.source), judged.source
     seen_to = {*source.order_level_columns, *(source.spread.columns if source.spread else ())}

@@ -1,4 +1,4 @@
-"""Does money stand in one of two columns, like credit and debit, of which shop.toml takes one?"""
+"""Finds amounts that are split over two columns, like credit and debit, of which shop.toml maps one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from spark_jobs.checking.remedies import write_mapping
 from spark_jobs.checking.values import is_number
 from spark_jobs.contract.shop.toml_text import quote
 
-NEARLY_ALL = 0.9  # of the lines without money: so many have it in the other column
+NEARLY_ALL = 0.9  # the least share of lines without an amount that have it in the other column
 MOST_COLUMNS = 200
 
 
 def check_other_amounts(judged: JudgedLog, findings: Findings) -> None:
-    """A finding where lines have their money not in the mapped column but in another, which the rest leave empty."""
+    """Adds a finding if lines without an amount have it in another column, which is empty in all other lines."""
     columns = judged.source.columns
     name = next((name for name in ("amount", "unit_price") if name in columns), None)
     if name is None or columns[name].column is None or columns[name].others:

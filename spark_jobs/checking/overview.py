@@ -1,4 +1,4 @@
-"""What a shop's owner knows his shop by: its money, customers and days, month by month, and the lines of its files."""
+"""A summary that a shop's owner can verify: money, customers and days by month, and the lines of the files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from spark_jobs.checking.screen import ScreenColumn, show_table
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.runtime.console import PlainConsole
 
-MOST_FILES = 12  # that are listed one by one
-MOST_DAYS = 2 * 366  # of a history that is shown by month; a longer one is by year
+MOST_FILES = 12  # more files are summarised
+MOST_DAYS = 2 * 366  # longer histories are shown by year instead of month
 
 
 def show_overview(console: PlainConsole, shop: Shop, judged: JudgedLog, events: DataFrame) -> None:
@@ -71,7 +71,7 @@ def _describe(total: dict, first: date, last: date, currency: str | None) -> str
 
 
 def show_files_lines(console: PlainConsole, accounts: Sequence[dict]) -> None:
-    """How many lines each file has, and what became of them; of many files the fewest, the usual and the most."""
+    """Prints the lines of each file and what became of them; for many files the minimum, median and maximum."""
     if len(accounts) > MOST_FILES:
         ordered = sorted(accounts, key=lambda row: (row["lines_in"], row["path"]))
         shown = (("fewest", ordered[0]), ("half have at most", ordered[len(ordered) // 2]), ("most", ordered[-1]))

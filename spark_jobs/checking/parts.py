@@ -1,4 +1,4 @@
-"""Do lines stand for parts of other lines, and cost nothing? A part of a shop's check."""
+"""Finds lines that are free parts of other lines, like the articles of a bundle."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from spark_jobs.checking.orders import find_unmapped, sample_columns
 from spark_jobs.contract.shop.toml_text import quote
 from spark_jobs.runtime.console import PlainConsole
 
-#: What shop systems call the column that names the line of which a line is a part, folded as raw/layout.py folds names.
+#: Common names of the column with a line's parent line, folded by raw/layout.py.
 NAMES = {"parent item id", "parent id", "parent line id", "parent line item id", "parent order item id", "parentitemid",
          "bundled by", "bundle parent id", "composite parent"}  # fmt: skip
-NEARLY_ALL = 0.98  # of the parts: so many cost nothing
+NEARLY_ALL = 0.98  # the least share of parts that cost nothing
 
 
 def count_free_parts(rows: Sequence[Sequence[str]]) -> int:
-    """How many lines are parts of others; 0 where they are few, or some cost something. rows: (parent, price)."""
+    """The number of lines that are free parts of others; 0 if they are few or not free. rows: (parent, price)."""
     prices = [price for parent, price in rows if parent not in ("", "0")]
     are_free = sum(re.search("[1-9]", price) is None for price in prices) >= NEARLY_ALL * len(prices)
     return len(prices) if are_free and len(prices) > SHARE_TO_MEND * len(rows) else 0
 
 
 def check_parts(console: PlainConsole, judged: JudgedLog) -> None:
-    """Says how each article counts once, where parts of it have lines of their own without a price."""
+    """Prints the rule that leaves out free parts, so that each article counts once."""
     priced = judged.source.columns.get("unit_price") or judged.source.columns.get("amount")
     if judged.source.log != "purchases" or priced is None or priced.column is None:
         return

@@ -1,4 +1,4 @@
-"""Why are records rejected? Each reason with its share, examples and, where shop.toml is at fault, the remedy."""
+"""Reports why records are rejected: each reason with its share and examples, and the remedy if shop.toml is wrong."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from spark_jobs.raw.reader import RawRecord, read_records
 from spark_jobs.runtime.console import PlainConsole
 
 EXAMPLES = 3
-SHARE_OF_DAYS = 0.05  # on which a night would stop: more are no single bad days
-#: Reasons that are the shop's daily life, not a mistake in its file.
+SHARE_OF_DAYS = 0.05  # if a night would stop on more days, the cause is not a single bad file
+#: Reasons that are normal for a shop, not mistakes in shop.toml.
 EXPECTED = {"customer_id_missing", "quantity_zero", "bot_rate", "review_empty", *NO_RECORD}
-SAID_ELSEWHERE = {*FILE_REASONS, COMMA}  # file by file, or by the reason beside it
+REPORTED_ELSEWHERE = {*FILE_REASONS, COMMA}  # per file, or by the reason that accompanies it
 
 
 def show_reasons(
@@ -36,21 +36,21 @@ def show_reasons(
     numbers: dict[str, list[str]],
     findings: Findings,
 ) -> None:
-    """Each reason with its share and examples; those that speak of a mistake in shop.toml go to the findings."""
+    """Prints each reason with its share and examples; adds a finding for those that mean a mistake in shop.toml."""
     log, lines_in = judged.source.log, totals["lines_in"] - totals["elsewhere"]
     console.print(
         f"{totals['clean']:,} clean, {totals['quarantined']:,} quarantined ({totals['quarantined'] / lines_in:.1%}),"
         f" {totals['duplicates']:,} duplicates"
         + (f", {totals['elsewhere']:,} of other logs" if totals["elsewhere"] else "")
     )
-    # Of a record that is no fault of the data, like a line of shipping costs, nothing else need be right.
+    # If a record is rejected by an expected rule, like a line with shipping costs, its other faults do not matter.
     expected = judged.source.expected_reasons
     faulty = count_reasons([tally for tally in judged.tallies if not expected & set(tally.reasons)])
     for code, count in count_reasons(judged.tallies).most_common():
         reason, examples = explain(code), find_examples(judged, code)
         shown = f", e.g. {', '.join(map(repr, examples))}" if examples else ""
         console.print(f"  {count / lines_in:6.1%}  {code}: {reason.meaning}{shown}")
-        is_fault = code in REASONS and code not in EXPECTED | SAID_ELSEWHERE
+        is_fault = code in REASONS and code not in EXPECTED | REPORTED_ELSEWHERE
         is_much = is_fault and faulty[code] / lines_in > SHARE_TO_MEND
         if is_much or is_worth_a_word(code, judged.source):
             remedy = _suggest_times(judged, shop) if code == "event_at_invalid" else ""
@@ -85,7 +85,7 @@ def raise_share(share: float) -> str:
 
 
 def _suggest_times(judged: JudgedLog, shop: Shop) -> str:
-    """The format that reads the times, where it is they that cannot be read, or the words of their zones."""
+    """A sentence with the format or zones that would read the rejected times."""
     paths, mapping = sorted(judged.paths.values()), judged.source.columns["event_at"]
     texts = sample_texts(judged.intake, paths, mapping.columns)
     spark = judged.records.sparkSession
@@ -97,7 +97,7 @@ def _suggest_times(judged: JudgedLog, shop: Shop) -> str:
 
 
 def find_examples(judged: JudgedLog, code: str) -> list[str]:
-    """Some different raw values of the column that a reason speaks of, from the first places where it occurs."""
+    """Some different raw values of the column of a reason, from its first records."""
     show = _find_column(judged.source, code)
     if show is None:
         return []
@@ -115,7 +115,7 @@ def find_examples(judged: JudgedLog, code: str) -> list[str]:
 
 
 def _find_column(source: Source, code: str) -> Callable[[RawRecord], str] | None:
-    """What takes from a record the value that a reason speaks of; None where it speaks of the whole record."""
+    """A function that gets the value of a reason's column from a record; None if the whole record is meant."""
     if code == "status_unknown" and source.status:
         place = source.raw_columns.index(source.status.column)
         return lambda record: (record.values[place] if record.values else "") or ""

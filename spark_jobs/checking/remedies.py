@@ -1,4 +1,4 @@
-"""Lines of shop.toml as a remedy prints them, to be pasted. Pure, no I/O."""
+"""Lines of shop.toml for remedies. Pure, no I/O."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write_mapping(name: str, mapping: ColumnMapping) -> str:
 
 
 def write_column(name: str, mapping: ColumnMapping) -> str:
-    """The same as short as it can be: `amount = "Preis"` where nothing else is said."""
+    """The shortest form of the line: `amount = "Preis"` if nothing else is set."""
     if mapping == ColumnMapping(mapping.column):
         return f"{name} = {quote(mapping.column or '')}"
     return write_mapping(name, mapping)

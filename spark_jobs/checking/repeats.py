@@ -1,4 +1,4 @@
-"""Do records that come again say what they said before? A part of a shop's check."""
+"""Checks whether records that are delivered again are unchanged."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from spark_jobs.runtime.frames import first_row
 
 
 def count_changed(judged: DataFrame, zone: str) -> int:
-    """How many moments of a customer came again in a later file together with something new: of a log without ids,
-    records that have changed, and that count twice. judged: as repeats.mark_repeats gives it.
+    """The number of (customer, time) pairs of which a later file has both known and new records. In a log without ids
+    these are changed records, which count twice. judged: from repeats.mark_repeats.
 
-    Midnight is no moment: where an export tells days only, a later file may well have more of the same day.
+    Times at midnight do not count: if an export has days only, a later file may have new records of the same day.
     """
     local = F.from_utc_timestamp("event_at", zone)
     moments = judged.where(F.col("verdict").isin("clean", "duplicate") & (local != F.date_trunc("day", local)))
@@ -34,7 +34,7 @@ def count_changed(judged: DataFrame, zone: str) -> int:
 def check_repeats(
     console: PlainConsole, shop: Shop, judged: JudgedLog, totals: dict[str, int], findings: Findings
 ) -> None:
-    """Whether duplicates say again what counts, and what is said again has not changed."""
+    """Checks for duplicates with other content, and for changed records in logs without ids."""
     source = judged.source
     if source.updates:
         check_changes(console, judged, totals)
@@ -57,7 +57,7 @@ def check_repeats(
 
 
 def check_changes(console: PlainConsole, judged: JudgedLog, totals: dict[str, int]) -> None:
-    """Says how many records were replaced by later ones, and which of the newest snapshot's time are not in it."""
+    """Prints how many records were replaced by later ones, and how many are missing in the newest snapshot."""
     source = judged.source
     console.print(f"{totals['duplicates']:,} records say what is known, or were changed by a later one (updates)")
     if not source.snapshots:

@@ -1,4 +1,4 @@
-"""Tables of texts from files that fit the screen: nothing in them is markup, no id is cut, columns go by importance."""
+"""Tables of file contents that fit the screen: no markup, ids are not cut, unimportant columns are dropped."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rich.table import Table
 
 from spark_jobs.runtime.console import PlainConsole, as_plain
 
-MOST_CHARACTERS = 200  # of a cell: a longer text is no id
-WIDEST = 40  # characters that a column needs at most: what is longer goes over several lines
+MOST_CHARACTERS = 200  # of a cell; longer texts are no ids and are cut
+WIDEST = 40  # the widest column, in characters; longer texts are wrapped
 BETWEEN = 3  # characters between two columns
 
 
 @dataclass(frozen=True)
 class ScreenColumn:
-    """importance: of the columns that do not fit those with the largest number go first; 0: never."""
+    """importance: if not all columns fit, those with the largest number are dropped first; 0: never."""
 
     heading: str
     cells: Sequence[str]
@@ -31,7 +31,7 @@ class ScreenColumn:
 
 
 def choose_columns(columns: Sequence[ScreenColumn], width: int) -> list[ScreenColumn]:
-    """The columns that fit into so many characters, in their order."""
+    """The columns that fit into this width in characters, in order."""
     chosen = list(columns)
     while sum(column.width + BETWEEN for column in chosen) + 1 > width:
         least = max(chosen, key=lambda column: column.importance)
@@ -44,7 +44,7 @@ def choose_columns(columns: Sequence[ScreenColumn], width: int) -> list[ScreenCo
 def show_table(
     console: PlainConsole, title: str, columns: Sequence[ScreenColumn], styles: Sequence[str | None] = ()
 ) -> None:
-    """styles: of the rows, from the first one on."""
+    """styles: those of the first rows."""
     chosen = choose_columns(columns, console.width)
     table = Table(title=as_plain(title), title_justify="left")
     for column in chosen:

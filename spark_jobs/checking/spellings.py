@@ -1,4 +1,4 @@
-"""Which ids are the same customer, spelt otherwise? Forms of an id, and what two logs share under each of them."""
+"""Finds different spellings of the same customer id, within a log and between two logs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINKED = 0.05
 
 
 def find_same(customers: Collection[str], form: Callable[[str], str]) -> list[list[str]]:
-    """The groups of ids that have one form; only those of more than one id."""
+    """The groups of ids with the same form, if they have more than one id."""
     groups = defaultdict(list)
     for customer in sorted(customers):
         if key := form(customer):
@@ -24,13 +24,13 @@ def find_same(customers: Collection[str], form: Callable[[str], str]) -> list[li
 
 
 def merge_settings(customer: str) -> str:
-    """One form for all ids that some setting makes one."""
+    """A form that is equal for all ids that some setting would unite."""
     return canonical_id(canonical_id(customer, CASE_INSENSITIVE), NUMERIC)
 
 
 def strip_marks(customer: str) -> str:
-    """Without the marks round it and, of a number, those between thousands, as spreadsheets add them: '00123, 10,011,
-    ="10011", #10011, {3F2A…}."""
+    """The id without surrounding punctuation and without separators of thousands, as spreadsheets add them: '00123,
+    10,011, ="10011", #10011, {3F2A…}."""
     bare = re.sub(r"(?<=[0-9]),00?$", "", _MARKS_AROUND.sub("", customer))
     return merge_settings(re.sub("[^0-9]", "", bare) if _WITH_THOUSANDS.fullmatch(bare) else bare)
 
@@ -47,14 +47,14 @@ FORMS: dict[str, Callable[[str], str]] = {
 
 
 def measure_link(ours: Collection[str], known: Collection[str]) -> float:
-    """The larger of both shares: of our customers who are known, and of the known ones whom we have. Many who browse
-    never buy, so either alone may be small where the ids are right."""
+    """The larger of two shares: of our customers in `known`, and of `known` in ours. One of them may be small although
+    the ids are right, since many visitors never buy."""
     both = len(set(ours) & set(known))
     return both / min(len(ours), len(known)) if ours and known else 0.0
 
 
 def find_linking_form(ours: Collection[str], known: Collection[str]) -> tuple[str, float] | None:
-    """The form of FORMS under which the customers of two logs are the same ones, and the link that it gives."""
+    """The form of FORMS that links the customers of two logs, and the share that it links."""
     for name, form in FORMS.items():
         left, right = ({form(customer) for customer in customers} - {""} for customers in (ours, known))
         keeps_apart = all(len(few) > 0.9 * len(many) for few, many in ((left, ours), (right, known)))
@@ -64,6 +64,7 @@ def find_linking_form(ours: Collection[str], known: Collection[str]) -> tuple[st
 
 
 def find_lost_digits(raw_ids: Collection[str], in_full: Collection[str], ids: CustomerIds) -> list[str]:
-    """The ids that a spreadsheet has cut to an exponent. in_full: the canonical ids that some log writes otherwise."""
+    """The ids that a spreadsheet has shortened to exponent notation. in_full: canonical ids that are written in full
+    elsewhere."""
     found = {raw_id: ids.canonical(raw_id) for raw_id in raw_ids if EXPONENT.fullmatch(raw_id)}
     return sorted(raw_id for raw_id, one in found.items() if one.endswith("00") and one not in in_full)

@@ -1,4 +1,4 @@
-"""Does a column of the files say which orders count, and does shop.toml look at it? A part of a shop's check."""
+"""Finds a column with the status of orders that shop.toml does not use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spark_jobs.contract.shop.orders import STATES, fold_word
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.contract.shop.toml_text import quote, write_list
 
-#: What shops call the column of an order's status, folded as raw/layout.py folds names.
+#: Common names of the status column, folded by raw/layout.py.
 NAMES = {
     "status", "order status", "financial status", "payment status", "orderstatus", "paymentstatus", "state",
     "order state", "sale status", "transaction status", "bestellstatus", "auftragsstatus", "zahlungsstatus", "statut",
@@ -21,7 +21,7 @@ NAMES = {
     "stato ordine", "zamówienie status", "status zamówienia", "stan", "stav", "stav objednávky", "durum",
     "sipariş durumu", "situação", "статус", "订单状态", "状态", "注文ステータス", "technicalname",
 }  # fmt: skip
-#: What the words of common shop systems mean; all else is taken for counted.
+#: The meanings of common status words; all others count.
 KNOWN = {
     "pending": {
         "pending", "pending payment", "pending_payment", "pending-payment", "on-hold", "on hold", "on_hold", "holded",
@@ -43,14 +43,14 @@ KNOWN = {
         "iade edildi", "vráceno", "återbetald", "возврат", "возвращен", "возвращён", "已退款", "返金済み",
     },
 }  # fmt: skip
-FEWEST_LETTERS = 5  # of a word that means the same within a phrase
-MOST_WORDS = 30  # a column of more is no status
-#: An order of which a part was given back is a sale.
+FEWEST_LETTERS = 5  # shorter words are not searched within phrases
+MOST_WORDS = 30  # a column with more different words is no status
+#: A partially refunded order is still a sale.
 PARTIAL = re.compile(r"partial|partly|teilweise|teil|partiel|parcial|parzial|częściowo|kısmi|gedeeltelijk|частичн")
 
 
 def sort_words(words: Iterable[str]) -> dict[str, list[str]]:
-    """The words by what they probably mean, in the order of STATES."""
+    """The words by their probable meaning, in the order of STATES."""
     found: dict[str, list[str]] = {state: [] for state in STATES}
     for word in dict.fromkeys(words):
         found[guess_state(word)].append(word)
@@ -58,7 +58,7 @@ def sort_words(words: Iterable[str]) -> dict[str, list[str]]:
 
 
 def guess_state(word: str) -> str:
-    """What a word, or one of those of a phrase, probably means: counted where none is known."""
+    """The probable meaning of a word or phrase; counted if unknown."""
     plain = fold_word(word).removeprefix("wc-")
     meant = {known: state for state, words in KNOWN.items() for known in words}
     if plain in meant:
@@ -71,7 +71,7 @@ def guess_state(word: str) -> str:
 
 
 def check_statuses(judged: JudgedLog, findings: Findings) -> None:
-    """A finding where orders that may not count are taken for sales, with the table that says which do."""
+    """Adds a finding if orders that may not count are read as sales, with a table `status` for shop.toml."""
     source = judged.source
     if source.log != "purchases" or source.status:
         return
@@ -86,14 +86,14 @@ def check_statuses(judged: JudgedLog, findings: Findings) -> None:
 
 
 def write_table(column: str, found: Mapping[str, list[str]]) -> str:
-    """The table of shop.toml, to be pasted."""
+    """The table `status` for shop.toml."""
     lines = [f"{state} = {write_list(words)}" for state, words in found.items() if words]
     name = quote(column)
     return "\n".join(["[sources.purchases.status]", f"column = {name}", *lines])
 
 
 def say_unknown(source: Source, words: Iterable[str]) -> str:
-    """The remedy for words that no list has."""
+    """The remedy for words that are in no list."""
     found = {state: found for state, found in sort_words(words).items() if found}
     known = {state: getattr(source.status, state, ()) for state in found}
     lines = [f"{state} = {write_list([*known[state], *words])}" for state, words in found.items()]

@@ -1,4 +1,4 @@
-"""Do quotation marks in a file belong to its texts? Then they open no field, and lines between two get lost."""
+"""Finds quotation marks that are part of texts: read as quoted fields, the lines between two of them are lost."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ UNCUT = {"csv_malformed", "fields_missing", "fields_surplus"}
 
 @dataclass(frozen=True)
 class Reading:
-    """What a file is by one meaning of its quotation marks: records, those that cannot be cut into the header's fields,
-    and those with a value that stands in quotation marks."""
+    """A file read with or without quoted fields: its records, those that do not fit the header, and those with a value
+    in quotation marks."""
 
     records: int
     uncut: int
@@ -26,7 +26,7 @@ class Reading:
 
 
 def check_quotes(judged: JudgedLog, findings: Findings) -> None:
-    """A finding where a file reads better without quoted fields."""
+    """Adds a finding if a file is read better without quoted fields."""
     source, paths = judged.source, sorted(judged.paths.values())
     if not format_of(source.format).has_quotes or not source.quotes:
         return
@@ -40,7 +40,7 @@ def check_quotes(judged: JudgedLog, findings: Findings) -> None:
 
 
 def count_lost(quoted: Reading, bare: Reading) -> int:
-    """How many lines are lost by taking quotation marks for the ends of fields; 0 where they are.
+    """The number of lines that quoted fields lose; 0 if the file really has quoted fields.
 
     quoted, bare: the file read with and without quoted fields.
     """
@@ -60,5 +60,5 @@ def read_file(intake: Intake, path: str) -> Reading:
 
 
 def is_quoted(values: Sequence[str | None]) -> bool:
-    """Whether one of the values stands in quotation marks."""
+    """Whether one of the values is in quotation marks."""
     return any(value is not None and len(value) > 1 and value[0] == value[-1] == '"' for value in values)

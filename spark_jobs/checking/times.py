@@ -1,6 +1,6 @@
-"""In which format does a shop write its times? Deduced from the values, tried on them, and proposed for event_at.
+"""Proposes formats for event_at: deduced from the values and tried on them.
 
-Where a column has several spellings, all the formats that together read it are proposed, in their order.
+If a column has several formats, all formats that are needed to read it are proposed, in the right order.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from spark_jobs.contract.shop.source import ColumnMapping
 from spark_jobs.contract.shop.time_patterns import ISO, has_offset
 from spark_jobs.raw.reader import Intake, read_records
 
-#: So many different times of each of so many files, the first and the last among them, show how a shop writes them.
+#: The size of the sample: files, and different times of each, including the first and last file.
 SAMPLED_FILES, SAMPLED_TIMES = 12, 2000
-#: Formats that read at least this share of the times are the shop's; the others are single records' faults.
+#: The proposed formats read at least this share of the times; the rest are faults of single records.
 NEARLY_ALL = 0.98
 MOST_FORMATS = 4
 
 
 def sample_texts(intake: Intake, paths: Sequence[str], columns: Sequence[str]) -> list[str]:
-    """Different raw texts of these columns, joined by a blank each, spread over the files."""
+    """Different raw texts of these columns, joined by blanks, from a sample of files."""
     if not columns:
         return []
     places, step = [*map(intake.source.raw_columns.index, columns)], -(-len(paths) // SAMPLED_FILES)
@@ -45,7 +45,7 @@ def sample_texts(intake: Intake, paths: Sequence[str], columns: Sequence[str]) -
 
 
 def suggest_zones(mapping: ColumnMapping, texts: Iterable[str]) -> str:
-    """What to say of the words of a zone column that name no zone; nothing where all do."""
+    """A sentence about values of a zone column that are no zones; empty if there are none."""
     unknown = [text for text in texts if find_zone(text, dict(mapping.zones)) is None]
     if not unknown:
         return ""
@@ -56,7 +56,7 @@ def suggest_zones(mapping: ColumnMapping, texts: Iterable[str]) -> str:
 
 
 def suggest_time_format(spark: SparkSession, mapping: ColumnMapping, shop_zone: str, texts: list[str]) -> str:
-    """What to write into shop.toml for these times, as a sentence; nothing where no format is in sight."""
+    """A sentence with the line of shop.toml that reads these times; empty if no format fits."""
     candidates = ([Candidate(ISO)] if mapping.formats and ISO not in mapping.formats else []) + deduce_formats(texts)
     if not texts or not candidates:
         return ""
@@ -78,8 +78,8 @@ def suggest_time_format(spark: SparkSession, mapping: ColumnMapping, shop_zone: 
 
 
 def cover(reads: dict[Candidate, set[int]], count: int) -> list[Candidate]:
-    """The fewest formats that together read nearly all texts, the most frequent one first; none where day and month
-    stand in either order, since then nobody can tell them apart."""
+    """The fewest formats that together read nearly all texts, the most frequent first; empty if they have day and month
+    in both orders, which cannot be told apart."""
     chosen: list[Candidate] = []
     left = set(range(count))
     while len(left) > (1 - NEARLY_ALL) * count and len(chosen) < MOST_FORMATS:
@@ -105,7 +105,7 @@ def _propose(mapping: ColumnMapping, several: Sequence[Candidate]) -> str:
 def try_formats(
     spark: SparkSession, mapping: ColumnMapping, shop_zone: str, candidates: Sequence[Candidate], texts: Sequence[str]
 ) -> dict[Candidate, set[int]]:
-    """The places of the texts that each format reads, by the code that clean reads them with."""
+    """Format -> indices of the texts that it reads, tried with the code of clean."""
     frame = spark.createDataFrame(list(enumerate(texts)), "place int, text string")
     tried = (ColumnMapping(mapping.column, format=one.format, zone=mapping.zone, language=one.language)
              for one in candidates)  # fmt: skip

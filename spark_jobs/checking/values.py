@@ -1,4 +1,4 @@
-"""What a check of a shop.toml says of values: the remedies that name the shop's own columns. Pure, no I/O."""
+"""Remedies for invalid values, with the names of the shop's own columns. Pure, no I/O."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import NUMBERS, Source
 from spark_jobs.contract.shop.toml_text import quote
 
-#: A record or two of these are worth a word: the one slip that is left may be worth more than all others together.
+#: Reported even for one record: a single wrong amount may exceed all others together.
 RARE = {"quantity_too_large", "amount_too_large", "amount_implausible", "number_ambiguous", "status_unknown"}
-#: How digits look that are not a plain number, tried in this order.
+#: Patterns of numbers that are not plain, tried in this order.
 SPELLINGS = (
     ("12,34,567.89", r"\d{1,2}(,\d{2})+,\d{3}(\.\d+)?"), ("1,234.56", r"\d{1,3}(,\d{3})+(\.\d+)?"),
     ("1.234,56", r"(\d+|\d{1,3}(\.\d{3})+),\d+"), ("1.234,56", r"\d{1,3}(\.\d{3}){2,}"),
     ("1 234.56", r"\d{1,3}(\s\d{3})+\.\d+"), ("1 234,56", r"\d{1,3}(\s\d{3})+(,\d+)?"),
     ("1'234,56", r"\d{1,3}(['’]\d{3})+,\d+"), ("1'234.56", r"\d{1,3}(['’]\d{3})+(\.\d+)?"),
 )  # fmt: skip
-NEARLY_ALL = 0.98  # of the texts: what a spelling has to read
+NEARLY_ALL = 0.98  # the least share of texts that a format has to read
 FEWEST_ODD, FEWEST_POINTED, FEWEST_PRICES = 3, 10, 50
 LARGE_PRICE = 1000
 #: Currencies whose prices have no decimals, by ISO 4217 or by custom.
@@ -42,8 +42,8 @@ SIGNS = {"quantity_negative": ("quantity",), "price_negative": ("unit_price", "a
 
 
 def is_worth_a_word(code: str, source: Source) -> bool:
-    """Whether a check names the reason however few records have it. Money with a sign is: without a rule for returns
-    what was given back counts nowhere."""
+    """Whether check reports the reason however few records have it. This includes negative money: without a rule for
+    returns, refunds count nowhere."""
     knows_returns = bool(source.returns) or "kind" in source.columns
     return code in RARE or (code in SIGNS and not knows_returns)
 
@@ -51,9 +51,9 @@ def is_worth_a_word(code: str, source: Source) -> bool:
 def find_remedy(
     code: str, shop: Shop, source: Source, examples: Sequence[str], texts: Mapping[str, Sequence[str]]
 ) -> str:
-    """What to do about a reason, in the names of the shop's own columns.
+    """What to do about a reason, with the names of the shop's own columns.
 
-    examples: raw values that have it. texts: by canonical column, raw numbers of the first records.
+    examples: raw values of rejected records. texts: by canonical column, raw numbers of the first records.
     """
     if code in SIGNS:
         column = next(source.columns[name].column for name in SIGNS[code] if name in source.columns)
@@ -78,7 +78,7 @@ def find_remedy(
 
 
 def _say_rates(shop: Shop, examples: Sequence[str]) -> str:
-    """The rates of the currencies that these texts mean."""
+    """The lines of shop.toml with rates for the currencies in these texts."""
     codes = {text: guess_code(text) for text in examples}
     unknown = [text for text, code in codes.items() if code is None]
     if unknown:
@@ -93,25 +93,25 @@ def takes_percent(source: Source, name: str) -> bool:
 
 
 def is_number(text: str, percent: bool = False) -> bool:
-    """Whether it is a number in some spelling."""
+    """Whether it is a number in some format."""
     return any(can_read(spelling, text, percent) for spelling in NUMBERS)
 
 
 def can_read(spelling: str, text: str, percent: bool = False) -> bool:
-    """Whether the text is a number in this spelling."""
+    """Whether the text is a number in this format."""
     return read_number(text, spelling, percent) is not None
 
 
 def _cut_number(text: str) -> tuple[str, str, str]:
-    """What stands before the digits of a text, from the first of them to the last, and what stands behind."""
+    """A text in three parts: before the first digit, from the first digit to the last, and the rest."""
     if match := re.fullmatch(r"([^\d.,]*)(.*?)([^\d.,]*)", text, re.DOTALL):
         return match[1], match[2], match[3]
     return "", text, ""
 
 
 def say_spelling(source: Source, name: str, texts: Mapping[str, Sequence[str]], example: str) -> str:
-    """The setting that reads nearly all texts of a canonical column, for all columns if it reads those too; or that
-    there is none, since they are spelt in several ways."""
+    """A sentence with the number format that reads nearly all texts of a canonical column, for the whole source if it
+    fits all columns; or that none does, since the formats are mixed."""
     own, percent = texts[name], takes_percent(source, name)
     likely = propose_numbers(own)
     reads = {
@@ -125,18 +125,18 @@ def say_spelling(source: Source, name: str, texts: Mapping[str, Sequence[str]], 
 
 
 def can_read_alike(text: str, other: str) -> bool:
-    """Whether some spelling reads both."""
+    """Whether one format reads both."""
     return any(can_read(spelling, text) and can_read(spelling, other) for spelling in NUMBERS)
 
 
 def propose_numbers(texts: Iterable[str]) -> str | None:
-    """The spelling, one of NUMBERS, that most of those texts have that are no plain numbers."""
+    """The most frequent format, one of NUMBERS, of the texts that are no plain numbers."""
     found = Counter(filter(None, map(_spelling_of, texts)))
     return found.most_common(1)[0][0] if found else None
 
 
 def _spelling_of(text: str) -> str | None:
-    """The spelling of a number that is not plain; 1,234 is taken for 1234. None: a plain one, or no number."""
+    """The format of a number that is not plain; 1,234 is read as 1234. None: a plain number, or no number."""
     sign, digits, mark = _cut_number(text.replace("\u200e", "").replace("\u200f", ""))
     for spelling, pattern in SPELLINGS:
         if re.fullmatch(pattern, digits):
@@ -147,11 +147,10 @@ def _spelling_of(text: str) -> str | None:
 
 
 def find_number_doubts(source: Source, name: str, numbers: Mapping[str, Sequence[str]], currency: str) -> str | None:
-    """The sentence about numbers of a canonical column that may mean others than they are taken for; None: nothing.
+    """A sentence about ambiguous numbers of a canonical column; None if there are none.
 
-    numbers: by canonical column, raw ones that are given. Without a declared spelling 4.995 is taken for nearly 5:
-    where every point of a column stands before three digits it may be a thousands mark. Whole prices in the thousands
-    may be cents.
+    numbers: by canonical column, raw numbers. Without a number format 4.995 is read as nearly 5; if every point of a
+    column precedes three digits, it may separate thousands. Whole prices in the thousands may be cents.
     """
     texts, column, log = numbers[name], source.columns[name].column, source.log
     if source.numbers_of(name) is None:
@@ -170,7 +169,7 @@ def find_number_doubts(source: Source, name: str, numbers: Mapping[str, Sequence
 
 
 def find_cents(source: Source, name: str, texts: Sequence[str]) -> str | None:
-    """The sentence about prices that are probably given in cents."""
+    """A sentence if prices are probably given in cents, else None."""
     mapping = source.columns[name]
     if name not in ("unit_price", "amount") or mapping.scale is not None or len(texts) < FEWEST_PRICES:
         return None
@@ -185,7 +184,7 @@ def find_cents(source: Source, name: str, texts: Sequence[str]) -> str | None:
 
 
 def say_numbers(source: Source, name: str, spelling: str, texts: Mapping[str, Sequence[str]]) -> str:
-    """The setting of a spelling: of the source if all columns of numbers are spelt so, else of this column."""
+    """The setting of a number format: for the source if it fits all numeric columns, else for this column."""
     others = [
         text for other, column in texts.items() if other != name and not source.columns[other].numbers
         for text in column if not can_read(spelling, text, takes_percent(source, other))
