@@ -1,1 +1,1 @@
-"""Raw files as numbered records, whatever their format."""
+"""Readers of raw files: numbered records in all formats."""

@@ -1,4 +1,4 @@
-"""Files within a zip archive, read as if they lay in a folder: one file of raw records, whatever its members."""
+"""Reads the files in a zip archive as if they were in a folder; the archive is one delivery."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from spark_jobs.raw.format import RawFormat
 from spark_jobs.raw.text import HEAD_BYTES, FileRefusedError, is_archive, name_binary
 
 ENCRYPTED = 1  # the bit of a member's flags
-#: What a broken archive raises, and one that is packed in a way that is not known.
+#: Raised by damaged archives and unknown compression methods.
 ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 
 class Part(NamedTuple):
-    """A file of raw records: where it is opened, and its name there."""
+    """A file of raw records: the file system and its path there."""
 
     file_system: Any
     place: str
@@ -30,7 +30,7 @@ class Part(NamedTuple):
 
 
 class _Members:
-    """The members of an archive, opened as a file system opens its files."""
+    """The members of an archive, with the methods of a file system."""
 
     def __init__(self, archive: zipfile.ZipFile):
         self.archive = archive
@@ -47,8 +47,8 @@ class _Members:
 def open_parts(
     raw_format: RawFormat, file_system: pa.fs.FileSystem, place: str, source: Source
 ) -> Iterator[Iterator[Part]]:
-    """The files of raw records that this one consists of: itself, or the members of an archive, by name. Raises
-    FileRefusedError where members cannot be read, or are larger than the source allows."""
+    """The files of raw records: the file itself, or the members of an archive, by name. Raises FileRefusedError if
+    members cannot be read or are larger than the source allows."""
     if not raw_format.takes_archives or not _is_archive(file_system, place):
         yield iter([Part(file_system, place)])
         return
@@ -74,7 +74,7 @@ def _open_archive(file: pa.NativeFile) -> zipfile.ZipFile:
 
 
 def _choose_members(archive: zipfile.ZipFile, source: Source) -> list[zipfile.ZipInfo]:
-    """The members that hold records, without folders and what file managers leave."""
+    """The members with records, without folders and hidden files of file managers."""
     members = [one for one in archive.infolist() if not (one.is_dir() or _is_litter(one.filename))]
     chosen = [one for one in members if fnmatch(one.filename, source.members)]
     if not chosen:
@@ -89,7 +89,7 @@ def _is_litter(name: str) -> bool:
 
 
 def check_sizes(members: list[zipfile.ZipInfo], delivered_bytes: int, source: Source) -> None:
-    """zipfile gives no more bytes of a member than the archive declares, so what is declared can be judged."""
+    """Checks the declared sizes: zipfile never reads more of a member than the archive declares."""
     total, limits = sum(one.file_size for one in members), source.limits
     if total > limits.file_bytes:
         raise FileRefusedError("file_too_large", f"more than {limits.file_bytes} bytes")

@@ -1,4 +1,4 @@
-"""Consecutive records of a raw file, in columns: what the readers of raw files give."""
+"""Blocks: consecutive records of a raw file in columns, the output of all readers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BLOCK_RECORDS = 16_384
 
 
 class RawRecord(NamedTuple):
-    """The values of the raw columns, or the fault and the text it was found in."""
+    """The values of the raw columns, or a fault and the faulty text."""
 
     values: list[str | None] | None
     fault: str | None = None
@@ -21,14 +21,14 @@ class RawRecord(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A column for each raw column; the fault of each record (null: none) and the text it was found in, as bytes."""
+    """One array per raw column; the fault of each record (null: none) and the faulty text as bytes."""
 
     columns: list[pa.Array]
     fault: pa.Array
     text: pa.Array
 
     def records(self) -> Iterator[RawRecord]:
-        """The same, record by record."""
+        """The records one by one."""
         rows = zip(*(column.to_pylist() for column in (self.fault, self.text, *self.columns)), strict=True)
         for fault, text, *values in rows:
             yield RawRecord(values) if fault is None else RawRecord(None, fault, decode(text))
@@ -38,7 +38,7 @@ class Block(NamedTuple):
         return Block(columns, *(values.filter(is_kept) for values in self[1:]))
 
     def mingle(self, other: Block, is_ours: pa.Array) -> Block:
-        """One block of both: a record is the next of ours where `is_ours`, else the next of the other's."""
+        """Merges two blocks: where `is_ours`, the next record of this block, else the next of the other."""
         places = np.empty(len(is_ours), np.int64)
         ours = is_ours.to_numpy(zero_copy_only=False)
         places[ours], places[~ours] = np.arange(len(self.fault)), np.arange(len(self.fault), len(ours))
@@ -51,7 +51,7 @@ class Block(NamedTuple):
 
 
 def make_block(records: list[RawRecord], width: int) -> Block:
-    """A block of these records, which have `width` raw columns."""
+    """A block of these records with `width` raw columns."""
     nothing = [None] * width
     rows = [nothing if record.values is None else record.values for record in records]
     columns = list(zip(*rows, strict=True)) or [()] * width
@@ -63,7 +63,7 @@ def make_block(records: list[RawRecord], width: int) -> Block:
 
 
 def make_blocks(records: Iterable[RawRecord], width: int) -> Iterator[Block]:
-    """Blocks of these records; those before an error count."""
+    """Blocks of these records; if reading fails, the records before the error are still given."""
     gathered = []
     try:
         for record in records:
@@ -78,7 +78,7 @@ def make_blocks(records: Iterable[RawRecord], width: int) -> Iterator[Block]:
 
 
 def refuse_records(count: int, fault: str, width: int) -> Iterator[Block]:
-    """Blocks of so many records of a file that is refused as a whole."""
+    """Blocks of `count` records of a refused file."""
     for begin in range(0, count, BLOCK_RECORDS):
         size = min(BLOCK_RECORDS, count - begin)
         nothing = [pa.nulls(size, pa.string())] * width
@@ -86,13 +86,13 @@ def refuse_records(count: int, fault: str, width: int) -> Iterator[Block]:
 
 
 def null_where(values: pa.Array, text: str) -> pa.Array:
-    """The values, null where they are this text."""
+    """The values, with null for this text."""
     is_text = pc.equal(values, text)
     return pc.if_else(is_text, None, values) if is_text.true_count else values
 
 
 def encode(text: str) -> bytes:
-    """The bytes of a text in which those that are not in the file's encoding stand as surrogates."""
+    """The bytes of a text, with surrogates for bytes that are invalid in the file's encoding."""
     return text.encode("utf-8", "surrogateescape")
 
 

@@ -1,4 +1,4 @@
-"""Values that a shop writes on the first line of an order only, carried down to its other lines."""
+"""Copies values that only the first line of an order has to its other lines."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from spark_jobs.raw.block import Block
 
 
 def carry_down(blocks: Iterator[Block], source: Source) -> Iterator[Block]:
-    """The blocks of one file with source.order_level_columns filled in: an empty value is that of the line before, as
-    long as the order is the same (source.order_columns). A faulty line belongs to no order."""
+    """The blocks of one file with source.order_level_columns filled in: an empty value is taken from the line before if
+    both are of the same order (source.order_columns). A faulty line belongs to no order."""
     if not source.order_level_columns:
         yield from blocks
         return

@@ -1,6 +1,6 @@
-"""What columns a raw file says it has, beside those that shop.toml maps: in words, for people.
+"""Describes the columns of raw files for users, compared with those that shop.toml maps.
 
-Reads the beginning of a file only. The reader decides by the same rules what becomes of the file.
+Reads only the beginning of a file, and applies the same rules as the reader.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOOKS_AT_ONCE = 8
 
 
 def inspect_files(intake: Intake, paths: Iterable[str]) -> list[FileColumns]:
-    """The columns of these files, in their order."""
+    """The columns of these files, in the same order."""
     with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
         return list(pool.map(lambda path: inspect_file(intake, path), paths))
 
@@ -44,7 +44,7 @@ def inspect_file(intake: Intake, path: str) -> FileColumns:
 
 
 def _find_columns(raw_format: RawFormat, parts: Iterable[Part], source: Source, path: str) -> FileColumns:
-    """The columns of the first part that is refused, else of the first that has some."""
+    """The columns of the first part that is refused, else of the first with columns."""
     found = FileColumns(path)
     for part in parts:
         columns = raw_format.find_columns(part.file_system, part.place, source, path)
@@ -56,8 +56,8 @@ def _find_columns(raw_format: RawFormat, parts: Iterable[Part], source: Source, 
 
 
 def find_other_keys(looks: Iterable[FileColumns]) -> list[str]:
-    """A sentence for each key that the objects of files that are taken seem to have under another name: they may lack
-    keys, but hardly one that the other files have while half of them have one that no other file has."""
+    """A sentence for each mapped key that some accepted files seem to have under another name. Objects may lack keys,
+    but not if half of these files share a key that no other file has."""
     matches = {look.path: look.match for look in looks if look.match and not look.problem}
     lacking: dict[str, list[str]] = {}
     for path, match in matches.items():

@@ -1,6 +1,6 @@
-"""What a raw format is: a class that reads files of it. Each file of `formats/` has one, and gives its format the name.
+"""The interface of a raw format: a class that reads its files. Each file of `formats/` has one.
 
-The contract knows the names by the files alone (contract/formats.py), so a new format is one new file.
+The contract takes the names from the files (contract/formats.py), so a new format is one new file.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from spark_jobs.raw.layout import Match, describe_refusal, has_no_header, is_bin
 
 @dataclass(frozen=True)
 class FileColumns:
-    """One file. match: its columns, None where nothing was to be seen of them; problem: why it is refused, and what to
-    do, None where its columns are no reason to; nested: the paths to values within its columns, each with an example.
+    """The columns of one file. match: None if it has none; problem: why the file is refused and what to do, None if its
+    columns are valid; nested: paths to nested values, each with an example.
     """
 
     path: str
@@ -32,15 +32,15 @@ class FileColumns:
 
     @property
     def renamed(self) -> dict[str, str]:
-        """Columns that are taken though they are spelt otherwise: name -> name in the file."""
+        """Columns that are accepted in another spelling: name -> name in the file."""
         return self.match.renamed if self.match and not self.problem else {}
 
 
 class RawFormat(ABC):
-    """Reads files of one format. `place` is the file in its file system, `path` what people call it.
+    """Reads files of one format. `place` is the file's path in its file system, `path` its path for messages.
 
     A file that cannot be used raises FileRefusedError, an error of the file system or of Arrow, or one of `errors`;
-    raw/reader.py makes a record of it.
+    raw/reader.py turns it into a faulty record.
     """
 
     errors: ClassVar[tuple[type[Exception], ...]] = ()
@@ -50,11 +50,11 @@ class RawFormat(ABC):
 
     @abstractmethod
     def read_blocks(self, file_system: pyarrow.fs.FileSystem, place: str, source: Source) -> Iterator[Block]:
-        """Every record of the file in its order, whatever is wrong with it, in constant memory."""
+        """Every record of the file in order, valid or not, in constant memory."""
 
     @abstractmethod
     def find_columns(self, file_system: pyarrow.fs.FileSystem, place: str, source: Source, path: str) -> FileColumns:
-        """What the beginning of the file says of its columns, by the same rules."""
+        """The columns at the beginning of the file, by the rules of read_blocks."""
 
 
 @cache
@@ -64,7 +64,7 @@ def format_of(name: str) -> RawFormat:
 
 
 def judge_columns(path: str, match: Match, source: Source) -> FileColumns:
-    """A file with these columns: taken, or refused with what to do about it."""
+    """The columns of a file, with a problem if they do not match the mapping."""
     if match.fault is None:
         return FileColumns(path, match)
     remedy = f"; mend columns, or {suggest_layout(match, source)}" if match.missing else "; rename one of them"

@@ -1,4 +1,4 @@
-"""The keyed hashes that customer ids and records become at the first write."""
+"""Keyed hashes, which replace customer ids and identify records."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.raw.block import encode
 
 CACHED_CUSTOMERS = 100_000
-HASH_HEX_DIGITS = 32  # 128 bits: no collision to fear below 2^60 records
+HASH_HEX_DIGITS = 32  # 128 bits: collisions are unlikely below 2^60 records
 
 
 @dataclass(frozen=True, repr=False)
 class Hasher:
-    """The keyed hashes of one shop: HMAC-SHA-256, cut to 128 bits, apart by shop and purpose."""
+    """The keyed hashes of one shop: HMAC-SHA-256 cut to 128 bits, different for each shop and purpose."""
 
     secret: bytes
     shop_name: str
     customer_ids: CustomerIds = field(default_factory=CustomerIds)
 
     def for_purpose(self, purpose: str) -> Callable[[str | bytes], str]:
-        """The function that hashes texts, or their bytes, for one purpose."""
+        """A function that hashes texts or bytes for one purpose."""
         begun = hmac.new(self.secret, f"{self.shop_name}\x1f{purpose}\x1f".encode(), "sha256")
 
         def hash_text(text: str | bytes) -> str:
@@ -41,7 +41,7 @@ class Hasher:
         return self.for_purpose(purpose)(text)
 
     def customer_key(self, raw_id: str) -> str | None:
-        """The key of a customer id in any spelling; None where it stands for no customer."""
+        """The key of a customer id in any spelling; None if it is a placeholder for no customer."""
         customer = self.customer_ids.read(raw_id)
         return None if customer is None else self("customer", customer)
 
@@ -50,12 +50,12 @@ class Hasher:
 
 
 def make_hasher(settings: Settings, shop: Shop) -> Hasher:
-    """The hashes of a shop under the present key."""
+    """The hasher of a shop with the current key."""
     return Hasher(settings.id_key().secret, shop.name, shop.customer_ids)
 
 
 class CustomerHashes(dict[str, str | None]):
-    """Raw customer id to its key, made when first asked for; None where the id stands for no customer."""
+    """A cache: raw customer id -> key; None if the id is a placeholder for no customer."""
 
     def __init__(self, hasher: Hasher):
         super().__init__()
@@ -68,12 +68,12 @@ class CustomerHashes(dict[str, str | None]):
 
 @lru_cache(1)
 def get_hash_cache(hasher: Hasher) -> CustomerHashes:
-    """One process reads many files of the same customers."""
+    """The process's cache: it reads many files of the same customers."""
     return CustomerHashes(hasher)
 
 
 def hash_customers(customers: pa.Array, known: CustomerHashes) -> pa.Array:
-    """The hash of each customer id; each different one is hashed once."""
+    """The hash of each customer id; equal ids are hashed once."""
     if len(known) > CACHED_CUSTOMERS:
         known.clear()
     found = customers.dictionary_encode()

@@ -1,4 +1,4 @@
-"""JSON as it is specified, not as it is often taken: no key twice, no NaN, numbers with all their digits."""
+"""A strict JSON decoder: no repeated keys, no NaN, and numbers keep all their digits."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return value
 
 
-#: Numbers keep their digits because they are never parsed.
+#: Numbers stay texts, so they keep all digits.
 JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse, object_pairs_hook=_without_repeats)

@@ -1,8 +1,8 @@
-"""Lines of JSON as raw records: the strict decoder, and the columns of the many lines that are written alike.
+"""Reads lines of JSON as raw records: a strict decoder, and a fast path for lines of a known shape.
 
-Programs write the objects of a file alike: the same keys in the same order, plain texts and numbers. Of lines of such a
-shape Arrow cuts the values out, many at once; every other line goes through the strict decoder, which alone decides
-what is wrong with it. Both give the same of any line (tests/spark_jobs/raw/test_json_lines.py).
+Most lines of a file have the same keys in the same order, with plain texts and numbers. Arrow extracts the
+values of many such lines at once. All other lines go through the strict decoder, which alone detects faults.
+Both give the same results (tests/spark_jobs/raw/test_json_lines.py).
 Helper of formats/jsonl.py.
 """
 
@@ -25,10 +25,10 @@ from spark_jobs.raw.objects import ObjectColumns
 from spark_jobs.raw.text import is_decoded
 
 MAX_SHAPES = 12
-FEW = 1 / 16  # where fewer lines than this have no known shape, none is learned for them
-FIRST_LINES = 50  # one of these gives a new shape
+FEW = 1 / 16  # no shape is learned if fewer lines than this have no known shape
+FIRST_LINES = 50  # a new shape is learned from one of these
 PLAIN_KEY = re.compile(r'[^",:{}\\\x00-\x1f\ud800-\udfff]+')
-#: A text without escapes, a number or word; as JSON has them, not what comes close.
+#: A text without escapes, and a number or literal, strictly as in JSON.
 TEXT = r'"[^"\\\x00-\x1f]*"'
 BARE = r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null)"
 VALUE = f"(?:{TEXT}|{BARE})"
@@ -37,9 +37,9 @@ _BRACKET = re.compile(r"[\[\]{}]")
 
 
 class Shape:
-    """The lines of objects that have these keys in this order, and no value that needs decoding.
+    """A shape: objects with these keys in this order and no value that needs decoding.
 
-    is_text: which of the values are texts. Lines that agree in that are cut at their quotes, in a quarter of the time.
+    is_text: which of the values are texts. If given, lines are split at their quotes, in a quarter of the time.
     """
 
     def __init__(self, keys: list[str], source: Source, is_text: list[bool] | None = None):
@@ -57,7 +57,7 @@ class Shape:
         self.longest = source.limits.record_characters
 
     def has(self, lines: pa.Array) -> pa.Array:
-        """Whether each line is of this shape."""
+        """Whether each line has this shape."""
         is_short = pc.less(pc.binary_length(lines), self.longest)
         return pc.and_(pc.match_substring_regex(lines, self.line), is_short)
 
@@ -69,9 +69,10 @@ class Shape:
         return Block(columns, absent, pa.nulls(len(lines), pa.binary()))
 
     def _cut_at_quotes(self, lines: pa.Array, is_text: list[bool]) -> Callable[[int], pa.Array]:
-        """The values of a key. Neither key nor text has a quote within, so all lines fall into as many pieces."""
+        """A function that gets the values of a key. Keys and texts contain no quotes, so all lines split into the same
+        number of pieces."""
         pieces = pc.split_pattern(lines, '"').flatten()
-        # Before a key stands the piece that ends the value before; a text is a piece, what is bare ends in the next.
+        # The piece before a key ends the previous value. A text is a piece; a bare value ends in the next piece.
         *starts, width = accumulate((4 if is_quoted else 2 for is_quoted in is_text), initial=1)
 
         def value_of(place: int) -> pa.Array:
@@ -82,7 +83,7 @@ class Shape:
         return value_of
 
     def _cut_at_keys(self, lines: pa.Array) -> Callable[[int], pa.Array]:
-        """The same. No text has a quote within, so a quoted key behind a comma is a key wherever it stands."""
+        """A function that gets the values of a key. Texts contain no quotes, so a quoted key after a comma is a key."""
         pieces = pc.split_pattern_regex(lines, self.key).flatten()
 
         def value_of(place: int) -> pa.Array:
@@ -98,16 +99,16 @@ def _unquote(values: pa.Array) -> pa.Array:
 
 
 def read_block(text: str, source: Source, shapes: list[Shape]) -> Block:
-    """The records of these lines. shapes: those known of the file so far; what is learned is added."""
+    """The records of these lines. shapes: the file's known shapes; new ones are appended."""
     try:
         lines = pc.split_pattern(pa.array([text], pa.string()), "\n").flatten()
-    except UnicodeEncodeError:  # bytes that are not in the encoding
+    except UnicodeEncodeError:  # bytes that are invalid in the encoding
         return _read_strictly(text.split("\n"), source)
     return _read_shaped(lines, source, shapes, 0, FEW * len(lines))
 
 
 def _read_shaped(lines: pa.Array, source: Source, shapes: list[Shape], tried: int, few: float) -> Block:
-    """The records of lines that have none of the first `tried` shapes."""
+    """The records of lines without any of the first `tried` shapes."""
     if tried == len(shapes):
         shape = _learn_shape(lines, source, shapes) if len(lines) > few and tried < MAX_SHAPES else None
         if shape is None:
@@ -122,8 +123,7 @@ def _read_shaped(lines: pa.Array, source: Source, shapes: list[Shape], tried: in
 
 
 def _learn_shape(lines: pa.Array, source: Source, known: list[Shape]) -> Shape | None:
-    """The shape of the first of these lines that has one: of lines with the same texts; where such a one is known and
-    not enough, of all that have its keys."""
+    """The shape of the first of these lines that has one: with is_text or, if that shape is known already, without."""
     for line in lines[:FIRST_LINES].to_pylist():
         try:
             value = JSON.decode(line)
@@ -146,7 +146,7 @@ def _read_strictly(lines: list[str], source: Source) -> Block:
 
 
 def parse_line(line: str, source: Source, columns: ObjectColumns | None = None) -> list[RawRecord]:
-    """The records of one line, strictly. columns: of the source, with what is known of the lines before."""
+    """The records of one line by the strict decoder. columns: of the source, reused for all lines."""
     longest, deepest = source.limits.record_characters, source.limits.nesting
     if len(line) >= longest:
         return [RawRecord(None, "record_too_long", line[:longest])]
@@ -163,7 +163,7 @@ def parse_line(line: str, source: Source, columns: ObjectColumns | None = None) 
 
 
 def parse_element(element: Element, source: Source, columns: ObjectColumns) -> list[RawRecord]:
-    """The same of one element of an array."""
+    """The records of one element of an array."""
     longest, text = source.limits.record_characters, element.text
     if not element.is_whole or len(text) >= longest:
         return parse_line(text, source, columns)
@@ -189,7 +189,7 @@ def _read_value(text: str, value: object, columns: ObjectColumns) -> list[RawRec
 
 
 def _depth(line: str) -> int:
-    """How deep the brackets of a JSON text nest."""
+    """The nesting depth of a JSON text."""
     depth = deepest = 0
     for bracket in _BRACKET.findall(_STRING.sub("", line)):
         depth += 1 if bracket in "[{" else -1

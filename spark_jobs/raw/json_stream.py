@@ -1,6 +1,6 @@
-"""The records of a JSON text that is one array, an envelope with an array within, or objects over many lines.
+"""Reads the records of a JSON text that is one array, an object with an array of records, or objects over many lines.
 
-Read in pieces: no more of the text is kept than a piece and a record. Helper of formats/jsonl.py.
+Memory holds one chunk of the text and one record. Helper of formats/jsonl.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BLANK = re.compile(r"\s*")
 
 
 class Element(NamedTuple):
-    """One value and its text. is_whole: whether it is valid JSON; else the text has to be judged."""
+    """One value and its text. is_whole: whether it is valid JSON; else parse_element finds the fault in the text."""
 
     text: str
     value: object = None
@@ -27,10 +27,10 @@ class Element(NamedTuple):
 
 
 def read_elements(chunks: Iterator[str], keys: Sequence[str], longest: int) -> Iterator[Element]:
-    """The records of a text: the elements of its arrays, and the objects beside each other; with `keys`, which lead to
-    an array within each of its objects, the elements of that. longest: so many characters a record may have.
+    """The records of a text: the elements of top-level arrays, and top-level objects. With `keys`: the elements of the
+    array at these keys in each object. longest: the most characters of a record.
 
-    Raises FileRefusedError where the text ends too early, or an object has no such array.
+    Raises FileRefusedError if the text ends too early or an object has no such array.
     """
     text = _Text(chunks, longest)
     while mark := text.peek():
@@ -44,20 +44,20 @@ def read_elements(chunks: Iterator[str], keys: Sequence[str], longest: int) -> I
 
 
 class _Text:
-    """What has come of a text, and how far it is read."""
+    """The buffered part of a text, and the position in it."""
 
     def __init__(self, chunks: Iterator[str], longest: int):
         self.chunks, self.longest = chunks, longest
         self.text, self.at = "", 0
 
     def read_on(self) -> bool:
-        """Appends the next piece; False where there is none."""
+        """Appends the next chunk; False at the end."""
         chunk = next((chunk for chunk in self.chunks if chunk), "")
         self.text, self.at = self.text[self.at :] + chunk, 0
         return bool(chunk)
 
     def peek(self) -> str:
-        """The next character that is no blank; "" at the end."""
+        """The next non-blank character; "" at the end."""
         while True:
             self.at = BLANK.match(self.text, self.at).end()  # type: ignore[union-attr]
             if self.at < len(self.text):
@@ -66,7 +66,7 @@ class _Text:
                 return ""
 
     def array(self) -> Iterator[Element]:
-        """The elements of the array that begins here."""
+        """The elements of the array that starts here."""
         self.at += 1
         while (mark := self.peek()) != "]":
             if not mark:
@@ -77,8 +77,8 @@ class _Text:
         self.at += 1
 
     def envelope(self, keys: Sequence[str]) -> Generator[Element, None, bool]:
-        """The elements of the array under these keys of the object that begins here. Returns whether there is one; null
-        is an empty one."""
+        """The elements of the array at these keys of the object that starts here. Returns whether there is one; null
+        counts as empty."""
         self.at += 1
         is_found = False
         while (mark := self.peek()) != "}":
@@ -102,13 +102,13 @@ class _Text:
         return is_found
 
     def take(self, ends: str) -> Element:
-        """The next value, up to one of these marks; with none, a value that stands by itself."""
+        """The next value, up to one of these characters; if `ends` is empty, a value on its own."""
         while True:
             try:
                 value, end = JSON.raw_decode(self.text, self.at)
             except (ValueError, RecursionError):
                 if len(self.text) - self.at < self.longest and self.read_on():
-                    continue  # maybe only the piece ends here
+                    continue  # perhaps only the chunk ends here
                 return Element(self._skip(ends))
             text, self.at = self.text[self.at : end], end
             if not ends or self.peek() in (*ends, ""):
@@ -116,8 +116,8 @@ class _Text:
             return Element(text + self._skip(ends))
 
     def _skip(self, ends: str) -> str:
-        """Reads on to one of the marks outside of texts and brackets, or behind the bracket that closes the first. What
-        was read, up to the longest that a record may have."""
+        """Skips to one of these characters outside of texts and brackets, or past the bracket that closes the first.
+        Returns the skipped text, cut to the longest record."""
         depth, read, is_text = 0, "", False
         while True:
             begin = place = self.at

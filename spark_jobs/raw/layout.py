@@ -1,8 +1,8 @@
-"""Which column of a file is which raw column of the mapping. Pure, no I/O.
+"""Matches the columns of a file with the raw columns of the mapping. Pure, no I/O.
 
-A name that is written otherwise (case, blanks, underscores, a byte-order mark, composed or decomposed letters) is the
-same name where no other column of the file could be meant. A source may list further layouts; a file has the first
-whose columns it all has. In a file without a header each JSON object is looked at for itself, and may lack columns.
+A different spelling (case, blanks, underscores, a byte-order mark, Unicode composition) is accepted if it is
+unambiguous. A source may list alternative layouts; the first whose columns a file all has applies. JSON objects are
+matched one by one and may lack columns.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from spark_jobs.contract.shop.paths import NUMBER, OPTIONAL, is_numbered, is_opt
 from spark_jobs.contract.shop.source import Layout, Source
 from spark_jobs.contract.shop.toml_text import quote, write_list
 
-MOST_NAMES = 12  # of those that a message lists
-#: A number, a time or an address is no column's name, but somebody's.
+MOST_NAMES = 12  # in a message
+#: A number, a time or an address is a value, not the name of a column.
 LIKE_A_VALUE = re.compile(r"^[-+]?[\d.,:/ -]*\d[\d.,:/ TZ+-]*$|@")
 
 
 def fold(name: str) -> str:
-    """What two spellings of a name have in common."""
+    """The form in which column names are compared."""
     composed = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).replace("\ufeff", "").casefold())
     return re.sub(r"[\s_]+", " ", composed).strip()
 
 
 @dataclass(frozen=True)
 class Match:
-    """A file's columns under one layout. names: raw column -> the name the layout has for it (absent ones left out);
-    places: raw column -> where the file has it. Of columns that are repeated by number it has one group."""
+    """The columns of a file under one layout. names: raw column -> its name in the layout (without absent ones);
+    places: raw column -> its indices in the file. Of numbered columns it has the group of one number."""
 
     present: Sequence[str]
     names: Mapping[str, str]
@@ -42,7 +42,7 @@ class Match:
 
     @cached_property
     def found(self) -> dict[str, int]:
-        """The place of every raw column that is found once, and that no other name claims."""
+        """The index of every raw column that is found once and is not claimed by another name."""
         places = {raw: places[0] for raw, places in self.places.items() if len(places) == 1}
         claims = defaultdict(set)
         for raw, place in places.items():
@@ -55,42 +55,42 @@ class Match:
 
     @property
     def fault(self) -> str | None:
-        """What refuses a file with these columns; None where it has all."""
+        """The reason code that refuses a file with these columns; None if it has all."""
         if self.is_whole:
             return None
         return "file_columns_missing" if self.missing else "file_columns_repeated"
 
     @property
     def missing(self) -> list[str]:
-        """The names of columns that the file has not at all."""
+        """The names of columns that the file lacks."""
         return [name for raw, name in self.names.items() if not self.places[raw]]
 
     @property
     def unclear(self) -> list[str]:
-        """The names of columns that more than one of the file's may be, or that are claimed twice."""
+        """The names that match several columns of the file, or a column that another name matches too."""
         return [name for raw, name in self.names.items() if self.places[raw] and raw not in self.found]
 
     @property
     def free(self) -> list[str]:
-        """The file's columns that are none of the layout's."""
+        """The file's columns that match no name."""
         taken = {*self.names.values(), *(self.present[place] for place in self.found.values())}
         return [name for name in self.present if name not in taken]
 
     @property
     def renamed(self) -> dict[str, str]:
-        """Name -> name in the file, where the two are not spelt alike."""
+        """Name -> name in the file, where the spellings differ."""
         pairs = ((self.names[raw], self.present[place]) for raw, place in self.found.items())
         return {name: spelt for name, spelt in pairs if name != spelt}
 
 
 def match_layouts(present: Sequence[str], source: Source) -> list[Match]:
-    """The file's columns under every layout that may be its own, the source's first."""
+    """The file's columns under every possible layout, the source's own first."""
     matches = (_match_layout(present, source, layout) for layout in (Layout(), *source.layouts))
     return [match for match in matches if not any(match.places.get(raw) for raw in match.layout.absent)]
 
 
 def _match_layout(present: Sequence[str], source: Source, layout: Layout, number: str | None = None) -> Match:
-    """number: of the group of columns that are repeated; None: the first one."""
+    """number: that of the group of numbered columns; None: the first group."""
     folded = defaultdict(list)
     for place, name in enumerate(present):
         folded[fold(name)].append(place)
@@ -106,33 +106,33 @@ def _match_layout(present: Sequence[str], source: Source, layout: Layout, number
 
 
 def find_numbers(present: Iterable[str], names: Iterable[str]) -> list[str]:
-    """The numbers by which a file repeats columns of these names, in their order."""
+    """The numbers of numbered columns with these names in a file, ascending."""
     numbered = [re.escape(fold(name)).replace(re.escape(NUMBER), r"(\d{1,4})") for name in names if is_numbered(name)]
     found = {match[1] for name in present for one in numbered if (match := re.fullmatch(one, fold(name)))}
     return sorted(found, key=lambda number: (int(number), number))
 
 
 def match_groups(match: Match, source: Source) -> list[Match]:
-    """The same file's columns by each number of those that are repeated; a group may lack some."""
+    """One match per number of the file's numbered columns; a group may lack some columns."""
     names = dict(match.layout.names)
     numbers = find_numbers(match.present, (names.get(raw) or plain_name(raw) for raw in source.raw_columns))
     return [_match_layout(match.present, source, match.layout, number) for number in numbers] or [match]
 
 
 def _name_of(raw: str, present: Sequence[str]) -> str:
-    """The name of a raw column in a file; a question mark that the file has at its end is no mark of ours."""
+    """The name of a raw column in a file; a final question mark that the file has too is part of the name."""
     return raw if raw in present else plain_name(raw)
 
 
 def _find(name: str, present: Sequence[str], wanted: set[str], folded: Mapping[str, list[int]]) -> list[int]:
-    """Where a column of this name may be: as it is spelt, else where it is spelt otherwise and nobody else's."""
+    """The indices of columns with this name: exact matches, else other spellings that no other name matches exactly."""
     places = folded.get(fold(name), ())
     exact = [place for place in places if present[place] == name]
     return exact or [place for place in places if present[place] not in wanted]
 
 
 def choose_layout(present: Sequence[str], source: Source) -> Match:
-    """The first layout that fits a file with these columns, as they are spelt before otherwise; else the nearest."""
+    """The first layout that fits, exact spellings first; else the one with the fewest missing columns."""
     matches = match_layouts(present, source)
     whole = [match for match in matches if match.is_whole]
     exact = [match for match in whole if not match.renamed]
@@ -140,7 +140,7 @@ def choose_layout(present: Sequence[str], source: Source) -> Match:
 
 
 def is_binary(match: Match) -> bool:
-    """Whether the names are no text: what a file of another kind begins with must not get onto a screen."""
+    """Whether the names are binary data, which must not be printed."""
     names = "".join(match.present)
     strange = sum(not letter.isprintable() and letter not in "\t\r\n\ufeff" for letter in names)
     return not match.found and strange > len(names) / 20
@@ -151,7 +151,7 @@ def has_no_header(match: Match) -> bool:
 
 
 def describe_refusal(match: Match) -> str:
-    """What is wrong with the columns of a file, what it has instead, and what is probably meant."""
+    """What is wrong with the columns of a file, what it has instead, and likely matches."""
     if is_binary(match):
         return "begins with bytes that are no text in this encoding"
     if has_no_header(match):
@@ -166,7 +166,7 @@ def describe_refusal(match: Match) -> str:
 
 
 def suggest_layout(match: Match, source: Source) -> str:
-    """What to write into shop.toml to take a file like this one in."""
+    """The table of shop.toml that accepts files like this one."""
     missing = {raw: nearest_name(name, match.free) for raw, name in match.names.items() if not match.places[raw]}
     absent = [raw for raw, near in missing.items() if near is None and raw not in _hardly_absent(match, source)]
     names = {raw: name for raw, name in match.names.items() if raw not in missing and name != raw}
@@ -180,15 +180,15 @@ def suggest_layout(match: Match, source: Source) -> str:
 
 
 def _hardly_absent(match: Match, source: Source) -> set[str | None]:
-    """The raw columns without which every record is rejected; and those of rules, where a column that is left in the
-    file may be them: without the rule records would be taken for others."""
+    """Raw columns that are probably not absent: those that every record needs and, if the file has unmatched columns,
+    those of rules, since records would be misread without the rule."""
     rules = (*source.returns, *source.only, *source.others, *(rule.condition for rule in source.rejections))
     judged = {source.columns[name].column for name in ("quantity", "kind") if name in source.columns}
     return source.needed_columns | judged | {rule.column for rule in rules if match.free}
 
 
 def nearest_name(name: str, names: Sequence[str]) -> str | None:
-    """The name that is most like this one; None where none is."""
+    """The most similar name; None if none is similar."""
     spelt = {fold(other): other for other in names}
     close = difflib.get_close_matches(fold(name), spelt, n=1, cutoff=0.6)
     return spelt[close[0]] if close else None

@@ -1,4 +1,4 @@
-"""Which paths do the nested values of JSON objects have? For people, who may name any of them in shop.toml."""
+"""Finds the paths of nested values in JSON objects, as suggestions for shop.toml."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from spark_jobs.contract.shop.paths import Path
 from spark_jobs.raw.objects import TYPED_VALUES, as_text, find_entry_key, follow, list_elements
 
-MOST_ELEMENTS = 20  # of an array that are looked at
-MOST_ARRAYS = 8  # of a text that are looked at
+MOST_ELEMENTS = 20  # of an array that are examined
+MOST_ARRAYS = 8  # of a text that are examined
 _OBJECT, _ARRAY = (re.compile(rf'"([^".\[\]\\]+)"\s*:\s*{opened}') for opened in (r"\{", r"\[\s*\{"))
 ADDRESSABLE = re.compile(r"[^.\[\]]+")
 
 
 def names_of(value: Mapping[str, object], paths: list[Path]) -> tuple[str, ...]:
-    """The keys of an object, and those of these paths that lead to a value."""
+    """The keys of an object, and the paths that lead to a value in it."""
     return (*value, *(path.name for path in paths if path.name not in value and _leads(value, path)))
 
 
@@ -27,7 +27,7 @@ def _leads(value: Mapping[str, object], path: Path) -> bool:
 
 
 def find_nested(value: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The path of each value within a value of an object, and the value as text."""
+    """(path, text) of each single value within a nested value."""
     for key, inner in value.items():
         if ADDRESSABLE.fullmatch(key):
             yield from _find_within(f"{prefix}{key}", inner, is_top=not prefix)
@@ -43,7 +43,7 @@ def _find_within(name: str, value: object, is_top: bool) -> Iterator[tuple[str, 
 
 
 def _find_elements(name: str, values: list) -> Iterator[tuple[str, str]]:
-    """Those of a list: each entry under its key where it has keys and values, else those of any element."""
+    """The values in a list: by key if it is a list of key-value pairs, else those of any element."""
     entries = [(find_entry_key(one), one) for one in values if isinstance(one, dict)]
     if entries and all(isinstance(key, str) and "value" in one for key, one in entries):
         for key, one in entries:
@@ -56,7 +56,7 @@ def _find_elements(name: str, values: list) -> Iterator[tuple[str, str]]:
 
 
 def list_array_keys(text: str) -> Iterator[tuple[str, ...]]:
-    """The keys that may lead to an array of objects, at most two, in a text that begins with an object."""
+    """The keys (one or two) that may lead to an array of objects in a text that starts with an object."""
     outer = list(dict.fromkeys(_OBJECT.findall(text)))[:MOST_ARRAYS]
     for key in list(dict.fromkeys(_ARRAY.findall(text)))[:MOST_ARRAYS]:
         yield (key,)

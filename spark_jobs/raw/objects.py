@@ -1,4 +1,4 @@
-"""The raw columns of decoded JSON objects: flat keys, paths into nested values, one record per element of an array."""
+"""Reads raw columns from decoded JSON objects: flat keys, paths to nested values, one record per array element."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from spark_jobs.contract.shop.paths import Entry, Path, Step, parse_path, plain_
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.layout import fold, match_layouts
 
-KNOWN_OBJECTS = 1024  # kinds of JSON objects of which the columns are remembered
-ENTRY_KEYS = ("key", "name")  # what a list of keys and values calls its keys
-#: The fields of which BigQuery's export of Google Analytics sets one, by the value's type, and MongoDB's likewise.
+KNOWN_OBJECTS = 1024  # the most sets of keys with a cached plan
+ENTRY_KEYS = ("key", "name")  # names of the key field in a list of key-value pairs
+#: Fields by the value's type, of which one is set, in exports of Google Analytics (BigQuery) and MongoDB.
 TYPED_VALUES = {
     "string_value", "int_value", "float_value", "double_value", "set_timestamp_micros",
     "$oid", "$date", "$numberInt", "$numberLong", "$numberDouble", "$numberDecimal",
@@ -21,10 +21,13 @@ TYPED_VALUES = {
 
 @dataclass
 class ObjectPlan:
-    """Where the objects with certain keys have the raw columns.
+    """Where objects with a certain set of keys have the raw columns, as (index of the raw column, place) pairs.
 
-    flat, nested, own_keys and own are pairs of a raw column's place and its key, its steps from the object, its key in
-    an element of `array`, which are the steps from the object to it, or its steps from there.
+    flat      the key in the object
+    nested    the steps from the object
+    array     the steps from the object to the array of records
+    own_keys  the key in an element of the array
+    own       the steps from an element of the array
     """
 
     width: int
@@ -35,7 +38,7 @@ class ObjectPlan:
     array: tuple[Step, ...] = ()
 
     def read(self, value: Mapping[str, object]) -> list[list[str | None]]:
-        """The values of each record of the object. One whose array is empty or absent is one record."""
+        """The values of each record of the object; one record if the array is empty or absent."""
         values: list[str | None] = [None] * self.width
         for place, key in self.flat:
             values[place] = as_text(value[key])
@@ -55,7 +58,7 @@ class ObjectPlan:
 
 
 class ObjectColumns:
-    """How the objects of a source are read, by their keys. An object may lack those that have no value."""
+    """The plans for reading a source's objects, by their keys. An object may lack keys."""
 
     def __init__(self, source: Source):
         self.source = source
@@ -72,7 +75,7 @@ class ObjectColumns:
         return self.known[present]
 
     def _make_plan(self, present: tuple[str, ...]) -> ObjectPlan:
-        """A key that is spelt as the path is comes before the path."""
+        """A key that equals the text of a path takes precedence over the path."""
         roots = {fold(key): key for key in reversed(present)}
         paths = [path for path in self.paths if fold(path.root) in roots and path.name not in present]
         matches = match_layouts([*present, *(path.name for path in paths)], self.source)
@@ -98,13 +101,13 @@ class ObjectColumns:
 
 
 def list_paths(source: Source) -> list[Path]:
-    """The raw columns, under any layout, that may be paths."""
+    """The raw columns of all layouts that may be paths."""
     names = [*map(plain_name, source.raw_columns), *(name for layout in source.layouts for _, name in layout.names)]
     return [path for name in dict.fromkeys(names) if (path := parse_path(name))]
 
 
 def follow(value: object, steps: Sequence[Step]) -> object:
-    """The value at the end of these steps; None where they lead nowhere."""
+    """The value at the end of these steps; None if there is none."""
     for step in steps:
         if isinstance(value, dict):
             value = value.get(step.key if isinstance(step, Entry) else str(step))
@@ -116,7 +119,7 @@ def follow(value: object, steps: Sequence[Step]) -> object:
 
 
 def _take_element(values: list, step: Step) -> object:
-    """One element of a list, by its place or its key."""
+    """One element of a list, by index or key."""
     if isinstance(step, int):
         return values[step] if step < len(values) else None
     if isinstance(step, Entry):
@@ -125,19 +128,19 @@ def _take_element(values: list, step: Step) -> object:
 
 
 def find_entry_key(entry: Mapping[str, object]) -> object:
-    """The key of an element of a list of keys and values."""
+    """The key of an element in a list of key-value pairs."""
     return next((entry[name] for name in ENTRY_KEYS if name in entry), None)
 
 
 def list_elements(value: object) -> list:
-    """The elements of an array; an object, or a single value, where an array was expected is its only element."""
+    """The elements of an array; any other value counts as an array with one element."""
     if isinstance(value, list):
         return value
     return [] if value is None else [value]
 
 
 def as_text(value: object) -> str | None:
-    """A JSON value as text. Of values by type it is the one that is set."""
+    """A JSON value as text; for fields by type the one that is set."""
     if isinstance(value, str):
         return value or None
     if isinstance(value, dict) and value and value.keys() <= TYPED_VALUES:

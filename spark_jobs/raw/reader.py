@@ -1,15 +1,14 @@
-"""Reads raw files as numbered records: every record of a file gets a number, whatever is wrong with it.
+"""Reads raw files as numbered records: every record of a file gets a number, valid or not.
 
-A file is read front to back by one task, in constant memory. Keyed hashes are made here, so that what leaves this
-module needs a raw customer id only to tell it to the warehouse.
+One task reads a file from start to end, in constant memory. Customer ids are hashed here; later steps need raw ids only
+to store them in the warehouse.
 
-What is not a fault: a byte-order mark, CRLF, no line feed at the end, columns in another order, further columns, blanks
-round a header name, numbers where text was and the other way round (the log's own rules judge the value), gzip under
-any name, several gzip members in one file, nested JSON (it is text to the mapping), column names in another spelling or
-of a listed layout (layout.py), a delimiter that ends every line, a file without records. Of a file that is refused as a
-whole every record is read and refused, so that the accounts weigh it by what it holds. What each fault means and what
-to do about it stands in contract/rejections.py; tests/spark_jobs/raw/test_formats.py has a verdict for each kind of bad
-input.
+These are no faults: a byte-order mark, CRLF, a missing final line feed, columns in another order, additional columns,
+blanks around header names, texts instead of numbers and vice versa (the log's rules judge the value), gzip under any
+name, several gzip members in one file, nested JSON (a text to the mapping), column names in another spelling or of a
+listed layout (layout.py), a delimiter at the end of every line, a file without records. All records of a refused file
+are read and refused, so that the accounts show its size. contract/rejections.py explains each fault;
+tests/spark_jobs/raw/test_formats.py has the expected result for each kind of bad input.
 """
 
 from __future__ import annotations
@@ -30,11 +29,10 @@ from spark_jobs.raw.format import format_of
 from spark_jobs.raw.hashing import CustomerHashes, Hasher, get_hash_cache, hash_customers
 from spark_jobs.raw.text import FileRefusedError
 
-SEPARATOR, NOTHING = "\x1f", "\x00"  # between the values of a record, and where it has none
-ORDER_HASH = pa.field("order_hash", pa.string())  # the last column, where orders have to be known again
-#: delivery_id, the record's number in its file, what makes it unreadable (null: nothing), the keyed hash of the
-#: customer id (null: none given) and the keyed hash of the record (null: not needed so far); then the raw values, see
-#: raw_column.
+SEPARATOR, NOTHING = "\x1f", "\x00"  # the separator of joined values, and the mark of a missing value
+ORDER_HASH = pa.field("order_hash", pa.string())  # the last column, if orders can change
+#: delivery_id, the record's number in its file, its fault (null: none), the keyed hash of the customer id (null: none)
+#: and the keyed hash of the record (null: not needed yet); then the raw values, see raw_column.
 RECORD_SCHEMA = pa.schema(
     [
         ("delivery_id", pa.string()),
@@ -44,11 +42,11 @@ RECORD_SCHEMA = pa.schema(
         ("record_hash", pa.string()),
     ]
 )
-#: How the path of a file of mended records begins; see quarantine.py.
+#: The prefix of the path of a file of corrected records; see quarantine.py.
 FIXED = "fixed:"
-#: The key of such a record that names the one it mends: delivery and number.
+#: The key of a corrected record with the place of the original: delivery and number.
 MENDED_PLACE = "_place"
-#: Faults that speak of the whole file: none of its records is used.
+#: Faults of a whole file: none of its records is used.
 FILE_FAULTS = (
     "file_unreadable", "file_columns_missing", "file_columns_repeated", "records_missing", "file_too_large",
     "file_ratio_exceeded",
@@ -60,20 +58,20 @@ Reader = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 def open_folder(folder: str) -> tuple[pa.fs.FileSystem, str]:
-    """The file system of a folder, given as path or URL, and the folder's path in it."""
+    """The file system of a folder (a path or URL), and the folder's path in it."""
     return pa.fs.FileSystem.from_uri(folder) if "://" in folder else (pa.fs.LocalFileSystem(), folder)
 
 
 @dataclass(frozen=True)
 class Intake:
-    """Where the files of a log are: the source's folder, and the one of the records that somebody has mended."""
+    """Where the files of a log are: the source's folder and the folder of corrected records."""
 
     source: Source
     folder: str
     fixes: str
 
     def locate(self, path: str) -> tuple[Source, str, str]:
-        """How to read a delivery: the source, the folder and the file below it."""
+        """The source, the folder and the relative path to read a delivery with."""
         if not path.startswith(FIXED):
             return self.source, self.folder, path
         return (
@@ -84,19 +82,19 @@ class Intake:
 
 
 def raw_column(source: Source, column: str) -> str:
-    """What a raw column is called beside those of RECORD_SCHEMA, whatever its own name."""
+    """The name of a raw column in record_schema."""
     return f"raw_{source.raw_columns.index(column)}"
 
 
 def record_schema(source: Source) -> pa.Schema:
-    """What the reader gives: raw values without spaces around, null where nothing is left."""
+    """The schema of the reader's output. Raw values are trimmed; null if empty."""
     names = [raw_column(source, column) for column in source.raw_columns]
     last = [ORDER_HASH] if source.hashes_orders else []
     return pa.schema([*RECORD_SCHEMA, *((name, pa.string()) for name in names), *last])
 
 
 def record_ddl(source: Source) -> str:
-    """The same for Spark."""
+    """record_schema as a Spark schema string."""
     names = {pa.string(): "string", pa.int64(): "bigint"}
     return ", ".join(f"{field.name} {names[field.type]}" for field in record_schema(source))
 
@@ -116,7 +114,7 @@ def record_reader(intake: Intake, hasher: Hasher, chosen: Sequence[Sequence[tupl
 
 
 def read_records(intake: Intake, path: str) -> Iterator[RawRecord]:
-    """The records of one delivery, the first is number 1."""
+    """The records of one delivery; the first has number 1."""
     for block in _read_blocks(*intake.locate(path)):
         yield from block.records()
 
@@ -144,7 +142,7 @@ def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hash
 
 
 def _choose_customers(block: Block, source: Source, known_hashes: CustomerHashes) -> Block:
-    """The block with the customer ids from the first of several columns that names a customer, if there are several."""
+    """The block with customer ids from the first column that names a customer, if the source maps several."""
     mapping = source.columns.get("customer_id")
     if mapping is None or not mapping.others:
         return block
@@ -157,7 +155,7 @@ def _choose_customers(block: Block, source: Source, known_hashes: CustomerHashes
 
 
 def _values_of(columns: list[pa.Array], source: Source, name: str) -> pa.Array:
-    """The values of a canonical column, as far as they are raw ones."""
+    """The raw values of a canonical column; null if it is a constant."""
     mapping = source.columns.get(name)
     if mapping is None or mapping.column is None:
         return pa.nulls(len(columns[0]), pa.string())
@@ -165,8 +163,8 @@ def _values_of(columns: list[pa.Array], source: Source, name: str) -> pa.Array:
 
 
 def _hash_records(block: Block, has_no_id: pa.Array, hash_record: Callable[[bytes], str]) -> pa.Array:
-    """The hashes of the records that need one: those that are faulty or have no id of the shop's own. Of the others
-    only those that will be rejected do, and that is not known yet."""
+    """The hashes of records that are faulty or have no id. Other records need one only if they are rejected, which is
+    not known yet."""
     is_needed = pc.or_(block.fault.is_valid(), has_no_id)
     hashes = pa.array(map(hash_record, _contents(block.filter(is_needed)).to_pylist()), pa.string())
     return pc.replace_with_mask(pa.nulls(len(is_needed), pa.string()), is_needed, hashes)
@@ -175,7 +173,7 @@ def _hash_records(block: Block, has_no_id: pa.Array, hash_record: Callable[[byte
 def _hash_orders(
     block: Block, raw_values: list[pa.Array], source: Source, hash_order: Callable[[str], str]
 ) -> pa.Array:
-    """The hash of each record's order; null where it names none."""
+    """The hash of each record's order; null if it names none."""
     keys = zip(*(raw_values[source.raw_columns.index(name)].to_pylist() for name in source.event_key), strict=True)
     faults = block.fault.to_pylist()
     hashes = (hash_order(join_values(key)) if any(key) and fault is None else None
@@ -184,7 +182,7 @@ def _hash_orders(
 
 
 def _contents(block: Block) -> pa.Array:
-    """What is hashed of each record: one text for its values, different for different values, or the faulty text."""
+    """The hashed text of each record: its joined values, or the faulty text."""
     joined = pc.binary_join_element_wise(*block.columns, SEPARATOR, null_handling="replace", null_replacement=NOTHING)
     separators = (len(block.columns) - 1) * len(joined)
     nothings = sum(column.null_count for column in block.columns)
@@ -198,7 +196,7 @@ def _count(texts: pa.Array, mark: str) -> int:
 
 
 def join_values(values: Sequence[str | None]) -> str:
-    """One text for a record's values, different for different values."""
+    """A text that is unique for a record's values."""
     joined = SEPARATOR.join([NOTHING if value is None else value for value in values])
     if joined.count(SEPARATOR) == len(values) - 1 and joined.count(NOTHING) == values.count(None):
         return joined
@@ -210,7 +208,7 @@ def _trim(column: pa.Array) -> pa.Array:
 
 
 def _read_blocks(source: Source, folder: str, path: str) -> Iterator[Block]:
-    """The file's records; a file that cannot be read on ends with one record that says so."""
+    """The file's records; if reading fails, the last one has the fault."""
     raw_format, (file_system, root) = format_of(source.format), open_folder(folder)
     width = len(source.raw_columns)
     try:

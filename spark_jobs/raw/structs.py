@@ -1,6 +1,6 @@
-"""Nested values of Arrow by their paths, a whole column at once: structs, lists, maps, lists of keys and values.
+"""Reads nested Arrow values by their paths, a whole column at once: structs, lists, maps, lists of key-value pairs.
 
-The same paths as in JSON, see contract/shop/paths.py and objects.py. Helper of formats/parquet.py.
+Paths are the same as in JSON, see contract/shop/paths.py and objects.py. Helper of formats/parquet.py.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def is_list(kind: pa.DataType) -> bool:
 
 
 def read_texts(batch: pa.RecordBatch, columns: Sequence[str | Path | None]) -> list[pa.Array]:
-    """The text of each column, a record for each element of the array that the paths among them open. A row whose list
-    is empty or null is one record, without values of an element. columns: names of the batch, or paths within."""
+    """The text of each column, with one record per element of the array that the paths open. A row with an empty or
+    null list is one record without values of an element. columns: names in the batch, or paths."""
     arrays = [column for column in columns if isinstance(column, Path) and column.array is not None]
     rows, places, elements = _open_array(batch, arrays[0]) if arrays else (None, None, None)
     count = len(batch) if rows is None else len(rows)
@@ -41,7 +41,7 @@ def read_texts(batch: pa.RecordBatch, columns: Sequence[str | Path | None]) -> l
 
 
 def _open_array(batch: pa.RecordBatch, path: Path) -> tuple[pa.Array, pa.Array, pa.Array]:
-    """For each record its row and the place of its element, null where the row has none; and all elements."""
+    """For each record its row and the index of its element (null if the row has none); and all elements."""
     values = follow(batch.column(path.root), path.array or ())
     if not is_list(values.type):
         numbers = pa.array(np.arange(len(batch)))
@@ -55,8 +55,8 @@ def _open_array(batch: pa.RecordBatch, path: Path) -> tuple[pa.Array, pa.Array, 
 
 
 def follow(values: pa.Array, steps: Sequence[Step]) -> pa.Array:
-    """The values at the end of these steps, null where they lead nowhere."""
-    is_entry = False  # of a map: it is its value already
+    """The values at the end of these steps; null if there is none."""
+    is_entry = False  # whether it is the value of a map's entry
     for step in steps:
         is_map = pa.types.is_map(values.type)
         if not (is_entry and step == "value"):
@@ -79,7 +79,7 @@ def _take_step(values: pa.Array, step: Step) -> pa.Array:
 
 
 def _take_elements(values: pa.Array, step: int | Entry) -> pa.Array:
-    """Of each list the element of this place, or the first entry with this key."""
+    """The element of each list with this index, or the first entry with this key."""
     elements, rows = pc.list_flatten(values), pc.list_parent_indices(values).to_numpy(zero_copy_only=False)
     if isinstance(step, int):
         begins = np.searchsorted(rows, rows)
@@ -102,7 +102,7 @@ def _entry_key(kind: pa.DataType) -> str | None:
 
 
 def to_text(values: pa.Array) -> pa.Array:
-    """The values as text; of values by type the one that is set."""
+    """The values as text; for fields by type the one that is set."""
     if is_typed(values.type):
         fields = [pc.struct_field(values, field.name).cast(pa.string()) for field in values.type]
         return pc.coalesce(*fields)
@@ -110,12 +110,12 @@ def to_text(values: pa.Array) -> pa.Array:
 
 
 def is_typed(kind: pa.DataType) -> bool:
-    """Whether values of this type are those of Google Analytics' parameters."""
+    """Whether it is a struct with one field per type, as in exports of Google Analytics."""
     return pa.types.is_struct(kind) and bool(kind.num_fields) and {field.name for field in kind} <= TYPED_VALUES
 
 
 def has_path(schema: pa.Schema, path: Path) -> bool:
-    """Whether the path leads to something in a file of this schema."""
+    """Whether the path exists in this schema."""
     if schema.get_field_index(path.root) < 0:
         return False
     kind = _type_at(schema.field(path.root).type, path.array or ())
@@ -125,7 +125,7 @@ def has_path(schema: pa.Schema, path: Path) -> bool:
 
 
 def _type_at(kind: pa.DataType | None, steps: Sequence[Step]) -> pa.DataType | None:
-    """The type at the end of these steps, see follow; None where they lead nowhere."""
+    """The type at the end of these steps, see follow; None if they do not exist."""
     is_entry = False
     for step in steps:
         if kind is None or (is_entry and step == "value"):
@@ -146,7 +146,7 @@ def _type_at(kind: pa.DataType | None, steps: Sequence[Step]) -> pa.DataType | N
 
 
 def find_nested(schema: pa.Schema) -> list[str]:
-    """The paths to all single values within the nested columns of a file; an entry's key is to be filled in."""
+    """The paths to all single values in nested columns; the keys of entries are left to fill in."""
     return [name for field in schema if pa.types.is_nested(field.type) for name in _list_within(field.name, field.type)]
 
 

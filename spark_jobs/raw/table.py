@@ -1,6 +1,6 @@
-"""Rows of fields as raw records: which row is the header, which column is which raw column, which rows hold no record.
+"""From rows of fields to raw records: finds the header, matches columns, skips rows without records.
 
-What the formats csv and xlsx have in common. Pure, no I/O.
+Shared by the formats csv and xlsx. Pure, no I/O.
 """
 
 from __future__ import annotations
@@ -18,28 +18,27 @@ from spark_jobs.raw.block import RawRecord
 from spark_jobs.raw.layout import Match, choose_layout, match_groups
 from spark_jobs.raw.text import is_decoded
 
-#: The fields of a row, or the record that it is already because it cannot be cut.
+#: The fields of a row, or a faulty record if it cannot be split.
 Row = list[str] | RawRecord
-HEADER_LINES = 50  # the header is looked for among so many
-FIRST_RECORDS = 100  # they say whether a delimiter ends every line
+HEADER_LINES = 50  # the header is searched in these
+FIRST_RECORDS = 100  # they show whether every line ends with a delimiter
 SKIPPED = "line_skipped"
-NOTHING = re.compile(r"[0.,\s]*")  # what stands in the columns of an item that an order does not have
+NOTHING = re.compile(r"[0.,\s]*")  # the values of numbered columns without an item
 
 
 def split_line(line: str, delimiter: str) -> list[str]:
-    """The fields of a line that is looked at by itself, without blanks around."""
+    """The trimmed fields of a single line."""
     return [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [])]
 
 
 def find_header(rows: Sequence[Sequence[str]], source: Source) -> int | None:
-    """The place of the first of these rows that has the columns; None where none has."""
+    """The index of the first row with the mapped columns; None if there is none."""
     return next((place for place, row in enumerate(rows) if any(row) and not choose_layout(row, source).fault), None)
 
 
 def count_before(rows: Sequence[Sequence[str]], source: Source) -> int:
-    """How many rows stand before the header, or before the records where shop.toml has their header. rows: the first
-    HEADER_LINES of a file. Where no row has the columns, the first that is not blank is the header, and the file is
-    refused for it."""
+    """The number of rows before the header, or before the records if shop.toml gives the header. rows: the first
+    HEADER_LINES of a file. If no row has the columns, the first non-blank row is the header and the file is refused."""
     if source.finds_header and (place := find_header(rows, source)) is not None:
         return place
     if source.header or source.skip_lines:
@@ -48,10 +47,10 @@ def count_before(rows: Sequence[Sequence[str]], source: Source) -> int:
 
 
 def take_records(rows: Iterator[Row], header: Sequence[str], match: Match, source: Source) -> Iterator[RawRecord]:
-    """The records of the rows behind the header of a file that has the columns.
+    """The records of the rows after the header of a file with the mapped columns.
 
-    Files that are put together have further headers, maybe in another order: each holds for the records behind it,
-    and is a record itself, which no log takes.
+    Concatenated files have further headers, possibly in another order: each applies to the records after it and is a
+    skipped record itself.
     """
     rows = skip_last(rows, source.skip_last)
     first = list(islice(rows, FIRST_RECORDS))
@@ -61,7 +60,7 @@ def take_records(rows: Iterator[Row], header: Sequence[str], match: Match, sourc
     for fields in chain(first, rows):
         if fault := _judge_row(fields, width, surplus):
             yield fault
-        elif isinstance(fields, list):  # a fault is what else a row may be
+        elif isinstance(fields, list):  # else it is a faulty record
             yield from groups.read_items(fields) if groups.repeated else (groups.read_values(fields),)
         if isinstance(fields, list) and len(fields) > groups.told_by and fields[groups.told_by] in names:
             further = choose_layout([name.strip() for name in fields], source)
@@ -70,7 +69,7 @@ def take_records(rows: Iterator[Row], header: Sequence[str], match: Match, sourc
 
 
 def refuse_rows(rows: Iterable[Row], fault: str, has_header: bool) -> Iterator[RawRecord]:
-    """The records of a file that is refused as a whole. One of nothing but line ends holds none."""
+    """The records of a refused file; none if it has only blank lines."""
     for fields in rows:
         if isinstance(fields, RawRecord):
             yield RawRecord(None, fault, fields.text)
@@ -79,7 +78,7 @@ def refuse_rows(rows: Iterable[Row], fault: str, has_header: bool) -> Iterator[R
 
 
 def skip_last(rows: Iterable[Row], count: int) -> Iterator[Row]:
-    """The rows, of which the last so many that are not blank are marked as skipped: totals, a line of thanks."""
+    """The rows, with the last `count` non-blank ones marked as skipped: totals, footers."""
     if not count:
         yield from rows
         return
@@ -96,7 +95,7 @@ def skip_last(rows: Iterable[Row], count: int) -> Iterator[Row]:
 
 
 def skip_row(row: Row | str) -> RawRecord:
-    """A row that holds no record."""
+    """The faulty record of a skipped row."""
     if isinstance(row, RawRecord):
         return RawRecord(None, SKIPPED, row.text)
     return RawRecord(None, SKIPPED, row if isinstance(row, str) else json.dumps(row))
@@ -109,7 +108,7 @@ def is_blank(row: Row) -> bool:
 
 
 class _Groups:
-    """Where a row has the raw columns: once or, of columns that are repeated by number, once for each number."""
+    """Where a row has the raw columns: once or, with numbered columns, once per number."""
 
     def __init__(self, match: Match, source: Source):
         columns = source.raw_columns
@@ -121,7 +120,7 @@ class _Groups:
         return RawRecord([None if place is None else fields[place] or None for place in self.places[0]])
 
     def read_items(self, fields: list[str]) -> Iterator[RawRecord]:
-        """A record for each group of repeated columns that says anything; where none does, one without them."""
+        """One record per group of numbered columns with values; if there is none, one record without them."""
         records = [[None if place is None else fields[place] or None for place in places] for places in self.places]
         filled = [one for one in records if any(not NOTHING.fullmatch(one[place] or "") for place in self.repeated)]
         for place in self.repeated if not filled else ():
@@ -130,7 +129,7 @@ class _Groups:
 
 
 def _judge_row(fields: Row, width: int, surplus: int) -> RawRecord | None:
-    """What a row is that holds no values; None where it does. surplus: 1 where every line of the file ends in a
+    """The faulty record of a row that cannot be read; None if it can. surplus: 1 if every line of the file ends with a
     delimiter."""
     if isinstance(fields, RawRecord):
         return fields

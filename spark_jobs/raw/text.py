@@ -1,4 +1,4 @@
-"""The decompressed text of a raw file, no longer than its source allows."""
+"""Opens the decompressed text of a raw file, within the source's limits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from spark_jobs.contract.shop.source import Limits, Source
 
 GZIP_MAGIC, ZIP_MAGIC, OLD_EXCEL = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 HEAD_BYTES = 512
-#: By its byte-order mark the encoding of a file, which takes the mark off.
+#: Byte-order mark -> an encoding that removes it.
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-#: By its first bytes what a file is that no reader of text takes, and what to do about it.
+#: First bytes of files that are no text -> what they are and what to do.
 BINARIES = {
     ZIP_MAGIC: "is a zip archive: unpack it, or gzip it",
     b"PK\x05\x06": "is a zip archive of nothing: deliver it again",
@@ -31,7 +31,7 @@ BINARIES = {
     b"SQLite format 3": "is an SQLite database: export a table as CSV",
     b"%PDF-": "is a PDF document: export the data as CSV",
 }
-#: The same of text that is no table, by how it begins in small letters.
+#: Beginnings (in lower case) of texts that are no tables -> what they are and what to do.
 MARKUP = {
     begin: f"is {name}, whatever its name says: open it in a spreadsheet and save it as CSV or xlsx"
     for begin, name in ((b"<!doctype html", "an HTML page"), (b"<html", "an HTML page"), (b"<table", "an HTML page"),
@@ -51,7 +51,7 @@ class FileRefusedError(Exception):
 
 
 class _CappedStream(io.RawIOBase):
-    """Counts the bytes that are read, and stops where they are more than a file may have. head: the first of them."""
+    """Counts the bytes and raises FileRefusedError beyond the source's limits. head: bytes that were already read."""
 
     def __init__(self, stream: pa.NativeFile, head: bytes, delivered_bytes: int, limits: Limits):
         self.stream, self.delivered_bytes, self.limits, self.read_bytes = stream, delivered_bytes, limits, 0
@@ -82,11 +82,11 @@ class _CappedStream(io.RawIOBase):
 
 
 def open_bytes(file_system: pa.fs.FileSystem, path: str, source: Source) -> tuple[Any, str]:
-    """The decompressed bytes, gzip under any name, and their encoding."""
+    """The decompressed bytes (gzip is detected by content) and their encoding."""
     with file_system.open_input_file(path) as file:
         delivered_bytes, is_gzip = file.size(), file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     stream = file_system.open_input_stream(path, compression="gzip" if is_gzip else None)
-    head = stream.read(HEAD_BYTES)  # no more: of a file that ends early, all records before its end are read
+    head = stream.read(HEAD_BYTES)  # not more, so that records before an early end can still be read
     if named := name_binary(head):
         stream.close()
         raise FileRefusedError("file_unreadable", named)
@@ -95,7 +95,7 @@ def open_bytes(file_system: pa.fs.FileSystem, path: str, source: Source) -> tupl
 
 
 def name_binary(head: bytes) -> str | None:
-    """What a file is that begins like this and is no text, and what to do; None where nothing says that it is none."""
+    """What a file is that starts with these bytes and is no text, and what to do; None if it may be text."""
     named = _name_workbook(head) or next((what for magic, what in BINARIES.items() if head.startswith(magic)), None)
     if head[TAR_PLACE:].startswith(b"ustar"):
         return "is a tar archive: pack the files as zip, or deliver each by itself"
@@ -104,7 +104,7 @@ def name_binary(head: bytes) -> str | None:
 
 
 def is_archive(head: bytes) -> bool:
-    """Whether a file that begins like this is a zip archive of files, and not a workbook, which is one inside."""
+    """Whether a file that starts with these bytes is a zip archive, but not a workbook, which is an archive too."""
     return head.startswith(ZIP_MAGIC) and _name_workbook(head) is None
 
 
@@ -117,7 +117,7 @@ def _name_workbook(head: bytes) -> str | None:
 
 
 def encoding_of(head: bytes, source: Source) -> str:
-    """The encoding of a file that begins with these bytes: what its byte-order mark says, else the source's."""
+    """The encoding of a file that starts with these bytes: by its byte-order mark, else the source's."""
     for mark, encoding in MARKS.items():
         if head.startswith(mark):
             return encoding
@@ -127,15 +127,15 @@ def encoding_of(head: bytes, source: Source) -> str:
 
 
 def open_text(file_system: pa.fs.FileSystem, path: str, source: Source, newline: str) -> io.TextIOBase:
-    """The decompressed text; bytes that are not in the encoding arrive as surrogates, to be judged per record."""
+    """The decompressed text; bytes that are invalid in the encoding become surrogates, to be rejected per record."""
     buffered, encoding = open_bytes(file_system, path, source)
     return io.TextIOWrapper(buffered, encoding=encoding, errors="surrogateescape", newline=newline)
 
 
 def read_lines(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[str]:
-    """The same text in blocks of whole lines, without the line feed of the last one. Only a line feed ends a line.
+    """The text in blocks of whole lines, without the last line feed. Only a line feed ends a line.
 
-    Of a line of `record_characters` or more, this gives at least so many and not much more: memory stays constant.
+    Lines longer than `record_characters` are cut to slightly more than that, so that memory stays constant.
     """
     rest, longest, is_skipping = "", source.limits.record_characters, False
     for chunk in decode_chunks(file_system, path, source):
@@ -157,7 +157,7 @@ def read_lines(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iter
 
 
 def decode_chunks(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[str]:
-    """The same text in pieces, wherever they end."""
+    """The text in chunks, regardless of lines."""
     stream, encoding = open_bytes(file_system, path, source)
     decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
     with stream:
@@ -167,11 +167,11 @@ def decode_chunks(file_system: pa.fs.FileSystem, path: str, source: Source) -> I
 
 
 def is_decoded(text: str) -> bool:
-    """Whether all bytes were in the encoding."""
+    """Whether all bytes were valid in the encoding."""
     return text.isascii() or not _SURROGATE.search(text)
 
 
 def skip_line(text: io.TextIOBase) -> None:
-    """Reads on to the end of the line."""
+    """Skips the rest of the line."""
     while (rest := text.readline(READ_BYTES)) and not rest.endswith("\n"):
         pass

@@ -1,1 +1,1 @@
-"""The formats of raw files: every file of this package has one as `FORMAT`, under the file's name."""
+"""The formats of raw files: every file of this package defines one as `FORMAT`; its name is the format's."""

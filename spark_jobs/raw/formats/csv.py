@@ -1,4 +1,4 @@
-"""CSV: text whose fields a delimiter parts, with a header, or with one that shop.toml gives."""
+"""CSV: text with delimited fields. The header is in the file or in shop.toml."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from spark_jobs.raw.text import open_text, skip_line
 
 MOST_HEADER_LINES = 4
 DELIMITERS = (",", ";", "\t", "|")
-#: What Excel writes, and reads, above the header.
+#: A line before the header that Excel writes and reads.
 SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(.|\\t)"?\s*', re.IGNORECASE)
 
 
 class _LineTooLongError(Exception):
-    """Its text is the line's beginning."""
+    """Its message is the beginning of the line."""
 
 
 class _Lines:
     """The lines of a text for the csv reader.
 
-    One that is too long is raised, not given: a quote that it opens would take the next line with it.
+    A line that is too long raises an error: a quote that it opens would swallow the next line.
     """
 
     def __init__(self, text: io.TextIOBase, limits: Limits):
@@ -61,11 +61,11 @@ class _Lines:
         return line
 
     def take(self) -> str:
-        """The next line, or so much of it as a record may have; "" at the end."""
+        """The next line, cut to the longest record; "" at the end."""
         return self.ahead.popleft() if self.ahead else self._read()
 
     def look_ahead(self, count: int) -> list[str]:
-        """The next lines, which are still to be taken."""
+        """The next lines, without taking them."""
         while len(self.ahead) < count and (line := self._read()):
             self.ahead.append(line)
         return list(self.ahead)[:count]
@@ -81,7 +81,7 @@ class _Lines:
 
 
 class _Head:
-    """What stands before the records of a file, taken off its lines: how many lines, the header, the delimiter."""
+    """Takes the lines before the records of a file: their number, the header, the delimiter."""
 
     def __init__(self, lines: _Lines, source: Source):
         first = lines.look_ahead(1)
@@ -101,7 +101,7 @@ class _Head:
             self._join_lines(ahead[before:], lines, source)
 
     def _join_lines(self, ahead: list[str], lines: _Lines, source: Source) -> None:
-        """Takes a header whose names in quotes hold line ends, where that is what gives it the columns."""
+        """Takes a header over several lines (quoted names with line ends), if it then has the mapped columns."""
         for count in range(2, MOST_HEADER_LINES + 1):
             joined = "".join(ahead[:count])
             header = [name.strip() for name in next(csv.reader(ahead[:count], delimiter=self.delimiter), [])]
@@ -113,7 +113,7 @@ class _Head:
 
 
 class Csv(RawFormat):
-    """A quoted field may hold line ends."""
+    """Quoted fields may contain line ends."""
 
     errors = (csv.Error,)
     takes_archives = is_table = has_quotes = True
@@ -134,14 +134,14 @@ class Csv(RawFormat):
 
 
 def _take_off_formula(texts: pa.Array) -> pa.Array:
-    """The texts of a column, 00123 for the formula ="00123" that keeps Excel from taking the text for a number."""
+    """The texts of a column; the formula ="00123", which makes Excel keep a number as text, becomes 00123."""
     if not pc.any(pc.starts_with(texts, '="')).as_py():
         return texts
     return null_where(pc.replace_substring_regex(texts, r'^="((?s:.*))"$', r"\1"), "")
 
 
 def _find_remedy(head: _Head, first: list[str], source: Source) -> str | None:
-    """What is to be set for a file whose columns are not found where they should be. first: its first lines."""
+    """The setting to change for a file without the mapped columns; None if unknown. first: its first lines."""
     text, header = "".join(first), head.header
     if "\x00" in text:
         half = len(text) > 16 and text[:200].count("\x00") * 2 >= len(text[:200]) - 2
@@ -166,13 +166,13 @@ def show_delimiter(delimiter: str) -> str:
 
 
 def likely_delimiter(header: list[str], delimiter: str) -> str:
-    """The delimiter of a file with this header: not the one it was cut by where that cuts nothing and another does."""
+    """The likely delimiter of a file with this header: another one if the given delimiter does not occur in it."""
     others = [other for other in DELIMITERS if len(header) == 1 and other in header[0]]
     return max(others, key=header[0].count) if others else delimiter
 
 
 def _read_records(file_system: pa.fs.FileSystem, path: str, source: Source) -> Iterator[RawRecord]:
-    """A file without the columns that it should have is read all the same: each of its records is refused."""
+    """A file without the mapped columns is read too: each of its records is refused."""
     csv.field_size_limit(source.limits.record_characters)
     with open_text(file_system, path, source, newline="") as text:
         lines = _Lines(text, source.limits)
@@ -186,7 +186,7 @@ def _read_records(file_system: pa.fs.FileSystem, path: str, source: Source) -> I
 
 
 class _Rows:
-    """The fields of each record; of one that is cut in no way, what is wrong with it."""
+    """The fields of each record, or a faulty record if it cannot be split."""
 
     def __init__(self, lines: _Lines, delimiter: str, has_quotes: bool):
         read = csv.reader if has_quotes else partial(csv.reader, quoting=csv.QUOTE_NONE)

@@ -1,4 +1,4 @@
-"""JSON under its plain name: the same as `jsonl`, which reads arrays and envelopes, too."""
+"""JSON: another name of `jsonl`, which also reads arrays and objects with an array of records."""
 
 from spark_jobs.raw.formats.jsonl import FORMAT
 

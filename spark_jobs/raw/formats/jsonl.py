@@ -1,7 +1,7 @@
-"""JSON: one object a line, one array of objects, an envelope with an array within (`records`), or indented objects.
+"""JSON: one object per line, one array of objects, an object with an array of records (`records`), or indented objects.
 
-json_lines.py reads lines, json_stream.py the others. An exporter may leave out the keys that have no value, so an
-object may lack columns. A file is refused as a whole where none of its first objects has what no event can lack.
+json_lines.py reads lines, json_stream.py the others. Exporters may omit keys without a value, so an object may lack
+columns. A file is refused if none of its first objects has the columns that every event needs.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from spark_jobs.raw.nesting import find_nested, list_array_keys, names_of
 from spark_jobs.raw.objects import ObjectColumns, list_paths
 from spark_jobs.raw.text import FileRefusedError, decode_chunks, read_lines
 
-KEY_LINES = 1000  # so many objects show which keys a file's objects have
-KEY_CHARACTERS = 1 << 22  # no more than these of them are read ahead
-MANY_OBJECTS = 100  # where none of so many names a customer, the key is another
+KEY_LINES = 1000  # the objects that are examined for keys
+KEY_CHARACTERS = 1 << 22  # the most characters of them
+MANY_OBJECTS = 100  # if none of so many objects names a customer, the mapped key is wrong
 
 
 class JsonLines(RawFormat):
@@ -34,7 +34,7 @@ class JsonLines(RawFormat):
 
     def read_blocks(self, file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[Block]:
         texts = read_lines(file_system, place, source)
-        first = list(islice(texts, 2))  # a last line without a line feed is a block of its own
+        first = list(islice(texts, 2))  # a final line without a line feed is a separate block
         if not is_lines(first, source):
             elements = read_elements(decode_chunks(file_system, place, source), source.record_keys, _longest(source))
             yield from make_blocks(_read_records(elements, source), len(source.raw_columns))
@@ -78,7 +78,7 @@ def first_objects(file_system: pa.fs.FileSystem, place: str, source: Source) -> 
 
 
 def _find_array(first: str, source: Source) -> str | None:
-    """The path of an array within the first object whose elements have what no event can lack."""
+    """The path of an array in the first object whose elements have the needed columns."""
     if source.record_keys or not first.lstrip().startswith("{"):
         return None
     for keys in list_array_keys(first):
@@ -92,8 +92,8 @@ def _find_array(first: str, source: Source) -> str | None:
 
 
 def is_lines(first: list[str], source: Source) -> bool:
-    """Whether a file that begins with these blocks of lines has a value on each line: not so an array, an object that
-    goes on over further lines, or beside which another one stands, or one that holds the records."""
+    """Whether a file that starts with these blocks has one object per line. It does not if it is an array, if an object
+    spans several lines or shares its line, or if an object contains the records."""
     line, _, rest = "\n".join(first).lstrip().partition("\n")
     if source.record_keys or line.strip() in ("{", "["):
         return False
@@ -103,7 +103,7 @@ def is_lines(first: list[str], source: Source) -> bool:
 
 
 def _has_neighbour(line: str) -> bool:
-    """Whether another object stands behind the first one of a line."""
+    """Whether another object follows the first one of a line."""
     try:
         _, end = JSON.raw_decode(line)
     except (ValueError, RecursionError):
@@ -129,7 +129,7 @@ def _longest(source: Source) -> int:
 
 
 def _take_first(elements: Iterable[Element]) -> Iterator[Element]:
-    """The elements that show which keys a file's objects have."""
+    """The elements that are examined for keys."""
     characters = 0
     for number, element in enumerate(elements, start=1):
         yield element
@@ -143,7 +143,7 @@ def _read_records(elements: Iterator[Element], source: Source) -> Iterator[RawRe
     refused: FileRefusedError | None = None
     try:
         first.extend(_take_first(elements))
-    except FileRefusedError as error:  # what came before counts
+    except FileRefusedError as error:  # the records before it are given
         refused = error
     is_refused = lacks_needed_keys([one.value for one in first if isinstance(one.value, dict)], source)
     columns = ObjectColumns(source)
@@ -157,9 +157,9 @@ def _read_records(elements: Iterator[Element], source: Source) -> Iterator[RawRe
 
 
 def lacks_needed_keys(objects: list[dict], source: Source) -> bool:
-    """Whether none of the first objects of a file has what no event can lack: then its keys are others.
+    """Whether none of the first objects of a file has the needed keys: then its keys are probably other ones.
 
-    One customer less may be a guest, so many are none. What a log of a shared file lacks another may have.
+    A few objects without a customer may be guests. In a file that several logs share, one log may lack keys.
     """
     if source.only or source.others or source.leaves_rest:
         return False

@@ -1,4 +1,4 @@
-"""Parquet: values of any type, taken as text; nested ones by their path, see raw/structs.py."""
+"""Parquet: values of all types as texts; nested ones by their paths, see raw/structs.py."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ class Parquet(RawFormat):
 
 
 def _match(schema: pa.Schema, source: Source, nested: list[str] | None = None) -> Match:
-    """The file's columns, and behind them the paths that it has."""
+    """The file's columns, followed by its paths."""
     paths = [path.name for path in list_paths(source) if has_path(schema, path)]
     further = dict.fromkeys(name for name in (*paths, *(nested or [])) if name not in schema.names)
     return choose_layout([*schema.names, *further], source)
 
 
 def _list_roots(names: list[str | None], schema: pa.Schema) -> list[str]:
-    """The columns that hold these, each once."""
+    """The different top-level columns of these names."""
     paths = [name if name in schema.names else parse_path(name) for name in names if name]
     return list(dict.fromkeys(path if isinstance(path, str) else path.root for path in paths if path))
 
@@ -81,7 +81,7 @@ def _take_batch(batch: pa.RecordBatch, names: list[str | None]) -> Block:
     texts = read_texts(batch, [name if name in batch.schema.names else parse_path(name or "") for name in names])
     count = len(texts[0])
     for column in texts:
-        column.validate(full=True)  # Arrow reads text without a look at its bytes
+        column.validate(full=True)  # Arrow does not validate UTF-8 when it reads
     columns = [null_where(column, "") for column in texts]
     return Block(columns, pa.nulls(count, pa.string()), pa.nulls(count, pa.binary()))
 

@@ -1,7 +1,7 @@
-"""Sheets of Excel and OpenDocument workbooks (xlsx, xlsm, xlsb, xls, ods): rows as CSV would have them.
+"""Sheets of Excel and OpenDocument workbooks (xlsx, xlsm, xlsb, xls, ods), read as rows of texts like CSV.
 
-Values are those that Excel would show: dates and times as such, a formula's last result; nothing for an error, and for
-all cells of a merged one but the first.
+Values are those that Excel shows: dates and times, a formula's last result. Errors are empty, as are all cells of a
+merged cell except the first.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Cell = int | float | str | bool | time | date | datetime | timedelta
 
 
 class Xlsx(RawFormat):
-    """A sheet is held in memory while it is read."""
+    """Holds a whole sheet in memory."""
 
     errors = (CalamineError, zipfile.BadZipFile)
     is_table = True
@@ -58,7 +58,7 @@ class Xlsx(RawFormat):
 
 
 class _Head:
-    """What stands before the records: how many rows, and the header. first: the first rows of the sheet."""
+    """The number of rows before the records, and the header. first: the first rows of the sheet."""
 
     def __init__(self, first: list[list[str]], source: Source):
         self.before = count_before(first, source)
@@ -68,7 +68,7 @@ class _Head:
 
 
 def _find_remedy(workbook: CalamineWorkbook, first: list[list[str]], source: Source) -> str | None:
-    """What is to be set for a sheet whose columns are not found where they should be."""
+    """The setting to change for a sheet without the mapped columns; None if unknown."""
     if place := find_header(first, source):
         return f'has its header in row {place + 1}: set skip_lines = "auto"'
     for name in workbook.sheet_names:
@@ -97,14 +97,14 @@ def _read_records(file_system: pa.fs.FileSystem, place: str, source: Source) -> 
 
 
 def _cut_blank_end(row: list[str], width: int) -> list[str]:
-    """The row without the blank cells behind its header's last one."""
+    """The row without blank cells beyond the width of the header."""
     while len(row) > width and not row[-1].strip():
         row = row[:-1]
     return row + [""] * (width - len(row))
 
 
 def _open_workbook(file_system: pa.fs.FileSystem, place: str, source: Source) -> CalamineWorkbook | None:
-    """None where the file has no byte."""
+    """None if the file is empty."""
     with file_system.open_input_file(place) as file:
         if not file.size():
             return None
@@ -124,7 +124,7 @@ def _open_workbook(file_system: pa.fs.FileSystem, place: str, source: Source) ->
 
 
 def _name_sheet(workbook: CalamineWorkbook, source: Source) -> str:
-    """The sheet that holds the records: the one that shop.toml names, else the first that is shown."""
+    """The sheet with the records: the one in shop.toml, else the first visible one."""
     if not workbook.sheet_names:
         raise FileRefusedError("file_unreadable", "is a workbook without a sheet: deliver it again")
     if source.sheet and source.sheet not in workbook.sheet_names:
@@ -141,7 +141,7 @@ def _read_rows(workbook: CalamineWorkbook, name: str) -> Iterator[list[str]]:
 
 
 def to_text(cell: Cell) -> str:
-    """A cell as text: times in ISO 8601, a span of time in seconds, numbers with the 15 digits that Excel has."""
+    """A cell as text: times in ISO 8601, durations in seconds, numbers with Excel's 15 digits."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, datetime):
