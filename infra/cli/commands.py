@@ -31,12 +31,12 @@ def churn() -> None:
 
 @churn.command()
 @click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE…")
-@click.option("--like", required=True, metavar="RECIPE", help="The shop system of the files, like shopify.")
+@click.option("--like", metavar="RECIPE", help="The shop system of the files, like shopify. [columns are guessed]")
 @click.option("--name", help="The shop's name, of a-z, 0-9 and _. [the folder's]")
 @click.option("--currency", help="Like EUR. [the most frequent one in the files]")
 @click.option("--time-zone", help="Like Europe/Berlin. [this machine's]")
 @click.option("--to", type=FILE, metavar="SHOP.toml", help="[beside the files]")
-def init(files: tuple[Path, ...], like: str, **options: Any) -> None:
+def init(files: tuple[Path, ...], like: str | None, **options: Any) -> None:
     """Write a shop.toml for raw files, and check it."""
     from infra.cli.verbs import describe_files
 

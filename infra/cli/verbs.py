@@ -23,16 +23,16 @@ from spark_jobs.runtime.command import check_as_of
 LOUD = Output()
 
 
-def describe_files(files: Sequence[Path], like: str, options: dict[str, Any]) -> None:
+def describe_files(files: Sequence[Path], like: str | None, options: dict[str, Any]) -> None:
     for file in files:
         if not file.exists():
             raise ChurnError(f"there is no {file}")
     given = [
         word
-        for name, value in options.items() if value
+        for name, value in {"like": like, **options}.items() if value
         for word in (f"--{name.replace('_', '-')}", value.resolve() if isinstance(value, Path) else value)
     ]  # fmt: skip
-    run_job("infra.local.init", *(file.resolve() for file in files), "--like", like, *given, output=LOUD)
+    run_job("infra.local.init", *(file.resolve() for file in files), *given, output=LOUD)
     settings = read_settings()
     shop = find_shop(str(options["to"] or files[0].resolve().parent / "shop.toml"), settings)
     click.echo(

@@ -1,10 +1,11 @@
-"""Writes the shop.toml of an export from a known shop system, by the recipe for it, and checks it.
+"""Writes the shop.toml of an export, by the recipe of a known shop system or by guesses, and checks it.
 
-    python -m infra.local.init --like shopify orders_export_1.csv
+    python -m infra.local.init [--like shopify] orders_export_1.csv
                                [--name NAME] [--currency EUR] [--time-zone Europe/Berlin] [--to SHOP.toml]
 
-infra/recipes has a recipe for each system. What differs from shop to shop is read off the files, or asked for by the
-options; every line of the file can be edited afterwards.
+infra/recipes has a recipe for each known system. Without --like, guess.py takes columns for what their names and first
+records look like, and writes the evidence above each. What differs from shop to shop is read off the files, or given by
+the options; every line of the file can be edited afterwards.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import fnmatch
 import os
 import re
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,11 +26,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from infra.local.guess import guess_source
 from spark_jobs.check import MOST_FILES, check_shop
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.path_days import propose, write_setting
+from spark_jobs.contract.shop.source import Source
 from spark_jobs.contract.shop.toml_section import nearest, time_zones
 from spark_jobs.contract.shop.toml_text import quote
 from spark_jobs.raw.reader import Intake, read_records
@@ -51,13 +56,14 @@ class Guess:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the export, or a folder of it")
-    parser.add_argument("--like", required=True, metavar="RECIPE", help=", ".join(list_recipes()))
+    parser.add_argument("--like", metavar="RECIPE", help=f"{', '.join(list_recipes())}; by default columns are guessed")
     parser.add_argument("--name", help="of the shop, of a-z, 0-9 and _; by default that of the files' folder")
     parser.add_argument("--currency", help="of the shop, like EUR; by default the most frequent one of the file")
     parser.add_argument("--time-zone", help="of the shop, like Europe/Berlin; by default this machine's")
     parser.add_argument("--to", type=Path, metavar="SHOP.toml", help="by default shop.toml beside the files")
     arguments = parser.parse_args(argv)
-    recipe, files = find_recipe(arguments.like), find_files(arguments.files)
+    recipe = find_recipe(arguments.like) if arguments.like else None
+    files = find_files(arguments.files)
     path = (arguments.to or files[0].parent / "shop.toml").resolve()
     if path.exists():
         raise ChurnError(f"{path} exists: give another place by --to, or remove it")
@@ -69,17 +75,47 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def write_shop(
-    path: Path, recipe: Path, files: Sequence[Path], name: str | None, currency: str | None, time_zone: str | None
+    path: Path,
+    recipe: Path | None,
+    files: Sequence[Path],
+    name: str | None,
+    currency: str | None,
+    time_zone: str | None,
 ) -> list[Guess]:
-    """Writes the shop.toml at `path` and returns what it guessed. `name`, `currency` and `time_zone`: None to guess."""
-    guesses = [
-        guess_name(name, files),
-        guess_zone(time_zone),
-        *guess_files(files, path.parent),
-        *guess_currency(currency, recipe, files),
-    ]
-    path.write_text(fill_in(recipe.read_text(), guesses))
+    """Writes the shop.toml at `path`; returns what it guessed of the shop. None: guess recipe, name, currency, zone."""
+    draft = recipe.read_text() if recipe else draft_shop(files, path.parent)
+    source = next(iter((load_shop(recipe) if recipe else read_draft(draft, files[0].parent)).sources.values()))
+    guesses = [guess_name(name, files), guess_zone(time_zone), *guess_currency(currency, source, files)]
+    if recipe:
+        guesses += guess_files(files, path.parent)
+    elif guesses[-1].key != "currency":
+        guesses.append(Guess("currency", "EUR", "no column says it: give --currency"))
+    path.write_text(fill_in(draft, guesses))
     return guesses
+
+
+def draft_shop(files: Sequence[Path], folder: Path) -> str:
+    """A shop.toml for files of no known system, with a source for each kind of file; to be filled in.
+
+    Raises ChurnError where the files do not say who buys or visits, or two kinds of file hold the same log.
+    """
+    kinds: dict[str, list[Path]] = {}
+    for file in files:
+        kinds.setdefault(re.sub(r"\d+", "", file.name), []).append(file)
+    sources: dict[str, str] = {}
+    for alike in kinds.values():
+        place = [f"{one.key} = {one.value if one.key == 'delivery_day' else quote(one.value)}"
+                 for one in guess_files(alike, folder)]  # fmt: skip
+        log, text = guess_source(alike[0], place)
+        if log in sources:
+            raise ChurnError(f"{alike[0].name} looks like {log}, as other files do: name the files of one kind only")
+        sources[log] = text
+    if set(sources) == {"reviews"}:
+        raise ChurnError("reviews alone do not say who stays: name the file of purchases or of visits, too")
+    activity = "" if "purchases" in sources else '\n[churn]\nactivity = "visit"\n'
+    top = ("# Guessed by churn init: read each line, and run churn check until nothing has to be mended.\n"
+           'name = "shop"\ntime_zone = "UTC"\ncurrency = "EUR"\n')  # fmt: skip
+    return "\n".join([top, *sources.values()]) + activity
 
 
 def list_recipes() -> list[str]:
@@ -148,11 +184,18 @@ def _find_pattern(names: Sequence[str]) -> str:
     return pattern if is_like_all else "*" + "".join(Path(names[0]).suffixes)
 
 
-def guess_currency(given: str | None, recipe: Path, files: Sequence[Path]) -> list[Guess]:
-    """The most frequent currency of the first file; nothing where the recipe maps none."""
+def read_draft(text: str, folder: Path) -> Shop:
+    """The shop of a shop.toml that is still to be filled in."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml", dir=folder) as draft:
+        draft.write(text)
+        draft.flush()
+        return load_shop(Path(draft.name))
+
+
+def guess_currency(given: str | None, source: Source, files: Sequence[Path]) -> list[Guess]:
+    """The most frequent currency of the first file; nothing where no column holds it."""
     if given:
         return [Guess("currency", given, "--currency")]
-    source = load_shop(recipe).sources["purchases"]
     mapping = source.columns.get("currency")
     if mapping is None or mapping.column is None:
         return []
@@ -179,11 +222,12 @@ def fill_in(text: str, guesses: Sequence[Guess]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def show(console: Console, path: Path, recipe: str, guesses: Sequence[Guess]) -> None:
+def show(console: Console, path: Path, recipe: str | None, guesses: Sequence[Guess]) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for guess in guesses:
         table.add_row(guess.key, guess.value, guess.why)
-    console.print(f"{path}, like {recipe}:", markup=False)
+    like = f"like {recipe}" if recipe else "its columns guessed, with the evidence above each"
+    console.print(f"{path}, {like}:", markup=False, soft_wrap=True)
     console.print(table)
 
 
