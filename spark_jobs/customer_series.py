@@ -12,7 +12,7 @@ known_as_of names that day in every row; without it the night is again what it w
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -39,7 +39,7 @@ from spark_jobs.contract.table import Table
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES
 from spark_jobs.lake.keys import make_run_key
 from spark_jobs.lake.restatement import check_restatement
-from spark_jobs.lake.store import Lake
+from spark_jobs.lake.store import DayRange, Lake
 from spark_jobs.runtime.command import add_dry_run, day, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
 
@@ -57,20 +57,25 @@ def merge_customers(customer_day: DataFrame, merged: dict[str, str]) -> DataFram
     )
 
 
-def find_late_days(customer_day: DataFrame, as_of: date) -> DataFrame:
-    """Adds late_days: how many days after its own a row was delivered; up to as_of, where a night is restated.
+def find_history(customer_day: DataFrame) -> list[date]:
+    """The delivery days whose rows spread over more than windows.HISTORY_DAYS.
 
-    A delivery whose rows spread over more than windows.HISTORY_DAYS brings history, such as a shop's first dump, for
-    which no night waited: its rows count as known on their own days. The spread is the inverse Simpson index of its
-    event days: n days of equal size give n, and stray rows hardly count.
+    Such a delivery brings history, such as a shop's first dump, for which no night waited: its rows count as known on
+    their own days. The spread is the inverse Simpson index of its event days: n days of equal size give n, and stray
+    rows hardly count.
     """
     sizes = customer_day.groupBy("delivery_day", "event_day").count()
     spread = F.sum("count") * F.sum("count") / F.sum(F.col("count") * F.col("count"))
     history = sizes.groupBy("delivery_day").agg(spread.alias("spread")).where(F.col("spread") > windows.HISTORY_DAYS)
-    joined = customer_day.join(F.broadcast(history), "delivery_day", how="left")
+    return [row["delivery_day"] for row in history.collect()]
+
+
+def add_late_days(known: DataFrame, history: Collection[date], as_of: date) -> DataFrame:
+    """Adds late_days: how many days after its own a row was delivered; up to as_of, where a night is restated."""
     known_day = F.least(F.to_date("delivery_day"), F.lit(as_of))
     late_days = F.greatest(F.date_diff(known_day, "event_day"), F.lit(0))
-    return joined.withColumn("late_days", F.when(F.col("spread").isNull(), late_days).otherwise(0))
+    is_history = F.col("delivery_day").isin(*history)
+    return known.withColumn("late_days", F.when(is_history, 0).otherwise(late_days) if history else late_days)
 
 
 def merge_deliveries(customer_day: DataFrame) -> DataFrame:
@@ -91,11 +96,11 @@ def count_sets(parts: DataFrame) -> DataFrame:
     return parts.select("*", own_categories).withColumns(known).withColumns(counts).withColumns(added)
 
 
-def count_new_categories(parts: DataFrame) -> DataFrame:
-    """Adds how many categories the customer is first known to have met by each part."""
+def count_new_categories(parts: DataFrame, rows: DataFrame) -> DataFrame:
+    """Adds how many categories the customer is first known to have met by each part. rows: what the parts are of."""
     known_day = F.date_add("event_day", F.col("late_days"))
     first_met = (
-        parts.select(*PART_KEY, known_day.alias("known_day"), F.explode("own_categories").alias("category"))
+        rows.select(*PART_KEY, known_day.alias("known_day"), F.explode(CATEGORY_SET.name).alias("category"))
         .groupBy("customer_id", "category")
         .agg(F.min(F.struct("known_day", "event_day", "late_days")).alias("part"))
     )
@@ -105,24 +110,23 @@ def count_new_categories(parts: DataFrame) -> DataFrame:
     return joined.fillna(0, subset=[NEW_CATEGORY_COUNT.name])
 
 
-def keep_eligible(parts: DataFrame, shop: Shop, as_of: date, ever: bool) -> DataFrame:
-    """The parts of customers with qualifying activity in (as_of - eligible_within, as_of], or, with `ever`, at all.
-
-    A sale that is undone or taken back by as_of is no activity; with `ever` it is, since it was some until then.
-    """
+def find_eligible(known: DataFrame, shop: Shop, as_of: date) -> DataFrame:
+    """The customers with qualifying activity in (as_of - eligible_within, as_of]; a sale that is undone or taken back
+    by as_of is none."""
     activity = ACTIVITY_MEASURES[shop.churn.activity]
-    counting = parts if ever else add_up_days(parts, shop, as_of, activity)
-    eligible = counting.where(F.col(activity) > 0).select("customer_id").distinct()
-    return parts.join(eligible, "customer_id", how="left_semi")
-
-
-def add_up_days(parts: DataFrame, shop: Shop, as_of: date, activity: str) -> DataFrame:
-    """The days whose activity makes somebody eligible at as_of, without sales that were undone."""
     window = windows.activity_window(as_of, shop.churn.eligible_within_days)
-    inside = parts.where(F.col("event_day").between(window.first, window.last))
+    inside = known.where(F.col("event_day").between(window.first, window.last))
     sums = [F.sum(name).alias(name) for name in sorted({activity, "spend", "refund"})]
     days = inside.groupBy("customer_id", "event_day").agg(*sums)
-    return leave_out_undone(days, shop.churn.undone_within_days) if shop.churn.activity == "purchase" else days
+    counting = leave_out_undone(days, shop.churn.undone_within_days) if shop.churn.activity == "purchase" else days
+    return counting.where(F.col(activity) > 0).select("customer_id").distinct()
+
+
+def find_ever_eligible(rows: DataFrame, shop: Shop) -> DataFrame:
+    """The customers with qualifying activity at all; a sale that was undone later was some until then."""
+    activity = ACTIVITY_MEASURES[shop.churn.activity]
+    parts = rows.groupBy(*PART_KEY).agg(F.sum(activity).alias(activity))
+    return parts.where(F.col(activity) > 0).select("customer_id").distinct()
 
 
 def collect_series(parts: DataFrame, as_of: date) -> DataFrame:
@@ -142,17 +146,49 @@ def _pick(name: str) -> Column:
 
 
 def build_series(
-    customer_day: DataFrame, shop: Shop, as_of: date, table: Table, merged: dict[str, str], restate: date | None = None
+    customer_day: DataFrame,
+    shop: Shop,
+    as_of: date,
+    table: Table,
+    merged: dict[str, str],
+    restate: date | None = None,
+    ranges: Mapping[str, DayRange | None] | None = None,
 ) -> DataFrame:
-    """The series of one as_of from the customer_day rows and the merged customers known by then, or by `restate`."""
-    is_known = F.col("delivery_day") <= F.lit(restate or as_of)
-    known = find_late_days(customer_day.where(is_known), as_of).where(F.col("event_day") <= F.lit(as_of))
-    ever = table is TRAINING_SERIES
-    days = keep_eligible(merge_deliveries(merge_customers(known, merged)), shop, as_of, ever)
+    """The series of one as_of from the customer_day rows and the merged customers known by then, or by `restate`.
+
+    ranges: by delivery day the first and the last event day, None where unknown. It decides which days are read for
+    what, never the content.
+    """
+    delivered = customer_day.where(F.col("delivery_day") <= F.lit(restate or as_of))
+    history = find_history(
+        choose_days(delivered, ranges, lambda first, last: (last - first).days >= windows.HISTORY_DAYS)
+    )
+    known = merge_customers(delivered.where(F.col("event_day") <= F.lit(as_of)), merged)
+    rows = add_late_days(known, history, as_of)
+    if table is TRAINING_SERIES:
+        customers = find_ever_eligible(rows, shop)
+    else:
+        since = windows.activity_window(as_of, shop.churn.eligible_within_days).first
+        customers = find_eligible(choose_days(known, ranges, lambda _, last: last >= since), shop, as_of)
+    # All that follows is by customer: one shuffle of the rows serves it.
+    ours = rows.join(customers, "customer_id", how="left_semi").repartition("customer_id")
+    parts = merge_deliveries(ours)
     has_categories = NEW_CATEGORY_COUNT in available_measures(shop.mapped_columns)
-    counted = count_new_categories(days) if has_categories else days.withColumn(NEW_CATEGORY_COUNT.name, F.lit(0))
+    counted = (
+        count_new_categories(parts, ours) if has_categories else parts.withColumn(NEW_CATEGORY_COUNT.name, F.lit(0))
+    )
     known_as_of = F.lit(restate).cast("date").alias("known_as_of")
     return collect_series(counted, as_of).select("*", known_as_of).select(*table.column_names)
+
+
+def choose_days(
+    rows: DataFrame, ranges: Mapping[str, DayRange | None] | None, is_wanted: Callable[[date, date], bool]
+) -> DataFrame:
+    """The rows of the delivery days whose event days, by their range, are wanted; and of those of unknown range."""
+    if ranges is None:
+        return rows
+    days = [date.fromisoformat(day) for day, found in ranges.items() if found is None or is_wanted(*found)]
+    return rows.where(F.col("delivery_day").isin(days))
 
 
 def series_run_key(
@@ -203,7 +239,8 @@ def run(
             f"no customer_day up to {as_of}: run clean and customer_day first, or give a later as_of"
         )
     customer_day = lake.read(open_spark(), CUSTOMER_DAY, known_days)
-    series = build_series(customer_day, shop, as_of, table, merged, restate)
+    ranges = lake.day_ranges(CUSTOMER_DAY, "event_day", known_days)
+    series = build_series(customer_day, shop, as_of, table, merged, restate, ranges)
     published = lake.publish(series, table, {as_of.isoformat(): key}, is_forced=is_forced)
     print(f"{table.name}: {sum(published.row_counts.values()):,} customers as of {as_of}{with_what}")
 
