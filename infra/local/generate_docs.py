@@ -62,7 +62,7 @@ def describe_settings() -> str:
 
 def describe_commands() -> Iterator[str]:
     """Every verb with its arguments and options."""
-    top = click.Context(churn, info_name="churn")
+    top = click.Context(churn, info_name="churn", **churn.context_settings)
     yield from (
         "# Commands",
         "",

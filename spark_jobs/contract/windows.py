@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-#: A delivery whose records span more days than this is history, not late, see customer_series.find_history.
+#: A delivery whose records span more days than this is history, not late, see cleaning/lateness.py.
 HISTORY_DAYS = 14
 #: The most that undone_within_days may be: what is refunded later was a purchase, and then a return.
 MOST_UNDONE_DAYS = 30
