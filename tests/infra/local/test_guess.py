@@ -101,7 +101,7 @@ def test_the_written_file_has_the_name_and_currency_of_the_shop(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"", "cannot be read"), ("a,b\n1,2\n", "no column looks like customer_id or event_at"), (b"\x00\x01" * 50, "")],
+    [(b"", "cannot be read"), ("a,b\n1,2\n", "no column looks like customer_id or event_at"), (b"\x00\x01" * 50, None)],
     ids=["empty", "other columns", "binary"],
 )
 def test_what_cannot_be_guessed_is_one_line(tmp_path, content, why):
