@@ -15,6 +15,13 @@ from spark_jobs.contract.shop.toml_text import quote
 
 NEARLY_ALL = 0.9  # the least share of lines without an amount that have it in the other column
 MOST_COLUMNS = 200
+#: Names of numbers that are no money, like parent_item_id and "Order No.".
+_NUMBERING = re.compile(r"(?:(?:^|[^a-z])(?:ids?|no|nr|num|number|key|ref|code|sku)\W*|[a-z]I[dD])$")
+
+
+def is_numbering(name: str) -> bool:
+    """Whether the column's name says that its numbers are ids or codes."""
+    return bool(_NUMBERING.search(name) or _NUMBERING.search(name.lower()))
 
 
 def check_other_amounts(judged: JudgedLog, findings: Findings) -> None:
@@ -24,7 +31,7 @@ def check_other_amounts(judged: JudgedLog, findings: Findings) -> None:
     if name is None or columns[name].column is None or columns[name].others:
         return
     own = columns[name].column or ""
-    free = list_unmapped(judged)[:MOST_COLUMNS]
+    free = [other for other in list_unmapped(judged) if not is_numbering(other)][:MOST_COLUMNS]
     rows = sample_columns(judged, [own, *free])
     place = find_other(rows)
     if not place:

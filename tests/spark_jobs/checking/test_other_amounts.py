@@ -1,6 +1,8 @@
 """Money in one of two columns is found where the one is empty, or 0, and the other is not."""
 
-from spark_jobs.checking.other_amounts import find_other
+import pytest
+
+from spark_jobs.checking.other_amounts import find_other, is_numbering
 
 
 def test_the_column_that_has_the_money_of_lines_without_is_found():
@@ -10,3 +12,12 @@ def test_the_column_that_has_the_money_of_lines_without_is_found():
     assert find_other([*sales, *[["", "", "EUR", "2"]] * 2]) == 0  # a number that all lines have is no money of these
     assert find_other([*sales, *[["", "soon", "EUR", "2"]] * 2]) == 0
     assert find_other(sales) == find_other([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [("items[].parent_item_id", True), ("parentId", True), ("Order No.", True), ("ID", True), ("SKU", True),
+     ("Debit", False), ("Paid", False), ("Amount paid", False), ("Casino", False)],
+)  # fmt: skip
+def test_ids_and_codes_are_no_money(name, is_one):
+    assert is_numbering(name) == is_one
