@@ -61,7 +61,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class ColumnGuess:
+    """name: the canonical column; column: the raw one, None for a constant; line: of shop.toml."""
+
     name: str
+    column: str | None
     line: str
     why: str
 
@@ -80,11 +83,13 @@ def guess_source(file: Path, place: Iterable[str]) -> tuple[str, str]:
         raise ChurnError(f"{file.name}: no column looks like {' or '.join(missing)} (columns: {columns}): write "
                          "shop.toml by hand, as infra/docs/tutorial.md shows")  # fmt: skip
     if log == "purchases" and "quantity" not in found:
-        guesses.append(ColumnGuess("quantity", 'quantity = { constant = "1" }', "no column looks like a quantity"))
+        guesses.append(
+            ColumnGuess("quantity", None, 'quantity = { constant = "1" }', "no column looks like a quantity")
+        )
     lines = [f"[sources.{log}]", *place, f'format = "{sample.format}"', *sample.settings,
              *guess_numbers(sample.frame, guesses), "", f"[sources.{log}.columns]"]  # fmt: skip
     lines += [line for guess in guesses for line in (f"# {guess.why}", guess.line)]
-    taken = {str(name) for guess in guesses for name in sample.frame.columns if quote(str(name)) in guess.line}
+    taken = {guess.column for guess in guesses}
     if left := [str(name) for name in sample.frame.columns if str(name) not in taken]:
         lines.append(f"# not mapped, so never stored: {', '.join(left)}")
     return log, "\n".join(lines) + "\n"
@@ -179,28 +184,25 @@ def _try(role: str, name: str, values: Sequence[str]) -> ColumnGuess | None:
         if not candidates:
             return None
         mapping = ColumnMapping(name, format=candidates[0].format, language=candidates[0].language)
-        return ColumnGuess(role, write_column(role, mapping), f"{name}: times like {values[0]}")
+        return ColumnGuess(role, name, write_column(role, mapping), f"{name}: times like {values[0]}")
     if role in ("quantity", "unit_price", "amount", "rating"):
         spelling = _spell(values)
         read = sum(read_number(value, spelling) is not None for value in values)
         if read < NEARLY_ALL * len(values):
             return None
-        return ColumnGuess(role, write_column(role, ColumnMapping(name)), f"{name}: numbers like {values[0]}")
+        return ColumnGuess(role, name, write_column(role, ColumnMapping(name)), f"{name}: numbers like {values[0]}")
     if role == "currency" and sum(len(value) <= 4 for value in values) < NEARLY_ALL * len(values):
         return None
     different = len(set(values))
     why = f"{name}: {different:,} different values in the first {len(values):,} records"
-    return ColumnGuess(role, write_column(role, ColumnMapping(name)), why)
+    return ColumnGuess(role, name, write_column(role, ColumnMapping(name)), why)
 
 
 def guess_numbers(frame: pd.DataFrame, guesses: Iterable[ColumnGuess]) -> list[str]:
     """The line that says how numbers are spelt, where a column of numbers plainly has decimal commas."""
-    for guess in guesses:
-        if guess.name in ("quantity", "unit_price", "amount"):
-            for name in frame.columns:
-                if quote(str(name)) in guess.line and _spell(frame[name].astype(str)) != "1234.56":
-                    return ['numbers = "1.234,56"']
-    return []
+    numbers = [guess.column for guess in guesses if guess.name in ("quantity", "unit_price", "amount") and guess.column]
+    spelt = {_spell(frame[column].astype(str)) for column in numbers}
+    return ['numbers = "1.234,56"'] if "1.234,56" in spelt else []
 
 
 def _spell(values: Iterable[str]) -> str:
