@@ -21,7 +21,7 @@ from spark_jobs.cleaning.repeats import PLACE, Conflicts, count_conflicts, find_
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.lake.run_folder import rewrite_file
-from spark_jobs.lake.store import Draft, Lake
+from spark_jobs.lake.store import Draft, Lake, choose_partitions
 from spark_jobs.runtime.frames import first_row
 
 
@@ -40,7 +40,7 @@ def known_before(
 
 def choose_days(ranges: Mapping[str, tuple[date, date] | None], first: date, last: date) -> list[str]:
     """The delivery days whose events, by the range of their days, may be of `first` to `last`."""
-    return [day for day, held in ranges.items() if held is None or (held[0] <= last and held[1] >= first)]
+    return choose_partitions(ranges, lambda held_first, held_last: held_first <= last and held_last >= first)
 
 
 def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outcome: Outcome, draft: Draft) -> Outcome:

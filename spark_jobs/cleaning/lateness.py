@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs.contract import windows
-from spark_jobs.lake.store import DayRange
+from spark_jobs.lake.store import DayRange, choose_partitions
 
 
 def find_history(customer_day: DataFrame) -> list[date]:
@@ -39,5 +39,5 @@ def choose_days(
     """The rows of the delivery days whose event days, by their range, are wanted; and of those of unknown range."""
     if ranges is None:
         return rows
-    days = [date.fromisoformat(day) for day, found in ranges.items() if found is None or is_wanted(*found)]
+    days = [date.fromisoformat(day) for day in choose_partitions(ranges, is_wanted)]
     return rows.where(F.col("delivery_day").isin(days))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 
 DayRange = _delta.DayRange
 _UPDATE_ATTEMPTS = 30
+
+
+def choose_partitions(ranges: Mapping[str, DayRange | None], is_wanted: Callable[[date, date], bool]) -> list[str]:
+    """The partitions whose first and last day, from Lake.day_ranges, are wanted, and those of unknown range."""
+    return [partition for partition, held in ranges.items() if held is None or is_wanted(*held)]
 
 
 @dataclass(frozen=True)
