@@ -24,17 +24,23 @@ AIRFLOW := .venv-airflow/bin/python -m
 CHURN := .venv/bin/python -m infra.cli
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo nightly train backtest status sql airflow stop check test test-cases test-airflow faults bench ablate
+.PHONY: help setup environments demo nightly train backtest status sql airflow stop check test test-cases test-airflow faults bench ablate
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## both environments (.venv and .venv-airflow); needs Python 3.11 to 3.13 and Java 17 or 21
-	@for python in python3.13 python3.12 python3.11 python3; do \
+#: Runs setup with the first Python that fits, and these options.
+RUN_SETUP = for python in python3.13 python3.12 python3.11 python3; do \
 	  if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
-	    exec $$python -m infra.local.setup; \
+	    exec $$python -m infra.local.setup $(1); \
 	  fi; \
 	done; echo 'error: Python 3.11, 3.12 or 3.13 is needed: install one, or put it on PATH' >&2; exit 1
+
+setup: ## both environments (.venv and .venv-airflow); needs Python 3.11 to 3.13 and Java 17 or 21
+	@$(call RUN_SETUP)
+
+environments: ## both environments without Java, which is enough for status, sql and stop
+	@$(call RUN_SETUP,--without-java)
 
 demo: setup ## the main job on a real shop's data, from raw logs to risks in the warehouse; SHOP=
 	@$(CHURN) demo --shop "$$SHOP"
@@ -48,16 +54,16 @@ train: setup ## one training through its DAG; SHOP= AS_OF=, PROMOTE=1 to approve
 backtest: setup ## trains and judges at past days, with every contender; SHOP= CUTOFFS=day,day
 	@$(CHURN) backtest --shop "$$SHOP" --cutoffs "$$CUTOFFS"
 
-status: setup ## one screen: newest day, complete or not, what is late or wrong, which model; SHOP=
+status: environments ## one screen: newest day, complete or not, what is late or wrong, which model; SHOP=
 	@$(CHURN) status --shop "$$SHOP"
 
-sql: setup ## a psql prompt on the warehouse; SHOP=
+sql: environments ## a psql prompt on the warehouse; SHOP=
 	@$(CHURN) sql --shop "$$SHOP"
 
 airflow: setup ## Airflow on localhost:8080, with a small shop that lives, or SHOP= (files, folders); Ctrl-C ends it
 	@$(CHURN) airflow --shops "$$GIVEN_SHOP"
 
-stop: setup ## stops what runs in the background: Airflow and the warehouse
+stop: environments ## stops what runs in the background: Airflow and the warehouse
 	@$(CHURN) stop
 
 check: setup ## style, import rules, types, commands, documentation: seconds

@@ -30,6 +30,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.runtime.command import run_command
 from spark_jobs.runtime.console import PlainConsole
 from spark_jobs.runtime.session import SparkOpener, open_session
+from spark_jobs.runtime.waiting import waiting
 
 #: Looked at of each log, spread over time.
 MOST_FILES = 400
@@ -41,7 +42,8 @@ def check_shop(open_spark: SparkOpener, shop: Shop, settings: Settings, terminal
     console.print(f"{shop.title}: {shop.path}", style="bold")
     activity, customers = None, []
     for log in shop.sources:
-        judged = judge_log(open_spark, shop, log, settings, most_files, findings)
+        with waiting(terminal, f"reading {log}", f"check {shop.name} {log}", settings.home):
+            judged = judge_log(open_spark, shop, log, settings, most_files, findings)
         if judged is None:
             continue
         show_log(console, shop, judged, findings)
@@ -56,8 +58,10 @@ def check_shop(open_spark: SparkOpener, shop: Shop, settings: Settings, terminal
     for number, sentence in enumerate(findings.to_mend, 1):
         console.print(f"  {number}. {sentence}", style="yellow")
     if findings.to_mend:
-        raise ChurnError(f"{shop.name}: {len(findings.to_mend)} problems to fix, see above")
-    console.print(f"{shop.name} is ready: make nightly SHOP={shop.path} AS_OF=…", style="green")
+        raise ChurnError(
+            f"{shop.name}: {len(findings.to_mend)} problems to fix, see above; then churn check --shop {shop.name}"
+        )
+    console.print(f"{shop.name} is ready: nothing has to be corrected", style="green")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

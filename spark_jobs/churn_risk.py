@@ -70,11 +70,11 @@ def find_learned_horizons(shop: Shop, model: ModelRecord) -> tuple[int, ...]:
     learned = read_definition(model.location, model.bundle_hash, shop)
     if new := [str(h) for h in shop.churn.horizons_days if h not in learned.horizons_days]:
         print(f"churn_risk: warning: model {model.version} has not learned {', '.join(new)} days, whose column stays "
-              "empty: make train SHOP=… PROMOTE=1")  # fmt: skip
+              f"empty: churn train --shop {shop.name}, then churn approve")  # fmt: skip
     if shop.churn.eligible_within_days > learned.eligible_within_days:
         print(f"churn_risk: warning: model {model.version} learned from customers active within "
               f"{learned.eligible_within_days} days, and {shop.churn.eligible_within_days} days are eligible now: "
-              "make train SHOP=… PROMOTE=1")  # fmt: skip
+              f"churn train --shop {shop.name}, then churn approve")  # fmt: skip
     return tuple(h for h in shop.churn.horizons_days if h in learned.horizons_days)
 
 
@@ -120,7 +120,9 @@ def find_model(warehouse: Warehouse, shop: Shop, as_of: date, version: str | Non
         return model, model.trained_through > as_of
     found = warehouse.model_for(shop, as_of)
     if found is None:
-        raise MissingInputError(f"no promoted model for {shop.name}: make train SHOP=… AS_OF=… PROMOTE=1")
+        raise MissingInputError(
+            f"no promoted model for {shop.name}: churn train --shop {shop.name}, then churn approve"
+        )
     return found
 
 

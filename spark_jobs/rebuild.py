@@ -39,7 +39,7 @@ from spark_jobs.lake.ledger import newest_night
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.publish import publish_run
-from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
+from spark_jobs.runtime.command import add_result, day, load_arguments, make_parser, run_command, write_result
 from spark_jobs.runtime.session import SparkOpener, open_session
 from spark_jobs.warehouse.connection import connect
 
@@ -161,10 +161,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--table", metavar="TABLE", help="only this one")
     parser.add_argument("--from", type=day, dest="first", metavar="DAY", help="the first day to rebuild")
     parser.add_argument("--to", type=day, dest="last", metavar="DAY", help="the last day to rebuild")
-    arguments, shop = load_arguments(parser, argv)
+    arguments, shop = load_arguments(add_result(parser), argv)
     settings = Settings.from_environment()
-    run(partial(open_session, "rebuild", settings), Lake(settings.lake(shop.name)), shop, settings, arguments.table,
-        arguments.first, arguments.last)  # fmt: skip
+    days = run(partial(open_session, "rebuild", settings), Lake(settings.lake(shop.name)), shop, settings,
+               arguments.table, arguments.first, arguments.last)  # fmt: skip
+    write_result(arguments.result, days)
 
 
 def run(
@@ -175,15 +176,18 @@ def run(
     only: str | None = None,
     first: date | None = None,
     last: date | None = None,
-) -> None:
-    """Rebuilds one table, or all of them, with a progress bar for each."""
+) -> dict[str, int]:
+    """Rebuilds one table, or all of them, with a progress bar for each; returns the number of days by table."""
     newest = newest_night(lake)
     if newest is None:
-        raise ChurnError(f"{shop.name} has no night yet, so there is nothing to rebuild: make nightly AS_OF=…")
+        raise ChurnError(
+            f"{shop.name} has no night yet, so there is nothing to rebuild: churn night --shop {shop.name}"
+        )
     rebuild = Rebuild(open_spark, lake, shop, settings, newest)
     names = list(find_targets(rebuild))
     if only and only not in names:
         raise ChurnError(f"{only} is no table that can be rebuilt: choose among {', '.join(names)}")
+    rebuilt: dict[str, int] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for name in [only] if only else names:
@@ -194,7 +198,9 @@ def run(
                 progress.update(bar, completed=done)
             if first is None and last is None:
                 note_waiting(lake, target.table, (), newest)
+            rebuilt[name] = len(chosen)
             print(f"{name}: {len(chosen):,} days rebuilt")
+    return rebuilt
 
 
 if __name__ == "__main__":

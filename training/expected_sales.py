@@ -70,7 +70,9 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[dict]
         raise MissingInputError(f"no customer_series as of {as_of}: run the ETL of that day first")
     found = warehouse.model_for(shop, as_of)
     if found is None:
-        raise MissingInputError(f"no promoted model for {shop.name}: make train SHOP=… AS_OF=… PROMOTE=1")
+        raise MissingInputError(
+            f"no promoted model for {shop.name}: churn train --shop {shop.name}, then churn approve"
+        )
     record, is_too_late = found
     spec, model = load_spend(record.location, record.bundle_hash)
     lines = {horizon: line for horizon, line in model.sales.items() if line} if model else {}

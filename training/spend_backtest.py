@@ -2,7 +2,7 @@
 
     python -m training.spend_backtest --shop SHOP.toml [--cutoffs 2011-05-01,2011-06-01]
 
-Needs a training_series in the lake, from make train or make backtest; without --cutoffs it uses four of its days, a
+Needs a training_series in the lake, from churn train or churn backtest; without --cutoffs it uses four of its days, a
 month apart. At each cut-off everything is trained on what was known then. The methods predict the spend in the primary
 horizon of customers who stay:
 
@@ -179,7 +179,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     lake = Lake(Settings.from_environment().lake(shop.name))
     kept = sorted(lake.partitions(TRAINING_SERIES)) if lake.version(TRAINING_SERIES) is not None else []
     if not kept:
-        raise MissingInputError(f"{shop.name} has no training_series: make train, or make backtest, first")
+        raise MissingInputError(
+            f"{shop.name} has no training_series: churn train --shop {shop.name}, or churn backtest, first"
+        )
     as_of = date.fromisoformat(kept[-1])
     series = Series(lake.dataset(TRAINING_SERIES, [kept[-1]]), as_of, read_label_delay(lake, shop, as_of))
     backtest(series, shop, arguments.cutoffs, Console(highlight=False, width=140))

@@ -10,12 +10,14 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from secrets import token_hex
 
 import click
 
 from infra.cli.variables import find_misspelt
 from infra.local.environment import AIRFLOW_PYTHON, JOBS_ENVIRONMENT, JOBS_PYTHON, ROOT
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.runtime.logs import json_lines
 
 STOPPED = "stopped; repeating continues"
 
@@ -27,11 +29,21 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(argv: Sequence[str]) -> int:
     """Runs one command line and returns the exit code."""
-    from infra.cli.commands import churn
-
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(ValueError):  # not in the main thread
             signal.signal(number, signal.default_int_handler)  # a shell ignores SIGINT for background processes
+    os.environ.setdefault("CHURN_RUN_ID", token_hex(8))
+    try:
+        with json_lines(with_stdout=False):
+            return run_verb(argv)
+    except ChurnError as error:  # of CHURN_LOG itself
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def run_verb(argv: Sequence[str]) -> int:
+    from infra.cli.commands import churn
+
     try:
         enter_jobs_environment(argv)
         for message in find_misspelt(os.environ):

@@ -11,6 +11,7 @@ import click
 
 from infra.cli.running import Output
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.runtime.logs import is_json, make_record
 
 MOST_LINES = 5
 
@@ -30,6 +31,10 @@ class Closing:
     def show(self, output: Output) -> None:
         if output.is_json:
             click.echo(json.dumps(self.data, default=str))
+            return
+        if is_json():
+            message = "; ".join(f"{label} {text}" for label, text in self.lines[:MOST_LINES])
+            click.echo(make_record(message, **self.data))
             return
         width = max(len(label) for label, _ in self.lines) + 2
         click.echo("")

@@ -173,11 +173,12 @@ def export(what: str, to: Path, with_ids: bool, shop: str | None) -> None:
 @click.option(
     "--cutoffs", default="", metavar="DAY,DAY", help="The past days to train at. [three, spread over 60 days]"
 )
-def backtest(shop: str | None, cutoffs: str) -> None:
+@output_options
+def backtest(shop: str | None, cutoffs: str, output: Output) -> None:
     """Train as of past days; compare with what came."""
-    from infra.cli.verbs import run_backtest
+    from infra.cli.backtests import run_backtest
 
-    run_backtest(shop, cutoffs)
+    run_backtest(shop, cutoffs, output)
 
 
 @churn.command()
@@ -185,11 +186,12 @@ def backtest(shop: str | None, cutoffs: str) -> None:
 @click.option("--table", metavar="TABLE", help="Only this table. [all]")
 @click.option("--from", "first", type=DAY, metavar="DAY", help="The first day to rebuild.")
 @click.option("--to", "last", type=DAY, metavar="DAY", help="The last day to rebuild.")
-def rebuild(shop: str | None, table: str | None, first: date | None, last: date | None) -> None:
+@output_options
+def rebuild(shop: str | None, table: str | None, first: date | None, last: date | None, output: Output) -> None:
     """Rebuild days of the lake from their inputs."""
     from infra.cli.verbs import rebuild_lake
 
-    rebuild_lake(shop, table, first, last)
+    rebuild_lake(shop, table, first, last, output)
 
 
 @churn.command()

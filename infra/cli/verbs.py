@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import tempfile
 import time
 from collections.abc import Sequence
 from datetime import date
@@ -11,14 +13,12 @@ from typing import Any
 
 import click
 
+from infra.cli.closing import Closing, describe_duration, name_shop
 from infra.cli.running import Output, replace_process, run_job, run_module
 from infra.cli.shops import find_shop
 from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, read_settings
 from infra.local.shops import DEMO_SHOPS
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.run_days import parse_day
-from spark_jobs.contract.settings import Settings
-from spark_jobs.runtime.command import check_as_of
 
 LOUD = Output()
 
@@ -41,8 +41,12 @@ def describe_files(files: Sequence[Path], like: str | None, options: dict[str, A
 
 
 def check_shop(given: str | None) -> None:
-    shop = find_shop(given, read_settings())
+    begin, shop = time.monotonic(), find_shop(given, read_settings())
     run_job("spark_jobs.check", shop.path.resolve(), output=LOUD, shop=shop)
+    closing = Closing()
+    closing.add("check", f"{shop.name}: nothing to correct, in {describe_duration(begin)}; nothing was written")
+    closing.add("next", f"churn train {name_shop(shop)}, churn approve; then churn night {name_shop(shop)}")
+    closing.show(LOUD)
 
 
 def run_demo(given: str | None, output: Output) -> None:
@@ -67,22 +71,23 @@ def open_sql(arguments: Sequence[str], given: str | None) -> None:
     replace_process(JOBS_PYTHON, "infra.local.warehouse", "psql", "--shop", shop.path.resolve(), *arguments)
 
 
-def run_backtest(given: str | None, cutoffs: str) -> None:
-    shop = find_shop(given, read_settings())
-    for part in filter(None, map(str.strip, cutoffs.split(","))):
-        check_as_of(shop, parse_day(part))
-    run_job("infra.local.backtest", "--shop", shop.path.resolve(), "--cutoffs", cutoffs, output=LOUD, shop=shop)
-    folder = Settings.from_environment().home / "backtest" / shop.name
-    click.echo(f"\nResults: {folder / 'backtest.json'} and predictions.csv")
-
-
-def rebuild_lake(given: str | None, table: str | None, first: date | None, last: date | None) -> None:
-    shop = find_shop(given, read_settings())
+def rebuild_lake(given: str | None, table: str | None, first: date | None, last: date | None, output: Output) -> None:
+    begin, settings = time.monotonic(), read_settings()
+    shop = find_shop(given, settings)
     if first and last and first > last:
         raise ChurnError(f"--from {first} is after --to {last}: exchange them")
     chosen = (("--table", table), ("--from", first), ("--to", last))
     options = [word for name, value in chosen if value for word in (name, value)]
-    run_job("spark_jobs.rebuild", "--shop", shop.path.resolve(), *options, output=LOUD, shop=shop)
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder, "result.json")
+        run_job("spark_jobs.rebuild", "--shop", shop.path.resolve(), "--result", result, *options, output=output,
+                shop=shop)  # fmt: skip
+        days = json.loads(result.read_text())
+    closing = Closing()
+    words = ", ".join(f"{count:,} of {name}" for name, count in days.items())
+    closing.add("rebuild", f"{shop.name}: days {words}, in {describe_duration(begin)}", shop=shop.name, days=days)
+    closing.add("next", f"churn night {name_shop(shop)} loads what has changed; churn status {name_shop(shop)}")
+    closing.show(output)
 
 
 def start_airflow(shops: str) -> None:

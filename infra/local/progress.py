@@ -1,6 +1,7 @@
-"""Shows the progress of DAGs: one line per finished task, and below it the latest output of the running task.
+"""Shows the progress of DAGs: one line per finished task, and below it the running task with the time left.
 
 On a terminal the last line is updated in place. Elsewhere a line is printed when a task ends, and every half minute.
+The time left is that of all runs of the command, by how long runs of the same DAGs took the last time.
 """
 
 from __future__ import annotations
@@ -8,12 +9,16 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
+
+from spark_jobs.runtime.logs import describe_run
+from spark_jobs.runtime.waiting import Durations, describe_left
 
 HEARTBEAT_SECONDS = 30
 #: Every job takes longer; shorter tasks are Airflow's own and are not shown.
@@ -31,6 +36,10 @@ class TaskProgress:
         self.log_file = log_file
         self.title, self.task, self.begin, self.cause = "Airflow", "starting", time.monotonic(), "no task ran"
         self._ended = threading.Event()
+        self._names: list[str] = []  # of the runs that are not done, the running one first
+        self._durations: Durations | None = None
+        self._expected: Mapping[str, float] = {}
+        self._run_begin = self.begin
 
     def __enter__(self) -> TaskProgress:
         if self.console.is_terminal:
@@ -46,11 +55,22 @@ class TaskProgress:
         if self.console.is_terminal:
             self.live.stop()
 
+    def expect(self, durations: Durations, names: Sequence[str]) -> None:
+        """Estimates the time left from the last durations. names: of the runs to come, in order, like `etl shop`."""
+        self._durations, self._expected, self._names = durations, durations.read(), list(names)
+
     def start_run(self, title: str) -> None:
         self.title, self.task, self.begin = title, "starting", time.monotonic()
+        self._run_begin = self.begin
+
+    def end_run(self) -> None:
+        """Remembers how long the run took."""
+        if self._durations and self._names:
+            self._durations.note(self._names.pop(0), time.monotonic() - self._run_begin)
 
     def start_task(self, task: str) -> None:
         self.task, self.begin = task, time.monotonic()
+        describe_run(task=task)
 
     def end_task(self, how: str, cause: str = "") -> None:
         if how != "ok" or time.monotonic() - self.begin > JOB_SECONDS:
@@ -60,7 +80,8 @@ class TaskProgress:
     def describe(self) -> Text:
         """One line: the running task, how long it has run, and its latest output."""
         last_line = read_last_line(self.log_file)
-        line = Text(f"{self.title} … {self.task} {self._seconds()} s  {last_line}", no_wrap=True, overflow="ellipsis")
+        text = f"{self.title} … {self.task} {self._seconds()} s{self._describe_left()}  {last_line}"
+        line = Text(text, no_wrap=True, overflow="ellipsis")
         line.truncate(max(20, self.console.width - 1))
         return line
 
@@ -70,7 +91,15 @@ class TaskProgress:
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT_SECONDS):
             last_line = read_last_line(self.log_file)
-            self.console.print(f"{self.title} … {self.task}, {self._seconds()} s so far  {last_line}", markup=False)
+            now = f"{self._seconds()} s so far{self._describe_left()}"
+            self.console.print(f"{self.title} … {self.task}, {now}  {last_line}", markup=False)
+
+    def _describe_left(self) -> str:
+        """The time left of all runs; empty if one of them has never been done."""
+        if not self._names or not set(self._names) <= self._expected.keys():
+            return ""
+        left = describe_left(sum(self._expected[name] for name in self._names), time.monotonic() - self._run_begin)
+        return f", {left}"
 
 
 def read_last_line(file: Path) -> str:

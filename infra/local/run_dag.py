@@ -30,6 +30,8 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.runtime.command import check_as_of, day, run_command
 from spark_jobs.runtime.engine import stop_engine
+from spark_jobs.runtime.logs import as_records, describe_run
+from spark_jobs.runtime.waiting import Durations
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -56,6 +58,7 @@ def main(
 ) -> None:
     arguments = _read_arguments(argv)
     shop = load_shop(arguments.shop)
+    describe_run(shop=shop.name)
     runs = [_read_run(text, arguments.as_of) for text in arguments.runs]
     for run in runs:
         if run.as_of:
@@ -67,18 +70,21 @@ def main(
     with (
         _only_one(settings.home / "airflow"),
         _hidden_output(log_file, arguments.verbose) as terminal,
-        make_progress(terminal, log_file) as progress,
+        make_progress(as_records(terminal), log_file) as progress,
     ):
         make_metadata()
         dags = load_dags()
         # Every run gets all parameters, because dag.test leaves a run's values in the DAG for the next run.
         defaults = {dag_id: dag.params.dump() for dag_id, dag in dags.items()}
+        progress.expect(Durations(settings.home), [f"{run.pipeline} {shop.name}" for run in runs])
         for run in runs:
+            describe_run(as_of=run.as_of, pipeline=run.pipeline, task=None)
             progress.start_run(run.title)
             dag_id = f"churn_{run.pipeline}__{shop.name}"
             conf = defaults[dag_id] | _conf(run, arguments.promote, arguments.restate)
             if not run_dag(dags[dag_id], conf, progress):
                 raise ChurnError(f"{run.title}: {progress.cause}; its output is in {log_file}")
+            progress.end_run()
     stop_engine(settings.home)  # after a failure it stays for the repetition, as long as an unused one stays
 
 

@@ -6,6 +6,7 @@ Standard library only, because it runs before anything is installed. If `uv` is 
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -25,14 +26,17 @@ STAMP = "setup.stamp"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    java_version = check_java()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--without-java", action="store_true", help="make both environments without asking for Java")
+    java_version = None if parser.parse_args(argv).without_java else check_java()
     environments = {JOBS_ENVIRONMENT: choose_jobs_group(), AIRFLOW_ENVIRONMENT: "airflow"}
     stale = {folder: group for folder, group in environments.items() if not is_current(folder, group)}
     uv = (find_uv() or install_uv()) if stale else ""
     for folder, group in stale.items():
         print(f"setup: {folder.name} from uv.lock, group {group}", flush=True)
         sync(uv, folder, group)
-    archive_classes(java_version, is_new=JOBS_ENVIRONMENT in stale)
+    if java_version:
+        archive_classes(java_version, is_new=JOBS_ENVIRONMENT in stale)
 
 
 def archive_classes(java_version: str, is_new: bool) -> None:

@@ -45,7 +45,7 @@ def find_last_day(shop: Shop, settings: Settings) -> date:
     days = [day for source in shop.sources.values() for day in _delivery_days(source, settings)]
     if not days:
         raise MissingInputError(
-            f"{shop.path}: no raw file has a day in its path: give end_date, or AS_OF to make nightly"
+            f"{shop.path}: no raw file has a day in its path: give end_date, or churn night --as-of"
         )
     return max(days)
 

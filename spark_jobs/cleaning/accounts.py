@@ -12,13 +12,16 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
 
 from spark_jobs.contract.errors import AuditError
 from spark_jobs.contract.ledger_tables import ACCOUNTS
+
+if TYPE_CHECKING:  # the status reads accounts, and does without Spark
+    from pyspark.sql import DataFrame
 
 #: The columns of ACCOUNTS that add up to lines_in.
 PARTS = ("clean", "quarantined", "duplicates", "elsewhere")

@@ -16,6 +16,8 @@
 | CHURN_ALERT_EMAIL | who gets a mail when a run fails or is late, through Airflow's connection smtp_default | nobody |
 | CHURN_ALERT_WEBHOOK | the Airflow HTTP connection that the same alert is posted to as JSON | none |
 | CHURN_CATCH_UP_MB | after a change: the most MB of existing data that a night rebuilds, per table | 1000 |
+| CHURN_LOG | `text`, or `json`: every line that commands and jobs print is one JSON object | text |
+| CHURN_RUN_ID | the run_id of these objects | one for each `churn` command |
 | CHURN_JOBS_PYTHON | the interpreter of the jobs' environment, if the caller runs in another one | python |
 """
 
@@ -35,6 +37,8 @@ EMBEDDED = "embedded"
 EMBEDDED_USER, EMBEDDED_DATABASE = "churn", "churn"
 #: The values of CHURN_ENGINE.
 CLASSIC, CONNECT = "classic", "connect"
+#: The values of CHURN_LOG.
+LOG_FORMATS = ("text", "json")
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class Settings:
     engine: str = CLASSIC
     spark_remote: str | None = None
     engine_idle_seconds: int = 300
+    log_format: str = "text"
+    run_id: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -93,6 +99,8 @@ class Settings:
             engine_idle_seconds=_read_number(
                 "CHURN_ENGINE_IDLE_SECONDS", env.get("CHURN_ENGINE_IDLE_SECONDS") or "300"
             ),
+            log_format=_read_log_format(env.get("CHURN_LOG") or "text"),
+            run_id=env.get("CHURN_RUN_ID") or None,
         )
 
     def __repr__(self) -> str:  # urls and keys are secrets
@@ -211,4 +219,10 @@ def _read_number(variable: str, text: str) -> int:
 def _read_engine(text: str) -> str:
     if text not in (CLASSIC, CONNECT):
         raise ChurnError(f"CHURN_ENGINE must be {CLASSIC} or {CONNECT}, not {text!r}")
+    return text
+
+
+def _read_log_format(text: str) -> str:
+    if text not in LOG_FORMATS:
+        raise ChurnError(f"CHURN_LOG must be {' or '.join(LOG_FORMATS)}, not {text!r}")
     return text

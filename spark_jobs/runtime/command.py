@@ -13,6 +13,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.run_days import parse_day
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.runtime.logs import describe_run, json_lines
 
 
 def day(text: str) -> date:
@@ -66,12 +67,22 @@ def load_arguments(parser: argparse.ArgumentParser, argv: Sequence[str] | None) 
     for as_of in [getattr(arguments, "as_of", None) or []]:
         for one in as_of if isinstance(as_of, list) else [as_of]:
             check_as_of(shop, one)
+    describe_run(shop=shop.name, as_of=getattr(arguments, "as_of", None))
     return arguments, shop
 
 
 def run_command(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> int:
     """Runs `main` and returns the exit code: 0 done, 1 a ChurnError, which is printed, 130 after Ctrl-C. Argparse exits
     with 2."""
+    try:
+        with json_lines():
+            return _run(main, argv)
+    except ChurnError as error:  # of CHURN_LOG itself
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None) -> int:
     try:
         main(argv)
     except ChurnError as error:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from spark_jobs.runtime.waiting import describe_left
 from training.selection.learning import Progress as Report
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -18,7 +19,13 @@ SECONDS_BETWEEN_LINES = 5.0
 def show_progress(title: str, console: Console) -> Iterator[Report]:
     """Yields a callback for the share of work done, 0 to 1, and a description of the current work."""
     if console.is_terminal:
-        columns = (TextColumn(title), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        columns = (
+            TextColumn(title),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+        )
         with Progress(*columns, console=console) as bar:
             task = bar.add_task("starting", total=1.0)
             yield lambda share, text: bar.update(task, completed=share, description=text)
@@ -28,11 +35,15 @@ def show_progress(title: str, console: Console) -> Iterator[Report]:
 
 
 def _print_now_and_then(title: str, console: Console) -> Report:
+    begin = time.monotonic()
     last = [-SECONDS_BETWEEN_LINES]
 
     def report(share: float, text: str) -> None:
-        if time.monotonic() - last[0] >= SECONDS_BETWEEN_LINES:
-            last[0] = time.monotonic()
-            console.print(f"{title} {share:4.0%} {text}", highlight=False, soft_wrap=True)
+        now = time.monotonic()
+        if now - last[0] >= SECONDS_BETWEEN_LINES:
+            last[0] = now
+            whole = (now - begin) / share if share else None
+            left = f", {describe_left(whole, now - begin)}" if whole else ""
+            console.print(f"{title} {share:4.0%} {text}{left}", highlight=False, soft_wrap=True)
 
     return report

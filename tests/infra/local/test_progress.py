@@ -7,6 +7,7 @@ import io
 import pytest
 
 from infra.local import progress, run_dag
+from spark_jobs.runtime.waiting import Durations
 
 SPARK_FAILURE = """Cannot execute: spark-submit --master local[*] /x/clean.py. Error code is: 1.
 Last spark-submit output:
@@ -50,6 +51,25 @@ def test_the_jobs_output_is_shown_and_not_airflows(tmp_path, line, shown):
     assert progress.read_last_line(log) == shown
 
 
+def test_the_time_left_is_that_of_all_runs_to_come_by_the_last_time(tmp_path):
+    durations = Durations(tmp_path)
+    log = tmp_path / "log"
+    log.touch()
+    for name, seconds in (("etl bazaar", 30), ("score bazaar", 20)):
+        durations.note(name, seconds)
+    shown = progress.TaskProgress(io.StringIO(), log)
+    shown.expect(durations, ["etl bazaar", "score bazaar"])
+    shown.start_run("etl 2011-09-06")
+    shown._run_begin -= 10
+    assert "about 40 s left" in shown.describe().plain
+    shown.end_run()
+    shown.start_run("score 2011-09-06")
+    assert "about 20 s left" in shown.describe().plain
+    assert durations.read()["etl bazaar"] == pytest.approx(10, abs=1)
+    shown.expect(durations, ["etl bazaar", "train bazaar"])  # a training was never done: nobody knows
+    assert "left" not in shown.describe().plain
+
+
 def test_without_a_terminal_every_task_is_one_line(tmp_path):
     log, screen = tmp_path / "log", io.StringIO()
     log.touch()
@@ -71,6 +91,3 @@ def test_without_a_terminal_every_task_is_one_line(tmp_path):
         "etl 2011-09-06 … customer_day failed (1 s)",
     ]
     assert shown.cause == "customer_day failed: no purchases up to 2011-09-06"
-
-
-# The tests' own sum

@@ -99,3 +99,21 @@ def test_a_class_archive_that_cannot_be_made_costs_speed_alone(tmp_path, monkeyp
     assert "Spark starts more slowly (no room)" in capsys.readouterr().out
     setup.archive_classes("17.0.1", is_new=False)
     assert capsys.readouterr().out == ""
+
+
+def test_what_reads_scores_does_without_java(path, monkeypatch):
+    monkeypatch.setattr(setup, "is_current", lambda folder, group: True)
+    setup.main(["--without-java"])
+    with pytest.raises(ChurnError, match="Java 17 or 21"):
+        setup.main([])
+
+
+def test_the_status_does_without_java_and_spark(tmp_path):
+    code = (
+        "import sys; from infra.cli.__main__ import run; code = run(['status', '--shop', 'cdnow']);"
+        "print(code, sorted({'pyspark', 'py4j', 'tensorflow'} & set(sys.modules)))"
+    )
+    bare = {"PATH": str(tmp_path), "CHURN_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=bare, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "1 []"
+    assert done.stderr == "error: cdnow: look at warehouse, scores\n"
