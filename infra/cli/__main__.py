@@ -48,7 +48,7 @@ def run_verb(argv: Sequence[str]) -> int:
         enter_jobs_environment(argv)
         for message in find_misspelt(os.environ):
             raise ChurnError(message)
-        churn.main(args=list(argv), prog_name="churn", standalone_mode=False)
+        return churn.main(args=list(argv), prog_name="churn", standalone_mode=False) or 0  # the code of an Exit
     except click.exceptions.NoArgsIsHelpError as help_page:
         print(help_page.format_message())
         return 0
@@ -56,8 +56,6 @@ def run_verb(argv: Sequence[str]) -> int:
         where = error.ctx.command_path if error.ctx else "churn"
         print(f"error: {error.format_message().rstrip('.')}; see {where} --help", file=sys.stderr)
         return 2
-    except click.exceptions.Exit as ending:
-        return ending.exit_code
     except (ChurnError, click.ClickException) as error:
         if text := str(error):
             print(f"error: {text}", file=sys.stderr)
@@ -68,7 +66,6 @@ def run_verb(argv: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of a pipe, like `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    return 0
 
 
 def enter_jobs_environment(argv: Sequence[str]) -> None:

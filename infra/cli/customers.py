@@ -66,6 +66,8 @@ def export_rows(what: str, to: Path, with_ids: bool, given: str | None) -> None:
     shop = find_shop(given, settings)
     warehouse = open_warehouse(settings, shop)
     rows = make_plain(warehouse.read(shop, READINGS[what]))
+    if what == "scores" and not rows.num_rows:
+        raise ChurnError(f"{shop.name} has no scores yet, so nothing was written: churn status {name_shop(shop)}")
     if with_ids:
         rows = add_ids(rows, warehouse.read(shop, "customer_ids"))
     write_rows(rows, to)

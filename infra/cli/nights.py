@@ -15,6 +15,8 @@ from infra.local.environment import read_settings
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.lake.ledger import newest_night
+from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import check_as_of
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
@@ -47,7 +49,10 @@ def run_training(given: str | None, as_of: date | None, is_approved: bool, outpu
     local_warehouse.start(settings)
     warehouse = connect(settings)
     before = {model.version for model in list_models(warehouse, shop)}
-    run_dags(shop, "--as-of", day, *(["--promote"] if is_approved else []), "train", output=output)
+    newest = newest_night(Lake(settings.lake(shop.name)))
+    histories = [] if newest and newest >= day else ["etl"]  # a training learns from what nights have cleaned
+    approval = ["--promote"] if is_approved else []
+    run_dags(shop, "--as-of", day, *approval, *histories, "train", output=output)
     close_training(shop, settings, day, begin, output, before)
 
 

@@ -36,7 +36,7 @@ def describe_files(files: Sequence[Path], like: str | None, options: dict[str, A
     settings = read_settings()
     shop = find_shop(str(options["to"] or files[0].resolve().parent / "shop.toml"), settings)
     click.echo(
-        f"\nEdit:  {shop.path}\nThen:  churn check, until nothing has to be mended; then churn night, churn train"
+        f"\nEdit:  {shop.path}\nThen:  churn check, until nothing has to be mended; then train, approve and night"
     )
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from infra.local.environment import JOBS_PYTHON
 from spark_jobs.runtime.logs import describe_run
 from spark_jobs.runtime.waiting import Durations, describe_left
 
@@ -103,9 +104,11 @@ class TaskProgress:
 
 
 def read_last_line(file: Path) -> str:
-    """The last line in Airflow's log, if it is a job's output; empty if it is from Airflow itself or the JVM."""
+    """The last line in Airflow's log, if it is a job's output; empty if it is from Airflow itself or the JVM, or
+    only the job's command line."""
     with file.open("rb") as log:
         log.seek(max(0, file.stat().st_size - 4096))
         lines = log.read().decode(errors="replace").splitlines()
     found = JOB_LINE.match(next((line for line in reversed(lines) if line.strip()), ""))
-    return found["message"].strip() if found and JVM_GREETING not in found["message"] else ""
+    message = found["message"].strip() if found else ""
+    return "" if JVM_GREETING in message or message.startswith(str(JOBS_PYTHON)) else message

@@ -34,7 +34,7 @@ def prepare_warehouse(shop: Shop) -> None:
     """Starts the embedded warehouse if it is used, and creates the shop's schema."""
     warehouse.start(Settings.from_environment())
     command = [str(JOBS_PYTHON), "-m", "spark_jobs.warehouse", "prepare", "--shop", str(shop.path)]
-    if subprocess.run(command, cwd=ROOT).returncode != 0:
+    if subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode != 0:
         raise ChurnError("the warehouse could not be prepared: see its message above")
 
 

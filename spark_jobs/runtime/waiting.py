@@ -60,10 +60,10 @@ def waiting(console: Console, text: str, name: str, home: Path) -> Iterator[None
     """
     durations, begin = Durations(home), time.monotonic()
     expected = durations.read().get(name)
-    if console.is_terminal:
-        with Live(_Line(text, expected), console=console, refresh_per_second=4, transient=True):
-            yield
-    else:
+    if not console.is_terminal:  # nobody waits, so nothing is shown or kept
+        yield
+        return
+    with Live(_Line(text, expected), console=console, refresh_per_second=4, transient=True):
         yield
     durations.note(name, time.monotonic() - begin)
 

@@ -7,9 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
+import click
 import pytest
 
+from infra.cli import commands, running
 from infra.cli.__main__ import run
 from tests.conftest import ROOT
 
@@ -71,6 +74,16 @@ def test_wrong_words_are_refused_without_the_heavy_libraries():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_exit_code_is_that_of_the_module_behind_the_verb(monkeypatch, tmp_path):
+    module = tmp_path / "failing_module.py"
+    module.write_text("import sys; sys.exit(int(sys.argv[1]))")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for code in (0, 1, 2):
+        job = partial(running.run_job, "failing_module", code, output=running.Output())
+        monkeypatch.setitem(commands.churn.commands, "fail", click.Command("fail", callback=job))
+        assert run(["fail"]) == code
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

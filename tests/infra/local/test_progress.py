@@ -7,6 +7,7 @@ import io
 import pytest
 
 from infra.local import progress, run_dag
+from infra.local.environment import JOBS_PYTHON
 from spark_jobs.runtime.waiting import Durations
 
 SPARK_FAILURE = """Cannot execute: spark-submit --master local[*] /x/clean.py. Error code is: 1.
@@ -42,6 +43,7 @@ def test_a_failed_task_is_explained_by_the_most_informative_line(error, line):
          "epoch 3/12 loss .61"),
         ("2026-11-21T21:49:48.11Z [info     ] Using incubator modules [airflow.task.hooks.Spark] loc=s.py:9", ""),
         ("2026-11-21T21:49:48.11Z [info     ] [DAG TEST] running task [airflow.sdk.definitions.dag] loc=dag.py:9", ""),
+        (f"2026-11-21T21:49:48.11Z [info     ] {JOBS_PYTHON} -m spark_jobs.clean [airflow.task.hooks.S] loc=s", ""),
         ("Traceback", ""),
     ],
 )  # fmt: skip

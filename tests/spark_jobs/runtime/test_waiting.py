@@ -34,9 +34,11 @@ def test_a_terminal_shows_what_is_done_and_how_long_it_takes(tmp_path):
     assert Durations(tmp_path).read()["check bazaar"] < 40
 
 
-def test_a_pipe_shows_nothing_and_a_folder_that_is_a_file_is_no_error(tmp_path):
-    (tmp_path / "running").write_text("")
+def test_a_pipe_shows_and_keeps_nothing_and_a_folder_that_is_a_file_is_no_error(tmp_path):
     screen = io.StringIO()
     with waiting(Console(file=screen), "reading", "check bazaar", tmp_path):
         pass
     assert screen.getvalue() == ""
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "running").write_text("")
+    Durations(tmp_path).note("check bazaar", 1)
