@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -18,14 +19,22 @@ SHOWN_PATHS = 20
 FILE_REASONS = {*FILE_FAULTS, BROKEN_FILE}  # show_files reports them per file
 
 
-def say_problems(columns: list[FileColumns]) -> str:
+def say_problems(log: str, columns: Sequence[FileColumns]) -> str:
     """The different problems of refused files."""
     files: dict[str, list[str]] = {}
     for file in columns:
         if file.problem:
             files.setdefault(file.problem, []).append(file.path)
     more = {problem: f" and {len(paths) - 1:,} more files:" for problem, paths in files.items() if len(paths) > 1}
-    return name_some([f"{paths[0]}{more.get(problem, '')} {problem}" for problem, paths in files.items()])
+    return say_table(
+        log, name_some([f"{paths[0]}{more.get(problem, '')} {problem}" for problem, paths in files.items()])
+    )
+
+
+def say_table(log: str, sentence: str) -> str:
+    """The sentence; if it proposes a setting, with the table of shop.toml for it."""
+    names_table = "under [" in sentence or not re.search(r"\b[a-z_]+ = ", sentence)
+    return sentence if names_table else f"{sentence}, under [sources.{log}]"
 
 
 def say_nested(source: Source, columns: Sequence[FileColumns]) -> str:
@@ -63,8 +72,8 @@ def show_files(
     described = describe_refused(tallies, paths, {file.path: file for file in columns})
     if described:
         records = sum(refused.values())
-        yield (f"{source.log}: {len(described):,} of {len(files):,} files, with {records:,} records, are refused:"
-               f" {name_some(described)}")  # fmt: skip
+        said = f"{len(described):,} of {len(files):,} files, with {records:,} records, are refused"
+        yield say_table(source.log, f"{source.log}: {said}: {name_some(described)}")
     if renamed := say_renamed(columns):
         console.print(renamed)
     if source.delivery_day is None and len(paths) > 1 and (proposal := suggest_delivery_day(source, [*paths.values()])):

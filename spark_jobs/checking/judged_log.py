@@ -61,7 +61,7 @@ def judge_log(
         return None
     columns = inspect_files(intake, [file["path"] for file in files])
     if all(file.problem for file in columns):
-        findings.add(f"{log}: {say_problems(columns)}")
+        findings.add(f"{log}: {say_problems(log, columns)}")
         if nested := say_nested(intake.source, columns):
             findings.add(f"{log}: {nested}")
         return None

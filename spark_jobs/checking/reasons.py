@@ -15,11 +15,14 @@ from spark_jobs.checking.times import sample_texts, suggest_time_format, suggest
 from spark_jobs.checking.values import find_remedy, is_worth_a_word
 from spark_jobs.cleaning.accounts import NO_RECORD, count_expected, count_reasons, find_rejected_days
 from spark_jobs.cleaning.judging import COMMA
+from spark_jobs.cleaning.plausible import IMPLAUSIBLE
+from spark_jobs.contract.logs.purchases import say_plausible
 from spark_jobs.contract.rejections import REASONS, explain
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.reader import RawRecord, read_records
 from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.frames import first_row
 
 EXAMPLES = 3
 SHARE_OF_DAYS = 0.05  # if a night would stop on more days, the cause is not a single bad file
@@ -53,8 +56,10 @@ def show_reasons(
         is_fault = code in REASONS and code not in EXPECTED | REPORTED_ELSEWHERE
         is_much = is_fault and faulty[code] / lines_in > SHARE_TO_MEND
         if is_much or is_worth_a_word(code, judged.source):
-            remedy = _suggest_times(judged, shop) if code == "event_at_invalid" else ""
-            remedy = remedy or find_remedy(code, shop, judged.source, examples, numbers)
+            suggest = SUGGESTED.get(code)
+            remedy = (suggest(judged, shop) if suggest else "") or find_remedy(
+                code, shop, judged.source, examples, numbers
+            )
             extent = f"{faulty[code] / lines_in:.0%}" if is_much else f"{count:,} of {lines_in:,}"
             findings.add(f"{log}: {extent} have {reason.meaning}{shown}: {remedy}")
     limit = judged.source.max_quarantined_share
@@ -94,6 +99,19 @@ def _suggest_times(judged: JudgedLog, shop: Shop) -> str:
     ):
         return said
     return suggest_time_format(spark, mapping, shop.time_zone, texts)
+
+
+def _suggest_plausible(judged: JudgedLog, shop: Shop) -> str:
+    """A sentence with a limit above the largest implausible amount."""
+    implausible = judged.records.where(F.array_contains("reasons", IMPLAUSIBLE))
+    largest = first_row(implausible.agg(F.max("amount")))[0]
+    return "" if largest is None else say_plausible(largest)
+
+
+#: Reason codes whose remedy is found in the files.
+SUGGESTED: dict[str, Callable[[JudgedLog, Shop], str]] = {
+    "event_at_invalid": _suggest_times, IMPLAUSIBLE: _suggest_plausible,
+}  # fmt: skip
 
 
 def find_examples(judged: JudgedLog, code: str) -> list[str]:

@@ -169,6 +169,8 @@ def parse_element(element: Element, source: Source, columns: ObjectColumns) -> l
         return parse_line(text, source, columns)
     if fault := _find_text_fault(text, source.limits.nesting):
         return [RawRecord(None, fault, text)]
+    if element.fault:
+        return [RawRecord(None, element.fault, text)]
     return _read_value(text, element.value, columns)
 
 

@@ -16,28 +16,50 @@ from spark_jobs.raw.text import FileRefusedError
 REST = re.compile(r'(?:[^"\\\n]|\\.)*+(?P<end>["\n])?', re.DOTALL)
 MARK = re.compile(r'["\[\]{},]')
 BLANK = re.compile(r"\s*")
+KEY = "{}"  # the column of a record's key, where records are the values of an object
 
 
 class Element(NamedTuple):
-    """One value and its text. is_whole: whether it is valid JSON; else parse_element finds the fault in the text."""
+    """One value and its text.
+
+    is_whole   whether it is valid JSON; else parse_element finds the fault in the text
+    is_beside  whether it is no record but an array beside the records, which may name their columns
+    fault      why the record cannot be read although it is valid JSON
+    """
 
     text: str
     value: object = None
     is_whole: bool = False
+    is_beside: bool = False
+    fault: str | None = None
 
 
-def read_elements(chunks: Iterator[str], keys: Sequence[str], longest: int) -> Iterator[Element]:
-    """The records of a text: the elements of top-level arrays, and top-level objects. With `keys`: the elements of the
-    array at these keys in each object. longest: the most characters of a record.
+class Place(NamedTuple):
+    """Where the records are.
 
-    Raises FileRefusedError if the text ends too early or an object has no such array.
+    keys      the keys of the array in each object; empty: the elements of top-level arrays, and top-level objects
+    is_keyed  whether the values of an object are the records, instead of an array's elements
+    are_rows  whether each top-level array is a record
     """
-    text = _Text(chunks, longest)
+
+    keys: Sequence[str] = ()
+    is_keyed: bool = False
+    are_rows: bool = False
+
+
+def read_elements(chunks: Iterator[str], place: Place, longest: int) -> Iterator[Element]:
+    """The records of a text, and arrays beside them. longest: the most characters of a record.
+
+    Raises FileRefusedError if the text ends too early or an object has no records at `place`.
+    """
+    text = _Text(chunks, longest, place.is_keyed)
     while mark := text.peek():
-        if mark == "{" and keys:
-            if not (yield from text.envelope(keys)):
-                raise FileRefusedError("records_missing", f"no array {'.'.join(keys)}[]")
-        elif mark == "[":
+        if mark == "{" and place.keys:
+            if not (yield from text.envelope(place.keys)):
+                raise FileRefusedError("records_missing", f"no array {'.'.join(place.keys)}[]")
+        elif mark == "{" and place.is_keyed:
+            yield from text.members()
+        elif mark == "[" and not place.are_rows:
             yield from text.array()
         else:
             yield text.take("")
@@ -46,8 +68,8 @@ def read_elements(chunks: Iterator[str], keys: Sequence[str], longest: int) -> I
 class _Text:
     """The buffered part of a text, and the position in it."""
 
-    def __init__(self, chunks: Iterator[str], longest: int):
-        self.chunks, self.longest = chunks, longest
+    def __init__(self, chunks: Iterator[str], longest: int, is_keyed: bool):
+        self.chunks, self.longest, self.is_keyed = chunks, longest, is_keyed
         self.text, self.at = "", 0
 
     def read_on(self) -> bool:
@@ -76,9 +98,25 @@ class _Text:
                 self.at += 1
         self.at += 1
 
+    def members(self) -> Iterator[Element]:
+        """The values of the object that starts here; each has its key as KEY."""
+        self.at += 1
+        while (mark := self.peek()) != "}":
+            if not mark:
+                raise FileRefusedError("file_unreadable", "the file ends before its JSON object does")
+            key = self.take(":,}").value
+            if self.peek() == ":":
+                self.at += 1
+                self.peek()
+            element = self.take(",}")
+            yield element._replace(value={KEY: key, **element.value}) if isinstance(element.value, dict) else element
+            if self.peek() == ",":
+                self.at += 1
+        self.at += 1
+
     def envelope(self, keys: Sequence[str]) -> Generator[Element, None, bool]:
-        """The elements of the array at these keys of the object that starts here. Returns whether there is one; null
-        counts as empty."""
+        """The records at these keys of the object that starts here, and other arrays. Returns whether there are any;
+        null counts as none."""
         self.at += 1
         is_found = False
         while (mark := self.peek()) != "}":
@@ -93,9 +131,14 @@ class _Text:
             elif key == keys[0] and len(keys) == 1 and mark == "[":
                 yield from self.array()
                 is_found = True
+            elif key == keys[0] and len(keys) == 1 and mark == "{" and self.is_keyed:
+                yield from self.members()
+                is_found = True
             elif mark not in (",", "}"):
-                is_null = self.take(",}").text == "null"
-                is_found |= is_null and key == keys[0]
+                other = self.take(",}")
+                is_found |= other.text == "null" and key == keys[0]
+                if isinstance(other.value, list):
+                    yield other._replace(is_beside=True)
             if self.peek() == ",":
                 self.at += 1
         self.at += 1

@@ -10,7 +10,7 @@ from spark_jobs.raw.objects import TYPED_VALUES, as_text, find_entry_key, follow
 
 MOST_ELEMENTS = 20  # of an array that are examined
 MOST_ARRAYS = 8  # of a text that are examined
-_OBJECT, _ARRAY = (re.compile(rf'"([^".\[\]\\]+)"\s*:\s*{opened}') for opened in (r"\{", r"\[\s*\{"))
+_OBJECT, _ARRAY = (re.compile(rf'"([^".\[\]\\]+)"\s*:\s*{opened}') for opened in (r"\{", r"\[\s*[\[{]"))
 ADDRESSABLE = re.compile(r"[^.\[\]]+")
 
 
@@ -56,8 +56,13 @@ def _find_elements(name: str, values: list) -> Iterator[tuple[str, str]]:
 
 
 def list_array_keys(text: str) -> Iterator[tuple[str, ...]]:
-    """The keys (one or two) that may lead to an array of objects in a text that starts with an object."""
-    outer = list(dict.fromkeys(_OBJECT.findall(text)))[:MOST_ARRAYS]
+    """The keys (one or two) that may lead to an array of objects or arrays in a text that starts with an object."""
+    outer = list_object_keys(text)
     for key in list(dict.fromkeys(_ARRAY.findall(text)))[:MOST_ARRAYS]:
         yield (key,)
         yield from ((one, key) for one in outer if one != key)
+
+
+def list_object_keys(text: str) -> list[str]:
+    """The keys of objects in a text."""
+    return list(dict.fromkeys(_OBJECT.findall(text)))[:MOST_ARRAYS]

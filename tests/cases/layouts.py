@@ -53,8 +53,8 @@ class Drawn:
 
 def draw_file(draw: random.Random) -> Drawn:
     """A file in one of the layouts."""
-    kind = draw.choices((draw_csv, draw_lines, draw_json, draw_parquet, draw_workbook), (5, 3, 4, 2, 1))[0]
-    return kind(draw)
+    kinds = draw_csv, draw_bare, draw_lines, draw_json, draw_arrays, draw_parquet, draw_workbook
+    return draw.choices(kinds, (10, 2, 6, 8, 2, 4, 2))[0](draw)
 
 
 def draw_rows(draw: random.Random, texts=TEXTS) -> list[list[str | None]]:
@@ -62,15 +62,16 @@ def draw_rows(draw: random.Random, texts=TEXTS) -> list[list[str | None]]:
     return [["2026", *((draw.choice(texts) or None) for _ in COLUMNS[1:])] for _ in range(draw.randrange(6))]
 
 
-def _order(draw: random.Random) -> list[str]:
-    """The file's columns: ours, and some of no interest, in any order."""
+def _order(draw: random.Random, widest: int = 100) -> list[str]:
+    """The file's columns: ours, and some of no interest, sometimes very many, in any order."""
     names = [*COLUMNS, *draw.sample(("note", "id", "vat"), draw.randrange(3))]
+    names += [f"c{number}" for number in range(draw.randrange(widest))] if draw.random() < 0.05 else []
     draw.shuffle(names)
     return names
 
 
 def draw_csv(draw: random.Random) -> Drawn:
-    delimiter, newline, names = draw.choice(",;\t|"), draw.choice(("\n", "\r\n")), _order(draw)
+    delimiter, newline, names = draw.choice(",;\t|"), draw.choice(("\n", "\r\n")), _order(draw, 500)
     options: dict = {"delimiter": delimiter}
     end = delimiter if draw.random() < 0.15 else ""  # a delimiter that ends every line
     verdicts: list = []
@@ -131,6 +132,19 @@ def draw_csv(draw: random.Random) -> Drawn:
         options["encoding"] = encoding.removesuffix("-sig")
     drawn = Drawn(text.getvalue().encode(encoding), "csv", verdicts, options)
     return _pack(draw, drawn)
+
+
+def draw_bare(draw: random.Random) -> Drawn:
+    """Text without quoted fields: a quotation mark is part of its field."""
+    delimiter, newline, names = draw.choice(",;\t|"), draw.choice(("\n", "\r\n")), _order(draw, 500)
+    texts = [one for one in TEXTS if not {*one} & {*delimiter, "\n"}]
+    rows = draw_rows(draw, [*texts, '"open', 'close"', '"both"', '""', '"a" b'])
+    lines = [delimiter.join(names)]
+    lines += [
+        delimiter.join(dict(zip(COLUMNS, row, strict=True)).get(name, '"') or "" for name in names) for row in rows
+    ]
+    content = "".join(f"{line}{newline}" for line in lines).encode()
+    return _pack(draw, Drawn(content, "csv", [*rows], {"delimiter": delimiter, "quotes": False}))
 
 
 def _object(draw: random.Random, row: list[str | None], names: list[str]) -> dict:
@@ -207,14 +221,43 @@ def draw_lines(draw: random.Random) -> Drawn:
     return _pack(draw, Drawn(content.encode(encoding), "jsonl", verdicts, {}, columns))
 
 
+def draw_arrays(draw: random.Random) -> Drawn:
+    """JSON rows: one array of them, one a line, or beside their names; some are too short or too long."""
+    names, rows, verdicts = _order(draw), [], []
+    for row in draw_rows(draw):
+        values = dict(zip(COLUMNS, row, strict=True))
+        rows.append([values.get(name, 5) for name in names])
+        verdicts.append(row)
+        if draw.random() < 0.1:
+            rows.append(draw.choice((rows[-1][:-1], [*rows[-1], None])))
+            verdicts.append("fields_missing" if len(rows[-1]) < len(names) else "fields_surplus")
+    options: dict = {}
+    if draw.random() < 0.3:
+        options["header"] = tuple(name if name in COLUMNS or draw.random() < 0.5 else "" for name in names)
+    else:
+        rows = [names, *rows]
+    way = draw.choice(("array", "lines", "split"))
+    if way == "split":
+        options["records"] = "data[]"
+        beside = {} if options.get("header") else {"columns": rows.pop(0)}
+        content = json.dumps({**beside, "data": rows}, indent=draw.choice((None, 1)))
+    else:
+        content = json.dumps(rows) if way == "array" else "".join(f"{json.dumps(row)}\n" for row in rows)
+    return _pack(draw, Drawn(content.encode(), "jsonl", verdicts, options))
+
+
 def draw_json(draw: random.Random) -> Drawn:
-    """One array, several, an envelope, or a page of it after the other."""
+    """One array, several, an envelope, or a page of it after the other; objects in an array or by key."""
     texts, verdicts, columns = _draw_texts(draw)
     if not _has_what_is_needed(verdicts):
         return draw_json(draw)
     between = draw.choice((",", ", ", ",\n  ", " \n,"))
     array = "[" + draw.choice(("", "\n")) + between.join(texts) + draw.choice(("", "\n", ",")) * bool(texts) + "]"
     options: dict = {}
+    if draw.random() < 0.15:
+        pairs = between.join(f'"k{number}": {text}' for number, text in enumerate(texts))
+        drawn = Drawn(f"{{{pairs}}}".encode(), "jsonl", verdicts, {"records": "{}"}, columns)
+        return _pack(draw, drawn)
     if draw.random() < 0.5:
         keys = draw.choice((["orders"], ["data", "orders"]))
         array = (

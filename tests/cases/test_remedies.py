@@ -1,6 +1,7 @@
 """Remedies work as they are printed: each is pasted into its shop.toml, and its finding is gone.
 
-A small shop for each kind of remedy; only what stands as "…" has to be filled in by hand.
+A small shop for each kind of remedy; only what stands as "…" has to be filled in by hand. Remedies that need no Spark
+are tried in tests/spark_jobs/checking/test_remedies.py.
 """
 
 from __future__ import annotations
@@ -8,8 +9,6 @@ from __future__ import annotations
 import ast
 import io
 import re
-import tomllib
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
@@ -22,38 +21,9 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.source import Source
+from tests.cases.remedies import SHOP, paste, write_rows
 from tests.conftest import ROOT
-
-SHOP = """
-name = "twin"
-time_zone = "Europe/Berlin"
-currency = "EUR"
-[churn]
-horizons_days = [5]
-[sources.purchases]
-location = "raw"
-files = "*"
-format = "csv"
-delimiter = ";"
-[sources.purchases.columns]
-customer_id = "customer"
-event_at = "at"
-quantity = "pieces"
-unit_price = "price"
-"""
-HEADER = "order;customer;at;pieces;price;currency;kind;zone"
-ROWS = 120
-
-
-def write_rows(**values: Callable[[int], str]) -> list[str]:
-    usual = {
-        "order": lambda n: f"o{n}", "customer": lambda n: f"c{n % 30}", "pieces": lambda n: "2",
-        "at": lambda n: f"2026-{6 + n // 28:02}-{n % 28 + 1:02} 10:{n % 60:02}:00",
-        "price": lambda n: f"{n % 9 + 1}.50",
-        "currency": lambda n: "EUR", "kind": lambda n: "sale", "zone": lambda n: "Berlin",
-    }  # fmt: skip
-    columns = [values.get(name, usual[name]) for name in HEADER.split(";")]
-    return [HEADER, *(";".join(column(n) for column in columns) for n in range(ROWS))]
+from tests.spark_jobs.checking import test_remedies as of_files
 
 
 def day(n: int, pattern: str) -> str:
@@ -64,6 +34,7 @@ MONTHS = ("Juni", "Juli", "August", "September", "Oktober")
 MAP_ALL = "columns]\n", 'columns]\ncurrency = "currency"\nkind = "kind"\n'
 ZONED = 'event_at = "at"', 'event_at = { column = "at", zone_column = "zone" }'
 DAYS = 'location = "raw"\n', ""
+DATED_BY_NAME = DAYS[0], f"{DAYS[0]}delivery_day = '(\\d{{4}}-\\d{{2}}-\\d{{2}})'\n"
 #: By kind: changes of SHOP, the rows (of each file), and a piece of the finding that goes.
 TWINS: dict[str, tuple[tuple[str, str], list[str] | dict[str, list[str]], str]] = {
     "decimal commas": (("", ""), write_rows(price=lambda n: f"{n % 9},50 €"), "no number"),
@@ -106,15 +77,34 @@ TWINS: dict[str, tuple[tuple[str, str], list[str] | dict[str, list[str]], str]] 
         "are refused"
     ),
     "days in names": (
-        (DAYS[0], f"{DAYS[0]}delivery_day = '(\\d{{4}}-\\d{{2}}-\\d{{2}})'\n"),
+        DATED_BY_NAME,
         {f"o_{n:02}.06.2026.csv": write_rows(at=lambda k, n=n: f"2026-06-{n:02} 10:00:00") for n in (28, 29)},
         "no delivery day found"
     ),
     "many rejected records": (
         ("", ""), write_rows(pieces=lambda n: "0" if n % 3 == 0 else "1"), "more than max_quarantined_share"
     ),
+    "orders that change": (
+        ("[sources.purchases.columns]", f"{DATED_BY_NAME[1]}[sources.purchases.columns]\nevent_id = 'order'".replace(
+            DAYS[0], "")),
+        {"2026-11-01.csv": write_rows(), "2026-11-02.csv": write_rows(pieces=lambda n: "1" if n % 4 == 0 else "2")},
+        "they have changed since"
+    ),
+    "files named by their first day": (
+        DATED_BY_NAME,
+        {f"2026-06-{n:02}.csv": write_rows(rows=20, at=lambda k, n=n: f"2026-06-{n + k % 7:02} 10:00:00")
+         for n in (1, 8, 15)},
+        "named by the first of their days"
+    ),
+    "files named by another zone": (
+        DATED_BY_NAME,
+        {f"2026-06-{n:02}.csv": write_rows(
+            rows=40, at=lambda k, n=n: f"2026-06-{n + k // 36:02} {'01' if k > 35 else '10'}:{k:02}:00")
+         for n in range(1, 20)},
+        "of another zone"
+    ),
     "orders that come again": (
-        (DAYS[0], f"{DAYS[0]}delivery_day = '(\\d{{4}}-\\d{{2}}-\\d{{2}})'\n"),
+        DATED_BY_NAME,
         {"2026-11-01.csv": write_rows(), "2026-11-02.csv": [*write_rows()[:-9], *(
             line.replace(";2;", ";1;") + "\n" + line for line in write_rows(order=lambda n: f"o{n}")[-9:])]},
         "came again in a later file"
@@ -122,48 +112,6 @@ TWINS: dict[str, tuple[tuple[str, str], list[str] | dict[str, list[str]], str]] 
 }  # fmt: skip
 
 
-def paste(text: str, finding: str) -> str:
-    """shop.toml with the settings that a finding prints, where it says that they belong."""
-    table = re.search(r"^\[\[?[a-z_.]+\]\]?\n.*", finding, re.DOTALL | re.MULTILINE)
-    if table:
-        filled = table[0].replace("\n[rates]", "\n[rates]").replace('"…"', '"0.9"')
-        return f"{text}\n{filled}\n"
-    setting = find_setting(finding)
-    key = setting.partition(" = ")[0]
-    old = next((line for line in text.splitlines() if line.startswith(f"{key} = ")), None)
-    if old is not None:
-        return text.replace(old, setting)
-    if "at the top of shop.toml" in finding:
-        return f"{setting}\n{text}"
-    section = re.search(r"under (\[sources\.[a-z_.]+\])", finding)
-    return text.replace(section[1], f"{section[1]}\n{setting}", 1) if section else text
-
-
-def find_setting(finding: str) -> str:
-    """The first `key = value` of a finding, as TOML reads it."""
-    for match in re.finditer(r"\b[a-z_]+ = ", finding):
-        for end in range(len(finding), match.end(), -1):
-            line = finding[match.start() : end]
-            try:
-                tomllib.loads(line)
-            except tomllib.TOMLDecodeError:
-                continue
-            return line.replace('"…"', '"return"').replace("Europe/…", "Europe/Berlin")
-    raise AssertionError(f"no setting in {finding!r}")
-
-
-#: What the code proposes beside: settings that another test has, or that are notes and ask for nothing.
-ELSEWHERE = {
-    **dict.fromkeys(("header", "skip_lines", "delimiter", "encoding", "format"), "tests/spark_jobs/raw/test_table.py"),
-    "sheet": "tests/spark_jobs/raw/formats/test_xlsx.py", "records": "tests/spark_jobs/raw/test_formats.py",
-    "horizons_days": "tests/spark_jobs/checking/test_horizons.py",
-    "skip_last": "tests/spark_jobs/checking/test_last_lines.py", "first_of": "tests/flows/test_order_status.py",
-    "carry_down": "tests/cases/test_cases.py", "quotes": "tests/spark_jobs/checking/test_stray_quotes.py",
-    "[sources.purchases.status]": "tests/spark_jobs/checking/test_statuses.py",
-    "plausible_amount": "tests/spark_jobs/cleaning/test_plausible.py",
-    "updates": "tests/cases/test_cases.py",
-    "[[sources.purchases.reject]]": "tests/flows/test_order_status.py",
-}  # fmt: skip
 #: By kind of TWINS: the setting or table that its finding prints.
 PASTES = {
     "decimal commas": "numbers", "thousands points": "numbers", "another spelling of one column": "numbers",
@@ -172,13 +120,11 @@ PASTES = {
     **dict.fromkeys(
         ("dates", "am and pm", "names of months", "spreadsheet days", "epochs of two units", "two spellings",
          "a wrong pattern", "zones"), "event_at"),
-    "currencies": "[rates]", "kinds": "kind", "no customer": "no_customer", 
+    "currencies": "[rates]", "kinds": "kind", "no customer": "no_customer",
     **dict.fromkeys(("case of ids", "zeros of ids"), "customer_ids"),
-    
-    
-    "another layout": "layouts", "days in names": "delivery_day",
-    "many rejected records": "max_quarantined_share", "orders that come again": "event_key",
-    
+    "another layout": "layouts", "many rejected records": "max_quarantined_share",
+    "orders that come again": "event_key", "orders that change": "updates",
+    **dict.fromkeys(("days in names", "files named by their first day", "files named by another zone"), "delivery_day"),
 }  # fmt: skip
 PROPOSING = ("checking", "contract/logs", "contract/rejections.py", "contract/shop/path_days.py", "cleaning/repeats.py",
              "cleaning/refusals.py", "raw/layout.py", "raw/format.py", "raw/formats", "raw/text.py")  # fmt: skip
@@ -197,17 +143,18 @@ def list_proposed() -> set[str]:
 
 
 def test_every_setting_that_is_proposed_is_pasted():
-    assert list_proposed() - set(PASTES.values()) - ELSEWHERE.keys() == set()
+    of_the_files = {twin.setting for twin in of_files.TWINS.values()} | {"horizons_days"}
+    assert list_proposed() - set(PASTES.values()) - {setting for setting, _ in TOGETHER} - of_the_files == set()
     assert PASTES.keys() == TWINS.keys()
-    assert all((ROOT / file).is_file() for file in ELSEWHERE.values())
 
 
 def check(spark, path: Path) -> list[str]:
-    """The findings, as they are printed on a screen of 80 columns."""
+    """What is proposed, as it is printed on a screen of 80 columns: lines of the report, and findings."""
     out = io.StringIO()
     with suppress(ChurnError):
         check_shop(lambda: spark, load_shop(path), Settings(path.parent / "home"), Console(file=out, width=80), 400)
-    return [found.strip() for found in re.split(r"^  \d+\. ", out.getvalue(), flags=re.MULTILINE)[1:]]
+    report, *findings = re.split(r"^  \d+\. ", out.getvalue(), flags=re.MULTILINE)
+    return [*(line for line in report.splitlines() if " = " in line), *(one.strip() for one in findings)]
 
 
 @pytest.mark.parametrize("kind", TWINS)
@@ -225,3 +172,32 @@ def test_a_remedy_can_be_pasted_and_works(spark, tmp_path, kind):
     left = check(spark, path)
     assert [one for one in left if said in one] == [], (finding, path.read_text())
     spark.catalog.clearCache()
+
+
+#: Settings and tables that one shop needs together, and a piece of what is said of each.
+TOGETHER = (
+    ("numbers", "a number like 1.234 in a file that also has decimal commas"),
+    ("plausible_amount", "a line worth a thousand times more"),
+    ("skip_last", "if it holds totals"),
+    ("[sources.purchases.status]", "every order counts"),
+)
+
+
+def test_remedies_of_one_shop_can_be_pasted_together(spark, tmp_path):
+    def price(n: int) -> str:
+        return "4000000" if n == 7 else "1.234" if n == 8 else f"{n % 9 + 1},50" if n % 40 == 9 else f"{n % 9 + 1}"
+
+    lines = write_rows(price=price, kind=lambda n: "cancelled" if n % 9 == 0 else "paid", rows=600,
+                       at=lambda n: f"2026-06-{n % 28 + 1:02} 10:{n % 60:02}:00")  # fmt: skip
+    path = tmp_path / "shop.toml"
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "orders.csv").write_text("\n".join([*lines, "Total;;;;600,00;;;"]).replace("kind", "Status"))
+    path.write_text(text := SHOP)
+    findings = check(spark, path)
+    for setting, said in TOGETHER:
+        finding = next(one for one in findings if said in one)
+        assert setting in finding
+        text = paste(text, finding)
+    path.write_text(text)
+    left = check(spark, path)
+    assert [one for one in left if any(said in one for _, said in TOGETHER)] == [], text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from spark_jobs.contract.log import (
     CATEGORY,
     CATEGORY_COLUMN,
@@ -33,6 +35,15 @@ def say_returns(column: str) -> str:
     )
 
 
+def say_plausible(largest: Decimal) -> str:
+    """The remedy if lines of up to this amount are real, with the next round number above it."""
+    limit = 10 ** len(str(int(largest)))
+    return (
+        "look at them: python -m spark_jobs.quarantine show; if such lines are real, say under [sources.purchases] how"
+        f' much one may be worth: plausible_amount = {limit}, or plausible_amount = "any"'
+    )
+
+
 REJECTIONS = {
     "quantity_invalid": Reason("a quantity that is no number", "map the right column to quantity", "quantity"),
     "quantity_zero": Reason("nothing bought", "nothing, if such lines mean nothing", "quantity"),
@@ -52,8 +63,7 @@ REJECTIONS = {
     "amount_implausible": Reason(
         "a line worth a thousand times more than 99 of 100 lines of this shop (of fewer than 500 lines: ten thousand "
         "times more than the median), or more than plausible_amount",
-        "look at them: python -m spark_jobs.quarantine show; if such lines are real, say under [sources.purchases] how "
-        'much one may be worth: plausible_amount = 1000000, or plausible_amount = "any"',
+        say_plausible(Decimal(999_999)),
     ),
     "order_pending": Reason("an order that is not settled yet", "nothing: shop.toml asks for it", is_fault=False),
     "order_cancelled": Reason("an order that was cancelled", "nothing: shop.toml asks for it", is_fault=False),

@@ -49,6 +49,11 @@ class ColumnMapping:
         return () if self.column is None else (self.column, *self.further_columns)
 
     @property
+    def choices(self) -> list[tuple[str, ...]]:
+        """The raw columns that a value needs: of each tuple one."""
+        return [(*self.columns, *self.others)] if self.others else [(column,) for column in self.columns]
+
+    @property
     def raw_columns(self) -> tuple[str, ...]:
         """All raw columns that it reads."""
         return (*self.columns, *self.others, *((self.zone_column,) if self.zone_column else ()))

@@ -26,7 +26,7 @@ def read_shape(section: Section) -> dict[str, Any]:
         **_read_lines_beside(section),
         "sheet": section.text("sheet", None),
         "members": section.text("members", "*"),
-        "records": section.take("records", 'a path to an array, like "orders[]"', _is_array_path, None),
+        "records": section.take("records", 'a path like "orders[]" or "orders{}"', _is_records_path, None),
     }
 
 
@@ -52,8 +52,9 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_SKIPPED
 
 
-def _is_array_path(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[^.\[\]]+(\.[^.\[\]]+)*\[\]", value) is not None
+def _is_records_path(value: object) -> bool:
+    key = r"[^.\[\]{}]+"
+    return isinstance(value, str) and re.fullmatch(rf"({key}(\.{key})*)?{{}}|{key}(\.{key})*\[\]", value) is not None
 
 
 def check_arrays(section: Section, source: Source, layouts: Sequence[Layout]) -> None:

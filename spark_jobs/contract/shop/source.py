@@ -116,7 +116,8 @@ class Source:
     skip_last         number of lines after the records that are none, like totals
     sheet             the name of a workbook's sheet; None: the first
     members           which files of a zip archive hold records: a pattern for their names
-    records           JSON: the path to the array of records within an object, like `orders[]`; None: no such object
+    records           JSON: the path to the records within an object: `orders[]` is an array, `orders{}` an object whose
+                      values are the records, `{}` the outermost object; None: no such object
     layouts           alternative layouts; the first whose columns a file all has applies, after the source's own
     max_refused_share the run stops if more of a delivery day's records are in refused files; 1: never
     updates           purchases: latest: later records of an id change its event; None: the first record counts
@@ -180,8 +181,13 @@ class Source:
 
     @property
     def record_keys(self) -> tuple[str, ...]:
-        """The keys from a JSON object to its array of records."""
-        return tuple(self.records.removesuffix("[]").split(".")) if self.records else ()
+        """The keys from a JSON object to its records."""
+        return tuple(filter(None, (self.records or "")[:-2].split(".")))
+
+    @property
+    def has_keyed_records(self) -> bool:
+        """Whether records are the values of a JSON object, not the elements of an array."""
+        return (self.records or "").endswith("{}")
 
     @property
     def order_columns(self) -> tuple[str, ...]:
@@ -207,11 +213,17 @@ class Source:
         return frozenset(own) | {rule.reason for rule in self.rejections if rule.is_expected}
 
     @property
-    def needed_columns(self) -> set[str]:
-        """The raw columns that every record needs."""
+    def needed_choices(self) -> list[tuple[str, ...]]:
+        """The raw columns that every record needs; of a choice with several columns one is enough."""
         names = LOGS[self.log].needed if self.log in LOGS else ("customer_id",)
-        needed = (self.columns[name].columns for name in names if name in self.columns)
-        return {column for columns in needed for column in columns if not is_optional(column)}
+        mapped = [self.columns[name] for name in names if name in self.columns]
+        choices = [choice for mapping in mapped for choice in mapping.choices]
+        return [choice for choice in choices if not any(map(is_optional, choice))]
+
+    @property
+    def needed_columns(self) -> set[str]:
+        """The raw columns without which no record can count."""
+        return {choice[0] for choice in self.needed_choices if len(choice) == 1}
 
     @cached_property
     def raw_columns(self) -> tuple[str, ...]:

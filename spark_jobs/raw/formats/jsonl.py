@@ -1,7 +1,8 @@
-"""JSON: one object per line, one array of objects, an object with an array of records (`records`), or indented objects.
+"""JSON: an object per line, one array of objects, an object with records in it (`records`), indented objects, or rows.
 
-json_lines.py reads lines, json_stream.py the others. Exporters may omit keys without a value, so an object may lack
-columns. A file is refused if none of its first objects has the columns that every event needs.
+json_lines.py reads lines, json_stream.py the others, json_rows.py makes objects of rows. Exporters may omit keys
+without a value, so an object may lack columns. A file is refused if none of its first objects has the columns that
+every event needs.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ from spark_jobs.raw.block import Block, RawRecord, make_block, make_blocks
 from spark_jobs.raw.format import FileColumns, RawFormat, judge_columns
 from spark_jobs.raw.json_decoder import JSON
 from spark_jobs.raw.json_lines import Shape, parse_element, read_block
-from spark_jobs.raw.json_stream import Element, read_elements
+from spark_jobs.raw.json_rows import are_unnamed, is_row, judge_rows, name_fields, propose_header
+from spark_jobs.raw.json_stream import Element, Place, read_elements
 from spark_jobs.raw.layout import choose_layout
-from spark_jobs.raw.nesting import find_nested, list_array_keys, names_of
-from spark_jobs.raw.objects import ObjectColumns, list_paths
+from spark_jobs.raw.nesting import find_nested, list_array_keys, list_object_keys, names_of
+from spark_jobs.raw.objects import TYPED_VALUES, ObjectColumns, list_paths
 from spark_jobs.raw.text import FileRefusedError, decode_chunks, read_lines
 
 KEY_LINES = 1000  # the objects that are examined for keys
 KEY_CHARACTERS = 1 << 22  # the most characters of them
+MOST_BESIDE = 20  # the arrays beside the records that are examined for names
 MANY_OBJECTS = 100  # if none of so many objects names a customer, the mapped key is wrong
 
 
@@ -36,8 +39,8 @@ class JsonLines(RawFormat):
         texts = read_lines(file_system, place, source)
         first = list(islice(texts, 2))  # a final line without a line feed is a separate block
         if not is_lines(first, source):
-            elements = read_elements(decode_chunks(file_system, place, source), source.record_keys, _longest(source))
-            yield from make_blocks(_read_records(elements, source), len(source.raw_columns))
+            elements = _read_elements(first, decode_chunks(file_system, place, source), source)
+            yield from make_blocks(_read_records(name_fields(elements, source), source), len(source.raw_columns))
             return
         if lacks_needed_keys(_decode_lines(first), source):
             for text in chain(first, texts):
@@ -49,11 +52,12 @@ class JsonLines(RawFormat):
 
     def find_columns(self, file_system: pa.fs.FileSystem, place: str, source: Source, path: str) -> FileColumns:
         try:
-            objects = list(first_objects(file_system, place, source))
+            elements = list(first_elements(file_system, place, source))
         except FileRefusedError as refused:
             if refused.fault != "records_missing":
                 raise
             return FileColumns(path, problem=f"has {refused}: mend records, the path to the array of records")
+        objects = [one.value for one in name_fields(elements, source) if isinstance(one.value, dict)]
         paths = list_paths(source)
         nested: dict[str, str] = {}
         for name, example in (found for one in objects for found in find_nested(one)):
@@ -61,41 +65,73 @@ class JsonLines(RawFormat):
         names = dict.fromkeys([*(name for one in objects for name in names_of(one, paths)), *nested])
         match = choose_layout(list(names), source) if names else None
         if match and not lacks_needed_keys(objects, source):
-            return FileColumns(path, match, nested=nested)
-        if array := _find_array(next(read_lines(file_system, place, source), ""), source):
-            return FileColumns(path, match, f'has its records in an array: add records = "{array}"')
-        return replace(judge_columns(path, match, source), nested=nested) if match else FileColumns(path)
+            said = COLUMN_WISE if are_columns(objects, source) else None
+            return FileColumns(path, match, said, nested=nested)
+        if proposal := propose_records(next(read_lines(file_system, place, source), ""), source):
+            return FileColumns(path, match, f"has its records in one object: add {proposal}")
+        if match:
+            return replace(judge_columns(path, match, source), nested=nested)
+        return judge_rows(path, elements, source) or FileColumns(path)
 
 
-def first_objects(file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[dict]:
-    """The first objects of a file, in any layout."""
+COLUMN_WISE = (
+    'has its columns one after the other: export an object for each record (pandas: to_json(orient="records"))'
+)
+
+
+def are_columns(objects: list[dict], source: Source) -> bool:
+    """Whether the only object of a file has all values of each needed column, instead of one record."""
+    names = [name for choice in source.needed_choices for name in choice]
+    values = [one[name] for one in objects for name in names if name in one]
+
+    def has_several(value: object) -> bool:
+        return isinstance(value, list | dict) and len(value) > 1 and not {*value} <= TYPED_VALUES
+
+    return len(objects) == 1 and len(values) > 1 and all(map(has_several, values))
+
+
+def first_elements(file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[Element]:
+    """The first records of a file, in any layout."""
     first = list(islice(read_lines(file_system, place, source), 2))
     if is_lines(first, source):
-        yield from _decode_lines(first)
+        yield from (Element("", value, True) for value in _decode_lines(first))
         return
-    elements = read_elements(decode_chunks(file_system, place, source), source.record_keys, _longest(source))
-    yield from (one.value for one in _take_first(elements) if isinstance(one.value, dict))
+    yield from _take_first(_read_elements(first, decode_chunks(file_system, place, source), source))
 
 
-def _find_array(first: str, source: Source) -> str | None:
-    """The path of an array in the first object whose elements have the needed columns."""
-    if source.record_keys or not first.lstrip().startswith("{"):
+def _read_elements(first: list[str], chunks: Iterator[str], source: Source) -> Iterator[Element]:
+    """The elements of a file that starts with these blocks."""
+    line = "\n".join(first).lstrip().partition("\n")[0]
+    are_rows = not source.records and is_row(_decode(line))
+    return read_elements(chunks, Place(source.record_keys, source.has_keyed_records, are_rows), _longest(source))
+
+
+def propose_records(first: str, source: Source) -> str | None:
+    """The settings that read the records within the first object of a file; None if there are none."""
+    if source.records or not first.lstrip().startswith("{"):
         return None
-    for keys in list_array_keys(first):
+    arrays = [(Place(keys), f'records = "{".".join(keys)}[]"') for keys in list_array_keys(first)]
+    keyed = [(Place(keys, True), f'records = "{".".join(keys)}{{}}"')
+             for keys in ((), *((key,) for key in list_object_keys(first)))]  # fmt: skip
+    unnamed = None
+    for place, setting in (*arrays, *keyed):
         try:
-            element = next(read_elements(iter([first]), keys, _longest(source)), None)
+            elements = list(islice(read_elements(iter([first]), place, _longest(source)), MOST_BESIDE))
         except FileRefusedError:
             continue
-        if element and isinstance(element.value, dict) and not lacks_needed_keys([element.value], source):
-            return f"{'.'.join(keys)}[]"
-    return None
+        named = next(name_fields(elements, source), None)
+        if named and isinstance(named.value, dict) and not lacks_needed_keys([named.value], source):
+            return setting
+        if named and is_row(named.value):
+            unnamed = unnamed or f"{setting} and {propose_header(named.value)}"
+    return unnamed
 
 
 def is_lines(first: list[str], source: Source) -> bool:
     """Whether a file that starts with these blocks has one object per line. It does not if it is an array, if an object
     spans several lines or shares its line, or if an object contains the records."""
     line, _, rest = "\n".join(first).lstrip().partition("\n")
-    if source.record_keys or line.strip() in ("{", "["):
+    if source.records or line.strip() in ("{", "["):
         return False
     if line.startswith("{") and _has_neighbour(line):
         return False
@@ -145,7 +181,8 @@ def _read_records(elements: Iterator[Element], source: Source) -> Iterator[RawRe
         first.extend(_take_first(elements))
     except FileRefusedError as error:  # the records before it are given
         refused = error
-    is_refused = lacks_needed_keys([one.value for one in first if isinstance(one.value, dict)], source)
+    objects = [one.value for one in first if isinstance(one.value, dict)]
+    is_refused = lacks_needed_keys(objects, source) or are_unnamed(first)
     columns = ObjectColumns(source)
     for element in chain(first, elements):
         if is_refused:
@@ -163,13 +200,13 @@ def lacks_needed_keys(objects: list[dict], source: Source) -> bool:
     """
     if source.only or source.others or source.leaves_rest:
         return False
-    needed = set(source.needed_columns)
+    needed = source.needed_choices
     if len(objects) < MANY_OBJECTS:
-        needed -= {source.columns["customer_id"].column}
+        needed = [choice for choice in needed if source.columns["customer_id"].column not in choice]
     paths = list_paths(source)
     kinds = dict.fromkeys(names_of(one, paths) for one in objects)
     found = [choose_layout(names, source).found for names in kinds]
-    return bool(found) and any(all(raw not in names for names in found) for raw in needed)
+    return bool(found) and not all(any(raw in names for raw in choice for names in found) for choice in needed)
 
 
 def _refuse_lines(text: str, source: Source) -> Block:

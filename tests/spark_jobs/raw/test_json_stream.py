@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spark_jobs.raw import json_stream
-from spark_jobs.raw.json_stream import read_elements
+from spark_jobs.raw.json_stream import Place, read_elements
 from tests.spark_jobs.raw.test_formats import GOOD_JSON, OK, SMALL, read
 
 ONE = GOOD_JSON.strip()
@@ -60,7 +60,7 @@ values = st.recursive(
 def test_what_is_written_as_an_array_comes_back_element_by_element(elements, indent, piece, is_wrapped):
     text = json.dumps({"a": 1, "orders": elements} if is_wrapped else elements, indent=indent)
     chunks = (text[begin : begin + piece] for begin in range(0, len(text), piece))
-    found = list(read_elements(chunks, ("orders",) if is_wrapped else (), 1000))
+    found = list(read_elements(chunks, Place(("orders",) if is_wrapped else ()), 1000))
     assert [json.loads(element.text) for element in found] == elements
     assert all(element.is_whole for element, value in zip(found, elements, strict=True) if isinstance(value, dict))
 
@@ -71,7 +71,7 @@ def test_an_array_of_any_length_is_read_in_constant_memory(monkeypatch):
     tracemalloc.start()
     try:
         chunks = iter(["[", *[element * 100] * pieces, "{}]"])
-        assert sum(1 for _ in json_stream.read_elements(chunks, (), 10_000)) == 100 * pieces + 1
+        assert sum(1 for _ in json_stream.read_elements(chunks, Place(), 10_000)) == 100 * pieces + 1
         assert tracemalloc.get_traced_memory()[1] < 10 * len(element) * 100
     finally:
         tracemalloc.stop()

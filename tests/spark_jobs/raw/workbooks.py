@@ -51,8 +51,13 @@ def write_workbook(sheets: dict[str, list[list]], merged: str = "") -> bytes:
 
 
 def _write_row(number: int, cells: list) -> str:
-    written = (_write_cell(f"{chr(65 + n)}{number}", cell) for n, cell in enumerate(cells) if cell is not None)
+    written = (_write_cell(f"{name_column(n)}{number}", cell) for n, cell in enumerate(cells) if cell is not None)
     return f'<row r="{number}">{"".join(written)}</row>'
+
+
+def name_column(place: int) -> str:
+    """A to Z, AA, AB …"""
+    return (name_column(place // 26 - 1) if place >= 26 else "") + chr(65 + place % 26)
 
 
 def _write_cell(place: str, value: object) -> str:

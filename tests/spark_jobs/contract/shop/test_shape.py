@@ -21,6 +21,9 @@ def test_a_tab_is_named_as_people_name_it(tmp_path, spelling):
 def test_the_array_of_records_is_a_path(tmp_path):
     assert read(tmp_path, "").record_keys == ()
     assert read(tmp_path, 'records = "data.orders[]"').record_keys == ("data", "orders")
+    keyed = read(tmp_path, 'records = "{}"')
+    assert (keyed.record_keys, keyed.has_keyed_records) == ((), True)
+    assert read(tmp_path, 'records = "data.orders{}"').record_keys == ("data", "orders")
 
 
 def test_what_stands_beside_the_records_is_said_in_lines(tmp_path):
@@ -34,8 +37,8 @@ def test_what_stands_beside_the_records_is_said_in_lines(tmp_path):
 @pytest.mark.parametrize(
     ("line", "columns", "fault"),
     [
-        ('records = "orders"', "", 'records: expected a path to an array, like "orders[]", found'),
-        ('records = "a[].b[]"', "", "records: expected a path to an array"),
+        ('records = "orders"', "", 'records: expected a path like "orders[]" or "orders{}", found'),
+        ('records = "a[].b[]"', "", "records: expected a path like"),
         ('delimiter = "||"', "", "delimiter: expected one character"),
         ('header = []', "", "header: expected a list of column names, in the order of the file's fields"),
         ('header = ["Customer", "At", "Price"]\nskip_lines = "auto"', "",
