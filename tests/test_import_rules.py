@@ -82,3 +82,9 @@ def test_no_job_loads_at_its_start_what_few_of_its_nights_need():
     jobs = [f"spark_jobs.{file.stem}" for file in (ROOT / "spark_jobs").glob("*.py") if file.stem != "__init__"]
     seldom = {"adbc_driver_postgresql", "alembic", "mlflow", "scipy", "sklearn", "sqlalchemy", "tensorflow", "xgboost"}
     assert import_in_clean_interpreter(jobs) & seldom == set()
+
+
+def test_no_step_after_the_scores_loads_what_only_a_training_needs():
+    steps = ["training.drift", "training.expected_sales", "training.outcomes", "training.serving.scorer"]
+    learners = {"adbc_driver_postgresql", "mlflow", "sklearn", "tensorflow", "xgboost"}
+    assert import_in_clean_interpreter(steps) & learners == set()

@@ -15,7 +15,6 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from scipy.optimize import minimize
 
 from spark_jobs.contract.errors import ChurnError
 from training.evaluation.log_odds import logit, sigmoid
@@ -108,6 +107,8 @@ def fit_weights(probabilities: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
 
     is_share = {"type": "eq", "fun": lambda weights: weights.sum() - 1, "jac": lambda weights: np.ones(len(weights))}
     bounds = [(0.0, 1.0)] * len(equal)
+    from scipy.optimize import minimize
+
     found = minimize(loss, equal, jac=True, method="SLSQP", bounds=bounds, constraints=is_share, options={"ftol": 1e-9})
     weights = np.clip(found.x, 0, 1)
     return weights / weights.sum()

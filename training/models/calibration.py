@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize, minimize_scalar
 
 from training.evaluation.log_odds import logit, sigmoid
 
@@ -101,6 +100,8 @@ def trust_trend(horizons: Sequence[PastPredictions], horizons_days: Sequence[int
         score = low + trust * (high - low)
         return np.sum(np.logaddexp(0.0, score) - outcome * score) + TRUST_WEIGHT * (trust - 0.5) ** 2 / 2
 
+    from scipy.optimize import minimize_scalar
+
     return float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded").x)
 
 
@@ -127,5 +128,7 @@ def fit_lines(horizons: Sequence[PastPredictions], has_drift: bool = True) -> Ca
         return value, slope
 
     bounds = [BOUNDS[0]] * count + [BOUNDS[1]] * count + [BOUNDS[2] if has_drift else (0.0, 0.0)]
+    from scipy.optimize import minimize
+
     lines = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds).x
     return Calibration(lines[:count], lines[count : 2 * count], np.full(count, lines[-1]))

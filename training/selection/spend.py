@@ -22,7 +22,6 @@ from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
-from scipy.special import stdtrit
 
 from spark_jobs.contract.shop.model import Shop
 from training.selection.snapshots import SAMPLE, Snapshot, count_known, take_snapshots
@@ -57,6 +56,8 @@ class SpendModel:
         errors = np.array(self.log_errors[horizon_days])
         if len(errors) < FEWEST_ERRORS or expected <= 0:
             return None
+        from scipy.special import stdtrit  # takes half a second, and no table is read with it
+
         half = float(stdtrit(len(errors), 0.975) * np.sqrt(np.mean(errors**2)))
         return expected * np.exp(-half), expected * np.exp(half)
 

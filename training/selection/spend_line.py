@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from sklearn.linear_model import TweedieRegressor
 
 from training.selection.balance import Balance
 
@@ -60,6 +59,8 @@ class SpendLine:
     @classmethod
     def _fit_alone(cls, inputs: np.ndarray, own: np.ndarray, spend: np.ndarray) -> SpendLine | None:
         """The regression without its balance."""
+        from sklearn.linear_model import TweedieRegressor  # takes seconds, and predicting does not need it
+
         target = np.maximum(spend, 0.0)  # net spend may be negative after refunds: the balance corrects for it
         mean = float(target.mean()) if len(target) >= FEWEST_ROWS else 0.0
         if mean <= 0:

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.linear_model import Ridge
-from sklearn.preprocessing import StandardScaler
 
 from spark_jobs.contract.reason_words import REASON_GROUPS
 from training.serving.evidence import WINDOW_WEEKS, ScoredInputs, count_steps, list_groups, look_back
@@ -82,6 +80,9 @@ def _take_sample(batches: Iterable[Tensors], eligible_within_days: int) -> tuple
 
 def _fit_lines(described: np.ndarray, effects: np.ndarray) -> np.ndarray:
     """(1 + width, G) coefficients of ridge regressions on standardised columns, transformed to the original columns."""
+    from sklearn.linear_model import Ridge  # takes seconds, and only a training needs it
+    from sklearn.preprocessing import StandardScaler
+
     scaler = StandardScaler().fit(described)
     lines = Ridge(alpha=PENALTY * len(described)).fit(scaler.transform(described), effects)
     slopes = lines.coef_.T / scaler.scale_[:, None]

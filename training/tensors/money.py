@@ -7,10 +7,10 @@ before it, or a refund is mistyped, his sum stays at zero. `find_excess` says ho
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
-from scipy.special import ndtri
 
 from training.tensors.rows import SeriesRows, read_parts, read_rows
 
@@ -108,6 +108,6 @@ def find_day_limit(money: np.ndarray) -> float:
         return np.inf
     share = min(HIGH, 1 - FEWEST_BEYOND / count)
     middle, high = np.log(np.quantile(amounts, [0.5, share], method="lower"))
-    spread = (high - middle) / ndtri(share)
+    spread = (high - middle) / NormalDist().inv_cdf(share)
     reached = amounts[-max(REACHED_BY, int(REACHED_SHARE * count))]
-    return float(max(np.exp(max(middle - spread * ndtri(1 / count), high)), reached))
+    return float(max(np.exp(max(middle - spread * NormalDist().inv_cdf(1 / count), high)), reached))

@@ -20,8 +20,6 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import digamma, expit, gammaln
 
 from spark_jobs.contract.errors import ChurnError
 from training.models.contender import Appearance
@@ -125,6 +123,8 @@ def fit_parameters(histories: Histories) -> tuple[np.ndarray, float]:
         pull = PRIOR_WEIGHT * logs
         return -value + pull @ logs / 2, -slope * np.exp(logs) + pull
 
+    from scipy.optimize import minimize
+
     found = minimize(loss, np.zeros(4), jac=True, method="L-BFGS-B", bounds=BOUNDS, options={"ftol": 1e-12})
     parameters = np.exp(found.x)
     return parameters, log_likelihood(parameters, seen, count)[0]
@@ -132,6 +132,8 @@ def fit_parameters(histories: Histories) -> tuple[np.ndarray, float]:
 
 def log_likelihood(parameters: np.ndarray, histories: Histories, count: np.ndarray) -> tuple[float, np.ndarray]:
     """Equation (6) of the paper, summed over histories with `count` customers each, and its gradient (4,)."""
+    from scipy.special import digamma, gammaln
+
     r, alpha, a, b = parameters
     x, t_x, T = histories  # noqa: N806
     is_back = x > 0
@@ -153,6 +155,8 @@ def log_likelihood(parameters: np.ndarray, histories: Histories, count: np.ndarr
 
 def predict_churn(parameters: np.ndarray, histories: Histories, weeks: np.ndarray) -> np.ndarray:
     """(N, H) P(no purchase in the next weeks (H,)) = 1 - P(alive) * P(a purchase | alive)."""
+    from scipy.special import expit
+
     r, alpha, a, b = parameters
     x, t_x, T = histories  # noqa: N806
     odds = np.log(a) - np.log(b + np.maximum(x, 1) - 1) + (r + x) * (np.log(alpha + T) - np.log(alpha + t_x))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import xgboost
 
 from training.models.contender import Appearance
 from training.models.estimator import (
@@ -18,7 +17,9 @@ from training.models.estimator import (
     read_rate,
     smooth_rate,
 )
-from training.models.trees import grow_trees, read_trees
+
+if TYPE_CHECKING:
+    import xgboost
 
 
 class Boosting(RowContender):
@@ -59,6 +60,8 @@ class Boosting(RowContender):
         return {**super().to_files(), **trees}
 
     def restore(self, content: dict, files: Mapping[str, bytes]) -> None:
+        from training.models.trees import read_trees
+
         self.feature_names = read_names(content)
         self.models = [
             read_trees(files[f"trees_{h}.json"], len(self.feature_names)) if rate is None else read_rate(rate)
@@ -69,4 +72,8 @@ class Boosting(RowContender):
 
 
 def _learn_horizon(rows: np.ndarray, labels: np.ndarray, seed: int) -> xgboost.Booster | float:
-    return smooth_rate(labels) if labels.min() == labels.max() else grow_trees(rows, labels, seed)
+    if labels.min() == labels.max():
+        return smooth_rate(labels)
+    from training.models.trees import grow_trees
+
+    return grow_trees(rows, labels, seed)

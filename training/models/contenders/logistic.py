@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from training.models.contender import Appearance
 from training.models.estimator import (
@@ -42,6 +41,8 @@ class Line:
             return cls.flat(inputs.shape[1], smooth_rate(labels))
         mean, spread = inputs.mean(axis=0), inputs.std(axis=0)
         scale = np.where(spread > 1e-9, spread, 1.0)
+        from sklearn.linear_model import LogisticRegression  # takes seconds, and predicting does not need it
+
         model = LogisticRegression(C=1 / PENALTY, solver="newton-cholesky", tol=1e-8)
         model.fit((inputs - mean) / scale, labels)
         return cls(mean, scale, model.coef_[0].astype(float), float(model.intercept_[0]))
