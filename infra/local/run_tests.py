@@ -33,17 +33,31 @@ LONG = (
 )  # fmt: skip
 CASES_ONLY = "--cases"
 #: Exports of shops, and what judges them: minutes.
-APART = (
-    "tests/cases", "tests/onboarding", "tests/flows/test_any_layout.py", "tests/flows/test_order_status.py",
-    "tests/flows/test_shapes.py", "tests/flows/test_updates.py", "tests/spark_jobs/test_check.py",
+WHOLE_SHOPS = ("tests/cases", "tests/onboarding")
+JUDGED = (
+    "tests/spark_jobs/test_check.py", "tests/flows/test_any_layout.py", "tests/flows/test_order_status.py",
+    "tests/flows/test_shapes.py", "tests/flows/test_updates.py",
 )  # fmt: skip
-#: The suite whose output is shown while it runs, and those that run beside it in sequence and are shown at the end.
-SHOWN = {"all others": [*JOBS, "tests", *(f"--ignore={place}" for place in (*WITHOUT_SPARK, *LONG, *APART))]}
-BESIDE = {
-    "dags": [*AIRFLOWS, "tests/dags", "--confcutdir=tests/dags"],
-    "training": [*JOBS, "tests/training"],
-    "long ones": [*JOBS, *LONG],
-}
+APART = (*WHOLE_SHOPS, *JUDGED)
+
+
+class Plan(NamedTuple):
+    """Suites by name: one whose output is shown while it runs, and those that run beside it in sequence and are shown
+    at the end."""
+
+    shown: dict[str, list[str]]
+    beside: dict[str, list[str]]
+
+
+TESTS = Plan(
+    {"all others": [*JOBS, "tests", *(f"--ignore={place}" for place in (*WITHOUT_SPARK, *LONG, *APART))]},
+    {
+        "dags": [*AIRFLOWS, "tests/dags", "--confcutdir=tests/dags"],
+        "training": [*JOBS, "tests/training"],
+        "long ones": [*JOBS, *LONG],
+    },
+)
+CASES = Plan({"whole shops": [*JOBS, *WHOLE_SHOPS]}, {"judged exports": [*JOBS, *JUDGED]})
 
 
 class Result(NamedTuple):
@@ -56,11 +70,10 @@ class Result(NamedTuple):
 
 def main(argv: Sequence[str] | None = None) -> int:
     begin, options = time.monotonic(), [option for option in argv or () if option != CASES_ONLY]
-    if CASES_ONLY in (argv or ()):
-        return run_suite([*JOBS, *APART], options).code
+    plan = CASES if CASES_ONLY in (argv or ()) else TESTS
     with ThreadPoolExecutor(1) as pool:
-        beside = pool.submit(lambda: {name: run_suite(command, options, PIPE) for name, command in BESIDE.items()})
-        results = {name: run_suite(command, options) for name, command in SHOWN.items()} | beside.result()
+        beside = pool.submit(lambda: {name: run_suite(command, options, PIPE) for name, command in plan.beside.items()})
+        results = {name: run_suite(command, options) for name, command in plan.shown.items()} | beside.result()
     for name, result in results.items():
         print(f"tests: {name}\n{result.output}" if result.output else "", end="")
     print(sum_up(sum((result.counts for result in results.values()), Counter()), time.monotonic() - begin))

@@ -38,7 +38,7 @@ def code_hash(*names: str, project: Path = _PROJECT) -> str:
     Raises ValueError for a name that is neither a package nor a module.
     """
     files = sorted(file for name in names for file in _list_files(name, project))
-    return hash_json([(str(file.relative_to(project)), _hash_code(file)) for file in files])
+    return hash_json([(str(file.relative_to(project)), _hash_code(file.read_text(encoding="utf-8"))) for file in files])
 
 
 def product_hash() -> str:
@@ -55,8 +55,9 @@ def _list_files(name: str, project: Path) -> list[Path]:
     return files
 
 
-def _hash_code(file: Path) -> str:
-    return hash_json(_simplify(ast.parse(file.read_text(encoding="utf-8"))))
+@cache  # tables share packages
+def _hash_code(source: str) -> str:
+    return hash_json(_simplify(ast.parse(source)))
 
 
 def _simplify(node: object) -> object:

@@ -26,7 +26,7 @@ from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.connection import connect
 from tests.conftest import ROOT
 
-FIRST_DAY, DAYS, CUSTOMERS = date(2024, 1, 1), 60, 400
+FIRST_DAY, DAYS, CUSTOMERS = date(2024, 1, 1), 30, 400
 PARAMETERS = Parameters()
 
 
