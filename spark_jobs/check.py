@@ -32,7 +32,7 @@ from spark_jobs.runtime.console import PlainConsole
 from spark_jobs.runtime.session import SparkOpener, open_session
 from spark_jobs.runtime.waiting import waiting
 
-#: Looked at of each log, spread over time.
+#: The default of --files.
 MOST_FILES = 400
 
 
@@ -55,11 +55,11 @@ def check_shop(open_spark: SparkOpener, shop: Shop, settings: Settings, terminal
     if shop.contact and shop.contact.log:
         customers += check_contacts(console, shop, shop.contact.log, settings, findings)
     check_customers(console, shop, customers, findings)
-    for number, sentence in enumerate(findings.to_mend, 1):
+    for number, sentence in enumerate(findings.problems, 1):
         console.print(f"  {number}. {sentence}", style="yellow")
-    if findings.to_mend:
+    if findings.problems:
         raise ChurnError(
-            f"{shop.name}: {len(findings.to_mend)} problems to fix, see above; then churn check --shop {shop.name}"
+            f"{shop.name}: {len(findings.problems)} problems to fix, see above; then churn check --shop {shop.name}"
         )
     console.print(f"{shop.name} is ready: nothing has to be corrected", style="green")
 

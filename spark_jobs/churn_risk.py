@@ -109,7 +109,7 @@ def find_series(lake: Lake, as_of: date) -> int:
     if not versions:
         raise MissingInputError(f"no published customer_series as of {as_of}: run the ETL of that day first")
     if as_of.isoformat() not in lake.partitions(CUSTOMER_SERIES):
-        raise MissingInputError(f"the history of {as_of} is not kept any more: run churn_etl for that day first")
+        raise MissingInputError(f"the history of {as_of} was removed: run churn_etl for that day first")
     return versions[-1]
 
 

@@ -65,7 +65,7 @@ def publish(
     accounts: list[dict],
     is_forced: bool = False,
 ) -> None:
-    """Quarantine first and events second: events are what a later run looks at."""
+    """Quarantine first, events second, because later runs check the events."""
     days = {tally.delivery_day for tally in outcome.tallies}
     for verdict, metadata in (("quarantined", None), ("clean", sum_accounts(accounts))):
         draft = drafts[verdict]
@@ -82,7 +82,7 @@ def plan_log(
     registered: list[Delivery],
     again: Collection[date] = (),
 ) -> CleaningPlan:
-    """What is due of one log, given its deliveries; or these days again."""
+    """The due part of one log, given its deliveries; or the given days again."""
     rules = make_run_key(
         EVENTS[log], log, [], key_id=settings.id_key().key_id, zone=shop.time_zone, currency=shop.currency,
         rates=repr(shop.rates), customer_ids=shop.customer_ids.rules, source=repr(shop.sources[log]),
@@ -95,7 +95,7 @@ def plan_log(
         return make_plan(lake, EVENTS[log], there, accounted, as_of, rules, changed, settings.catch_up_bytes, again)
 
     plan, intake = planned(set(), set()), deliveries.find_intake(shop, log, settings.home)
-    # Only what would be read is looked at: a file of old nights may be anything by now.
+    # Only files to be read are checked: files of old nights may have changed.
     changed = deliveries.find_changed(intake, plan.all_deliveries, registered)
     gone = find_withdrawn(intake, plan.all_deliveries, accounted)
     plan = planned(changed, gone) if changed | gone else plan
@@ -107,13 +107,13 @@ def plan_log(
 
 
 def find_withdrawn(intake: raw.Intake, planned: Sequence[Delivery], accounted: list[dict]) -> set[str]:
-    """The ids of deliveries that somebody took away before a record of them was used: a refused file, for one."""
+    """The ids of deliveries that were removed before any of their records was used, for example refused files."""
     used = {row["delivery_id"] for row in accounted}
     return deliveries.find_gone(intake, [row for row in planned if row["delivery_id"] not in used])
 
 
 def preview(lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -> None:
-    """Says what a run would clean; registers and writes nothing."""
+    """Prints what a run would clean; registers and writes nothing."""
     fresh = deliveries.describe_new(lake, shop, log, as_of, settings.home)
     plan = plan_log(lake, shop, log, as_of, settings, [*lake.arrow(DELIVERIES, [log]).to_pylist(), *fresh])
     files = plan.all_deliveries
@@ -125,7 +125,7 @@ def preview(lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -
 
 @replan_if_superseded
 def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -> CleaningPlan:
-    """Registers, cleans and publishes what is due of one log; gives the plan that was carried out."""
+    """Registers, cleans and publishes what is due of one log; returns the executed plan."""
     plan = plan_log(lake, shop, log, as_of, settings, deliveries.register(lake, shop, log, as_of, settings.home))
     if plan.is_empty:
         print(f"{log}: nothing new up to {as_of}")
@@ -144,7 +144,7 @@ def carry_out(
     settings: Settings,
     is_forced: bool = False,
 ) -> None:
-    """Cleans and publishes the days of a plan; with is_forced though they are published under the same keys."""
+    """Cleans and publishes the days of a plan. is_forced: even if they are published under the same keys."""
     log, source = plan.log, shop.sources[plan.log]
     with lake.draft(plan.table) as events, lake.draft(quarantine(log)) as rejects:
         drafts = {"clean": events, "quarantined": rejects}
@@ -169,7 +169,7 @@ def carry_out(
 
 
 def load_sizes(lake: Lake, plan: CleaningPlan) -> dict[str, plausible.Sizes]:
-    """The sizes of the lines of the deliveries that the plan does not read, by delivery."""
+    """delivery_id -> the sizes of its lines, for deliveries that the plan does not read."""
     is_read = {delivery["delivery_id"] for delivery in (*plan.deliveries, *plan.forgotten)}
     rows = lake.arrow(ACCOUNTS, [plan.log], columns=["delivery_id", "amount_sizes"]).to_pylist()
     sizes = {row["delivery_id"]: plausible.from_text(row["amount_sizes"]) for row in rows if row["amount_sizes"]}
@@ -177,7 +177,7 @@ def load_sizes(lake: Lake, plan: CleaningPlan) -> dict[str, plausible.Sizes]:
 
 
 def upsert_customers(shop: Shop, settings: Settings, raw_ids: pa.Array) -> None:
-    """Tells the warehouse whose key is whose, before anybody sees a key."""
+    """Stores the customer ids of new keys in the warehouse, before the keys are visible."""
     hash_customer = make_hasher(settings, shop).for_purpose("customer")
     found = dict.fromkeys(map(shop.customer_ids.read, raw_ids.to_pylist()))
     ids = [customer_id for customer_id in found if customer_id is not None]
@@ -211,7 +211,7 @@ def select_logs(shop: Shop, chosen: Sequence[str] | None) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     words = sys.argv[1:] if argv is None else argv
-    if words[:1] == ["check"]:  # as the job of its own was called at first
+    if words[:1] == ["check"]:  # the former command
         sys.argv = ["spark_jobs.check", *words[1:]]
         runpy.run_module("spark_jobs.check", run_name="__main__")
     parser = make_parser(__doc__)
@@ -223,7 +223,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for log in select_logs(shop, arguments.log):
             preview(lake, shop, log, arguments.as_of, settings)
         return
-    connect(settings)  # so that a warehouse that is away ends the job before its work, not after it
+    connect(settings)  # an unreachable warehouse must end the job before its work, not after it
     merges.register(lake, shop, arguments.as_of, settings)
     for log in select_logs(shop, arguments.log):
         run(partial(open_session, "clean", settings), lake, shop, log, arguments.as_of, settings)

@@ -38,8 +38,8 @@ def run(warehouse: Warehouse, shop: Shop, source: Source, settings: Settings) ->
     customers = {customer for customer, _ in contacts}
     known = customers.intersection(warehouse.read(shop, "known_customers")["customer_key"].to_pylist())
     if customers and not known:
-        raise ChurnError(f"contacts: {shop.name} knows none of the {len(customers):,} customers in {source.files}: "
-                         "contact.log.columns.customer_id must be the id that the purchases have")  # fmt: skip
+        raise ChurnError(f"contacts: {shop.name} has none of the {len(customers):,} customers in {source.files}: "
+                         "map contact.log.columns.customer_id to the ids of the purchases")  # fmt: skip
     columns = zip(*contacts, strict=True) if contacts else ((), ())
     rows = pa.table(dict(zip(CONTACTS.column_names, map(list, columns), strict=True)))
     warehouse.replace(shop, CONTACTS, rows)

@@ -1,10 +1,10 @@
-"""customer_day: what did each customer do on each day, as far as each delivery day told?
+"""customer_day: what did each customer do on each day, according to the files of each delivery day?
 
-Grain: (customer, event_day, delivery_day). Inputs: purchases, browses, reviews. Everything in it adds up over delivery
-days, or unites as sets do, so the history up to any day follows from what was known by then.
+Grain: (customer, event_day, delivery_day). Inputs: purchases, browses, reviews. All its columns are sums or sets, so
+the history known on any day is the sum or union over the delivery days up to it.
 
-A run builds every delivery day up to its as_of whose events, or whose measures, are not the ones it was built from. Of
-days that a night has published already it builds the newest first, as many as CHURN_CATCH_UP_MB allows.
+A run builds every delivery day up to its as_of whose events or measures have changed. Of the days that are already
+published it rebuilds the newest first, as many as CHURN_CATCH_UP_MB allows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ SESSION_GAP_S = 60 * SESSION_GAP_MINUTES
 
 
 def find_sessions(browses: DataFrame, has_sessions: bool) -> DataFrame:
-    """Adds session_key, a hash of the shop's session, else of its first event's time: a pause begins a new session."""
+    """Adds session_key: a hash of the shop's session id, else of the time of the session's first event. A pause begins
+    a new session."""
     if has_sessions:
         return browses.withColumn("session_key", F.xxhash64("session_id"))
     in_order = Window.partitionBy(*DAY_KEY).orderBy("second", "event_id")
@@ -49,7 +50,8 @@ def find_sessions(browses: DataFrame, has_sessions: bool) -> DataFrame:
 
 
 def sum_log(events: DataFrame, log: str) -> DataFrame:
-    """One row for each customer, event day and delivery day of these events; what other logs tell is zero or empty."""
+    """One row for each customer, event day and delivery day of these events; measures of other logs are zero or
+    empty."""
 
     def sum_own(measure: Measure, nothing: Column) -> Column:
         value = F.expr(measure.sql) if measure.log == log else nothing
@@ -94,7 +96,7 @@ def build_days(spark: SparkSession, lake: Lake, shop: Shop, days: list[str]) -> 
 
 
 def make_keys(lake: Lake, shop: Shop, as_of: date) -> dict[str, str]:
-    """The run key of every delivery day up to as_of; one that has lost its events is to be empty."""
+    """The run key of every delivery day up to as_of; a day that has lost its events becomes empty."""
     files: dict[str, list[str]] = {day: [] for day in lake.partitions(CUSTOMER_DAY) if day <= as_of.isoformat()}
     for log in shop.sources:
         for day, found in lake.partitions(EVENTS[log]).items():
@@ -114,7 +116,7 @@ def stale_days(lake: Lake, shop: Shop, as_of: date) -> dict[str, str]:
 
 
 def sum_sizes(lake: Lake, shop: Shop) -> Counter[str]:
-    """Delivery day to the bytes of the events that it is built from."""
+    """Delivery day -> the size of its events in bytes."""
     sizes: Counter[str] = Counter()
     for log in shop.sources:
         sizes.update(lake.sizes(EVENTS[log]))
@@ -122,10 +124,8 @@ def sum_sizes(lake: Lake, shop: Shop) -> Counter[str]:
 
 
 def choose_days(lake: Lake, shop: Shop, due: Collection[str], budget_bytes: int | None) -> list[str]:
-    """The days of this night: all since the newest night, and of those before, which stand, the newest ones.
-
-    Of these it leaves alone those whose events are still to be cleaned anew: what they are made from now may lack what
-    they were made from.
+    """The days that this night builds: all since the newest night, and the newest of the published days before.
+    Published days whose events are still to be cleaned again wait, because their current events may be incomplete.
     """
     newest = newest_night(lake)
     standing = sorted((day for day in due if newest and day <= newest.isoformat()), reverse=True)
@@ -153,9 +153,8 @@ def run(
     is_dry_run: bool = False,
     budget_bytes: int | None = None,
 ) -> None:
-    """Builds and publishes what is due; a dry run only says what is.
-
-    budget_bytes: of the events of days that stand and are built anew; None: all of them.
+    """Builds and publishes what is due; a dry run only prints it. budget_bytes: the size of the events of published
+    days that are rebuilt; None: no limit.
     """
     due = stale_days(lake, shop, as_of)
     keys = {day: due[day] for day in choose_days(lake, shop, due, budget_bytes)}

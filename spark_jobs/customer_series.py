@@ -1,12 +1,12 @@
-"""customer_series: what had each customer who can still be kept done, day by day, up to the end of as_of?
+"""customer_series: what did each customer who can still be kept do, day by day, up to the end of as_of?
 
-Grain: (customer, as_of). Input: customer_day of every delivery day up to as_of, and of it the event days up to as_of:
-nothing that was not known then can be read. Facts only, no labels. What came late says so, in late_days: at a past step
-training sees what a night then saw.
+Grain: (customer, as_of). Input: customer_day with delivery days and event days up to as_of, so nothing later can be
+read. Facts only, no labels. late_days is how many days late an entry became known, so at a past step training sees what
+a night then saw.
 
-Nightly for the eligible only; with --all for everybody who was ever eligible, as training needs them, into
-training_series. With --restate a past night is built anew with what was delivered up to a later, published day, and
-known_as_of names that day in every row; without it the night is again what it was.
+A night has the eligible customers only. With --all, training_series gets all customers who were ever eligible, for
+training. With --restate, a past night is rebuilt with data delivered up to a later, published day, and known_as_of is
+that day in every row; without it the night gets its original content again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from spark_jobs.lake.store import DayRange, Lake
 from spark_jobs.runtime.command import add_dry_run, day, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
 
-#: A part of a customer's day: what came to be known of it on one day.
+#: A part of a customer's day: what became known of it on one day.
 PART_KEY = ("customer_id", "event_day", "late_days")
 
 
@@ -59,14 +59,14 @@ def merge_customers(customer_day: DataFrame, merged: dict[str, str]) -> DataFram
 
 
 def merge_deliveries(customer_day: DataFrame) -> DataFrame:
-    """One row for each customer, event day and late_days: what its deliveries added to what was known of the day."""
+    """One row for each customer, event day and late_days: what these deliveries added to the day."""
     sums = [F.sum(m.name).alias(m.name) for m in MEASURES]
     sets = [F.array_distinct(F.flatten(F.collect_list(s.name))).alias(s.name) for s in SETS]
     return count_sets(customer_day.groupBy(*PART_KEY).agg(*sums, *sets))
 
 
 def count_sets(parts: DataFrame) -> DataFrame:
-    """Adds what the sets count: by how much each part changes the count of all that was known of its day."""
+    """Adds the counts of sets: by how much each part changes the count of its day."""
     of_day = Window.partitionBy("customer_id", "event_day").orderBy("late_days")
     so_far = of_day.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     known = {s.name: F.array_distinct(F.flatten(F.collect_list(s.name).over(so_far))) for s in SETS}
@@ -77,7 +77,7 @@ def count_sets(parts: DataFrame) -> DataFrame:
 
 
 def count_new_categories(parts: DataFrame, rows: DataFrame) -> DataFrame:
-    """Adds how many categories the customer is first known to have met by each part. rows: what the parts are of."""
+    """Adds the number of categories that each part is the first of the customer to have. rows: of the parts."""
     known_day = F.date_add("event_day", F.col("late_days"))
     first_met = (
         rows.select(*PART_KEY, known_day.alias("known_day"), F.explode(CATEGORY_SET.name).alias("category"))
@@ -91,8 +91,8 @@ def count_new_categories(parts: DataFrame, rows: DataFrame) -> DataFrame:
 
 
 def find_eligible(known: DataFrame, shop: Shop, as_of: date) -> DataFrame:
-    """The customers with qualifying activity in (as_of - eligible_within, as_of]; a sale that is undone or taken back
-    by as_of is none."""
+    """The customers with qualifying activity in (as_of - eligible_within, as_of]; sales that are undone or withdrawn by
+    as_of do not count."""
     activity = ACTIVITY_MEASURES[shop.churn.activity]
     window = windows.activity_window(as_of, shop.churn.eligible_within_days)
     inside = known.where(F.col("event_day").between(window.first, window.last))
@@ -103,7 +103,7 @@ def find_eligible(known: DataFrame, shop: Shop, as_of: date) -> DataFrame:
 
 
 def find_ever_eligible(rows: DataFrame, shop: Shop) -> DataFrame:
-    """The customers with qualifying activity at all; a sale that was undone later was some until then."""
+    """The customers with any qualifying activity; a sale that was undone later counts."""
     activity = ACTIVITY_MEASURES[shop.churn.activity]
     parts = rows.groupBy(*PART_KEY).agg(F.sum(activity).alias(activity))
     return parts.where(F.col(activity) > 0).select("customer_id").distinct()
@@ -136,8 +136,8 @@ def build_series(
 ) -> DataFrame:
     """The series of one as_of from the customer_day rows and the merged customers known by then, or by `restate`.
 
-    ranges: by delivery day the first and the last event day, None where unknown. It decides which days are read for
-    what, never the content.
+    ranges: by delivery day the first and the last event day, None where unknown. They only reduce what is read, never
+    change the content.
     """
     delivered = customer_day.where(F.col("delivery_day") <= F.lit(restate or as_of))
     history = find_history(
@@ -150,7 +150,7 @@ def build_series(
     else:
         since = windows.activity_window(as_of, shop.churn.eligible_within_days).first
         customers = find_eligible(choose_days(known, ranges, lambda _, last: last >= since), shop, as_of)
-    # All that follows is by customer: one shuffle of the rows serves it.
+    # All later steps are by customer, so one shuffle of the rows is enough.
     ours = rows.join(customers, "customer_id", how="left_semi").repartition("customer_id")
     parts = merge_deliveries(ours)
     has_categories = NEW_CATEGORY_COUNT in available_measures(shop.mapped_columns)
@@ -187,9 +187,9 @@ def run(
     restate: date | None = None,
     is_forced: bool = False,
 ) -> None:
-    """Builds and publishes the series of one as_of, unless it is published already; a dry run only says so.
-
-    restate: build a past night with what was known at the end of this later day. is_forced: though it is published.
+    """Builds and publishes the series of one as_of, unless it is already published; a dry run only prints what it would
+    do. restate: build a past night with what was known at the end of this later day. is_forced: build even if it is
+    published.
     """
     if restate:
         check_restatement(lake, as_of, restate)

@@ -138,7 +138,7 @@ def write_page(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, folder
     run, before_run = find_runs(lake, as_of)
     scores = read_scores(lake, shop, run)
     if not scores.num_rows:
-        raise MissingInputError(f"the run of {as_of} scored nobody: there is nothing to report")
+        raise MissingInputError(f"the run of {as_of} scored no customers: there is nothing to report")
     earlier = (before_run, read_scores(lake, shop, before_run)) if before_run else None
     model = warehouse.model(shop, scores["model_version"][0].as_py())
     page = folder / f"night_{as_of}.html"

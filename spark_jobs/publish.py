@@ -41,7 +41,7 @@ def publish_run(lake: Lake, shop: Shop, pipeline: str, as_of: date) -> Run:
     versions = {name: version for name, version in found.items() if version is not None}
     files = lake.partitions(tables[-1]).get(as_of.isoformat())
     if files is None:
-        raise MissingInputError(f"{tables[-1].name} has nothing as of {as_of}: run the jobs of {pipeline} first")
+        raise MissingInputError(f"{tables[-1].name} has no rows as of {as_of}: run the jobs of {pipeline} first")
     key = make_run_key(RUNS, pipeline, files, as_of=as_of.isoformat())
     run = Run(f"{pipeline}-{as_of}-{key[:8]}", key, versions, datetime.now(UTC), as_of, pipeline)
     return append_run(lake, run)

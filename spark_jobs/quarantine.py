@@ -58,8 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif arguments.log is None:
         raise ChurnError(f"{arguments.action} needs --log, one of {', '.join(shop.sources)}")
     elif shop.sources[arguments.log].hashes_orders:
-        raise ChurnError(f"{arguments.log}: by updates and event_key an order consists of its lines in the newest file:"
-                         " mend the record in the shop, and the next file brings it")  # fmt: skip
+        raise ChurnError(f"{arguments.log}: with updates and event_key, an order is what its newest file contains:"
+                         " correct the record in the shop, and the next file contains it")  # fmt: skip
     elif arguments.action == "fix":
         write_fixes(lake, shop, settings, arguments)
     else:
@@ -144,12 +144,12 @@ def write_fixes(lake: Lake, shop: Shop, settings: Settings, arguments: argparse.
     done = replayed(settings, shop, log)
     rows = [row for row in select(lake, log, arguments) if _place(row) not in done]
     if not rows:
-        raise ChurnError(f"{log}: no such rejected records, or all of them were replayed already")
+        raise ChurnError(f"{log}: there are no such rejected records, or all were already replayed")
     columns = shop.sources[log].raw_columns
     found = find_raw(lake, shop, settings, log, rows)
     rows = [row for row in rows if (row["delivery_id"], row["record_number"]) in found]
     if not rows:
-        raise ChurnError(f"{log}: the files of these records are gone or have changed since they were delivered")
+        raise ChurnError(f"{log}: the files of these records were removed or changed after delivery: restore them")
     with file.open("w", encoding="utf-8") as lines:
         for row in rows:
             _, record = found[row["delivery_id"], row["record_number"]]

@@ -150,7 +150,8 @@ def rebuild_table(target: Target, lake: Lake, days: Sequence[str], batch_bytes: 
     while left := progress.left():
         target.make(take_share(left, target.sizes, batch_bytes))
         if (now := progress.left()) == left:
-            raise ChurnError(f"{target.table.name} {left[0]} cannot be rebuilt: its raw file has other content now, "
+            raise ChurnError(f"{target.table.name} {left[0]} cannot be rebuilt, because the content of its raw file"
+                             " has changed: "
                              "give a later --from")  # fmt: skip
         yield len(days) - len(now)
     progress.end()
@@ -186,7 +187,7 @@ def run(
     rebuild = Rebuild(open_spark, lake, shop, settings, newest)
     names = list(find_targets(rebuild))
     if only and only not in names:
-        raise ChurnError(f"{only} is no table that can be rebuilt: choose among {', '.join(names)}")
+        raise ChurnError(f"{only} cannot be rebuilt: choose among {', '.join(names)}")
     rebuilt: dict[str, int] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:

@@ -16,7 +16,7 @@ SHARED_CASES = ROOT.parent / "shared" / "cases"
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory):
-    """A real local Spark on two cores; with CHURN_TEST_ENGINE=connect in a server of its own, as nights use it."""
+    """A real local Spark on two cores; with CHURN_TEST_ENGINE=connect in a separate server, as nights use it."""
     os.environ.setdefault("SPARK_SUBMIT_OPTS", make_java_options())
     from spark_jobs.contract.settings import CLASSIC, Settings
     from spark_jobs.runtime.session import open_session
@@ -26,7 +26,7 @@ def spark(tmp_path_factory):
     settings = Settings(home, spark_master="local[2]", engine=engine, engine_idle_seconds=0)
     session = open_session("tests", settings)
     session.conf.set("spark.sql.shuffle.partitions", "2")  # the tests' tables are tiny
-    # Code would be generated and compiled anew for each of hundreds of tiny queries: a quarter of the time. The
+    # Generating and compiling code for each of hundreds of tiny queries takes a quarter of the time. The
     # end-to-end and the live tests start the jobs as users do, compiled.
     session.conf.set("spark.sql.codegen.wholeStage", "false")
     session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")

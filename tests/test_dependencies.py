@@ -53,7 +53,7 @@ def name_module(library: str) -> str:
     return MODULES.get(library, library.replace("-", "_"))
 
 
-def test_something_needs_every_library():
+def test_every_library_is_imported():
     imports = list_imports()
     idle = {
         library

@@ -44,7 +44,7 @@ def imports_of(file: Path) -> list[tuple[str, bool]]:
     return found
 
 
-def test_the_written_rules_hold():
+def test_the_import_rules_hold():
     linter = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([linter, "--no-logo", "--no-cache"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
@@ -55,18 +55,18 @@ def test_the_contract_needs_the_standard_library_only():
     assert "spark_jobs" in import_in_clean_interpreter(list_modules("spark_jobs/contract"), "-I", "-S")
 
 
-def test_training_loads_neither_spark_nor_airflow():
+def test_training_imports_neither_spark_nor_airflow():
     loaded = import_in_clean_interpreter(list_modules("training"))
     assert "training" in loaded
     assert not loaded & {"pyspark", "airflow"}
 
 
 @pytest.mark.parametrize("module", ["spark_jobs.lake.store", "spark_jobs.warehouse.connection"])
-def test_what_training_shares_with_the_jobs_loads_no_spark(module):
+def test_modules_shared_with_training_import_no_spark(module):
     assert not import_in_clean_interpreter([module]) & {"pyspark", "airflow", "training"}
 
 
-def test_only_churn_risk_knows_a_model_and_only_where_it_scores():
+def test_only_churn_risk_imports_models_and_only_while_scoring():
     users = {}
     for file in (ROOT / "spark_jobs").rglob("*.py"):
         of_training = [(name, inner) for name, inner in imports_of(file) if name.split(".")[0] == "training"]
@@ -77,7 +77,7 @@ def test_only_churn_risk_knows_a_model_and_only_where_it_scores():
     assert all(name.startswith("training.serving.scorer") for name, _ in users["churn_risk"]), users
 
 
-def test_no_job_loads_at_its_start_what_few_of_its_nights_need():
+def test_no_job_imports_rarely_needed_libraries_at_its_start():
     """Each of these is up to two seconds of processor time of every step of every night."""
     jobs = [f"spark_jobs.{file.stem}" for file in (ROOT / "spark_jobs").glob("*.py") if file.stem != "__init__"]
     seldom = {"adbc_driver_postgresql", "alembic", "mlflow", "scipy", "sklearn", "sqlalchemy", "tensorflow", "xgboost"}

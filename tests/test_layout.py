@@ -26,7 +26,7 @@ def name_of(file: Path) -> str:
     return str(file.relative_to(ROOT))
 
 
-def test_no_file_is_longer_than_one_sees_at_a_time():
+def test_no_file_is_longer_than_250_lines():
     lengths = {name_of(file): len(file.read_text().splitlines()) for file in SOURCES}
     assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
 
@@ -75,7 +75,7 @@ def is_beside_its_source(test: Path) -> bool:
     return name == folder.name or any(place.exists() for place in places)
 
 
-def test_every_test_lies_where_its_source_lies_or_spans_rooms():
+def test_every_test_mirrors_its_source_or_spans_packages():
     parts = {test: test.relative_to(ROOT / "tests").parts for test in TESTS if test.name.startswith("test_")}
     tests = [test for test, (*folders, _) in parts.items() if folders and folders[0] not in SPANNING]
     assert len(tests) > 50
@@ -96,7 +96,7 @@ def comments_of(file: Path) -> str:
     return "\n".join([*(ast.get_docstring(node) or "" for node in nodes), *comments])
 
 
-def test_no_comment_names_a_file_that_is_gone():
+def test_no_comment_names_a_missing_file():
     paths = [f"/{name_of(file)}" for file in (*SOURCES, *TESTS)]
     texts = {name_of(file): comments_of(file) for file in (*SOURCES, *TESTS)}
     texts |= {name_of(file): file.read_text() for file in TEXTS}
@@ -104,8 +104,8 @@ def test_no_comment_names_a_file_that_is_gone():
         name: missing
         for name, text in texts.items()
         if (missing := [
-            said for said in re.findall(r"(?<![\w/.*-])(?:[a-z_0-9]+/)*[a-z_0-9]+\.py\b", text)
-            if not any(path.endswith(f"/{said}") for path in paths)
+            name for name in re.findall(r"(?<![\w/.*-])(?:[a-z_0-9]+/)*[a-z_0-9]+\.py\b", text)
+            if not any(path.endswith(f"/{name}") for path in paths)
         ])
     }  # fmt: skip
     assert gone == {}

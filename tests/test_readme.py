@@ -17,11 +17,11 @@ def blocks(language: str, pages: dict[str, str] = PAGES) -> list[str]:
     return [block for text in pages.values() for block in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)]
 
 
-def test_the_readme_is_short_enough_to_be_read():
+def test_the_readme_stays_short():
     assert len((ROOT / "README.md").read_bytes()) <= 8_000
 
 
-def test_every_link_of_the_readme_leads_somewhere():
+def test_every_link_of_the_readme_has_a_target():
     links = re.findall(r"\]\(([^)#]+)", PAGES["README.md"])
     assert len(links) > 20
     assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
@@ -48,7 +48,7 @@ def list_churn_commands() -> list[str]:
 
 
 @pytest.mark.parametrize("line", list_churn_commands())
-def test_every_churn_command_is_one_that_its_parser_takes(line):
+def test_every_churn_command_is_valid(line):
     import click
 
     from infra.cli.commands import churn
@@ -92,7 +92,7 @@ def test_the_minimal_shop_file_is_valid_also_with_each_table_shown(tmp_path):
     assert load_shop(tmp_path / "shop.toml").sources["purchases"].delimiter == ";"
 
 
-def test_every_variable_is_one_that_the_settings_read():
+def test_every_variable_is_read_by_the_settings():
     import spark_jobs.contract.settings as module
 
     known = set(re.findall(r"CHURN_[A-Z_]+", module.__doc__))

@@ -1,6 +1,6 @@
 """The entry point of `churn` and of `python -m infra.cli`: the right environment, then exit codes.
 
-0 done; 1 an error in one line that says what to do; 2 wrong usage; 130 stopped by Ctrl-C, repeating continues.
+0 done; 1 an error in one line that says what to do; 2 wrong usage; 130 stopped by Ctrl-C; the same command continues.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from infra.local.environment import AIRFLOW_PYTHON, JOBS_ENVIRONMENT, JOBS_PYTHO
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.runtime.logs import json_lines
 
-STOPPED = "stopped; repeating continues"
+STOPPED = "stopped; run this again to continue"
 
 
 def main(argv: Sequence[str] | None = None) -> None:

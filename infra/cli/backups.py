@@ -41,7 +41,7 @@ def back_up(file: Path) -> None:
     if not target.parent.is_dir():
         raise ChurnError(f"there is no folder {target.parent}")
     if not (settings.home / "lake").is_dir():
-        raise ChurnError(f"{settings.home} has nothing to back up: it has no lake")
+        raise ChurnError(f"{settings.home} has no lake, so there is nothing to back up: set CHURN_HOME")
     local_warehouse.start(settings)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -71,13 +71,13 @@ def leave_out(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
 def restore_backup(file: Path) -> None:
     settings = read_settings()
     if not (file.is_file() and tarfile.is_tarfile(file)):
-        raise ChurnError(f"{file} is no backup: give a file that `churn backup` has written")
+        raise ChurnError(f"{file} is not a backup: give a file that `churn backup` has written")
     if (settings.home / "lake").exists():
         raise ChurnError(f"{settings.home} has a lake already: set CHURN_HOME to a new folder")
     settings.home.mkdir(parents=True, exist_ok=True)
     with tarfile.open(file) as archive, tempfile.TemporaryDirectory(dir=settings.home) as folder:
         if not {DUMP, ORIGIN} <= set(archive.getnames()):
-            raise ChurnError(f"{file} is no backup: it has no {DUMP}")
+            raise ChurnError(f"{file} is not a backup, it has no {DUMP}: give a file that `churn backup` has written")
         archive.extractall(folder, filter="data")
         local_warehouse.start(settings)
         local_warehouse.run_tool("psql", settings, "--quiet", "--set=ON_ERROR_STOP=1", f"--file={ROLES}")
@@ -115,5 +115,5 @@ def no_runs(settings: Settings) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ChurnError("a night or a training is running: wait for its end") from None
+            raise ChurnError("a night or a training is running: try again when it has ended") from None
         yield

@@ -31,11 +31,13 @@ def churn() -> None:
 
 @churn.command()
 @click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE…")
-@click.option("--like", metavar="RECIPE", help="The shop system of the files, like shopify. [columns are guessed]")
-@click.option("--name", help="The shop's name, of a-z, 0-9 and _. [the folder's]")
-@click.option("--currency", help="Like EUR. [the most frequent one in the files]")
-@click.option("--time-zone", help="Like Europe/Berlin. [this machine's]")
-@click.option("--to", type=FILE, metavar="SHOP.toml", help="[beside the files]")
+@click.option(
+    "--like", metavar="RECIPE", help="The shop system of the files, like shopify. [default: columns are guessed]"
+)
+@click.option("--name", help="The shop's name, of a-z, 0-9 and _. [default: the folder's]")
+@click.option("--currency", help="Like EUR. [default: the most frequent in the files]")
+@click.option("--time-zone", help="Like Europe/Berlin. [default: this machine's]")
+@click.option("--to", type=FILE, metavar="SHOP.toml", help="The file to write. [default: shop.toml beside the files]")
 def init(files: tuple[Path, ...], like: str | None, **options: Any) -> None:
     """Write a shop.toml for raw files, and check it."""
     from infra.cli.verbs import describe_files
@@ -46,7 +48,7 @@ def init(files: tuple[Path, ...], like: str | None, **options: Any) -> None:
 @churn.command()
 @shop_option
 def check(shop: str | None) -> None:
-    """Read raw files as a night would; write nothing."""
+    """Check shop.toml against the raw files; write nothing."""
     from infra.cli.verbs import check_shop
 
     check_shop(shop)
@@ -65,7 +67,9 @@ def demo(shop: str | None, output: Output) -> None:
 @churn.command()
 @shop_option
 @as_of_option
-@click.option("--restate", type=DAY, metavar="DAY", help="Rebuild a past night with what came up to this later day.")
+@click.option(
+    "--restate", type=DAY, metavar="DAY", help="Rebuild a past night with data delivered up to this later day."
+)
 @output_options
 def night(shop: str | None, as_of: date | None, restate: date | None, output: Output) -> None:
     """Run one night: raw files to scores and report."""
@@ -80,7 +84,7 @@ def night(shop: str | None, as_of: date | None, restate: date | None, output: Ou
 @click.option("--approve", is_flag=True, help="Approve the model: it scores from that day on.")
 @output_options
 def train(shop: str | None, as_of: date | None, approve: bool, output: Output) -> None:
-    """Train all kinds of models; register the best."""
+    """Train all kinds of models; register the best one."""
     from infra.cli.nights import run_training
 
     run_training(shop, as_of, approve, output)
@@ -90,7 +94,7 @@ def train(shop: str | None, as_of: date | None, approve: bool, output: Output) -
 @shop_option
 @output_options
 def models(shop: str | None, output: Output) -> None:
-    """List the models: which scores, which waits."""
+    """List the models: the one that scores, the one that waits."""
     from infra.cli.models import show_models
 
     show_models(shop, output)
@@ -98,10 +102,16 @@ def models(shop: str | None, output: Output) -> None:
 
 @churn.command()
 @click.argument("version", required=False)
-@click.option("--from", "effective_from", type=DAY, metavar="DAY", help="The first day it scores. [the newest scored]")
+@click.option(
+    "--from",
+    "effective_from",
+    type=DAY,
+    metavar="DAY",
+    help="The first day it scores. [default: the newest scored day]",
+)
 @shop_option
 def approve(version: str | None, effective_from: date | None, shop: str | None) -> None:
-    """Let a model score: the one that waits, or VERSION."""
+    """Approve a model: the one that waits, or VERSION."""
     from infra.cli.models import approve_model
 
     approve_model(shop, version, effective_from)
@@ -111,9 +121,9 @@ def approve(version: str | None, effective_from: date | None, shop: str | None) 
 @shop_option
 @click.option("--json", "as_json", is_flag=True, help="Print the lines as JSON.")
 def status(shop: str | None, as_json: bool) -> None:
-    """Show what is there, late or wrong.
+    """Show the newest night, what is late and what is wrong.
 
-    Exits with 1 if something is wrong. Starts and changes nothing; needs no Java."""
+    Exit code 1 if something is wrong. Starts nothing, changes nothing, needs no Java."""
     from infra.cli.verbs import show_status
 
     show_status(shop, as_json)
@@ -171,11 +181,11 @@ def export(what: str, to: Path, with_ids: bool, shop: str | None) -> None:
 @churn.command()
 @shop_option
 @click.option(
-    "--cutoffs", default="", metavar="DAY,DAY", help="The past days to train at. [three, spread over 60 days]"
+    "--cutoffs", default="", metavar="DAY,DAY", help="The past days to train at. [default: three, spread over 60 days]"
 )
 @output_options
 def backtest(shop: str | None, cutoffs: str, output: Output) -> None:
-    """Train as of past days; compare with what came."""
+    """Train as of past days; compare with what happened."""
     from infra.cli.backtests import run_backtest
 
     run_backtest(shop, cutoffs, output)
@@ -183,12 +193,12 @@ def backtest(shop: str | None, cutoffs: str, output: Output) -> None:
 
 @churn.command()
 @shop_option
-@click.option("--table", metavar="TABLE", help="Only this table. [all]")
+@click.option("--table", metavar="TABLE", help="Only this table. [default: all]")
 @click.option("--from", "first", type=DAY, metavar="DAY", help="The first day to rebuild.")
 @click.option("--to", "last", type=DAY, metavar="DAY", help="The last day to rebuild.")
 @output_options
 def rebuild(shop: str | None, table: str | None, first: date | None, last: date | None, output: Output) -> None:
-    """Rebuild days of the lake from their inputs."""
+    """Rebuild days of the lake from the tables before."""
     from infra.cli.verbs import rebuild_lake
 
     rebuild_lake(shop, table, first, last, output)

@@ -98,7 +98,9 @@ def approve_model(given: str | None, version: str | None, effective_from: date |
     models = list_models(warehouse, shop)
     waiting = find_waiting(models)
     if version is None and waiting is None:
-        raise ChurnError(f"no model of {shop.name} waits: churn models {name_shop(shop)} lists all versions")
+        raise ChurnError(
+            f"no model of {shop.name} is waiting for approval: see all versions with `churn models {name_shop(shop)}`"
+        )
     chosen = version or (waiting.version if waiting else "")
     versions = [model.version for model in models]
     if chosen not in versions:

@@ -37,7 +37,7 @@ def run_night(given: str | None, as_of: date | None, restate: date | None, outpu
     options = ["--restate", restate] if restate else []
     run_dags(shop, "--as-of", day, *options, *(("etl", "score") if has_model else ("etl",)), output=output)
     if not has_model:
-        raise ChurnError(f"the histories of {day} are built, but there are no scores: {describe_lack(warehouse, shop)}")
+        raise ChurnError(f"the histories of {day} are built, but not scored: {describe_lack(warehouse, shop)}")
     close_night(shop, settings, day, begin, output, f"churn open {name_shop(shop)}", before)
 
 
@@ -60,7 +60,7 @@ def choose_day(shop: Shop, given: date | None) -> date:
     """The given day, else yesterday. Raises ChurnError for a day that is not over, or after the shop's end."""
     today = datetime.now(shop.zone).date()
     if given and given > today:
-        raise ChurnError(f"{given} is in the future: {shop.name} has {today}")
+        raise ChurnError(f"{given} is in the future: in the time zone of {shop.name} it is {today}")
     day = given or today - timedelta(days=1)
     if shop.end_date and day > shop.end_date and not given:
         raise ChurnError(f"{shop.name} ended on {shop.end_date}: give --as-of, at most that day")
@@ -74,7 +74,7 @@ def require_files(shop: Shop, settings: Settings) -> None:
     folder = source.folder(settings.home)
     if "://" not in folder and not any(Path(folder).glob(source.files)):
         hint = f": `churn demo {name_shop(shop)}` delivers them" if "{home}" in source.location else ""
-        raise ChurnError(f"no raw file of {shop.name} is there: {folder}/{source.files}{hint}")
+        raise ChurnError(f"{shop.name} has no raw file {folder}/{source.files}{hint}")
 
 
 def describe_lack(warehouse: Warehouse, shop: Shop) -> str:
@@ -92,7 +92,7 @@ def close_night(
     warehouse = connect(settings)
     runs = [run for run in warehouse.published(shop) if run.superseded_at is None and day in (None, run.as_of)]
     if not runs:
-        raise ChurnError(f"{shop.name} has no scores of {day}: repeat, or see {settings.home / 'logs'}")
+        raise ChurnError(f"{shop.name} has no scores of {day}: run this again, or see {settings.home / 'logs'}")
     run = max(runs, key=lambda run: run.as_of)
     what = "already done, nothing changed" if before and run.run_id in before else f"done in {describe_duration(begin)}"
     closing = Closing()

@@ -30,8 +30,12 @@ class Day(click.ParamType):
 
 DAY = Day()
 FILE = click.Path(path_type=Path)
-shop_option = click.option("-s", "--shop", metavar="SHOP", help="A name, a shop.toml or its folder. [the last used]")
-as_of_option = click.option("--as-of", type=DAY, metavar="DAY", help="An inclusive day like 2011-09-06. [yesterday]")
+shop_option = click.option(
+    "-s", "--shop", metavar="SHOP", help="A shop's name, its shop.toml or its folder. [default: the last used]"
+)
+as_of_option = click.option(
+    "--as-of", type=DAY, metavar="DAY", help="The last day of data, like 2011-09-06. [default: yesterday]"
+)
 
 
 def output_options(command: Callable) -> Callable:

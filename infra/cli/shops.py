@@ -32,7 +32,7 @@ def find_shop_file(given: str | None, settings: Settings) -> Path:
     known = list_shops(settings)
     if not given:
         if not known:
-            raise ChurnError("no shop is known yet: try `churn demo`, or describe your own with `churn init FILE…`")
+            raise ChurnError("there is no shop yet: try `churn demo`, or create your own with `churn init FILE…`")
         return next(iter(known.values()))
     path = Path(given)
     if path.is_dir() and (path / "shop.toml").exists():
@@ -43,7 +43,7 @@ def find_shop_file(given: str | None, settings: Settings) -> Path:
         raise ChurnError(f"there is no file {given}")
     known |= {file.parent.name: file for file in DEMO_SHOPS.glob("*/shop.toml") if file.parent.name not in known}
     if given not in known:
-        raise ChurnError(f"no shop {given!r}{nearest(given, known)}; known are {', '.join(sorted(known))}")
+        raise ChurnError(f"no shop {given!r}{nearest(given, known)}; choose among {', '.join(sorted(known))}")
     return known[given]
 
 

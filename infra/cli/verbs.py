@@ -36,7 +36,7 @@ def describe_files(files: Sequence[Path], like: str | None, options: dict[str, A
     settings = read_settings()
     shop = find_shop(str(options["to"] or files[0].resolve().parent / "shop.toml"), settings)
     click.echo(
-        f"\nEdit:  {shop.path}\nThen:  churn check, until nothing has to be mended; then train, approve and night"
+        f"\nEdit:  {shop.path}\nThen:  churn check, until it has no more findings; then train, approve and night"
     )
 
 
@@ -75,7 +75,7 @@ def rebuild_lake(given: str | None, table: str | None, first: date | None, last:
     begin, settings = time.monotonic(), read_settings()
     shop = find_shop(given, settings)
     if first and last and first > last:
-        raise ChurnError(f"--from {first} is after --to {last}: exchange them")
+        raise ChurnError(f"--from {first} is after --to {last}: swap them")
     chosen = (("--table", table), ("--from", first), ("--to", last))
     options = [word for name, value in chosen if value for word in (name, value)]
     with tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from spark_jobs.checking.remedies import write_column
-from spark_jobs.checking.time_looks import deduce_formats
+from spark_jobs.checking.time_shapes import deduce_formats
 from spark_jobs.cleaning.numbers import DECIMAL_COMMA, read_number
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.source import ColumnMapping
@@ -80,7 +80,7 @@ def guess_source(file: Path, place: Iterable[str]) -> tuple[str, str]:
     found = {guess.name for guess in guesses}
     if missing := [name for name in ("customer_id", "event_at") if name not in found]:
         columns = ", ".join(map(str, sample.frame.columns))
-        raise ChurnError(f"{file.name}: no column looks like {' or '.join(missing)} (columns: {columns}): write "
+        raise ChurnError(f"{file.name}: no column looks like {' or '.join(missing)} (columns: {columns}): write the "
                          "shop.toml by hand, as infra/docs/tutorial.md shows")  # fmt: skip
     if log == "purchases" and "quantity" not in found:
         guesses.append(

@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     files = find_files(arguments.files)
     path = (arguments.to or files[0].parent / "shop.toml").resolve()
     if path.exists():
-        raise ChurnError(f"{path} exists: give another place by --to, or remove it")
+        raise ChurnError(f"{path} exists: give another file with --to, or remove it")
     guesses = write_shop(path, recipe, files, arguments.name, arguments.currency, arguments.time_zone)
     console = Console(highlight=False)
     show(console, path, arguments.like, guesses)
@@ -108,12 +108,12 @@ def draft_shop(files: Sequence[Path], folder: Path) -> str:
                  for one in guess_files(alike, folder)]  # fmt: skip
         log, text = guess_source(alike[0], place)
         if log in sources:
-            raise ChurnError(f"{alike[0].name} looks like {log}, as other files do: name the files of one kind only")
+            raise ChurnError(f"{alike[0].name} looks like {log}, as other files do: give the files of one kind only")
         sources[log] = text
     if set(sources) == {"reviews"}:
-        raise ChurnError("reviews alone do not say who stays: name the file of purchases or of visits, too")
+        raise ChurnError("reviews alone do not show who stays: give the file of purchases or of visits too")
     activity = "" if "purchases" in sources else '\n[churn]\nactivity = "visit"\n'
-    top = ("# Guessed by churn init: read each line, and run churn check until nothing has to be mended.\n"
+    top = ("# Guessed by churn init: read each line, and run churn check until it has no more findings.\n"
            'name = "shop"\ntime_zone = "UTC"\ncurrency = "EUR"\n')  # fmt: skip
     return "\n".join([top, *sources.values()]) + activity
 
@@ -125,7 +125,7 @@ def list_recipes() -> list[str]:
 def find_recipe(name: str) -> Path:
     known = list_recipes()
     if name not in known:
-        raise ChurnError(f"no recipe {name!r}{nearest(name, known)}; there are {', '.join(known)}")
+        raise ChurnError(f"no recipe {name!r}{nearest(name, known)}; choose among {', '.join(known)}")
     return RECIPES / name / "shop.toml"
 
 
@@ -140,7 +140,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     if not found:
         raise ChurnError(f"no file in {', '.join(map(str, paths))}")
     if len({file.parent for file in found}) > 1:
-        raise ChurnError("the files lie in several folders: put them into one, and name the folder")
+        raise ChurnError("the files are in several folders: put them into one folder, and give that folder")
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from spark_jobs.checking.customers import LogCustomers, Met
+from spark_jobs.checking.customers import EventCounts, LogCustomers
 from spark_jobs.checking.findings import Findings
 from spark_jobs.cleaning.contact_log import read_contacts
 from spark_jobs.contract.errors import ChurnError
@@ -29,5 +29,5 @@ def check_contacts(
         return []
     customers, days = zip(*contacts, strict=True)
     console.print(f"{len(days):,} contacts of {min(days)} to {max(days)}, {len(set(customers)):,} customers")
-    met = {customer: Met(count, 1) for customer, count in Counter(customers).items()}
-    return [LogCustomers("contacts", met, (max(days) - min(days)).days + 1)]
+    counts = {customer: EventCounts(count, 1) for customer, count in Counter(customers).items()}
+    return [LogCustomers("contacts", counts, (max(days) - min(days)).days + 1)]

@@ -13,7 +13,7 @@ from spark_jobs.contract.customer_ids import CustomerIds
 
 
 @dataclass(frozen=True)
-class Met:
+class EventCounts:
     """How many events an id has in a log, and on how many different days."""
 
     events: int
@@ -25,16 +25,16 @@ class LogCustomers:
     """The raw ids in a log; day_count: days from its first to its last."""
 
     log: str
-    met: Mapping[str, Met]
+    counts: Mapping[str, EventCounts]
     day_count: int = 1
 
-    def by_customer(self, ids: CustomerIds) -> dict[str, Met]:
+    def by_customer(self, ids: CustomerIds) -> dict[str, EventCounts]:
         """The counts by canonical id, without placeholders for no customer."""
-        found: dict[str, Met] = {}
-        for raw_id, one in self.met.items():
+        found: dict[str, EventCounts] = {}
+        for raw_id, one in self.counts.items():
             if customer := ids.read(raw_id):
-                other = found.get(customer, Met(0, 0))
-                found[customer] = Met(one.events + other.events, max(one.days, other.days))
+                other = found.get(customer, EventCounts(0, 0))
+                found[customer] = EventCounts(one.events + other.events, max(one.days, other.days))
         return found
 
 
@@ -48,8 +48,8 @@ def gather_customers(log: str, judged: DataFrame) -> LogCustomers:
              F.min("event_day").alias("first"), F.max("event_day").alias("last"))
         .toArrow().to_pylist()
     )  # fmt: skip
-    met = {row["raw_customer_id"]: Met(row["events"], row["days"]) for row in rows}
+    counts = {row["raw_customer_id"]: EventCounts(row["events"], row["days"]) for row in rows}
     first, last = (
         pick((row[name] for row in rows), default=date.min) for pick, name in ((min, "first"), (max, "last"))
     )
-    return LogCustomers(log, met, (last - first).days + 1)
+    return LogCustomers(log, counts, (last - first).days + 1)

@@ -7,7 +7,7 @@ from statistics import median
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_jobs.checking.findings import SHARE_TO_MEND, Findings
+from spark_jobs.checking.findings import TOLERATED_SHARE, Findings
 from spark_jobs.checking.judged_log import JudgedLog
 from spark_jobs.contract.shop.path_days import write_setting
 from spark_jobs.contract.shop.source import DeliveryDay
@@ -27,8 +27,8 @@ def check_delivery_days(
     """Reports events that are far from the day of their file. events: the clean ones; clean: their number."""
     named = judged.source.delivery_day
     if named and (lag := find_swapped_lag(events)):
-        findings.add(f"{judged.source.log}: half of the files hold events of {lag} days before, which would be of"
-                     " the file's week with day and month swapped: check the format of event_at, and"
+        findings.add(f"{judged.source.log}: the events of half of the files are {lag} days older than the file, but of"
+                     " the same week if day and month are swapped: check the formats of event_at and"
                      " delivery_day")  # fmt: skip
     if named and not named.zone:
         check_ahead(console, judged, named, events, clean, findings)
@@ -40,10 +40,11 @@ def check_ahead(
     """Reports events that are later than the day of their file, and suggests a setting."""
     log = judged.source.log
     days, count = measure_days_ahead(judged.records)
-    if count > SHARE_TO_MEND * (clean + count) and days - named.lag_days <= MOST_LAG_DAYS:
+    if count > TOLERATED_SHARE * (clean + count) and days - named.lag_days <= MOST_LAG_DAYS:
         setting = write_setting(named.pattern, named.format, lag_days=named.lag_days - days)
         findings.add(f"{log}: {count / (clean + count):.0%} of the events are up to {days} days later than their file's"
-                     f" day. Files that are named by the first of their days need {setting}")  # fmt: skip
+                     f" day. If files are named after the first of their days, set under [sources.{log}]"
+                     f" {setting}")  # fmt: skip
         return
     next_day = F.date_add("delivery_day", named.lag_days + 1).cast("timestamp")
     ahead = events.where(F.col("event_day") > F.col("delivery_day"))
@@ -52,14 +53,15 @@ def check_ahead(
     share = found["count"] / clean
     if not found["count"]:
         return
-    console.print(f"{share:.1%} of the events are of the day after their file's: each counts from its own day on")
+    console.print(f"{share:.1%} of the events are one day later than their file: each counts from its own day on")
     if share <= SHARE_AHEAD:
         return
     zone = next((zone for zone in TRIED_ZONES if found[zone] <= SHARE_AHEAD * found["count"]), None)
     is_other_zone = zone and share < SHARE_OF_NEXT_DAY
-    why = f"named by the day of another zone, like {zone}" if is_other_zone else "made in the course of the next day"
+    why = f"named after the day of another time zone, like {zone}" if is_other_zone else "made during the next day"
     more = {"zone": zone} if is_other_zone else {"lag_days": named.lag_days - 1}
-    findings.add(f"{log}: {share:.1%} of the events are of the day after their file's. Files that are {why}, need "
+    findings.add(f"{log}: {share:.1%} of the events are one day later than their file. If files are {why}, set under"
+                 f" [sources.{log}] "
                  f"{write_setting(named.pattern, named.format, **more)}")  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from spark_jobs.cleaning.accounts import Tally
 from spark_jobs.cleaning.records import BROKEN_FILE
-from spark_jobs.cleaning.refusals import count_refused, describe_refused, name_some, say_renamed
+from spark_jobs.cleaning.refusals import count_refused, describe_refused, describe_renamed, name_some
 from spark_jobs.contract.shop.path_days import propose, write_setting
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.columns import FileColumns, find_other_keys
@@ -19,38 +19,38 @@ SHOWN_PATHS = 20
 FILE_REASONS = {*FILE_FAULTS, BROKEN_FILE}  # show_files reports them per file
 
 
-def say_problems(log: str, columns: Sequence[FileColumns]) -> str:
+def list_problems(log: str, columns: Sequence[FileColumns]) -> str:
     """The different problems of refused files."""
     files: dict[str, list[str]] = {}
     for file in columns:
         if file.problem:
             files.setdefault(file.problem, []).append(file.path)
     more = {problem: f" and {len(paths) - 1:,} more files:" for problem, paths in files.items() if len(paths) > 1}
-    return say_table(
+    return name_table(
         log, name_some([f"{paths[0]}{more.get(problem, '')} {problem}" for problem, paths in files.items()])
     )
 
 
-def say_table(log: str, sentence: str) -> str:
+def name_table(log: str, sentence: str) -> str:
     """The sentence; if it proposes a setting, with the table of shop.toml for it."""
     names_table = "under [" in sentence or not re.search(r"\b[a-z_]+ = ", sentence)
     return sentence if names_table else f"{sentence}, under [sources.{log}]"
 
 
-def say_nested(source: Source, columns: Sequence[FileColumns]) -> str:
+def describe_nested(source: Source, columns: Sequence[FileColumns]) -> str:
     """The paths to nested values in the files that shop.toml does not map; empty if there are none."""
     examples: dict[str, str] = {}
     for file in columns:
         examples = {**file.nested, **examples}
-    free = {name: example for name, example in examples.items() if name not in source.raw_columns}
-    shown = [f"{name} ({example[:20]})" if example else name for name, example in free.items()]
+    unmapped = {name: example for name, example in examples.items() if name not in source.raw_columns}
+    shown = [f"{name} ({example[:20]})" if example else name for name, example in unmapped.items()]
     if not shown:
         return ""
-    said = f"the files have nested values, to be named by their path: {name_some(shown, SHOWN_PATHS)}"
+    sentence = f"the files have nested values, which are mapped by their path: {name_some(shown, SHOWN_PATHS)}"
     arrays = Counter(name.partition("[]")[0] for name in examples if "[]" in name)
     is_open = any("[]" in raw for raw in source.raw_columns)
-    return said if is_open or not arrays else (
-        f"{said}. Looks like one event per element of {arrays.most_common(1)[0][0]}[]: name its fields so"
+    return sentence if is_open or not arrays else (
+        f"{sentence}. If each element of {arrays.most_common(1)[0][0]}[] is one event, map its fields in this way"
     )  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def suggest_delivery_day(source: Source, paths: Sequence[str]) -> str:
     """The line for shop.toml if the names of all files have days; else empty."""
     found = propose(paths)
     settings = " or ".join(write_setting(pattern, day_format) for pattern, day_format in found[:2])
-    more = ", look which is meant" if len(found) > 1 else ""
+    more = ": choose the one that is meant" if len(found) > 1 else ""
     return f"{settings} under [sources.{source.log}] reads them{more}" if found else ""
 
 
@@ -72,12 +72,12 @@ def show_files(
     described = describe_refused(tallies, paths, {file.path: file for file in columns})
     if described:
         records = sum(refused.values())
-        said = f"{len(described):,} of {len(files):,} files, with {records:,} records, are refused"
-        yield say_table(source.log, f"{source.log}: {said}: {name_some(described)}")
-    if renamed := say_renamed(columns):
+        refused_files = f"{len(described):,} of {len(files):,} files, with {records:,} records, are refused"
+        yield name_table(source.log, f"{source.log}: {refused_files}: {name_some(described)}")
+    if renamed := describe_renamed(columns):
         console.print(renamed)
     if source.delivery_day is None and len(paths) > 1 and (proposal := suggest_delivery_day(source, [*paths.values()])):
-        console.print(f"the names of the files hold days, which say from when on each is known: {proposal}")
-    if nested := say_nested(source, columns):
+        console.print(f"the file names contain days. So that a file counts from its day on: {proposal}")
+    if nested := describe_nested(source, columns):
         console.print(nested)
     yield from (f"{source.log}: {sentence}" for sentence in find_other_keys(columns))

@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 #: A fault in at most this share of the records is not a fault of shop.toml.
-SHARE_TO_MEND = 0.02
+TOLERATED_SHARE = 0.02
 
 
 @dataclass
 class Findings:
     """Findings and notes, one sentence each, without repetitions."""
 
-    to_mend: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add(self, sentence: str) -> None:
-        if sentence not in self.to_mend:
-            self.to_mend.append(sentence)
+        if sentence not in self.problems:
+            self.problems.append(sentence)
 
     def note(self, sentence: str) -> None:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
-    def add_or_note(self, sentence: str, is_to_mend: bool) -> None:
-        (self.add if is_to_mend else self.note)(sentence)
+    def add_or_note(self, sentence: str, is_problem: bool) -> None:
+        (self.add if is_problem else self.note)(sentence)

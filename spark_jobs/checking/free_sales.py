@@ -21,7 +21,7 @@ def check_free_sales(judged: JudgedLog, findings: Findings) -> None:
     counts = F.count("*").alias("sales"), F.count_if(F.col("amount") == 0).alias("free")
     rows = sales.groupBy(F.date_format("event_day", "yyyy-MM").alias("month")).agg(*counts).collect()
     if months := find_free_months({row["month"]: (row["sales"], row["free"]) for row in rows}):
-        findings.add(say_free(months, len(rows)))
+        findings.add(describe_free_months(months, len(rows)))
 
 
 def find_free_months(months: Mapping[str, tuple[int, int]]) -> list[str]:
@@ -29,7 +29,7 @@ def find_free_months(months: Mapping[str, tuple[int, int]]) -> list[str]:
     return sorted(name for name, (sales, free) in months.items() if sales >= FEWEST_SALES and free > SHARE_FREE * sales)
 
 
-def say_free(months: list[str], month_count: int) -> str:
+def describe_free_months(months: list[str], month_count: int) -> str:
     when = months[0] if len(months) == 1 else f"{len(months)} of {month_count} months, {months[0]} to {months[-1]}"
     return (f"purchases: in {when}, most sales have the price 0, so they count as purchases without money: map the "
-            "column that holds the price, or deliver these files with it")  # fmt: skip
+            "column with the price, or deliver these files again with prices")  # fmt: skip

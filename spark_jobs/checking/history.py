@@ -30,20 +30,26 @@ def check_history(console: PlainConsole, shop: Shop, judged: JudgedLog, findings
     active = events.select("customer_id", "event_day").distinct().persist()
     first, last = first_row(active.agg(F.min("event_day"), F.max("event_day")))
     if first is None:
-        findings.add(f"no {shop.churn.activity} by anybody: nobody can be eligible")
+        findings.add(
+            f"no clean record is a {shop.churn.activity}, so no customer is eligible: check the mapping of the log"
+        )
         return
     churned = {}
     for horizon in shop.churn.horizons_days:
         as_of = last - timedelta(days=horizon)
         churned[horizon] = rate, count = measure_churn(active, as_of, horizon)
-        finding = f"{rate:.0%} of {count:,} customers churned" if count else "nobody was active in as many days before"
+        finding = (
+            f"{rate:.0%} of {count:,} customers churned"
+            if count
+            else f"no customer was active in the {horizon} days before"
+        )
         console.print(f"  {horizon} days: {finding}, as of {as_of}")
     for note in judge_horizons(churned, measure_rhythm(active), shop.churn.activity):
         console.print(f"  {note}", style="yellow")
     active.unpersist()
     delay = measure_delay(judged.records.where(F.col("verdict") == "clean"), shop, last)
     days, needed = (last - first).days + 1, history_needed_days(shop.churn, delay)
-    waits = f", since its files keep coming for {delay} days" if delay else ""
+    waits = f", because files arrive up to {delay} days late" if delay else ""
     console.print(f"history: {days} days; a training needs {needed}{waits}")
     if days < needed:
         findings.add(f"the history is {needed - days} days too short to train on: load older files, wait, or shorten "

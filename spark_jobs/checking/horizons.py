@@ -33,7 +33,7 @@ def judge_horizons(churned: Mapping[int, tuple[float, int]], rhythm: Rhythm, act
     """Notes, one sentence each; empty if the horizons are suitable. churned: horizon -> (churn rate, customers)."""
     known = {days: rate for days, (rate, count) in churned.items() if count >= FEWEST_CUSTOMERS}
     notes = [
-        f"{days} days: {rate:.1%} churn, so this horizon can hardly tell customers apart: it is too "
+        f"{days} days: {rate:.1%} churn, so this horizon hardly distinguishes customers: it is too "
         f"{'short' if rate >= MOST_CHURN else 'long'} for this shop"
         for days, rate in known.items()
         if rate >= MOST_CHURN or rate <= FEW_CHURN
@@ -48,12 +48,12 @@ def _advise(churned: Mapping[int, tuple[float, int]], rhythm: Rhythm, activity: 
     suggested = suggest_horizons(rhythm.gap_days)
     if rhythm.once >= MOST_ONCE or rhythm.gap_days is None or not suggested:
         return (
-            f"{rhythm.once:.1%} of the customers have one day with a {activity} only: no horizon tells apart who comes "
-            "back, expect one risk for nearly everybody"
+            f"{rhythm.once:.1%} of the customers have a {activity} on one day only: no horizon distinguishes who comes "
+            "back, so nearly all customers get the same risk"
         )
-    usual = f"half of those who come back do so at least every {round(rhythm.gap_days):,} days"
+    usual = f"half of the customers who come back do so at least every {round(rhythm.gap_days):,} days"
     return (
-        f"{usual}, as the horizons suppose"
+        f"{usual}, which fits the horizons"
         if suggested == sorted(churned)
         else (f"{usual}: try horizons_days = {suggested}")
     )

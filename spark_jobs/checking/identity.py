@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from spark_jobs.checking.customers import LogCustomers, Met
+from spark_jobs.checking.customers import EventCounts, LogCustomers
 from spark_jobs.checking.findings import Findings
-from spark_jobs.checking.nobody import FEWEST_CUSTOMERS, find_dominant, find_maybe_nobody
+from spark_jobs.checking.placeholders import FEWEST_CUSTOMERS, find_dominant, find_possible_placeholders
 from spark_jobs.checking.spellings import (
     EXPONENT,
     FORMS,
@@ -35,15 +35,15 @@ SPELT_TWICE = 0.01
 def judge_customers(logs: list[LogCustomers], needed_log: str, ids: CustomerIds) -> Findings:
     """All findings about a shop's customers. needed_log: the log of the qualifying activity."""
     found = Findings()
-    by_log = {one.log: one.by_customer(ids) for one in logs}
+    by_log = {logged.log: logged.by_customer(ids) for logged in logs}
     everybody = {customer for customers in by_log.values() for customer in customers}
-    raw_ids = {raw_id for one in logs for raw_id in one.met}
-    in_full = {ids.canonical(raw_id) for raw_id in raw_ids if not EXPONENT.fullmatch(raw_id)}
-    for one in logs:
-        check_rewritten(found, one, by_log[one.log], ids)
-        check_nobody(found, one, by_log[one.log], ids)
-        check_dominant(found, one, by_log[one.log], ids)
-        check_lost_digits(found, one, in_full, ids)
+    raw_ids = {raw_id for logged in logs for raw_id in logged.counts}
+    unshortened = {ids.canonical(raw_id) for raw_id in raw_ids if not EXPONENT.fullmatch(raw_id)}
+    for logged in logs:
+        check_rewritten(found, logged, by_log[logged.log], ids)
+        check_placeholders(found, logged, by_log[logged.log], ids)
+        check_dominant(found, logged, by_log[logged.log], ids)
+        check_lost_digits(found, logged, unshortened, ids)
     named = set()
     for log, customers in by_log.items():
         if log != needed_log and by_log.get(needed_log) and customers:
@@ -55,24 +55,31 @@ def judge_customers(logs: list[LogCustomers], needed_log: str, ids: CustomerIds)
     return found
 
 
-def check_rewritten(found: Findings, one: LogCustomers, customers: Collection[str], ids: CustomerIds) -> None:
-    somebody = [raw_id for raw_id in one.met if ids.read(raw_id)]
-    if len(somebody) > len(customers):
-        (example, *_) = find_same(somebody, ids.canonical)
+def check_rewritten(found: Findings, logged: LogCustomers, customers: Collection[str], ids: CustomerIds) -> None:
+    real_ids = [raw_id for raw_id in logged.counts if ids.read(raw_id)]
+    if len(real_ids) > len(customers):
+        (example, *_) = find_same(real_ids, ids.canonical)
+        shown = " and ".join(map(repr, example[:EXAMPLES]))
         found.note(
-f"{one.log}: {len(somebody):,} spellings of {len(customers):,} customers, like"
-                 f" {' and '.join(map(repr, example[:EXAMPLES]))}: each counts as one customer")  # fmt: skip
+            f"{logged.log}: {len(real_ids):,} spellings of {len(customers):,} customers, like {shown}: all spellings of"
+            " a customer count as one"
+        )
 
 
-def check_nobody(found: Findings, one: LogCustomers, customers: Mapping[str, Met], ids: CustomerIds) -> None:
-    nobody = {raw_id: met.events for raw_id, met in one.met.items() if ids.read(raw_id) is None}
-    if nobody:
-        found.note(f"{one.log}: {sum(nobody.values()):,} records of no customer: {_show_counts(nobody)}")
-    if maybe := find_maybe_nobody(customers, ids):
-        words = ", ".join(f'"{word}"' for word in [*(ids.nobody or ()), *maybe])
+def check_placeholders(
+    found: Findings, logged: LogCustomers, customers: Mapping[str, EventCounts], ids: CustomerIds
+) -> None:
+    placeholders = {raw_id: counts.events for raw_id, counts in logged.counts.items() if ids.read(raw_id) is None}
+    if placeholders:
+        found.note(
+            f"{logged.log}: {sum(placeholders.values()):,} records without a customer: {_show_counts(placeholders)}"
+        )
+    if possible := find_possible_placeholders(customers, ids):
+        words = ", ".join(f'"{word}"' for word in [*(ids.nobody or ()), *possible])
         found.add_or_note(
-            f"{one.log}: {_show_counts(maybe)}: such ids often stand for nobody; at the top of shop.toml"
-            f" no_customer = [{words}] says that they do, and no_customer = [] that all of them are customers",
+            f"{logged.log}: {_show_counts(possible)}: such ids often stand for nobody. If they do, set no_customer ="
+            f" [{words}]"
+            " at the top of shop.toml; if all of them are customers, set no_customer = []",
             ids.nobody is None,
         )
 
@@ -83,44 +90,49 @@ def _show_counts(counts: Mapping[str, int]) -> str:
     return shown + (f" and {len(counts) - 2 * EXAMPLES:,} more" if len(counts) > 2 * EXAMPLES else "")
 
 
-def check_dominant(found: Findings, one: LogCustomers, customers: Mapping[str, Met], ids: CustomerIds) -> None:
-    dominant = find_dominant(customers, one.day_count)
-    if dominant and dominant[0] not in find_maybe_nobody(customers, ids):
+def check_dominant(
+    found: Findings, logged: LogCustomers, customers: Mapping[str, EventCounts], ids: CustomerIds
+) -> None:
+    dominant = find_dominant(customers, logged.day_count)
+    if dominant and dominant[0] not in find_possible_placeholders(customers, ids):
         customer, share = dominant
         found.add_or_note(
-            f"{one.log}: one customer, {customer!r}, has {share:.0%} of all events, far more than any other: check that"
-            f' customer_id is the right column; no_customer = ["{customer}"] at the top of shop.toml says that the id'
-            " stands for nobody, and no_customer = [] that it is a customer",
+            f"{logged.log}: one customer, {customer!r}, has {share:.0%} of all events, far more than any other:"
+            " check that customer_id is the right column. If the id stands for nobody, set no_customer ="
+            f' ["{customer}"]'
+            " at the top of shop.toml; if it is a customer, set no_customer = []",
             ids.nobody is None,
         )
 
 
-def check_lost_digits(found: Findings, one: LogCustomers, in_full: Collection[str], ids: CustomerIds) -> None:
-    if cut := find_lost_digits(one.met.keys(), in_full, ids):
+def check_lost_digits(found: Findings, logged: LogCustomers, unshortened: Collection[str], ids: CustomerIds) -> None:
+    if cut := find_lost_digits(logged.counts.keys(), unshortened, ids):
         found.add(
-            f"{one.log}: {len(cut):,} customer ids are written like {cut[0]!r}, which may have lost its last digits, so"
-            " that several customers become one: have them exported as text"
+            f"{logged.log}: {len(cut):,} customer ids are written like {cut[0]!r} and may have lost their last digits,"
+            " so several customers become one: export the ids as text"
         )
 
 
-def check_link(found: Findings, log: str, ours: Mapping[str, Met], other: str, known: Mapping[str, Met]) -> str | None:
+def check_link(
+    found: Findings, log: str, ours: Mapping[str, EventCounts], other: str, known: Mapping[str, EventCounts]
+) -> str | None:
     """Reports how many of a log's customers another log has; returns the setting that it suggests."""
     share, link = len(ours.keys() & known.keys()) / len(ours), measure_link(ours, known)
-    says = f"{log}: {share:.1%} of its {len(ours):,} customers are known to the {other}"
+    summary = f"{log}: {share:.1%} of its {len(ours):,} customers also occur in the {other}"
     if link >= LINKED or min(len(ours), len(known)) < FEWEST_CUSTOMERS:
-        found.note(says)
+        found.note(summary)
         return None
     examples = f"the ids are like {min(ours)!r} here and {min(known)!r} there"
     if linking := find_linking_form(ours, known):
         form, other_link = linking
         is_setting = form in (NUMERIC, CASE_INSENSITIVE)
         remedy = f'customer_ids = "{form}" at the top of shop.toml' if is_setting else f"their {form} alone"
-        hint = "" if is_setting else ": have both written alike"
-        found.add(f"{says}; {examples}; by {remedy} {other_link:.0%} would be the same{hint}")
+        hint = "" if is_setting else ": export both in one form"
+        found.add(f"{summary}; {examples}; with {remedy}, {other_link:.0%} would be the same{hint}")
         return form if is_setting else None
     place = "contact.log" if log == "contacts" else f"sources.{log}"
-    remedy = f"map customer_id in {place} to the ids that the {other} have, or leave {place} out"
-    found.add_or_note(f"{says}; {examples}: {remedy}" if link < SURELY_UNLINKED else says, link < SURELY_UNLINKED)
+    remedy = f"map customer_id in {place} to the ids that the {other} have, or remove {place}"
+    found.add_or_note(f"{summary}; {examples}: {remedy}" if link < SURELY_UNLINKED else summary, link < SURELY_UNLINKED)
     return None
 
 
@@ -133,7 +145,11 @@ def check_spelling(found: Findings, everybody: Collection[str], spelling: str, i
     is_free = ids.spelling == AS_GIVEN
     difference = "leading zeros" if spelling == NUMERIC else "upper and lower case"
     examples = "; ".join(" and ".join(map(repr, group[:EXAMPLES])) for group in groups[:EXAMPLES])
-    remedy = f'customer_ids = "{spelling}" at the top of shop.toml makes them one' if is_free else "write them alike"
+    remedy = (
+        f'to unite them, set customer_ids = "{spelling}" at the top of shop.toml'
+        if is_free
+        else "export them in one form"
+    )
     found.add_or_note(
         f"{sum(map(len, groups)):,} of {len(everybody):,} customers differ from another one by {difference} only, so"
         f" one person may be several customers ({examples}): {remedy}",
@@ -150,12 +166,12 @@ def check_marks(found: Findings, everybody: Collection[str], ids: CustomerIds) -
         sum(map(len, groups)),
         "; ".join(" and ".join(map(repr, group[:2])) for group in groups[:EXAMPLES]),
     )
-    says_so = ids.is_chosen and ids.spelling == AS_GIVEN
+    is_declared = ids.is_chosen and ids.spelling == AS_GIVEN
     found.add_or_note(
-        f"{count:,} of {len(everybody):,} customers differ from another one by marks round or between their digits"
-        f" only, so one person may be several customers ({examples}): have the ids exported alike, as plain text; if"
-        f' they are different customers, customer_ids = "{AS_GIVEN}" at the top of shop.toml says so',
-        count / len(everybody) >= SPELT_TWICE and not says_so,
+        f"{count:,} of {len(everybody):,} customers differ from another one by marks around or between their digits"
+        f" only, so one person may be several customers ({examples}): export the ids in one form, as plain text; if"
+        f' they are different customers, set customer_ids = "{AS_GIVEN}" at the top of shop.toml',
+        count / len(everybody) >= SPELT_TWICE and not is_declared,
     )
 
 
@@ -165,5 +181,5 @@ def check_customers(console: PlainConsole, shop: Shop, customers: list[LogCustom
     found = judge_customers(customers, shop.needed_log, shop.customer_ids)
     for note in found.notes:
         console.print(f"  {note}")
-    for finding in found.to_mend:
+    for finding in found.problems:
         findings.add(finding)

@@ -10,7 +10,7 @@ from itertools import islice
 
 from pyspark.sql import DataFrame
 
-from spark_jobs.checking.files import say_nested, say_problems, suggest_delivery_day
+from spark_jobs.checking.files import describe_nested, list_problems, suggest_delivery_day
 from spark_jobs.checking.findings import Findings
 from spark_jobs.cleaning.accounts import Tally, take_tallies
 from spark_jobs.cleaning.deliveries import find_intake, list_files
@@ -61,8 +61,8 @@ def judge_log(
         return None
     columns = inspect_files(intake, [file["path"] for file in files])
     if all(file.problem for file in columns):
-        findings.add(f"{log}: {say_problems(log, columns)}")
-        if nested := say_nested(intake.source, columns):
+        findings.add(f"{log}: {list_problems(log, columns)}")
+        if nested := describe_nested(intake.source, columns):
             findings.add(f"{log}: {nested}")
         return None
     plan = CleaningPlan(EVENTS[log], "", tuple(files), tuple(files))

@@ -25,6 +25,6 @@ def show_last_lines(console: PlainConsole, judged: JudgedLog) -> None:
     ends = F.count_if(F.col("last") == "quarantined")
     found = first_row(files.where(is_shown).agg(count.alias("files"), ends.alias("ends")))
     if found["ends"] and found["ends"] >= SHARE_OF_FILES * found["files"]:
-        setting = f"skip_last = 1 under [sources.{judged.source.log}] leaves it out"
+        setting = f"set skip_last = 1 under [sources.{judged.source.log}]"
         console.print(f"the last record of {found['ends']:,} of {found['files']:,} files is rejected: if it holds"
                       f" totals, {setting}")  # fmt: skip

@@ -48,8 +48,8 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
     check_quotes(judged, findings)
     check_numbered(judged, findings)
     check_other_amounts(judged, findings)
-    if said := find_time_column(judged):
-        console.print(said)
+    if time_column := find_time_column(judged):
+        console.print(time_column)
     numbers = sample_numbers(judged)
     check_statuses(judged, findings)
     check_guests(console, judged)
@@ -69,8 +69,8 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
 
 def show_first_records(console: PlainConsole, shop: Shop, judged: JudgedLog) -> None:
     """Prints the first records of the first file with records: raw values, mapped values and verdicts."""
-    log, held = judged.source.log, {tally.delivery_id for tally in judged.tallies}
-    first = next(file for file in judged.files if file["delivery_id"] in held)
+    log, with_records = judged.source.log, {tally.delivery_id for tally in judged.tallies}
+    first = next(file for file in judged.files if file["delivery_id"] in with_records)
     is_first = (F.col("delivery_id") == first["delivery_id"]) & (F.col("record_number") <= FIRST_RECORDS)
     rows = {row["record_number"]: row.asDict() for row in judged.records.where(is_first).collect()}
     raw = dict(zip(range(1, FIRST_RECORDS + 1), read_records(judged.intake, first["path"]), strict=False))

@@ -29,8 +29,8 @@ def check_numbered(judged: JudgedLog, findings: Findings) -> None:
     lines = [write_column(name, replace(source.columns[name], column=column)) for name, column in repeated.items()]
     example = next(source.columns[name].column for name in repeated if name in SIZES)
     findings.add(
-        f"{source.log}: {example!r} is of one item of an order, and the files have the same columns of further items."
-        f" To take them all, say under [sources.{source.log}.columns]\n" + "\n".join(lines)
+        f"{source.log}: {example!r} belongs to one item of an order, and the files have the same columns for further"
+        f" items. To read all items, set under [sources.{source.log}.columns]\n" + "\n".join(lines)
     )
 
 

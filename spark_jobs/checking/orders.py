@@ -24,7 +24,7 @@ FEWEST_ORDERS, NEARLY_ALL = 5, 0.98
 
 
 @dataclass
-class _Seen:
+class _ColumnCounts:
     """Counts of one column over orders of several lines."""
 
     on_first_alone: int = 0
@@ -41,9 +41,9 @@ class _Seen:
             self.missed_lines += len(others)
 
     @property
-    def is_of_order(self) -> bool:
-        seen = self.on_first_alone + self.on_others
-        return self.on_first_alone >= FEWEST_ORDERS and self.on_first_alone >= NEARLY_ALL * seen
+    def is_order_level(self) -> bool:
+        orders = self.on_first_alone + self.on_others
+        return self.on_first_alone >= FEWEST_ORDERS and self.on_first_alone >= NEARLY_ALL * orders
 
 
 def find_order_columns(records: Iterable[Sequence[str | None]], source: Source) -> dict[str, int]:
@@ -54,19 +54,19 @@ def find_order_columns(records: Iterable[Sequence[str | None]], source: Source) 
     """
     keys = [source.raw_columns.index(name) for name in source.order_columns]
     places = {name: n for n, name in enumerate(source.raw_columns) if n not in keys}
-    seen, last = {name: _Seen() for name in places}, None
+    counts, last = {name: _ColumnCounts() for name in places}, None
     order: list[Sequence[str | None]] = []
     for values in (*records, None):
         key = tuple(values[n] for n in keys) if values else None
         if order and key != last:
             if len(order) > 1:
                 for name, n in places.items():
-                    seen[name].add([line[n] for line in order])
+                    counts[name].add([line[n] for line in order])
             order = []
         if values and key and any(key):
             order.append(values)
         last = key
-    return {name: one.missed_lines for name, one in seen.items() if one.is_of_order}
+    return {name: one.missed_lines for name, one in counts.items() if one.is_order_level}
 
 
 def sample_records(intake: Intake, paths: Sequence[str]) -> list[list[str | None]]:
@@ -82,9 +82,11 @@ def sample_records(intake: Intake, paths: Sequence[str]) -> list[list[str | None
 
 def sample_columns(judged: JudgedLog, names: Sequence[str]) -> list[list[str]]:
     """The values of these raw columns, mapped or not, in the first records; empty texts for missing values."""
-    asked = replace(judged.source, rejections=tuple(Rejection("", Condition(name, "is_empty", True)) for name in names))
-    records = sample_records(replace(judged.intake, source=asked), sorted(judged.paths.values()))
-    places = [asked.raw_columns.index(name) for name in names]
+    sampled = replace(
+        judged.source, rejections=tuple(Rejection("", Condition(name, "is_empty", True)) for name in names)
+    )
+    records = sample_records(replace(judged.intake, source=sampled), sorted(judged.paths.values()))
+    places = [sampled.raw_columns.index(name) for name in names]
     return [[(record[place] or "").strip() for place in places] for record in records]
 
 
@@ -97,19 +99,19 @@ def list_unmapped(judged: JudgedLog) -> list[str]:
 def find_unmapped(judged: JudgedLog, known: Collection[str]) -> list[str]:
     """The columns of the files that shop.toml does not use and whose names, folded by raw/layout.py, are in `known`. If
     there are none: nested columns, by the last part of their path."""
-    free = list_unmapped(judged)
-    whole = [name for name in free if fold(name) in known]
-    return whole or [name for name in free if "[" not in name and fold(name.rpartition(".")[2]) in known]
+    unmapped = list_unmapped(judged)
+    whole = [name for name in unmapped if fold(name) in known]
+    return whole or [name for name in unmapped if "[" not in name and fold(name.rpartition(".")[2]) in known]
 
 
 def check_orders(judged: JudgedLog, findings: Findings) -> None:
     """Adds a finding for mapped columns that only the first line of each order fills."""
     records = sample_records(judged.intake, sorted(judged.paths.values()))
     columns, source = find_order_columns(records, judged.source), judged.source
-    seen_to = {*source.order_level_columns, *(source.spread.columns if source.spread else ())}
-    if missing := [name for name in columns if name not in seen_to]:
+    handled = {*source.order_level_columns, *(source.spread.columns if source.spread else ())}
+    if missing := [name for name in columns if name not in handled]:
         lines = max(columns[name] for name in missing)
         names = write_list(sorted({*missing, *judged.source.carry_down}))
-        findings.add(f"{judged.source.log}: {', '.join(map(repr, missing))} stand on the first line of an order only, "
-                     f"{lines:,} further lines of those judged at lack them: say under"
+        findings.add(f"{judged.source.log}: only the first line of an order has a value of"
+                     f" {', '.join(map(repr, missing))}, and {lines:,} further lines of the sample lack it: set under"
                      f" [sources.{judged.source.log}] carry_down = {names}")  # fmt: skip

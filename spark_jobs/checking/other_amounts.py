@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spark_jobs.checking.findings import SHARE_TO_MEND, Findings
+from spark_jobs.checking.findings import TOLERATED_SHARE, Findings
 from spark_jobs.checking.judged_log import JudgedLog
 from spark_jobs.checking.orders import list_unmapped, sample_columns
 from spark_jobs.checking.remedies import write_mapping
@@ -31,18 +31,19 @@ def check_other_amounts(judged: JudgedLog, findings: Findings) -> None:
     if name is None or columns[name].column is None or columns[name].others:
         return
     own = columns[name].column or ""
-    free = [other for other in list_unmapped(judged) if not is_numbering(other)][:MOST_COLUMNS]
-    rows = sample_columns(judged, [own, *free])
+    unmapped = [other for other in list_unmapped(judged) if not is_numbering(other)][:MOST_COLUMNS]
+    rows = sample_columns(judged, [own, *unmapped])
     place = find_other(rows)
     if not place:
         return
-    other = free[place - 1]
+    other = unmapped[place - 1]
     line = write_mapping(name, replace(columns[name], others=(other,)))
-    returns = (f". If it goes back to the customer there, say at the end of shop.toml:\n[[sources.purchases.returns]]\n"
+    returns = (f". If {other!r} holds refunds, add at the end of shop.toml:\n[[sources.purchases.returns]]\n"
                f"column = {quote(other)}\nabove = 0")  # fmt: skip
     has_kinds = "kind" in columns or judged.source.returns
-    findings.add(f"{judged.source.log}: lines without {own!r} have their money in {other!r}: {line} takes the one that"
-                 f" is there{'' if has_kinds else returns}")  # fmt: skip
+    findings.add(f"{judged.source.log}: lines without {own!r} have their amount in {other!r}: set {line} to use the"
+                 " column"
+                 f" with a value{'' if has_kinds else returns}")  # fmt: skip
 
 
 def find_other(rows: Sequence[Sequence[str]]) -> int:
@@ -50,7 +51,7 @@ def find_other(rows: Sequence[Sequence[str]]) -> int:
     the others; 0 where there is none, or such rows are few."""
     lacking = [row for row in rows if not re.search("[1-9]", row[0])]
     having = [row for row in rows if re.search("[1-9]", row[0])]
-    if len(lacking) <= SHARE_TO_MEND * len(rows) or not having:
+    if len(lacking) <= TOLERATED_SHARE * len(rows) or not having:
         return 0
 
     def count(part: Sequence[Sequence[str]], place: int) -> int:

@@ -75,8 +75,8 @@ def show_files_lines(console: PlainConsole, accounts: Sequence[dict]) -> None:
     if len(accounts) > MOST_FILES:
         ordered = sorted(accounts, key=lambda row: (row["lines_in"], row["path"]))
         shown = (("fewest", ordered[0]), ("half have at most", ordered[len(ordered) // 2]), ("most", ordered[-1]))
-        said = ", ".join(f"{word} {row['lines_in']:,} ({row['path']})" for word, row in shown)
-        console.print(f"lines of a file: {said}")
+        summary = ", ".join(f"{word} {row['lines_in']:,} ({row['path']})" for word, row in shown)
+        console.print(f"lines of a file: {summary}")
         return
     counts = (("lines", "lines_in"), ("clean", "clean"), ("rejected", "quarantined"), ("duplicates", "duplicates"))
     columns = [ScreenColumn("file", [row["path"] for row in accounts])]

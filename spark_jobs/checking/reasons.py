@@ -9,14 +9,14 @@ from functools import partial
 from pyspark.sql import functions as F
 
 from spark_jobs.checking.files import FILE_REASONS
-from spark_jobs.checking.findings import SHARE_TO_MEND, Findings
+from spark_jobs.checking.findings import TOLERATED_SHARE, Findings
 from spark_jobs.checking.judged_log import JudgedLog, raw_value
 from spark_jobs.checking.times import sample_texts, suggest_time_format, suggest_zones
-from spark_jobs.checking.values import find_remedy, is_worth_a_word
+from spark_jobs.checking.values import find_remedy, is_always_reported
 from spark_jobs.cleaning.accounts import NO_RECORD, count_expected, count_reasons, find_rejected_days
 from spark_jobs.cleaning.judging import COMMA
 from spark_jobs.cleaning.plausible import IMPLAUSIBLE
-from spark_jobs.contract.logs.purchases import say_plausible
+from spark_jobs.contract.logs.purchases import propose_plausible
 from spark_jobs.contract.rejections import REASONS, explain
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import Source
@@ -54,28 +54,28 @@ def show_reasons(
         shown = f", e.g. {', '.join(map(repr, examples))}" if examples else ""
         console.print(f"  {count / lines_in:6.1%}  {code}: {reason.meaning}{shown}")
         is_fault = code in REASONS and code not in EXPECTED | REPORTED_ELSEWHERE
-        is_much = is_fault and faulty[code] / lines_in > SHARE_TO_MEND
-        if is_much or is_worth_a_word(code, judged.source):
+        is_frequent = is_fault and faulty[code] / lines_in > TOLERATED_SHARE
+        if is_frequent or is_always_reported(code, judged.source):
             suggest = SUGGESTED.get(code)
             remedy = (suggest(judged, shop) if suggest else "") or find_remedy(
                 code, shop, judged.source, examples, numbers
             )
-            extent = f"{faulty[code] / lines_in:.0%}" if is_much else f"{count:,} of {lines_in:,}"
+            extent = f"{faulty[code] / lines_in:.0%}" if is_frequent else f"{count:,} of {lines_in:,}"
             findings.add(f"{log}: {extent} have {reason.meaning}{shown}: {remedy}")
     limit = judged.source.max_quarantined_share
-    fine = count_expected(judged.tallies, expected)
-    share = (totals["quarantined"] - fine) / max(1, lines_in - fine)
+    expected_count = count_expected(judged.tallies, expected)
+    share = (totals["quarantined"] - expected_count) / max(1, lines_in - expected_count)
     if share > limit:
         findings.add(
             f"{log}: {share:.0%} would be quarantined, more than max_quarantined_share"
-            f" {limit:.0%}: a run would stop; mend the reasons above, or say under [sources.{log}]"
+            f" {limit:.0%}: a run would stop; correct the reasons above, or set under [sources.{log}]"
             f" max_quarantined_share = {raise_share(share)}"
         )
     elif judged.source.delivery_day and (days := find_rejected_days(judged.tallies, limit, expected)):
         worst, share = max(days.items(), key=lambda day: day[1])
         sentence = (
             f"{log}: {len(days):,} days have more than max_quarantined_share {limit:.0%} quarantined, {worst} has"
-            f" {share:.0%}: a night would stop there; mend the reasons above, or say under [sources.{log}]"
+            f" {share:.0%}: a night would stop there; correct the reasons above, or set under [sources.{log}]"
             f" max_quarantined_share = {raise_share(share)}"
         )
         if len(days) > SHARE_OF_DAYS * len({tally.delivery_day for tally in judged.tallies}):
@@ -95,9 +95,9 @@ def _suggest_times(judged: JudgedLog, shop: Shop) -> str:
     texts = sample_texts(judged.intake, paths, mapping.columns)
     spark = judged.records.sparkSession
     if mapping.zone_column and (
-        said := suggest_zones(mapping, sample_texts(judged.intake, paths, [mapping.zone_column]))
+        zones := suggest_zones(mapping, sample_texts(judged.intake, paths, [mapping.zone_column]))
     ):
-        return said
+        return zones
     return suggest_time_format(spark, mapping, shop.time_zone, texts)
 
 
@@ -105,7 +105,7 @@ def _suggest_plausible(judged: JudgedLog, shop: Shop) -> str:
     """A sentence with a limit above the largest implausible amount."""
     implausible = judged.records.where(F.array_contains("reasons", IMPLAUSIBLE))
     largest = first_row(implausible.agg(F.max("amount")))[0]
-    return "" if largest is None else say_plausible(largest)
+    return "" if largest is None else propose_plausible(largest)
 
 
 #: Reason codes whose remedy is found in the files.

@@ -50,8 +50,8 @@ def check_repeats(
     can_change = totals["duplicates"] and "event_id" not in source.columns
     if can_change and (changed := count_changed(judged.records, shop.time_zone)):
         findings.add(f"{source.log}: {changed:,} records came again in a later file with other content and count twice:"
-                     f" map the number that a record keeps to event_id under sources.{source.log}.columns"
-                     + (f', or name the columns of the order\'s number, say under [sources.{source.log}]\n'
+                     f" map the lasting number of a record to event_id under sources.{source.log}.columns"
+                     + (f', or name the columns of the order number under [sources.{source.log}]\n'
                         'event_key = ["…"]\nupdates = "latest"'
                         if "updates" in LOGS[source.log].settings else ""))  # fmt: skip
 
@@ -59,16 +59,16 @@ def check_repeats(
 def check_changes(console: PlainConsole, judged: JudgedLog, totals: dict[str, int]) -> None:
     """Prints how many records were replaced by later ones, and how many are missing in the newest snapshot."""
     source = judged.source
-    console.print(f"{totals['duplicates']:,} records say what is known, or were changed by a later one (updates)")
+    console.print(f"{totals['duplicates']:,} records repeat what is known, or were replaced by a later one (updates)")
     if not source.snapshots:
         return
     newest = max((file for file in judged.files), key=lambda file: (file["delivery_day"], file["path"]))
     keyed = judged.records.where("weight is not null").withColumn("order_key", order_key(source))
-    is_there = F.col("delivery_id") == newest["delivery_id"]
-    first_day = first_row(keyed.where(is_there).agg(F.min("event_day")))[0]
+    is_in_newest = F.col("delivery_id") == newest["delivery_id"]
+    first_day = first_row(keyed.where(is_in_newest).agg(F.min("event_day")))[0]
     orders = keyed.groupBy("order_key").agg(
-        F.max(is_there).alias("is_there"),
+        F.max(is_in_newest).alias("is_there"),
         F.count_if((F.col("verdict") == "clean") & (F.col("event_day") >= first_day)).alias("events"),
     )
     if missing := first_row(orders.where(~F.col("is_there")).agg(F.sum("events")))[0]:
-        console.print(f"{missing:,} events of earlier files are missing from {newest['path']}: they stay")
+        console.print(f"{missing:,} events of earlier files are missing from {newest['path']}: they are kept")

@@ -57,14 +57,14 @@ def find_linking_form(ours: Collection[str], known: Collection[str]) -> tuple[st
     """The form of FORMS that links the customers of two logs, and the share that it links."""
     for name, form in FORMS.items():
         left, right = ({form(customer) for customer in customers} - {""} for customers in (ours, known))
-        keeps_apart = all(len(few) > 0.9 * len(many) for few, many in ((left, ours), (right, known)))
-        if keeps_apart and (link := measure_link(left, right)) > 5 * LINKED:
+        stays_distinct = all(len(few) > 0.9 * len(many) for few, many in ((left, ours), (right, known)))
+        if stays_distinct and (link := measure_link(left, right)) > 5 * LINKED:
             return name, link
     return None
 
 
-def find_lost_digits(raw_ids: Collection[str], in_full: Collection[str], ids: CustomerIds) -> list[str]:
+def find_lost_digits(raw_ids: Collection[str], unshortened: Collection[str], ids: CustomerIds) -> list[str]:
     """The ids that a spreadsheet has shortened to exponent notation. in_full: canonical ids that are written in full
     elsewhere."""
     found = {raw_id: ids.canonical(raw_id) for raw_id in raw_ids if EXPONENT.fullmatch(raw_id)}
-    return sorted(raw_id for raw_id, one in found.items() if one.endswith("00") and one not in in_full)
+    return sorted(raw_id for raw_id, one in found.items() if one.endswith("00") and one not in unshortened)

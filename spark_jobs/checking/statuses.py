@@ -80,8 +80,9 @@ def check_statuses(judged: JudgedLog, findings: Findings) -> None:
         found = sort_words(counts)
         if len(counts) <= MOST_WORDS and (doubtful := [word for state in STATES[1:] for word in found[state]]):
             words = ", ".join(f"{word!r} ({counts[word]:,})" for word in doubtful)
-            findings.add(f"purchases: every order counts, whatever {column!r} says: {words}. Say which count at the end"
-                         f" of shop.toml:\n{write_table(column, found)}")  # fmt: skip
+            findings.add(f"purchases: every order counts, whatever {column!r} says: {words}. At the end of shop.toml,"
+                         " add"
+                         f" which orders count:\n{write_table(column, found)}")  # fmt: skip
             return
 
 
@@ -92,9 +93,9 @@ def write_table(column: str, found: Mapping[str, list[str]]) -> str:
     return "\n".join(["[sources.purchases.status]", f"column = {name}", *lines])
 
 
-def say_unknown(source: Source, words: Iterable[str]) -> str:
+def propose_statuses(source: Source, words: Iterable[str]) -> str:
     """The remedy for words that are in no list."""
     found = {state: found for state, found in sort_words(words).items() if found}
     known = {state: getattr(source.status, state, ()) for state in found}
     lines = [f"{state} = {write_list([*known[state], *words])}" for state, words in found.items()]
-    return f"say under [sources.{source.log}.status] what they mean, probably " + ", ".join(lines)
+    return f"set under [sources.{source.log}.status] what they mean, probably " + ", ".join(lines)

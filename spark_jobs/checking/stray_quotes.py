@@ -12,7 +12,7 @@ from spark_jobs.raw.format import format_of
 from spark_jobs.raw.reader import Intake, read_records
 
 SAMPLED_FILES, SAMPLED_RECORDS = 4, 200_000
-UNCUT = {"csv_malformed", "fields_missing", "fields_surplus"}
+MISFIT_FAULTS = {"csv_malformed", "fields_missing", "fields_surplus"}
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Reading:
     in quotation marks."""
 
     records: int
-    uncut: int
+    misfits: int
     quoted: int
 
 
@@ -31,32 +31,32 @@ def check_quotes(judged: JudgedLog, findings: Findings) -> None:
     if not format_of(source.format).has_quotes or not source.quotes:
         return
     for path in paths[:: -(-len(paths) // SAMPLED_FILES)]:
-        bare = read_file(replace(judged.intake, source=replace(source, quotes=False)), path)
-        if lost := count_lost(read_file(judged.intake, path), bare):
-            findings.add(f"{source.log}: {lost:,} lines of {path} are rejected or joined to others, because their"
-                         " quotation marks are part of a text and enclose no field: say under"
+        unquoted = read_file(replace(judged.intake, source=replace(source, quotes=False)), path)
+        if lost := count_lost(read_file(judged.intake, path), unquoted):
+            findings.add(f"{source.log}: {lost:,} lines of {path} are rejected or joined to others, because"
+                         " quotation marks in their texts are read as the ends of fields: set under"
                          f" [sources.{source.log}] quotes = false")  # fmt: skip
             return
 
 
-def count_lost(quoted: Reading, bare: Reading) -> int:
+def count_lost(quoted: Reading, unquoted: Reading) -> int:
     """The number of lines that quoted fields lose; 0 if the file really has quoted fields.
 
     quoted, bare: the file read with and without quoted fields.
     """
-    is_better = bare.uncut < quoted.uncut or (not bare.uncut and bare.records > quoted.records)
-    if not is_better or bare.quoted > bare.records / 2:
+    is_better = unquoted.misfits < quoted.misfits or (not unquoted.misfits and unquoted.records > quoted.records)
+    if not is_better or unquoted.quoted > unquoted.records / 2:
         return 0
-    return max(bare.records - quoted.records, 0) + quoted.uncut - bare.uncut
+    return max(unquoted.records - quoted.records, 0) + quoted.misfits - unquoted.misfits
 
 
 def read_file(intake: Intake, path: str) -> Reading:
-    records = uncut = quoted = 0
+    records = misfits = quoted = 0
     for record in islice(read_records(intake, path), SAMPLED_RECORDS):
         records += 1
-        uncut += record.fault in UNCUT
+        misfits += record.fault in MISFIT_FAULTS
         quoted += is_quoted(record.values or ())
-    return Reading(records, uncut, quoted)
+    return Reading(records, misfits, quoted)
 
 
 def is_quoted(values: Sequence[str | None]) -> bool:

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from spark_jobs.checking.remedies import write_mapping
-from spark_jobs.checking.time_looks import Candidate, deduce_formats
+from spark_jobs.checking.time_shapes import Candidate, deduce_formats
 from spark_jobs.cleaning.times import parse_instant
 from spark_jobs.cleaning.zones import find_zone
 from spark_jobs.contract.shop.source import ColumnMapping
@@ -50,7 +50,7 @@ def suggest_zones(mapping: ColumnMapping, texts: Iterable[str]) -> str:
     if not unknown:
         return ""
     zones = (*mapping.zones, *((text, "Europe/…") for text in unknown[:MOST_FORMATS]))
-    return f"say which zone each word of {mapping.zone_column!r} means: " + write_mapping(
+    return f"set which time zone each word of {mapping.zone_column!r} means: " + write_mapping(
         "event_at", replace(mapping, zones=zones)
     )
 
@@ -60,43 +60,45 @@ def suggest_time_format(spark: SparkSession, mapping: ColumnMapping, shop_zone: 
     candidates = ([Candidate(ISO)] if mapping.formats and ISO not in mapping.formats else []) + deduce_formats(texts)
     if not texts or not candidates:
         return ""
-    reads = try_formats(spark, mapping, shop_zone, candidates, texts)
-    best = max(map(len, reads.values()))
-    best_ones = [one for one in candidates if len(reads[one]) == best]
+    read_by = try_formats(spark, mapping, shop_zone, candidates, texts)
+    best = max(map(len, read_by.values()))
+    best_ones = [one for one in candidates if len(read_by[one]) == best]
     if best >= NEARLY_ALL * len(texts):
         if best_ones[0].format == ISO:
             best_ones = best_ones[:1]
         proposals = " or ".join(_propose(mapping, [one]) for one in best_ones[:2])
-        return f"{proposals} would read them" + ("; both do, so look which is meant" if len(best_ones) > 1 else "")
-    if best and (several := cover(reads, len(texts))):
-        return f"the column holds several spellings; {_propose(mapping, several)} would read them"
-    others = sorted(((len(found) / len(texts), one.format) for one, found in reads.items() if found), reverse=True)
+        return f"{proposals} would read them" + (
+            "; both do: choose the one that is meant" if len(best_ones) > 1 else ""
+        )
+    if best and (formats := choose_formats(read_by, len(texts))):
+        return f"the column has times in several formats; {_propose(mapping, formats)} would read them"
+    others = sorted(((len(found) / len(texts), one.format) for one, found in read_by.items() if found), reverse=True)
     if len(others) > 1:
         shares = ", ".join(f"{name} reads {share:.0%}" for share, name in others[:3])
-        return f"column {mapping.column!r} holds several spellings ({shares}): deliver one"
+        return f"column {mapping.column!r} has times in several formats ({shares}): deliver only one"
     return ""
 
 
-def cover(reads: dict[Candidate, set[int]], count: int) -> list[Candidate]:
+def choose_formats(read_by: dict[Candidate, set[int]], count: int) -> list[Candidate]:
     """The fewest formats that together read nearly all texts, the most frequent first; empty if they have day and month
     in both orders, which cannot be told apart."""
     chosen: list[Candidate] = []
-    left = set(range(count))
-    while len(left) > (1 - NEARLY_ALL) * count and len(chosen) < MOST_FORMATS:
-        best = max(reads, key=lambda one: len(reads[one] & left))
-        if not reads[best] & left:
+    unread = set(range(count))
+    while len(unread) > (1 - NEARLY_ALL) * count and len(chosen) < MOST_FORMATS:
+        best = max(read_by, key=lambda one: len(read_by[one] & unread))
+        if not read_by[best] & unread:
             break
         chosen.append(best)
-        left -= reads[best]
+        unread -= read_by[best]
     letters = [sorted(one.format) for one in chosen]
     is_clear = all(letters.count(one) == 1 for one in letters)
-    return chosen if is_clear and len(left) <= (1 - NEARLY_ALL) * count else []
+    return chosen if is_clear and len(unread) <= (1 - NEARLY_ALL) * count else []
 
 
-def _propose(mapping: ColumnMapping, several: Sequence[Candidate]) -> str:
-    first, *further = (one.format for one in several)
+def _propose(mapping: ColumnMapping, formats: Sequence[Candidate]) -> str:
+    first, *further = (one.format for one in formats)
     needs_zone = not all(map(has_offset, (first, *further)))
-    language = next((one.language for one in several if one.language), mapping.language)
+    language = next((one.language for one in formats if one.language), mapping.language)
     proposed = replace(mapping, format=first, further_formats=tuple(further), language=language,
                        zone=mapping.zone if needs_zone else None)  # fmt: skip
     return write_mapping("event_at", proposed)

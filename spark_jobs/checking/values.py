@@ -10,12 +10,12 @@ from decimal import Decimal
 from statistics import median
 
 from spark_jobs.checking.remedies import write_mapping
-from spark_jobs.checking.statuses import say_unknown
+from spark_jobs.checking.statuses import propose_statuses
 from spark_jobs.cleaning.currencies import guess_code
 from spark_jobs.cleaning.numbers import EITHER_POINT, read_number
 from spark_jobs.contract.logs import LOGS
-from spark_jobs.contract.logs.purchases import say_returns
-from spark_jobs.contract.rejections import explain, say_point
+from spark_jobs.contract.logs.purchases import propose_returns
+from spark_jobs.contract.rejections import explain, propose_point
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import NUMBERS, Source
 from spark_jobs.contract.shop.toml_text import quote
@@ -41,7 +41,7 @@ WITHOUT_CENTS = {
 SIGNS = {"quantity_negative": ("quantity",), "price_negative": ("unit_price", "amount")}
 
 
-def is_worth_a_word(code: str, source: Source) -> bool:
+def is_always_reported(code: str, source: Source) -> bool:
     """Whether check reports the reason however few records have it. This includes negative money: without a rule for
     returns, refunds count nowhere."""
     knows_returns = bool(source.returns) or "kind" in source.columns
@@ -57,35 +57,35 @@ def find_remedy(
     """
     if code in SIGNS:
         column = next(source.columns[name].column for name in SIGNS[code] if name in source.columns)
-        return say_returns(column) if column else explain(code).remedy
+        return propose_returns(column) if column else explain(code).remedy
     if code == "number_ambiguous":
-        return say_point(source.log)
+        return propose_point(source.log)
     if code == "currency_unknown" and examples:
-        return _say_rates(shop, examples)
+        return _propose_rates(shop, examples)
     if code == "status_unknown" and examples:
-        return say_unknown(source, examples)
+        return propose_statuses(source, examples)
     column = explain(code).column
     if code == "kind_unknown" and examples and source.columns["kind"].column:
         known = source.columns["kind"].values or tuple((kind, kind) for kind in LOGS[source.log].kinds)
         values = (*known, *((one, "…") for one in examples))
         line = write_mapping("kind", replace(source.columns["kind"], values=values))
-        return f"say what each word of the column means, as it is spelt: {line}"
+        return f"set what each word of the column means: {line}"
     column = "amount" if column == "unit_price" and "amount" in source.columns else column
     is_of_numbers = code.endswith("_invalid") and column in source.columns and column in LOGS[source.log].numbers
     if column and is_of_numbers and any(is_number(text, takes_percent(source, column)) for text in examples):
-        return say_spelling(source, column, {**texts, column: texts.get(column) or examples}, examples[0])
+        return propose_spelling(source, column, {**texts, column: texts.get(column) or examples}, examples[0])
     return explain(code).remedy
 
 
-def _say_rates(shop: Shop, examples: Sequence[str]) -> str:
+def _propose_rates(shop: Shop, examples: Sequence[str]) -> str:
     """The lines of shop.toml with rates for the currencies in these texts."""
     codes = {text: guess_code(text) for text in examples}
     unknown = [text for text, code in codes.items() if code is None]
     if unknown:
-        return (f"{', '.join(map(repr, unknown))} is no currency: map the right column to currency, or leave it out if "
-                f"all is in {shop.currency}")  # fmt: skip
+        return (f"{', '.join(map(repr, unknown))} is no currency: map the right column to currency, or no column if "
+                f"all amounts are in {shop.currency}")  # fmt: skip
     lines = "\n".join(f'{code} = "…"' for code in dict.fromkeys(codes.values()))
-    return f"say at the end of shop.toml what one of each is worth in {shop.currency}:\n[rates]\n{lines}"
+    return f"add at the end of shop.toml what one unit of each is worth in {shop.currency}:\n[rates]\n{lines}"
 
 
 def takes_percent(source: Source, name: str) -> bool:
@@ -109,7 +109,7 @@ def _cut_number(text: str) -> tuple[str, str, str]:
     return "", text, ""
 
 
-def say_spelling(source: Source, name: str, texts: Mapping[str, Sequence[str]], example: str) -> str:
+def propose_spelling(source: Source, name: str, texts: Mapping[str, Sequence[str]], example: str) -> str:
     """A sentence with the number format that reads nearly all texts of a canonical column, for the whole source if it
     fits all columns; or that none does, since the formats are mixed."""
     own, percent = texts[name], takes_percent(source, name)
@@ -119,9 +119,9 @@ def say_spelling(source: Source, name: str, texts: Mapping[str, Sequence[str]], 
     }
     best = max(reads, key=reads.__getitem__)
     if reads[best] >= NEARLY_ALL * len(own):
-        return say_numbers(source, name, best, texts)
+        return propose_number_setting(source, name, best, texts)
     other = next((text for text in own if can_read(best, text) and not can_read_alike(text, example)), own[0])
-    return f"numbers are spelt in several ways, like {example!r} and {other!r}: deliver one"
+    return f"numbers are written in several formats, like {example!r} and {other!r}: deliver only one"
 
 
 def can_read_alike(text: str, other: str) -> bool:
@@ -156,14 +156,15 @@ def find_number_doubts(source: Source, name: str, numbers: Mapping[str, Sequence
     if source.numbers_of(name) is None:
         odd = [text for text in texts if _spelling_of(text)]
         if len(odd) >= max(FEWEST_ODD, len(texts) // 100):
-            return f"{log}: {column} has numbers like {odd[0]!r}: {say_spelling(source, name, numbers, odd[0])}"
+            return f"{log}: {column} has numbers like {odd[0]!r}: {propose_spelling(source, name, numbers, odd[0])}"
         pointed = [text for text in texts if "." in text]
         is_doubtful = all(re.fullmatch(EITHER_POINT, text) for text in pointed)
         if len(pointed) >= FEWEST_POINTED and is_doubtful and not all(text.endswith(".000") for text in pointed):
             return (
-                f"{log}: {column} has numbers like {pointed[0]!r}, always three digits behind the point. If the point"
-                f" stands between thousands, {say_numbers(source, name, '1.234,56', numbers)}; if before decimals,"
-                f" {say_numbers(source, name, '1,234.56', numbers)}"
+                f"{log}: {column} has numbers like {pointed[0]!r}, always three digits after the point. If the point"
+                f" separates thousands, {propose_number_setting(source, name, '1.234,56', numbers)}; if it precedes"
+                " decimals,"
+                f" {propose_number_setting(source, name, '1,234.56', numbers)}"
             )
     return find_cents(source, name, texts) if currency not in WITHOUT_CENTS else None
 
@@ -178,18 +179,18 @@ def find_cents(source: Source, name: str, texts: Sequence[str]) -> str | None:
         return None
     line = write_mapping(name, replace(mapping, scale=Decimal("0.01")))
     return (
-        f"{source.log}: {mapping.column} has whole numbers only, half of them from {middle:,.0f} on. If these are"
-        f' cents, say {line}; if not, scale = "1"'
+        f"{source.log}: {mapping.column} has whole numbers only, half of them at least {middle:,.0f}. If these are"
+        f' cents, set {line}; if not, set scale = "1"'
     )
 
 
-def say_numbers(source: Source, name: str, spelling: str, texts: Mapping[str, Sequence[str]]) -> str:
+def propose_number_setting(source: Source, name: str, spelling: str, texts: Mapping[str, Sequence[str]]) -> str:
     """The setting of a number format: for the source if it fits all numeric columns, else for this column."""
     others = [
         text for other, column in texts.items() if other != name and not source.columns[other].numbers
         for text in column if not can_read(spelling, text, takes_percent(source, other))
     ]  # fmt: skip
     if len(others) <= (1 - NEARLY_ALL) * sum(map(len, texts.values())):
-        return f"say under [sources.{source.log}] numbers = {quote(spelling)}"
+        return f"set under [sources.{source.log}] numbers = {quote(spelling)}"
     line = write_mapping(name, replace(source.columns[name], numbers=spelling))
-    return f"say under [sources.{source.log}.columns] {line}"
+    return f"set under [sources.{source.log}.columns] {line}"

@@ -198,7 +198,7 @@ def check_accounts(
     if lines_in and quarantined / lines_in > max_quarantined_share:
         findings.append(
             f"{quarantined} of {lines_in} records ({quarantined / lines_in:.0%}) would be quarantined, more than"
-            f" max_quarantined_share {max_quarantined_share:.0%}; see the reasons and mend shop.toml or the files"
+            f" max_quarantined_share {max_quarantined_share:.0%}; see the reasons and correct shop.toml or the files"
         )
     findings += refusals
     if findings:

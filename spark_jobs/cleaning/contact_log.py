@@ -35,7 +35,7 @@ def read_contacts(source: Source, folder: str, shop: Shop) -> Iterator[tuple[str
             day = find_day(at, shop.zone)
             if not customer or day is None:
                 raise ChurnError(f"contacts: {path}, record {number}: expected a customer id and a time like 2026-11-20"
-                                 f" or 2026-11-20T09:30:00Z, found {customer!r} and {at!r}; mend it")  # fmt: skip
+                                 f" or 2026-11-20T09:30:00Z, found {customer!r} and {at!r}; correct it")  # fmt: skip
             if shop.customer_ids.read(customer):
                 yield customer, day
 

@@ -115,10 +115,10 @@ def list_files(intake: Intake) -> list[dict]:
     try:
         infos = file_system.get_file_info(pa.fs.FileSelector(root, recursive=True))
     except OSError as error:
-        raise MissingInputError(f"{source.log}: no folder {folder} ({error}); mend location in shop.toml") from None
+        raise MissingInputError(f"{source.log}: no folder {folder} ({error}); correct location in shop.toml") from None
     files = [info for info in infos if info.is_file and belongs(_below(root, info.path), source)]
     if not files:
-        raise MissingInputError(f"{source.log}: no file {source.files!r} in {folder}; mend files in shop.toml")
+        raise MissingInputError(f"{source.log}: no file {source.files!r} in {folder}; correct files in shop.toml")
     return [
         {"path": _below(root, info.path), "byte_count": info.size, "modified_at": _to_microseconds(info.mtime)}
         for info in files

@@ -74,9 +74,9 @@ def read_merges(path: str, customer_ids: CustomerIds) -> list[tuple[str, str, da
         with file_system.open_input_stream(f"{root}/{name}") as stream:
             lines = csv.reader(io.StringIO(stream.read().decode("utf-8-sig")))
     except FileNotFoundError:
-        raise MissingInputError(f"no file {path}; mend merged_customers in shop.toml") from None
+        raise MissingInputError(f"no file {path}; correct merged_customers in shop.toml") from None
     except UnicodeDecodeError:
-        raise ChurnError(f"{path}: expected UTF-8 text") from None
+        raise ChurnError(f"{path}: expected UTF-8 text: save the file as UTF-8") from None
     if next(lines, []) != COLUMNS:
         raise ChurnError(f"{path}: expected the header {','.join(COLUMNS)}")
     merges = [_read_merge(path, fields, number, customer_ids) for number, fields in enumerate(lines, 2) if fields]
@@ -112,7 +112,9 @@ def resolve(merges: dict[str, str]) -> dict[str, str]:
         passed, customer = {start}, merges[start]
         while customer in merges:
             if customer in passed:
-                raise ChurnError("merged_customers: some customer ids are merged into each other in a circle: mend it")
+                raise ChurnError(
+                    "merged_customers: some customer ids are merged into each other in a circle: correct the file"
+                )
             passed.add(customer)
             customer = merges[customer]
         ends[start] = customer

@@ -177,6 +177,7 @@ def _check_new_files(
             first = min(kept, key=lambda d: accounted[d["delivery_id"]]["last_delivery_day"])
             raise ChurnError(
                 f"{first['path']} of delivery day {last_day(first, accounted)} has other content now than when it was"
-                f" cleaned, so {new['path']}, new for days up to {kept_until}, cannot be added to them: put the former"
-                " content back, and deliver the new one under a path of its own"
+                f" cleaned, so {new['path']}, new for days up to {kept_until}, cannot be added to them: restore the"
+                " former"
+                " content, and deliver the new content under another path"
             )

@@ -37,17 +37,17 @@ def report_files(plan: CleaningPlan, intake: Intake, tallies: list[Tally], accou
     empty = [row["path"] for row in accounts if row["delivery_id"] in paths and not row["lines_in"]]
     if empty:
         print(f"{log}: warning: without records: {name_some(empty)}")
-    if renamed := say_renamed(columns.values()):
+    if renamed := describe_renamed(columns.values()):
         print(f"{log}: {renamed}")
     if other_keys := find_other_keys(columns.values()):
         print(f"{log}: warning: {name_some(other_keys)}")
     return described
 
 
-def say_renamed(columns: Iterable[FileColumns]) -> str | None:
+def describe_renamed(columns: Iterable[FileColumns]) -> str | None:
     """The columns that are accepted in another spelling; None if there are none."""
     renamed = [f"{file.path}: {', '.join(map(repr, file.renamed.values()))}" for file in columns if file.renamed]
-    return f"taken though spelt otherwise, in {name_some(renamed)}" if renamed else None
+    return f"accepted in another spelling: {name_some(renamed)}" if renamed else None
 
 
 def count_refused(tallies: Iterable[Tally]) -> Counter[str]:
@@ -93,7 +93,7 @@ def name_some(sentences: list[str], most: int = SHOWN) -> str:
 def find_stops(tallies: list[Tally], source: Source, described: list[str]) -> list[str]:
     """Why refused files stop the run, one sentence each; empty if they do not. described: from describe_refused."""
     days = find_lost_days(tallies, source.max_refused_share)
-    remedy = f"{name_some(described)}; mend this, or raise max_refused_share {source.max_refused_share:.0%}"
+    remedy = f"{name_some(described)}; correct this, or raise max_refused_share {source.max_refused_share:.0%}"
     if days:
         day, (lost, records) = next(iter(days.items()))
         more = f", and as much of {len(days) - 1:,} more days," if len(days) > 1 else ""

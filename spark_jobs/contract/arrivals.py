@@ -38,9 +38,11 @@ def find_delivery_day(path: str, named: DeliveryDay) -> date:
     """The delivery day in a file's path. Raises ChurnError if the pattern finds no day in it."""
     match = re.search(named.pattern, path)
     if match is None:
-        raise ChurnError(f"{path}: no delivery day found by {named.pattern!r}; mend delivery_day or files in shop.toml")
+        raise ChurnError(
+            f"{path}: no delivery day found by {named.pattern!r}; correct delivery_day or files in shop.toml"
+        )
     try:
         return read_day(match.group(1), named.format) - timedelta(days=named.lag_days)
     except (ValueError, OverflowError, OSError):
         expected = named.format or "2011-09-06"
-        raise ChurnError(f"{path}: {match.group(1)!r} is no day like {expected}; mend delivery_day") from None
+        raise ChurnError(f"{path}: {match.group(1)!r} is no day like {expected}; correct delivery_day") from None

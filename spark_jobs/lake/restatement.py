@@ -19,10 +19,10 @@ from spark_jobs.lake.store import Lake
 def check_restatement(lake: Lake, as_of: date, known_as_of: date) -> None:
     """Raises ChurnError unless the later day is published, after which no more deliveries are assigned to it."""
     if known_as_of <= as_of:
-        raise ChurnError(f"a night is restated with what a later day knew: give a day after {as_of}, not {known_as_of}")
+        raise ChurnError(f"a night is restated with what was known later: give a day after {as_of}, not {known_as_of}")
     newest = newest_night(lake)
     if newest is None or known_as_of > newest:
-        raise ChurnError(f"{known_as_of} is not published yet, so more may be delivered for it: restate with a day up "
+        raise ChurnError(f"{known_as_of} is not published yet, so more may be delivered for it: give a day up "
                          f"to {newest or 'the first published one'}")  # fmt: skip
 
 

@@ -209,7 +209,7 @@ class Lake:
                 return publish(pinned, write).version
             except SupersededError:
                 time.sleep(random.uniform(0, 0.02 * (attempt + 1)))
-        raise TransientError(f"{table.name} {partition} is being changed by too many other runs: run again")
+        raise TransientError(f"{table.name} {partition} is being changed by too many other runs: run this again")
 
     def folder(self, table: Table) -> Path:
         """The table's folder."""

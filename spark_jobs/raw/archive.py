@@ -69,8 +69,8 @@ def _open_archive(file: pa.NativeFile) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, pa.ArrowException):
-        said = "is a zip archive that is cut or broken: deliver it again"
-        raise FileRefusedError("file_unreadable", said) from None
+        problem = "is a zip archive that is cut or broken: deliver it again"
+        raise FileRefusedError("file_unreadable", problem) from None
 
 
 def _choose_members(archive: zipfile.ZipFile, source: Source) -> list[zipfile.ZipInfo]:
@@ -79,8 +79,8 @@ def _choose_members(archive: zipfile.ZipFile, source: Source) -> list[zipfile.Zi
     chosen = [one for one in members if fnmatch(one.filename, source.members)]
     if not chosen:
         names = ", ".join(repr(one.filename) for one in members[:5])
-        held = f"its members are {names}: mend members" if members else "it has no members: deliver it again"
-        raise FileRefusedError("file_unreadable", f"is a zip archive without a member {source.members!r}; {held}")
+        hint = f"its members are {names}: correct members" if members else "it has no members: deliver it again"
+        raise FileRefusedError("file_unreadable", f"is a zip archive without a member {source.members!r}; {hint}")
     return sorted((one for one in chosen if one.file_size), key=lambda one: one.filename)
 
 
@@ -99,8 +99,8 @@ def check_sizes(members: list[zipfile.ZipInfo], delivered_bytes: int, source: So
 
 def _check_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
     if member.flag_bits & ENCRYPTED:
-        said = f"has the encrypted member {member.filename}: pack it without a password"
-        raise FileRefusedError("file_unreadable", said)
+        problem = f"has the encrypted member {member.filename}: pack it without a password"
+        raise FileRefusedError("file_unreadable", problem)
     with archive.open(member) as file:
         head = file.read(HEAD_BYTES)
     if named := name_binary(head):

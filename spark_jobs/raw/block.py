@@ -37,7 +37,7 @@ class Block(NamedTuple):
         columns = [column.filter(is_kept) for column in self.columns]
         return Block(columns, *(values.filter(is_kept) for values in self[1:]))
 
-    def mingle(self, other: Block, is_ours: pa.Array) -> Block:
+    def interleave(self, other: Block, is_ours: pa.Array) -> Block:
         """Merges two blocks: where `is_ours`, the next record of this block, else the next of the other."""
         places = np.empty(len(is_ours), np.int64)
         ours = is_ours.to_numpy(zero_copy_only=False)

@@ -20,12 +20,12 @@ from spark_jobs.raw.layout import Match, nearest_name
 from spark_jobs.raw.reader import Intake, open_folder
 from spark_jobs.raw.text import FileRefusedError
 
-LOOKS_AT_ONCE = 8
+FILES_AT_ONCE = 8
 
 
 def inspect_files(intake: Intake, paths: Iterable[str]) -> list[FileColumns]:
     """The columns of these files, in the same order."""
-    with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
         return list(pool.map(lambda path: inspect_file(intake, path), paths))
 
 
@@ -55,29 +55,31 @@ def _find_columns(raw_format: RawFormat, parts: Iterable[Part], source: Source, 
     return found
 
 
-def find_other_keys(looks: Iterable[FileColumns]) -> list[str]:
+def find_other_keys(files: Iterable[FileColumns]) -> list[str]:
     """A sentence for each mapped key that some accepted files seem to have under another name. Objects may lack keys,
     but not if half of these files share a key that no other file has."""
-    matches = {look.path: look.match for look in looks if look.match and not look.problem}
-    lacking: dict[str, list[str]] = {}
+    matches = {file.path: file.match for file in files if file.match and not file.problem}
+    paths_without: dict[str, list[str]] = {}
     for path, match in matches.items():
         for name in match.missing:
-            lacking.setdefault(name, []).append(path)
-    return [sentence for name, paths in lacking.items() for sentence in _say_other_keys(name, paths, matches)]
+            paths_without.setdefault(name, []).append(path)
+    return [
+        sentence for name, paths in paths_without.items() for sentence in _describe_other_keys(name, paths, matches)
+    ]
 
 
-def _say_other_keys(name: str, paths: list[str], matches: Mapping[str, Match]) -> Iterator[str]:
+def _describe_other_keys(name: str, paths: list[str], matches: Mapping[str, Match]) -> Iterator[str]:
     """paths: the files that lack the name."""
     having = [match for path, match in matches.items() if path not in paths]
     known = {key for match in having for key in match.present}
     own = {path: [key for key in matches[path].free if key not in known] for path in paths}
     counts, fewest = Counter(key for keys in own.values() for key in keys), len(paths) / 2 if having else len(paths) + 1
-    meant: dict[str, list[str]] = {}
+    paths_by_key: dict[str, list[str]] = {}
     for path, keys in own.items():
         if key := nearest_name(name, keys) or next((key for key in keys if counts[key] >= fewest), None):
-            meant.setdefault(key, []).append(path)
-    for key, where in meant.items():
+            paths_by_key.setdefault(key, []).append(path)
+    for key, where in paths_by_key.items():
         more = f" and {len(where) - 1:,} more files" if len(where) > 1 else ""
         yield f"no object of {where[0]}{more} has the key {name!r}, did you mean {key!r}?"
-    if not having and sum(map(len, meant.values())) < len(paths):
-        yield f"no object has the key {name!r}: mend it under columns, or leave it out"
+    if not having and sum(map(len, paths_by_key.values())) < len(paths):
+        yield f"no object has the key {name!r}: correct it under columns, or leave it out"

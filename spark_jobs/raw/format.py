@@ -67,9 +67,9 @@ def judge_columns(path: str, match: Match, source: Source) -> FileColumns:
     """The columns of a file, with a problem if they do not match the mapping."""
     if match.fault is None:
         return FileColumns(path, match)
-    remedy = f"; mend columns, or {suggest_layout(match, source)}" if match.missing else "; rename one of them"
+    remedy = f"; correct columns, or {suggest_layout(match, source)}" if match.missing else "; rename one of them"
     if is_binary(match):
-        remedy = "; mend format or encoding, or export the data as CSV"
+        remedy = "; correct format or encoding, or export the data as CSV"
     if has_no_header(match):
         remedy = "; deliver it with a first line that names the columns"
     return FileColumns(path, match, describe_refusal(match) + remedy)

@@ -119,7 +119,7 @@ def _read_shaped(lines: pa.Array, source: Source, shapes: list[Shape], tried: in
     if not has_shape.false_count:
         return block
     others = lines.filter(pc.invert(has_shape))
-    return block.mingle(_read_shaped(others, source, shapes, tried + 1, few), has_shape)
+    return block.interleave(_read_shaped(others, source, shapes, tried + 1, few), has_shape)
 
 
 def _learn_shape(lines: pa.Array, source: Source, known: list[Shape]) -> Shape | None:

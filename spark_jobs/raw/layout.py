@@ -80,7 +80,7 @@ class Match:
     def renamed(self) -> dict[str, str]:
         """Name -> name in the file, where the spellings differ."""
         pairs = ((self.names[raw], self.present[place]) for raw, place in self.found.items())
-        return {name: spelt for name, spelt in pairs if name != spelt}
+        return {name: by_folded_name for name, by_folded_name in pairs if name != by_folded_name}
 
 
 def match_layouts(present: Sequence[str], source: Source) -> list[Match]:
@@ -142,8 +142,8 @@ def choose_layout(present: Sequence[str], source: Source) -> Match:
 def is_binary(match: Match) -> bool:
     """Whether the names are binary data, which must not be printed."""
     names = "".join(match.present)
-    strange = sum(not letter.isprintable() and letter not in "\t\r\n\ufeff" for letter in names)
-    return not match.found and strange > len(names) / 20
+    unprintable = sum(not letter.isprintable() and letter not in "\t\r\n\ufeff" for letter in names)
+    return not match.found and unprintable > len(names) / 20
 
 
 def has_no_header(match: Match) -> bool:
@@ -168,7 +168,7 @@ def describe_refusal(match: Match) -> str:
 def suggest_layout(match: Match, source: Source) -> str:
     """The table of shop.toml that accepts files like this one."""
     missing = {raw: nearest_name(name, match.free) for raw, name in match.names.items() if not match.places[raw]}
-    absent = [raw for raw, near in missing.items() if near is None and raw not in _hardly_absent(match, source)]
+    absent = [raw for raw, near in missing.items() if near is None and raw not in _list_never_absent(match, source)]
     names = {raw: name for raw, name in match.names.items() if raw not in missing and name != raw}
     names |= {raw: near or "…" for raw, near in missing.items() if raw not in absent}
     pairs = ", ".join(f"{quote(raw)} = {quote(name)}" for raw, name in names.items())
@@ -179,7 +179,7 @@ def suggest_layout(match: Match, source: Source) -> str:
     return f"add: layouts = [{{ {', '.join(parts)} }}] under [sources.{source.log}]"
 
 
-def _hardly_absent(match: Match, source: Source) -> set[str | None]:
+def _list_never_absent(match: Match, source: Source) -> set[str | None]:
     """Raw columns that are probably not absent: those that every record needs and, if the file has unmatched columns,
     those of rules, since records would be misread without the rule."""
     rules = (*source.returns, *source.only, *source.others, *(rule.condition for rule in source.rejections))
@@ -189,9 +189,9 @@ def _hardly_absent(match: Match, source: Source) -> set[str | None]:
 
 def nearest_name(name: str, names: Sequence[str]) -> str | None:
     """The most similar name; None if none is similar."""
-    spelt = {fold(other): other for other in names}
-    close = difflib.get_close_matches(fold(name), spelt, n=1, cutoff=0.6)
-    return spelt[close[0]] if close else None
+    by_folded_name = {fold(other): other for other in names}
+    close = difflib.get_close_matches(fold(name), by_folded_name, n=1, cutoff=0.6)
+    return by_folded_name[close[0]] if close else None
 
 
 def _list(names: Sequence[str]) -> str:

@@ -185,8 +185,8 @@ def _contents(block: Block) -> pa.Array:
     """The hashed text of each record: its joined values, or the faulty text."""
     joined = pc.binary_join_element_wise(*block.columns, SEPARATOR, null_handling="replace", null_replacement=NOTHING)
     separators = (len(block.columns) - 1) * len(joined)
-    nothings = sum(column.null_count for column in block.columns)
-    if _count(joined, SEPARATOR) != separators or _count(joined, NOTHING) != nothings:
+    null_count = sum(column.null_count for column in block.columns)
+    if _count(joined, SEPARATOR) != separators or _count(joined, NOTHING) != null_count:
         joined = pa.array([join_values(values) for values in zip(*(c.to_pylist() for c in block.columns), strict=True)])
     return pc.if_else(block.fault.is_valid(), block.text, joined.cast(pa.binary()))
 

@@ -39,11 +39,11 @@ from spark_jobs.contract.settings import Settings
 SERVER_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 SUPERVISOR = "spark_jobs.runtime.engine_supervisor"
 START_SECONDS = 120.0
-#: Whose files Spark's Python workers import: they keep them loaded.
+#: Packages that Spark's Python workers import and keep loaded.
 PACKAGES = ("spark_jobs", "training", "infra")
-#: What of the environment decides how Spark starts.
+#: Variables that affect how Spark starts.
 SERVER_VARIABLES = ("SPARK_HOME", "SPARK_CONF_DIR", "SPARK_SUBMIT_OPTS", "SPARK_DRIVER_MEMORY", "JAVA_HOME")
-#: A job takes results up anew this often; queries of one that does not, being killed, are dropped so long after that.
+#: How often a job reconnects to its results. The queries of a killed job are dropped after this time.
 STREAM_SECONDS, DETACHED_SECONDS, SESSION_MINUTES = 15, 20, 60
 _POLL_SECONDS = 0.1
 
@@ -52,7 +52,7 @@ _held_locks: list[int] = []  # of this process, until it ends
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How the server is started. conf: options of Spark that hold for all its sessions."""
+    """How the server is started. conf: Spark options for all its sessions."""
 
     master: str
     conf: Mapping[str, str]
@@ -61,7 +61,7 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class Engine:
-    """A server that runs. group: its process group. fingerprint: of the code and settings that it was started from."""
+    """A running server. group: its process group. fingerprint: of the code and settings that it was started from."""
 
     id: str
     port: int
@@ -111,7 +111,7 @@ def find_folder(home: Path) -> Path:
 
 @contextmanager
 def locked(folder: Path, waits: bool = True) -> Iterator[bool]:
-    """Holds the lock without which nobody starts, stops or joins a server. Yields False if it is another's."""
+    """Holds the lock for starting, stopping or joining a server. Yields False if another process has it."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = os.open(folder / "start.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -128,7 +128,7 @@ def read_record(folder: Path) -> Engine | None:
 
 
 def is_alive(folder: Path, engine: Engine) -> bool:
-    """Whether the server's processes live, and it takes calls."""
+    """Whether the server's processes are alive and it accepts calls."""
     return _is_locked(folder / f"{engine.id}.alive") and _answers(engine.port)
 
 
@@ -139,7 +139,7 @@ def is_used(folder: Path, engine_id: str) -> bool:
 def end(folder: Path, engine: Engine) -> None:
     """Ends the server's processes, and forgets it."""
     (folder / "record.json").unlink(missing_ok=True)
-    if _is_locked(folder / f"{engine.id}.alive"):  # else its process id may be another's by now
+    if _is_locked(folder / f"{engine.id}.alive"):  # otherwise its process id may now be that of another process
         with suppress(ProcessLookupError):
             os.killpg(engine.group, signal.SIGTERM)
     for name in ("alive", "users"):
@@ -179,7 +179,7 @@ def _start(folder: Path, home: Path, options: EngineOptions, fingerprint: str) -
         if process.poll() is not None or time.monotonic() > until:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            raise TransientError(f"Spark's Connect server did not start; the end of {log} says why")
+            raise TransientError(f"Spark's Connect server did not start: read the end of {log}")
         time.sleep(_POLL_SECONDS)
     engine = Engine(engine_id, port, token, process.pid, time.time(), fingerprint)
     draft = folder / "record.draft"

@@ -41,12 +41,12 @@ def main(folder: str, engine_id: str, idle_seconds: str, *command: str) -> int:
 
 
 def serve(server: Popen, folder: Path, engine_id: str, idle_seconds: float) -> None:
-    """Waits until the server has ended, or nobody has used it for this time; at once if it is replaced."""
+    """Waits until the server has ended or was unused for this time; returns at once if it is replaced."""
     last_use = time.monotonic()
     while server.poll() is None:
         time.sleep(POLL_SECONDS)
         with locked(folder, waits=False) as is_ours:
-            if not is_ours:  # somebody starts or joins just now
+            if not is_ours:  # a job is starting or joining it
                 continue
             record = read_record(folder)
             is_recorded = record is not None and record.id == engine_id

@@ -88,7 +88,7 @@ class PostgresWarehouse:
             added = fetch_value(cursor, addition, shop.name, key_id)
             if count := fetch_value(cursor, conflicts, shop.name):
                 raise ChurnError(f"{count} customer keys of {shop.name} belong to another customer id than before: "
-                                 "the id key has changed, or two ids collide; no customer was added")  # fmt: skip
+                                 "restore the former id key; no customer was added")  # fmt: skip
         return added
 
     def publish_scores(
@@ -149,13 +149,16 @@ class PostgresWarehouse:
         with self._open() as connection:
             add_model(connection, shop.name, model)
         if self.model(shop, model.version).bundle_hash != model.bundle_hash:
-            raise ChurnError(f"model {model.version} of {shop.name} is registered with another bundle: rename it")
+            raise ChurnError(
+                f"model {model.version} of {shop.name} is registered with another bundle: give the model"
+                " another version"
+            )
 
     def model(self, shop: Shop, version: str) -> ModelRecord:
         with self._open() as connection:
             found = find_model(connection, shop.name, version)
         if found is None:
-            raise ChurnError(f"{shop.name} has no model {version!r}: train one, or look in model_registry")
+            raise ChurnError(f"{shop.name} has no model {version!r}: train one, or take a version of model_registry")
         return found
 
     def promote_model(

@@ -6,7 +6,7 @@ import random
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-NIGHT_HOUR = 2  # when the nightly run is due, in the shop's zone, which is UTC
+NIGHT_HOUR = 2  # when the nightly run is due, in the shop's time zone, UTC
 HISTORY_DAYS, CUSTOMERS = 60, 60
 SHOP_TOML = """
 name = "bazaar"

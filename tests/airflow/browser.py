@@ -79,5 +79,5 @@ class Pages:
     def _shown(self, by: str, what: str) -> WebElement | None:
         return next((element for element in self.browser.find_elements(by, what) if element.is_displayed()), None)
 
-    def _wait(self, look, what: str) -> WebElement:
-        return WebDriverWait(self.browser, PATIENCE_SECONDS).until(lambda _: look(), f"{what!r} is not on the page")
+    def _wait(self, find, what: str) -> WebElement:
+        return WebDriverWait(self.browser, PATIENCE_SECONDS).until(lambda _: find(), f"{what!r} is not on the page")

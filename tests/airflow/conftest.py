@@ -30,11 +30,11 @@ def pytest_addoption(parser) -> None:
 
 
 class HandMade:
-    """The jobs by hand, in a CHURN_HOME with a bazaar of its own."""
+    """Runs the jobs without Airflow, in a separate CHURN_HOME with its own bazaar."""
 
     def __init__(self, home: Path, **schedule: object):
         self.home, self.environment = home, os.environ | {"CHURN_HOME": str(home)}
-        bazaar.land(home, NIGHTS[-1] + timedelta(days=1))  # should the next night fall due meanwhile
+        bazaar.land(home, NIGHTS[-1] + timedelta(days=1))  # in case the next night becomes due meanwhile
         self.shop_file = bazaar.write_shop(home / "shops", **schedule)
 
     def start(self, command: str, *words: object) -> subprocess.Popen:
@@ -48,7 +48,7 @@ class HandMade:
         bazaar.write_day(self.home, day, [f"c1,{day} 10:15:00,5.50,1"])
 
     def content(self) -> dict[str, dict[str, str]]:
-        """The content by table and day, up to the last night of the story: another may fall due meanwhile."""
+        """The content by table and day, up to the last night of these tests: another night may become due meanwhile."""
         found = json.loads(finish(self.start("content")).splitlines()[-1])
         return {
             name: {day: rows for day, rows in days.items() if day <= str(NIGHTS[-1])} for name, days in found.items()
@@ -63,14 +63,14 @@ class HandMade:
 @cache
 def finish(process: subprocess.Popen) -> str:
     """The output of the process, once it has ended with success."""
-    said, _ = process.communicate(timeout=900)
-    assert process.returncode == 0, said
-    return said
+    output, _ = process.communicate(timeout=900)
+    assert process.returncode == 0, output
+    return output
 
 
 @pytest.fixture(scope="session")
 def inbox() -> Iterator[Inbox]:
-    """Where the live Airflow's alerts arrive."""
+    """The server that receives the live Airflow's alerts."""
     with open_inbox() as inbox:
         yield inbox
 
@@ -83,7 +83,7 @@ def home(tmp_path_factory, inbox) -> Path:
     quick = {
         "CHURN_HOME": str(home),
         "CHURN_ID_KEY": "5a" * 32,  # the same customers have the same keys in both homes
-        "CHURN_ENGINE": "classic",  # as `make airflow` has it
+        "CHURN_ENGINE": "classic",  # as in `make airflow`
         "CHURN_SPARK_MASTER": "local[1]",
         "SPARK_DRIVER_MEMORY": "1g",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",

@@ -19,13 +19,13 @@ THINKING_SECONDS = 15
 
 
 def find_run(airflow: AirflowClient, dag_id: str, day: date, nth: int = 1) -> dict[str, Any]:
-    """The DAG's first, or another, run of a partition, once it is there."""
+    """The first or another run of the DAG for a partition, as soon as it exists."""
 
-    def look() -> dict[str, Any] | None:
+    def find_row() -> dict[str, Any] | None:
         runs = [run for run in airflow.runs(dag_id) if run["partition_key"] == str(day)]
         return runs[nth - 1] if len(runs) >= nth else None
 
-    return wait_until(look, PATIENCE_SECONDS, f"{dag_id} of {day}")
+    return wait_until(find_row, PATIENCE_SECONDS, f"{dag_id} of {day}")
 
 
 def await_night(airflow: AirflowClient, dag_id: str, day: date) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def count_tries(airflow: AirflowClient, dag_id: str, run_id: str) -> dict[str, i
 
 
 def is_repeated(airflow: AirflowClient, dag_id: str, run_id: str, before: dict[str, int]) -> bool:
-    """Whether the run has succeeded again, and every task in it. Raises where one did not."""
+    """Whether the run and all its tasks have succeeded again. Raises if one failed."""
     tasks = airflow.tasks(dag_id, run_id)
     assert "failed" not in {task["state"] for task in tasks.values()}, dag_id
     return all(
@@ -77,8 +77,8 @@ def ask_again(airflow: AirflowClient, training: str) -> None:
 def await_task(airflow: AirflowClient, dag_id: str, run_id: str, task_id: str, *states: str) -> dict[str, Any]:
     """The task instance once it is in one of the states."""
 
-    def look() -> dict[str, Any] | None:
+    def find_row() -> dict[str, Any] | None:
         task = airflow.tasks(dag_id, run_id).get(task_id)
         return task if task and task["state"] in states else None
 
-    return wait_until(look, PATIENCE_SECONDS, f"{dag_id} {run_id} {task_id} {' or '.join(states)}")
+    return wait_until(find_row, PATIENCE_SECONDS, f"{dag_id} {run_id} {task_id} {' or '.join(states)}")

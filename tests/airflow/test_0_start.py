@@ -1,4 +1,4 @@
-"""Whatever prevents a start is reported in one line, and running processes are left alone."""
+"""An obstacle to a start is reported in one line, and running processes are left alone."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_the_content_equals_that_of_nights_in_order(airflow, nights, live, twin,
     finish(building[1])
     in_order, found = twin.content(), live.content()
     assert list(in_order["churn_risk"]) == [str(day) for day in NIGHTS]
-    found["churn_risk"].pop(str(BASE), None)  # scored where the model was promoted before any night was there
+    found["churn_risk"].pop(str(BASE), None)  # scored because the model was promoted before any night existed
     assert found == in_order
 
 
@@ -72,7 +72,7 @@ def test_every_task_repeated_changes_nothing(airflow, nights, upkeep, live):
 
 
 def test_a_night_restated_is_scored_in_hindsight_and_no_other_changes(airflow, nights, live):
-    """Nothing came late, so the rows differ only by their flags."""
+    """No file was late, so the rows differ only by their flags."""
     day, before = BACKFILLED[0], live.content()
     run = airflow.trigger(ETL, as_of=str(day), restate=str(OWED[-1]))
     assert await_run(airflow, ETL, run)["state"] == "success"
@@ -104,7 +104,7 @@ def test_a_scored_night_links_to_its_page(server, airflow, nights, pages):
 
 
 def test_waiting_for_a_file_holds_no_worker_and_the_night_continues(airflow, nights, live):
-    """Of the day after tomorrow's night: nobody gives it up before."""
+    """The sensor of the day after tomorrow, which does not time out during the test."""
     day = OWED[-1] + timedelta(days=2)
     run = airflow.trigger(ETL, as_of=str(day))
     await_task(airflow, ETL, run, "wait_purchases", "deferred")

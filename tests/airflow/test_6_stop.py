@@ -1,4 +1,4 @@
-"""The end of the story: nothing is left running."""
+"""The last test: no process is left running."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Small shops whose exports have the quirks that real ones have, several at once, and what is right for each.
-
-A quirk changes how the lines are written, and says which setting brings them in, or which lines are nobody's. So the
-right result of a shop is known without the code that is tried: of the base, less what the quirks have spoilt.
+"""Small shops whose exports have several quirks of real exports at once, with the right result of each. A quirk changes
+how lines are written, and gives the setting that reads them or the lines that have no customer. So the right result is
+known without the tested code: that of the base, less the lines that quirks have damaged.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ COLUMNS = ("order", "customer", "at", "article", "pieces", "price")
 
 @dataclass(frozen=True)
 class Line:
-    """One line of an order. outcome: clean, or what the check has to say of it."""
+    """One line of an order. outcome: clean, or the reason of its rejection."""
 
     order: str
     customer: str
@@ -43,7 +42,7 @@ class Line:
 
 @dataclass
 class Export:
-    """A shop on its way to be written. file_of: the day in a file's name; top, source, columns: lines of shop.toml."""
+    """A shop before it is written. file_of: the day in a file's name; top, source, columns: lines of shop.toml."""
 
     lines: list[Line]
     header: Callable[[int], tuple[str, ...]] = lambda number: COLUMNS
@@ -194,7 +193,7 @@ def end_lines_as_windows_does(export: Export, draw: random.Random) -> None:
     export.newline = "\r\n"
 
 
-#: Of each group at most one: they would contradict each other.
+#: At most one of each group: they would contradict each other.
 QUIRKS = (
     (write_headers_unlike,),
     (write_ids_padded, write_ids_as_floats, write_ids_as_mail),

@@ -1,6 +1,5 @@
-"""Files of records in every layout that shops have, drawn by chance, and what each record of a file has to become.
-
-What is right is known from the drawing alone, not from the code that is tried.
+"""Random files in every layout of shops, with the right verdict of each record. The right verdicts follow from the
+random draws alone, not from the tested code.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from tests.spark_jobs.raw.workbooks import write_workbook
 
 COLUMNS = ("at", "customer", "price", "sku")
 TEXTS = ("", "7", "0.5", "Zoë", "a b", "x" * 30, "é;,|\t", 'q"q', "[]{}", "null", "line\nend", "\\", "…")
-#: What a file's name for a column may be, where it is spelt otherwise.
+#: A file's name for a column, in another spelling.
 SPELLINGS = (str, str.upper, str.title, lambda name: f" {name} ")
 LIMITS = Limits(record_characters=5000, nesting=8)
 
@@ -58,12 +57,12 @@ def draw_file(draw: random.Random) -> Drawn:
 
 
 def draw_rows(draw: random.Random, texts=TEXTS) -> list[list[str | None]]:
-    """Values of records; none has nothing at all."""
+    """Values of records; every record has at least one value."""
     return [["2026", *((draw.choice(texts) or None) for _ in COLUMNS[1:])] for _ in range(draw.randrange(6))]
 
 
 def _order(draw: random.Random, widest: int = 100) -> list[str]:
-    """The file's columns: ours, and some of no interest, sometimes very many, in any order."""
+    """The file's columns: those of shop.toml and others, sometimes very many, in any order."""
     names = [*COLUMNS, *draw.sample(("note", "id", "vat"), draw.randrange(3))]
     names += [f"c{number}" for number in range(draw.randrange(widest))] if draw.random() < 0.05 else []
     draw.shuffle(names)
@@ -116,7 +115,7 @@ def draw_csv(draw: random.Random) -> Drawn:
     if end and not any(isinstance(one, list) or one not in ("line_empty",) for one in body):
         end = ""
     if end and any(one in ("fields_missing", "fields_surplus") for one in body):
-        return draw_csv(draw)  # whether a delimiter ends every line is then a matter of the rule, not of the drawing
+        return draw_csv(draw)  # the reader then decides itself whether a delimiter ends every line
     after = draw.choice((0, 0, 0, 1, 2))
     for _ in range(after):
         text.write(draw.choice(("Total", f"Total{delimiter}5", "Thank you")) + newline)
@@ -153,7 +152,7 @@ def _object(draw: random.Random, row: list[str | None], names: list[str]) -> dic
     return {name: value for name, value in pairs.items() if value is not None or draw.random() < 0.5}
 
 
-#: Elements that are none, each on one line and without a bracket or quote that another one closes.
+#: Invalid elements, each on one line and without a bracket or quote that another one closes.
 FAULTY = {
     "{'id': 1}": "json_malformed", '{"a": 1, "a": 2}': "json_malformed", '{"a": NaN}': "json_malformed",
     "5": "json_not_an_object", '"x"': "json_not_an_object", '{"a": ' + "[" * 9 + "]" * 9 + "}": "json_too_deep",
@@ -175,7 +174,7 @@ def _draw_objects(draw: random.Random) -> tuple[list[str], list]:
 
 
 def _draw_orders(draw: random.Random) -> tuple[list[str], list, dict[str, str]]:
-    """The same of orders whose lines are an array: a record for each line, and one for an order without."""
+    """The same for orders with an array of lines: one record per line, and one for an order without lines."""
     texts, verdicts = [], []
     for row in draw_rows(draw):
         at, customer, price, sku = row
@@ -194,7 +193,7 @@ def _draw_orders(draw: random.Random) -> tuple[list[str], list, dict[str, str]]:
 def _draw_texts(draw: random.Random) -> tuple[list[str], list, dict[str, str]]:
     if draw.random() < 0.4:
         texts, verdicts, columns = _draw_orders(draw)
-        # The first price or customer of a file may be absent; that none has one would refuse the file.
+        # A record may lack its price or customer; if all records lacked one, the file would be refused.
         if all(one[1] for one in verdicts[:1]) and all(one[2] for one in verdicts[:1]):
             return texts, verdicts, columns
     texts, verdicts = _draw_objects(draw)
@@ -202,7 +201,7 @@ def _draw_texts(draw: random.Random) -> tuple[list[str], list, dict[str, str]]:
 
 
 def _has_what_is_needed(verdicts: list) -> bool:
-    """Whether some record has a price, without which a JSON file is taken for another one."""
+    """Whether a record has a price: a JSON file without prices is refused."""
     values = [one for one in verdicts if isinstance(one, list)]
     return not values or any(one[2] for one in values)
 
@@ -247,7 +246,7 @@ def draw_arrays(draw: random.Random) -> Drawn:
 
 
 def draw_json(draw: random.Random) -> Drawn:
-    """One array, several, an envelope, or a page of it after the other; objects in an array or by key."""
+    """One array, several arrays, an envelope, or several envelopes as pages; objects in an array or by key."""
     texts, verdicts, columns = _draw_texts(draw)
     if not _has_what_is_needed(verdicts):
         return draw_json(draw)
@@ -312,7 +311,7 @@ def draw_workbook(draw: random.Random) -> Drawn:
 
 
 def _pack(draw: random.Random, drawn: Drawn) -> Drawn:
-    """The file as it is, in gzip, or in an archive, maybe twice."""
+    """The file uncompressed, in gzip, or in an archive, possibly twice."""
     way = draw.choices(("plain", "gzip", "zip"), (6, 1, 2))[0]
     if way == "gzip":
         drawn.content = gzip.compress(drawn.content, 1)

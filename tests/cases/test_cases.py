@@ -1,6 +1,5 @@
-"""Exports as shops really have them: `check` calls none ready that is not, and one setting brings each in right.
-
-The folders lie in ../shared/cases; their README says where each was seen. `make test-cases` runs this.
+"""Exports of real shops: `check` calls none ready that is not, and one setting is enough to read each correctly. The
+folders are in ../shared/cases; their README has the sources. `make test-cases` runs this.
 """
 
 from __future__ import annotations
@@ -29,10 +28,8 @@ ALL_LINES = {"clean": 4439, "sales": Decimal("1524055.75"), "customers": 220}
 
 @dataclass(frozen=True)
 class Case:
-    """findings: what `check` says of shop.toml as a user would first write it; none: it is ready.
-
-    edits: what has to be written into shop.toml, old text -> new text ('' -> a line at its top); right: what comes in
-    then, of the purchases, as `measure` counts them.
+    """findings: those of `check` for a user's first shop.toml; none: it is ready. edits: replacements in shop.toml, old
+    text -> new text ('' -> a line at its top). right: the purchases after the edits, as `measure` counts them.
     """
 
     findings: tuple[str, ...] = ()
@@ -56,13 +53,13 @@ THREE_COLUMNS = {
     '"MM/dd/yy HH:mm:ss", zone_column = "Time Zone" }'
 }
 CENTS = {'amount = "amount"': 'amount = { column = "amount", scale = "0.01" }'}
-#: The lines of the orders that are neither pending, cancelled, refunded nor failed, as the file has them.
+#: The lines of orders that are not pending, cancelled, refunded or failed.
 WOOCOMMERCE = {"clean": 3916, "sales": Decimal("1368397.07"), "customers": 220, "quarantined": 523}
 DAYS = {"clean": 400, "quarantined": 0, "customers": 117}
 
 
 def _returns(column: str) -> dict[str, str]:
-    """The remedy as the check prints it."""
+    """The remedy that the check prints."""
     return {"[sources.purchases.columns]": f"[[sources.purchases.returns]]\ncolumn = '{column}'\nbelow = 0\n"
                                            "[sources.purchases.columns]"}  # fmt: skip
 
@@ -71,7 +68,7 @@ def _reads(pattern: str) -> tuple[str, ...]:
     return (f'event_at = {{ column = "at", format = "{pattern}" }} would read them',)
 
 
-#: Of full snapshots, the newest state of each order.
+#: The newest state of each order in full snapshots.
 NEWEST = {"clean": 2420, "returns": 252, "sales": Decimal("1253249.82")}
 SHOPIFY_REJECT = """[[sources.purchases.reject]]
 reason = "not_paid"
@@ -86,17 +83,17 @@ cancelled = ["refunded", "voided"]
 """
 CASES = {
     "a01_shopify_csv": Case(
-        ("'Financial Status' stand on the first line of an order only",),
+        ("only the first line of an order has a value of 'Financial Status'",),
         {'event_key = ["Name"]': 'event_key = ["Name"]\ncarry_down = ["Currency"]', SHOPIFY_REJECT: SHOPIFY_STATUS},
         {"clean": 3998, "sales": Decimal("1380924.46"), "quarantined": 441},
     ),
     "a02_german_excel": Case(('numbers = "1.234,56"',), GERMAN, ALL_LINES | {"quarantined": 1}),
     "a02b_thousands_points": Case(
-        ("always three digits behind the point", 'numbers = "1.234,56"'), GERMAN,
+        ("always three digits after the point", 'numbers = "1.234,56"'), GERMAN,
         ALL_LINES | {"sales": Decimal("152405575.00")},
     ),
     "a03_ga4_bigquery": Case(
-        ("browses: 0.0% of its 220 customers are known to the purchases",),
+        ("browses: 0.0% of its 220 customers also occur in the purchases",),
         {'"user_id"': '"user_pseudo_id"',
          'amount = "ecommerce.purchase_revenue"': 'product_id = "items[].item_id"\nquantity = "items[].quantity"\n'
                                                   'unit_price = "items[].price"'}, ALL_LINES,
@@ -196,11 +193,11 @@ CASES = {
         {CSV: f"{CSV}\nmax_quarantined_share = 0.9"},
         {"clean": 4284, "quarantined": 960, "customers": 374},
     ),
-    # Its folder of browses is not there; tests/spark_jobs/checking/test_identity.py makes one.
+    # Its folder has no browses; tests/spark_jobs/checking/test_identity.py creates some.
     "t5_float_ids_in_another_log": Case(("browses: no folder",), right={"clean": 5550}),
     "t6_bar_code_as_quantity": Case(("look for a bar code in the quantity",), right={"clean": 1, "quarantined": 1}),
 }  # fmt: skip
-#: Their history is too short to train on, which the check tells whatever else is mended.
+#: Their history is too short for training, which the check reports after any correction.
 SHORT = {name: "too short to train on" for name in CASES if name.startswith("e09")}
 
 
@@ -223,7 +220,7 @@ def write_shop(name: str, folder: Path, edits: dict[str, str]) -> Path:
 
 
 def check(spark, path: Path) -> tuple[str, list[DataFrame]]:
-    """What `check` says, a sentence a line, and the judged records of the purchases."""
+    """The findings of `check`, one per line, and the judged records of the purchases."""
     out, judged = io.StringIO(), []
 
     def judge(*arguments):
@@ -256,19 +253,19 @@ def measure(judged: DataFrame) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_case_is_told_and_comes_in_right(spark, tmp_path, name):
+def test_a_case_has_its_findings_and_is_read_correctly(spark, tmp_path, name):
     case = CASES[name]
-    said, judged = check(spark, write_shop(name, tmp_path, {}))
-    assert [finding for finding in case.findings if finding not in said] == []
-    assert said.endswith("\nready") == (not case.findings), said
+    output, judged = check(spark, write_shop(name, tmp_path, {}))
+    assert [finding for finding in case.findings if finding not in output] == []
+    assert output.endswith("\nready") == (not case.findings), output
     if case.edits:
-        said, judged = check(spark, write_shop(name, tmp_path, case.edits))
-        assert said.endswith("\nready") or SHORT.get(name, "?") in said, said
+        output, judged = check(spark, write_shop(name, tmp_path, case.edits))
+        assert output.endswith("\nready") or SHORT.get(name, "?") in output, output
     if case.right:
         found = measure(judged[0])
         assert {key: found[key] for key in case.right} == case.right
     spark.catalog.clearCache()
 
 
-def test_every_case_is_here():
+def test_every_case_folder_has_a_test_case():
     assert {path.parent.name for path in FOLDER.glob("*/shop.toml")} == set(CASES)

@@ -1,4 +1,4 @@
-"""Of files of any layout every record is accounted for: it has the verdict, and the values, that it was drawn with."""
+"""Every record of a file in any layout has the verdict and the values that were drawn."""
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context

@@ -1,4 +1,4 @@
-"""Every recipe brings the export that it is made for in right, and its shop is ready after `init`."""
+"""Every recipe reads its export correctly, and its shop is ready after `init`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.cases.test_cases import check, measure
 BINARY = (".parquet", ".xlsx")  # their bytes may change with the library that writes them
 
 
-def test_every_recipe_has_a_sample_of_today_and_a_line_in_the_table():
+def test_every_recipe_has_a_sample_and_a_line_in_the_table():
     table = (FOLDER / "README.md").read_text()
     for recipe in init.list_recipes():
         files = {file.name: file.read_bytes() for file in (FOLDER / recipe / "sample").iterdir()}
@@ -28,17 +28,17 @@ def test_every_recipe_has_a_sample_of_today_and_a_line_in_the_table():
 
 
 @pytest.mark.parametrize("recipe", sorted(WRITERS))
-def test_a_recipe_reads_its_export_right(spark, tmp_path, recipe):
+def test_a_recipe_reads_its_sample_correctly(spark, tmp_path, recipe):
     shutil.copytree(FOLDER / recipe / "sample", tmp_path / "raw")
     files = sorted((tmp_path / "raw").iterdir())
     path, right = tmp_path / "shop.toml", make_sample(recipe)
     init.write_shop(path, init.find_recipe(recipe), files, name="corner_shop", currency=None, time_zone="Europe/Berlin")
-    said, judged = check(spark, path)
-    assert said.endswith("\nready"), said
+    output, judged = check(spark, path)
+    assert output.endswith("\nready"), output
     found = measure(judged[0])
     assert (found["clean"], found["returns"], found["sales"], found["refunds"] or 0, found["customers"]) == (
         right.clean, right.returns, right.sales, right.refunds, len(right.customers)
-    ), said  # fmt: skip
+    ), output  # fmt: skip
     if len(load_shop(path).sources) == 1:
         assert found["clean"] + found["quarantined"] == right.records
 
@@ -60,7 +60,7 @@ def test_init_finds_a_pattern_for_all_files(tmp_path, names, pattern, has_day):
     assert guesses["location"] == "."
 
 
-def test_init_takes_files_a_folder_of_them_or_says_what_is_missing(tmp_path):
+def test_init_accepts_files_or_a_folder_and_reports_what_is_missing(tmp_path):
     for name in ("orders_2.csv", "orders_1.csv", ".hidden", "shop.toml"):
         (tmp_path / name).touch()
     names = ["orders_1.csv", "orders_2.csv"]
@@ -71,7 +71,7 @@ def test_init_takes_files_a_folder_of_them_or_says_what_is_missing(tmp_path):
             init.find_files([missing])
 
 
-def test_init_fills_in_what_differs_between_shops_and_nothing_else():
+def test_init_fills_in_only_what_differs_between_shops():
     recipe = init.find_recipe("ga4")
     guesses = [
         init.Guess("name", "my_shop", ""),

@@ -1,7 +1,7 @@
-"""Remedies work as they are printed: each is pasted into its shop.toml, and its finding is gone.
+"""Printed remedies work: each is pasted into its shop.toml, and then its finding is gone.
 
-A small shop for each kind of remedy; only what stands as "…" has to be filled in by hand. Remedies that need no Spark
-are tried in tests/spark_jobs/checking/test_remedies.py.
+There is a small shop for each kind of remedy; only "…" has to be filled in by hand. Remedies that need no Spark are
+tested in tests/spark_jobs/checking/test_remedies.py.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAP_ALL = "columns]\n", 'columns]\ncurrency = "currency"\nkind = "kind"\n'
 ZONED = 'event_at = "at"', 'event_at = { column = "at", zone_column = "zone" }'
 DAYS = 'location = "raw"\n', ""
 DATED_BY_NAME = DAYS[0], f"{DAYS[0]}delivery_day = '(\\d{{4}}-\\d{{2}}-\\d{{2}})'\n"
-#: By kind: changes of SHOP, the rows (of each file), and a piece of the finding that goes.
+#: By kind: changes of SHOP, the rows (of each file), and a phrase of the finding that has to disappear.
 TWINS: dict[str, tuple[tuple[str, str], list[str] | dict[str, list[str]], str]] = {
     "decimal commas": (("", ""), write_rows(price=lambda n: f"{n % 9},50 €"), "no number"),
     "thousands points": (("", ""), write_rows(price=lambda n: f"{n % 9 + 1}.{100 + n}"), "always three digits"),
@@ -94,14 +94,14 @@ TWINS: dict[str, tuple[tuple[str, str], list[str] | dict[str, list[str]], str]] 
         DATED_BY_NAME,
         {f"2026-06-{n:02}.csv": write_rows(rows=20, at=lambda k, n=n: f"2026-06-{n + k % 7:02} 10:00:00")
          for n in (1, 8, 15)},
-        "named by the first of their days"
+        "named after the first of their days"
     ),
     "files named by another zone": (
         DATED_BY_NAME,
         {f"2026-06-{n:02}.csv": write_rows(
             rows=40, at=lambda k, n=n: f"2026-06-{n + k // 36:02} {'01' if k > 35 else '10'}:{k:02}:00")
          for n in range(1, 20)},
-        "of another zone"
+        "of another time zone"
     ),
     "orders that come again": (
         DATED_BY_NAME,
@@ -112,7 +112,7 @@ TWINS: dict[str, tuple[tuple[str, str], list[str] | dict[str, list[str]], str]] 
 }  # fmt: skip
 
 
-#: By kind of TWINS: the setting or table that its finding prints.
+#: By kind of TWINS: the setting or table in its finding.
 PASTES = {
     "decimal commas": "numbers", "thousands points": "numbers", "another spelling of one column": "numbers",
     "Indian numbers": "numbers", "cents": "scale",
@@ -131,7 +131,7 @@ PROPOSING = ("checking", "contract/logs", "contract/rejections.py", "contract/sh
 
 
 def list_proposed() -> set[str]:
-    """The settings and tables of shop.toml that texts of the code print to be pasted."""
+    """The settings and tables of shop.toml that the code proposes."""
     settings = {field.name for field in fields(Source)} | {"skip_lines", "no_customer", "customer_ids", "horizons_days"}
     places = [ROOT / "spark_jobs" / name for name in PROPOSING]
     files = [file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])]
@@ -142,14 +142,14 @@ def list_proposed() -> set[str]:
     return printed & settings | {table for table in tables if "." in table or table == "[rates]"}
 
 
-def test_every_setting_that_is_proposed_is_pasted():
+def test_every_proposed_setting_is_tested():
     of_the_files = {twin.setting for twin in of_files.TWINS.values()} | {"horizons_days"}
     assert list_proposed() - set(PASTES.values()) - {setting for setting, _ in TOGETHER} - of_the_files == set()
     assert PASTES.keys() == TWINS.keys()
 
 
 def check(spark, path: Path) -> list[str]:
-    """What is proposed, as it is printed on a screen of 80 columns: lines of the report, and findings."""
+    """The proposals, as printed on a screen of 80 columns: lines of the report, and findings."""
     out = io.StringIO()
     with suppress(ChurnError):
         check_shop(lambda: spark, load_shop(path), Settings(path.parent / "home"), Console(file=out, width=80), 400)
@@ -159,22 +159,22 @@ def check(spark, path: Path) -> list[str]:
 
 @pytest.mark.parametrize("kind", TWINS)
 def test_a_remedy_can_be_pasted_and_works(spark, tmp_path, kind):
-    (old, new), rows, said = TWINS[kind]
+    (old, new), rows, phrase = TWINS[kind]
     path, text = tmp_path / "shop.toml", SHOP.replace(old, new, 1) if old else SHOP
     (tmp_path / "raw").mkdir()
     for name, lines in (rows if isinstance(rows, dict) else {"orders.csv": rows}).items():
         (tmp_path / "raw" / name).write_text("\n".join(lines) + "\n")
     path.write_text(text)
     findings = check(spark, path)
-    finding = next(one for one in findings if said in one)
+    finding = next(one for one in findings if phrase in one)
     assert re.search(rf"^{re.escape(PASTES[kind])}$|\b{re.escape(PASTES[kind])} = ", finding, re.MULTILINE)
     path.write_text(paste(text, finding))
     left = check(spark, path)
-    assert [one for one in left if said in one] == [], (finding, path.read_text())
+    assert [one for one in left if phrase in one] == [], (finding, path.read_text())
     spark.catalog.clearCache()
 
 
-#: Settings and tables that one shop needs together, and a piece of what is said of each.
+#: Settings and tables that one shop needs together, and a phrase of each finding.
 TOGETHER = (
     ("numbers", "a number like 1.234 in a file that also has decimal commas"),
     ("plausible_amount", "a line worth a thousand times more"),
@@ -194,10 +194,10 @@ def test_remedies_of_one_shop_can_be_pasted_together(spark, tmp_path):
     (tmp_path / "raw" / "orders.csv").write_text("\n".join([*lines, "Total;;;;600,00;;;"]).replace("kind", "Status"))
     path.write_text(text := SHOP)
     findings = check(spark, path)
-    for setting, said in TOGETHER:
-        finding = next(one for one in findings if said in one)
+    for setting, phrase in TOGETHER:
+        finding = next(one for one in findings if phrase in one)
         assert setting in finding
         text = paste(text, finding)
     path.write_text(text)
     left = check(spark, path)
-    assert [one for one in left if any(said in one for _, said in TOGETHER)] == [], text
+    assert [one for one in left if any(phrase in one for _, phrase in TOGETHER)] == [], text

@@ -1,4 +1,4 @@
-"""Shops as they export: what their values become, and what a check says of them."""
+"""Values in exports: what they become, and the findings about them."""
 
 import io
 from decimal import Decimal
@@ -18,7 +18,7 @@ from tests.conftest import SHARED_CASES
 
 
 class ScoredInputs:
-    """What a check of a case finds, and the money of what would be clean."""
+    """The findings of a case, and the amounts of its clean records."""
 
     def __init__(self, spark, folder, name, more="", change=("", "")):
         case, frames = SHARED_CASES / name, []
@@ -53,7 +53,7 @@ class ScoredInputs:
         judged.unpersist()
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.out.getvalue()
 
 
@@ -62,7 +62,7 @@ def returns_of(column: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("case", "column", "found", "mended"),
+    ("case", "column", "found", "corrected"),
     [
         ("t1_negative_amount", "line_total", {"sale": (5454, Decimal("289907.94"))},
          {"sale": (5454, Decimal("289907.94")), "return": (297, Decimal("15096.24"))}),
@@ -72,18 +72,20 @@ def returns_of(column: str) -> str:
          {"sale": (4217, Decimal("1458045.45")), "return": (222, Decimal("52910.05"))}),
     ],
 )  # fmt: skip
-def test_a_sign_without_a_rule_is_no_sale_and_the_remedy_works(spark, tmp_path, case, column, found, mended):
-    look = ScoredInputs(spark, tmp_path, case)
-    assert (look.money, look.is_ready) == (found, False)
-    assert returns_of(column) in look.said
-    assert ScoredInputs(spark, tmp_path, case, "\n" + returns_of(column) + "\n").money == mended
+def test_a_negative_number_without_a_rule_is_no_sale_and_the_remedy_works(
+    spark, tmp_path, case, column, found, corrected
+):
+    scored = ScoredInputs(spark, tmp_path, case)
+    assert (scored.money, scored.is_ready) == (found, False)
+    assert returns_of(column) in scored.output
+    assert ScoredInputs(spark, tmp_path, case, "\n" + returns_of(column) + "\n").money == corrected
 
 
-def test_a_currency_is_known_in_small_letters_and_another_is_named(spark, tmp_path):
-    look = ScoredInputs(spark, tmp_path, "a20_stripe_charges")
-    assert look.reasons == {"customer_id_missing": 249, "failed": 135}
+def test_currencies_are_known_in_lower_case_and_unknown_ones_are_reported(spark, tmp_path):
+    scored = ScoredInputs(spark, tmp_path, "a20_stripe_charges")
+    assert scored.reasons == {"customer_id_missing": 249, "failed": 135}
     abroad = ScoredInputs(spark, tmp_path, "a20_stripe_charges", change=('currency = "EUR"', 'currency = "GBP"'))
-    assert "what one of each is worth in GBP:\n[rates]\nEUR = " in abroad.said
+    assert "what one unit of each is worth in GBP:\n[rates]\nEUR = " in abroad.output
 
 
 GERMAN = ("[sources.purchases]\n", '[sources.purchases]\nnumbers = "1.234,56"\n')
@@ -98,9 +100,11 @@ GERMAN = ("[sources.purchases]\n", '[sources.purchases]\nnumbers = "1.234,56"\n'
          ('amount = "amount"', 'amount = { column = "amount", scale = "0.01" }'), 2177, None, None),
     ],
 )  # fmt: skip
-def test_numbers_are_doubted_until_they_are_declared(spark, tmp_path, case, remedy, change, count, money, rejected):
+def test_ambiguous_numbers_are_reported_until_their_format_is_set(
+    spark, tmp_path, case, remedy, change, count, money, rejected
+):
     found = ScoredInputs(spark, tmp_path, case)
-    assert (remedy in found.said, found.is_ready) == (True, False)
+    assert (remedy in found.output, found.is_ready) == (True, False)
     read = ScoredInputs(spark, tmp_path, case, change=change)
     assert read.is_ready
     sold = read.money["sale"]

@@ -39,7 +39,7 @@ def test_the_shop_may_choose_the_hour():
     assert found == datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
 
 
-def test_the_scheduler_knows_the_deadline_by_the_plugin():
+def test_the_plugin_gives_the_scheduler_the_deadline():
     plugins_manager.get_deadline_references_plugins()
     alert = decode_deadline_alert(encode_deadline_alert(alerts.scores_are_due(SHOP)))
     assert alert.reference.inner_ref.shop_file == str(SHOP.path)

@@ -1,4 +1,4 @@
-"""Are the files of a day waited for as long as they should, and what if they do not come?"""
+"""How long does a night wait for the files of its day, and what happens without them?"""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def test_the_file_of_the_day_ends_the_wait(shop, tmp_path):
     assert watch() is True
 
 
-def test_another_days_file_or_another_kind_does_not(shop, tmp_path):
+def test_a_file_of_another_day_or_kind_does_not_end_the_wait(shop, tmp_path):
     land(tmp_path, "2025-03-19.csv.gz")
     land(tmp_path, "2025-03-20.csv.gz.part")
-    assert watch() is False  # and as the day is long past, nobody waits at all
+    assert watch() is False  # and as the day is long past, there is no wait
 
 
-def test_a_file_that_brings_the_day_before_is_waited_for_under_the_next_days_name():
+def test_with_lag_days_the_file_of_the_next_day_is_waited_for():
     source = SHOP.sources["purchases"]
     lagging = replace(source, delivery_day=replace(source.delivery_day, lag_days=1))
     assert not has_arrived(["2025-03-20.csv.gz"], lagging, DAY)
@@ -72,8 +72,8 @@ def test_a_file_that_brings_the_day_before_is_waited_for_under_the_next_days_nam
 
 def test_the_trigger_polls_while_the_file_may_still_come(shop, tmp_path, monkeypatch):
     monkeypatch.setattr(arrivals, "wait_until", lambda *_: datetime(2999, 1, 1, tzinfo=UTC))
-    looks = iter([[], [], ["2025-03-20.csv.gz"]])
-    monkeypatch.setattr(arrivals, "list_paths", lambda _: next(looks))
+    listings = iter([[], [], ["2025-03-20.csv.gz"]])
+    monkeypatch.setattr(arrivals, "list_paths", lambda _: next(listings))
     assert watch() is True
 
 
@@ -81,7 +81,7 @@ def test_the_wait_ends_some_hours_after_the_day_in_the_shops_zone(shop):
     assert arrivals.wait_until(shop, DAY) == datetime(2025, 3, 21, 3, tzinfo=UTC)  # Berlin, 04:00
 
 
-def test_a_closed_day_and_an_unticked_wait_are_not_waited_for(shop, monkeypatch):
+def test_closed_days_and_disabled_waits_are_not_waited_for(shop, monkeypatch):
     monkeypatch.setattr(arrivals, "wait_until", lambda *_: datetime(2999, 1, 1, tzinfo=UTC))
     assert sense(shop).execute({}) is None
     assert sense(shop, day=DAY + timedelta(days=1), is_wanted="").execute({}) is None
@@ -89,12 +89,12 @@ def test_a_closed_day_and_an_unticked_wait_are_not_waited_for(shop, monkeypatch)
         sense(shop, day=DAY + timedelta(days=1)).execute({})
 
 
-def test_a_file_that_is_there_is_not_waited_for(shop, tmp_path):
+def test_an_existing_file_is_not_waited_for(shop, tmp_path):
     land(tmp_path, "2025-03-21.csv.gz")
     assert sense(shop, day=DAY + timedelta(days=1)).execute({}) is None
 
 
-def test_without_the_needed_log_the_night_fails_with_what_to_do_and_without_another_it_goes_on(shop):
+def test_a_night_fails_without_the_needed_log_and_continues_without_another(shop):
     context = {"ti": SimpleNamespace(xcom_push=lambda key, value: None)}
     with pytest.raises(AirflowFailException, match=r"no file of 2025-03-20 came by 2025-03-21 04:00 CET.*clear"):
         sense(shop).execute_complete(context, False)

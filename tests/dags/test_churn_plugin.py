@@ -34,7 +34,7 @@ def client(plugin, monkeypatch):
     return TestClient(plugin.ChurnPlugin.fastapi_apps[0]["app"])
 
 
-def test_a_page_is_shown_and_may_do_nothing(client):
+def test_a_page_is_served_without_permissions(client):
     answer = client.get("/shop/night.html")
     assert answer.text == "a page"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -43,11 +43,11 @@ def test_a_page_is_shown_and_may_do_nothing(client):
 @pytest.mark.parametrize(
     "path", ["/shop/other.html", "/shop/secret.txt", "/shop/..%2Fsecret.html", "/..%2F..%2Fhome/x.html", "/../x.html"]
 )
-def test_nothing_else_is_shown(client, path):
+def test_no_other_file_is_served(client, path):
     assert client.get(path).status_code == 404
 
 
-def test_a_stranger_sees_nothing(plugin):
+def test_an_anonymous_request_is_refused(plugin):
     client = TestClient(plugin.ChurnPlugin.fastapi_apps[0]["app"], raise_server_exceptions=False)
     assert client.get("/shop/night.html").status_code in (401, 403)
 

@@ -83,15 +83,15 @@ def test_the_tasks_run_one_after_the_other(dags, dag_id):
         assert after in dags[dag_id].get_task(before).downstream_task_ids
 
 
-def test_each_log_is_waited_for_and_cleaned_by_itself(dags):
+def test_each_log_has_its_own_sensor_and_clean_task(dags):
     dag = dags["churn_etl__simulated"]
     for log in ("purchases", "browses", "reviews"):
         assert dag.get_task(f"wait_{log}").downstream_task_ids == {f"clean_{log}"}
         assert dag.get_task(f"clean_{log}").downstream_task_ids == {"customer_day"}
-        assert dag.get_task(f"clean_{log}").trigger_rule == "none_failed"  # a wait that was skipped stops nothing
+        assert dag.get_task(f"clean_{log}").trigger_rule == "none_failed"  # a skipped wait stops nothing
 
 
-def test_the_log_of_contacts_is_read_weekly_by_a_shop_that_has_one_and_needs_no_day(dags, tmp_path):
+def test_the_contact_log_is_read_weekly_if_the_shop_has_one(dags, tmp_path):
     assert not dags["churn_maintenance__living"].has_task("contacts")
     log = '[contact.log]\nlocation = "sent"\nfiles = "*.csv"\nformat = "csv"\n'
     log += '[contact.log.columns]\ncustomer_id = "client"\ncontacted_at = "sent"\n'
@@ -101,7 +101,7 @@ def test_the_log_of_contacts_is_read_weekly_by_a_shop_that_has_one_and_needs_no_
 
 
 @pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.name)
-def test_no_dag_asks_for_the_logical_date_or_for_now(file):
+def test_no_dag_uses_the_logical_date_or_the_current_time(file):
     """Asset-triggered and partition runs have no logical date, and a retry must mean the same day."""
     forbidden = r"\bds(?:_nodash)?\b|logical_date|execution_date|data_interval|\bnow\(|today\("
     assert re.findall(forbidden, file.read_text()) == []
@@ -133,7 +133,7 @@ def resolve(partition_key=None, run_after="2026-11-21T07:00:00+00:00", **params)
     return common.resolve_days.function("America/New_York", list(churn_etl.PARAMS), params=params, dag_run=run)
 
 
-def test_parameter_partition_and_clock_say_which_days_a_run_is_about():
+def test_parameter_partition_and_clock_determine_the_days_of_a_run():
     assert resolve(as_of="2026-11-03") == ["2026-11-03"]
     assert resolve(first_day="2026-11-03", last_day="2026-11-04") == ["2026-11-03", "2026-11-04"]
     assert resolve(partition_key="2026-11-04") == ["2026-11-04"]
@@ -171,12 +171,12 @@ def test_every_dag_knows_its_own_parameters(dags, dag_id):
         ("train", "auto_promote", "yes"),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused_before_any_task(dags, family, name, value):
+def test_an_invalid_parameter_value_is_refused_before_any_task(dags, family, name, value):
     with pytest.raises(ParamValidationError, match=name):
         copy(dags[f"churn_{family}__living"].params).update({name: value})
 
 
-def test_every_parameter_explains_itself(dags):
+def test_every_parameter_has_a_description(dags):
     for dag in dags.values():
         for name in dag.params:
             schema = dag.params.get_param(name).schema
@@ -200,7 +200,7 @@ def next_run(dag, after: str):
         ("2026-07-20T12:00:00+00:00", "2026-07-21T07:00:00+00:00", "2026-07-20"),  # daylight saving
     ],
 )
-def test_the_nightly_run_is_due_at_three_in_new_york_and_owns_the_day_before(dags, after, due, day):
+def test_the_nightly_run_starts_at_three_in_new_york_for_the_day_before(dags, after, due, day):
     run = next_run(dags["churn_etl__living"], after)
     assert run.run_after == datetime.fromisoformat(due)
     assert run.partition_key == day
@@ -224,7 +224,7 @@ def test_every_night_of_two_years_has_its_own_run_wherever_clocks_change(zone, n
     assert {(later - earlier).days for earlier, later in pairwise(found)} == {1}
 
 
-def test_the_training_follows_the_night_into_the_next_day():
+def test_the_training_moves_with_the_night_into_the_next_day():
     late = SimpleNamespace(end_date=None, time_zone="UTC", schedule=Schedule(night_at=clock(22, 30)))
     restriction = TimeRestriction(earliest=datetime(2026, 11, 20, tzinfo=UTC), latest=None, catchup=True)
     timetable = coerce_to_core_timetable(common.every_sunday(late, 3))
@@ -277,7 +277,7 @@ MODEL = {
     ("chosen", "following"),
     [({}, "approve"), ({"auto_promote": True}, "promote"), ({"register_only": True}, None), ({"dry_run": True}, None)],
 )
-def test_a_person_decides_unless_the_shop_trusts_the_gate_or_nothing_is_to_be_promoted(chosen, following):
+def test_a_person_approves_unless_the_shop_trusts_the_gate_or_nothing_is_promoted(chosen, following):
     pushed = {}
     ti = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
     params = {"auto_promote": False, "register_only": False, "dry_run": False, **chosen}
@@ -285,13 +285,13 @@ def test_a_person_decides_unless_the_shop_trusts_the_gate_or_nothing_is_to_be_pr
     assert bool(pushed) == bool(following)
 
 
-def test_a_person_is_asked_about_a_model_that_passed_no_gate_even_by_a_shop_that_trusts_it():
+def test_a_model_that_passed_no_gate_always_needs_approval():
     params = {"auto_promote": True, "register_only": False, "dry_run": False}
     ti = SimpleNamespace(xcom_push=lambda key, value: None)
     assert churn_train.gate.function({**MODEL, "gate_passed": False}, params=params, ti=ti) == "approve"
 
 
-def test_a_person_is_asked_where_too_few_outcomes_can_judge_a_model():
+def test_a_model_with_too_few_outcomes_needs_approval():
     thin = {**MODEL, "gate_passed": False, "metrics": {"60d": {**MODEL["metrics"]["60d"], "is_judged": False}}}
     pushed = {}
     ti = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
@@ -301,13 +301,13 @@ def test_a_person_is_asked_where_too_few_outcomes_can_judge_a_model():
     assert "no kind passed" not in pushed["text"]
 
 
-def test_a_person_is_told_both_that_a_horizon_refused_and_that_another_cannot_be_judged():
+def test_the_approval_names_refused_and_unjudged_horizons():
     metrics = {"30d": {"is_judged": True, "is_refused": True}, "60d": {"is_judged": False, "is_refused": True}}
     text = churn_train.describe_model({**MODEL, "gate_passed": False, "metrics": metrics})
     assert "**no kind passed the gate** and **cannot be judged at 60d**" in text
 
 
-def test_the_decision_is_made_on_the_metrics_and_the_report():
+def test_the_approval_shows_the_metrics_and_the_report():
     text = churn_train.describe_model(MODEL)
     assert "**lstm 1** (lstm) has learned up to 2026-11-20 and passed the gate" in text
     assert "| 60d | 1,234 | 0.500 | – | – | 0.612 | 0.020 |" in text
@@ -343,7 +343,7 @@ def write_shops(folder: Path, **changes: dict[str, str]) -> None:
         write_shop(folder / name / "shop.toml", {"^name = .*": f'name = "{name}"', **replacements})
 
 
-def test_a_faulty_shop_leaves_the_dags_of_other_shops(tmp_path, use_shops):
+def test_a_faulty_shop_does_not_affect_the_dags_of_other_shops(tmp_path, use_shops):
     broken = {"^currency = .*": "currency = 3"}
     write_shops(tmp_path, good={}, bad=broken, other={"^name = .*": 'name = "good"'})
     use_shops(tmp_path)
@@ -356,7 +356,7 @@ def test_a_faulty_shop_leaves_the_dags_of_other_shops(tmp_path, use_shops):
 
 
 def test_fifty_shops_are_read_in_less_than_a_second_a_file(tmp_path, use_shops):
-    """By this process's own time, which other work on the machine does not lengthen much."""
+    """By CPU time, which other work on the machine hardly lengthens."""
     write_shops(tmp_path, **{f"shop_{number}": {} for number in range(50)})
     use_shops(tmp_path)
     begin = time.process_time()

@@ -61,7 +61,7 @@ def test_a_dry_run_publishes_nothing():
 
 
 def test_an_error_line_of_a_spark_job_fails_at_once_with_its_text(tmp_path, monkeypatch):
-    """Runs the provider's spark-submit command on the leash; a script stands in for Spark."""
+    """Runs the provider's spark-submit command in the wrapper; a script replaces Spark."""
     script = tmp_path / "spark-submit"
     script.write_text("#!/bin/sh\necho WARN noise\necho error: $1 $2 >&2\nexit 1\n")
     script.chmod(0o755)
@@ -74,7 +74,7 @@ def test_an_error_line_of_a_spark_job_fails_at_once_with_its_text(tmp_path, monk
     assert task.application_args == ["--shop", str(SHOP.path), "--as-of", "2011-09-06"]
 
 
-def test_a_time_limit_ends_spark_and_all_that_it_has_started(tmp_path, monkeypatch):
+def test_a_time_limit_ends_spark_and_its_children(tmp_path, monkeypatch):
     script = tmp_path / "spark-submit"
     script.write_text(f"#!/bin/sh\nsleep 600 &\necho $$ $! > {tmp_path}/pids\nwait\n")
     script.chmod(0o755)
@@ -99,7 +99,7 @@ def test_a_time_limit_ends_spark_and_all_that_it_has_started(tmp_path, monkeypat
     assert wait_for_end(pids, 1) == []
 
 
-# The leash
+# The wrapper
 
 #: A command that starts a child, prints both process ids, and runs for ever.
 ENDLESS = (
@@ -114,13 +114,13 @@ def start_leashed(lock: Path, code: str = ENDLESS) -> tuple[subprocess.Popen, li
     command = [sys.executable, leash.__file__, str(os.getpid()), str(lock), sys.executable, "-c", code]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     line = process.stdout.readline()
-    while not line.split()[0].isdigit():  # it tells whom it has ended
+    while not line.split()[0].isdigit():  # it prints which processes it has ended
         line = process.stdout.readline()
     return process, [int(word) for word in line.split()]
 
 
 def wait_for_end(pids: list[int], seconds: float = 20) -> list[int]:
-    """Those that still live after some time."""
+    """The processes that are still alive after some time."""
     end = time.monotonic() + seconds
     while alive := [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]:
         if time.monotonic() > end:
@@ -129,7 +129,7 @@ def wait_for_end(pids: list[int], seconds: float = 20) -> list[int]:
     return alive
 
 
-def test_a_command_ends_with_its_parent_even_by_kill_9(tmp_path):
+def test_a_command_ends_with_its_parent_even_after_kill_9(tmp_path):
     asker_code = (
         f"import os, subprocess, sys, time; p = subprocess.Popen([sys.executable, {leash.__file__!r}, "
         f"str(os.getpid()), {str(tmp_path / 'lock')!r}, sys.executable, '-c', {ENDLESS!r}]); time.sleep(600)"
@@ -142,7 +142,7 @@ def test_a_command_ends_with_its_parent_even_by_kill_9(tmp_path):
     assert wait_for_end(pids) == []
 
 
-def test_the_next_try_ends_what_a_killed_leash_has_left_and_only_then_starts(tmp_path):
+def test_a_retry_ends_the_processes_of_a_killed_wrapper_before_it_starts(tmp_path):
     first, orphans = start_leashed(tmp_path / "lock")
     first.kill()
     first.wait()
@@ -162,20 +162,20 @@ def test_a_time_limit_ends_the_command_and_its_children(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     task = make_command("endless")
     task.make_arguments = list
-    said: list[str] = []
+    messages: list[str] = []
 
-    def hear(*words):
-        said.append(line := words[-1])
+    def record(*words):
+        messages.append(line := words[-1])
         if line.replace(" ", "").isdigit():
             raise TimeoutError
 
-    monkeypatch.setattr(CommandOperator, "log", SimpleNamespace(info=hear, warning=hear))
+    monkeypatch.setattr(CommandOperator, "log", SimpleNamespace(info=record, warning=record))
     with pytest.raises(TimeoutError):
         task.execute(make_context()[0])
-    assert wait_for_end([int(word) for word in said[-1].split()], 1) == []
+    assert wait_for_end([int(word) for word in messages[-1].split()], 1) == []
 
 
-def test_what_a_command_writes_is_the_result_and_goes_with_the_event(tmp_path, monkeypatch):
+def test_the_output_of_a_command_is_its_result_and_in_the_event(tmp_path, monkeypatch):
     (tmp_path / "answer.py").write_text(
         "import sys, pathlib; pathlib.Path(sys.argv[sys.argv.index('--result') + 1]).write_text('{\"a\": 1}')"
     )

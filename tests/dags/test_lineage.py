@@ -28,20 +28,20 @@ KNOWN = {
 UPKEEP = {"compact", "retain", "vacuum"}  # change no table's content
 
 
-def test_every_job_names_tables_that_there_are(dags):
+def test_every_job_names_existing_tables(dags):
     jobs = [task for dag in dags.values() for task in dag.tasks if isinstance(task, CommandOperator | SparkJobOperator)]
     for job in jobs:
         assert {*job.reads, *job.writes} <= KNOWN, job
         assert bool(job.reads or job.writes) is (job.task_id not in UPKEEP), job
 
 
-def test_every_command_of_a_job_is_one(dags):
+def test_every_command_of_a_job_exists(dags):
     jobs = [task for dag in dags.values() for task in dag.tasks if isinstance(task, CommandOperator)]
     assert len(jobs) > 10
     assert [job.command for job in jobs if not is_command(job.command[0])] == []
 
 
-def test_every_table_that_a_night_reads_is_written_before(dags):
+def test_every_table_that_a_night_reads_is_written_earlier(dags):
     """From the raw files to the warehouse without a gap."""
     known = {*raw(*SHOP.sources), *lake("merges", "training_series")}
     known |= {*warehouse("models", "promotions", "outcomes", "churn_risk")}  # of earlier nights
@@ -70,7 +70,7 @@ def test_data_sets_follow_openlineages_naming_and_contain_no_password(table, nam
     assert locate(*table, shop, settings) == (namespace, name)
 
 
-def test_what_was_read_has_the_version_that_the_job_reported(monkeypatch):
+def test_inputs_have_the_version_that_the_job_reported(monkeypatch):
     monkeypatch.setenv("CHURN_WAREHOUSE_URL", "postgresql://db.example.com/bi")
     job = CommandOperator(task_id="load", command=["x"], shop=SHOP, days=[], reads=lake("churn_risk"),
                           writes=warehouse("churn_risk"))  # fmt: skip

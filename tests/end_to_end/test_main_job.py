@@ -84,7 +84,7 @@ def scores(settings, shop, night) -> list[dict]:
         return connection.execute("SELECT * FROM little.current_churn_risk").fetchall()
 
 
-def test_people_see_every_task_end(night):
+def test_every_finished_task_is_printed(night):
     tasks = ("clean_purchases", "customer_day", "customer_series", "train", "promote", "churn_risk", "load", "report")
     for task in tasks:
         assert f" … {task} ok (" in night.stdout
@@ -125,7 +125,7 @@ def test_risks_are_probabilities_that_never_rise_with_the_horizon(scores):
     assert len({row["p_churn_60d"] for row in scores}) > len(scores) / 2
 
 
-def test_no_score_knew_the_future(settings, shop, scores):
+def test_no_score_uses_later_data(settings, shop, scores):
     model, is_hindsight = connect(settings).model_for(shop, DAY)
     assert not is_hindsight
     assert model.trained_through == DAY
@@ -154,7 +154,7 @@ def test_publishing_announces_the_day(settings, night):
     assert set(events) == {(str(DAY), "churn_etl__little"), (str(DAY), "churn_score__little")}
 
 
-def test_a_published_day_says_what_it_was_made_from(settings, shop, scores):
+def test_a_published_day_records_its_inputs(settings, shop, scores):
     """In the warehouse, and on the event that announces it."""
     (run,) = connect(settings).published(shop)
     assert run.model_version == scores[0]["model_version"]

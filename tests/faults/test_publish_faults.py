@@ -123,7 +123,7 @@ def find_unfinished(lake_root: Path) -> list[Path]:
     return [file for file in files if not (file.parents[1] / "_SUCCESS").exists()]
 
 
-def test_an_update_that_dies_at_any_step_leaves_the_old_or_the_new_rows_and_can_be_repeated(tmp_path):
+def test_an_update_interrupted_at_any_step_leaves_old_or_new_rows_and_can_be_repeated(tmp_path):
     for step in STEPS:
         seed(Lake(tmp_path / step))
     writer = start_writer("update", tmp_path)
@@ -140,7 +140,7 @@ def test_an_update_that_dies_at_any_step_leaves_the_old_or_the_new_rows_and_can_
         assert versions == ([3, 3, 3] if is_done else [2, 3, 3])
 
 
-def test_a_publish_that_dies_at_any_step_leaves_all_old_or_all_new_rows_and_can_be_repeated(spark, dead_publishers):
+def test_a_publish_interrupted_at_any_step_leaves_all_old_or_all_new_rows_and_can_be_repeated(spark, dead_publishers):
     for step in STEPS:
         died = Lake(dead_publishers / step)
         is_done = step in VISIBLE_AFTER
@@ -186,7 +186,7 @@ def lose_answers(times: int) -> Callable[[str], None]:
     return hook
 
 
-def test_a_commit_whose_answer_is_lost_is_found_in_the_log_and_not_repeated(spark, a_lake, at_step):
+def test_a_commit_with_a_lost_answer_is_found_in_the_log_and_not_repeated(spark, a_lake, at_step):
     seed(a_lake)
     at_step(lose_answers(1))
     publication = publish_all(a_lake, spark)
@@ -213,7 +213,7 @@ def test_a_lost_answer_is_a_success_even_if_another_run_has_replaced_the_rows_si
     assert a_lake.version(WORDS) == 4
 
 
-def test_a_commit_that_failed_is_repeated_a_few_times_and_then_reported(a_lake, monkeypatch):
+def test_a_failed_commit_is_retried_a_few_times_and_then_reported(a_lake, monkeypatch):
     seed(a_lake)
     monkeypatch.setattr(lake.time, "sleep", lambda seconds: None)
     real, failures = _delta.replace_partitions, [OSError("no space left on device")]
@@ -237,7 +237,7 @@ def test_a_commit_that_failed_is_repeated_a_few_times_and_then_reported(a_lake, 
 
 @pytest.mark.parametrize("is_full", [False, True], ids=["empty", "full"])
 @pytest.mark.parametrize("is_same_key", [False, True], ids=["other content", "same key"])
-def test_of_writers_from_the_same_version_one_wins(spark, a_lake, at_step, is_full, is_same_key):
+def test_one_of_several_writers_from_the_same_version_wins(spark, a_lake, at_step, is_full, is_same_key):
     if is_full:
         seed(a_lake)
     else:

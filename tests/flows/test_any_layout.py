@@ -1,6 +1,5 @@
-"""Files of any layout, drawn by chance: every record has a verdict, and it is the one that it was drawn with.
-
-`make test-cases` tries a hundred thousand of them, see tests/cases/test_layouts.py.
+"""Random files in any layout: every record has the verdict that was drawn. `make test-cases` tries a hundred thousand
+of them, see tests/cases/test_layouts.py.
 """
 
 import random
@@ -21,7 +20,7 @@ def read_verdicts(folder: Path, drawn: Drawn) -> list[list[str | None] | str]:
 
 
 def draw_and_spoil(draw: random.Random) -> tuple[Drawn, bool]:
-    """A file, and whether it was cut, or bytes of it changed: then nobody knows how many records are left."""
+    """A file, and whether it was cut or changed: then the number of its records is unknown."""
     drawn = draw_file(draw)
     is_spoilt = bool(drawn.content) and draw.random() < SHARE_SPOILT
     content = bytearray(drawn.content)
@@ -35,7 +34,7 @@ def draw_and_spoil(draw: random.Random) -> tuple[Drawn, bool]:
 
 
 def check_file(folder: Path, seed: str) -> list[list[str | None] | str]:
-    """The verdicts of a file's records, which are those that it was drawn with."""
+    """The verdicts of a file's records, after they were compared with the drawn ones."""
     drawn, is_spoilt = draw_and_spoil(random.Random(seed))
     found = read_verdicts(folder, drawn)
     assert is_spoilt or found == drawn.in_raw_order, (seed, drawn)

@@ -77,7 +77,7 @@ def run_night(shop: SmallShop, day: int) -> None:
     publish.publish_run(shop.lake, shop.shop, "etl", DAY[day])
 
 
-def test_newer_code_continues_an_older_lake_and_ends_with_the_content_of_a_new_one(make_shop, capsys):
+def test_newer_code_continues_an_older_lake_to_the_content_of_a_new_one(make_shop, capsys):
     fresh, standing = make_shop("fresh"), make_shop("standing", catch_up_mb=0)
     for day in range(1, 5):
         deliver(fresh, day)
@@ -134,11 +134,11 @@ def test_changes_of_shop_toml_work_on_an_existing_lake(make_shop):
     changed = make_shop("shop", horizons.replace("London", "Berlin") + REVIEW_LOG)
     deliver(changed, 3)
     run_night(changed, 3)
-    # All files were cleaned anew: half past eleven is in Berlin now.
+    # All files were cleaned again: half past eleven is Berlin time now.
     assert {row["event_day"] for row in changed.rows(PURCHASES)} == {DAY[1], DAY[2], DAY[3]}
     assert [row["event_at"].hour for row in changed.rows(PURCHASES)] == [22] * 9
     assert [(row["delivery_day"], row["rating"]) for row in changed.rows(REVIEWS)] == [(DAY[3], 4)]
     (a,) = [row for row in changed.rows(CUSTOMER_SERIES, str(DAY[3])) if sum(row["review_count"])]
-    assert (a["days"], a["review_count"]) == ([DAY[1], DAY[2], DAY[2], DAY[3]], [0, 0, 1, 0])  # it came a night later
+    assert (a["days"], a["review_count"]) == ([DAY[1], DAY[2], DAY[2], DAY[3]], [0, 0, 1, 0])  # delivered a night later
     assert len(changed.rows(CUSTOMER_SERIES, str(DAY[3]))) == 4  # eligible within four days as before
     assert churn_risk.churn_risk((4, 6)).column_names[1:3] == ("p_churn_4d", "p_churn_6d")

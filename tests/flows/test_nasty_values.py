@@ -1,4 +1,4 @@
-"""No value of any column breaks a later step: a record is either rejected or usable up to the tensors."""
+"""No value of any column breaks a later step: a record is rejected, or usable up to the tensors."""
 
 import json
 from datetime import date, timedelta
@@ -74,7 +74,8 @@ def nasty_values(name: str) -> list:
 
 
 def nasty_records(log: str, day: date) -> list[dict]:
-    """Each column once with each nasty value, the others plain; and one customer many times with the largest values."""
+    """Each column once with each extreme value, the others usual; and one customer many times with the largest
+    values."""
     changes = [{name: value} for name in LOGS[log].canonical if name != "amount" for value in nasty_values(name)]
     whale = {name: largest for name, largest in EDGES.items() if name in LOGS[log].canonical}
     changes += [{"customer_id": "whale", name: largest} for name, largest in whale.items() for _ in range(50)]
@@ -82,11 +83,13 @@ def nasty_records(log: str, day: date) -> list[dict]:
     return [make_record(log, day, number, **change) for number, change in enumerate(changes)]
 
 
-def test_what_is_clean_goes_all_the_way(spark, tmp_path, warehouse_url):
+def test_clean_records_with_extreme_values_pass_through_all_jobs(spark, tmp_path, warehouse_url):
     mapped = {name: [one for one in log.canonical if one != "amount"] for name, log in LOGS.items()}
     columns = {log: "\n".join(f'{name} = "{name}"' for name in names) for log, names in mapped.items()}
     text = SHOP + "".join(SOURCE.format(log=log, columns=columns[log]) for log in mapped)
-    text = text.replace("[sources.purchases]", '[sources.purchases]\nplausible_amount = "any"')  # whales are to pass
+    text = text.replace(
+        "[sources.purchases]", '[sources.purchases]\nplausible_amount = "any"'
+    )  # customers with large amounts must pass
     shop, lines_in = SmallShop(spark, tmp_path, warehouse_url, text=text), dict.fromkeys(mapped, 0)
     for day in DAYS:
         for log in mapped:

@@ -46,7 +46,7 @@ def read_history(settings: Settings, *columns: str) -> list[tuple]:
         return database.execute(f"SELECT {', '.join(columns)} FROM corner.churn_risk_history ORDER BY 1, 2").fetchall()
 
 
-def test_the_next_night_goes_on_and_a_horizon_that_no_model_knows_waits_for_one(spark, settings, tmp_path, capsys):
+def test_the_next_night_continues_and_a_new_horizon_waits_for_a_training(spark, settings, tmp_path, capsys):
     text = (RELEASE / "shop.toml").read_text()
     (tmp_path / "shop.toml").write_text(text.replace("horizons_days = [3, 6]", "horizons_days = [3, 6, 9]"))
     shop, lake = load_shop(tmp_path / "shop.toml"), Lake(settings.lake("corner"))
@@ -67,7 +67,7 @@ def test_the_next_night_goes_on_and_a_horizon_that_no_model_knows_waits_for_one(
     run = load_scores(warehouse, lake, shop, NEXT)
 
     assert "has not learned 9 days, whose column stays empty" in capsys.readouterr().out
-    assert list_waiting(lake) == []  # all of it fits into one night
+    assert list_waiting(lake) == []  # everything fits into one night
     new_days = lake.arrow(CUSTOMER_DAY, [day for day in lake.partitions(CUSTOMER_DAY) if day < str(NEXT)])
     assert sorted(new_days.select(old_days.column_names).to_pylist(), key=repr) == sorted(
         old_days.to_pylist(), key=repr
@@ -78,7 +78,7 @@ def test_the_next_night_goes_on_and_a_horizon_that_no_model_knows_waits_for_one(
     assert run.rows == len(tonight) == len(lake.arrow(CUSTOMER_SERIES, [str(NEXT)])) > 0
     assert all(0 < row[3] <= row[2] < 1 and row[4] is None for row in tonight)
     assert {row[5] for row in after} == {tonight[0][5]}  # one model, of the release
-    for published in warehouse.published(shop):  # what the pointers name can be opened as ever
+    for published in warehouse.published(shop):  # the published versions can still be opened
         scores = lake.arrow(table, [str(published.as_of)], published.lake_version)
         assert sorted(scores["p_churn_6d"].to_pylist()) == sorted(row[3] for row in after if row[0] == published.as_of)
 

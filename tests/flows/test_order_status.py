@@ -1,4 +1,4 @@
-"""Which orders count is decided per order: an export that gives the status on an order's first line only."""
+"""A status applies to the whole order, although the export has it on the order's first line only."""
 
 import io
 from datetime import date
@@ -44,11 +44,11 @@ AT = "2026-06-01 10:00:00"
 
 
 def order(name, status, *prices):
-    """The lines of an order; its status stands on the first one."""
+    """The lines of an order; the first one has the status."""
     return [f"#{name},{name}@example.org,{'' if n else status},{AT},p{n},{price},," for n, price in enumerate(prices)]
 
 
-def say(spark, shop):
+def run_check(spark, shop):
     out = io.StringIO()
     try:
         check_shop(lambda: spark, shop.shop, shop.settings, Console(file=out, width=300), 400)
@@ -57,7 +57,7 @@ def say(spark, shop):
     return out.getvalue()
 
 
-def test_the_status_holds_for_all_lines_and_cancelled_orders_stop_no_run(spark, tmp_path, warehouse_url):
+def test_a_status_applies_to_all_lines_and_cancelled_orders_stop_no_run(spark, tmp_path, warehouse_url):
     shop = SmallShop(spark, tmp_path, warehouse_url, SHOP + STATUS)
     lines = [*order(1, "PAID", "1.00", "2.00"), *order(2, "voided", "3.00", "none", "5.00"),
              *order(3, "Pending", "6.00", "7.00"), *order(4, "refunded", "8.00", "9.00"),
@@ -69,18 +69,18 @@ def test_the_status_holds_for_all_lines_and_cancelled_orders_stop_no_run(spark, 
     assert sorted(events) == [("return", 8.0), ("return", 9.0), ("sale", 1.0), ("sale", 2.0)]
     rows = shop.lake.arrow(quarantine("purchases")).to_pylist()
     reasons = {row["record_number"]: row["reasons"] for row in rows}
-    assert reasons == {  # what else is wrong with an order that does not count is of no interest
+    assert reasons == {  # other faults of orders that do not count are ignored
         **{number: ["order_cancelled"] for number in (3, 4, 5, 10)},
         **{number: ["order_pending"] for number in (6, 7)},
         11: ["status_unknown"],
         **{number: ["customer_id_missing"] for number in (12, 13)},
     }
-    assert "say under [sources.purchases.status]" in (said := say(spark, shop))
-    assert 'pending = ["pending", "on-hold"]' in said
+    assert "set under [sources.purchases.status]" in (output := run_check(spark, shop))
+    assert 'pending = ["pending", "on-hold"]' in output
     (tmp_path / "shop.toml").write_text(SHOP)
     shop.shop = load_shop(tmp_path / "shop.toml")
-    said = say(spark, shop)
-    assert "every order counts, whatever 'Financial Status' says" in said
-    assert 'pending = ["Pending", "on-hold"]' in said
-    assert 'customer_id = { first_of = ["Email", "Billing Email"] }' in said
-    assert "1 lines of those looked at are parts of others by 'parent_item_id'" in said
+    output = run_check(spark, shop)
+    assert "every order counts, whatever 'Financial Status' says" in output
+    assert 'pending = ["Pending", "on-hold"]' in output
+    assert 'customer_id = { first_of = ["Email", "Billing Email"] }' in output
+    assert "1 lines of the sample cost nothing and are parts of other lines, by 'parent_item_id'" in output

@@ -1,4 +1,4 @@
-"""Values on the first line of an order only: found by the check, carried down by the reader across blocks."""
+"""Values on the first line of an order only: the check finds them, the reader carries them down across blocks."""
 
 import pyarrow as pa
 from hypothesis import given, settings
@@ -26,7 +26,7 @@ def line(order: str | None, status: str | None) -> list[str | None]:
     st.lists(st.tuples(st.sampled_from("12"), st.sampled_from(["paid", "void", None, "faulty"])), max_size=30),
     st.integers(1, 7),
 )
-def test_a_line_has_the_newest_value_of_its_order_wherever_a_block_ends(lines, block_records):
+def test_values_are_carried_down_an_order_across_blocks(lines, block_records):
     records = [RawRecord(None, "csv_malformed") if s == "faulty" else RawRecord(line(o, s)) for o, s in lines]
     blocks = (make_block(records[n : n + block_records], len(SHOP.raw_columns))
               for n in range(0, len(records), block_records))  # fmt: skip
@@ -43,14 +43,14 @@ def test_a_line_has_the_newest_value_of_its_order_wherever_a_block_ends(lines, b
         assert record.values == line(order, expected)
 
 
-def test_a_source_that_carries_nothing_is_left_alone():
+def test_a_source_without_carry_down_is_unchanged():
     block = make_block([RawRecord(line("1", None))], len(SHOP.raw_columns))
     plain = Source("purchases", "", "*", "csv", COLUMNS, event_key=("order",))
     assert next(carry_down(iter([block]), plain)) is block
     assert block.columns[STATUS].type == pa.string()
 
 
-def test_columns_of_the_order_are_told_from_those_of_the_line():
+def test_order_level_columns_are_distinguished_from_line_level_columns():
     of_order = [line(str(n), "paid" if k == 0 else None) for n in range(6) for k in range(3)]
     assert find_order_columns(of_order, SHOP) == {"status": 12}
     assert find_order_columns(of_order[:12], SHOP) == {}  # four orders may be chance

@@ -19,7 +19,7 @@ def line(customer: str, day: int = 1, price: str = "2.00") -> str:
     return f"{customer},2011-03-0{day} 10:00,p,c,1,{price}"
 
 
-def test_published_days_keep_what_was_cleaned_also_under_new_rules(spark, tmp_path, warehouse_url, capsys):
+def test_published_days_keep_their_content_under_new_rules(spark, tmp_path, warehouse_url, capsys):
     shop = SmallShop(spark, tmp_path, warehouse_url)
     shop.deliver("2011-03-01.csv", line("a"), line("b"))
     shop.run_night(DAY[1])
@@ -29,10 +29,10 @@ def test_published_days_keep_what_was_cleaned_also_under_new_rules(spark, tmp_pa
     text = SHOP.format(name="small", exact_duplicates="keep", delivery_day=DATED) + NEW_RULE
     stricter = SmallShop(spark, tmp_path, warehouse_url, text)
     stricter.run_night(DAY[2])
-    said = capsys.readouterr().out
-    assert "days stay as they were cleaned, for files with other content than then: 2011-03-01.csv\n" in said
+    output = capsys.readouterr().out
+    assert "days stay as they were cleaned, for files with other content than then: 2011-03-01.csv\n" in output
     assert stricter.rows(PURCHASES, "2011-03-01") == before
-    # The new content is a delivery of the second day, and what was known before is no news in it.
+    # The new content is a delivery of the second day, and its known records are duplicates.
     later = [(row["event_day"], float(row["unit_price"])) for row in stricter.rows(PURCHASES, "2011-03-02")]
     assert sorted(later) == [(DAY[1], 2.0), (DAY[1], 9.0), (DAY[2], 2.0)]
     assert len(stricter.rows(CUSTOMER_SERIES, "2011-03-02")) == 4
@@ -41,7 +41,7 @@ def test_published_days_keep_what_was_cleaned_also_under_new_rules(spark, tmp_pa
     assert stricter.lake.version(PURCHASES) == version
 
 
-def test_a_file_overwritten_before_its_day_is_published_counts_as_it_is_now(spark, tmp_path, warehouse_url):
+def test_a_file_overwritten_before_its_day_is_published_counts_with_its_new_content(spark, tmp_path, warehouse_url):
     shop = SmallShop(spark, tmp_path, warehouse_url)
     shop.deliver("2011-03-01.csv", line("half"))
     shop.clean(DAY[1])
@@ -58,10 +58,10 @@ def test_a_dump_that_reaches_into_open_days_and_is_overwritten_stops_the_run(spa
     shop.run_night(DAY[1])
     before, content = shop.rows(PURCHASES), (shop.raw / "all.csv").read_text()
     shop.deliver("all.csv", line("a", price="9.00"), line("b", 3), line("c", 2))
-    with pytest.raises(ChurnError, match=r"^all.csv of delivery day 2011-03-03 has other content now .* its own$"):
+    with pytest.raises(ChurnError, match=r"^all.csv of delivery day 2011-03-03 has other content now .* another path$"):
         shop.clean(DAY[2])
     assert shop.rows(PURCHASES) == before
     (shop.raw / "all.csv").rename(shop.raw / "more.csv")
     (shop.raw / "all.csv").write_text(content)
-    shop.clean(DAY[2])  # as the message says
+    shop.clean(DAY[2])  # as the message proposes
     assert shop.rows(PURCHASES, "2011-03-01") == [row for row in before if row["delivery_day"] == DAY[1]]

@@ -1,6 +1,5 @@
-"""Exports whose records lie deep, or beside what is none, come in right: each log of one shop in another shape.
-
-The purchases here; the other logs in tests/cases/test_shapes.py, which `make test-cases` runs.
+"""Nested records, and records between other rows, are read correctly; each log of the shop has another shape. The
+purchases are here, the other logs in tests/cases/test_shapes.py, which `make test-cases` runs.
 """
 
 import io
@@ -75,7 +74,7 @@ def item(number: int, price: float) -> dict:
 
 
 def write_orders() -> bytes:
-    """An archive with an array, and with lines, of which only one order names its currency."""
+    """An archive with an array and with JSON lines; only one order names its currency."""
     array = [order(1, item(11, 1.25), item(12, 2)), order(2)]
     lines = [order(3, item(31, 10.005), currency="EUR"), order(4, item(41, 1), billing=None)]
     content = io.BytesIO()
@@ -86,7 +85,7 @@ def write_orders() -> bytes:
 
 
 def write_events() -> bytes:
-    """Two products seen, one search without any, at a time that says its zone."""
+    """Two viewed products and a search without a product; times have their zone."""
     user = [{"key": "user", "value": {"string_value": "c1@example.org", "int_value": None}}]
     rows = [
         {"at": datetime(2026, 10, 20, 23, 30, tzinfo=ZONE), "name": "view_item", "event_params": user,
@@ -106,7 +105,7 @@ REVIEWS = {"Info": [["made by hand"]], "Reviews": [
 
 
 def judge_shape(spark, folder, log: str) -> tuple[list[dict], Counter[str]]:
-    """The clean events of a log, and how often each reason was given. No night stops at it."""
+    """The clean events of a log, and the number of rejections by reason. They stop no night."""
     (folder / "raw").mkdir()
     (folder / "raw" / "orders 20.10.2026.zip").write_bytes(write_orders())
     (folder / "raw" / "events.parquet").write_bytes(write_events())
@@ -114,7 +113,7 @@ def judge_shape(spark, folder, log: str) -> tuple[list[dict], Counter[str]]:
     (folder / "shop.toml").write_text(SHOP)
     shop, findings = load_shop(folder / "shop.toml"), Findings()
     judged = judge_log(lambda: spark, shop, log, Settings(folder / "home"), 400, findings)
-    assert findings.to_mend == []
+    assert findings.problems == []
     expected = count_expected(judged.tallies, shop.sources[log].expected_reasons)
     check_accounts(log, make_accounts(judged.tallies, tuple(judged.files)), 0.5, "the night", expected=expected)
     rows = judged.records.collect()
@@ -122,7 +121,7 @@ def judge_shape(spark, folder, log: str) -> tuple[list[dict], Counter[str]]:
     return clean, Counter(reason for row in rows for reason in row["reasons"])
 
 
-def test_orders_in_an_archive_of_an_array_and_of_lines_come_in_by_their_items(spark, tmp_path):
+def test_each_item_of_archived_json_orders_is_an_event(spark, tmp_path):
     clean, reasons = judge_shape(spark, tmp_path, "purchases")
     assert sorted((row["product_id"], row["amount"], row["category"], str(row["delivery_day"])) for row in clean) == [
         ("A11", Decimal("2.50"), "web", "2026-10-20"), ("A12", Decimal("4.00"), "web", "2026-10-20"),

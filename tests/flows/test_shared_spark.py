@@ -1,4 +1,4 @@
-"""Jobs that share one Spark: the content is the same as with a Spark each, and a killed job disturbs no other."""
+"""Jobs that share one Spark: the content is the same as with separate ones, and a killed job affects no other."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ spark.range(0, 1, 1, 1).mapInArrow(work, "id long").collect()
 
 @pytest.fixture
 def shared(spark, tmp_path, warehouse_url):
-    """A shop whose jobs run as processes that share one Spark, and the same shop with the tests' own."""
+    """A shop whose jobs are processes that share one Spark, and the same shop in the Spark of the tests."""
     shops = [SmallShop(spark, tmp_path / name, warehouse_url) for name in ("shared", "own")]
     for shop in shops:
         shop.deliver("2024-05-01.csv", "a,2024-05-01 10:00,p,x,1,2.00", "b,2024-05-01 10:00,p,x,one,2.00")
@@ -82,7 +82,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.1)
 
 
-def test_a_killed_job_ends_alone_and_the_others_make_the_same_content(shared, tmp_path):
+def test_a_killed_job_does_not_affect_the_content_of_others(shared, tmp_path):
     shop, own = shared
     beats = {number: tmp_path / number.name for number in (signal.SIGTERM, signal.SIGKILL)}
     victims = {number: start(shop, "-c", ENDLESS, beat) for number, beat in beats.items()}

@@ -138,13 +138,13 @@ def test_each_log_has_its_own_rules_and_a_customer_day_covers_all_logs(make_shop
     assert [row["rating"] for row in shop.rows(REVIEWS)] == [Decimal(5), Decimal(1)]
     assert [row["kind"] for row in shop.rows(BROWSES)] == ["view", "cart_add", "cart_add"]
     (series,) = shop.rows(CUSTOMER_SERIES)
-    told = {name: values[0] for name, values in series.items() if isinstance(values, list) and name != "days"}
+    measures = {name: values[0] for name, values in series.items() if isinstance(values, list) and name != "days"}
     expected = {
         "sale_count": 2, "spend": 3.8, "browse_count": 3, "view_count": 1, "cart_add_count": 2, "dwell_seconds": 12.5,
         "session_count": 2, "viewed_category_count": 1, "abandoned_cart_count": 1, "review_count": 2, "rated_count": 2,
         "rating_sum": 6, "judged_count": 2,
     }  # fmt: skip
-    assert {name: told[name] for name in expected} == expected
+    assert {name: measures[name] for name in expected} == expected
     assert len(shop.rows(CUSTOMER_DAY)) == 1
 
 
@@ -161,7 +161,7 @@ def test_a_rate_counts_from_its_day_on(make_shop):
     assert found == {(2, "CHF"): Decimal("2.04"), (3, "CHF"): Decimal("2.1"), (30, "USD"): Decimal("1.8")}
 
 
-def test_a_bot_is_known_by_its_rate_within_one_delivery(make_shop):
+def test_a_bot_is_detected_by_its_rate_within_one_delivery(make_shop):
     shop = make_shop()
     minutes = [0, 10, 20, 30, 40, 59]  # six within an hour
     fast = [browse(n, visitor="bot", at=f"2024-05-01T10:{m:02}") for n, m in enumerate(minutes)]
@@ -177,7 +177,7 @@ def test_a_bot_is_known_by_its_rate_within_one_delivery(make_shop):
 
 
 @pytest.mark.parametrize("nights", [2, pytest.param(30, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
-def test_the_same_events_in_any_order_of_nights_and_late_give_the_same(make_shop, nights):
+def test_content_does_not_depend_on_the_order_of_nights_and_on_lateness(make_shop, nights):
     def land(shop):
         for n in range(1, nights + 1):
             day, before = str(DAY[n]), str(DAY[max(1, n - n % 5 - 1)])
@@ -208,7 +208,7 @@ def test_the_same_events_in_any_order_of_nights_and_late_give_the_same(make_shop
     assert not any("event_after_delivery" in row["reasons"] for log in EVENTS for row in in_order.rows(quarantine(log)))
 
 
-def test_merged_customers_are_one_from_the_night_on_that_knows_it(make_shop):
+def test_merged_customers_are_one_from_the_night_of_the_merge_on(make_shop):
     shop = make_shop(text=SHOP.replace("[churn]", 'customer_ids = "case-insensitive"\n[churn]'))
     merged = shop.settings.home / "merged.csv"
     shop.land("2024-05-01", [buy("a"), buy("b", price="3.00")])
@@ -220,7 +220,7 @@ def test_merged_customers_are_one_from_the_night_on_that_knows_it(make_shop):
     assert len(first_night) == 2
     (one,) = shop.rows(CUSTOMER_SERIES, "2024-05-02")
     assert (one["spend"], one["sale_count"]) == ([5.0, 4.0], [2, 1])
-    shop.run_night(DAY[1])  # the night that did not know keeps its content
+    shop.run_night(DAY[1])  # the night before the merge keeps its content
     assert shop.rows(CUSTOMER_SERIES, "2024-05-01") == first_night
     with psycopg.connect(shop.settings.warehouse_url) as connection:
         query = "select customer_id from identity.customers where customer_key = %s"
@@ -262,7 +262,7 @@ kind = { column = "event", values = { view = "view", addtocart = "cart_add" } }
 """
 
 
-def test_a_file_may_feed_two_logs_and_every_record_still_has_one_end(make_shop):
+def test_a_file_may_feed_two_logs_and_every_record_is_counted_once(make_shop):
     shop = make_shop(text=TWO_IN_ONE)
     shop.put(
         "2024-05-01.csv",

@@ -1,6 +1,5 @@
-"""Orders that change after they were first delivered: what is known at each day's end are the newest states by then.
-
-One run cleans many random histories; plain Python says what counts.
+"""Orders that change after their first delivery: each day knows the newest states delivered by its end. One run cleans
+many random histories; plain Python computes the expected result.
 """
 
 import json
@@ -88,8 +87,8 @@ def draw_history(seed, orders=60):
 
 
 def draw_arrivals(seed, files):
-    """Night -> the files that have come by then, (day in the path, name, delivery day): some miss a night, and are then
-    of the one that first sees them."""
+    """Night -> its new files, (day in the path, name, delivery day): late files belong to the night that first sees
+    them."""
     rng, arrivals = random.Random(seed), {night: [] for night in NIGHTS}
     for n, of_day in files.items():
         for name in of_day:
@@ -159,7 +158,7 @@ def sum_days(known):
 
 
 @pytest.mark.parametrize("by", [BY_ID, BY_ORDER, BY_BOTH], ids=["by_id", "by_order", "by_both"])
-def test_what_is_known_at_each_day_are_the_newest_states_by_then(spark, tmp_path, warehouse_url, monkeypatch, by):
+def test_each_day_knows_the_newest_states_delivered_by_then(spark, tmp_path, warehouse_url, monkeypatch, by):
     files = draw_history(1)
     arrivals = draw_arrivals(1, files)
     truth = find_truth(files, arrivals, by)
@@ -191,10 +190,10 @@ def find_series(shop):
         for at, part in zip(row["days"], parts, strict=True):
             key = (keys[row["customer_id"]], str(at))
             found[key] = [sum(both) for both in zip(part, found.get(key, [0] * 4), strict=True)]
-    return {key: one for key, one in found.items() if any(one)}  # a day may have been taken back
+    return {key: one for key, one in found.items() if any(one)}  # a day may have been withdrawn
 
 
-def test_a_mended_record_holds_until_the_shop_changes_it(spark, tmp_path, warehouse_url):
+def test_a_corrected_record_counts_until_the_shop_changes_it(spark, tmp_path, warehouse_url):
     shop = SmallShop(spark, tmp_path, warehouse_url, SHOP.format(name="mended", **BY_ID))
     good, faulty = ("1.0", "1", "a", f"{day(0)} 10:00", "p", "1.00", "paid"), ["2.0", "2", "b", f"{day(0)} 10:00", "p"]
 
@@ -212,8 +211,8 @@ def test_a_mended_record_holds_until_the_shop_changes_it(spark, tmp_path, wareho
     assert run(0, ("free", "paid")) == [Decimal("1.00")]
     (rejected,) = shop.rows(quarantine("purchases"))
     columns = shop.shop.sources["purchases"].raw_columns
-    mended = dict(zip(HEADER.split(","), [*faulty, "5.00", "paid"], strict=True))
-    line = {name: mended[name] for name in columns}
+    corrected = dict(zip(HEADER.split(","), [*faulty, "5.00", "paid"], strict=True))
+    line = {name: corrected[name] for name in columns}
     line["_place"] = f"{rejected['delivery_id']}:{rejected['record_number']}"
     folder = shop.settings.home / "fixes" / "mended" / "purchases"
     folder.mkdir(parents=True)
@@ -223,6 +222,6 @@ def test_a_mended_record_holds_until_the_shop_changes_it(spark, tmp_path, wareho
         put(n, end)
     shop.clean(day(3))
     shop.put(f"{day(4)}.csv", HEADER, ",".join([*faulty, "6.00", "void"]))
-    shop.clean(day(4))  # nothing but a cancellation
+    shop.clean(day(4))  # a cancellation only
     known = [find(n) for n in (2, 3, 4)]
     assert known == [[Decimal("1.00"), Decimal("5.00")], [Decimal("1.00"), Decimal("6.00")], [Decimal("1.00")]]

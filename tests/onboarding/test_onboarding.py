@@ -1,6 +1,5 @@
-"""Real shops' files, each onboarded by one shop.toml, with exact accounts; and small twins of them, always at hand.
-
-What is expected is counted from the raw files with pandas, apart from the code that cleans them.
+"""Files of real shops, each onboarded by one shop.toml, with exact accounts; and small twins, which are always
+available. Expected numbers are counted from the raw files with pandas, independently of the cleaning code.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ def onboard(spark, tmp_path, warehouse_url):
 
 
 def choose_export(kind: str) -> bool:
-    """Whether to take the real export; the twin stands in for it only where it is not at hand."""
+    """Whether to use the real export; the twin replaces it only where it is missing."""
     if kind == "twin" and SHARED_DATA.is_dir():
         pytest.skip("the real export is at hand")
     return kind == "real"
@@ -129,7 +128,7 @@ def test_retailrocket_one_file_feeds_two_logs(give, onboard):
     }
 
 
-def test_rees46_sessions_prices_and_a_last_line_that_is_cut(give, onboard):
+def test_rees46_sessions_prices_and_a_cut_last_line(give, onboard):
     content = give(REES46, "rees46_first_3h_truncated.csv.gz")
     whole, _, cut = content.decode().rstrip("\n").rpartition("\n")
     lines = pd.read_csv(io.StringIO(whole), dtype=str)
@@ -209,7 +208,7 @@ def test_olist_orders_and_reviews(kind, raw, onboard, request):
     kept = shop.events("reviews")
     assert kept.sentiment.notna().all()
     assert "text" not in kept.columns
-    # Portuguese is not read: such a review is worth its stars.
+    # Portuguese is not supported: the rating gives the sentiment.
     assert float(kept[kept.rating == 1].sentiment.astype(float).max()) < 0
     assert float(kept[kept.rating == 5].sentiment.astype(float).min()) > 0
 

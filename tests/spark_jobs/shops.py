@@ -39,7 +39,7 @@ unit_price = "price"
 column = "quantity"
 below = 0
 """
-#: At the end of a shop.toml: a CRM whose log names a client and when he was contacted.
+#: The end of a shop.toml with a contact log of clients and times.
 CONTACT = """
 [contact]
 capacity_per_night = 5

@@ -1,4 +1,4 @@
-"""Every planted mistake in a shop.toml is found before any run, with a sentence that says what to mend."""
+"""Every planted mistake in a shop.toml is found before any run, with a sentence that says what to correct."""
 
 import io
 import json
@@ -75,8 +75,8 @@ def folder(tmp_path_factory):
     return folder
 
 
-def look(spark, folder, text) -> tuple[str, str]:
-    """What the check prints, and how it ends."""
+def run_check(spark, folder, text) -> tuple[str, str]:
+    """The output of the check, and its result."""
     (folder / "shop.toml").write_text(text)
     out = io.StringIO()
     console = Console(file=out, width=300, highlight=False)
@@ -89,8 +89,8 @@ def look(spark, folder, text) -> tuple[str, str]:
     return " ".join(out.getvalue().split()), ending
 
 
-def test_a_good_file_is_ready_and_shows_what_it_means(spark, folder):
-    shown, ending = look(spark, folder, GOOD)
+def test_a_correct_shop_is_ready_and_its_mapping_is_shown(spark, folder):
+    shown, ending = run_check(spark, folder, GOOD)
     assert ending == "ready", shown
     assert "240 clean, 0 quarantined (0.0%), 0 duplicates" in shown
     assert "events of 2024-01-01 to 2024-02-12, 30 customers" in shown
@@ -100,13 +100,13 @@ def test_a_good_file_is_ready_and_shows_what_it_means(spark, folder):
     assert "01/01/2024 10:00" in shown
     assert "→ event_at │ 2024-01-01 10:00:00" in shown
     assert "Tee [/Aktion]" in shown
-    assert "taken though spelt otherwise, in 2024-01-06.csv: 'At', 'Customer', 'Price', 'Product', 'Quantity'" in shown
+    assert "accepted in another spelling: 2024-01-06.csv: 'At', 'Customer', 'Price', 'Product', 'Quantity'" in shown
     assert "3 contacts of 2024-02-01 to 2024-02-05, 2 customers" in shown
     assert "history: 43 days; a training needs 27" in shown
-    assert not (folder / "home").exists()  # it only looks
+    assert not (folder / "home").exists()  # it only reads
 
 
-def test_what_files_hold_is_never_markup_and_keeps_off_the_screens_controls(spark, tmp_path):
+def test_file_contents_are_printed_without_markup_and_control_characters(spark, tmp_path):
     nasty = ["[/b]", "[bold red]", "\x1b[31mred", "\u202eabc", "商品" * 30, "שלום", "]]["]
     (tmp_path / "raw").mkdir()
     lines = [f"{text},2024-01-0{n + 1} 10:00,{text},{text},{text},{text}" for n, text in enumerate(nasty)]
@@ -133,7 +133,7 @@ MISTAKES = {
         'files = "*.csv"',
         'files = "*.[cx]sv"',
         "purchases: 1 of 242 have a number like 1.234 in a file that also has decimal commas: 1234, or 1.234:"
-        ' say under [sources.purchases] what such a point means: numbers = "1.234,56" if',
+        ' set under [sources.purchases] what such a point means: numbers = "1.234,56" if',
     ),
     "a misspelt column": ('"customer"', '"custommer"', "has no column 'custommer', it has 'customer'"),
     "the nearest column": ('"quantity"\nunit', '"quantty"\nunit', "did you mean 'quantity'?"),
@@ -157,7 +157,7 @@ MISTAKES = {
         'location = "row"\nfiles = "*.csv"',
         "no folder",
     ),
-    "a pattern without a day": ("(\\d{4}-\\d{2}-\\d{2})", "day=(\\d+)", "mend delivery_day"),
+    "a pattern without a day": ("(\\d{4}-\\d{2}-\\d{2})", "day=(\\d+)", "correct delivery_day"),
     "a number of several records": (
         'quantity = "quantity"\nunit',
         'quantity = "quantity"\nevent_id = "price"\nunit',
@@ -169,7 +169,7 @@ MISTAKES = {
 }
 
 
-#: Mistakes that do not hide each other, as those in different logs do not: all are told at once.
+#: Mistakes that do not hide each other, for example in different logs; all are reported at once.
 AT_ONCE = [
     ("too long horizons", "a kind that is not named", "contacts without a time", "a file with other columns"),
     ("the nearest column", "the wrong unit of time"),
@@ -180,18 +180,18 @@ PLANTED = [*AT_ONCE, *((name,) for name in MISTAKES if name not in sum(AT_ONCE, 
 
 
 @pytest.mark.parametrize("names", PLANTED, ids=", ".join)
-def test_planted_mistakes_are_found_with_a_sentence_each(spark, folder, names):
+def test_each_planted_mistake_is_found_with_its_sentence(spark, folder, names):
     text = GOOD
     for right, wrong, _ in map(MISTAKES.get, names):
         assert right in text
         text = text.replace(right, wrong, 1)
-    shown, ending = look(spark, folder, text)
+    shown, ending = run_check(spark, folder, text)
     assert [name for name in names if MISTAKES[name][2] not in shown] == []
     assert "problems to fix, see above" in ending
 
 
 def test_clean_check_still_works_as_the_old_name_of_the_job(monkeypatch, capsys):
-    monkeypatch.delitem(sys.modules, "spark_jobs.check")  # as it is in a process that starts clean
+    monkeypatch.delitem(sys.modules, "spark_jobs.check")  # as in a new process
     with pytest.raises(SystemExit) as ending:
         clean.main(["check", "--help"])
     assert ending.value.code == 0

@@ -25,7 +25,7 @@ def publish_night(lake: Lake, run_id: str) -> int:
     return version
 
 
-def test_a_day_is_scored_from_the_history_its_run_names_until_that_is_dropped(tmp_path):
+def test_a_day_is_scored_from_the_history_of_its_run_while_kept(tmp_path):
     lake = Lake(tmp_path)
     with pytest.raises(MissingInputError, match="no published customer_series as of 2026-10-01: run the ETL"):
         churn_risk.find_series(lake, DAY)
@@ -33,7 +33,7 @@ def test_a_day_is_scored_from_the_history_its_run_names_until_that_is_dropped(tm
     fill(lake, CUSTOMER_SERIES, date(2026, 10, 2))
     assert churn_risk.find_series(lake, DAY) == version
     _lake_upkeep.clear(lake, CUSTOMER_SERIES, [str(DAY)])
-    with pytest.raises(MissingInputError, match="the history of 2026-10-01 is not kept any more: run churn_etl"):
+    with pytest.raises(MissingInputError, match="the history of 2026-10-01 was removed: run churn_etl"):
         churn_risk.find_series(lake, DAY)
     again = publish_night(lake, "again")
     assert churn_risk.find_series(lake, DAY) == again > version

@@ -55,7 +55,7 @@ def plan(warehouse, shop, as_of=DAY, now=None, **changes):
     return select(warehouse, shop, query, as_of)
 
 
-def test_plan_goes_down_by_profit_to_the_capacity_and_never_below_zero(warehouse, shop):
+def test_the_plan_is_ordered_by_profit_up_to_the_capacity_and_never_below_zero(warehouse, shop):
     publish(
         warehouse,
         shop,
@@ -75,7 +75,7 @@ def test_plan_goes_down_by_profit_to_the_capacity_and_never_below_zero(warehouse
     assert [row[0] for row in plan(warehouse, other, capacity_per_night=9)] == ["b", "d", "a"]
 
 
-def test_control_group_takes_no_capacity_is_on_no_list_and_follows_the_shops_own_id(warehouse, shop):
+def test_the_control_group_uses_no_capacity_and_follows_the_shops_own_id(warehouse, shop):
     names = "abcdefghijklmnopqrst"
     warehouse.upsert_customers(shop, "k1", [make_pairs(**{name: f"own {name}" for name in names})])
     publish(warehouse, shop, "run-1", make_customers({name: 30 - n for n, name in enumerate(names)}))
@@ -87,7 +87,7 @@ def test_control_group_takes_no_capacity_is_on_no_list_and_follows_the_shops_own
     assert sorted(listed) == [row[0] for row in rows if not row[3]]
 
 
-def test_draw_has_the_share_of_the_settings_and_a_larger_group_holds_the_smaller():
+def test_the_control_group_has_its_share_and_grows_by_inclusion():
     tenth, third = ([is_control(KEY, "shop", str(n), share) for n in range(20_000)] for share in (0.1, 1 / 3))
     assert np.mean(tenth) == pytest.approx(0.1, abs=0.01)
     assert np.mean(third) == pytest.approx(1 / 3, abs=0.015)
@@ -106,7 +106,7 @@ def test_nobody_is_planned_again_within_rest_days_and_a_plan_never_changes(wareh
     assert [row[0] for row in plan(warehouse, shop)] == ["b", "c"]
 
 
-def test_a_customer_planned_under_a_former_id_rests_under_the_current_one(warehouse, shop):
+def test_rest_days_apply_across_merged_ids(warehouse, shop):
     for days, customers in ((0, {"a": 3, "b": 1}), (1, {"b": 1, "c": 3}), (10, {"b": 1, "c": 3})):
         day = DAY + timedelta(days=days)
         publish(warehouse, shop, f"run-{days}", make_customers(customers, as_of=day), day)
@@ -117,8 +117,8 @@ def test_a_customer_planned_under_a_former_id_rests_under_the_current_one(wareho
 
 
 def test_the_warehouse_gets_all_merges_resolved_to_the_end_of_their_chains(warehouse, shop, tmp_path):
-    told = {"known_from": DAY, "since": DAY, "origin": merges.ORIGIN}
-    steps = [{"customer_id": one, "merged_into": other, **told} for one, other in (("a", "b"), ("b", "c"))]
+    fields = {"known_from": DAY, "since": DAY, "origin": merges.ORIGIN}
+    steps = [{"customer_id": one, "merged_into": other, **fields} for one, other in (("a", "b"), ("b", "c"))]
     lake = Lake(tmp_path / "lake")
     for known in ([], steps, steps):
         lake.update(MERGES, merges.ORIGIN, lambda current, rows=known: pa.Table.from_pylist(rows, current.schema))
@@ -131,7 +131,7 @@ def planned(warehouse, shop):
     return select(warehouse, shop, "SELECT as_of, customer_id FROM contact_plan ORDER BY as_of, rank")
 
 
-def test_of_nights_caught_up_in_a_row_only_the_last_uses_up_contacts(warehouse, shop):
+def test_of_nights_caught_up_together_only_the_last_plans_contacts(warehouse, shop):
     """The list of the last night, the only one that people see, has the most profitable customers."""
     for n, night in enumerate(nights := [DAY - timedelta(days=days) for days in (2, 1, 0)]):
         publish(warehouse, shop, f"run-{n}", make_customers({"a": 1, "b": 3, "c": 2}, as_of=night), night)
@@ -142,7 +142,7 @@ def test_of_nights_caught_up_in_a_row_only_the_last_uses_up_contacts(warehouse, 
     assert planned(warehouse, shop) == [(DAY, "b"), (DAY, "c")]
 
 
-def test_a_plan_that_was_shown_for_half_a_day_stays(warehouse, shop):
+def test_a_plan_visible_for_half_a_day_is_kept(warehouse, shop):
     later = DAY + timedelta(days=1)
     for night in (DAY, later):
         publish(warehouse, shop, f"run {night}", make_customers({"a": 1, "b": 3, "c": 2}, as_of=night), night)
@@ -164,7 +164,7 @@ def test_a_night_is_not_planned_once_a_newer_one_is_seen_or_planned(warehouse, s
     assert ([row["customer_id"] for row in rested], [row["customer_id"] for row in resting]) == (["b", "c", "a"], ["a"])
 
 
-def test_hindsight_is_not_planned_and_a_day_without_scores_says_what_to_do(warehouse, shop):
+def test_hindsight_is_not_planned_and_a_day_without_scores_is_an_error(warehouse, shop):
     publish(warehouse, shop, "run-1", make_customers({"a": 1}), is_hindsight=True)
     assert plan(warehouse, shop) == []
     with pytest.raises(MissingInputError, match="load them into the warehouse first"):
@@ -184,14 +184,14 @@ def keep_plan(warehouse, shop, arms: dict[str, tuple[int, int, int]], day=DAY) -
     warehouse.replace(shop, CUSTOMER_OUTCOMES, outcomes, as_of=day)
 
 
-def test_lift_is_that_of_all_who_were_to_be_contacted_with_its_interval(warehouse, shop):
+def test_the_lift_is_by_intention_to_treat_with_its_interval(warehouse, shop):
     """60 of 200 to be contacted churn, 25 of 50 of the control group; those who stay spend 8 and 4."""
     keep_plan(warehouse, shop, {"treated": (200, 60, 8), "control": (50, 25, 4)})
     month, everything = select(warehouse, shop, "SELECT * FROM contact_lift ORDER BY month NULLS LAST")
     assert (month[0], everything[0]) == (DAY.replace(day=1), None)
     assert month[1:] == everything[1:]
     horizon, treated, control, rate_treated, rate_control, lift, low, high, spend, spend_low, spend_high = month[1:12]
-    assert month[12:] == (None,) * 5  # nobody says who was reached
+    assert month[12:] == (None,) * 5  # no log of reached customers
     assert (horizon, treated, control) == (60, 200, 50)
     assert (rate_treated, rate_control, lift) == (pytest.approx(0.3), pytest.approx(0.5), pytest.approx(0.2))
     # Agresti and Caffo: 26/52 - 61/202, standard error of both with one success and one failure more
@@ -202,7 +202,7 @@ def test_lift_is_that_of_all_who_were_to_be_contacted_with_its_interval(warehous
     assert spend_high - spend_low == pytest.approx(2 * 1.96 * np.sqrt(variances))
 
 
-def test_lift_counts_each_customer_by_his_first_plan_ever(warehouse, shop):
+def test_the_lift_counts_each_customer_once_by_the_first_plan(warehouse, shop):
     """Customers kept by a contact are planned again in the next month, when the control group has none left: comparing
     these later plans would say nothing about contacts."""
     later = DAY + timedelta(days=60)
@@ -215,7 +215,7 @@ def test_lift_counts_each_customer_by_his_first_plan_ever(warehouse, shop):
     assert second == (later.replace(day=1), 3, 0, 0.0, None)
     assert everything == (None, 13, 10, pytest.approx(4 / 13), 0.6)
 
-    warehouse.replace(shop, CUSTOMER_OUTCOMES, [], as_of=DAY)  # what is no longer known is not taken from later plans
+    warehouse.replace(shop, CUSTOMER_OUTCOMES, [], as_of=DAY)  # missing outcomes are not taken from later plans
     assert [row[1:3] for row in select(warehouse, shop, query)] == [(3, 0), (3, 0)]
 
 
@@ -245,7 +245,7 @@ def test_the_effect_on_reached_customers_is_shown_beside_the_plans_lift(warehous
     assert (share, of_control, effects) == (0, 0, [None] * 3)  # the plan was not carried out
 
 
-def test_reached_is_known_for_plans_whose_whole_horizon_the_log_covers(warehouse, shop):
+def test_reached_is_known_only_if_the_log_covers_the_whole_horizon(warehouse, shop):
     """Every customer is reached on the day after the plan; the log begins late in the horizon of the first plans."""
     later = DAY + timedelta(days=58)
     keep_plan(warehouse, shop, {"treated": (20, 8, 8), "control": (20, 12, 8)})

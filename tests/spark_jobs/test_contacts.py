@@ -61,20 +61,20 @@ def test_the_table_holds_each_customer_and_day_once_under_the_keys_of_the_scores
     assert "3 with 2 customers, of whom contacted knows 1" in capsys.readouterr().out
 
 
-def test_a_corrected_log_replaces_the_former_one_and_a_faulty_one_changes_nothing(world):
+def test_a_corrected_contact_log_replaces_the_former_and_a_faulty_one_changes_nothing(world):
     *world, hashed = world
     run(*world)
     folder = world[1].path.parent / "sent"
     (folder / "tuesday.csv.gz").unlink()
     (folder / "monday.csv").write_text("client,sent\nAnn,2026-03-05\n")
     assert run(*world) == {(hashed("Ann"), date(2026, 3, 5))}
-    for line, told in (("Ann,yesterday", "'yesterday'"), (",2026-03-05", "''"), ("Ann", "fewer fields")):
+    for line, found in (("Ann,yesterday", "'yesterday'"), (",2026-03-05", "''"), ("Ann", "fewer fields")):
         (folder / "more.csv").write_text(f"client,sent\nAnn,2026-03-06\n{line}\n")
-        with pytest.raises(ChurnError, match=f"more.csv, record 2: .*{told}"):
+        with pytest.raises(ChurnError, match=f"more.csv, record 2: .*{found}"):
             run(*world)
     (folder / "more.csv").unlink()
     (folder / "monday.csv").write_text("client,sent\nann@example.org,2026-03-05\n")
-    with pytest.raises(ChurnError, match="knows none of the 1 customers"):
+    with pytest.raises(ChurnError, match="has none of the 1 customers"):
         run(*world)
     assert select(*world[:2], "SELECT contacted_on FROM contacts") == [(date(2026, 3, 5),)]
 

@@ -1,4 +1,4 @@
-"""Does customer_day hold what the events now say, where a change of shop.toml leaves a delivery day without any?"""
+"""Does customer_day match the events if a change of shop.toml leaves a delivery day without any?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def line(customer: str, day: int) -> str:
 
 @pytest.fixture
 def shop(spark, tmp_path, warehouse_url):
-    """Three days in one run; of the second only a tester is known."""
+    """Three days in one run; the second has only events of a test account."""
     shop = SmallShop(spark, tmp_path, warehouse_url)
     for number, customer in enumerate(("a", "tester", "b"), start=1):
         shop.deliver(f"2011-03-0{number}.csv", line(customer, number))

@@ -1,4 +1,4 @@
-"""Does a series say what was known by when, so that it can be cut back to what it was?"""
+"""Does a series record when its entries became known, so that it can be truncated to an earlier state?"""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from training.tensors.series import truncate
 
 FIRST, LAST, THEN = date(2024, 1, 1), date(2024, 2, 29), date(2024, 2, 14)
 SHOP = make_shop(is_whole=True)
-#: A delivery of so many days at once is history.
+#: A delivery of this many days at once is a dump of history.
 DUMP = FIRST + timedelta(20)
 COUNTED = ("session_count", "abandoned_cart_count", "viewed_category_count", "new_category_count")
 
 
 def draw_days(customers: int) -> list[dict]:
-    """Rows of customer_day: each day of a customer in up to three deliveries; the first 20 days come in a dump, too."""
+    """Rows of customer_day: each day of a customer in up to three deliveries; a dump also has the first 20 days."""
     generator = np.random.default_rng(3)
     rows = []
     for number in range(customers):
@@ -36,7 +36,7 @@ def draw_days(customers: int) -> list[dict]:
                 delivery_day = event_day + timedelta(int(late))
                 rows.append(draw_row(generator, number, event_day, DUMP if event_day < DUMP else delivery_day))
     sold = draw_row(generator, customers, THEN, THEN) | {"sale_count": 2}
-    rows += [sold, sold | {m.name: -sold[m.name] for m in MEASURES} | {"delivery_day": LAST}]  # it was taken back
+    rows += [sold, sold | {m.name: -sold[m.name] for m in MEASURES} | {"delivery_day": LAST}]  # it was withdrawn
     unique = {(row["customer_id"], row["event_day"], row["delivery_day"]): row for row in rows}
     return list(unique.values())
 
@@ -76,13 +76,13 @@ def list_parts(series: pa.Table) -> set[tuple[date, int]]:
     return {part for days, late_days in pairs for part in zip(days, late_days, strict=True)}
 
 
-def test_a_later_series_cut_back_is_the_series_as_it_was(build):
+def test_a_truncated_later_series_equals_the_earlier_one(build):
     as_was, later = build(THEN), build(LAST)
     assert {late for _, late in list_parts(as_was)} == {0, 1, 6, 15}
     assert truncate(later, THEN).select(as_was.column_names).to_pylist() == as_was.to_pylist()
 
 
-def test_a_day_is_what_its_deliveries_say_together(build, drawn):
+def test_a_day_combines_all_its_deliveries(build, drawn):
     series = build(THEN)
     rows = read_rows(series, (*(m.name for m in MEASURES), *COUNTED))
     names = [series["customer_id"][int(n)].as_py() for n in rows.row]
@@ -103,7 +103,7 @@ def test_a_day_is_what_its_deliveries_say_together(build, drawn):
     assert dict(zip(series["customer_id"].to_pylist(), new, strict=True)) == {n: len(own) for n, own in met.items()}
 
 
-def test_a_sale_that_was_taken_back_makes_nobody_eligible_but_did(build):
+def test_a_withdrawn_sale_makes_eligible_only_before_its_withdrawal(build):
     def is_there(series: pa.Table) -> bool:
         return "c12" in series["customer_id"].to_pylist()
 
@@ -112,11 +112,11 @@ def test_a_sale_that_was_taken_back_makes_nobody_eligible_but_did(build):
     assert not is_there(build(THEN, CUSTOMER_SERIES, LAST))
 
 
-def test_what_a_dump_brings_counts_as_known_on_its_days(build):
+def test_events_of_a_dump_count_as_known_on_their_days(build):
     assert {late for day, late in list_parts(build(LAST)) if day < DUMP} == {0}
 
 
-def test_a_restated_night_knows_by_its_end_what_came_later(build):
+def test_a_restated_night_includes_later_deliveries(build):
     restated = list_parts(build(THEN, CUSTOMER_SERIES, LAST))
     assert {day for day, _ in restated} == {FIRST + timedelta(n) for n in range((THEN - FIRST).days + 1)}
     assert max(day + timedelta(late) for day, late in restated) == THEN

@@ -65,7 +65,7 @@ def lake(tmp_path) -> Lake:
     return Lake(tmp_path / "lake")
 
 
-def test_days_of_closed_months_become_one_file_and_stay_what_they_are(lake, capsys):
+def test_days_of_closed_months_become_one_file_with_the_same_content(lake, capsys):
     for day in (date(2026, 10, 30), date(2026, 11, 2)):
         parts = [make_table(CUSTOMER_DAY, letters, delivery_day=day) for letters in ("ab", "c")]
         publish_files(lake, CUSTOMER_DAY, day.isoformat(), *parts)
@@ -107,7 +107,7 @@ def test_the_newest_histories_and_400_days_of_scores_stay(lake, tmp_path, wareho
         assert [page.name for page in tmp_path.glob("night_*")] == [f"night_{edge}.html"]
 
 
-def test_vacuum_takes_what_nobody_lists_any_more_and_never_what_is_being_written(lake):
+def test_vacuum_removes_unlisted_files_and_never_files_being_written(lake):
     fill(lake, CUSTOMER_SERIES, DAY)
     data = lake.folder(CUSTOMER_SERIES) / "data"
     for name, days in (("run=killed", 8), ("run=at-work", 0.1)):
@@ -118,7 +118,7 @@ def test_vacuum_takes_what_nobody_lists_any_more_and_never_what_is_being_written
     listed = lake.partitions(CUSTOMER_SERIES)
     for files in listed.values():
         for file in files:
-            age(lake.folder(CUSTOMER_SERIES) / file, 30)  # old and listed: to stay
+            age(lake.folder(CUSTOMER_SERIES) / file, 30)  # old, but listed: kept
 
     assert len(upkeep.vacuum(lake, CUSTOMER_SERIES, is_dry_run=True)) >= 2
     assert (data / "run=killed").exists()
@@ -152,7 +152,7 @@ def test_a_version_can_be_opened_as_long_as_scores_may_name_it(lake, days, can_b
         assert not can_be_opened
 
 
-def test_a_day_that_was_dropped_can_be_made_again(lake):
+def test_a_removed_day_can_be_rebuilt(lake):
     fill(lake, CUSTOMER_SERIES, DAY)
     upkeep.clear(lake, CUSTOMER_SERIES, [str(DAY)])
     assert lake.partitions(CUSTOMER_SERIES) == {}

@@ -34,7 +34,7 @@ def publish_night(lake: Lake, day: date, customers: str, **changes) -> None:
     append_run(lake, Run(f"score-{day}", f"key {day} {customers}", tables, datetime.now(UTC), day, "score"))
 
 
-def test_the_page_has_bands_moves_the_top_and_what_it_is_made_from(lake, tmp_path, warehouse_url):
+def test_the_page_has_bands_moves_top_customers_and_inputs(lake, tmp_path, warehouse_url):
     shop, warehouse = make_shop("reported"), PostgresWarehouse(warehouse_url)
     warehouse.prepare(shop)
     warehouse.register_model(shop, make_model("lstm-1"))
@@ -44,8 +44,8 @@ def test_the_page_has_bands_moves_the_top_and_what_it_is_made_from(lake, tmp_pat
     page = night_report.write_page(lake, warehouse, shop, DAY, tmp_path / "pages")
     text = page.read_text()
     assert page.name == f"night_{DAY}.html"
-    assert f"Since {DAY - timedelta(days=2)}: 3 came into the band high, 0 left" in text
-    assert "1 are scored for the first time or again, 1 no more" in text
+    assert f"Since {DAY - timedelta(days=2)}: 3 customers entered the band high, 0 left" in text
+    assert "1 are newly scored, and 1 are no longer scored" in text
     assert "<td>high</td><td>3</td>\n<td>+3</td>\n<td>100.0%</td><td>111.15</td>" in text
     first = text.index("<code>c</code>"), text.index("<code>b</code>"), text.index("<code>a</code>")
     assert list(first) == sorted(first)  # most money first
@@ -77,18 +77,18 @@ def test_the_page_follows_the_contract(lake, monkeypatch):
     assert shown() == ["effect", "<code>a</code>", "50%", "–", "25%"]
 
 
-def test_the_first_night_compares_with_nothing_and_hindsight_is_said(lake):
+def test_the_first_night_has_no_comparison_and_hindsight_is_labelled(lake):
     publish_night(lake, DAY, "ab", is_hindsight=True)
     run, before = night_report.find_runs(lake, DAY)
     scores = night_report.read_scores(lake, make_shop("x"), run)
     text = night_report.render(make_shop("x"), run, scores, before, make_model("lstm-1"))
     assert "No earlier day has been scored" in text
-    assert f"In hindsight: the model has learned from days after {DAY}" in text
+    assert f"Hindsight: the model has learned from days after {DAY}" in text
     text = night_report.render(make_shop("x"), run, scores, before, make_model("lstm-1"), DAY + timedelta(days=3))
-    assert f"restated with what was delivered up to {DAY + timedelta(days=3)}" in text
+    assert f"restated with data delivered up to {DAY + timedelta(days=3)}" in text
 
 
-def test_a_band_without_anybody_is_there_and_names_are_escaped(lake):
+def test_an_empty_band_is_shown_and_names_are_escaped(lake):
     publish_night(lake, DAY, "a", reason="<b>bold</b>", band="low")
     run, _ = night_report.find_runs(lake, DAY)
     scores = night_report.read_scores(lake, make_shop("x"), run)

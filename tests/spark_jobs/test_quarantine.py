@@ -59,22 +59,22 @@ def test_a_corrected_record_counts_once_however_often_it_is_replayed_or_delivere
     command(shop, "replay", "--log", "purchases", "--file", file)
     command(shop, "replay", "--log", "purchases", "--file", file)
     assert "nothing new, 1 records were replayed before" in capsys.readouterr().out
-    shop.deliver("2011-03-02.csv", GOOD, MENDED)  # the shop mended it too
+    shop.deliver("2011-03-02.csv", GOOD, MENDED)  # the shop corrected it too
     shop.run_night(DAY[2])
     shop.run_night(DAY[2])
     spends = sorted(row["spend"][0] for row in shop.rows(CUSTOMER_SERIES, "2011-03-02"))
     assert spends == [3.0, 6.0]
     assert len(shop.rows(PURCHASES)) == 4
     assert shop.rows(CUSTOMER_SERIES, "2011-03-01") == first_night
-    (mended,) = [account for path, account in shop.accounts().items() if path.startswith("fixed:")]
+    (corrected,) = [account for path, account in shop.accounts().items() if path.startswith("fixed:")]
     # Of the corrected record and the shop's own, the earliest by path wins; both are in the accounts.
-    assert {mended, shop.accounts()["2011-03-02.csv"]} == {(1, 0, 0, 1), (2, 1, 0, 1)}
+    assert {corrected, shop.accounts()["2011-03-02.csv"]} == {(1, 0, 0, 1), (2, 1, 0, 1)}
     file.write_text(json.dumps({"_place": "x"}) + "\n")
     with pytest.raises(ChurnError, match="line 1: 'x' is no rejected record of purchases"):
         command(shop, "replay", "--log", "purchases", "--file", file)
 
 
-def test_a_file_that_was_overwritten_gives_no_record_for_one_of_before(shop, tmp_path, capsys):
+def test_an_overwritten_file_gives_no_record_of_its_former_content(shop, tmp_path, capsys):
     path, file = shop.raw / "2011-03-01.csv", tmp_path / "mend.jsonl"
     content = path.read_text()
     path.write_text(content.replace("b,", "somebody,").replace("c,2011", "else,2011"))
@@ -82,18 +82,18 @@ def test_a_file_that_was_overwritten_gives_no_record_for_one_of_before(shop, tmp
     shown = " ".join(capsys.readouterr().out.split())
     assert "2011-03-01.csv has changed since" in shown
     assert "somebody" not in shown
-    with pytest.raises(ChurnError, match="the files of these records are gone or have changed"):
+    with pytest.raises(ChurnError, match="the files of these records were removed or changed"):
         fix(shop, file)
     path.write_text(content)  # put back: the time has changed, the content has not
     assert {line["customer"] for line in fix(shop, file)} == {"b", None}
 
 
-def test_wrong_usage_says_what_to_do(shop, tmp_path):
+def test_wrong_usage_is_an_error_with_a_remedy(shop, tmp_path):
     with pytest.raises(ChurnError, match="fix needs --log, one of purchases"):
         command(shop, "fix")
     with pytest.raises(ChurnError, match="small has no log reviews: choose among purchases"):
         command(shop, "show", "--log", "reviews")
-    with pytest.raises(ChurnError, match="no such rejected records"):
+    with pytest.raises(ChurnError, match="there are no such rejected records"):
         command(shop, "fix", "--log", "purchases", "--reason", "nope", "--file", tmp_path / "none")
     with pytest.raises(ChurnError, match="replay needs --file FILE"):
         command(shop, "replay", "--log", "purchases")

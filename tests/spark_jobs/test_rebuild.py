@@ -47,7 +47,7 @@ def run(lake: Lake, maker: Maker, days=DAYS) -> list[int]:
     return list(rebuild_table(Target(CUSTOMER_DAY, SIZES, maker), lake, days, batch_bytes=25))
 
 
-def test_every_day_is_rebuilt_in_batches_and_again_when_asked_again(lake):
+def test_every_day_is_rebuilt_in_batches_and_again_on_request(lake):
     first, second = Maker(lake), Maker(lake)
     assert run(lake, first) == [0, 2, 4, 5]
     assert first.batches == [DAYS[:2], DAYS[2:4], DAYS[4:]]
@@ -61,7 +61,7 @@ def test_a_killed_rebuild_continues_with_the_days_left(lake, is_published, left)
     again = Maker(lake)
     assert run(lake, again)[0] == len(DAYS) - len(left)
     assert [day for batch in again.batches for day in batch] == left
-    assert run(lake, Maker(lake))[0] == 0  # the next one begins anew
+    assert run(lake, Maker(lake))[0] == 0  # the next one starts again
 
 
 def test_another_range_is_another_rebuild(lake):

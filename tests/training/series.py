@@ -24,7 +24,7 @@ def make_source(log: str, names: Iterable[str]) -> Source:
 
 
 def make_shop(is_whole: bool = False, churn: ChurnDefinition | None = None, **model: object) -> Shop:
-    """A shop with a plain purchase log; a whole one has all three logs with every column there is."""
+    """A shop with a plain purchase log; with is_whole all three logs with all columns."""
     sources = {"purchases": make_source("purchases", ["customer_id", "event_at", "quantity", "unit_price", "kind"])}
     if is_whole:
         sources = {name: make_source(name, log.canonical) for name, log in LOGS.items()}
@@ -37,9 +37,8 @@ def day(number: int) -> date:
 
 
 def make_series(customers: Mapping[str, Mapping[Any, Mapping[str, float]]], as_of: date) -> pa.Table:
-    """customer -> {day number: measures of that day}, as training_series has it; measures not named are 0.
-
-    A day that came to be known in parts has a key for each: (day number, days late).
+    """customer -> {day number: measures of that day}, as in training_series; other measures are 0. A day delivered in
+    parts has one key per part: (day number, days late).
     """
     parts = [
         sorted((((key, 0) if isinstance(key, int) else key, own) for key, own in facts.items()), key=lambda e: e[0])

@@ -109,7 +109,7 @@ def test_predictions_cover_exactly_the_eligible_with_every_horizon_and_method(wr
         assert len(own) == len(expected)
 
 
-def test_metrics_are_those_of_the_written_predictions_and_what_really_happened(written, everything):
+def test_metrics_follow_from_the_written_predictions_and_the_outcomes(written, everything):
     described, rows, _ = written
     bought, erased = bought_on(everything), everything["customer_id"][0].as_py()
     for result in described["cutoffs"]:
@@ -122,15 +122,15 @@ def test_metrics_are_those_of_the_written_predictions_and_what_really_happened(w
             }  # fmt: skip
             counted = [c for c in p if c != erased and has_bought(bought[c], cutoff - timedelta(days - 1), cutoff)]
             churned = [not has_bought(bought[c], cutoff + timedelta(1), cutoff + timedelta(days)) for c in counted]
-            said = [p[c] for c in counted]
+            predicted = [p[c] for c in counted]
             assert metric["n"] == len(counted) > 50
             assert metric["churn_rate"] == pytest.approx(np.mean(churned))
-            assert metric["auroc"] == pytest.approx(roc_auc_score(churned, said))
-            assert metric["log_loss"] == pytest.approx(log_loss(churned, said))
-            assert metric["brier"] == pytest.approx(brier_score_loss(churned, said))
+            assert metric["auroc"] == pytest.approx(roc_auc_score(churned, predicted))
+            assert metric["log_loss"] == pytest.approx(log_loss(churned, predicted))
+            assert metric["brier"] == pytest.approx(brier_score_loss(churned, predicted))
 
 
-def test_what_was_promoted_repeats_the_promoted_kind(written):
+def test_the_promoted_method_is_a_copy_of_the_promoted_kind(written):
     described, rows, _ = written
     for result in described["cutoffs"]:
         by_method = {
@@ -166,7 +166,7 @@ def test_a_customer_missing_from_the_later_series_is_noted(written):
     assert "1 customers are not in the series" in " ".join(early["notes"] + late["notes"])
 
 
-def test_what_was_promoted_is_compared_with_every_other_method(written):
+def test_the_promoted_method_is_compared_with_every_other(written):
     for result in written[0]["cutoffs"]:
         for metric in result["metrics"]:
             comparison = metric["promoted_against"]
@@ -202,9 +202,9 @@ def test_a_missing_series_is_an_error_that_names_the_command(shop_path, monkeypa
     cutoffs = f"{day(50)},{day(40)}"
     arguments = ["--shop", str(shop_path), "--cutoffs", cutoffs, "--data-until", str(UNTIL), "--out", "x"]
     assert run_command(main, arguments) == 1
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert f"customer_series --shop {shop_path} --all --as-of {day(40)} --as-of {day(50)}" in said
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert f"customer_series --shop {shop_path} --all --as-of {day(40)} --as-of {day(50)}" in message
     with pytest.raises(MissingInputError, match="lacks 2024-02-20"):
         read_series(Lake(shop_path.parent / "nothing"), load_shop(shop_path), [day(50)])
 
@@ -217,7 +217,7 @@ def test_a_cutoff_without_any_outcome_is_an_error():
 
 
 @pytest.mark.parametrize("cutoffs", ["", "2024-01-01,", "yesterday"])
-def test_cutoffs_that_are_no_days_are_wrong_usage(cutoffs, shop_path, capsys):
+def test_invalid_cutoffs_are_usage_errors(cutoffs, shop_path, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--shop", str(shop_path), "--cutoffs", cutoffs, "--data-until", str(UNTIL), "--out", "x"])
     assert caught.value.code == 2
@@ -234,7 +234,7 @@ def make_predictions(ids: list[str], **by_method: float) -> Predictions:
     return Predictions(np.array(ids), day(10), (30, 60, 90), np.ones(shape, bool), unknown, probabilities)
 
 
-def test_outcomes_find_their_customers_whatever_the_order():
+def test_outcomes_are_matched_by_customer_in_any_order():
     days = {"c": [1, 60], "b": [1], "a": [1, 12]}
     later = make_series({who: dict.fromkeys(own, PURCHASE) for who, own in days.items()}, day(100))
     found, missing_count = take_later_outcomes(
@@ -246,13 +246,13 @@ def test_outcomes_find_their_customers_whatever_the_order():
     assert found.customer_id.tolist() == ["a", "gone", "b", "c"]
 
 
-def test_comparisons_leave_out_the_promoted_itself_and_unknown_outcomes():
+def test_comparisons_leave_out_the_promoted_method_and_unknown_outcomes():
     predictions = make_predictions(["a", "b"], logistic=0.5, boosting=0.6, promoted=0.5)
     predictions.outcome[:, :2] = [[0, 1], [1, 1]]
     assert set(compare_promoted(predictions, "logistic")) == {(30, "boosting"), (60, "boosting")}
 
 
-def test_a_narrow_screen_loses_no_number():
+def test_a_narrow_screen_cuts_no_number():
     predictions = make_predictions(["a", "b"], logistic=0.5, boosting=0.6, promoted=0.5)
     predictions.outcome[:] = [[0, 0, 0], [1, 1, 1]]
     comparisons = compare_promoted(predictions, "logistic")

@@ -9,14 +9,14 @@ from tests.training.series import make_shop
 from training.config import ModelSettings
 
 
-def test_a_shop_overrides_what_it_names():
+def test_a_shop_overrides_only_the_settings_it_names():
     settings = ModelSettings.from_shop(make_shop(epochs=3, dropout=0))
     assert (settings.epochs, settings.dropout) == (3, 0.0)
     assert isinstance(settings.dropout, float)
     assert settings.folds == ModelSettings().folds
 
 
-def test_settings_survive_their_description():
+def test_settings_are_restored_from_their_description():
     settings = ModelSettings(learning_rate=0.005, seed=11)
     assert ModelSettings.from_mapping(settings.as_dict(), "test") == settings
 

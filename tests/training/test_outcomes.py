@@ -74,18 +74,21 @@ def test_the_first_run_without_hindsight_is_evaluated_on_active_customers(world)
     ]  # fmt: skip
 
 
-def test_a_sale_undone_after_the_scored_day_counted_then_and_keeps_nobody(world):
+def test_a_sale_undone_after_the_scored_day_makes_eligible_and_retains_nobody(world):
     lake, warehouse, shop = world
     record_days(lake, after(9), ("a", after(2), "-5"), ("c", after(3), "6"), ("c", after(9), "-60"))
     publish_night(lake, after(10))
     (row,) = outcomes.run(lake, warehouse, shop, after(10))
-    assert (row["n"], row["churn_rate"]) == (3, pytest.approx(2 / 3))  # a counts by what was known, c left again
+    assert (row["n"], row["churn_rate"]) == (
+        3,
+        pytest.approx(2 / 3),
+    )  # a counts as known then, c is not active any more
     money = "SELECT spend FROM customer_outcomes WHERE customer_id IN ('a', 'c') ORDER BY customer_id"
-    # a paid 5 before, gave 5 back, then paid 8.25; c gave back more than he ever paid: only the 5 of before and 6 count
+    # a paid 5 before, returned 5, then paid 8.25; c returned more than all payments: only the 5 of before and 6 count
     assert select(warehouse, shop, money) == [(Decimal("3.25"),), (Decimal("-5.00"),)]
 
 
-def test_the_figures_are_about_those_who_were_active_by_what_the_scored_day_knew(world):
+def test_outcomes_cover_the_customers_active_as_known_on_the_scored_day(world):
     lake, warehouse, shop = world
     record_days(lake, after(2), ("d", after(-1), "5"))  # no training or backtest of DAY could have counted d
     merge = {"customer_id": "c", "merged_into": "d", "since": after(3), "known_from": after(3), "origin": ORIGIN}
@@ -113,7 +116,7 @@ def test_late_deliveries_count_for_a_week_and_the_same_run_judges_nothing_again(
     ]  # fmt: skip
 
 
-def test_a_customer_merged_since_has_stayed_where_the_other_id_bought(world):
+def test_a_customer_merged_later_is_retained_by_purchases_of_the_other_id(world):
     lake, warehouse, shop = world
     publish_night(lake, after(10))
     merge = {"customer_id": "c", "merged_into": "a", "since": after(3), "known_from": after(3), "origin": ORIGIN}
@@ -123,7 +126,7 @@ def test_a_customer_merged_since_has_stayed_where_the_other_id_bought(world):
     assert select(warehouse, shop, query) == [("a",), ("c",)]
 
 
-def test_nothing_is_judged_before_the_nights_of_its_horizon_are_there(world):
+def test_no_outcome_is_evaluated_before_the_nights_of_its_horizon(world):
     lake, warehouse, shop = world
     with pytest.raises(MissingInputError, match="run the ETL"):
         outcomes.run(lake, warehouse, shop, after(10))

@@ -16,7 +16,7 @@ def make_days(*ratios: float, customers: int = 400) -> list[Judged]:
     return [Judged(date(2024, 1, 1 + n), actual * ratio, actual, ids) for n, ratio in enumerate(ratios)]
 
 
-def test_a_ratio_that_all_share_is_known_exactly_by_group():
+def test_a_shared_ratio_is_recovered_exactly_by_group():
     days = make_days(1.2, 1.2)
     group = np.repeat([0, 1], 400)
     for ratio in find_ratios(days, group):
@@ -30,12 +30,12 @@ def test_days_that_differ_widen_the_interval_however_many_customers_there_are():
     assert high > 1.08
 
 
-def test_a_day_at_its_own_level_is_right_on_the_whole():
+def test_a_day_calibrated_to_its_level_has_the_right_total():
     (day,) = make_days(1.3)
     assert day.at_own_level().expected.sum() == pytest.approx(day.actual.sum())
 
 
-def test_tenths_go_from_the_least_expected_to_the_most():
+def test_tenths_are_ordered_by_expected_spend():
     tenth = find_tenths(np.arange(100.0)[::-1])
     assert tenth[[0, 99]].tolist() == [9, 0]
     assert np.bincount(tenth).tolist() == [10] * 10

@@ -70,7 +70,7 @@ def read_models(home: Path) -> list[Path]:
     return sorted(p for p in (home / "models" / "corner").iterdir() if p.name.startswith(AS_OF.isoformat()))
 
 
-def test_a_training_gives_a_model_that_scores_a_report_and_a_tracked_run(run, home, capsys, warehouse_url):
+def test_a_training_writes_a_scoring_model_a_report_and_a_tracked_run(run, home, capsys, warehouse_url):
     from mlflow import MlflowClient
 
     assert run("--promote", "--report", str(home / "report")) == 0
@@ -107,7 +107,7 @@ def test_a_training_gives_a_model_that_scores_a_report_and_a_tracked_run(run, ho
     assert [Path(f.path).suffix for f in client.list_artifacts(tracked.info.run_id)] == [".html"]
 
 
-def test_the_same_again_trains_nothing_and_a_lost_bundle_comes_back_as_it_was(run, home, capsys):
+def test_a_repeated_training_trains_nothing_and_restores_a_lost_bundle(run, home, capsys):
     assert run() == 0
     [folder] = read_models(home)
     capsys.readouterr()
@@ -121,7 +121,7 @@ def test_the_same_again_trains_nothing_and_a_lost_bundle_comes_back_as_it_was(ru
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
 
-def test_without_a_series_it_says_which_command_builds_one(run, capsys):
+def test_a_missing_series_is_an_error_that_names_its_command(run, capsys):
     assert run(as_of="2024-05-01") == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
@@ -129,7 +129,7 @@ def test_without_a_series_it_says_which_command_builds_one(run, capsys):
     assert "--all --as-of 2024-05-01" in error
 
 
-def test_a_history_too_short_for_the_gate_says_so(run, home, capsys):
+def test_a_history_too_short_for_the_gate_is_reported(run, home, capsys):
     early = day(100)
     short = draw_shop_series(30, 101)
     short = short.set_column(short.column_names.index("as_of"), "as_of", pa.array([early] * short.num_rows))

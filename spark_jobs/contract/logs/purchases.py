@@ -27,43 +27,45 @@ SALE, RETURN = "kind = 'sale'", "kind = 'return'"
 SOLD = f"{SALE} and weight > 0"  # nothing is removed from a set, even if an order is cancelled later
 
 
-def say_returns(column: str) -> str:
+def propose_returns(column: str) -> str:
     """The remedy if a minus sign means a return, to be pasted at the end of shop.toml. column: a raw column."""
     return (
-        "if these are returns, say so at the end of shop.toml:\n"
+        "if these are returns, add at the end of shop.toml:\n"
         f"[[sources.purchases.returns]]\ncolumn = {quote(column)}\nbelow = 0"
     )
 
 
-def say_plausible(largest: Decimal) -> str:
+def propose_plausible(largest: Decimal) -> str:
     """The remedy if lines of up to this amount are real, with the next round number above it."""
     limit = 10 ** len(str(int(largest)))
     return (
-        "look at them: python -m spark_jobs.quarantine show; if such lines are real, say under [sources.purchases] how"
-        f' much one may be worth: plausible_amount = {limit}, or plausible_amount = "any"'
+        "see them with python -m spark_jobs.quarantine show; if such lines are real, set under [sources.purchases]"
+        f' how much one may be worth: plausible_amount = {limit}, or plausible_amount = "any"'
     )
 
 
 REJECTIONS = {
     "quantity_invalid": Reason("a quantity that is no number", "map the right column to quantity", "quantity"),
     "quantity_zero": Reason("nothing bought", "nothing, if such lines mean nothing", "quantity"),
-    "quantity_negative": Reason("a negative quantity that no rule calls a return", say_returns("pieces"), "quantity"),
+    "quantity_negative": Reason(
+        "a negative quantity that no rule calls a return", propose_returns("pieces"), "quantity"
+    ),
     "quantity_too_large": Reason(
-        "a quantity of a thousand million or more",
-        "look for a bar code in the quantity, and map the right column to it; a single slip needs nothing",
+        "a quantity of 10^9 or more",
+        "look for a bar code in the quantity, and map the right column to it; a single mistake needs nothing",
         "quantity",
     ),
     "price_invalid": Reason("a price that is no number", "map the right column to unit_price or amount", "unit_price"),
-    "price_negative": Reason("a negative price that no rule calls a return", say_returns("price"), "unit_price"),
+    "price_negative": Reason("a negative price that no rule calls a return", propose_returns("price"), "unit_price"),
     "amount_too_large": Reason(
         "a line of more money than there is room for (10^12)",
-        "look for a bar code in price or quantity, and map the right columns; a single slip needs nothing",
+        "look for a bar code in price or quantity, and map the right columns; a single mistake needs nothing",
         "unit_price",
     ),
     "amount_implausible": Reason(
         "a line worth a thousand times more than 99 of 100 lines of this shop (of fewer than 500 lines: ten thousand "
         "times more than the median), or more than plausible_amount",
-        say_plausible(Decimal(999_999)),
+        propose_plausible(Decimal(999_999)),
     ),
     "order_pending": Reason("an order that is not settled yet", "nothing: shop.toml asks for it", is_fault=False),
     "order_cancelled": Reason("an order that was cancelled", "nothing: shop.toml asks for it", is_fault=False),
@@ -72,8 +74,8 @@ REJECTIONS = {
         "list the word under [sources.purchases.status], as counted, pending, cancelled or returned",
     ),
     "spread_invalid": Reason(
-        "a discount, shipping or tax of the order that is no number, or more is taken off than its lines are worth",
-        "name columns under [sources.purchases.spread] that hold money of the whole order",
+        "a discount, shipping or tax of the order that is no number, or a discount above the value of its lines",
+        "name columns under [sources.purchases.spread] that hold amounts of the whole order",
     ),
     "currency_unknown": Reason(
         "a currency without a rate on that day",

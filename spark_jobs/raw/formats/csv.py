@@ -147,7 +147,7 @@ def _find_remedy(head: _Head, first: list[str], source: Source) -> str | None:
         half = len(text) > 16 and text[:200].count("\x00") * 2 >= len(text[:200]) - 2
         byte_order = "be" if text.startswith("\x00") else "le"
         return (f'is UTF-16 without a mark at its beginning: set encoding = "utf-16-{byte_order}"' if half
-                else "is no text: deliver CSV, or mend format and encoding")  # fmt: skip
+                else "is no text: deliver CSV, or correct format and encoding")  # fmt: skip
     if (delimiter := likely_delimiter(header, head.delimiter)) != head.delimiter and len(header) == 1:
         return f'has one column {header[0][:200]!r}: set delimiter = "{show_delimiter(delimiter)}"'
     for delimiter in (head.delimiter, *DELIMITERS):

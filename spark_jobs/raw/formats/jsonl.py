@@ -56,7 +56,7 @@ class JsonLines(RawFormat):
         except FileRefusedError as refused:
             if refused.fault != "records_missing":
                 raise
-            return FileColumns(path, problem=f"has {refused}: mend records, the path to the array of records")
+            return FileColumns(path, problem=f"has {refused}: correct records, the path to the array of records")
         objects = [one.value for one in name_fields(elements, source) if isinstance(one.value, dict)]
         paths = list_paths(source)
         nested: dict[str, str] = {}
@@ -65,8 +65,8 @@ class JsonLines(RawFormat):
         names = dict.fromkeys([*(name for one in objects for name in names_of(one, paths)), *nested])
         match = choose_layout(list(names), source) if names else None
         if match and not lacks_needed_keys(objects, source):
-            said = COLUMN_WISE if are_columns(objects, source) else None
-            return FileColumns(path, match, said, nested=nested)
+            problem = COLUMN_WISE if are_columns(objects, source) else None
+            return FileColumns(path, match, problem, nested=nested)
         if proposal := propose_records(next(read_lines(file_system, place, source), ""), source):
             return FileColumns(path, match, f"has its records in one object: add {proposal}")
         if match:

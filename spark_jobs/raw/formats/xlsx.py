@@ -129,7 +129,7 @@ def _name_sheet(workbook: CalamineWorkbook, source: Source) -> str:
         raise FileRefusedError("file_unreadable", "is a workbook without a sheet: deliver it again")
     if source.sheet and source.sheet not in workbook.sheet_names:
         names = ", ".join(map(repr, workbook.sheet_names))
-        raise FileRefusedError("file_unreadable", f"has no sheet {source.sheet!r}, it has {names}: mend sheet")
+        raise FileRefusedError("file_unreadable", f"has no sheet {source.sheet!r}, it has {names}: correct sheet")
     shown = [one.name for one in workbook.sheets_metadata
              if one.typ == SheetTypeEnum.WorkSheet and one.visible == SheetVisibleEnum.Visible]  # fmt: skip
     return source.sheet or next(iter([*shown, *workbook.sheet_names]))

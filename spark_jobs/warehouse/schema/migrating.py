@@ -51,5 +51,5 @@ def migrate(transaction: sqlalchemy.Connection, schema: str, branch: str) -> Non
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise ChurnError(f"schema {schema} of the warehouse cannot be brought up to date: {error}") from None
+        raise ChurnError(f"schema {schema} of the warehouse cannot be migrated: {error}") from None
     connection.execute("SET LOCAL search_path TO DEFAULT")

@@ -25,7 +25,7 @@ SHOP, SETTINGS = make_shop(), ModelSettings(folds=2)
 CUTOFFS, LAST = [day(170), day(200)], day(299)
 PLENTY, NOTHING = Budget(None, 0.0), Budget(0.0, 0.0)
 MODEL = Variant(THE_MODEL, SHOP, SETTINGS, kind="logistic")
-LINE = next(of for of in list_variants(SHOP, SETTINGS) if of.kind == "linear")
+LINE = next(variant for variant in list_variants(SHOP, SETTINGS) if variant.kind == "linear")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,11 +53,13 @@ def measure(cells: Cells, variants: list[Variant], budget: Budget = PLENTY):
     return measure_cells(cells, variants, CUTOFFS, budget, lambda *_: None)
 
 
-def test_every_variant_changes_something_and_the_logs_are_left_out_one_by_one():
+def test_every_variant_differs_and_each_log_is_left_out_once():
     variants = list_variants(make_shop(is_whole=True), SETTINGS)
-    assert len({(of.settings, of.kind, of.seed_count, tuple(of.shop.sources)) for of in variants}) == len(variants)
-    assert len({of.name for of in variants}) == len(variants)
-    left = {of.name: set(of.shop.sources) for of in variants if of.name.startswith("without")}
+    assert len(
+        {(variant.settings, variant.kind, variant.seed_count, tuple(variant.shop.sources)) for variant in variants}
+    ) == len(variants)
+    assert len({variant.name for variant in variants}) == len(variants)
+    left = {variant.name: set(variant.shop.sources) for variant in variants if variant.name.startswith("without")}
     assert left == {
         "without browses": {"purchases", "reviews"},
         "without reviews": {"purchases", "browses"},
@@ -66,7 +68,7 @@ def test_every_variant_changes_something_and_the_logs_are_left_out_one_by_one():
     assert variants[0] == Variant(THE_MODEL, make_shop(is_whole=True), SETTINGS)
 
 
-def test_what_was_measured_is_not_trained_again_and_a_budget_leaves_the_rest(cells, monkeypatch):
+def test_measured_variants_are_not_trained_again_and_a_budget_stops_the_rest(cells, monkeypatch):
     first = measure(cells, [MODEL])
     assert measure(cells, [MODEL, LINE], NOTHING)[LINE.name] == []
     with monkeypatch.context() as patched:
@@ -78,7 +80,7 @@ def test_what_was_measured_is_not_trained_again_and_a_budget_leaves_the_rest(cel
     assert cells.find(MODEL, CUTOFFS[0]) is not None
 
 
-def test_a_variant_is_judged_on_the_same_customers_and_the_same_is_no_different(cells, tmp_path):
+def test_variants_are_compared_on_the_same_customers_and_equal_ones_do_not_differ(cells, tmp_path):
     found = measure(cells, [MODEL, replace(MODEL, name="twin"), LINE])
     rows = {(row.variant, row.horizon_days): row for row in summarise(found, CUTOFFS, SHOP, tmp_path)}
     assert len(rows) == 9
@@ -95,8 +97,8 @@ def test_a_variant_is_judged_on_the_same_customers_and_the_same_is_no_different(
     assert len(table) == 11
 
 
-def test_an_interrupted_search_continues_and_takes_the_best(tmp_path, series, monkeypatch):
-    """Judged by how far the learning rate is from 0.02."""
+def test_an_interrupted_search_continues_and_chooses_the_best(tmp_path, series, monkeypatch):
+    """A mock objective: the distance of the learning rate from 0.02."""
     tried = []
 
     class Judged:
@@ -106,14 +108,14 @@ def test_an_interrupted_search_continues_and_takes_the_best(tmp_path, series, mo
 
     monkeypatch.setattr(Variant, "fit", lambda variant, _: [Judged(variant.settings.learning_rate)])
 
-    def look(trials: int, is_over: bool = False):
+    def run_search(trials: int, is_over: bool = False):
         path, then = tmp_path / "search.db", series[CUTOFFS[0]]
         return search.find_best_settings(path, MODEL, then, trials, lambda: is_over, lambda *_: None)
 
-    look(5, is_over=True)
+    run_search(5, is_over=True)
     assert tried == [SETTINGS.learning_rate]  # the model's own settings first
-    best = look(5)
+    best = run_search(5)
     assert len(tried) == 5
     assert best.settings.learning_rate == min(tried, key=lambda rate: abs(rate - 0.02))
-    look(5)
+    run_search(5)
     assert len(tried) == 5

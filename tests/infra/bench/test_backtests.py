@@ -16,7 +16,7 @@ def make_backtest(name: str, tasks: int, rank: float, worse: int) -> Backtest:
     return Backtest(name, name.title(), summary, "table", ways if name == "corner" else {})
 
 
-def test_numbers_stand_under_their_shop():
+def test_numbers_are_listed_under_their_shop():
     lines = write_tables([make_backtest("corner", 3, 1.0, 0), make_backtest("mall", 6, 2.5, 1)]).splitlines()
     assert "| Corner | 3 | 1 × blend, 1 × lstm | 0.751 | 0.5000 | 0.4900 | -0.020 | 2 of 3 | 4 / 0 of 3 |" in lines
     assert "| Mall | 6 | 1 × blend, 1 × lstm | 0.751 | 0.5000 | 0.4900 | -0.020 | 5 of 6 | 4 / 2 of 6 |" in lines
@@ -27,7 +27,7 @@ def test_numbers_stand_under_their_shop():
     assert lines[-1].count("](backtest_") == 2
 
 
-def test_the_readmes_table_has_the_columns_that_need_no_explanation():
+def test_the_readme_table_has_self_explanatory_columns():
     lines = write_short_table([make_backtest("corner", 3, 1.0, 0)]).splitlines()
     assert (
         lines[0] == "| shop | AUROC | log loss | expected − actual churn | calibrated | significantly better / worse |"

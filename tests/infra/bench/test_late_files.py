@@ -1,4 +1,4 @@
-"""Which days are judged by, and are files late by the lags that were drawn?"""
+"""Which cut-offs are chosen, and are files late by the drawn lags?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.tensors.rows import read_parts
 SHOP = make_shop()
 
 
-def test_cutoffs_have_enough_to_learn_from_and_to_judge_by():
+def test_cutoffs_leave_enough_days_for_training_and_outcomes():
     def choose(days: int) -> list[int]:
         return [(cutoff - day(0)).days for cutoff in choose_cutoffs(day(0), day(days), SHOP, 6)]
 
@@ -23,7 +23,7 @@ def test_cutoffs_have_enough_to_learn_from_and_to_judge_by():
         choose(192)
 
 
-def test_files_come_as_late_as_drawn_and_on_time_again():
+def test_files_arrive_with_the_drawn_delay():
     series = make_series({"a": {3: PURCHASE, 40: PURCHASE}, "b": {5: PURCHASE}}, day(60))
     late = read_parts(deliver(series, late=True), ())
     assert late.late_days.tolist() == draw_lags(late.day).tolist()

@@ -1,4 +1,4 @@
-"""Is all CPU time counted, that of a process whose parent has ended too?"""
+"""Is all CPU time counted, including that of a process whose parent has ended?"""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Are exports plain files with the shop's own ids where asked for?"""
+"""Are exports plain files, with the shop's own ids on request?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does `churn` refuse wrong words at once, with what was meant, and with the right exit code?"""
+"""Does `churn` refuse wrong arguments at once, with a suggestion and the right exit code?"""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def home(tmp_path, monkeypatch):
         ("train --shop live --as-of 2099-01-01", 1, "in the future"),
         ("night --shop online_retail --as-of 2011-09-06 --restate 2011-09-06", 1, "must be a day after"),
         ("night --shop online_retail --as-of 2011-09-06", 1, "`churn demo --shop online_retail` delivers them"),
-        ("restore nothing.tar", 1, "is no backup"),
+        ("restore nothing.tar", 1, "is not a backup"),
         ("backtest --shop online_retail --cutoffs 2012-01-01", 1, "after the shop's end_date"),
     ],
 )
-def test_wrong_words_are_refused_before_any_work(words, code, part, capsys, home):
+def test_wrong_arguments_are_refused_before_any_work(words, code, part, capsys, home):
     assert run(words.split()) == code
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
@@ -58,7 +58,7 @@ def test_wrong_words_are_refused_before_any_work(words, code, part, capsys, home
     assert not (home / "warehouse").exists()
 
 
-def test_a_misspelt_variable_is_refused_and_a_foreign_one_is_not(monkeypatch, capsys):
+def test_a_misspelt_variable_is_refused_and_an_unrelated_one_is_not(monkeypatch, capsys):
     monkeypatch.setenv("CHURN_LANDING", "/data")
     monkeypatch.setenv("CHURN_WAREHOUSE_ULR", "postgresql://")
     assert run(["models"]) == 1
@@ -67,7 +67,7 @@ def test_a_misspelt_variable_is_refused_and_a_foreign_one_is_not(monkeypatch, ca
     )
 
 
-def test_wrong_words_are_refused_without_the_heavy_libraries():
+def test_wrong_arguments_are_refused_without_heavy_imports():
     code = (
         "import sys; from infra.cli.__main__ import run; run(['night', '--shp']);"
         "print(sorted({'pyarrow', 'deltalake', 'rich', 'psycopg', 'pyspark'} & set(sys.modules)))"
@@ -103,5 +103,5 @@ def test_ctrl_c_ends_what_runs_without_a_traceback(tmp_path, number):
         time.sleep(0.05)
     started.send_signal(number)
     _, errors = started.communicate(timeout=30)
-    assert (errors.strip(), started.returncode) == ("stopped; repeating continues", 130)
+    assert (errors.strip(), started.returncode) == ("stopped; run this again to continue", 130)
     assert not os.path.exists(f"/proc/{marker.read_text()}")

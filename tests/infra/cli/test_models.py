@@ -1,4 +1,4 @@
-"""Which model waits for a person?"""
+"""Which model waits for approval?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def model(version: str, hour: int, promoted_hour: int | None = None, number: int
     return RegisteredModel(version, "lstm", DAY, True, created, DAY if at else None, at, number)
 
 
-def test_only_the_newest_model_waits_and_only_until_one_is_promoted():
+def test_only_the_newest_model_waits_until_one_is_promoted():
     old, new = model("old", 1), model("new", 2)
     assert find_waiting([]) is None
     assert find_waiting([old, new]) is new

@@ -1,4 +1,4 @@
-"""Is a shop found by its name once it was named by its file, and is the last used one the default?"""
+"""Is a shop found by its name after one use of its file, and is the last used shop the default?"""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def files(tmp_path):
 
 def test_the_last_used_shop_is_the_default(files):
     settings = Settings(files / "home")
-    with pytest.raises(ChurnError, match="no shop is known yet"):
+    with pytest.raises(ChurnError, match="there is no shop yet"):
         find_shop(None, settings)
     find_shop(str(files / "corner" / "shop.toml"), settings)
     find_shop(str(files / "market"), settings)

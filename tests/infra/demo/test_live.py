@@ -18,7 +18,7 @@ def few_customers(monkeypatch):
     monkeypatch.setattr(live, "CUSTOMERS", 15)
 
 
-def test_a_day_that_is_over_lands_beside_the_others_and_changes_none(tmp_path):
+def test_a_finished_day_is_delivered_without_changing_others(tmp_path):
     first = live.land(tmp_path, TODAY)
     before = {file: file.read_bytes() for file in first}
     assert len(first) == 3 * (live.HISTORY_DAYS + 1)
@@ -28,7 +28,7 @@ def test_a_day_that_is_over_lands_beside_the_others_and_changes_none(tmp_path):
     assert {file: file.read_bytes() for file in first} == before
 
 
-def test_a_day_is_the_same_whether_it_lands_alone_or_with_others(tmp_path):
+def test_a_day_has_the_same_content_alone_or_with_others(tmp_path):
     live.land(tmp_path / "one", TODAY)
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / "first_day").write_text((tmp_path / "one" / "first_day").read_text())

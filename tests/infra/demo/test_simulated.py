@@ -52,14 +52,14 @@ def make_lines(spark, customers: int, tasks: int) -> list[tuple]:
     return sorted(tuple(row) for row in numbers.mapInArrow(maker, ddl).collect())
 
 
-def test_lines_depend_on_the_seed_and_the_customer_alone(spark):
+def test_lines_depend_only_on_seed_and_customer(spark):
     few, many = make_lines(spark, 12, 1), make_lines(spark, 30, 5)
     assert few == make_lines(spark, 12, 4)
     assert [line for line in many if int(line[3].lstrip("br").split("-")[0].removeprefix("c")) < 12] == few
     assert len(few) > 100
 
 
-def test_files_have_the_same_bytes_again(spark, home, tmp_path):
+def test_files_are_reproducible_byte_by_byte(spark, home, tmp_path):
     simulate(spark, tmp_path, CUSTOMERS, DAYS, 3, FIRST_DAY)
     for folder in ("purchases", "browses", "reviews"):
         ours, theirs = (
@@ -77,7 +77,7 @@ def test_the_truth_counts_every_line_of_the_files(home):
         assert sum(len(read_lines(file)) - heads for file in files) == sum(counts.values())
 
 
-def test_clean_finds_what_was_planted_and_nothing_else(spark, home, warehouse_url, tmp_path):
+def test_clean_finds_exactly_the_planted_faults(spark, home, warehouse_url, tmp_path):
     """Every line of three logs gets exactly the planted verdict, by reason."""
     shop_file = tmp_path / "shop.toml"
     text = (ROOT / "infra" / "demo" / "simulated" / "shop.toml").read_text()
@@ -102,7 +102,7 @@ def test_clean_finds_what_was_planted_and_nothing_else(spark, home, warehouse_ur
     assert series["sentiment_sum"].map(lambda values: np.abs(values).sum()).gt(0).any()
 
 
-def test_browsing_fades_before_buying_does():
+def test_browsing_declines_before_buying():
     calendar = make_calendar(FIRST_DAY, 400, PARAMETERS)
     orders, sessions, days = (np.zeros(4) for _ in range(3))
     for number in range(1500):
@@ -131,7 +131,7 @@ def test_the_oracle_is_exact():
     assert abs(stays.mean() - says) < 4 * np.sqrt(says * (1 - says) / people)
 
 
-def test_the_oracle_knows_much_and_recency_little(spark, tmp_path):
+def test_the_oracle_ranks_much_better_than_recency(spark, tmp_path):
     simulate(spark, tmp_path, 260, 200, 3, FIRST_DAY)
     rows = measure(tmp_path)
     assert len(rows) == 9

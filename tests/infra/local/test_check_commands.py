@@ -10,7 +10,7 @@ from infra.local import check_commands
 from infra.local.environment import ROOT
 
 
-def test_every_command_of_the_makefile_is_documented_and_alive():
+def test_every_make_command_is_documented_and_exists():
     assert check_commands.find_faults((ROOT / "Makefile").read_text()) == []
 
 
@@ -25,12 +25,14 @@ def test_every_command_of_the_makefile_is_documented_and_alive():
         (".PHONY: demo\ndemo: ## the demo\n\t@$(JOBS) infra.local.shops\n", "infra.local.shops is no command"),
     ],
 )
-def test_a_dead_or_undocumented_command_is_found(makefile, fault):
+def test_a_missing_or_undocumented_command_is_found(makefile, fault):
     (found,) = check_commands.find_faults(makefile)
     assert fault in found
 
 
 def test_make_alone_lists_every_command():
-    told = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    names = [line.split()[1] for line in told.splitlines()]
+    output = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    names = [line.split()[1] for line in output.splitlines()]
     assert names == [name for name, _ in check_commands.RULE.findall((ROOT / "Makefile").read_text())]

@@ -16,11 +16,11 @@ from infra.local.dependencies import merge_bills, name_licence
         ({}, [], "not stated"),
     ],
 )
-def test_the_shortest_statement_of_a_licence_is_taken(metadata, classifiers, licence):
+def test_the_shortest_licence_text_is_used(metadata, classifiers, licence):
     assert name_licence(metadata, classifiers) == licence
 
 
-def test_a_package_of_both_environments_is_in_the_bill_once():
+def test_a_package_of_both_environments_is_listed_once():
     def bill(*needs: str) -> dict:
         return {"components": [{"bom-ref": "a"}], "dependencies": [{"ref": "a", "dependsOn": list(needs)}]}
 

@@ -101,7 +101,7 @@ def test_server_comes_back_after_kill_9(server, reused_by):
     assert server.is_answering()
 
 
-def test_of_many_concurrent_starts_all_get_the_one_server(home, server):
+def test_concurrent_starts_share_one_server(home, server):
     server.stop()
     code = f"from infra.local.embedded import *; EmbeddedPostgres(Path({str(home)!r})).start()"
     starters = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE) for _ in range(3)]
@@ -137,7 +137,7 @@ def test_a_taken_port_is_reported_in_one_line(server):
     server.start()
 
 
-def test_lost_port_file_has_another_port_chosen(server):
+def test_another_port_is_chosen_if_the_port_file_is_lost(server):
     server.stop()
     (server.folder / "port").unlink()
     server.start()
@@ -170,7 +170,7 @@ def test_a_read_only_home_is_reported_in_one_line(tmp_path):
     assert "\n" not in str(failure.value)
 
 
-def test_interrupted_first_start_is_forgotten(tmp_path):
+def test_an_interrupted_first_start_is_cleaned_up(tmp_path):
     half = tmp_path / "warehouse" / "data.half"
     half.mkdir(parents=True)
     server = EmbeddedPostgres(tmp_path)

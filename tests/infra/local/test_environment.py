@@ -8,7 +8,7 @@ from infra.local.environment import make_environment
 from spark_jobs.contract.settings import Settings
 
 
-def test_the_environment_binds_to_this_machine_and_keeps_what_people_chose(tmp_path):
+def test_airflow_binds_to_localhost_and_keeps_chosen_settings(tmp_path):
     made = make_environment([tmp_path / "shop.toml"], {"PATH": "/bin", "CHURN_HOME": str(tmp_path), "EDITOR": "ed"})
     assert made["EDITOR"] == "ed"
     assert made["CHURN_SHOPS"] == str(tmp_path / "shop.toml")
@@ -18,14 +18,14 @@ def test_the_environment_binds_to_this_machine_and_keeps_what_people_chose(tmp_p
     assert made["AIRFLOW_HOME"] == str(tmp_path / "airflow")
 
 
-def test_the_settings_understand_the_environment(tmp_path):
+def test_the_settings_read_the_environment(tmp_path):
     made = make_environment([tmp_path / "a.toml", tmp_path / "b.toml"], {"CHURN_HOME": str(tmp_path)})
     settings = Settings.from_environment(made)
     assert settings.shops == (tmp_path / "a.toml", tmp_path / "b.toml")
     assert Path(settings.jobs_python).exists()
 
 
-def test_jobs_share_one_spark_unless_people_chose_or_say_how_to_submit_them(tmp_path):
+def test_jobs_share_one_spark_unless_configured_otherwise(tmp_path):
     def choose(**given: str) -> str:
         return make_environment([], {"CHURN_HOME": str(tmp_path), **given})["CHURN_ENGINE"]
 

@@ -1,4 +1,4 @@
-"""Does `churn init` take the columns of unknown exports for what they are, with a shop.toml that loads?"""
+"""Does `churn init` map the columns of unknown exports correctly, in a valid shop.toml?"""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def guess(folder: Path, name: str, content: str | bytes) -> Source:
     file = folder / name
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     text = draft_shop([file], folder)
-    assert "anna@" not in text  # no customer's id in the shop's file
+    assert "anna@" not in text  # no customer id in shop.toml
     (source,) = read_draft(text, folder).sources.values()
     return source
 
@@ -104,7 +104,7 @@ def test_the_written_file_has_the_name_and_currency_of_the_shop(tmp_path):
     [(b"", "cannot be read"), ("a,b\n1,2\n", "no column looks like customer_id or event_at"), (b"\x00\x01" * 50, None)],
     ids=["empty", "other columns", "binary"],
 )
-def test_what_cannot_be_guessed_is_one_line(tmp_path, content, why):
+def test_a_failed_guess_is_one_line(tmp_path, content, why):
     with pytest.raises(ChurnError, match=why) as raised:
         guess(tmp_path, "orders.csv", content)
     assert "\n" not in str(raised.value)

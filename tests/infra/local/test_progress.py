@@ -47,7 +47,7 @@ def test_a_failed_task_is_explained_by_the_most_informative_line(error, line):
         ("Traceback", ""),
     ],
 )  # fmt: skip
-def test_the_jobs_output_is_shown_and_not_airflows(tmp_path, line, shown):
+def test_output_of_the_jobs_is_shown_without_that_of_airflow(tmp_path, line, shown):
     log = tmp_path / "log"
     log.write_text(f"before\n{line}\n\n")
     assert progress.read_last_line(log) == shown

@@ -24,7 +24,7 @@ REASON = "A purchase only every 203 days, the last one 41 days ago"
         (PIPE_WIDTH, ["customer", "30 days", "60 days", "90 days", "band", "at risk, GBP", "because of"]),
     ],
 )
-def test_columns_go_by_importance_and_none_is_cut(width, headings, shop):
+def test_columns_are_dropped_by_importance_and_never_cut(width, headings, shop):
     row = {"customer_id": "3f3969c3a913c5fa", "p_churn_30d": 0.78, "p_churn_60d": 0.59, "p_churn_90d": 0.47,
            "band": "medium", "spend_at_risk": 2879.89, "reason_text": REASON, "as_of": date(2011, 9, 6)}  # fmt: skip
     file = io.StringIO()

@@ -38,14 +38,14 @@ def test_without_java_one_line_says_what_to_install(path):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("version", "told"), [("11.0.2", "is 11"), ("1.8.0_402", "is 1"), ("25", "is 25")])
-def test_another_java_is_named(path, version, told):
+@pytest.mark.parametrize(("version", "message"), [("11.0.2", "is 11"), ("1.8.0_402", "is 1"), ("25", "is 25")])
+def test_an_unsupported_java_is_named(path, version, message):
     put_java(path, version)
-    with pytest.raises(ChurnError, match=f"Java 17 or 21 is needed.*{told}"):
+    with pytest.raises(ChurnError, match=f"Java 17 or 21 is needed.*{message}"):
         setup.check_java()
 
 
-def test_java_home_comes_first(path, monkeypatch):
+def test_java_home_has_precedence(path, monkeypatch):
     put_java(path, "17.0.1")
     monkeypatch.setenv("JAVA_HOME", str(path / "nowhere"))
     with pytest.raises(ChurnError, match="nowhere/bin/java does not run"):
@@ -72,7 +72,7 @@ def test_an_environment_without_its_interpreter_is_not_current(tmp_path):
     assert not setup.is_current(tmp_path, "jobs")
 
 
-def test_setup_needs_nothing_but_the_standard_library():
+def test_setup_imports_the_standard_library_only():
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import infra.local.setup"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -82,7 +82,7 @@ def test_spark_gets_the_local_settings_and_the_class_archive_unless_it_has_its_o
     monkeypatch.setattr(environment, "JOBS_ENVIRONMENT", tmp_path)
     assert "SharedArchiveFile" not in environment.make_java_options()
     (tmp_path / "spark-java-17.0.1.jsa").write_text("classes")
-    (tmp_path / "spark-java-21.jsa").touch()  # what setup leaves where no archive could be made
+    (tmp_path / "spark-java-21.jsa").touch()  # the result of setup without an archive
     options = environment.make_java_options().split()
     assert f"-XX:SharedArchiveFile={tmp_path}/spark-java-17.0.1.jsa" in options
     assert "-Dspark.driver.host=127.0.0.1" in options
@@ -90,7 +90,7 @@ def test_spark_gets_the_local_settings_and_the_class_archive_unless_it_has_its_o
     assert not [option for option in options if "spark-java-21" in option or "extraJavaOptions" in option]
 
 
-def test_a_class_archive_that_cannot_be_made_costs_speed_alone(tmp_path, monkeypatch, capsys):
+def test_a_failed_class_archive_is_not_an_error(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(setup, "JOBS_ENVIRONMENT", tmp_path)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").write_text("#!/bin/sh\necho 'no room' >&2\nexit 1\n")

@@ -1,4 +1,4 @@
-"""Does the schema take every shop.toml of ours, and refuse what the reader refuses?"""
+"""Does the schema accept every shop.toml of the repository, and refuse what the reader refuses?"""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_a_link_from_the_demo_shops_is_followed_first(tmp_path, monkeypatch):
     assert not (tmp_path / "home" / "landed").exists()
 
 
-def test_the_last_day_of_a_living_shop_is_its_newest_delivery(shop, tmp_path):
+def test_the_last_day_of_an_open_shop_is_its_newest_delivery(shop, tmp_path):
     living, settings = replace(shop, end_date=None), Settings(tmp_path)
     with pytest.raises(MissingInputError, match="no raw file has a day in its path"):
         find_last_day(living, settings)

@@ -51,7 +51,7 @@ def after(days: int) -> date:
     return FIRST + timedelta(days=days)
 
 
-def test_closed_days_are_not_missed_and_others_are(lake):
+def test_only_open_days_are_missed(lake):
     deliver(lake, "purchases", FIRST, after(1), after(3), after(4), after(7))  # no Wednesday, no weekend
     (line,) = describe_files(make_shop(closed_days=("saturday", "sunday")), lake, after(7))
     assert (line.text, line.is_wrong) == ("days that are not closed and have no file: 1, the last 2026-11-04", False)
@@ -65,17 +65,17 @@ def test_only_the_log_that_scores_need_is_late(lake):
     assert lines == {"purchases files": True, "reviews files": False}
 
 
-def test_records_that_do_not_add_up_are_wrong(lake):
+def test_unbalanced_accounts_are_reported(lake):
     account = {
         "delivery_id": "d", "path": "f", "lines_in": 10, "clean": 6, "quarantined": 1, "duplicates": 1, "elsewhere": 2,
         "first_delivery_day": FIRST, "last_delivery_day": FIRST, "log": "purchases",
     }  # fmt: skip
 
-    def told(**changes) -> bool:
+    def has_warning(**changes) -> bool:
         lake.update(ACCOUNTS, "purchases", lambda now: pa.Table.from_pylist([account | changes], schema=now.schema))
         return next(iter(describe_records(make_shop(), lake))).is_wrong
 
-    assert [told(), told(clean=5), told(clean=3, quarantined=4)] == [False, True, True]
+    assert [has_warning(), has_warning(clean=5), has_warning(clean=3, quarantined=4)] == [False, True, True]
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def server(tmp_path):
     server.stop()
 
 
-def test_the_newest_run_of_each_dag_counts_in_either_database(tmp_path, server):
+def test_the_newest_run_of_each_dag_is_found_in_either_database(tmp_path, server):
     (tmp_path / "airflow").mkdir()
     with closing(sqlite3.connect(tmp_path / "airflow" / "airflow.db")) as database, database:
         database.execute("CREATE TABLE dag_run (dag_id, start_date, state)")
@@ -111,7 +111,7 @@ def test_the_newest_run_of_each_dag_counts_in_either_database(tmp_path, server):
 
 
 class Registry:
-    """A warehouse that knows one model, of these horizons."""
+    """A warehouse with one model for these horizons."""
 
     def __init__(self, *horizons: int):
         metrics = {f"{days}d": {} for days in horizons}

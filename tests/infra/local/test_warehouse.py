@@ -16,7 +16,7 @@ from spark_jobs.warehouse.postgres import PostgresWarehouse
 from tests.conftest import ROOT
 
 
-def test_password_is_in_no_text(warehouse_url, monkeypatch, capfd):
+def test_no_output_contains_the_password(warehouse_url, monkeypatch, capfd):
     monkeypatch.setenv("CHURN_WAREHOUSE_URL", warehouse_url)
     for command in ("start", "url"):
         main([command])

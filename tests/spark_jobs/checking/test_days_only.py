@@ -1,4 +1,4 @@
-"""Where the time of day has a column of its own, the check says how to read it."""
+"""Is the setting proposed that reads the time of day from its own column?"""
 
 from spark_jobs.checking.days_only import find_time_column
 from spark_jobs.checking.judged_log import JudgedLog
@@ -16,11 +16,12 @@ def find(tmp_path, header, pattern="MM/dd/yy"):
     return find_time_column(JudgedLog(intake, [file], None, [], inspect_files(intake, ["items.csv"])))
 
 
-def test_the_line_that_reads_the_time_of_day_is_named(tmp_path):
-    said = find(tmp_path, "id,Date,Time,Time Zone")
-    assert said == (
-        'event_at is a day alone, while the files have \'Time\': event_at = { columns = ["Date", "Time"], '
-        'format = "MM/dd/yy HH:mm:ss", zone = "UTC", zone_column = "Time Zone" } reads the time of day, too'
+def test_the_setting_that_reads_the_time_of_day_is_proposed(tmp_path):
+    sentence = find(tmp_path, "id,Date,Time,Time Zone")
+    assert sentence == (
+        "event_at is a day without a time, but the files have 'Time': to read the time of day, set "
+        'event_at = { columns = ["Date", "Time"], format = "MM/dd/yy HH:mm:ss", zone = "UTC", '
+        'zone_column = "Time Zone" }'
     )
     assert find(tmp_path, "id,Date,Remark,Shop") is None
     assert find(tmp_path, "id,Date,Time,Time Zone", "dd/MM/yy HH:mm") is None

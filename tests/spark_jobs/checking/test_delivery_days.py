@@ -1,4 +1,4 @@
-"""Do events lie near the days of their files, and is the setting named where they do not?"""
+"""Are events far from the days of their files reported, with the setting to change?"""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from spark_jobs.checking.delivery_days import find_swapped_lag, measure_days_ahe
     ],
     ids=["swapped", "history in the first file", "the whole history in each file", "no day that may be a month"],
 )
-def test_day_and_month_are_called_swapped_only_where_that_explains_how_old_events_are(spark, files, lag):
+def test_swapped_day_and_month_are_reported_only_if_they_explain_the_age_of_events(spark, files, lag):
     rows = [(day, day, event) for day, events in files.items() for event in events]
     events = spark.createDataFrame(rows, "delivery_id string, delivery_day string, event_day string")
     days = {name: events[name].cast("date") for name in ("delivery_day", "event_day")}
     assert find_swapped_lag(events.withColumns(days)) == lag
 
 
-def test_it_is_measured_how_far_events_are_ahead_of_files_that_are_named_by_their_first_day(spark):
+def test_days_ahead_are_measured_for_files_named_after_their_first_day(spark):
     monday = date(2026, 6, 1)
     rows = [(monday, monday + timedelta(n), ["event_after_delivery"] if n > 1 else []) for n in range(7)]
     judged = spark.createDataFrame(rows, "delivery_day date, event_day date, reasons array<string>")

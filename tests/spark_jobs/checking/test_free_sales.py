@@ -1,8 +1,8 @@
-"""Does the check name months whose prices are not filled in, and leave free gifts alone?"""
+"""Does the check report months without prices, and accept free gifts?"""
 
 from __future__ import annotations
 
-from spark_jobs.checking.free_sales import find_free_months, say_free
+from spark_jobs.checking.free_sales import describe_free_months, find_free_months
 
 
 def test_a_month_is_named_where_most_sales_cost_nothing():
@@ -16,7 +16,7 @@ def test_a_month_is_named_where_most_sales_cost_nothing():
     assert find_free_months(months) == ["2026-02", "2026-03"]
 
 
-def test_the_sentence_says_when_and_what_to_do():
-    assert say_free(["2026-02"], 12).startswith("purchases: in 2026-02, most sales have the price 0")
-    assert "in 2 of 12 months, 2026-02 to 2026-03" in say_free(["2026-02", "2026-03"], 12)
-    assert "map the column that holds the price" in say_free(["2026-02"], 12)
+def test_the_finding_names_the_months_and_the_remedy():
+    assert describe_free_months(["2026-02"], 12).startswith("purchases: in 2026-02, most sales have the price 0")
+    assert "in 2 of 12 months, 2026-02 to 2026-03" in describe_free_months(["2026-02", "2026-03"], 12)
+    assert "map the column with the price" in describe_free_months(["2026-02"], 12)

@@ -1,4 +1,4 @@
-"""Does a check find how long the files of a day keep coming?"""
+"""Does the check measure how late files arrive?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.training.series import make_shop
 LAST = date(2026, 6, 1)
 
 
-def test_the_delay_is_that_of_the_activity_at_days_old_enough_to_be_complete(spark):
+def test_the_delay_is_measured_on_complete_days_of_the_activity(spark):
     late = {"sale": 4, "return": 9}
     rows = [
         (kind, 1, LAST - timedelta(n), LAST - timedelta(n - days))

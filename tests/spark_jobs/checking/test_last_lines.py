@@ -1,4 +1,4 @@
-"""Files that end with totals: the setting that leaves them out is named, and not where records are rejected anyway."""
+"""Is skip_last proposed for files that end with totals, and not if other records are rejected too?"""
 
 import io
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class Judged:
     source = Source("purchases", "", "*", "csv", {"customer_id": ColumnMapping("c")})
 
 
-def say(spark, files: dict[str, list[str]]) -> str:
-    """What is printed of files whose records have these reasons; "": clean."""
+def run_check(spark, files: dict[str, list[str]]) -> str:
+    """The output for files whose records have these reasons; "": clean."""
     rows = [(name, number, "quarantined" if reason else "clean", [reason] if reason else [])
             for name, reasons in files.items() for number, reason in enumerate(reasons, 1)]  # fmt: skip
     ddl = "delivery_id string, record_number bigint, verdict string, reasons array<string>"
@@ -27,9 +27,9 @@ def say(spark, files: dict[str, list[str]]) -> str:
     return out.getvalue()
 
 
-def test_totals_at_the_end_of_files_are_named_with_their_setting(spark):
+def test_totals_at_the_end_of_files_are_reported_with_the_setting(spark):
     total, whole = [""] * 20 + ["fields_missing", "line_empty"], [""] * 21
-    said = say(spark, {"a": total, "b": total, "c": whole})
-    assert "the last record of 2 of 3 files is rejected" in said
-    assert "skip_last = 1 under [sources.purchases]" in said
-    assert say(spark, {"a": total, "b": whole, "c": whole, "d": ["", "price_invalid"] * 9}) == ""
+    output = run_check(spark, {"a": total, "b": total, "c": whole})
+    assert "the last record of 2 of 3 files is rejected" in output
+    assert "skip_last = 1 under [sources.purchases]" in output
+    assert run_check(spark, {"a": total, "b": whole, "c": whole, "d": ["", "price_invalid"] * 9}) == ""

@@ -1,10 +1,10 @@
-"""Columns that a file repeats by number are found where shop.toml takes those of one item."""
+"""Numbered columns are found if shop.toml maps those of one item only."""
 
 from spark_jobs.checking.numbered import find_repeated
 from spark_jobs.contract.shop.source import ColumnMapping, Source
 
 
-def test_columns_of_which_the_next_number_is_there_are_repeated():
+def test_numbered_columns_with_a_successor_are_repeated():
     names = {"product_id": "Item 1 SKU", "quantity": "Item_1_Quantity", "unit_price": "Item 01 Price?", "amount": "Sum"}
     source = Source("purchases", "", "*", "csv", {name: ColumnMapping(column) for name, column in names.items()})
     present = {"item 1 sku", "item 2 sku", "item 2 quantity", "item 02 price", "sum", "address 1"}

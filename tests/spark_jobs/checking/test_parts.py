@@ -1,9 +1,9 @@
-"""Lines that are parts of others are named where they cost nothing; where they cost something nobody can tell."""
+"""Parts of bundles are reported if they are free; parts with prices cannot be recognized."""
 
 from spark_jobs.checking.parts import count_free_parts
 
 
-def test_parts_are_counted_where_they_are_free():
+def test_free_parts_of_bundles_are_counted():
     whole = [("", "10.00")] * 50 + [("0", "5.00")]
     assert count_free_parts([*whole, *[("7", "0.00")] * 49, ("7", "")]) == 50
     assert count_free_parts([*whole, *[("7", "0.00")] * 45, *[("7", "3.00")] * 5]) == 0

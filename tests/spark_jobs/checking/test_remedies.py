@@ -1,5 +1,5 @@
-"""Remedies that need files alone work as they are printed: pasted into shop.toml, they end their finding, and the
-records come in as they were meant. tests/cases/test_remedies.py tries those that need Spark."""
+"""Printed remedies that need only files work: pasted into shop.toml, they end their finding, and the records are read
+correctly. tests/cases/test_remedies.py tests the remedies that need Spark."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from spark_jobs.checking.customers import LogCustomers, Met
+from spark_jobs.checking.customers import EventCounts, LogCustomers
 from spark_jobs.checking.days_only import find_time_column
-from spark_jobs.checking.files import say_problems
+from spark_jobs.checking.files import list_problems
 from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.guests import check_guests
 from spark_jobs.checking.horizons import Rhythm, judge_horizons
@@ -43,7 +43,7 @@ Lines = list[str]
 
 
 def judge_files(shop: Shop, folder: Path) -> JudgedLog:
-    """The files of a shop, with an account that no record names a customer; without their records."""
+    """The files of a shop, without their records; by the account, no record has a customer."""
     intake = find_intake(shop, "purchases", folder)
     files = [file | {"delivery_id": file["path"]} for file in sorted(list_files(intake), key=lambda one: one["path"])]
     tally = Tally("", date.min, "quarantined", ("customer_id_missing",), ROWS, ROWS)
@@ -51,14 +51,14 @@ def judge_files(shop: Shop, folder: Path) -> JudgedLog:
 
 
 def refused(judged: JudgedLog, _: PlainConsole) -> Lines:
-    return list(filter(None, [say_problems("purchases", judged.columns)]))
+    return list(filter(None, [list_problems("purchases", judged.columns)]))
 
 
 def found(check: Callable[[JudgedLog, Findings], None]) -> Callable:
     def run(judged: JudgedLog, _: PlainConsole) -> Lines:
         findings = Findings()
         check(judged, findings)
-        return findings.to_mend
+        return findings.problems
 
     return run
 
@@ -66,8 +66,8 @@ def found(check: Callable[[JudgedLog, Findings], None]) -> Callable:
 def printed(check: Callable[[PlainConsole, JudgedLog], None]) -> Callable:
     def run(judged: JudgedLog, console: PlainConsole) -> Lines:
         check(console, judged)
-        said = console.console.file.getvalue().strip()
-        return [said] if said else []
+        text = console.console.file.getvalue().strip()
+        return [text] if text else []
 
     return run
 
@@ -78,11 +78,11 @@ def time_column(judged: JudgedLog, _: PlainConsole) -> Lines:
 
 @dataclass
 class Twin:
-    """says: the check. content: a file that the shop's first shop.toml misreads. setting: what the finding prints.
-    right: the values of some mapped columns by record once it is pasted; default: those of all records as written.
+    """check: the function that reports. content: a file that the first shop.toml misreads. setting: the proposed one.
+    right: values of mapped columns by record after the remedy is pasted.
     """
 
-    says: Callable[[JudgedLog, PlainConsole], Lines]
+    check: Callable[[JudgedLog, PlainConsole], Lines]
     content: bytes | Lines
     setting: str
     edits: tuple[tuple[str, str], ...] = ()
@@ -155,11 +155,11 @@ TWINS = {
 
 def run(twin: Twin, path: Path) -> Lines:
     console = PlainConsole(Console(file=io.StringIO(), width=80))
-    return twin.says(judge_files(load_shop(path), path.parent), console)
+    return twin.check(judge_files(load_shop(path), path.parent), console)
 
 
 def read_columns(path: Path) -> dict[str, list[str | None]]:
-    """By raw column the values of all records. Fails at faulty ones."""
+    """Raw column -> the values of all records. Fails if a record is faulty."""
     intake = find_intake(load_shop(path), "purchases", path.parent)
     records = [one for one in read_records(intake, "orders.csv") if one.fault != "line_skipped"]
     values = [one.values or pytest.fail(f"{one.fault}: {one.text}") for one in records]
@@ -178,31 +178,31 @@ def test_a_remedy_for_files_can_be_pasted_and_works(tmp_path, kind):
     assert twin.setting in finding
     path.write_text(paste(text, finding, twin.words))
     assert run(twin, path) == [], path.read_text()
-    came = read_columns(path)
-    if twin.says is refused:
-        assert [came[name] for name in MAPPED] == [[one[name] for one in OBJECTS] for name in MAPPED]
-    assert {name: came[name] for name in twin.right} == {name: [*values] for name, values in twin.right.items()}
+    columns = read_columns(path)
+    if twin.check is refused:
+        assert [columns[name] for name in MAPPED] == [[one[name] for one in OBJECTS] for name in MAPPED]
+    assert {name: columns[name] for name in twin.right} == {name: [*values] for name, values in twin.right.items()}
 
 
-def met(*ids: str, events: int = 5) -> dict[str, Met]:
-    return {one: Met(events, 3) for one in ids}
+def count_events(*ids: str, events: int = 5) -> dict[str, EventCounts]:
+    return {one: EventCounts(events, 3) for one in ids}
 
 
 NUMBERS = [f"{n}" for n in range(10_000, 10_040)]
-#: By kind: the customers of the logs, and the setting that says what they are.
+#: By kind: the customers of the logs, and the proposed setting.
 CUSTOMERS = {
     "ids linked by zeros": (
-        [LogCustomers("purchases", met(*NUMBERS)), LogCustomers("browses", met(*(f"00{one}" for one in NUMBERS)))],
+        [LogCustomers("purchases", count_events(*NUMBERS)), LogCustomers("browses", count_events(*(f"00{one}" for one in NUMBERS)))],
         "customer_ids = "),
     "ids linked by case": (
-        [LogCustomers("purchases", met(*(f"a{one}" for one in NUMBERS))),
-         LogCustomers("browses", met(*(f"A{one}" for one in NUMBERS)))], "customer_ids = "),
-    "marks": ([LogCustomers("purchases", met(*NUMBERS, *(f"#{one}" for one in NUMBERS[:9])))], "customer_ids = "),
+        [LogCustomers("purchases", count_events(*(f"a{one}" for one in NUMBERS))),
+         LogCustomers("browses", count_events(*(f"A{one}" for one in NUMBERS)))], "customer_ids = "),
+    "marks": ([LogCustomers("purchases", count_events(*NUMBERS, *(f"#{one}" for one in NUMBERS[:9])))], "customer_ids = "),
     "a dominant id": (
-        [LogCustomers("purchases", {**met(*(f"{one}x" for one in NUMBERS)), "77x": Met(4000, 90)}, 100)],
+        [LogCustomers("purchases", {**count_events(*(f"{one}x" for one in NUMBERS)), "77x": EventCounts(4000, 90)}, 100)],
         "no_customer = "),
     "an id that stands for nobody": (
-        [LogCustomers("purchases", {**met(*NUMBERS), "Gast": Met(50, 9)}, 100)], "no_customer = "),
+        [LogCustomers("purchases", {**count_events(*NUMBERS), "Gast": EventCounts(50, 9)}, 100)], "no_customer = "),
 }  # fmt: skip
 
 
@@ -211,13 +211,13 @@ def test_a_remedy_for_ids_can_be_pasted_and_works(tmp_path, kind):
     logs, setting = CUSTOMERS[kind]
     path = tmp_path / "shop.toml"
     path.write_text(SHOP)
-    (finding,) = judge_customers(logs, "purchases", load_shop(path).customer_ids).to_mend
+    (finding,) = judge_customers(logs, "purchases", load_shop(path).customer_ids).problems
     assert setting in finding
     path.write_text(paste(SHOP, finding))
-    assert judge_customers(logs, "purchases", load_shop(path).customer_ids).to_mend == []
+    assert judge_customers(logs, "purchases", load_shop(path).customer_ids).problems == []
 
 
-def test_horizons_that_are_proposed_can_be_pasted_and_suit(tmp_path):
+def test_proposed_horizons_can_be_pasted_and_are_suitable(tmp_path):
     path, rhythm = tmp_path / "shop.toml", Rhythm(0.2, 40)
     path.write_text(SHOP)
     *_, advice = judge_horizons({5: (0.99, 500)}, rhythm, "purchase")

@@ -1,4 +1,4 @@
-"""Are records found that have changed, and count twice because they have no ids?"""
+"""Are changed records found that count twice because they have no ids?"""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from datetime import datetime
 from spark_jobs.checking.repeats import count_changed
 
 
-def test_records_without_ids_that_come_again_changed_are_counted_and_further_ones_are_not(spark):
+def test_changed_records_without_ids_are_counted_and_new_ones_are_not(spark):
     def at(hour, *rows):
         return [(who, datetime(2026, 5, 30, hour), file, verdict) for who, file, verdict in rows]
 
     again_and_changed = [("a", "1", "clean"), ("a", "2", "clean"), ("a", "2", "duplicate")]
     rows = [
         *at(12, *again_and_changed),
-        *at(0, *again_and_changed),  # an export that tells days only
+        *at(0, *again_and_changed),  # an export with days only
         *at(13, ("a", "1", "clean"), ("a", "1", "clean"), ("a", "2", "duplicate")),
         *at(14, ("a", "1", "clean"), ("a", "2", "clean")),
     ]

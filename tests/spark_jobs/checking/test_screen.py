@@ -1,4 +1,4 @@
-"""Whatever a file holds, the check can print it: no markup, no control of the terminal, no id cut, whole lines."""
+"""Any file content is printed without markup, control characters and cut ids, and with whole lines."""
 
 import io
 import random

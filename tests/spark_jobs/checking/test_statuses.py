@@ -1,11 +1,11 @@
-"""Which orders count is proposed from the words of the files, as a table that can be pasted."""
+"""The table of order statuses is proposed from the words in the files, and can be pasted."""
 
 from spark_jobs.checking.statuses import sort_words, write_table
 from spark_jobs.contract.shop.file import load_shop
 from tests.spark_jobs.contract.shop.test_file import GOOD, write
 
 
-def test_words_of_common_shop_systems_are_sorted_and_the_table_can_be_pasted(tmp_path):
+def test_status_words_of_common_shop_systems_are_sorted_into_a_valid_table(tmp_path):
     words = [
         "wc-cancelled", "En attente du paiement", "Teilweise rückerstattet", "Zamówienie anulowane", "paid",
         "Pending payment", "VOIDED", "refunded", "partially_refunded", "storniert", 'odd "word"',

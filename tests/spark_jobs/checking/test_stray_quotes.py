@@ -1,4 +1,4 @@
-"""Quotation marks that are part of a text: the setting is named where lines get lost, and nowhere else."""
+"""quotes = false is proposed only if quotation marks in texts lose lines."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from spark_jobs.contract.shop.source import ColumnMapping, Source
 from spark_jobs.raw.reader import Intake, read_records
 
 COLUMNS = {name: ColumnMapping(name) for name in ("id", "text", "price")}
-#: The lines of a file, and how many of them a reader of quoted fields rejects or joins to others.
+#: The lines of a file, and how many of them are rejected or joined with quoted fields.
 FILES = {
     "a field begins with a quotation mark": (['1\t"Deluxe" chair\t5', "2\tb\t6"], 1),
     "one opens and another closes, with as many fields as the header": (['1\t"Chair\t5', "2\tb\t6", '3\t12"\t7'], 2),
@@ -20,17 +20,17 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_lines_that_stray_quotes_cost_are_counted(tmp_path, name):
+def test_lines_lost_to_stray_quotes_are_counted(tmp_path, name):
     lines, lost = FILES[name]
     (tmp_path / "a.txt").write_text("\n".join(["id\ttext\tprice", *lines]) + "\n")
-    quoted, bare = (
+    quoted, unquoted = (
         Intake(
             Source("purchases", str(tmp_path), "*", "csv", COLUMNS, delimiter="\t", quotes=quotes), str(tmp_path), ""
         )
         for quotes in (True, False)
     )
-    assert count_lost(read_file(quoted, "a.txt"), read_file(bare, "a.txt")) == lost
+    assert count_lost(read_file(quoted, "a.txt"), read_file(unquoted, "a.txt")) == lost
     if lost:
-        assert [record.values for record in read_records(bare, "a.txt")] == [
+        assert [record.values for record in read_records(unquoted, "a.txt")] == [
             [line.split("\t")[0], line.split("\t")[2], line.split("\t")[1]] for line in lines
         ]

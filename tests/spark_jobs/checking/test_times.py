@@ -1,11 +1,11 @@
-"""The format of a shop's times is deduced from their look, tried on them and proposed as a line that can be pasted."""
+"""The format of times is deduced from their shape, tried, and proposed as a line to paste."""
 
 import random
 from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import functions as F
 
-from spark_jobs.checking.time_looks import deduce_formats
+from spark_jobs.checking.time_shapes import deduce_formats
 from spark_jobs.checking.times import suggest_time_format, suggest_zones
 from spark_jobs.cleaning.times import parse_instant
 from spark_jobs.contract.shop.source import ColumnMapping
@@ -14,7 +14,7 @@ from spark_jobs.contract.shop.time_patterns import find_pattern_fault
 AT = datetime(2026, 6, 1, 15, 2, 58, 123456, tzinfo=UTC)
 
 
-#: How shops write a time, as strftime says it, and the format that reads it.
+#: Formats of shops in strftime's notation, and the format of shop.toml that reads them.
 SPELLINGS = {
     "%d/%m/%Y": "dd/MM/yyyy",
     "%m/%d/%Y %H:%M": "MM/dd/yyyy HH:mm",
@@ -32,7 +32,7 @@ SPELLINGS = {
 }
 
 
-#: Times with names, zones and other marks, and the format and the language of their names.
+#: Times with names, zones and other marks; their format and the language of the names.
 NAMED = {
     "Mon, 01 Jun 2026 07:02:58 +0200": ("EEE, dd MMM yyyy HH:mm:ss xx", None),
     "3. Dezember 2026 07:02": ("d. MMM yyyy HH:mm", "de"),
@@ -56,7 +56,7 @@ NAMED = {
 }  # fmt: skip
 
 
-def test_formats_are_deduced_from_the_look_of_times():
+def test_formats_are_deduced_from_the_shape_of_times():
     for spelling, right in SPELLINGS.items():
         texts = [(AT + timedelta(hours=31 * n)).strftime(spelling) for n in range(120)]
         assert right in [one.format for one in deduce_formats(texts)]
@@ -73,20 +73,20 @@ def test_clean_reads_times_by_the_formats_that_are_deduced(spark):
     assert set(spark.range(1).select(*instants).first()) == {True}
 
 
-def test_a_proposal_keeps_what_is_said_and_names_several_spellings(spark):
+def test_a_proposal_keeps_other_settings_and_may_have_several_formats(spark):
     def suggest(texts, mapping=None):
         return suggest_time_format(spark, mapping or ColumnMapping("at", zone="UTC"), "UTC", texts)
 
     texts = [f"2026-06-{n:02} 10:00:00" for n in range(1, 20)] + [f"{n}/06/2026" for n in range(13, 28)]
     assert suggest(texts, ColumnMapping("a", further_columns=("b",), zone_column="z")) == (
-        'the column holds several spellings; event_at = { columns = ["a", "b"], formats = ["yyyy-MM-dd HH:mm:ss", '
+        'the column has times in several formats; event_at = { columns = ["a", "b"], formats = ["yyyy-MM-dd HH:mm:ss", '
         '"dd/MM/yyyy"], zone_column = "z" } would read them'
     )
     mixed = [f"{n}/06/2026" for n in range(13, 28)] + [f"06/{n}/2026" for n in range(13, 28)]
     assert suggest(mixed).endswith("reads 50%): deliver one")
     either = suggest(["01/02/2026", "03/04/2026"])
     assert 'format = "dd/MM/yyyy", zone = "UTC" } or' in either
-    assert either.endswith("both do, so look which is meant")
+    assert either.endswith("both do: choose the one that is meant")
     units = suggest(["1780318978", "1780318978000"])
     assert units == 'event_at = { column = "at", format = "unix" } would read them'
     wrong = ColumnMapping("at", format="unix")

@@ -20,7 +20,7 @@ from spark_jobs.contract.errors import AuditError
 DAY = {n: date(2011, 3, n) for n in range(1, 4)}
 
 
-def test_empty_lines_alone_stop_no_night_and_a_day_of_rejects_is_found_beside_good_ones():
+def test_empty_lines_stop_no_night_and_a_fully_rejected_day_is_found():
     tallies = [Tally("a", DAY[1], "clean", (), 90, 90), Tally("b", DAY[2], "quarantined", ("line_empty",), 4, 4),
                Tally("b", DAY[2], "quarantined", ("line_skipped",), 5, 9),
                Tally("c", DAY[3], "quarantined", ("price_invalid",), 3, 3), Tally("c", DAY[3], "clean", (), 7, 10),
@@ -34,7 +34,7 @@ def test_empty_lines_alone_stop_no_night_and_a_day_of_rejects_is_found_beside_go
         check_accounts("purchases", make_accounts(tallies[1:3], paths[1:2]), 0.2, DAY[2])
 
 
-def test_a_lost_a_doubled_and_a_last_record_are_missed(spark):
+def test_lost_doubled_and_cut_records_are_detected(spark):
     ddl = "delivery_id string, record_number bigint, delivery_day date, reasons array<string>, verdict string"
     rows = [("d", n, DAY[1], [], "clean") for n in (1, 2, 3)]
     delivery = {"delivery_id": "d", "path": "f", "log": "purchases"}
@@ -52,7 +52,7 @@ def test_a_lost_a_doubled_and_a_last_record_are_missed(spark):
         check_total(account(rows[:2]), 3)
 
 
-def test_orders_that_were_cancelled_stop_no_run_however_many_they_are():
+def test_any_number_of_cancelled_orders_stops_no_run():
     expected = {"order_cancelled"}
     tallies = [Tally("a", DAY[1], "quarantined", ("order_cancelled",), 80, 80), Tally("a", DAY[1], "clean", (), 15, 95),
                Tally("a", DAY[1], "quarantined", ("price_invalid",), 5, 100)]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which delivery days are searched for events that come again?"""
+"""Which delivery days are searched for duplicates?"""
 
 from datetime import date
 
@@ -15,5 +15,5 @@ RANGES = {
 }
 
 
-def test_those_are_searched_that_may_hold_an_event_of_the_nights_days():
+def test_only_deliveries_with_possible_events_of_the_nights_days_are_searched():
     assert choose_days(RANGES, MAY_9, MAY_20) == ["up to it", "around it", "from its end", "unknown"]

@@ -1,4 +1,4 @@
-"""Does a night warn of an id that stands for nobody?"""
+"""Does a night warn of an id that is a placeholder for no customer?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spark_jobs.cleaning.dominant import find_dominant_key
 PEOPLE = [f"400{n:04}" for n in range(200)]
 
 
-def test_a_night_warns_of_one_who_was_met_at_an_implausible_share_of_the_newest_moments(spark):
+def test_a_night_warns_of_a_customer_with_an_implausible_share_of_recent_events(spark):
     newest, noon = date(2026, 5, 30), datetime(2026, 5, 30, 12)
     rows = [(who, noon + timedelta(minutes=n), newest) for n in range(2) for who in PEOPLE]
     wholesaler = [("big", noon, newest)] * 900

@@ -1,4 +1,4 @@
-"""Every column that a log declares is typed, by its judge or plainly, with the reasons that the log declares."""
+"""Every declared column of a log is typed, by its judge or by the contract, with the declared reasons."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from spark_jobs.contract.table import Column
 from spark_jobs.contract.tables import EVENTS
 from spark_jobs.raw import reader as raw
 
-#: What is added to judged events later, from their delivery.
+#: Columns that are added to judged events later, from their delivery.
 LATER = {"customer_id", "delivery_id", "record_number", "delivery_day"}
 
 
@@ -53,7 +53,7 @@ def test_every_reason_is_declared_and_every_declared_reason_given(spark, shop):
     assert set(LOGS[log].rejections) - set(faults) <= {IMPLAUSIBLE, *UNSETTLED.values()}
 
 
-def test_every_judge_is_of_a_log():
+def test_every_judge_belongs_to_a_log():
     assert {module.name for module in iter_modules(logs.__path__)} <= set(LOGS)
 
 
@@ -74,13 +74,11 @@ TICKETS = Log(
         ("late", "12.34", ("late", Decimal("12.3")), []),
         (None, None, (None, None), []),
         ("late", "soon", ("late", None), ["minutes_invalid"]),
-        ("late", "100000", ("late", None), ["minutes_invalid"]),  # it has no room
+        ("late", "100000", ("late", None), ["minutes_invalid"]),  # too large
         ("far too long", "1", ("far too long", Decimal("1.0")), ["value_invalid"]),
     ],
 )
-def test_columns_without_a_judge_are_taken_as_the_contract_declares_them(
-    spark, monkeypatch, topic, minutes, typed, reasons
-):
+def test_columns_without_a_judge_are_typed_by_the_contract(spark, monkeypatch, topic, minutes, typed, reasons):
     monkeypatch.setitem(LOGS, "tickets", TICKETS)
     names = {"customer_id": "who", "event_at": "at", "topic": "topic", "minutes": "minutes"}
     source = Source("tickets", "", "*", "csv", {name: ColumnMapping(raw_name) for name, raw_name in names.items()})
@@ -91,8 +89,8 @@ def test_columns_without_a_judge_are_taken_as_the_contract_declares_them(
     assert ((found["topic"], found["minutes"]), found["reasons"]) == (typed, reasons)
 
 
-def test_a_plain_text_says_how_long_it_may_be_and_a_plain_number_leaves_room_for_sums(spark, shop, monkeypatch):
-    """A text without a limit is not searched for what no database can hold; a day's sum has eighteen digits."""
+def test_texts_have_a_maximum_length_and_numbers_leave_room_for_sums(spark, shop, monkeypatch):
+    """Texts without a limit are not checked for the database; a day's sum has eighteen digits."""
     ((log, source),) = shop.sources.items()
     declared = LOGS[log]
     monkeypatch.setitem(LOGS, log, replace(declared, columns=()))  # so that the judge's own columns are all

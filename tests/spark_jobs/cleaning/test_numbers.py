@@ -1,4 +1,4 @@
-"""Numbers as shops spell them: what clean reads, and that check reads the same."""
+"""Number formats of shops: what clean reads, and that check reads the same."""
 
 import random
 from decimal import Decimal
@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from spark_jobs.cleaning.numbers import is_percent, read_number, spell_plainly
 from spark_jobs.contract.shop.source import NUMBERS
 
-#: By spelling: what is written, and what it is; None: no number in this spelling.
+#: By format: a text and its number; None: not a number in this format.
 READ = {
     "1,234.56": {
         "1,234.56": "1234.56", "1234.56": "1234.56", "12": "12", ".50": "0.50", "$.50": "0.50", "12.": "12",
@@ -47,7 +47,7 @@ PERCENT = {"12,5 %": "0.125", "%12,5": "0.125", "92\u202f%": "0.92", "-5%": "-0.
 
 
 def draw_texts(count: int) -> list[str]:
-    """Texts of what stands in numbers, some of which are numbers."""
+    """Texts of characters that occur in numbers; some are numbers."""
     generator = random.Random(7)
     pieces = [*"0123456789", "12", "345", "678", *".,'- ()+€$%", "–", "’", "\u00a0", "\u200e", "kr.", "Rs.", "EUR", "E"]
     return ["".join(generator.choices(pieces, k=generator.randint(1, 7))) for _ in range(count)]
@@ -62,7 +62,7 @@ def read_with_spark(spark, texts: list[str], takes_percent: bool) -> dict[str, l
     return {name: [row[place] for row in rows] for place, name in enumerate(NUMBERS)}
 
 
-def test_numbers_are_read_as_they_are_spelt(spark):
+def test_numbers_are_read_in_their_format(spark):
     texts = sorted({text for one in READ.values() for text in one})
     read = read_with_spark(spark, texts, False)
     found = {name: {text: read[name][texts.index(text)] for text in one} for name, one in READ.items()}
@@ -72,7 +72,7 @@ def test_numbers_are_read_as_they_are_spelt(spark):
     assert found == right
 
 
-def test_a_percentage_is_read_where_it_is_asked_for(spark):
+def test_a_percentage_is_read_if_allowed(spark):
     read = read_with_spark(spark, list(PERCENT), True)["1.234,56"]
     assert read == [Decimal(value) for value in PERCENT.values()]
 

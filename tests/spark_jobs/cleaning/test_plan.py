@@ -1,4 +1,4 @@
-"""What does a night clean when the rules have changed, and how do nights get through more than one can read?"""
+"""What does a night clean after a change of rules, and how do nights process a large backlog?"""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FILE_BYTES = 10
 
 
 def deliver(day: int, first: int | None = None, last: int | None = None) -> dict:
-    """A dated file; with first and last a dump, whose events are of these days."""
+    """A file with a day; with first and last, a dump with events of these days."""
     dated = None if first else DAY[day]
     return {"delivery_id": f"d{day}", "path": f"{day}.csv", "byte_count": FILE_BYTES, "delivery_day": dated,
             "not_before": None, "span": (DAY[first or day], DAY[last or day])}  # fmt: skip
 
 
 class Shop:
-    """The nights of a shop whose files are cleaned by keeping the keys of a plan: one row for each day."""
+    """The nights of a shop; cleaning only stores the keys of a plan, one row for each day."""
 
     def __init__(self, folder, *files: dict):
         self.lake, self.files, self.accounts = Lake(folder), list(files), []
@@ -50,7 +50,7 @@ class Shop:
         ]
 
     def run_night(self, as_of: int, rules: str, budget: int | None = None) -> list[list[int]]:
-        """The days that each part of the night's plan has cleaned."""
+        """The cleaned days of each part of the night's plan."""
         plan = self.plan(as_of, rules, budget)
         for part in plan.parts:
             self.carry_out(part)
@@ -72,7 +72,7 @@ def test_what_fits_into_a_night_is_cleaned_at_once(shop):
     assert shop.plan(6, "b", budget=0).is_empty
 
 
-def test_more_is_cleaned_from_the_oldest_on_after_what_is_new_until_every_day_follows_from_those_before(shop):
+def test_a_backlog_is_cleaned_from_the_oldest_day_after_new_deliveries(shop):
     nights = []
     for as_of in range(6, 11):
         shop.files.append(deliver(as_of))
@@ -87,7 +87,7 @@ def test_more_is_cleaned_from_the_oldest_on_after_what_is_new_until_every_day_fo
     assert shop.plan(10, "b").is_empty
 
 
-def test_a_night_that_is_repeated_takes_the_next_share_and_cleans_nothing_new_twice(shop):
+def test_a_repeated_night_takes_the_next_share_of_the_backlog(shop):
     shop.files.append(deliver(6))
     plan = shop.plan(6, "b", budget=2 * FILE_BYTES)
     for part in plan.parts:
@@ -99,12 +99,12 @@ def test_a_night_that_is_repeated_takes_the_next_share_and_cleans_nothing_new_tw
 
 def test_a_dump_is_read_as_a_whole_however_large(tmp_path):
     shop = Shop(tmp_path, deliver(1, first=1, last=4), *map(deliver, range(5, 9)))
-    assert shop.run_night(8, "a") == [[5, 6, 7, 8]]  # those of the dump are found as it is read
+    assert shop.run_night(8, "a") == [[5, 6, 7, 8]]  # days of the dump are found while it is read
     shop.files.append(deliver(9))
     assert shop.run_night(9, "b", budget=FILE_BYTES) == [[9], [1, 2, 3, 4]]
 
 
-def test_days_that_somebody_asks_for_are_cleaned_although_they_are_up_to_date(shop):
+def test_requested_days_are_cleaned_even_if_up_to_date(shop):
     plan = make_plan(shop.lake, REVIEWS, shop.files, shop.accounts, DAY[5], "a", again=[DAY[2], DAY[3]])
     assert ([day.day for day in plan.days], plan.is_early) == ([2, 3], False)
     assert make_plan(shop.lake, REVIEWS, shop.files, shop.accounts, DAY[5], "b", again=[DAY[2]]).is_early

@@ -1,4 +1,4 @@
-"""A line that is worth more than the whole shop is held back, whatever the order of runs; a large order is not."""
+"""Lines with implausible amounts are rejected in any order of runs, large orders are not."""
 
 from collections import Counter
 from datetime import date, timedelta
@@ -50,11 +50,11 @@ def test_sizes_are_tenths_of_decades():
     [
         (999, [9_999], None),  # an order of a thousand times the usual
         (999, [10_500], Decimal("10000.00")),
-        (991, [4_006_381] * 9, Decimal("10000.00")),  # several do not hide each other
-        (498, [99_000], None),  # of fewer lines ten thousand times their median
+        (991, [4_006_381] * 9, Decimal("10000.00")),  # several outliers do not hide each other
+        (498, [99_000], None),  # with fewer lines: ten thousand times their median
         (498, [101_000], Decimal("100000.00")),
         (26, [4_006_381] * 24, Decimal("100000.00")),
-        (48, [4_006_381], None),  # too few lines to say
+        (48, [4_006_381], None),  # too few lines for a limit
     ],
 )
 def test_a_thousand_times_the_shops_large_lines_is_the_limit(lines, slips, limit):
@@ -62,28 +62,30 @@ def test_a_thousand_times_the_shops_large_lines_is_the_limit(lines, slips, limit
     assert found == ({} if limit is None else {"d0": limit})
 
 
-def test_what_comes_later_does_not_matter():
+def test_later_deliveries_do_not_change_the_limit():
     usual, slip = sizes_of(*[10] * 600), sizes_of(20_000)
     registered = deliver(DAY[2], DAY[0], DAY[1])
     assert set(find_limits(registered, {"d1": usual, "d0": slip})) == {"d0"}
-    assert find_limits(registered, {"d0": usual, "d1": slip}) == {}  # on its day nothing else was known
+    assert find_limits(registered, {"d0": usual, "d1": slip}) == {}  # no other lines were known on its day
     later = sizes_of(*[1_000_000] * 5000)
     assert set(find_limits(registered, {"d1": usual, "d2": slip, "d0": later})) == {"d2"}
-    assert set(find_limits(deliver(DAY[0], None), {"d0": slip, "d1": usual})) == {"d0"}  # a first dump is before all
+    assert set(find_limits(deliver(DAY[0], None), {"d0": slip, "d1": usual})) == {
+        "d0"
+    }  # a first dump precedes everything
 
 
 COMMA = 'c1,{} 11:00,p,c,1,"12,50"'
 
 
 def put_days(shop: SmallShop) -> None:
-    """Slips on two days, on one of which and on another day there is a decimal comma; on each day a price of 1.234."""
+    """Mistaken amounts on two days, decimal commas on one of them and on a third; every day has a price of 1.234."""
     for number, day in enumerate(DAY[:4]):
         lines = [f"c{n % 50},{day} 10:{n % 60:02},p{n},c,1,{n % 9 + 1}.50" for n in range(250)]
         shop.deliver(f"{day}.csv", *lines, *([f"c1,{day} 11:00,p,c,4006381,2.00"] if number % 2 else []),
                      f"c1,{day} 12:00,p,c,1,1.234", *([COMMA.format(day)] if number in (1, 2) else []))  # fmt: skip
 
 
-def test_what_its_delivery_makes_doubtful_is_held_back_whatever_the_order_of_runs(spark, tmp_path, warehouse_url):
+def test_implausible_lines_are_rejected_in_any_order_of_runs(spark, tmp_path, warehouse_url):
     toml = SHOP.format(name="small", exact_duplicates="keep", delivery_day=DATED)
     shops = {name: SmallShop(spark, tmp_path / name, warehouse_url) for name in ("nightly", "at once")}
     shops["any"] = SmallShop(

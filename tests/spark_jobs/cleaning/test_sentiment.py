@@ -1,4 +1,4 @@
-"""Does a review's text count where it can be read, its rating elsewhere, and nothing but the review itself?"""
+"""Does a readable text give the sentiment, else the rating, and nothing outside the review?"""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def score(text: str | None, rating: float | None = None) -> float | None:
         ("物流很快，iPhone case 很好 good", 0.1, 1),
     ],
 )
-def test_what_is_written_counts_and_not_the_rating(text, low, high):
+def test_the_text_counts_and_not_the_rating(text, low, high):
     assert low <= score(text) <= high
     assert score(text, 1) == score(text, 5) == score(text)
 
@@ -55,13 +55,13 @@ def test_traditional_characters_read_as_simplified_ones():
     assert score("質量很好，非常滿意") == score("质量很好，非常满意")
 
 
-def test_a_review_is_not_certain_for_repeating_itself():
-    """Three times the words weigh sqrt(3) as much, not three times."""
+def test_repetition_does_not_raise_certainty():
+    """Repeating the words three times weighs sqrt(3) as much, not three times."""
     once, thrice = score("质量很好"), score("质量很好，" * 3)
     assert math.atanh(thrice) == pytest.approx(math.sqrt(3) * math.atanh(once), abs=0.005)
 
 
-def test_written_english_is_mostly_understood():
+def test_sentiment_agrees_with_ratings_for_most_english_reviews():
     rows = [row for row in read_sentences() if row["language"] == "en"]
     right = [(score(row["text"]) or 0) > 0 for row in rows if row["is_positive"] == "1"]
     right += [(score(row["text"]) or 0) <= 0 for row in rows if row["is_positive"] == "0"]
@@ -95,12 +95,12 @@ def test_a_huge_text_is_read_up_to_the_limit_and_quickly():
 
 @pytest.mark.parametrize(("rating", "expected"), [(1, -1.0), (2, -0.5), (3, 0.0), (4, 0.5), (5, 1.0), (4.4, 0.7)])
 @pytest.mark.parametrize("text", [None, "", "  \n", "O produto veio com defeito", "とても良い商品です", "👍", "10/10"])
-def test_where_no_text_can_be_read_the_rating_counts(text, rating, expected):
+def test_the_rating_counts_if_the_text_cannot_be_read(text, rating, expected):
     assert score(text, rating) == expected
     assert score(text) is None
 
 
-def test_a_text_without_a_known_word_gives_way_to_the_rating_and_is_else_neutral():
+def test_a_text_without_known_words_uses_the_rating_or_is_neutral():
     assert [score("The box is blue and it has four sides.", rating) for rating in (1, 5, None)] == [-1, 1, 0]
 
 
@@ -126,7 +126,7 @@ def test_wrong_calls_are_refused():
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(st.tuples(TEXTS, RATINGS), max_size=6))
-def test_any_review_has_a_score_of_its_own_whatever_stands_beside_it(reviews):
+def test_a_score_does_not_depend_on_the_batch(reviews):
     texts, ratings = [text for text, _ in reviews], [rating for _, rating in reviews]
     scores = score_reviews(texts, ratings)
     for found in scores:
@@ -161,11 +161,11 @@ def test_english_and_chinese_are_recognized(language, least):
         ("", "other"),
     ],
 )
-def test_mixed_scripts_go_by_what_carries_the_text(text, language):
+def test_mixed_scripts_are_scored_by_the_dominant_one(text, language):
     assert language_of(text) == language
 
 
-# What is loaded
+# Loaded word lists
 
 
 def test_only_word_lists_are_loaded_and_only_when_needed():
@@ -186,7 +186,7 @@ def test_only_word_lists_are_loaded_and_only_when_needed():
 # Real reviews
 
 
-def test_chinese_reviews_of_goods_that_no_word_list_was_made_from(shared_data):
+def test_chinese_reviews_of_other_goods_are_scored_well(shared_data):
     reviews, _ = read_chinese(shared_data)
     assert not set(reviews.groups) & set(GOODS_LEARNT_FROM)
     sample = reviews.sample(2_000)
@@ -196,6 +196,6 @@ def test_chinese_reviews_of_goods_that_no_word_list_was_made_from(shared_data):
     assert np.mean(is_right) > 0.82  # 0.842 measured; a standard error is 0.008
 
 
-def test_portuguese_reviews_are_left_to_their_rating(shared_data):
+def test_portuguese_reviews_are_scored_by_their_rating(shared_data):
     sample = read_portuguese(shared_data).sample(1_000)
     assert np.mean([language_of(text) == "other" for text in sample.texts]) > 0.99

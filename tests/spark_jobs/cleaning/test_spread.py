@@ -1,4 +1,4 @@
-"""What an order pays once is spread over its lines: exact to the cent, in proportion, whatever the order."""
+"""Amounts of a whole order are spread over its lines: exact to the cent, in proportion, in any order of lines."""
 
 import random
 from collections import defaultdict
@@ -28,7 +28,7 @@ def judge(spark, *records):
 
 
 def spread_by_hand(cents, total):
-    """The largest remainder: what each of these lines gets of a total, all in cents."""
+    """The share of each line of a total, by the largest remainder; all in cents."""
     weights = cents if sum(cents) else [1] * len(cents)
     shares = [abs(total) * weight // sum(weights) for weight in weights]
     remainders = [-(abs(total) * weight % sum(weights)) for weight in weights]
@@ -38,7 +38,7 @@ def spread_by_hand(cents, total):
 
 
 def draw_orders(seed=3, orders=150):
-    """Records, and what each of them is to be worth in cents."""
+    """Records, and the expected amount of each in cents."""
     rng, records, expected = random.Random(seed), [], []
     for number in range(orders):
         cents = [rng.choice([0, 1, 99, 333, 1000, rng.randrange(10**6)]) for _ in range(rng.randint(1, 6))]
@@ -49,9 +49,9 @@ def draw_orders(seed=3, orders=150):
         stands_once = rng.random() < 0.5
         for place, line in enumerate(cents):
             once = {"shipping": shipping, "tax": tax, "discount": discount and -discount}  # a sign does not matter
-            said = {name: None if value is None or (place and stands_once) else f"{value / 100:.2f}"
+            texts = {name: None if value is None or (place and stands_once) else f"{value / 100:.2f}"
                     for name, value in once.items()}  # fmt: skip
-            records.append({"order": f"o{number}", "unit_price": f"{line / 100:.2f}", **said})
+            records.append({"order": f"o{number}", "unit_price": f"{line / 100:.2f}", **texts})
     return records, expected
 
 
@@ -67,15 +67,15 @@ def test_sums_are_exact_and_shares_by_the_largest_remainder(spark):
     assert [int(row["amount"] * 100) for row in rows] == expected
 
 
-def test_who_takes_part_and_what_cannot_be_spread(spark):
+def test_spreading_covers_the_right_lines_and_rejects_invalid_amounts(spark):
     rows = judge(
         spark,
         {"order": "1", "discount": "5"}, {"order": "1", "quantity": "-1"},  # the return takes no share
-        {"order": "2", "quantity": "-2", "discount": "4"},  # of a return alone it does
+        {"order": "2", "quantity": "-2", "discount": "4"},  # a return alone takes it
         {"order": "3", "discount": "2", "parent": "x"}, {"order": "3"},  # a line that is rejected takes none
         {"order": "4", "discount": "10.01"},
         {"order": "5", "discount": "ten"},
-        {"discount": "1"}, {"discount": "2"},  # without a number each is an order of its own
+        {"discount": "1"}, {"discount": "2"},  # without an order number each line is its own order
         {"order": "6", "unit_price": "none", "discount": "3"}, {"order": "6"},
     )  # fmt: skip
     assert [(str(row["amount"]), row["reasons"]) for row in rows] == [

@@ -1,4 +1,4 @@
-"""Times as shops write them, read by one run of Spark each: formats, names in languages, zones, spreadsheets."""
+"""Times of shops, read in one Spark query each: formats, names in many languages, zones, spreadsheets."""
 
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from spark_jobs.contract.shop.time_columns import LANGUAGES
 from spark_jobs.contract.shop.time_patterns import find_pattern_fault
 
 NIGHT, NOON = "2026-06-01 00:00:00", "2026-06-01 13:02:58"
-#: Language, format, text and the time that is meant; None: it cannot be read.
+#: Language, format, text and the right time; None: it cannot be read.
 READ = [
     ("", "dd-MMM-yy", "01-Jun-26", NIGHT), ("", "dd-MMM-yy", "01-JUNE-26", NIGHT),
     ("", "d MMM yyyy", "1 Sept 2026", "2026-09-01 00:00:00"), ("", "EEE, d MMM yyyy", "Mon, 1 Jun 2026", NIGHT),
@@ -76,7 +76,7 @@ READ = [
 
 
 def read(spark, rows) -> list[str | None]:
-    """Each text by its mapping, of a shop in UTC, in one query."""
+    """The instants of texts by their mappings, for a shop in UTC, in one query."""
     frame = spark.range(1)
     columns = [
         parse_instant(F.lit(text), mapping, "UTC", zone_text).cast("string").alias(f"c{n}")
@@ -93,7 +93,7 @@ def test_times_are_read_as_they_are_written(spark):
     assert wrong == {}
 
 
-def test_the_first_format_that_reads_a_time_is_taken(spark):
+def test_the_first_format_that_reads_a_time_is_used(spark):
     several = ColumnMapping("at", format="dd/MM/yyyy", further_formats=("yyyy-MM-dd HH:mm:ss", "unix", "MM/dd/yyyy"))
     texts = {"01/06/2026": NIGHT, "06/13/2026": "2026-06-13 00:00:00", NOON: NOON, "1780318978000": NOON, "soon": None}
     assert read(spark, [(several, text, None) for text in texts]) == list(texts.values())
@@ -112,13 +112,13 @@ ZONES = {
 
 @pytest.mark.parametrize(("pattern", "text"), [("MM/dd/yy HH:mm:ss", "06/01/26 13:02:58"), (None, NOON),
                                                ("excel", "46174.543726851851")])  # fmt: skip
-def test_a_zone_may_stand_in_a_column_of_its_own(spark, pattern, text):
+def test_the_zone_may_have_its_own_column(spark, pattern, text):
     mapping = ColumnMapping("at", format=pattern, zone_column="zone", zones=(("Laden 3", "Asia/Dhaka"),))
     found = read(spark, [(mapping, text, F.lit(zone).cast("string")) for zone in ZONES])
     assert found == list(ZONES.values())
 
 
-def test_a_zone_of_its_own_record_moves_as_the_shops_does(spark):
+def test_the_zone_of_a_record_observes_daylight_saving(spark):
     times = ["2026-03-29 02:30:00", "2026-10-25 02:30:00", "2026-01-01 00:00:00.123"]
     usual, own = ColumnMapping("at", zone="Europe/Berlin"), ColumnMapping("at", zone_column="zone")
     found = [
@@ -127,7 +127,7 @@ def test_a_zone_of_its_own_record_moves_as_the_shops_does(spark):
     assert found[0] == found[1]
 
 
-def test_a_time_with_an_offset_of_its_own_needs_no_zone(spark):
+def test_a_time_with_an_offset_needs_no_zone(spark):
     mapping = ColumnMapping("at", zone_column="zone")
     assert read(spark, [(mapping, "2026-06-01T13:02:58+02:00", F.lit("PDT"))]) == ["2026-06-01 11:02:58"]
 

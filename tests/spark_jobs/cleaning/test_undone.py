@@ -17,7 +17,8 @@ FIRST = date(2024, 1, 1)
 
 
 def draw_days(customers: int) -> list[tuple[int, int, int, int, int]]:
-    """(customer, day, sales, cents spent, cents given back), with few amounts so that many refunds fit a sale."""
+    """(customer, day, sales, spend in cents, refund in cents); few different amounts, so that many refunds match a
+    sale."""
     generator = np.random.default_rng(5)
     rows = []
     for customer in range(customers):
@@ -28,15 +29,15 @@ def draw_days(customers: int) -> list[tuple[int, int, int, int, int]]:
 
 
 @pytest.mark.parametrize("within_days", [0, 7])
-def test_spark_says_what_numpy_says(spark, within_days):
+def test_spark_and_numpy_find_the_same_undone_sales(spark, within_days):
     drawn = draw_days(150)
     row, day, count, spend, refund = (np.array(values) for values in zip(*drawn, strict=True))
     measures = {"sale_count": count, "spend": spend / 100, "refund": refund / 100}
     series = SeriesRows(np.zeros(150, np.int64), row, day, measures)
     undone = find_undone_days(series, ChurnDefinition(undone_within_days=within_days)) < 1000
     assert 100 < undone.sum() < len(undone) / 2
-    told = [(str(c), FIRST + timedelta(d), n, Decimal(s) / 100, Decimal(r) / 100) for c, d, n, s, r in drawn]
-    days = spark.createDataFrame(told, "customer_id string, event_day date, sale_count long, spend decimal(18,2), "
+    rows = [(str(c), FIRST + timedelta(d), n, Decimal(s) / 100, Decimal(r) / 100) for c, d, n, s, r in drawn]
+    days = spark.createDataFrame(rows, "customer_id string, event_day date, sale_count long, spend decimal(18,2), "
                                        "refund decimal(18,2)")  # fmt: skip
     kept = leave_out_undone(days, within_days).where("sale_count > 0").select("customer_id", "event_day").collect()
     expected = {(str(c), FIRST + timedelta(int(d))) for c, d, n, lost in zip(row, day, count, undone, strict=True)

@@ -1,4 +1,4 @@
-"""Which file is newer: by the day in its path; a snapshot that comes after a newer one says nothing new."""
+"""Which file is newer? The day in the path decides; a snapshot delivered after a newer one changes nothing."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def rank(deliveries: list[dict], registered: list[dict], snapshots: bool = True)
     return dict(rank_files(deliveries, registered, source))
 
 
-def test_of_the_files_of_a_day_the_later_path_is_newer_and_mended_records_are_the_newest():
+def test_later_paths_of_a_day_are_newer_and_corrected_records_are_newest():
     files = [deliver("fixed:a.jsonl", 22), deliver("z/2026-10-21.csv", 22), deliver("a/2026-10-22.csv", 22)]
     found = rank(files, files, snapshots=False)
     assert sorted(found, key=found.__getitem__) == ["z/2026-10-21.csv", "a/2026-10-22.csv", "fixed:a.jsonl"]
 
 
-def test_a_snapshot_that_comes_after_a_newer_one_says_nothing():
+def test_a_snapshot_delivered_after_a_newer_one_changes_nothing():
     newer, late, next_one = deliver("2026-10-22.csv", 22), deliver("2026-10-21.csv", 23), deliver("2026-10-24.csv", 24)
     found = rank([late, next_one], [newer, late, next_one])
     assert found[late["path"]] == OUTDATED
     assert found[next_one["path"]] > OUTDATED
     assert OUTDATED not in rank([late], [newer, late], snapshots=False).values()
-    # What comes later is not known on the day of the file.
+    # Later deliveries are not known on the day of the file.
     assert OUTDATED not in rank([deliver("2026-10-21.csv", 21)], [deliver("2026-10-22.csv", 22)]).values()

@@ -1,4 +1,4 @@
-"""Which spellings of a customer id mean one customer, and which ids mean nobody?"""
+"""Which spellings of an id are one customer, and which ids are no customer?"""
 
 import unicodedata
 
@@ -30,7 +30,7 @@ CASES = [
     for case in ((s, one) for s, ids in ONE_CUSTOMER.items() for one in ids)
     for text in ONE_CUSTOMER[case[0]][case[1]]
 ]
-#: Neither floats nor exponents of whole numbers, so nobody may take them for others.
+#: Neither whole floats nor exponents of whole numbers, so they are unchanged.
 AS_THEY_ARE = [
     "1e5",
     "2E10",
@@ -54,7 +54,7 @@ def test_spellings_of_one_customer(spelling, customer, text):
 
 
 @pytest.mark.parametrize("text", AS_THEY_ARE)
-def test_what_is_no_whole_float_stays_as_it_is(text):
+def test_texts_that_are_not_whole_floats_are_unchanged(text):
     assert canonical_id(text) == text
 
 
@@ -62,7 +62,7 @@ any_id = st.text(max_size=12) | st.from_regex(r"\A-?[0-9]{1,9}\.[0-9]{1,3}([eE][
 
 
 @given(any_id, st.sampled_from(SPELLINGS))
-def test_the_one_spelling_is_that_of_itself(text, spelling):
+def test_the_canonical_spelling_is_idempotent(text, spelling):
     once = canonical_id(text, spelling)
     assert canonical_id(once, spelling) == once
     assert canonical_id(unicodedata.normalize("NFD", f" {text}\u200b"), spelling) == once
@@ -73,7 +73,7 @@ def test_an_integer_is_the_same_customer_as_a_float(number, spelling):
     assert {canonical_id(text, spelling) for text in (f"{number}.0", f"{number:.20e}")} == {str(number)}
 
 
-def test_words_for_nothing_are_nobody_and_others_are_when_the_shop_says_so():
+def test_null_words_and_the_words_of_no_customer_are_no_customer():
     as_given, set_up = CustomerIds(), CustomerIds("numeric", ("Guest", "0", "-1"))
     assert [as_given.read(word) for word in (*NO_CUSTOMER, "NULL", " NaN ", "N/A", "None", "", "\u200b")] == [None] * 21
     assert [as_given.read(word) for word in ("guest", "0", "-", "Nullmeyer")] == ["guest", "0", "-", "Nullmeyer"]

@@ -1,4 +1,4 @@
-"""Is the delay of late files the fewest days after which a window lacks next to nothing?"""
+"""Is the label delay the fewest days after which a window is nearly complete?"""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from spark_jobs.contract.label_delay import LONGEST_DELAY_DAYS, find_label_delay
 
 
 @given(st.dictionaries(st.integers(-2, 60), st.integers(1, 50), min_size=1, max_size=8), st.integers(31, 90))
-def test_the_delay_is_the_fewest_days_after_which_a_window_lacks_next_to_nothing(records, horizon):
+def test_the_delay_is_the_fewest_days_after_which_a_window_is_nearly_complete(records, horizon):
     delay, total = find_label_delay(records, horizon), sum(records.values())
 
     def lacks(days: int) -> float:
-        """What a window lacks so many days after its end, day by day of it."""
+        """The share of a window that is missing some days after its end, summed day by day."""
         missing = [count for back in range(horizon) for late, count in records.items()
                    if min(late, LONGEST_DELAY_DAYS) > days + back]  # fmt: skip
         return sum(missing) / total / horizon

@@ -1,4 +1,4 @@
-"""A log that forgets a declaration fails here, not with a KeyError on a night."""
+"""A log with a forgotten declaration fails here, not with a KeyError at night."""
 
 from __future__ import annotations
 
@@ -99,15 +99,15 @@ def test_what_decides_a_table_enters_its_key(monkeypatch):
 
 @every_log
 def test_the_reference_lists_the_columns_of_the_log(log: Log):
-    """`name`, its required columns, its optional ones with the words for kinds."""
+    """The log's row: `name`, required columns, optional columns with the words for kinds."""
 
-    def say(name: str) -> str:
+    def describe(name: str) -> str:
         return f"`{name}`" + (f" ({', '.join(log.kinds)})" if name == "kind" else "")
 
     either = log.alternatives.inputs if log.alternatives else ()
     required = [f"`{name}`" for name, one in log.canonical.items() if one.is_required]
     required += [" or ".join(f"`{name}`" for name in either)] if either else []
-    optional = [say(name) for name, one in log.canonical.items() if not one.is_required and name not in either]
+    optional = [describe(name) for name, one in log.canonical.items() if not one.is_required and name not in either]
     assert (
         f"| `{log.name}` | {', '.join(required)} | {', '.join(optional)} |"
         in (ROOT / "infra/docs/reference/shop_toml.md").read_text()

@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 
 
 def test_every_reason_that_the_code_gives_is_explained():
-    """Codes stand as keys or constants in these packages; each has a meaning and a remedy."""
+    """Codes are keys or constants in these packages; each has a meaning and a remedy."""
     files = (file for package in ("raw", "cleaning") for file in (ROOT / "spark_jobs" / package).rglob("*.py"))
     text = "".join(file.read_text() for file in files)
     suffixes = (

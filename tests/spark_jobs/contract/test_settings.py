@@ -1,4 +1,4 @@
-"""One reader of the environment, one maker of the key."""
+"""Are settings read from the environment, and is the key made once?"""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,7 +8,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 
 
-def test_of_many_first_callers_exactly_one_makes_the_key(tmp_path):
+def test_one_of_many_concurrent_callers_creates_the_key(tmp_path):
     settings = Settings(tmp_path)
     with ThreadPoolExecutor(8) as pool:
         secrets = set(pool.map(lambda _: settings.id_key().secret, range(32)))
@@ -22,7 +22,7 @@ def test_a_broken_key_is_named_without_being_shown(tmp_path):
     assert "hunter2" not in str(failure.value)
 
 
-def test_secrets_do_not_show_in_reprs(tmp_path):
+def test_reprs_contain_no_secrets(tmp_path):
     settings = Settings(tmp_path, warehouse_url="postgresql://user:pass@host/db", id_key_hex="ab" * 32)
     assert "pass" not in repr(settings)
     assert "abab" not in repr(settings)

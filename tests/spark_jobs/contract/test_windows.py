@@ -1,4 +1,4 @@
-"""The windows of DESIGN: inclusive as_of, half-open towards the past, labels closed only when they have passed."""
+"""Windows: as_of is inclusive, activity windows are half-open towards the past, labels close after their window."""
 
 from datetime import date, timedelta
 

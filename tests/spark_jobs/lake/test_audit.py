@@ -52,7 +52,7 @@ def test_wrong_bytes_in_the_files_are_found_in_their_footers(spark, lake, monkey
     assert (run_folders(lake), lake.version(SAMPLE)) == ([], 0)
 
 
-def test_a_file_that_a_lost_task_left_behind_does_not_count(spark, lake, monkeypatch):
+def test_a_file_of_a_lost_task_does_not_count(spark, lake, monkeypatch):
     def leave_a_twin(step: str) -> None:
         if step == "written":
             (path,) = lake.root.glob(f"{SAMPLE.name}/data/run=*/*/*.parquet")
@@ -63,7 +63,7 @@ def test_a_file_that_a_lost_task_left_behind_does_not_count(spark, lake, monkeyp
     assert lake.arrow(SAMPLE).num_rows == 1
 
 
-def test_every_finding_of_the_audits_is_named_and_nothing_becomes_visible(spark, lake):
+def test_every_audit_finding_is_named_and_nothing_is_published(spark, lake):
     lake.publish(frame_of(spark, [row(thing="kept")]), SAMPLE, {D1: "a"})
     folders, version = run_folders(lake), lake.version(SAMPLE)
     bad = [
@@ -106,7 +106,7 @@ def test_rows_of_a_partition_that_was_not_named_are_refused(spark, lake):
     assert lake.partitions(SAMPLE) == {}
 
 
-def test_the_log_tells_readers_rows_and_exact_ranges(spark, lake):
+def test_the_delta_log_has_row_counts_and_exact_ranges(spark, lake):
     first_day = date(2011, 1, 1)
     rows = [
         row(thing=str(i), count=i - 3, on=first_day + timedelta(i), as_of=date(2011, 9, 5 + (i > 5))) for i in range(9)

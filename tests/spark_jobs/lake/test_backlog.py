@@ -20,11 +20,11 @@ def test_a_share_fits_the_budget_but_has_at_least_one_day(budget, taken):
 def test_waiting_days_are_reported_until_none_are_left(tmp_path, capsys):
     lake = Lake(tmp_path)
     note_waiting(lake, CUSTOMER_DAY, (), date(2024, 5, 9))
-    assert list(tmp_path.iterdir()) == []  # a lake where nothing ever waited has no such table
+    assert list(tmp_path.iterdir()) == []  # a lake where no day ever waited has no such table
     note_waiting(lake, CUSTOMER_DAY, ("2024-05-02", "2024-05-01"), date(2024, 5, 9))
     assert "customer_day: 2 days, 2024-05-01 to 2024-05-02, wait" in capsys.readouterr().out
     append_run(lake, Run("etl-9", "key", {}, datetime.now(UTC), date(2024, 5, 9), "etl"))
-    note_waiting(lake, CUSTOMER_DAY, (), date(2024, 5, 8))  # made up late
+    note_waiting(lake, CUSTOMER_DAY, (), date(2024, 5, 8))  # added later
     (waiting,) = list_waiting(lake)
     assert (waiting.days, waiting.as_of) == (2, date(2024, 5, 9))
     note_waiting(lake, CUSTOMER_DAY, (), date(2024, 5, 10))

@@ -64,4 +64,4 @@ def test_a_new_table_has_the_contracts_columns_and_descriptions(lake, table):
     handle = DeltaTable(lake.root / table.name)
     assert handle.metadata().partition_columns == [table.partition]
     assert handle.metadata().description == table.grain
-    assert handle.protocol().min_writer_version == 2  # nothing that an older reader would not know
+    assert handle.protocol().min_writer_version == 2  # nothing unknown to older readers

@@ -34,7 +34,7 @@ CODE = {
 }
 
 
-def test_a_run_key_tells_apart_what_makes_another_content():
+def test_a_run_key_depends_on_everything_that_changes_the_content():
     key = make_run_key(CUSTOMER_DAY, "2011-09-05", ["f1", "f2"], model="m1", key_id="k", until=date(2011, 9, 6))
     assert len(key) == 64
     assert key == make_run_key(
@@ -85,7 +85,7 @@ def hash_all(project: Path) -> dict[str, str]:
         "training/serving/scorer.py",
     ],
 )
-def test_comments_docstrings_and_layout_change_no_key(project, path):
+def test_comments_docstrings_and_formatting_change_no_key(project, path):
     """All of them at once: the file as its syntax tree reads without them."""
     source = (project / path).read_text()
     tree = ast.parse(source)
@@ -103,7 +103,7 @@ def test_comments_docstrings_and_layout_change_no_key(project, path):
     ["training/reporting/charts.py", "training/reporting/report.py", "spark_jobs/night_report.py",
      "spark_jobs/contract/rejections.py", "spark_jobs/runtime/command.py", "spark_jobs/warehouse/schema/views.py"],
 )  # fmt: skip
-def test_what_is_only_displayed_changes_no_key(project, path):
+def test_displayed_texts_change_no_key(project, path):
     assert find_changed(project, path, (project / path).read_text() + "\nNEW_COLOUR = 'red'\n") == set()
 
 

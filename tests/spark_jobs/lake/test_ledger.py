@@ -13,12 +13,12 @@ def run_of(number: int, key: str, as_of: date = date(2011, 9, 6)) -> Run:
     return Run(f"run {number}", key, {"purchases": number, "customer_day": 2}, published_at, as_of, "etl")
 
 
-def test_runs_are_appended_once_per_content_and_come_back_in_order(lake):
+def test_runs_are_appended_once_per_content_and_listed_in_order(lake):
     first, next_day, second = run_of(1, "a"), run_of(2, "a", date(2011, 9, 7)), run_of(3, "b")
     assert list_runs(lake, "etl") == []
     assert append_run(lake, second) == second
     assert append_run(lake, next_day) == next_day
-    assert append_run(lake, first) == second  # `second` is newer, so it is the one that stands for its day
+    assert append_run(lake, first) == second  # `second` is newer, so it counts for its day
     assert list_runs(lake, "etl") == [first, next_day, second]
     version = lake.version(RUNS)
     assert append_run(lake, run_of(4, "b")) == second

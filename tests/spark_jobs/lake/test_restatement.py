@@ -48,7 +48,7 @@ def night(shop: SmallShop) -> list[dict]:
     return shop.rows(CUSTOMER_SERIES, str(NIGHT))
 
 
-def test_a_restated_night_knows_late_events_and_no_later_ones_and_can_be_taken_back(shop):
+def test_a_restated_night_has_late_events_up_to_its_day_and_can_be_reverted(shop):
     before, second_night = night(shop), shop.rows(CUSTOMER_SERIES, str(LATER))
     restate(shop)
     restated = night(shop)
@@ -57,7 +57,7 @@ def test_a_restated_night_knows_late_events_and_no_later_ones_and_can_be_taken_b
     assert {row["known_as_of"] for row in restated} == {LATER}
     version = shop.lake.version(CUSTOMER_SERIES)
     restate(shop)
-    assert shop.lake.version(CUSTOMER_SERIES) == version  # the same again commits nothing
+    assert shop.lake.version(CUSTOMER_SERIES) == version  # a repetition commits nothing
     assert shop.rows(CUSTOMER_SERIES, str(LATER)) == second_night
     restate(shop, with_what=None)
     assert night(shop) == before
@@ -85,7 +85,7 @@ def play_scorer(shop, as_of, model, is_hindsight):
     return score
 
 
-def test_the_warehouse_flags_every_row_of_it_until_the_night_is_made_again(shop, monkeypatch):
+def test_restated_rows_are_flagged_until_the_night_is_rebuilt(shop, monkeypatch):
     monkeypatch.setattr(churn_risk, "batch_scorer", play_scorer)
     monkeypatch.setattr(churn_risk, "find_learned_horizons", lambda shop, model: shop.churn.horizons_days)
     warehouse = connect(shop.settings)

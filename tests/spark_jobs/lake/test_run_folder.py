@@ -11,7 +11,7 @@ from tests.spark_jobs.lake.sample import (
 )
 
 
-def test_of_a_draft_only_the_published_files_are_seen_and_nothing_else_stays(lake):
+def test_only_the_published_files_of_a_draft_are_visible_and_kept(lake):
     with lake.draft(WORDS) as draft:
         first, second = (_run_folder.PartitionWriter(draft.folder, WORDS.partition) for _ in range(2))
         for name in ("a", "b"):  # two batches of one partition are one file

@@ -59,16 +59,16 @@ def test_rows_from_before_a_column_have_its_default_in_spark_and_arrow(spark, la
     assert short["word"].to_pylist() == ["a"]  # also where rows are chosen by it
 
 
-def test_the_log_grows_in_the_entry_that_publishes_and_never_requires_what_files_lack(lake):
+def test_new_columns_are_added_by_the_publishing_entry_and_are_never_required(lake):
     write(lake, NEW, FRESH)
-    assert lake.version(NEW) == 2  # the table, the old rows, the new: none of its own for the columns
+    assert lake.version(NEW) == 2  # entries: the table, the old rows, the new rows; no separate entry for the columns
     fields = {field.name: field.nullable for field in DeltaTable(lake.root / "words").schema().fields}
     assert fields == {"word": False, "rank": True, "log": False, "length": True, "tags": True, "note": True,
                       "spelt": True}  # fmt: skip
     handle = DeltaTable(lake.root / "words")
-    assert handle.protocol().min_writer_version == 2  # nothing that an older reader would not know
+    assert handle.protocol().min_writer_version == 2  # nothing unknown to older readers
     assert handle.metadata().description == OLD.grain
-    assert len(handle.to_pyarrow_table()) == 2  # whoever reads the log alone
+    assert len(handle.to_pyarrow_table()) == 2  # readers of the log alone
 
 
 def test_a_dropped_column_is_not_read_and_may_come_back(lake):
@@ -94,7 +94,7 @@ def test_a_column_of_another_type_needs_another_name(lake):
         lake.arrow(replace(OLD, columns=(WORD, replace(RANK, type="string"), LOG)))
 
 
-def test_two_writers_that_both_let_the_log_grow_are_no_conflict(lake):
+def test_two_writers_that_add_the_same_column_do_not_conflict(lake):
     def change(rows: pa.Table) -> pa.Table:
         write(lake, NEW, FRESH)
         return pa.Table.from_pylist([{**FRESH, "word": "c", "log": "three"}], arrow_schema(NEW))

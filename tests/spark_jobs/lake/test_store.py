@@ -28,7 +28,7 @@ from tests.spark_jobs.lake.sample import (
 )
 
 
-def test_every_type_comes_back_through_spark_and_arrow_as_it_was(spark, lake):
+def test_every_type_survives_a_round_trip_through_spark_and_arrow(spark, lake):
     rows = [
         row(),
         row(
@@ -84,7 +84,7 @@ def test_a_reader_of_a_pinned_version_does_not_see_a_later_publish(spark, lake):
         lake.read(spark, SAMPLE, version=99)
 
 
-def test_where_there_is_nothing_the_frame_is_empty_and_has_the_columns(spark, lake):
+def test_a_missing_table_reads_as_an_empty_frame_with_its_columns(spark, lake):
     for _ in range(2):
         empty = lake.read(spark, SAMPLE, [D1])
         assert dict(empty.dtypes) == {c.name: c.type for c in SAMPLE.columns}
@@ -103,12 +103,12 @@ def test_a_partition_can_become_empty(spark, lake):
     assert lake.is_published(SAMPLE, D1, "b")
 
 
-def test_the_log_says_which_days_a_partition_has(lake):
+def test_the_delta_log_has_the_days_of_a_partition(lake):
     for partition, days in ((D1, [date(2011, 9, 5), date(2011, 8, 30)]), (D2, [date(2011, 9, 6)])):
         rows = [row(thing=str(day), on=day, as_of=date.fromisoformat(partition)) for day in days]
         lake.update(SAMPLE, partition, lambda _, rows=rows: pa.Table.from_pylist(rows, arrow_schema(SAMPLE)))
     assert lake.day_ranges(SAMPLE, "on", [D1, D3]) == {D1: (date(2011, 8, 30), date(2011, 9, 5))}
-    assert lake.day_ranges(SAMPLE, "at", [D1]) == {D1: None}  # of instants the log has no range
+    assert lake.day_ranges(SAMPLE, "at", [D1]) == {D1: None}  # the log has no range of instants
 
 
 def test_update_replaces_one_partition_and_leaves_no_trace_when_nothing_changes(lake):
@@ -127,7 +127,7 @@ def test_update_replaces_one_partition_and_leaves_no_trace_when_nothing_changes(
     expect_columns(lake, WORDS)  # a commit could change them
 
 
-def test_update_takes_the_contracts_columns_only_and_audits_them(lake):
+def test_an_update_accepts_only_contract_columns_and_audits_them(lake):
     lake.update(WORDS, "one", lambda rows: words("a"))
     with pytest.raises(AuditError, match="column rank: expected bigint, found double"):
         lake.update(WORDS, "one", lambda rows: words("a").set_column(1, "rank", pa.array([1.0])))
@@ -138,7 +138,7 @@ def test_update_takes_the_contracts_columns_only_and_audits_them(lake):
     assert names_in(lake) == ["a"]
 
 
-def test_update_starts_again_from_what_a_faster_writer_left(lake):
+def test_an_update_restarts_from_the_version_of_a_faster_writer(lake):
     calls = []
 
     def add_mine(rows: pa.Table) -> pa.Table:

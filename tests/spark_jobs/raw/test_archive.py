@@ -1,4 +1,4 @@
-"""Zip archives: their members are one file of records, and what cannot be read is refused in one line."""
+"""Zip archives: their members are one file of records; unreadable ones are refused in one line."""
 
 import gzip
 import io
@@ -25,7 +25,7 @@ def pack(members: dict[str, bytes], method=zipfile.ZIP_DEFLATED) -> bytes:
 
 
 def encrypt(content: bytes) -> bytes:
-    """The same archive, whose members say that they are encrypted."""
+    """The archive with members flagged as encrypted."""
     places = [content.index(b"PK\x03\x04") + 6, content.index(b"PK\x01\x02") + 8]
     changed = bytearray(content)
     for place in places:
@@ -38,13 +38,14 @@ DAMAGED = ONE.replace(GOOD_CSV, b"9,9,9\n")
 LOST = [("file_unreadable", None)]
 LITTER = {"a/": b"", "__MACOSX/b.csv": b"x", ".DS_Store": b"x", "c.csv": b""}
 MEMBERS = {"b.csv": HEAD + GOOD_CSV, "a/x.csv.gz": gzip.compress(OTHER), **LITTER}
-#: name -> (content, format, options, verdicts of its records, what is said of it)
+#: name -> (content, format, options, verdicts of its records, the reported problem)
 KINDS = {
     "one member": (ONE, "csv", {}, [OK], None),
     "several, by name, without folders and litter": (pack(MEMBERS), "csv", {}, [TWO, OK], None),
     "members that are chosen": (pack({"orders.csv": HEAD + GOOD_CSV, "items.csv": b"x\n1\n"}), "csv",
                                 {"members": "orders*.csv"}, [OK], None),
-    "members that are not there": (ONE, "csv", {"members": "x*"}, LOST, "its members are 'orders.csv': mend members"),
+    "members that are not there": (ONE, "csv", {"members": "x*"}, LOST, "its members are 'orders.csv': correct"
+                                                                        " members"),
     "a member with other columns": (pack({"a.csv": HEAD + GOOD_CSV, "b.csv": b"x\n1\n"}), "csv", {},
                                     [OK, ("file_columns_missing", None)], "member b.csv has no column"),
     "JSON": (pack({"a.jsonl": GOOD_JSON * 2, "b.json": b"[" + GOOD_JSON + b"]"}), "jsonl", {}, [OK] * 3, None),
@@ -65,8 +66,8 @@ KINDS = {
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_records_of_an_archive_are_those_of_its_members(tmp_path, name):
-    content, file_format, options, verdicts, said = KINDS[name]
+    content, file_format, options, verdicts, problem = KINDS[name]
     assert read(tmp_path, "a.zip", content, file_format, limits=SMALL, **options)[-len(verdicts) or None :] == verdicts
     source = Source("purchases", "", "*", file_format, COLUMNS, limits=SMALL, **options)
     problem = inspect_file(raw.Intake(source, str(tmp_path), ""), "a.zip").problem
-    assert said is None or said in problem
+    assert problem is None or problem in problem

@@ -1,4 +1,4 @@
-"""Every format that shop.toml may name can be read, and a file of `formats/` is all that makes one."""
+"""Every format of shop.toml can be read, and a file of `formats/` is all that a format needs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.spark_jobs.raw.workbooks import write_workbook
 
 COLUMNS = {"customer_id": ColumnMapping("who"), "event_at": ColumnMapping("at"), "unit_price": ColumnMapping("price")}
 ROWS = [{"who": "7", "at": "2024-01-01", "price": "1.50"}, {"who": "8", "at": "2024-01-02", "price": None}]
-#: How a file of each format with these rows is written.
+#: Writers of each format, for these rows.
 WRITERS = {
     "csv": lambda file: file.write_text("who,at,price\n7,2024-01-01,1.50\n8,2024-01-02,\n"),
     "jsonl": lambda file: file.write_text("".join(json.dumps(row) + "\n" for row in ROWS)),
@@ -46,7 +46,7 @@ def test_every_format_gives_the_same_records_and_columns(tmp_path, name):
 
 
 def test_no_other_module_names_a_format_or_its_file():
-    """What a format needs stands in its file; mended records are JSON lines wherever they come from."""
+    """All code of a format is in its file; corrected records are always JSON lines."""
     allowed = {"spark_jobs/raw/reader.py": {"jsonl"}}
     for file in (*(ROOT / "spark_jobs").rglob("*.py"), *(ROOT / "dags").glob("*.py")):
         path = str(file.relative_to(ROOT))

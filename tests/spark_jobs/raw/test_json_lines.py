@@ -1,4 +1,4 @@
-"""Lines that are cut by their shape give what the strict decoder gives, whatever the line."""
+"""Splitting lines by their shape gives the same records as the strict decoder, for any line."""
 
 import json
 
@@ -15,7 +15,7 @@ SOURCE = Source(
     limits=Limits(record_characters=200, nesting=2),
 )  # fmt: skip
 KEYS = ["id", "Preis €", "at.x", "at, when", ":", ", ", "a b", 'q"', "", "null"]
-#: What is hard about JSON, as text.
+#: Difficult pieces of JSON.
 SCRAPS = [
     '"', "\\", "\\u00e9", "\\ud800", "{", "}", "[", "]", ",", ":", " ", "\t", "\r", "\x00", "\x1f", "\x7f", "\u2028",
     "0", "-", "007", "1.50", "1e2", "+1", ".5", "NaN", "true", "null", '""', '"id": 1', ', "id": ', "x" * 200, "\udcff",
@@ -28,7 +28,7 @@ scalars = st.one_of(plain, st.integers(), st.floats(allow_nan=False), st.boolean
 
 @st.composite
 def lines(draw):
-    """An object in one of few shapes, written in one of few ways, now and then spoilt."""
+    """An object in one of a few shapes and notations, sometimes damaged."""
     keys = draw(st.sampled_from([KEYS[:4], KEYS[:3], ["id", "Preis €"], KEYS, [":", ", ", "id"]]))
     separators = draw(st.sampled_from([(", ", ": "), (",", ":"), (" , ", " : ")]))
     line = json.dumps({key: draw(scalars) for key in keys}, ensure_ascii=draw(st.booleans()), separators=separators)
@@ -41,13 +41,13 @@ def lines(draw):
 @settings(deadline=None)
 @given(st.lists(lines(), min_size=1, max_size=30))
 @example([f'{{"id": {number}}}' for number in ("1", "007", "+1", "1.", ".5", "1e", "-0", "1E+2", "True", "nul", "- 1")])
-def test_both_ways_give_the_same(block):
+def test_fast_and_general_parsers_give_the_same_records(block):
     found = json_lines.read_block("\n".join(block), SOURCE, [])
     assert list(found.records()) == [record for line in block for record in json_lines.parse_line(line, SOURCE)]
 
 
 @pytest.mark.parametrize("separators", [(", ", ": "), (",", ":")])
-def test_lines_that_are_written_alike_are_cut_by_their_shapes(monkeypatch, separators):
+def test_lines_of_the_same_shape_are_split_by_it(monkeypatch, separators):
     views = [{"id": f"c{n}", "Preis €": n / 8, "more": None} for n in range(100)]
     searches = [{"id": f"c{n}", "query": "blue, not red: {a}"} for n in range(100)]
     block = "\n".join(json.dumps(value, separators=separators, ensure_ascii=False) for value in views + searches)

@@ -1,4 +1,4 @@
-"""JSON that is no object a line: arrays, envelopes and indented objects, each element a record with its verdict."""
+"""JSON without one object per line: arrays, envelopes and indented objects; each element is a record."""
 
 import json
 import tracemalloc
@@ -41,7 +41,7 @@ KINDS = {
 
 @pytest.mark.parametrize("piece", [1 << 22, 1, 7], ids=["in one piece", "letter by letter", "in small pieces"])
 @pytest.mark.parametrize("name", KINDS)
-def test_every_element_has_its_verdict_wherever_the_pieces_end(tmp_path, monkeypatch, name, piece):
+def test_elements_are_the_same_for_any_chunk_size(tmp_path, monkeypatch, name, piece):
     content, options, verdicts = KINDS[name]
     monkeypatch.setattr("spark_jobs.raw.text.READ_BYTES", piece)
     found = read(tmp_path, "a.json", content, "jsonl", limits=SMALL, **options)
@@ -57,7 +57,7 @@ values = st.recursive(
 
 @settings(deadline=None)
 @given(st.lists(values, max_size=5), st.sampled_from([None, 1]), st.integers(1, 9), st.booleans())
-def test_what_is_written_as_an_array_comes_back_element_by_element(elements, indent, piece, is_wrapped):
+def test_the_elements_of_an_array_survive_a_round_trip(elements, indent, piece, is_wrapped):
     text = json.dumps({"a": 1, "orders": elements} if is_wrapped else elements, indent=indent)
     chunks = (text[begin : begin + piece] for begin in range(0, len(text), piece))
     found = list(read_elements(chunks, Place(("orders",) if is_wrapped else ()), 1000))

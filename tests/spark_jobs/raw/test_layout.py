@@ -1,4 +1,4 @@
-"""Files whose columns are called otherwise: taken where it is clear what is meant, else refused with all they hold."""
+"""Files with other column names: accepted if the meaning is clear, else refused with all records."""
 
 import csv
 import gzip
@@ -38,7 +38,7 @@ def make_source(file_format: str, layouts=LAYOUTS, **options) -> Source:
     return Source("purchases", "", "*", file_format, COLUMNS, returns=returns, layouts=layouts, **options)
 
 
-#: What a file calls the columns of RAW (None: it has no such one), and whether it is taken.
+#: A file's names of the columns of RAW (None: absent), and whether the file is accepted.
 HEADERS = {
     "its own": (RAW, True),
     "another case": (("GRÖSSE", "Customer_No", "PRICE", "State"), True),
@@ -53,7 +53,7 @@ HEADERS = {
 
 
 def write(names, rows, file_format: str, is_gzip: bool, more=()) -> bytes:
-    """The rows, values in the order of RAW, under these names; `more` are names of empty columns behind."""
+    """A file with these column names; rows: values in the order of RAW; more: names of further, empty columns."""
     kept = [place for place, name in enumerate(names) if name is not None]
     named = [names[place] for place in kept] + list(more)
     table = [[row[place] for place in kept] + [""] * len(more) for row in rows]
@@ -85,7 +85,7 @@ files = st.tuples(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(file_format=st.sampled_from(["csv", "jsonl", "parquet"]), mixture=st.lists(files, min_size=1, max_size=5))
-def test_of_any_mixture_of_files_every_record_is_counted_and_no_good_one_lost(tmp_path, file_format, mixture):
+def test_every_record_of_any_mixture_of_files_is_counted_and_no_valid_one_lost(tmp_path, file_format, mixture):
     source, held, found, good = make_source(file_format), 0, Counter(), Counter()
     for number, (header, rows, is_gzip) in enumerate(mixture):
         names, is_taken = HEADERS[header]
@@ -100,13 +100,13 @@ def test_of_any_mixture_of_files_every_record_is_counted_and_no_good_one_lost(tm
             good.update(kept)
         elif file_format != "jsonl" or header == "a column missing":
             assert {record["fault"] for record in records} <= {"file_columns_missing"}
-    # A JSON object may leave out what has no value, so of one file a record with no customer is told one by one.
+    # JSON objects may leave out empty values, so records without a customer are rejected one by one.
     is_lost = good - found
     assert not is_lost
 
 
-def test_a_column_that_a_layout_lacks_is_never_one_that_is_spelt_otherwise():
-    """Else a currency would be dropped without a word."""
+def test_an_absent_column_of_a_layout_is_never_a_similar_one():
+    """Otherwise a currency would be dropped silently."""
     match = choose_layout(("Größe", "customer_no", "price", "STATE"), make_source("csv"))
     assert match.renamed == {"state": "STATE"}
     assert match.found["state"] == 3
@@ -121,7 +121,7 @@ def test_a_column_that_a_layout_lacks_is_never_one_that_is_spelt_otherwise():
         (["Größe", "customer no", "customer_NO", "price", "state"], "file_columns_repeated"),
     ],
 )
-def test_what_may_be_two_columns_is_refused_and_an_exact_name_wins(present, fault):
+def test_ambiguous_columns_are_refused_and_an_exact_name_wins(present, fault):
     match = choose_layout(present, make_source("csv"))
     assert match.fault == fault
     if fault is None:
@@ -144,12 +144,12 @@ def test_objects_of_one_file_may_be_of_several_layouts_and_lack_keys():
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "file_format", "said"),
+    ("name", "content", "file_format", "problem"),
     [
         ("a.csv", b"Groesse,customer_no,price,state\n", "csv",
          "has no column 'Größe', it has 'Groesse', 'customer_no', 'price', 'state'; did you mean 'Groesse'?"),
         ("a.csv", b"Groesse,customer_no,price,state\n", "csv",
-         '; mend columns, or add: layouts = [{ names = { "Größe" = "Groesse" } }] under [sources.purchases]'),
+         '; correct columns, or add: layouts = [{ names = { "Größe" = "Groesse" } }] under [sources.purchases]'),
         ("a.csv", "Größe,Client\n".encode(), "csv",
          'names = { "customer_no" = "Client", "price" = "…" }, absent = ["state"] }] under [sources.purchases]'),
         ("a.csv", "Größe,Client,Net,zustand\n".encode(), "csv", '"price" = "Net", "state" = "…" } }] under'),
@@ -173,12 +173,12 @@ def test_objects_of_one_file_may_be_of_several_layouts_and_lack_keys():
         ("gone", None, "csv", "cannot be read"),
     ],
 )  # fmt: skip
-def test_it_is_said_what_is_wrong_with_a_file_and_what_to_do(tmp_path, name, content, file_format, said):
+def test_a_refused_file_has_a_problem_and_a_remedy(tmp_path, name, content, file_format, problem):
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    look = inspect_file(raw.Intake(make_source(file_format), str(tmp_path), ""), name)
-    assert said in look.problem
-    assert "\x00" not in look.problem
+    columns = inspect_file(raw.Intake(make_source(file_format), str(tmp_path), ""), name)
+    assert problem in columns.problem
+    assert "\x00" not in columns.problem
 
 
 def tally(day: int, records: int, *reasons: str, last=9) -> Tally:
@@ -186,7 +186,7 @@ def tally(day: int, records: int, *reasons: str, last=9) -> Tally:
 
 
 @pytest.mark.parametrize(
-    ("tallies", "said"),
+    ("tallies", "problem"),
     [
         ([tally(1, 1000), tally(2, 9, "file_columns_missing")], "9 of the 9 records of delivery day 2026-06-02"),
         ([tally(1, 10), tally(1, 3, "file_broken")], "3 of the 13 records of delivery day 2026-06-01"),
@@ -195,13 +195,13 @@ def tally(day: int, records: int, *reasons: str, last=9) -> Tally:
         ([tally(1, 1000), tally(1, 1, "file_unreadable", last=7)], None),
     ],
 )
-def test_refused_files_stop_a_run_where_they_are_much_of_their_day_or_cannot_be_counted(tallies, said):
+def test_refused_files_stop_a_run_if_they_are_many_or_uncountable(tallies, problem):
     stops = refusals.find_stops(tallies, make_source("csv"), ["a.csv has no column"])
-    assert [said in stop and "a.csv has no column" in stop for stop in stops] == ([True] if said else [])
+    assert [problem in stop and "a.csv has no column" in stop for stop in stops] == ([True] if problem else [])
     assert refusals.find_stops(tallies, make_source("csv", max_refused_share=1.0), []) == []
 
 
-def test_layouts_are_read_from_shop_toml_with_their_faults(tmp_path):
+def test_layouts_are_read_and_their_faults_reported(tmp_path):
     text = SHOP.format(name="small", exact_duplicates="keep", delivery_day=DATED)
     good = '[[sources.purchases.layouts]]\nnames = { customer = "Client" }\nabsent = ["category"]\n'
     (tmp_path / "shop.toml").write_text(text + good)
@@ -217,7 +217,7 @@ def test_layouts_are_read_from_shop_toml_with_their_faults(tmp_path):
     assert "found 'nothing'" in str(error.value)
 
 
-#: Case -> what is added to its shop.toml, the records of all its files, of those the refused ones, and why.
+#: Case -> lines added to its shop.toml, number of records, number of refused records, and the problem.
 CASES = {
     "e07_header_case": ("", 4439, 0, None),
     "a24_trailing_delimiter": ("", 4439, 0, None),
@@ -231,8 +231,8 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_each_case_of_a_file_that_is_otherwise_has_its_right_count(tmp_path, case):
-    more, records, refused, said = CASES[case]
+def test_each_case_of_a_deviating_file_has_its_right_counts(tmp_path, case):
+    more, records, refused, expected = CASES[case]
     folder = SHARED_CASES / case.split()[0]
     if not folder.is_dir():
         pytest.skip("needs ../shared/cases")
@@ -242,13 +242,13 @@ def test_each_case_of_a_file_that_is_otherwise_has_its_right_count(tmp_path, cas
     paths = [file["path"] for file in list_files(intake)]
     found = [record.fault for path in paths for record in raw.read_records(intake, path)]
     assert (len(found), len(found) - found.count(None)) == (records, refused)
-    problems = [look.problem for look in inspect_files(intake, paths) if look.problem]
-    assert [said in problem for problem in problems] == [True] * len(problems)
+    problems = [columns.problem for columns in inspect_files(intake, paths) if columns.problem]
+    assert [expected in problem for problem in problems] == [True] * len(problems)
     assert bool(problems) == bool(refused)
 
 
-def test_objects_that_lack_a_key_are_told_where_another_key_takes_its_place(tmp_path):
-    """A key without a value may be left out, so such a file is taken: a person is to look."""
+def test_a_missing_key_with_a_likely_replacement_is_reported(tmp_path):
+    """A key without a value may be left out, so the file is accepted and a person has to check."""
     files = {
         "1.jsonl": {"Größe": 1, "customer_no": 2, "price": 3, "note": 4},
         "2.jsonl": {"Größe": 1, "price": 3},
@@ -257,16 +257,16 @@ def test_objects_that_lack_a_key_are_told_where_another_key_takes_its_place(tmp_
     }
     for name, value in files.items():
         (tmp_path / name).write_text(json.dumps(value) + "\n")
-    looks = inspect_files(raw.Intake(make_source("jsonl", layouts=()), str(tmp_path), ""), files)
-    assert find_other_keys(looks) == [
+    files = inspect_files(raw.Intake(make_source("jsonl", layouts=()), str(tmp_path), ""), files)
+    assert find_other_keys(files) == [
         "no object of 4.jsonl has the key 'state', did you mean 'state_of'?",
-        "no object has the key 'state': mend it under columns, or leave it out",
+        "no object has the key 'state': correct it under columns, or leave it out",
         "no object of 3.jsonl has the key 'customer_no', did you mean 'kunde'?",
     ]
 
 
 @pytest.mark.parametrize(
-    ("later", "told"),
+    ("later", "expected"),
     [
         ({"Größe": 1, "customer_no": 2, "price": 3, "zustand": 4}, ["no object of 3.jsonl and 2 more files has the key "
                                                                     "'state', did you mean 'zustand'?"]),
@@ -275,10 +275,10 @@ def test_objects_that_lack_a_key_are_told_where_another_key_takes_its_place(tmp_
     ],
     ids=["another name from some file on", "a name like it that stands beside it in other files", "left out"],
 )  # fmt: skip
-def test_a_key_that_many_files_lack_is_told_where_they_have_another_one(tmp_path, later, told):
+def test_a_key_missing_in_many_files_is_reported_with_its_replacement(tmp_path, later, expected):
     early = {"Größe": 1, "customer_no": 2, "price": 3, "state": "x", "state_tax": 4}
     files = {"1.jsonl": early, "2.jsonl": early, "3.jsonl": later, "4.jsonl": later, "5.jsonl": later}
     for name, value in files.items():
         (tmp_path / name).write_text(json.dumps(value) + "\n")
-    looks = inspect_files(raw.Intake(make_source("jsonl", layouts=()), str(tmp_path), ""), files)
-    assert find_other_keys(looks) == told
+    files = inspect_files(raw.Intake(make_source("jsonl", layouts=()), str(tmp_path), ""), files)
+    assert find_other_keys(files) == expected

@@ -1,4 +1,4 @@
-"""Paths into nested values: what they find in JSON, and the same in Parquet."""
+"""Paths into nested values find the same in JSON and in Parquet."""
 
 import io
 import json
@@ -21,7 +21,7 @@ ORDER = {
                      {"key": "s", "value": {"string_value": "x", "int_value": None}}],
     "refunds": [{"total": "-1"}, {"total": "-2"}],
 }  # fmt: skip
-#: A path, and its values for ORDER, where each element is a record, and for an order without line items.
+#: A path, its values for ORDER, where each element is a record, and for an order without line items.
 PATHS = {
     "billing.email": (["a@b.org"] * 2, "a@b.org"),
     "id": (["1"] * 2, "1"),
@@ -71,7 +71,7 @@ def test_paths_lead_to_values_and_each_element_is_a_record(tmp_path, file_format
 
 
 @pytest.mark.parametrize(("file_format", "write"), [("jsonl", write_lines), ("parquet", write_parquet)])
-def test_a_column_of_exactly_that_name_comes_first_and_an_optional_one_may_be_absent(tmp_path, file_format, write):
+def test_an_exact_column_name_has_precedence_and_an_optional_column_may_be_absent(tmp_path, file_format, write):
     rows = [{"id": "7", "billing.email": "flat", "billing": {"email": "nested"}, "Paid?": "yes"}]
     columns = ("billing.email", "id", "id?", "none?", "Paid?", "billing.zip?")
     assert read(tmp_path, file_format, write(rows), columns) == [
@@ -79,7 +79,7 @@ def test_a_column_of_exactly_that_name_comes_first_and_an_optional_one_may_be_ab
     ]
 
 
-def test_objects_differ_in_what_they_have_and_in_their_layout(tmp_path):
+def test_objects_of_one_file_may_differ_in_keys_and_layout(tmp_path):
     rows = [{"id": 1, "customer": {"mail": "a"}}, {"id": 2, "customer": None}, {"id": 3},
             {"id": 4, "Customer": {"mail": "d"}}, {"id": 5, "buyer": {"id": "e"}}]  # fmt: skip
     layouts = (Layout((("customer.mail", "buyer.id"),)),)
@@ -91,7 +91,7 @@ def test_objects_differ_in_what_they_have_and_in_their_layout(tmp_path):
     ("file_format", "write"),
     [("jsonl", write_lines), ("parquet", write_parquet)],
 )
-def test_a_path_that_leads_nowhere_is_named_with_the_one_that_is_meant(tmp_path, file_format, write):
+def test_an_unknown_path_is_reported_with_the_most_similar_one(tmp_path, file_format, write):
     (tmp_path / "f").write_bytes(write([ORDER]))
     columns = {"customer_id": "billing.email", "event_at": "id", "unit_price": "line_items.price"}
     source = Source("purchases", "", "*", file_format, {name: ColumnMapping(raw) for name, raw in columns.items()})
@@ -100,8 +100,8 @@ def test_a_path_that_leads_nowhere_is_named_with_the_one_that_is_meant(tmp_path,
     assert '"line_items.price" = "line_items[].price"' in problem
 
 
-def test_an_object_where_an_array_was_expected_is_its_only_element(tmp_path):
-    """So do programs that turn XML into JSON; and MongoDB's keys begin with a sign."""
+def test_an_object_in_place_of_an_array_is_its_only_element(tmp_path):
+    """Converters from XML to JSON write such objects; MongoDB's keys begin with a dollar sign."""
     rows = [{"at": {"$date": "x"}, "id": 1, "lines": {"line": line}} for line in ({"n": 1}, [{"n": 2}, {"n": 3}])]
     found = read(tmp_path, "jsonl", write_lines(rows), ("id", "at.$date", "lines.line[].n"))
     assert [(row["at.$date"], row["lines.line[].n"]) for row in found] == [("x", "1"), ("x", "2"), ("x", "3")]
@@ -109,7 +109,7 @@ def test_an_object_where_an_array_was_expected_is_its_only_element(tmp_path):
     assert read(tmp_path, "parquet", write_parquet(nested), ("id", "at", "line[].n"))[0]["line[].n"] == "1"
 
 
-def test_a_name_is_a_path_where_it_can_be_one():
+def test_a_dotted_name_is_read_as_a_path():
     assert parse_path("a.b[].c[k.1].value[0]") == Path(
         "a.b[].c[k.1].value[0]", "a", ("b",), ("c", Entry("k.1"), "value", 0)
     )

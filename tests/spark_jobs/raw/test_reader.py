@@ -1,4 +1,4 @@
-"""Reading raw files: every record gets a number and a verdict, and nothing secret or lost."""
+"""Reading raw files: every record gets a number and a verdict, and no record is lost."""
 
 import csv
 import gzip
@@ -41,7 +41,7 @@ def test_csv_in_another_encoding_and_with_another_delimiter(tmp_path):
     assert found == [(1, None, ["now", "Zoë", "1"])]
 
 
-def test_a_file_put_together_of_several_has_further_headers_each_for_the_records_behind_it(tmp_path):
+def test_a_concatenated_file_has_further_headers_for_the_records_after_them(tmp_path):
     files = [b"id,at,price\n1,now,2\n", b"price,id,at\n4,3,then\n", b"id,vat,at,price\n5,9,late,6\n"]
     headers_and_records = read(tmp_path, "a.csv", b"".join(files) + files[1] * 2000)
     assert [values for _, fault, values in headers_and_records if fault is None][:4] == [
@@ -51,7 +51,7 @@ def test_a_file_put_together_of_several_has_further_headers_each_for_the_records
     assert [fault for _, fault, _ in headers_and_records if fault] == ["fields_surplus", "fields_missing"]
 
 
-def test_gzip_reads_the_same_and_a_cut_one_says_so(tmp_path):
+def test_gzip_gives_the_same_records_and_a_cut_file_is_refused(tmp_path):
     content = HEAD + b"".join(b"%d,now,1\n" % n for n in range(50_000))
     packed = gzip.compress(content)
     assert read(tmp_path, "a.csv.gz", packed) == read(tmp_path, "a.csv", content)
@@ -61,7 +61,7 @@ def test_gzip_reads_the_same_and_a_cut_one_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
-def test_a_file_that_is_not_there_or_not_what_it_says_is_one_record(tmp_path, file_format):
+def test_a_missing_or_mislabelled_file_is_one_faulty_record(tmp_path, file_format):
     source = Source("purchases", str(tmp_path), "*", file_format, COLUMNS)
     missing = [r for b in raw.read_delivery(source, str(tmp_path), "none", "d", HASHER) for r in b.to_pylist()]
     assert [r["fault"] for r in missing] == ["file_unreadable"]
@@ -99,7 +99,7 @@ def test_the_hash_is_known_keyed_and_apart_by_shop_and_purpose():
     assert "kkk" not in repr(HASHER)
 
 
-def test_a_customer_has_his_hash_also_where_more_are_met_than_are_remembered(monkeypatch):
+def test_customer_hashes_are_right_beyond_the_size_of_the_cache(monkeypatch):
     monkeypatch.setattr(hashing, "CACHED_CUSTOMERS", 2)
     known = hashing.CustomerHashes(HASHER)
     for ids in (["a", " b", None, "a"], ["b", "c", "\t"], ["a", "d", "e"]):
@@ -124,7 +124,7 @@ field = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_siz
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(field, field, field), max_size=20))
-def test_whatever_a_csv_writer_writes_comes_back_record_for_record(tmp_path, rows):
+def test_csv_records_survive_a_round_trip(tmp_path, rows):
     text = io.StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerow(["id", "at", "price"])
@@ -138,7 +138,7 @@ def test_whatever_a_csv_writer_writes_comes_back_record_for_record(tmp_path, row
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200), file_format=st.sampled_from(["csv", "jsonl", "parquet"]))
-def test_no_bytes_crash_the_reader_and_the_numbers_have_no_gap(tmp_path, content, file_format):
+def test_any_bytes_give_records_numbered_without_gaps(tmp_path, content, file_format):
     found = read(tmp_path, "f", content, file_format)
     assert [number for number, _, _ in found] == list(range(1, len(found) + 1))
     assert all((fault is None) == (values is not None) for _, fault, values in found)
@@ -153,7 +153,7 @@ def test_every_line_of_a_json_file_is_one_record(tmp_path, lines):
     assert sum(fault is None for _, fault, _ in found) == sum(isinstance(line, dict) for line in lines)
 
 
-def test_a_guest_is_known_by_the_first_column_that_names_somebody(tmp_path):
+def test_a_guest_is_identified_by_the_first_column_with_a_value(tmp_path):
     lines = ["7,A@x.org,1", "0,B@x.org,2", ",b@x.org ,3", "NULL,,4", "0,none,5"]
     (tmp_path / "a.csv").write_text("\n".join(["id,mail,price", *lines]) + "\n")
     columns = {"customer_id": ColumnMapping("id", others=("mail",)), "unit_price": ColumnMapping("price")}
@@ -162,11 +162,11 @@ def test_a_guest_is_known_by_the_first_column_that_names_somebody(tmp_path):
     rows = [r for batch in raw.read_delivery(source, str(tmp_path), "a.csv", "d", hasher) for r in batch.to_pylist()]
     keys = [hasher.customer_key(name) for name in ("7", "b@x.org")]
     assert [row["customer_id"] for row in rows] == [keys[0], keys[1], keys[1], None, None]
-    chosen = [row[raw.raw_column(source, "id")] for row in rows]  # what identity.customers keeps for the key
+    chosen = [row[raw.raw_column(source, "id")] for row in rows]  # the id that identity.customers has for the key
     assert chosen == ["7", "B@x.org", "b@x.org", "NULL", "0"]
 
 
-def test_an_order_is_known_by_its_number_alone_and_by_no_other_shop(tmp_path):
+def test_order_hashes_depend_on_the_number_and_the_shop(tmp_path):
     (tmp_path / "a.csv").write_text("id,mail,price\n7,x,1\n7 ,y,2\n8,x,3\n,x,4\nbroken\n")
     columns = {"customer_id": ColumnMapping("mail"), "unit_price": ColumnMapping("price")}
     source = Source("purchases", "", "*", "csv", columns, event_key=("id",), updates="latest")

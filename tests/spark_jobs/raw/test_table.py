@@ -1,4 +1,4 @@
-"""CSV as programs and people write it: lines before the header and behind the records, no header, other encodings."""
+"""CSV of programs and people: lines before the header and after the records, no header, other encodings."""
 
 import pytest
 
@@ -55,17 +55,17 @@ def test_every_line_has_its_verdict(tmp_path, name):
     assert bool(problem) == any(fault == "file_columns_missing" for fault, _ in verdicts)
 
 
-def test_the_last_lines_are_held_back_one_by_one_in_a_file_of_any_length():
+def test_skipped_last_lines_take_constant_memory():
     rows = skip_last(([str(number)] for number in range(10**9)), 2)
     assert [next(rows) for _ in range(3)] == [["0"], ["1"], ["2"]]
 
 
-def test_a_file_without_header_is_told_which_columns_to_name(tmp_path):
+def test_a_file_without_a_header_gets_a_proposed_header(tmp_path):
     (tmp_path / "a.csv").write_text("17;2026-06-01;2.50\n18;2026-06-01;1.50\n")
     source = Source("purchases", "", "*", "csv", {name: ColumnMapping(name) for name in COLUMNS}, delimiter=";")
     problem = inspect_file(raw.Intake(source, str(tmp_path), ""), "a.csv").problem
-    told = "has no header, its first line is '17', '2026-06-01', '2.50': name its 3 columns by "
-    assert problem == told + 'header = ["…", "…", "…"]'
+    expected = "has no header, its first line is '17', '2026-06-01', '2.50': name its 3 columns by "
+    assert problem == expected + 'header = ["…", "…", "…"]'
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_file_without_header_is_told_which_columns_to_name(tmp_path):
         (HEAD + GOOD_CSV).decode().encode("utf-16-le"), (HEAD + GOOD_CSV).decode().encode("utf-16-be"),
     ],
 )  # fmt: skip
-def test_what_is_proposed_for_a_file_reads_it(tmp_path, content):
+def test_the_proposed_settings_read_the_file(tmp_path, content):
     (tmp_path / "a.csv").write_bytes(content)
     plain = GOOD.replace("Customer", "id").replace("At", "at").replace('"Price"', '"price"')
     source = load_shop(write(tmp_path, plain)).sources["purchases"]
@@ -90,7 +90,7 @@ def test_what_is_proposed_for_a_file_reads_it(tmp_path, content):
 
 WIDE = (
     b"id,at,Item 1 Name,Item 1 Price,Item 10 Name,Item 10 Price,item_2_name\n"
-    b"1,2,a,5,c,7,b\n"  # three items, of which the second has no price
+    b"1,2,a,5,c,7,b\n"  # three items; the second has no price
     b"1,2,,0,c,7,\n"  # one that is none
     b"1,2,,,,0.00,\n"  # an order without items
     b"1,2,a\n"
@@ -112,7 +112,7 @@ def test_columns_that_are_repeated_by_number_are_a_record_for_each_item(tmp_path
     assert "has no column 'Item 1 Price'" in inspect_file(intake, "b.csv").problem
 
 
-def test_a_quotation_mark_may_be_a_letter_like_any_other(tmp_path):
+def test_without_quotes_a_quotation_mark_is_an_ordinary_character(tmp_path):
     lines = b'id\tat\tprice\n1\t"2\t3\n4\t5"\t6\n'
     assert read(tmp_path, "a.csv", lines, "csv", delimiter="\t", quotes=False) == [
         (None, ['"2', "1", "3"]), (None, ['5"', "4", "6"])]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Writes workbooks as Excel stores them, as little of them as its readers need."""
+"""Writes minimal workbooks in Excel's format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One Spark server for all jobs: who starts it, who finds it, and when does it end? A script stands in for Spark."""
+"""One Spark server for all jobs: which job starts it, which find it, and when does it end? A script replaces Spark."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import socket, sys, time
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 time.sleep(600)
 """
-#: A job that joins, says where, and works until its standard input ends.
+#: A job that joins the server, prints its address, and works until its standard input ends.
 JOB = """
 import sys
 from pathlib import Path
@@ -78,7 +78,7 @@ def is_running(home: Path, found: engine.Engine) -> bool:
     return engine.is_alive(engine.find_folder(home), found)
 
 
-def test_of_two_starters_one_wins_and_later_jobs_use_the_same_server(start_job, tmp_path):
+def test_one_of_two_starters_wins_and_later_jobs_use_its_server(start_job, tmp_path):
     first, second = start_job(), start_job()
     urls = {read_url(first), read_url(second)}
     leave(first)
@@ -98,7 +98,7 @@ def test_a_dead_server_is_replaced(start_job, tmp_path):
     assert after != before
 
 
-def test_after_a_change_of_code_the_old_server_serves_those_who_use_it_and_then_ends(start_job, tmp_path):
+def test_after_a_code_change_the_old_server_finishes_its_jobs_and_ends(start_job, tmp_path):
     job = start_job("old code")
     read_url(job)
     old = find_record(tmp_path)

@@ -21,14 +21,14 @@ from tests.spark_jobs.warehouse.support import (
 )
 
 
-def test_a_promotion_planned_ahead_holds_back_none_and_gives_way_to_the_next(warehouse, shop, capsys):
+def test_a_planned_promotion_does_not_block_an_earlier_one(warehouse, shop, capsys):
     for version in ("old", "planned", "next"):
         warehouse.register_model(shop, make_model(version, DAY))
     promote(warehouse, shop, "old", None)
     promote(warehouse, shop, "planned", DAY + timedelta(days=30))
     assert promote(warehouse, shop, "next", None) == DAY
-    told = capsys.readouterr().out.splitlines()[-1]
-    assert f" from {DAY} on, replacing planned, which was promoted from {DAY + timedelta(days=30)} on; the next" in told
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert f" from {DAY} on, replacing planned, which was promoted from {DAY + timedelta(days=30)} on; the next" in line
     assert warehouse.model_for(shop, DAY + timedelta(days=30))[0].version == "next"
 
 
@@ -63,7 +63,7 @@ def test_load_takes_the_version_that_the_days_scoring_run_names(warehouse, shop,
     assert (run.run_id, run.rows, run.lake_version, run.is_hindsight) == ("score-1", 3, named, True)
 
 
-def test_an_older_training_that_is_repeated_does_not_take_over_and_a_person_may_let_it(warehouse, shop):
+def test_a_repeated_older_training_is_not_promoted_unless_a_person_does_it(warehouse, shop):
     for version, day in (("old", date(2011, 1, 31)), ("new", date(2011, 2, 28))):
         warehouse.register_model(shop, make_model(version, day))
         promote(warehouse, shop, version, None, is_once=True)

@@ -44,7 +44,7 @@ def test_model_that_learned_from_later_days_is_hindsight(warehouse, shop):
 
 
 @pytest.mark.parametrize("day", [date(2011, 6, 1), date(2011, 5, 1)])
-def test_of_models_for_the_same_day_the_one_promoted_last_scores(warehouse, shop, day):
+def test_the_last_promotion_for_a_day_decides_which_model_scores(warehouse, shop, day):
     for version in ("b", "c", "a"):
         warehouse.register_model(shop, make_model(version))
         warehouse.promote_model(shop, version, date(2011, 6, 1))
@@ -69,7 +69,7 @@ def test_going_back_to_an_older_model_leaves_the_days_of_the_newer_one(warehouse
 
 
 def test_a_model_is_promoted_from_what_it_learned_but_not_before_the_newest_day_with_scores(warehouse, shop):
-    """What was scored before keeps its model, unless a person names an earlier day; also on the way back."""
+    """Scored days keep their model unless a person gives an earlier day; also after a return to an older model."""
     old, new = make_model("old", DAY - timedelta(days=30)), make_model("new", DAY)
     for model in (old, new):
         warehouse.register_model(shop, model)

@@ -17,7 +17,7 @@ from tests.spark_jobs.warehouse.support import (
 )
 
 
-def test_customers_are_remembered_once_per_shop(warehouse, shop):
+def test_customers_are_stored_once_per_shop(warehouse, shop):
     other = make_shop("other_shop_with_customers")
     assert warehouse.upsert_customers(shop, "k1", [make_pairs(x="1", y="2"), make_pairs(y="2", z="3")]) == 3
     assert warehouse.upsert_customers(shop, "k1", [make_pairs(z="3", w="4")]) == 1
@@ -33,7 +33,7 @@ def test_customers_are_remembered_once_per_shop(warehouse, shop):
     [make_pairs(y="2", x="not 1")],
     [make_pairs(y="2", z="3"), make_pairs(z="not 3")],
 ])  # fmt: skip
-def test_key_of_two_customers_is_refused_and_nothing_added(warehouse, shop, pairs):
+def test_a_key_of_two_customers_is_refused_and_nothing_is_added(warehouse, shop, pairs):
     warehouse.upsert_customers(shop, "k1", [make_pairs(x="1")])
 
     with pytest.raises(ChurnError, match=r"^1 customer keys of \w+ belong to another customer id") as failure:
@@ -44,7 +44,7 @@ def test_key_of_two_customers_is_refused_and_nothing_added(warehouse, shop, pair
     assert select(warehouse, shop, known) == [("x",)]
 
 
-def test_ids_that_were_stored_with_blanks_lose_them_so_that_nothing_is_refused(warehouse, shop):
+def test_stored_ids_with_blanks_are_stripped_and_not_refused(warehouse, shop):
     warehouse.upsert_customers(shop, "k1", [make_pairs(x="\u20091\u00a0", y="2")])
     with psycopg.connect(warehouse.url) as connection:
         connection.execute("UPDATE identity.alembic_version SET version_num = 'identity_0001'")

@@ -15,7 +15,7 @@ from spark_jobs.warehouse.queries import QUERIES
 from tests.conftest import ROOT
 from tests.spark_jobs.warehouse.support import make_shop
 
-#: Statements of SQL, and the libraries that take it.
+#: SQL statements, and the libraries that execute them.
 SQL = re.compile(
     r"\b(SELECT\s+[\w*(].*|INSERT\s+INTO|DELETE\s+FROM|UPDATE\s+\w+\s+SET|(CREATE|ALTER|DROP)\s+(TABLE|VIEW|SCHEMA))\b"
     r"|\b(import|from)\s+(psycopg|adbc_driver_postgresql|sqlalchemy|alembic)\b"
@@ -30,7 +30,7 @@ SAMPLES = {
 }  # fmt: skip
 
 
-def test_postgres_has_every_operation_in_the_protocols_words():
+def test_postgres_implements_the_protocol_with_the_same_signatures():
     operations = {name: member for name, member in vars(Warehouse).items() if inspect.isfunction(member)}
     operations = {name: member for name, member in operations.items() if not name.startswith("_")}
     assert len(operations) > 10
@@ -55,7 +55,7 @@ def test_every_query_runs_on_what_prepare_has_made(prepared, name):
     assert warehouse.read(shop, name, **SAMPLES).num_rows == 0
 
 
-def test_sql_is_in_the_warehouses_package_only():
+def test_sql_is_in_the_warehouse_package_only():
     files = [file for room in ("dags", "infra", "spark_jobs", "training") for file in (ROOT / room).rglob("*.py")]
     found = {str(file.relative_to(ROOT)) for file in files if SQL.search(file.read_text())}
     assert {file for file in found if file.startswith(HOME_OF_SQL)}

@@ -143,7 +143,7 @@ def test_concurrent_loaders_of_one_day_leave_one_run_visible(warehouse, shop):
     assert select(warehouse, shop, "SELECT count(*) FROM current_churn_risk") == [(3,)]
 
 
-def test_open_reader_blocks_no_publish_and_keeps_what_it_saw(warehouse, shop):
+def test_an_open_reader_blocks_no_publish_and_keeps_its_snapshot(warehouse, shop):
     publish(warehouse, shop, "run-1", make_rows("abc"))
     query = f"SELECT count(*) FROM {shop.name}.current_churn_risk"
     with psycopg.connect(warehouse.url) as reader:

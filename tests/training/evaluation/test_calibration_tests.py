@@ -11,7 +11,7 @@ from training.evaluation.calibration_tests import find_z, fit_slope, measure_cal
 from training.evaluation.log_odds import logit, sigmoid
 
 
-def test_z_is_what_one_works_out_by_hand():
+def test_z_has_the_hand_computed_value():
     """3 of 4 churn, 2 are expected, and the variance is 4 times a quarter."""
     assert find_z(np.array([1.0, 1.0, 1.0, 0.0]), np.full(4, 0.5)) == pytest.approx(1.0)
 
@@ -30,7 +30,7 @@ def test_the_slope_is_that_of_an_unpenalised_regression_and_its_interval_holds_i
     [([1, 1, 1], [0.2, 0.5, 0.9]), ([0, 1, 0], [0.5, 0.5, 0.5]), ([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]), ([1], [0.5])],
     ids=["one outcome", "one probability", "separated", "one customer"],
 )
-def test_what_has_no_finite_slope_has_none(outcome, p):
+def test_a_slope_that_is_not_finite_is_none(outcome, p):
     assert fit_slope(np.array(outcome, float), np.array(p)) == (None, None)
 
 
@@ -39,14 +39,14 @@ def test_what_has_no_finite_slope_has_none(outcome, p):
     [(0.6, 1.0, "level_ok"), (0.0, 2.2, "slope_ok"), (0.0, 0.4, "slope_ok")],
     ids=["too high", "too extreme", "too timid"],
 )
-def test_each_fault_fails_the_test_that_is_there_for_it(shift, stretch, failing):
+def test_each_kind_of_miscalibration_fails_its_own_test(shift, stretch, failing):
     outcome, p = draw_outcomes(1500)
     test = measure_calibration(outcome, sigmoid(stretch * logit(p) + shift))
     assert not getattr(test, failing)
     assert not test.ok
 
 
-def test_right_probabilities_fail_one_time_in_twenty_by_all_three_together():
+def test_true_probabilities_fail_the_three_tests_together_5_percent_of_the_time():
     rng = np.random.default_rng(5)
     p = sigmoid(rng.normal(-0.3, 0.8, 271))
     failed = [not measure_calibration((rng.random(271) < p).astype(float), p).ok for _ in range(200)]

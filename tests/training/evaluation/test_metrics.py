@@ -23,7 +23,7 @@ from training.evaluation.metrics import (
 
 
 @pytest.mark.parametrize("decimals", [3, 0], ids=["hardly a tie", "two values only"])
-def test_closed_intervals_are_as_wide_as_drawn_ones(decimals):
+def test_closed_form_intervals_are_as_wide_as_bootstrapped_ones(decimals):
     rng = np.random.default_rng(4)
     right = rng.random(600) ** 2
     p, outcome = right.round(decimals), (rng.random(600) < right).astype(float)
@@ -42,7 +42,7 @@ def test_the_interval_of_a_rate_is_wilsons():
     assert high == pytest.approx([0.3662, 0.1611], abs=5e-5)
 
 
-def test_lift_counts_a_tie_at_the_edge_as_drawn_at_random():
+def test_lift_breaks_ties_at_the_edge_at_random():
     outcome = np.array([1.0, 1, 0, 0, 0, 0, 0, 0, 0, 0])
     p = np.array([0.9, 0.5, 0.5, 0.5, 0.5, 0.1, 0.1, 0.1, 0.1, 0.1])
     assert lift(outcome, p, 0.1) == pytest.approx(1 / 0.2)
@@ -84,7 +84,7 @@ def test_the_interval_of_a_mean_difference_is_that_of_the_central_limit():
     assert found.auroc_interval[0] < auroc < found.auroc_interval[1]
 
 
-def test_what_one_customer_said_at_several_days_is_drawn_together():
+def test_all_days_of_a_customer_are_resampled_together():
     values, customers = np.random.default_rng(0).normal(0.1, 1, 400), np.arange(400)
     mean, interval = bootstrap_mean(values, customers)
     assert mean == pytest.approx(values.mean())
@@ -92,7 +92,7 @@ def test_what_one_customer_said_at_several_days_is_drawn_together():
     assert bootstrap_mean(np.repeat(values, 4), np.repeat(customers, 4))[1] == pytest.approx(interval)
 
 
-def test_draws_are_seeded_and_do_not_depend_on_the_memory_they_take(monkeypatch):
+def test_draws_depend_on_the_seed_and_not_on_the_chunk_size(monkeypatch):
     outcome, p = draw_outcomes(200)
     contender = p.round(1).clip(0.05, 0.95)
     once, bound = compare(outcome, p, contender), CalibrationBins(p).error_bound()
@@ -103,7 +103,7 @@ def test_draws_are_seeded_and_do_not_depend_on_the_memory_they_take(monkeypatch)
     assert CalibrationBins(p).error_bound() == bound
 
 
-def test_a_method_against_itself_differs_by_nothing():
+def test_a_method_does_not_differ_from_itself():
     outcome, p = draw_outcomes(100)
     found = compare(outcome, p, p)
     assert (found.log_loss_difference, found.log_loss_interval) == (0.0, (0.0, 0.0))
@@ -116,19 +116,19 @@ def test_one_class_has_a_log_loss_difference_but_no_auroc():
     assert (found.auroc_difference, found.auroc_interval) == (None, None)
 
 
-def test_the_bound_is_what_chance_allows():
+def test_the_bound_is_the_95th_percentile_under_chance():
     # one bin: |mean of 400 coins - 1/2| stays below 1.96 standard errors of 0.025 in 95 %
     assert CalibrationBins(np.full(400, 0.5)).error_bound() == pytest.approx(1.96 * 0.025, abs=0.003)
 
 
-def test_right_probabilities_pass_the_calibration_test_about_19_times_in_20():
+def test_true_probabilities_pass_the_calibration_test_about_19_times_in_20():
     _, p = draw_outcomes(500)
     bins = CalibrationBins(p)
     outcomes = (np.random.default_rng(5).random((1000, 500)) < p).astype(float)
     assert np.mean(bins.error(outcomes) <= bins.error_bound()) == pytest.approx(0.95, abs=0.02)
 
 
-def test_the_calibration_error_of_drawn_customers_is_that_of_their_copies():
+def test_the_calibration_error_of_resampled_customers_counts_their_copies():
     outcome, p = draw_outcomes(60)
     weights = np.random.default_rng(2).integers(1, 4, size=(1, 60))
     copies = np.repeat(np.arange(60), weights[0])

@@ -1,4 +1,4 @@
-"""Metrics, intervals and the gate: known numbers by hand, equality with scikit-learn, and what must not matter."""
+"""Metrics and intervals: hand-computed numbers, equality with scikit-learn, and invariances."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make_predictions(outcome: np.ndarray, by_method: dict[str, np.ndarray], hori
 def test_every_metric_of_four_customers_by_hand():
     row = measure_method(np.array([1.0, 0.0, 1.0, 0.0]), np.array([0.9, 0.6, 0.4, 0.2]), 30, "lstm")
     assert (row.horizon_days, row.method, row.n, row.churn_rate) == (30, "lstm", 4, 0.5)
-    assert row.auroc == 3 / 4  # only the pair (0.4, 0.6) stands wrong
+    assert row.auroc == 3 / 4  # only the pair (0.4, 0.6) is in the wrong order
     assert row.pr_auc == pytest.approx((1 / 1 + 2 / 3) / 2)
     assert row.log_loss == pytest.approx(-np.log([0.9, 0.4, 0.4, 0.8]).mean())
     assert row.brier == pytest.approx((0.01 + 0.36 + 0.36 + 0.04) / 4)
@@ -49,7 +49,7 @@ def test_every_metric_of_four_customers_by_hand():
     assert row.lift_10 == 2.0  # the first of four churned, half of all did
 
 
-def test_threshold_metrics_tell_precision_from_recall():
+def test_precision_and_recall_are_not_confused():
     row = measure_method(np.array([1.0, 1.0, 1.0, 0.0, 0.0]), np.array([0.5, 0.7, 0.1, 0.9, 0.49]), 30, "lstm")
     assert (row.accuracy, row.precision, row.recall) == (3 / 5, 2 / 3, 2 / 3)
     row = measure_method(np.array([1.0, 1.0, 1.0, 0.0, 0.0]), np.array([0.5, 0.3, 0.1, 0.1, 0.4]), 30, "lstm")
@@ -60,15 +60,15 @@ def test_threshold_metrics_tell_precision_from_recall():
 def test_metrics_equal_those_of_scikit_learn(decimals):
     outcome, p = draw_outcomes(700)
     p = p.round(decimals)
-    row, said = measure_method(outcome, p, 30, "lstm"), p >= 0.5
+    row, predicted = measure_method(outcome, p, 30, "lstm"), p >= 0.5
     assert row.auroc == pytest.approx(sk.roc_auc_score(outcome, p), abs=1e-12)
     assert row.pr_auc == pytest.approx(sk.average_precision_score(outcome, p), abs=1e-12)
     assert row.log_loss == pytest.approx(sk.log_loss(outcome, np.clip(p, 1e-7, 1 - 1e-7)))
     assert row.brier == pytest.approx(sk.brier_score_loss(outcome, p))
-    assert row.accuracy == pytest.approx(sk.accuracy_score(outcome, said))
-    assert row.precision == pytest.approx(sk.precision_score(outcome, said))
-    assert row.recall == pytest.approx(sk.recall_score(outcome, said))
-    assert row.f1 == pytest.approx(sk.f1_score(outcome, said))
+    assert row.accuracy == pytest.approx(sk.accuracy_score(outcome, predicted))
+    assert row.precision == pytest.approx(sk.precision_score(outcome, predicted))
+    assert row.recall == pytest.approx(sk.recall_score(outcome, predicted))
+    assert row.f1 == pytest.approx(sk.f1_score(outcome, predicted))
 
 
 def test_the_order_of_rows_changes_nothing_even_with_ties():
@@ -80,7 +80,7 @@ def test_the_order_of_rows_changes_nothing_even_with_ties():
     assert CalibrationBins(p).error_bound() == CalibrationBins(p[order]).error_bound()
 
 
-def test_what_a_sample_does_not_define_is_none_and_never_zero():
+def test_undefined_metrics_are_none_and_never_zero():
     stayed = measure_method(np.zeros(3), np.array([0.1, 0.2, 0.3]), 30, "m")
     assert (stayed.auroc, stayed.pr_auc, stayed.lift_10, stayed.precision, stayed.recall, stayed.f1) == (None,) * 6
     assert (stayed.churn_rate, stayed.accuracy) == (0.0, 1.0)

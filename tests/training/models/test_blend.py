@@ -27,7 +27,7 @@ def test_the_weights_that_made_the_outcomes_are_found():
     assert weights == pytest.approx([0.4, 0.6, 0.0], abs=0.03)
 
 
-def test_a_handful_of_outcomes_leaves_the_average_and_certain_misses_stay_finite():
+def test_few_outcomes_give_equal_weights_and_certain_misses_stay_finite():
     assert fit_weights(np.array([[0.9], [0.1]]), np.ones(1)) == pytest.approx([0.5, 0.5], abs=0.05)
     assert fit_weights(np.empty((3, 0)), np.empty(0)) == pytest.approx([1 / 3] * 3)
     assert np.isfinite(fit_weights(np.zeros((2, 5)), np.ones(5))).all()
@@ -51,7 +51,7 @@ def test_mixing_weighs_each_horizon_by_itself():
         [0.5],
     ],
 )
-def test_a_file_of_no_weights_is_refused(weights):
+def test_a_file_without_weights_is_refused(weights):
     with pytest.raises(ChurnError, match=r"blend\.json"):
         read_weights({"blend.json": json.dumps({"weights": weights}).encode()}, KNOWN, 2)
     for content in ({}, {"blend.json": b"\x80\x04K\x01."}):

@@ -34,11 +34,11 @@ def fit_line(*predicted: np.ndarray) -> tuple[float, float, float]:
 
 
 @pytest.mark.parametrize("line", [(1.0, 0.0, 0.0), (0.6, 0.4, 0.0), (1.5, -0.3, 0.25), (0.8, 0.5, -0.2)])
-def test_the_line_is_found(line):
+def test_the_calibration_line_is_recovered(line):
     np.testing.assert_allclose(fit_line(*draw(*line)), line, atol=0.05)
 
 
-def test_a_trend_in_the_past_is_carried_on_to_today():
+def test_a_past_trend_is_extrapolated_to_today():
     """Closed labels show a rising churn rate, and today's probabilities follow the trend."""
     p, outcome, days_ago = draw(1.0, 0.3, 0.4)
     slope, intercept, drift = fit_line(p, outcome, days_ago)
@@ -48,23 +48,23 @@ def test_a_trend_in_the_past_is_carried_on_to_today():
     assert today > outcome.mean() + 0.05
 
 
-def test_a_long_horizon_learns_a_recent_change_from_a_short_one():
+def test_a_long_horizon_follows_a_recent_change_of_a_short_one():
     """The long horizon's newest labels are from before the change, but its probabilities of today reflect it."""
     generator = np.random.default_rng(0)
 
-    def tell(youngest: int) -> PastPredictions:
+    def make_predictions(youngest: int) -> PastPredictions:
         days_ago = generator.integers(youngest, 360, 50_000).astype(float)
         truth = sigmoid(np.maximum(0, 180 - days_ago) / 90)  # churn has risen for half a year
         return PastPredictions(np.full(50_000, 0.5), (generator.random(50_000) < truth).astype(float), days_ago)
 
-    long, both = fit_lines([tell(170)]), fit_lines([tell(20), tell(170)])
+    long, both = fit_lines([make_predictions(170)]), fit_lines([make_predictions(20), make_predictions(170)])
     assert both.drift[0] == both.drift[1]
     today = [c.apply(np.full((1, len(c.slope)), 0.5))[0, -1] for c in (long, both)]
     assert today[0] < 0.6 < today[1] < sigmoid(2.0)
 
 
 @pytest.mark.parametrize(("ended", "trusted"), [(0, (0.8, 1.0)), (270, (0.0, 0.45))])
-def test_a_trend_counts_as_far_as_it_would_have_helped_before(ended, trusted):
+def test_a_trend_is_weighted_by_how_much_it_helped_before(ended, trusted):
     """Churn rises all the time, or rose until three quarters ago."""
     generator = np.random.default_rng(0)
     days_ago = generator.integers(90, 450, 60_000).astype(float)
@@ -77,17 +77,17 @@ def test_a_trend_counts_as_far_as_it_would_have_helped_before(ended, trusted):
     assert abs(today - truth_today) < abs(worse[0] - truth_today)
 
 
-def test_too_short_a_past_leaves_the_trust_in_the_middle():
+def test_a_short_past_gives_a_trend_half_its_weight():
     assert trust_trend([PastPredictions(*np.full((3, 100), 0.5))], (90,)) == 0.5
 
 
-def test_nothing_and_one_kind_of_outcome_stay_near_the_model():
+def test_without_both_outcomes_the_calibration_stays_near_the_model():
     np.testing.assert_allclose(fit_line(np.empty(0), np.empty(0), np.empty(0)), [1, 0, 0])
     slope, intercept, _ = fit_line(np.full(3, 0.5), np.ones(3), np.full(3, 40.0))
-    assert 0.5 < sigmoid(slope * 0.0 + intercept) < 0.7  # three churners of three are no proof of a rate of 1
+    assert 0.5 < sigmoid(slope * 0.0 + intercept) < 0.7  # three churners of three do not show a rate of 1
 
 
-def test_a_slope_is_never_turned_round():
+def test_a_slope_is_never_negative():
     p, outcome, days_ago = draw(1.0, 0.0, 0.0, 2000)
     slope, _, _ = fit_line(p, 1 - outcome, days_ago)
     assert slope > 0

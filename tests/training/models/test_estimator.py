@@ -24,7 +24,7 @@ def fitted() -> dict:
     return {kind: fit(kind, *draw_rows()) for kind in KINDS}
 
 
-# What they say
+# Predictions
 
 
 def test_logistic_equals_scikit_learn_on_standardised_inputs():
@@ -37,14 +37,14 @@ def test_logistic_equals_scikit_learn_on_standardised_inputs():
         assert found[:, horizon] == pytest.approx(expected.predict_proba(inputs)[:, 1], abs=1e-6)
 
 
-def test_a_logistic_file_means_what_it_says():
+def test_a_logistic_file_predicts_by_its_coefficients():
     line = {"mean": [1.0, 0.0], "scale": [2.0, 1.0], "coefficients": [3.0, -1.0], "intercept": 0.5}
     files = {"logistic.json": json.dumps({"feature_names": ["a", "b"], "lines": [line]}).encode()}
     found = Logistic.from_files(files).predict(np.array([[2.0, 4.0], [1e6, 0.0], [-1e6, 0.0]], np.float32))
     assert found[:, 0] == pytest.approx([1 / (1 + np.exp(2.0)), 1.0, 0.0])  # 0.5 + 3 * (2 - 1) / 2 - 4 = -2
 
 
-def test_recency_looks_at_the_days_since_the_last_purchase_only():
+def test_recency_uses_only_the_days_since_the_last_purchase():
     rows, labels, label_mask = draw_rows()
     model = fit("recency", rows, labels, label_mask)
     others_changed = rows * np.array([0.0, 1.0, -5.0, 3.0], np.float32) + np.array([9.0, 0.0, 0.0, 1.0], np.float32)
@@ -75,12 +75,12 @@ def test_the_constant_is_the_smoothed_rate_of_known_labels():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_that_do_not_teach_change_nothing(kind):
+def test_rows_without_labels_change_nothing(kind):
     rows, labels, label_mask = draw_rows(800)
     label_mask[400:, 1] = 0
     changed = labels.copy()
     changed[400:, 1] = 1 - labels[400:, 1]
-    one, other = (fit(kind, rows, of, label_mask).predict(rows) for of in (labels, changed))
+    one, other = (fit(kind, rows, target, label_mask).predict(rows) for target in (labels, changed))
     assert np.array_equal(one, other)
     assert not np.array_equal(one, fit(kind, rows, changed, np.ones_like(label_mask)).predict(rows))
 
@@ -96,7 +96,7 @@ def test_one_class_gives_the_smoothed_rate(kind, label, rate):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_handful_of_rows_is_enough_to_learn_something(kind):
+def test_a_few_rows_are_enough_to_learn(kind):
     rows, labels, label_mask = draw_rows(4)
     labels[:, 0] = [0, 1, 0, 1]
     p = fit(kind, rows, labels, label_mask).predict(rows)
@@ -145,7 +145,7 @@ def test_the_same_seed_gives_the_same_bytes(kind, fitted):
 @pytest.mark.parametrize(
     "content", [b"", b"\x80\x04K\x01.", b"[]", b"{}", b"null", b"[" * 100_000, b'{"feature_names": 3}']
 )
-def test_a_file_that_is_something_else_is_a_clean_error(kind, content, fitted):
+def test_a_file_of_another_kind_is_a_clean_error(kind, content, fitted):
     for name in fitted[kind].to_files():
         with pytest.raises(ChurnError, match="train again"):
             row_contender(kind).from_files({**fitted[kind].to_files(), name: content})

@@ -14,14 +14,14 @@ from training.models.registry import BLENDS, CONTENDERS, KINDS, LEARNING_KINDS, 
 from training.reporting import charts, words
 
 
-def test_contenders_stand_simplest_first():
+def test_contenders_are_ordered_simplest_first():
     assert KINDS == ("constant", "recency", "bgnbd", "logistic", "boosting", "lstm", "average", "blend")
     assert (CONTENDERS["constant"], CONTENDERS["bgnbd"], CONTENDERS["lstm"]) == (Constant, BgNbd, Lstm)
     assert len({one.order for one in CONTENDERS.values()}) == len(KINDS)
 
 
 @pytest.mark.parametrize("contender", CONTENDERS.values(), ids=KINDS)
-def test_a_contender_can_learn_and_be_shown(contender: type[Contender]):
+def test_every_contender_learns_and_has_a_name_and_colour(contender: type[Contender]):
     assert issubclass(contender, RowContender | BlendContender) or contender is Lstm
     assert bool(contender.parts) == issubclass(contender, BlendContender)
     assert set(contender.parts) <= set(LEARNING_KINDS)
@@ -29,12 +29,12 @@ def test_a_contender_can_learn_and_be_shown(contender: type[Contender]):
     assert words.NAMES[contender.kind] == contender.appearance.title != contender.kind
 
 
-def test_no_two_contenders_look_alike():
+def test_no_two_contenders_share_a_name_or_style():
     for name in ("title", "colour", "dash"):
         assert len({getattr(one.appearance, name) for one in CONTENDERS.values()}) == len(KINDS), name
 
 
-def test_a_kind_of_another_sort_is_no_row_contender_and_no_blend():
+def test_a_kind_is_served_by_its_own_class_only():
     with pytest.raises(ValueError, match="lstm"):
         row_contender("lstm")
     with pytest.raises(ValueError, match="logistic"):

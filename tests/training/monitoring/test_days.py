@@ -50,7 +50,7 @@ def days() -> pd.DataFrame:
 
 @pytest.mark.parametrize("defect", DEFECTS)
 @pytest.mark.parametrize("weeks_ago", [0, 1])
-def test_every_planted_defect_blocks_and_a_clean_day_does_nothing(days, defect, weeks_ago):
+def test_every_planted_defect_blocks_and_a_clean_day_has_no_finding(days, defect, weeks_ago):
     for weekday in range(7):
         night = NIGHT - timedelta(days=7 * weeks_ago + weekday)
         assert judge(days, SHOP, night, DEFECTS[defect]) == ("ok" if defect == "as delivered" else "block"), night
@@ -65,7 +65,7 @@ def test_a_holiday_that_nobody_listed_warns_and_a_broken_log_still_blocks(days, 
         night = NIGHT - timedelta(days=n)
         assert judge(days, shop, night, DEFECTS["as delivered"], logs) == "ok"
         assert judge(days, shop, night, close, logs) == "warn", night
-        assert judge(days, shop, night, close, some) == "block", night  # the purchases of the day have not come whole
+        assert judge(days, shop, night, close, some) == "block", night  # the purchases of the day are incomplete
         if len(logs) > 1:
             assert judge(days, shop, night, halve_purchases, logs) == "block", night
         else:  # more is left than on a holiday
@@ -76,7 +76,7 @@ def lose_three_fifths(days: pd.DataFrame, is_today: np.ndarray, generator: np.ra
     return days[~is_today | (generator.random(len(days)) >= 0.6)]
 
 
-def test_a_log_is_whole_once_its_file_of_the_day_was_read_to_its_end(tmp_path):
+def test_a_log_is_complete_once_the_file_of_the_day_is_read_to_its_end(tmp_path):
     lake, shop = Lake(tmp_path), make_shop()
     dated = {"purchases": replace(shop.sources["purchases"], delivery_day=DeliveryDay("(.*)"))}
     assert find_whole_logs(lake, shop, NIGHT) == {"purchases"}  # a first dump
@@ -89,7 +89,7 @@ def test_a_log_is_whole_once_its_file_of_the_day_was_read_to_its_end(tmp_path):
         lake.update(table, partition, lambda now: pa.concat_tables([now, pa.Table.from_pylist([row], now.schema)]))
 
     add(DELIVERIES, "purchases", log="purchases")
-    assert find_whole_logs(lake, shop, NIGHT) == set()  # there, and not read yet
+    assert find_whole_logs(lake, shop, NIGHT) == set()  # present, but not read yet
     add(ACCOUNTS, "purchases", log="purchases")
     add(quarantine("purchases"), str(NIGHT), reasons=["price_invalid"])
     assert find_whole_logs(lake, shop, NIGHT) == {"purchases"}
@@ -98,14 +98,14 @@ def test_a_log_is_whole_once_its_file_of_the_day_was_read_to_its_end(tmp_path):
     assert find_whole_logs(lake, shop, NIGHT) == set()
 
 
-def test_a_closed_day_misses_nothing_and_is_not_what_others_are_compared_with(days):
+def test_a_closed_day_is_not_missed_and_not_compared_with(days):
     closed = replace(SHOP, closed_days=("sunday",))
     empty = days[days["event_day"] != NIGHT]
     assert {f.action for f in monitor_days(empty, SHOP, NIGHT)} == {"ok", "block"}
     assert {f.action for f in monitor_days(empty, closed, NIGHT)} == {"ok"}
 
 
-def test_an_export_after_midnight_is_checked_once_it_is_delivered(days):
+def test_an_export_that_arrives_after_midnight_is_checked_when_delivered(days):
     """Each day is delivered on the next day, so the newest is not there yet."""
     late = days[days["event_day"] < NIGHT].assign(late=1)
     assert {f.action for f in monitor_days(late, SHOP, NIGHT)} == {"ok"}
@@ -113,7 +113,7 @@ def test_an_export_after_midnight_is_checked_once_it_is_delivered(days):
     assert list_blocking(list(monitor_days(cut_off, SHOP, NIGHT)), NIGHT)
 
 
-def test_what_came_late_of_past_days_is_not_what_tonight_is_compared_with(days):
+def test_late_records_of_past_days_are_not_compared_with(days):
     """Four fifths of every day come a week late, so tonight's fifth is as usual; a restated day is known in full."""
     later = days.assign(late=np.where(days.index % 5 == 0, 0, 7))
     tonight = later[(later["late"] == 0) | (later["event_day"] <= NIGHT - timedelta(days=7))]
@@ -121,7 +121,7 @@ def test_what_came_late_of_past_days_is_not_what_tonight_is_compared_with(days):
     assert {f.action for f in monitor_days(later, SHOP, NIGHT, known=NIGHT + timedelta(days=7))} == {"ok"}
 
 
-def test_a_restated_night_is_judged_by_all_that_came_up_to_then(days):
+def test_a_restated_night_is_judged_by_all_data_delivered_by_then(days):
     """Most of the night's records came on the next day: the original night blocks, the restated one passes."""
     is_late = (days["event_day"] == NIGHT) & (days.index % 5 > 0)
     days = days.assign(late=np.where(is_late, 1, 0))
@@ -129,7 +129,7 @@ def test_a_restated_night_is_judged_by_all_that_came_up_to_then(days):
     assert {f.action for f in monitor_days(days, SHOP, NIGHT, known=NIGHT + timedelta(days=1))} == {"ok"}
 
 
-def test_a_quiet_year_has_at_most_the_false_alarms_that_are_promised(days):
+def test_a_year_without_change_has_at_most_the_promised_false_alarms(days):
     """Inputs, scores and outcomes drawn each night for a shop with few customers, where chance is largest."""
     generator = np.random.default_rng(3)
     alarms = dict.fromkeys(("inputs", "scores", "labels", "days"), 0)
@@ -149,7 +149,7 @@ def test_a_quiet_year_has_at_most_the_false_alarms_that_are_promised(days):
     assert sum(alarms.values()) <= 1 + (nights + 14) / NIGHTS_PER_FALSE_ALARM, alarms
 
 
-def test_quiet_days_of_few_customers_whose_orders_differ_much_hardly_ever_warn():
+def test_usual_days_of_few_very_different_customers_rarely_warn():
     """Volume and values share a quarter of one warning in 90 nights: two in these 600."""
     generator = np.random.default_rng(0)
     found = []
@@ -167,7 +167,7 @@ def test_quiet_days_of_few_customers_whose_orders_differ_much_hardly_ever_warn()
     assert check_values(hundredfold, "x", NIGHT).action == "block"
 
 
-def test_the_largest_day_of_a_customer_is_named_where_no_median_sees_it(tmp_path):
+def test_an_extreme_customer_day_is_reported_although_medians_hide_it(tmp_path):
     lake, empty = Lake(tmp_path), {c.name: [] if c.type.startswith("array") else 0 for c in CUSTOMER_DAY.columns}
     for ago in range(20):
         day = NIGHT - timedelta(days=ago)

@@ -18,7 +18,7 @@ from training.tensors.dataset import TensorSpec
 from training.tensors.series import Series, truncate
 
 
-def test_inputs_of_the_same_world_are_alike_and_those_of_another_ask_for_a_model():
+def test_inputs_of_one_distribution_are_stable_and_those_of_another_ask_for_a_training():
     """Other customers on another day with the same purchase rates; then customers who buy half as often."""
     shop = make_shop()
     spec = TensorSpec.from_shop(shop, ModelSettings.from_shop(shop))
@@ -33,7 +33,7 @@ def test_inputs_of_the_same_world_are_alike_and_those_of_another_ask_for_a_model
     assert (summary.action, summary.value) == ("retrain", pytest.approx(np.mean([f.action == "warn" for f in inputs])))
 
 
-def test_customers_who_only_grow_older_are_no_alarm():
+def test_aging_customers_raise_no_alarm():
     """The model's day and every second week of the five months after it, in a shop where nothing changes."""
     shop = make_shop()
     spec = TensorSpec.from_shop(shop, ModelSettings.from_shop(shop))

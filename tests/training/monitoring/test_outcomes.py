@@ -9,7 +9,7 @@ from tests.training.series import day
 from training.monitoring.outcomes import find_due
 
 
-def test_a_horizon_is_judged_once_late_files_have_had_their_time():
+def test_a_horizon_is_evaluated_after_the_label_delay():
     run = PublishedRun(**{f: None for f in PublishedRun.__dataclass_fields__})
     run = replace(run, as_of=day(0), published_at=1, is_hindsight=False)
 
@@ -21,5 +21,7 @@ def test_a_horizon_is_judged_once_late_files_have_had_their_time():
     judged_early, judged_late = ({(day(0), 30): day(n)} for n in (40, 41))
     assert is_due(60, judged_early)
     assert not is_due(60, judged_late)
-    assert is_due(60, judged_late, 20)  # a sale of the last day may be undone until day 50 and told of four days later
+    assert is_due(
+        60, judged_late, 20
+    )  # a sale of the last day may be undone until day 50, and the refund delivered four days later
     assert not is_due(60, {(day(0), 30): day(54)}, 20)

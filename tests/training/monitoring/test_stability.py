@@ -12,7 +12,7 @@ from training.monitoring.stability import check_bands, check_labels, check_score
 NIGHT = date(2024, 6, 30)
 
 
-def test_stability_index_of_known_shares():
+def test_the_stability_index_of_known_shares_has_its_known_value():
     reference, current = np.repeat(np.arange(10.0), 1000), np.repeat(np.arange(10.0), [5500] + [500] * 9)
     expected = (0.55 - 0.1) * np.log(5.5) + 9 * (0.05 - 0.1) * np.log(0.5)
     psi, chance = measure_psi(reference, current)
@@ -20,7 +20,7 @@ def test_stability_index_of_known_shares():
     assert chance == pytest.approx(25.180 * 2 / 10_000, rel=1e-3)  # chi-square of 9 degrees, exceeded once in 360
 
 
-def test_scores_that_are_all_one_block_and_scores_that_moved_ask_for_a_model():
+def test_constant_scores_block_and_shifted_scores_ask_for_a_training():
     first = np.linspace(0.1, 0.9, 500)
     assert check_scores(first, first, 60).action == "ok"
     assert check_scores(first, None, 60).action == "ok"
@@ -46,6 +46,6 @@ def test_scores_without_discrimination_warn():
 @pytest.mark.parametrize(("n", "churn_rate", "action"), [
     (2000, 0.52, "ok"), (2000, 0.57, "warn"), (2000, 0.65, "retrain"), (30, 0.65, "ok"), (0, None, "ok"),
 ])  # fmt: skip
-def test_outcomes_far_from_what_was_predicted_ask_for_a_model_unless_by_chance(n, churn_rate, action):
+def test_outcomes_far_from_the_predictions_ask_for_a_training_unless_by_chance(n, churn_rate, action):
     row = {"horizon_days": 60, "as_of": NIGHT, "n": n, "churn_rate": churn_rate, "predicted_rate": 0.5}
     assert check_labels(row).action == action

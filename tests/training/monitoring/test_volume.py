@@ -13,7 +13,7 @@ NIGHT = date(2024, 6, 30)
 SHOP = make_shop(is_whole=True)
 
 
-def test_few_customers_with_many_records_each_may_all_stay_away_for_a_day():
+def test_a_few_customers_with_many_records_may_all_be_absent_for_a_day():
     def usual(customers: int) -> pd.DataFrame:
         rows = {NIGHT - timedelta(weeks=n): (20 * customers, customers) for n in range(1, 9)}
         return pd.DataFrame.from_dict(rows, orient="index", columns=["records", "customers"])

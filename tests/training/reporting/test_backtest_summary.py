@@ -49,7 +49,7 @@ def test_ranks_and_means_are_those_of_the_single_tasks(results):
     assert (noisy.worse_tasks, noisy.better_tasks) == (0, 4)
 
 
-def test_where_the_promoted_is_significantly_worse_it_is_counted(results):
+def test_a_significantly_worse_promoted_model_is_counted(results):
     [good] = [row for row in summarise(results).methods if row.method == "good"]
     assert (good.worse_tasks, good.better_tasks) == (2, 0)  # the two tasks where `low` was promoted
     assert good.log_loss_interval[0] > 0
@@ -69,7 +69,7 @@ def test_an_interval_does_not_shrink_when_the_same_customers_occur_twice():
     assert pair.log_loss_interval == pytest.approx(alone.log_loss_interval)
 
 
-def test_no_line_on_the_outcomes_is_better_than_the_bound():
+def test_no_line_fitted_to_the_outcomes_beats_the_bound():
     rng = np.random.default_rng(0)
     truth = rng.uniform(0.1, 0.9, 2000)
     outcome = (rng.random(2000) < truth).astype(float)

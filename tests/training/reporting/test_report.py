@@ -62,7 +62,7 @@ def words(page: str) -> str:
     return " ".join(re.sub(r"<style.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL).split())
 
 
-def test_the_page_is_one_file_that_fetches_and_runs_nothing(tmp_path):
+def test_the_page_is_one_file_without_scripts_and_requests(tmp_path):
     page, *_ = document("page", tmp_path, make_predictions())
     assert [file.name for file in (tmp_path / "reports").iterdir()] == ["report_2024-09-01.html"]
     assert not re.search(r"<(script|link|iframe|img|object|embed|use|image)\b", page, re.IGNORECASE)
@@ -87,20 +87,20 @@ def test_no_customer_is_named(tmp_path):
 @pytest.mark.parametrize("kind", ["page", "card"])
 def test_every_measured_number_is_in_the_report(kind, tmp_path):
     text, metrics, verdict = document(kind, tmp_path, make_predictions())
-    said = words(text)
+    text = words(text)
     for row in metrics:
         for name in ("auroc", "pr_auc", "log_loss", "brier", "ece", "accuracy", "precision", "recall", "f1", "lift_10"):
             value = getattr(row, name)
-            assert ("–" if value is None else f"{value:.3f}") in said, (row.method, name)
-        assert f"{100 * row.churn_rate:.1f} %" in said
+            assert ("–" if value is None else f"{value:.3f}") in text, (row.method, name)
+        assert f"{100 * row.churn_rate:.1f} %" in text
     for horizon in verdict.horizons:
         low, high = horizon.comparison.log_loss_interval
-        assert f"{low:+.4f} to {high:+.4f}".replace("-", "−") in said
+        assert f"{low:+.4f} to {high:+.4f}".replace("-", "−") in text
         for test in (horizon.calibration, horizon.contender_calibration):
-            assert f"{test.ece:.3f} ({test.ece_bound:.3f})" in said
+            assert f"{test.ece:.3f} ({test.ece_bound:.3f})" in text
         test = horizon.calibration
-        assert f"{100 * test.expected:.1f} % → {100 * test.churned:.1f} %" in said
-        assert f"{test.slope:.2f}" in said
+        assert f"{100 * test.expected:.1f} % → {100 * test.churned:.1f} %" in text
+        assert f"{test.slope:.2f}" in text
 
 
 @pytest.mark.parametrize("kind", ["page", "card"])
@@ -115,19 +115,19 @@ def test_contenders_segments_and_money_are_in_the_report(kind, tmp_path):
     segments = check_segments(predictions, "lstm")
     findings = Findings(shop, AS_OF, predictions, measure(predictions), verdict, {}, segments,
                         dict.fromkeys(METHODS, 0.51234), rng.random(900) * 200)  # fmt: skip
-    said = words(write(kind, tmp_path, findings))
-    assert said.count("0.5123") == len(METHODS)
-    assert "60 days: log loss of boosted trees is worse than that of LSTM network, by" in said
+    text = words(write(kind, tmp_path, findings))
+    assert text.count("0.5123") == len(METHODS)
+    assert "60 days: log loss of boosted trees is worse than that of LSTM network, by" in text
     for segment in segments:
-        assert f"{segment.n:,}" in said
-        assert f"{100 * segment.churned:.1f} %" in said
+        assert f"{segment.n:,}" in text
+        assert f"{100 * segment.churned:.1f} %" in text
     curve = findings.trace_profit()
-    assert f"{curve.depth:,} were worth a contact" in said
-    assert f"{curve.actual[curve.depth]:,.0f}".replace("-", "−") in said
+    assert f"{curve.depth:,} were worth a contact" in text
+    assert f"{curve.actual[curve.depth]:,.0f}".replace("-", "−") in text
 
 
 @pytest.mark.parametrize("kind", ["page", "card"])
-def test_a_pass_is_called_a_pass(kind, tmp_path):
+def test_a_passed_gate_is_reported(kind, tmp_path):
     text, _, verdict = document(kind, tmp_path, make_predictions())
     assert verdict.passed
     assert "LSTM network: passes." in words(text)
@@ -135,7 +135,7 @@ def test_a_pass_is_called_a_pass(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["page", "card"])
-def test_a_refusal_names_its_causes_and_what_scores_instead(kind, tmp_path):
+def test_a_refusal_names_its_causes_and_the_model_that_scores_instead(kind, tmp_path):
     text, _, verdict = document(kind, tmp_path, make_predictions(4000, share_of_right=0.5))
     assert not verdict.passed
     sentence = next(part for part in re.split(r"(?=LSTM network: )", words(text)) if part.startswith("LSTM network:"))
@@ -147,7 +147,7 @@ def test_a_refusal_names_its_causes_and_what_scores_instead(kind, tmp_path):
     assert "The contenders pass the same calibration tests." in sentence
 
 
-def test_where_every_kind_is_refused_the_page_says_which_scores_nevertheless_and_why_none_may(tmp_path):
+def test_if_all_models_are_refused_the_page_names_the_scoring_one_and_the_causes(tmp_path):
     predictions = make_predictions(800)
     kinds, right = ("logistic", "boosting", "average"), predictions.by_method["logistic"]
     for horizon, kind in enumerate(kinds):  # each is too sure at a horizon of its own
@@ -156,16 +156,16 @@ def test_where_every_kind_is_refused_the_page_says_which_scores_nevertheless_and
     losses = {kind: np.full(3, 0.5 + n / 100) for n, kind in enumerate(kinds)}
     verdict = choose_scorer(predictions, losses)
     validated = {kind: float(loss[0]) for kind, loss in losses.items()}
-    said = words(write("page", tmp_path, Findings(SHOP, AS_OF, predictions, measure(predictions), verdict, {},
+    text = words(write("page", tmp_path, Findings(SHOP, AS_OF, predictions, measure(predictions), verdict, {},
                                                   validated=validated)))  # fmt: skip
     assert (verdict.passed, verdict.promoted, list(verdict.refused)) == (False, "logistic", ["boosting"])
-    assert "Logistic regression: refused. Its log loss is worse than the contender" in said
-    assert "Logistic regression still scores, because no better one is available." in said
-    lines = said[said.index("Who may score") : said.index("The gate")]
+    assert "Logistic regression: refused. Its log loss is worse than the contender" in text
+    assert "Logistic regression still scores, because no better one is available." in text
+    lines = text[text.index("Who may score") : text.index("The gate")]
     assert "Logistic regression 0.5000 scores 30 days: log loss of logistic regression is worse" in lines
     assert "Boosted trees 0.5100 refused 60 days: log loss of boosted trees is worse" in lines
     assert "Average of methods 0.5200 in reserve" in lines
-    assert "No method passes: the first in the order scores" in lines
+    assert "No method passes, so the first in the order scores" in lines
 
 
 def test_results_of_make_ablate_are_shown_at_the_primary_horizon(tmp_path):
@@ -180,14 +180,14 @@ def test_results_of_make_ablate_are_shown_at_the_primary_horizon(tmp_path):
 
     write_results(rows, SHOP, [day(100), day(130)], tmp_path / "ablation")
     page = write("page", tmp_path, replace(findings, ablation=read_ablation(tmp_path / "ablation")))
-    said = words(page[page.index("What is each part worth?") : page.index("What churn means here")])
-    assert f"{day(100)}, {day(130)}" in said
-    assert said.count("GRU in its place") == 1
-    assert "GRU in its place 0.700 0.5100 +0.0600 −0.0010 to +0.1200 8" in said
-    assert "The model 0.712 0.5000 – 9" in said
+    text = words(page[page.index("What is each part worth?") : page.index("What churn means here")])
+    assert f"{day(100)}, {day(130)}" in text
+    assert text.count("GRU in its place") == 1
+    assert "GRU in its place 0.700 0.5100 +0.0600 −0.0010 to +0.1200 8" in text
+    assert "The model 0.712 0.5000 – 9" in text
 
 
-def test_a_shared_miss_is_called_shared(tmp_path):
+def test_a_miss_that_all_models_share_is_reported_as_shared(tmp_path):
     predictions = make_predictions(4000, share_of_right=0.7)
     predictions.by_method["logistic"] *= 0.6
     text, _, verdict = document("page", tmp_path, predictions)
@@ -197,7 +197,7 @@ def test_a_shared_miss_is_called_shared(tmp_path):
 
 @pytest.mark.parametrize("value", [0.0, 1.0, np.nan], ids=["all stayed", "all churned", "not known yet"])
 @pytest.mark.parametrize("kind", ["page", "card"])
-def test_outcomes_without_curves_still_make_a_report(kind, value, tmp_path):
+def test_a_report_is_written_without_curves(kind, value, tmp_path):
     text, *_ = document(kind, tmp_path, make_predictions(50, outcome=np.full((50, 3), value)))
     assert "LSTM network: cannot be judged. Too few outcomes to judge 30, 60 and 90 days" in words(text)
     assert "A person decides whether it scores." in words(text)
@@ -221,7 +221,7 @@ def test_a_difference_has_a_sign_unless_it_rounds_to_nothing():
     assert [write_signed(v) for v in values] == ["+0.0001", "−0.2000", "0.0000", "0.0000", "–"]
 
 
-def test_facts_read_as_people_write_them():
+def test_numbers_and_days_are_formatted_for_readers():
     assert [write_fact(v) for v in (None, True, 12345, 0.123456, AS_OF, (30, 60), "a")] == [
         "–", "yes", "12,345", "0.1235", "1 September 2024", "30, 60", "a",
     ]  # fmt: skip
@@ -242,7 +242,7 @@ OUTCOME, P = np.array([1.0, 0.0, 1.0, 0.0]), np.array([0.9, 0.6, 0.4, 0.2])
 LSTM_COLOR = charts.STYLES["lstm"][0]
 
 
-def test_curves_go_through_the_points_worked_out_by_hand():
+def test_curves_have_the_hand_computed_points():
     roc = path_of(charts.draw_roc(OUTCOME, {"lstm": P}, "lstm"), LSTM_COLOR)
     assert roc == pytest.approx(np.array([[0, 0], [0, 0.5], [0.5, 0.5], [0.5, 1], [1, 1]]), abs=1e-3)
     gains = path_of(charts.draw_gains(OUTCOME, {"lstm": P}, "lstm"), LSTM_COLOR)
@@ -253,7 +253,7 @@ def test_curves_go_through_the_points_worked_out_by_hand():
     assert reliability == pytest.approx(np.array([[0.2, 0], [0.4, 1], [0.6, 0], [0.9, 1]]), abs=1e-3)
 
 
-def test_a_long_curve_is_thinned_but_keeps_its_ends():
+def test_a_long_curve_is_thinned_and_keeps_its_ends():
     rng = np.random.default_rng(0)
     p = rng.random(50_000)
     roc = path_of(charts.draw_roc((rng.random(50_000) < p).astype(float), {"lstm": p}, "lstm"), LSTM_COLOR)
@@ -261,7 +261,7 @@ def test_a_long_curve_is_thinned_but_keeps_its_ends():
     assert roc[[0, -1]].tolist() == [[0, 0], [1, 1]]
 
 
-def test_the_histogram_stacks_churners_on_stayers():
+def test_the_histogram_stacks_churned_on_retained_customers():
     svg = ElementTree.fromstring(charts.draw_histogram(OUTCOME, np.array([0.51, 0.51, 0.51, 0.02]), {"high": 0.7}))
     bars = [bar for bar in svg if bar.tag == "rect"]
     assert sorted(bar.get("fill") for bar in bars) == sorted([charts.STAYED, charts.STAYED, charts.CHURNED])
@@ -272,5 +272,5 @@ def test_the_histogram_stacks_churners_on_stayers():
     assert "high" in [text.text for text in svg.iter("text")]
 
 
-def test_every_kind_has_a_style_of_its_own():
+def test_every_kind_has_its_own_style():
     assert len({charts.style_of(kind) for kind in KINDS}) == len(KINDS)

@@ -8,7 +8,7 @@ import pytest
 from training.selection.balance import Balance, follow_level
 
 
-def test_the_balance_is_right_on_the_whole_and_by_tenths_and_keeps_the_order():
+def test_the_balance_corrects_totals_and_tenths_and_keeps_the_order():
     generator = np.random.default_rng(1)
     expected = np.sort(generator.lognormal(4, 1, 20_000))
     truth = expected * np.where(expected > np.quantile(expected, 0.9), 1.2, 0.95)
@@ -21,7 +21,7 @@ def test_the_balance_is_right_on_the_whole_and_by_tenths_and_keeps_the_order():
 
 
 @pytest.mark.parametrize(("customers", "low", "high"), [(20_000, 1.28, 1.32), (50, 1.05, 1.29)])
-def test_the_level_is_the_newest_days_as_far_as_chance_does_not_move_it(customers, low, high):
+def test_the_level_follows_the_newest_days_as_far_as_chance_allows(customers, low, high):
     """Five days at one level, the newest 30 % above: with many customers the level follows, with few hardly."""
     days_ago = np.repeat([60, 90, 120, 150, 180, 210], customers)
     level = np.where(days_ago == 60, 1.3, 1.0)
@@ -32,7 +32,7 @@ def test_the_level_is_the_newest_days_as_far_as_chance_does_not_move_it(customer
     assert low < balance.apply(np.array([100.0]))[0] / 100 < high
 
 
-def test_a_day_on_which_more_came_back_than_was_bought_says_no_level():
+def test_a_day_with_more_refunds_than_sales_has_no_level():
     days_ago, expected = np.repeat([60, 90], 4), np.full(8, 10.0)
     actual = np.array([-9.0, -9, 0, 0, 12, 12, 12, 12])
     assert follow_level(expected, actual, days_ago) == pytest.approx(1.2)

@@ -23,7 +23,7 @@ def test_equal_probabilities_rank_nobody(p):
     assert expect_auroc(np.full(50, p)) == 0.5
 
 
-def test_a_shop_to_which_nobody_returns_gets_the_reason():
+def test_a_shop_without_returning_customers_gets_a_warning_with_the_reason():
     """99.7 % churn, and the network's predictions are noise."""
     rng = np.random.default_rng(2)
     outcome = (rng.random(20_000) < 0.997).astype(float)
@@ -37,8 +37,8 @@ def test_a_shop_to_which_nobody_returns_gets_the_reason():
 
 def test_a_shop_whose_customers_differ_gets_no_warning_even_if_few_churn():
     outcome, p = draw_outcomes(2000)
-    told_apart = make_predictions(outcome, {"constant": np.full(2000, outcome.mean()), "lstm": p})
-    assert list(list_blind_horizons(told_apart, "lstm")) == []
+    distinguished = make_predictions(outcome, {"constant": np.full(2000, outcome.mean()), "lstm": p})
+    assert list(list_blind_horizons(distinguished, "lstm")) == []
     rng = np.random.default_rng(2)
     p = np.where(rng.random(5000) < 0.04, 0.6, 0.01)
     outcome = (rng.random(5000) < p).astype(float)
@@ -46,6 +46,6 @@ def test_a_shop_whose_customers_differ_gets_no_warning_even_if_few_churn():
     assert list(list_blind_horizons(rare, "lstm")) == []
 
 
-def test_one_outcome_only_says_nothing():
+def test_a_single_kind_of_outcome_gives_no_auroc():
     p = np.linspace(0.1, 0.9, 50)
     assert list(list_blind_horizons(make_predictions(np.zeros(50), {"constant": p, "lstm": p}), "lstm")) == []

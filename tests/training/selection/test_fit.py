@@ -41,7 +41,7 @@ def candidates(series):
     return fit_candidates(series, AS_OF, SHOP, SETTINGS)
 
 
-def test_every_kind_is_a_candidate_that_knows_something(candidates, series):
+def test_every_kind_beats_the_constant(candidates, series):
     assert tuple(candidates) == KINDS
     tensors = TensorSpec.from_shop(SHOP, SETTINGS).build(series, AS_OF)
     for kind, candidate in candidates.items():
@@ -55,8 +55,9 @@ def test_every_kind_is_a_candidate_that_knows_something(candidates, series):
 
 @pytest.mark.parametrize("kind", ["recency", "bgnbd"])
 @pytest.mark.parametrize(("activity", "measure"), [("purchase", "sale_count"), ("visit", "browse_count")])
-def test_a_method_of_one_activity_uses_that_of_the_labels(kind, activity, measure, series):
-    """Also when it is loaded again. Everybody here visits on the days on which he buys, so either can be learned."""
+def test_single_activity_methods_use_the_activity_of_the_labels(kind, activity, measure, series):
+    """Also after loading. All customers here visit on the days of their purchases, so either activity can be
+    learned."""
     series = series.set_column(series.schema.get_field_index("browse_count"), "browse_count", series["sale_count"])
     shop = make_shop(is_whole=True, churn=ChurnDefinition(activity=activity))
     members = fit_candidates(series, AS_OF, shop, SETTINGS, (kind,))[kind].members
@@ -64,10 +65,10 @@ def test_a_method_of_one_activity_uses_that_of_the_labels(kind, activity, measur
     tensors = spec.build(series, AS_OF)
     inputs, lengths = tensors.inputs, tensors.lengths
     is_own = np.array([feature.measure == measure or feature.op == "age" for feature in spec.features])
-    for told_by in (members, RowMembers.from_files(row_contender(kind), members.count, members.to_files())):
-        p = told_by.predict_last(inputs, lengths)
-        assert np.array_equal(told_by.predict_last(np.where(is_own, inputs, 1), lengths), p)
-        assert not np.array_equal(told_by.predict_last(np.where(is_own, 1, inputs), lengths), p)
+    for fitted in (members, RowMembers.from_files(row_contender(kind), members.count, members.to_files())):
+        p = fitted.predict_last(inputs, lengths)
+        assert np.array_equal(fitted.predict_last(np.where(is_own, inputs, 1), lengths), p)
+        assert not np.array_equal(fitted.predict_last(np.where(is_own, 1, inputs), lengths), p)
 
 
 @pytest.mark.parametrize("kind", ["recency", "bgnbd"])
@@ -78,12 +79,14 @@ def test_a_stored_method_of_an_older_release_still_predicts_the_same(kind, candi
     loaded = RowMembers.from_files(
         row_contender(kind), SETTINGS.folds, {n: json.dumps(c).encode() for n, c in former.items()}
     )
-    told, before = (of.predict_last(tensors.inputs, tensors.lengths) for of in (loaded, candidates[kind].members))
-    assert np.array_equal(told, before)
+    predicted, before = (
+        members.predict_last(tensors.inputs, tensors.lengths) for members in (loaded, candidates[kind].members)
+    )
+    assert np.array_equal(predicted, before)
 
 
 @pytest.mark.parametrize("kind", ["logistic", "lstm"])
-def test_days_after_as_of_teach_nothing(series, kind):
+def test_days_after_as_of_do_not_influence_training(series, kind):
     cutoff = day(220)
     full, known = (
         fit_candidates(source, cutoff, SHOP, SETTINGS, (kind,))[kind]
@@ -133,13 +136,13 @@ def test_normalisation_is_of_the_valid_steps_of_the_other_folds(series):
     np.testing.assert_allclose(deviation, steps.std(axis=0, dtype=np.float64), rtol=1e-4, atol=1e-4)
 
 
-def test_blends_are_what_their_parts_say_and_need_no_more_training(candidates, series):
+def test_blends_combine_the_predictions_of_their_parts_without_training(candidates, series):
     tensors = TensorSpec.from_shop(SHOP, SETTINGS).build(series, AS_OF)
     for kind, parts in BLENDS.items():
         members = candidates[kind].members
         assert tuple(members.parts) == parts
-        told = [candidates[part].members.predict_last(tensors.inputs, tensors.lengths) for part in parts]
-        expected = sigmoid(np.einsum("ph,pnh->nh", members.weights, logit(np.stack(told))))
+        predicted = [candidates[part].members.predict_last(tensors.inputs, tensors.lengths) for part in parts]
+        expected = sigmoid(np.einsum("ph,pnh->nh", members.weights, logit(np.stack(predicted))))
         np.testing.assert_allclose(members.predict_last(tensors.inputs, tensors.lengths), expected, atol=1e-9)
     assert np.ptp(candidates["average"].members.weights) == 0
     alone = fit_candidates(series, AS_OF, SHOP, SETTINGS, ("average",))
@@ -172,20 +175,20 @@ def test_calibrated_cells_fit_better_than_raw_ones(series, candidates):
     cells = collect_cells(recipe, candidates["recency"].members)
     calibration = fit_calibration(cells, (30, 60, 90))
     all_days = validate(cells, calibration, 10_000)
-    for h, of in enumerate(cells):
-        raw = log_losses(of.outcome, of.probability)[of.is_active.astype(bool)].mean()
+    for h, cell in enumerate(cells):
+        raw = log_losses(cell.outcome, cell.probability)[cell.is_active.astype(bool)].mean()
         assert all_days[h] <= raw + 1e-3
 
 
-def test_the_constant_rate_is_that_of_the_customers_whom_a_metric_counts(series, candidates):
+def test_the_constant_rate_is_that_of_the_evaluated_customers(series, candidates):
     """Within 30 days, customers who have just bought churn less than all eligible ones."""
     recipe = Recipe.prepare(Series(series, AS_OF), TensorSpec.from_shop(SHOP, SETTINGS), SETTINGS)
     candidate = candidates[CONSTANT]
     cells = collect_cells(recipe, candidate.members)
-    p = candidate.calibration.apply(np.array([[of.probability.mean() for of in cells]]))[0]
+    p = candidate.calibration.apply(np.array([[cell.probability.mean() for cell in cells]]))[0]
     counted, everybody = (
-        np.array([of.outcome[rows].mean() for of, rows in zip(cells, chosen, strict=True)])
-        for chosen in ([of.is_active.astype(bool) for of in cells], [slice(None)] * 3)
+        np.array([cell.outcome[rows].mean() for cell, rows in zip(cells, chosen, strict=True)])
+        for chosen in ([cell.is_active.astype(bool) for cell in cells], [slice(None)] * 3)
     )
     assert abs(p[0] - counted[0]) < abs(p[0] - everybody[0])
 
@@ -198,7 +201,7 @@ def test_validation_counts_the_active_at_the_newest_closed_steps():
     assert np.isnan(validate([Cells(*[np.empty(0)] * 4)], identity, 28)[0])
 
 
-def test_a_history_without_closed_outcomes_says_so():
+def test_a_history_without_closed_outcomes_is_reported():
     series = make_series({"a": {0: PURCHASE}, "b": {3: PURCHASE}}, day(50))
     with pytest.raises(ChurnError, match="no outcome of 60 days is known"):
         fit_candidates(series, day(50), SHOP, SETTINGS, ("logistic",))
@@ -220,13 +223,13 @@ def test_a_huge_shop_is_thinned_by_customer(series):
 
 
 def test_progress_rises_to_the_end(series):
-    heard = []
+    reports = []
 
-    def hear(share: float, text: str) -> None:
-        heard.append((share, text))
+    def record(share: float, text: str) -> None:
+        reports.append((share, text))
 
-    fit_candidates(series, AS_OF, SHOP, SETTINGS, ("recency", "logistic"), hear)
-    shares = [share for share, _ in heard]
+    fit_candidates(series, AS_OF, SHOP, SETTINGS, ("recency", "logistic"), record)
+    shares = [share for share, _ in reports]
     assert shares == sorted(shares)
     assert 0 <= shares[0] < shares[-1] <= 1
-    assert heard[0][1].startswith("recency: ")
+    assert reports[0][1].startswith("recency: ")

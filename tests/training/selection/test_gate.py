@@ -14,7 +14,7 @@ def validated(**losses: float | tuple[float, ...]) -> dict[str, np.ndarray]:
     return {kind: np.atleast_1d(np.array(loss)) for kind, loss in losses.items()}
 
 
-def test_the_best_validated_scores_although_another_was_luckier():
+def test_the_best_validated_model_scores_although_another_has_a_better_test_result():
     outcome, p = draw_outcomes(1000)
     predictions = make_predictions(outcome, {"logistic": p, "average": spoil(p, 0.05)})
     verdict = choose_scorer(predictions, validated(logistic=0.51, average=0.50))
@@ -22,7 +22,7 @@ def test_the_best_validated_scores_although_another_was_luckier():
     assert choose_scorer(predictions, validated(logistic=0.50005, average=0.5)).promoted == "logistic"  # a tie
 
 
-def test_what_a_contender_beats_is_refused_and_the_next_best_validated_scores():
+def test_a_beaten_model_is_refused_and_the_next_best_validated_scores():
     outcome, p = draw_outcomes(2000)
     methods = {"lstm": spoil(p, 1.0), "boosting": p, "logistic": spoil(p, 0.3)}
     verdict = choose_scorer(make_predictions(outcome, methods), validated(lstm=0.4, boosting=0.5, logistic=0.6))
@@ -31,7 +31,7 @@ def test_what_a_contender_beats_is_refused_and_the_next_best_validated_scores():
     assert "log loss of lstm is worse than that of" in verdict.refused["lstm"][0]
 
 
-def test_where_each_is_beaten_somewhere_the_best_validated_scores_and_the_gate_says_so():
+def test_if_every_model_is_beaten_the_best_validated_scores_and_the_gate_reports_it():
     outcome, p = draw_outcomes(2000)
     predictions = make_predictions(outcome, {"lstm": p, "logistic": p}, horizons=(30, 60))
     predictions.by_method["lstm"][:, 0] = spoil(p, 1.0)
@@ -42,8 +42,8 @@ def test_where_each_is_beaten_somewhere_the_best_validated_scores_and_the_gate_s
     assert verdict.refused == {}
 
 
-def test_only_what_validation_would_put_in_its_place_can_refuse_a_kind():
-    """One of six others is always ahead by chance on the gate's outcomes, so these must not choose the contender."""
+def test_only_the_next_best_validated_model_can_refuse_a_kind():
+    """One of six others always leads by chance on the gate's outcomes, so these must not choose the contender."""
     outcome, p = draw_outcomes(2000)
     methods = {"blend": spoil(p, 0.5), "average": spoil(p, 0.5), "recency": p}
     losses = validated(blend=0.50, average=0.51, recency=0.60)
@@ -63,7 +63,7 @@ def test_a_calibrated_contender_that_is_clearly_worse_does_not_refuse_for_calibr
     assert any("calibration slope of lstm" in warning and "too extreme" in warning for warning in verdict.warnings)
 
 
-def test_where_too_few_churned_the_best_validated_is_offered_and_nothing_passes():
+def test_with_too_few_churned_the_best_validated_is_offered_and_nothing_passes():
     outcome = np.zeros(300)
     outcome[:12] = 1.0
     methods = {"lstm": np.full(300, 0.3), "logistic": np.full(300, 0.04)}

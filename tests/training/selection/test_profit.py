@@ -16,7 +16,7 @@ from training.tensors.outcomes import take_outcomes
 from training.tensors.series import Series, truncate
 
 
-def test_the_profit_falls_with_every_contact_that_does_not_pay():
+def test_every_unprofitable_contact_lowers_the_profit():
     """Two keep 10 each and one of them leaves; the third would keep nothing worth its cost."""
     contact = Contact(capacity_per_night=1, cost=1.0, success_rate=0.5, margin=0.2)
     curve = trace_profit(np.array([0.0, 1.0, 0.0]), np.array([0.5, 0.8, 0.9]), np.array([100.0, 100.0, 1.0]), contact)
@@ -26,7 +26,7 @@ def test_the_profit_falls_with_every_contact_that_does_not_pay():
     assert curve.share == pytest.approx([0, 1 / 3, 2 / 3, 1])
 
 
-def test_too_few_to_learn_from_are_expected_to_go_on_as_they_did():
+def test_with_too_few_customers_the_forecast_is_the_past_rate():
     table, cutoff = draw_shop_series(40, 200), day(140)
     shop = make_shop()
     expected = expect_spend_at(Series(table, day(199)), cutoff, shop, TensorSpec.from_shop(shop, ModelSettings()))

@@ -28,16 +28,16 @@ def test_thirds_have_expected_and_actual_churn():
     assert str(longest).startswith("30 days: of the longest known third 100.0% of 30 churned, 10.0% were expected")
 
 
-def test_only_the_third_that_is_off_gives_an_alarm():
+def test_only_the_miscalibrated_third_raises_an_alarm():
     outcome, p = draw_outcomes(3000)
-    told = p.copy()
-    told[:1000] = np.clip(p[:1000] - 0.15, 0.01, 0.99)
-    off = {check.segment for check in check_segments(with_traits(outcome, told), "blend") if check.is_off}
+    overconfident = p.copy()
+    overconfident[:1000] = np.clip(p[:1000] - 0.15, 0.01, 0.99)
+    off = {check.segment for check in check_segments(with_traits(outcome, overconfident), "blend") if check.is_off}
     assert "newest third" in off
     assert not off & {"middle third by tenure", "longest known third"}
 
 
-def test_right_probabilities_seldom_give_an_alarm_and_equal_traits_no_error():
+def test_true_probabilities_rarely_raise_an_alarm_and_equal_traits_no_error():
     alarms = [
         any(check.is_off for check in check_segments(with_traits(*draw_outcomes(600, seed)), "blend"))
         for seed in range(100)

@@ -16,7 +16,7 @@ SPEC = TensorSpec.from_shop(SHOP, ModelSettings(lstm_units=4))
 BOUGHT = {"sale_count": 1, "spend": 10.0}
 
 
-def test_snapshot_holds_what_was_known_and_what_came():
+def test_a_snapshot_has_known_inputs_and_later_spend():
     early = {0: BOUGHT, 50: BOUGHT, 80: BOUGHT | {"spend": 7.0}, 100: BOUGHT | {"spend": 5.0}, 101: {"refund": 4.0}}
     other = {0: BOUGHT, 50: BOUGHT}
     taken = take_snapshot(Series(make_series({"a": early, "b": other}, day(119)), day(119)), day(50), SHOP, SPEC, {})
@@ -27,15 +27,15 @@ def test_snapshot_holds_what_was_known_and_what_came():
     assert taken.customer_id.tolist() == ["a", "b"]
 
 
-def test_the_rates_are_those_of_the_last_180_days_and_of_all():
+def test_rates_cover_the_last_180_days_and_all_days():
     series = make_series({"a": {0: BOUGHT, 300: BOUGHT | {"spend": 9.0}, 301: {"refund": 4.0}}}, day(399))
     _, rates = read_known(SPEC, series, day(399))
     assert rates.tolist() == [[5 / 180, 15 / 400]]
     assert find_daily_rate(read_money(truncate(series, day(9))), day(9)).tolist() == [10 / 30]
 
 
-def test_no_input_grows_while_customers_go_on_as_ever():
-    """Somebody who buys every week, after one year and after two: the calendar must not tell the two apart."""
+def test_no_input_trends_for_steady_customers():
+    """A customer who buys every week, after one year and after two: the inputs must be equal."""
     series = make_series({"a": dict.fromkeys(range(0, 735, 7), BOUGHT)}, day(734))
     (first, first_rates), (second, second_rates) = (
         read_known(SPEC, truncate(series, day(at)), day(at)) for at in (370, 734)

@@ -44,7 +44,7 @@ def model(series) -> SpendModel:
     return fit_spend(series, series.as_of, SHOP, SPEC)
 
 
-def test_nothing_is_learned_from_what_was_not_known(series):
+def test_spend_models_learn_only_from_what_was_known(series):
     snapshots = take_snapshots(series, SHOP, SPEC, {})
     known = series.as_of - timedelta(days=90)
     later = [replace(s, spend=np.full_like(s.spend, 1e9)) if s.day + timedelta(days=60) > known else s
@@ -55,8 +55,8 @@ def test_nothing_is_learned_from_what_was_not_known(series):
         np.testing.assert_array_equal(values, getattr(after, name))
 
 
-def test_errors_of_a_past_day_come_from_what_had_been_delivered_then(series):
-    """The spend of a window that ended that very day is spoiled: files that come 30 days late had not told it yet."""
+def test_errors_of_a_past_day_use_what_had_been_delivered_by_then(series):
+    """The spend of a window that ended on that day is changed: its files, 30 days late, had not been delivered yet."""
     snapshots, as_of = take_snapshots(series, SHOP, SPEC, {}), series.as_of
 
     def find_newest(delay_days: int) -> float:
@@ -71,7 +71,7 @@ def test_errors_of_a_past_day_come_from_what_had_been_delivered_then(series):
     assert find_newest(30) == 0
 
 
-def test_no_error_is_taken_of_a_window_whose_files_are_still_coming(series):
+def test_windows_with_outstanding_files_give_no_error(series):
     snapshots, as_of = take_snapshots(series, SHOP, SPEC, {}), series.as_of
     newest = next(s.day for s in snapshots if s.day + timedelta(days=60) <= as_of)
     spoiled = [replace(s, spend=s.spend * 1000) if s.day == newest else s for s in snapshots]
@@ -84,7 +84,7 @@ def test_no_error_is_taken_of_a_window_whose_files_are_still_coming(series):
     assert not is_told_apart(30)
 
 
-def test_interval_is_students_of_the_errors_so_far_and_there_is_none_of_fewer_than_four():
+def test_the_interval_is_students_and_needs_four_errors():
     model = SpendModel(None, {30: None}, {30: (0.1, -0.2, 0.05, 0.1), 60: (0.1, -0.2, 0.05)}, {})
     half = 2.77645 * np.sqrt((0.1**2 + 0.2**2 + 0.05**2 + 0.1**2) / 4)  # t of 4 degrees
     assert model.interval(30, 1000.0) == pytest.approx((1000 * np.exp(-half), 1000 * np.exp(half)), rel=1e-4)
@@ -96,7 +96,7 @@ def keep_bundle(tmp_path, model):
     return write_bundle(tmp_path, SHOP.name, day(299), candidate, SETTINGS, {}, "card", model)
 
 
-def test_bundle_keeps_the_model_and_scores_by_it(tmp_path, series, model):
+def test_a_restored_bundle_scores_like_the_model(tmp_path, series, model):
     bundle = keep_bundle(tmp_path, model)
     loaded = load_bundle(bundle.folder, bundle.hash)
     batch = next(series.chunks()).combine_chunks().to_batches()[0]
@@ -140,7 +140,7 @@ def test_expected_sales_are_the_sums_of_the_nights_customers(tmp_path, warehouse
     assert rows[0][2:] == (night.num_rows, *(Decimal(f"{v:.2f}") for v in (expected, low, high)), "m-1", True)
 
 
-def test_what_the_limit_cuts_off_is_counted():
+def test_amounts_above_the_limit_are_counted():
     facts = {0: {"spend": 30.0}, 5: {"spend": 120.0}}
     table = make_series({"a": facts, "b": {1: {"spend": 100.0}, 2: {"spend": 150.0}}}, day(20))
     assert find_cut(Series(table, day(20)), {"spend": 100.0}) == (2, 70.0, 400.0)
@@ -170,7 +170,7 @@ def expect(series: pa.Table) -> tuple[dict[str, float], dict[int, float], SpendM
 
 
 @pytest.mark.parametrize(("power", "seed"), [(1, 0), (2, 1), (3, 2), (6, 3), (10, 4), (10, 5)])
-def test_one_line_moves_no_other_customer_and_the_sales_by_no_more_than_a_day(series, power, seed):
+def test_one_extreme_line_changes_no_other_customer_and_sales_by_at_most_a_day(series, power, seed):
     table = next(series.chunks())
     before, sales_before, _ = expect(table)
     spoiled, customer = spoil(table, 10.0**power, seed)

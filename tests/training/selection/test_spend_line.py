@@ -12,7 +12,7 @@ def make_rows(inputs: np.ndarray, own: np.ndarray, spend: np.ndarray) -> Rows:
     return Rows(inputs, own[:, None], spend, np.zeros(len(spend), int))
 
 
-def test_line_finds_a_law_of_powers_and_is_right_on_average():
+def test_the_line_recovers_a_power_law_and_the_mean():
     generator = np.random.default_rng(0)
     own, inputs = generator.lognormal(3, 1, 4000), generator.normal(size=(4000, 2))
     truth = 4 * own**0.7 * np.exp(0.3 * inputs[:, 0])

@@ -60,7 +60,7 @@ def test_where_the_contender_is_miscalibrated_too_it_is_a_warning():
     assert any("calibration error of lstm" in warning for warning in verdict.warnings)
 
 
-def test_one_bad_horizon_refuses_and_is_named():
+def test_one_bad_horizon_is_enough_to_refuse_and_is_named():
     outcome, p = draw_outcomes(2000)
     predictions = make_predictions(outcome, {"lstm": p, "boosting": p}, horizons=(30, 60))
     predictions.by_method["lstm"][:, 1] = p * 0.6
@@ -106,7 +106,7 @@ def test_worse_by_less_than_the_margin_is_no_refusal_though_it_is_certain():
     assert not judge_beside_one_who_knows(0.003).passed
 
 
-def test_without_outcomes_there_is_no_pass():
+def test_without_outcomes_nothing_passes():
     _, p = draw_outcomes(100)
     verdict = judge_one(np.full(100, np.nan), p, p)
     assert (verdict.passed, verdict.horizons[0].n, verdict.horizons[0].comparison) == (False, 0, None)
@@ -115,7 +115,7 @@ def test_without_outcomes_there_is_no_pass():
 
 
 @pytest.mark.parametrize("outcome", [0.0, 1.0], ids=["stayed", "churned"])
-def test_too_few_of_one_outcome_neither_pass_nor_refuse(outcome):
+def test_too_few_outcomes_neither_pass_nor_refuse(outcome):
     """Whatever the candidate says; one more and it is judged."""
 
     def judge_with(count: int, p: float):

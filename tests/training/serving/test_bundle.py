@@ -65,8 +65,8 @@ def test_a_bundle_predicts_as_the_candidate_did(kind, tmp_path):
     loaded = load_bundle(kept.folder, kept.hash)
     inputs = np.random.default_rng(0).uniform(0, 3, (20, 9, len(candidate.spec.features))).astype(np.float32)
     lengths = np.arange(20, dtype=np.int32) % 9 + 1
-    told, kept = (of.predict(inputs, lengths) for of in (loaded.candidate, candidate))
-    np.testing.assert_allclose(told, kept, atol=1e-6)  # the LSTM is served without TensorFlow
+    predicted, kept = (candidate_.predict(inputs, lengths) for candidate_ in (loaded.candidate, candidate))
+    np.testing.assert_allclose(predicted, kept, atol=1e-6)  # the LSTM is served without TensorFlow
     assert loaded.candidate.spec == candidate.spec
     np.testing.assert_array_equal(loaded.candidate.typical, candidate.typical)
     assert (loaded.shop, loaded.trained_through, loaded.candidate.kind) == (SHOP.name, AS_OF, kind)
@@ -83,7 +83,7 @@ def test_the_same_content_is_the_same_bundle_and_writes_nothing(tmp_path):
     assert not list(tmp_path.glob(".*"))  # no drafts left
 
 
-def test_a_write_that_dies_leaves_no_bundle(tmp_path, monkeypatch):
+def test_an_interrupted_write_leaves_no_bundle(tmp_path, monkeypatch):
     def die(*_):
         raise OSError("disk full")
 
@@ -111,7 +111,7 @@ def test_nothing_is_parsed_before_its_hash_is_checked(tmp_path, monkeypatch):
         load_bundle(kept.folder)
 
 
-def test_a_bundle_of_a_former_format_says_train_again(tmp_path):
+def test_a_bundle_of_a_former_format_asks_for_a_training(tmp_path):
     kept = keep(tmp_path, "recency")
     manifest = json.loads((kept.folder / "manifest.json").read_text())
     (kept.folder / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
@@ -141,7 +141,7 @@ def test_another_bundle_than_the_registered_one_is_refused(tmp_path):
         (lambda f: [(f / f"n{n}.json").write_text("{}") for n in range(300)], "more than 200 files"),
     ],
 )
-def test_what_does_not_belong_into_a_bundle_is_refused(place, message, tmp_path):
+def test_an_unexpected_file_in_a_bundle_is_refused(place, message, tmp_path):
     kept = keep(tmp_path)
     place(kept.folder)
     with pytest.raises(ChurnError, match=message):
@@ -190,7 +190,7 @@ def test_a_manifest_that_names_a_path_is_refused(path, tmp_path):
     [b"", b"\0" * 8, pickle.dumps(np.zeros(1)), np.full(10_000, 1, "<f4").tobytes(), None],
     ids=["empty", "short", "pickle", "long", "missing"],
 )
-def test_weights_that_are_not_the_architectures_are_refused(weights, tmp_path):
+def test_weights_of_another_architecture_are_refused(weights, tmp_path):
     kept = keep(tmp_path)
     rewrite(kept, weights__f32=weights)
     with pytest.raises(ChurnError, match=r"weights\.f32"):
@@ -240,14 +240,14 @@ def test_a_pickle_in_a_baselines_file_is_never_run(tmp_path):
         lambda s: s.update(trained_through="tomorrow"),
     ],
 )
-def test_settings_that_no_training_writes_are_refused(change, tmp_path):
+def test_invalid_architecture_settings_are_refused(change, tmp_path):
     kept = keep(tmp_path, "recency")
     change_settings(kept, change)
     with pytest.raises(ChurnError):
         load_bundle(kept.folder)
 
 
-def test_a_feature_whose_formula_has_changed_says_train_again(tmp_path, monkeypatch):
+def test_a_changed_feature_formula_asks_for_a_training(tmp_path, monkeypatch):
     kept = keep(tmp_path)
     changed = tuple(replace(f, arg=14) if f.name == "purchase_days_decayed_7" else f for f in features.FEATURES)
     monkeypatch.setattr(bundle, "FEATURES", changed)

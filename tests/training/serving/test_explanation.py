@@ -52,11 +52,11 @@ def explained(request) -> tuple[Candidate, Tensors, Reasons]:
 
 
 def explain(candidate: Candidate, tensors: Tensors) -> Reasons:
-    look = ScoredInputs.at(candidate, tensors.inputs, tensors.lengths)
-    return find_reasons(candidate, look, np.arange(len(tensors.lengths)))
+    inputs = ScoredInputs.at(candidate, tensors.inputs, tensors.lengths)
+    return find_reasons(candidate, inputs, np.arange(len(tensors.lengths)))
 
 
-def test_an_effect_is_what_the_probability_loses_without_the_evidence(explained):
+def test_an_effect_is_the_change_of_the_probability_without_the_evidence(explained):
     """Recomputed customer by customer, from the definition."""
     candidate, tensors, reasons = explained
     for row in range(0, 500, 100):
@@ -100,27 +100,27 @@ def test_named_evidence_moves_the_score_three_times_as_much_as_random_evidence(e
 
 @pytest.mark.parametrize("kind", ["constant", "recency", "logistic", BLEND])
 @pytest.mark.parametrize("seed", [3, 4])
-def test_everybody_has_a_reason_however_wrong_the_estimates_are(kind, seed):
+def test_every_customer_has_a_reason_even_with_wrong_estimates(kind, seed):
     """With untrained estimates, the reason is the level with the strongest measured effect, and it has a text."""
     candidate, series = draw_candidate(kind, SHOP, ModelSettings(lstm_units=4)), draw_shop_series(60, 200, seed)
     wrong = np.random.default_rng(seed).normal(size=candidate.evidence.shape).astype(np.float32)
     candidate = replace(candidate, evidence=wrong)
     tensors = candidate.spec.build(series, AS_OF)
-    look = ScoredInputs.at(candidate, tensors.inputs, tensors.lengths)
-    reasons = find_reasons(candidate, look, np.arange(60))
+    inputs = ScoredInputs.at(candidate, tensors.inputs, tensors.lengths)
+    reasons = find_reasons(candidate, inputs, np.arange(60))
     assert all(group is not None for group in reasons.group[:, 0])
     bare = np.flatnonzero(reasons.group[:, 0] == BASE_RATE)
     assert kind != "constant" or len(bare) == 60
     for group in range(len(list_groups(candidate.spec))):
-        assert (look.measure(candidate, bare, np.full(len(bare), group), np.zeros(len(bare), int)) < 1e-4).all()
+        assert (inputs.measure(candidate, bare, np.full(len(bare), group), np.zeros(len(bare), int)) < 1e-4).all()
     for language in ("en", "zh"):
-        told, texts = choose_reasons(
-            reasons, series, candidate.spec.measures, AS_OF, replace(SHOP, language=language), look.present
+        chosen, texts = choose_reasons(
+            reasons, series, candidate.spec.measures, AS_OF, replace(SHOP, language=language), inputs.present
         )
-        assert ((texts == None) == (told.group == None)).all()  # noqa: E711
-        assert all(group is not None for group in told.group[:, 0])
+        assert ((texts == None) == (chosen.group == None)).all()  # noqa: E711
+        assert all(group is not None for group in chosen.group[:, 0])
         percent = [int(re.search(r"(\d+) ?%", text)[1]) for text in texts[bare, 0]]
-        assert percent == np.floor(100 * look.present[bare]).astype(int).tolist()
+        assert percent == np.floor(100 * inputs.present[bare]).astype(int).tolist()
         if language == "en":
             for row, own in enumerate(series["days"].to_pylist()):
                 check_sentences([text for text in texts[row] if text], own)
@@ -129,7 +129,7 @@ def test_everybody_has_a_reason_however_wrong_the_estimates_are(kind, seed):
 def check_sentences(sentences: list[str], days: list[date]) -> None:
     """Recomputes the sentences of a customer who bought on these days only."""
     for text in sentences:
-        silent, known = ((AS_OF - of).days for of in (days[-1], days[0]))
+        silent, known = ((AS_OF - day_).days for day_ in (days[-1], days[0]))
         facts = (("last (?:purchase|one) {} ago", silent), ("no purchase for {}", silent), ("first seen {} ago", known))
         for words, expected in facts:
             pattern = words.format(r"(\d+) days?")
@@ -172,7 +172,7 @@ def test_a_typical_customer_has_no_individual_reason(explained):
     assert np.isnan(reasons.effect).all()
 
 
-# What is said
+# Sentences
 
 VISITS = {day_number: {"browse_count": 10} for day_number in range(100, 180, 2)}
 CUSTOMERS = {
@@ -189,7 +189,7 @@ CUSTOMERS = {
     "looks around": {
         **{number: {"browse_count": 1} for number in (60, 150)},
         100: {"browse_count": 400},
-        **{number: {"review_count": 1} for number in (165, 175)},  # in a language that nobody reads
+        **{number: {"review_count": 1} for number in (165, 175)},  # in a language without texts
     },
     "reviews": {
         0: PURCHASE,
@@ -229,7 +229,7 @@ CUSTOMERS = {
          "只在 4 天前购买过一天(消费:10.00 EUR)"),
         ("new", "frequency", 13, "Only one day with a purchase, 4 days ago", "只在 4 天前购买过一天"),
         ("today", "recency", 0, "Only one day with a purchase, today", "只在今天购买过一天"),
-        # 900 of 920; it rose, and is no bad news without the day
+        # 900 of 920; it rose, so it is no reason without the day
         ("one large order", "spend", 13, "Spending so far: 900.00 EUR of 920.00 EUR on one day, 40 days ago",
          "至今消费 920.00 EUR 中有 900.00 EUR 在 40 天前的同一天"),
         ("new", "returns", 2, "Returns in the last 2 weeks: 1", "最近 2 周退货:1 次"),
@@ -241,7 +241,7 @@ CUSTOMERS = {
          "至今购买过的品类:0 个,上次购买在 79 天前"),
         ("late", "spend", 4, "Spending rose by 200 % in the last 4 weeks, last purchase 18 days ago",
          "最近 4 周消费增加了 200%,上次购买在 18 天前"),
-        # no bad news, whatever the model makes of it: silent no longer than usual, and often there
+        # no reason, whatever the model says: inactive no longer than usual, and often active
         *((customer, group, weeks, None, None) for customer, group, weeks in (
             ("often", "recency", 0), ("often", "frequency", 1), ("often", "frequency", 0), ("often", "spend", 1),
             ("often", "tenure", 0), ("often", "breadth", 0), ("often", "returns", 8), ("fades", "returns", 8),
@@ -249,7 +249,7 @@ CUSTOMERS = {
     ],
 )  # fmt: skip
 def test_a_sentence_is_true(customer, group, weeks, english, chinese):
-    """Every number worked out by hand from CUSTOMERS."""
+    """Every number is computed by hand from CUSTOMERS."""
     series = make_series({customer: CUSTOMERS[customer]}, AS_OF)
     measures = tuple(measure.name for measure in SERIES_MEASURES)
     reasons = Reasons(np.array([[group]], object), np.array([[weeks]]), np.array([[0.1]]))
@@ -258,15 +258,15 @@ def test_a_sentence_is_true(customer, group, weeks, english, chinese):
         assert texts.tolist() == [[sentence]]
 
 
-def test_only_bad_news_is_shown_and_each_once():
+def test_only_risk_raising_reasons_are_shown_and_each_once():
     """Of three reasons, the second has no sentence and the third repeats the first; without any left, the base rate."""
     series = make_series({"of rare": CUSTOMERS["fades"], "regular": CUSTOMERS["often"]}, AS_OF)
     measures = tuple(measure.name for measure in SERIES_MEASURES)
     group = np.array([["returns", "recency", "tenure"], ["recency", "tenure", None]], object)
     reasons = Reasons(group, np.zeros((2, 3), int), np.array([[0.3, 0.2, 0.1], [0.2, 0.1, np.nan]]))
-    told, texts = choose_reasons(reasons, series, measures, AS_OF, SHOP, np.array([0.5, 0.456]))
-    assert told.group.tolist() == [["recency", None, None], [BASE_RATE, None, None]]
-    assert np.array_equal(told.effect, [[0.2, np.nan, np.nan], [np.nan] * 3], equal_nan=True)
+    chosen, texts = choose_reasons(reasons, series, measures, AS_OF, SHOP, np.array([0.5, 0.456]))
+    assert chosen.group.tolist() == [["recency", None, None], [BASE_RATE, None, None]]
+    assert np.array_equal(chosen.effect, [[0.2, np.nan, np.nan], [np.nan] * 3], equal_nan=True)
     assert texts[:, 0].tolist() == [
         "A purchase only every 78 days, the last one 44 days ago",
         "Nothing stands out: of customers like this one 45 % make no purchase within 60 days",

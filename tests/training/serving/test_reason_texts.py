@@ -37,6 +37,6 @@ def test_every_group_has_a_sentence(activity, language):
             shape = (len(batch), MOST_REASONS)
             reasons = Reasons(np.full(shape, group, object), np.full(shape, weeks), np.full(shape, 0.1))
             texts = write_texts(reasons, pa.table(batch), names, AS_OF, shop, np.full(len(batch), 0.5))
-            said = [text for text in texts.ravel() if text is not None]
-            assert said, group
-            assert not [text for text in said if "{" in text or not text.strip()]
+            sentences = [text for text in texts.ravel() if text is not None]
+            assert sentences, group
+            assert not [text for text in sentences if "{" in text or not text.strip()]

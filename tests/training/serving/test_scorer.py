@@ -96,7 +96,7 @@ def test_an_empty_batch_gives_an_empty_batch(scorer, batch):
     assert scores.schema == score(scorer, batch).schema
 
 
-def test_whoever_is_at_risk_has_a_reason_and_nobody_else(batch):
+def test_exactly_the_customers_at_risk_have_a_reason(batch):
     candidate = draw_candidate(LSTM, SHOP, ModelSettings(lstm_units=4))
     tensors = candidate.spec.build(batch, AS_OF)
     candidate = replace(candidate, evidence=learn_evidence(candidate, [tensors]))
@@ -131,7 +131,7 @@ def test_expected_spend_by_hand():
     assert spend.tolist() == [round(360 / 180 * 60, 2), round(50 / 100 * 60, 2), round(30 / 30 * 60, 2), 0.0]
 
 
-def test_money_is_exact_to_the_cent(scorer):
+def test_amounts_are_exact_to_the_cent(scorer):
     series = make_series({"a": {199: {"sale_count": 1, "item_quantity": 1, "spend": 12_345_678_901.23}}}, AS_OF)
     scores = score(scorer, series.to_batches()[0])
     assert scores["expected_spend"][0].as_py() == Decimal("24691357802.46")

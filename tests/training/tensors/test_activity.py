@@ -1,4 +1,4 @@
-"""Is a sale that was undone within days no activity, from the day on that shows it and not a day sooner?"""
+"""Is a sale that was undone within days no activity, from the day on which the refund is known?"""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def gave_back(money: float) -> dict[str, float]:
         ({3: sold(100), 4: sold(50), 5: gave_back(150)}, {3: 5, 4: 5}),
         ({3: sold(100), 4: sold(50), 5: gave_back(50)}, {3: None, 4: 5}),
         ({3: sold(40), 5: gave_back(400)}, {3: 5}),
-        ({1: gave_back(40), 3: sold(40)}, {3: None}),  # the refund of something before
+        ({1: gave_back(40), 3: sold(40)}, {3: None}),  # the refund of an earlier sale
         ({3: sold(0)}, {3: None}),  # a present is a purchase
     ],
 )

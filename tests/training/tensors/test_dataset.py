@@ -113,7 +113,7 @@ def test_a_recent_mean_is_what_the_contract_says(name):
     np.testing.assert_allclose(tensors.inputs[0, :3, NAMES.index(name)], MEANS[name], rtol=1e-6)
 
 
-def test_a_recent_mean_forgets_what_is_older():
+def test_a_recent_mean_ignores_older_days():
     review = {"judged_count": 1, "sentiment_sum": 0.9}
     series = make_series({"a": {0: PURCHASE | review, 20: {"judged_count": 1, "sentiment_sum": -0.3}}}, day(55))
     found = SPEC.build(series, day(55)).inputs[0, :, NAMES.index("sentiment_30d")]
@@ -137,17 +137,17 @@ def test_thirty_days_without_a_purchase():
     assert found.tolist() == [0, 0, 0, 0, 0, 1]  # the steps end 1, 8, 15, 22, 29 and 36 days after the purchase
 
 
-def test_who_never_bought_has_not_bought_today():
+def test_a_customer_without_purchases_has_not_bought_today():
     series = make_series({"a": {0: {"return_count": 1}, 44: PURCHASE}}, day(48))
     tensors = SPEC.build(series, day(48))
     columns = [NAMES.index(n) for n in ("days_since_purchase", "no_purchase_30d", "days_since_to_gap")]
-    # The steps end on the days 6, 13, 20, 27, 34, 41 and 48: the first day stands for the purchase that is to come.
+    # The steps end on the days 6, 13, 20, 27, 34, 41 and 48: the first day has the later purchase as its label.
     expected = [[np.log1p(d), d >= 30, np.log1p(d)] for d in (6, 13, 20, 27, 34, 41)] + [[np.log1p(4), 0, np.log1p(4)]]
     np.testing.assert_allclose(tensors.inputs[0][:, columns], expected, rtol=1e-6)
     assert not tensors.label_mask[0, :6].any()  # nor was the customer eligible
 
 
-def test_labels_and_what_they_teach_by_hand():
+def test_labels_and_label_masks_have_hand_computed_values():
     churn = ChurnDefinition((10, 20), 10, eligible_within_days=15)
     spec = TensorSpec.from_shop(make_shop(churn=churn), ModelSettings())
     # Steps end on the days 5, 12, 19, 26, 33, 40; purchases on the days 3 and 23.
@@ -184,8 +184,8 @@ def name_customers(customers: list) -> dict:
 
 @settings(max_examples=40, deadline=None)
 @given(DAYS)
-def test_a_silence_is_at_most_the_age_and_is_the_age_of_who_never_did(facts):
-    """For every log alike: days_since is the age of who never did, and at most the age of anybody else."""
+def test_the_time_since_an_event_is_at_most_the_age_and_equals_it_without_events(facts):
+    """For every log: days_since equals the age without any activity, and is at most the age otherwise."""
     tensors = SPEC.build(make_series({"a": facts}, day(79)), day(79))
     steps = tensors.lengths[0]
     age = tensors.inputs[0, :steps, NAMES.index("age")]
@@ -230,14 +230,14 @@ def test_later_events_never_change_earlier_inputs(facts, today, later):
     before = SPEC.build(make_series({"a": known}, day(today)), day(today))
     truncated = SPEC.build(truncate(make_series({"a": grown}, day(79)), day(today)), day(today))
     assert before.inputs.tobytes() == truncated.inputs.tobytes()
-    if 79 - today <= 6:  # a grid that ends today, told from the later day
-        later_told = SPEC.build(make_series({"a": grown}, day(79)), day(79), phase=79 - today)
-        assert later_told.inputs.tobytes() == before.inputs.tobytes()
+    if 79 - today <= 6:  # a grid that ends today, built from the later day
+        longer = SPEC.build(make_series({"a": grown}, day(79)), day(79), phase=79 - today)
+        assert longer.inputs.tobytes() == before.inputs.tobytes()
 
 
 @settings(max_examples=30, deadline=None)
 @given(CUSTOMERS, st.randoms(use_true_random=False))
-def test_who_else_is_in_the_batch_and_in_which_order_changes_nothing(customers, random):
+def test_inputs_do_not_depend_on_the_batch_and_its_order(customers, random):
     named = name_customers(customers)
     together = SPEC.build(make_series(named, day(79)), day(79), steps=12)
     shuffled_names = list(named)
@@ -267,14 +267,14 @@ def test_sums_and_decays_are_additive(entries, half_life):
         np.testing.assert_allclose(operation((first + second) / 4), parts, atol=1e-9)
 
 
-def test_the_decay_is_exact_by_the_day():
+def test_the_decay_is_exact_per_day():
     rows = SeriesRows(np.array([0]), np.zeros(3, np.int64), np.array([0, 10, 33]), {})
     grid = Grid(rows, 34, 5)  # steps end on the days 4, 9, 14, …, 34
     exact = [sum(2.0 ** (-(end - d) / 30) for d in (0, 10, 33) if d <= end) for end in range(4, 35, 5)]
     np.testing.assert_allclose(grid.decayed(np.ones(3), 30.0)[0], exact, rtol=1e-12)
 
 
-def test_totals_still_know_what_the_capped_history_forgot():
+def test_totals_include_days_beyond_the_capped_history():
     facts = {7 * n: PURCHASE for n in range(10)}
     spec = TensorSpec.from_shop(make_shop(), ModelSettings(history_steps=4))
     capped = spec.build(make_series({"a": facts}, day(69)), day(69))
@@ -285,7 +285,7 @@ def test_totals_still_know_what_the_capped_history_forgot():
     assert math.isclose(np.expm1(total), 10, rel_tol=1e-5)
 
 
-def test_who_came_after_the_end_of_the_grid_is_left_out_of_training_only():
+def test_customers_newer_than_the_grid_are_left_out_of_training_only():
     series = make_series({"a": {0: PURCHASE}, "new": {20: PURCHASE}}, day(20))
     assert SPEC.build(series, day(20), phase=3).customer_id.to_pylist() == ["a"]
     assert SPEC.build(series, day(20)).customer_id.to_pylist() == ["a", "new"]
@@ -316,6 +316,6 @@ def test_a_series_that_breaks_its_contract_is_refused(column, value, message):
         SPEC.build(table.set_column(place, column, pa.array([value], table[column].type)), day(20))
 
 
-def test_a_category_that_a_shop_does_not_map_is_no_input():
+def test_an_unmapped_category_is_no_input():
     assert "category_breadth" not in TensorSpec.from_shop(make_shop(), ModelSettings()).feature_names
     assert "category_breadth" in NAMES

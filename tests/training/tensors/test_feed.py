@@ -1,4 +1,4 @@
-"""Does training get every customer it should, in a drawn order, and the same tensors whether they are kept or not?"""
+"""Does training get every labelled customer in random order, and the same tensors whether stored or built?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.tensors.series import Series
 SPEC = TensorSpec.from_shop(make_shop(), ModelSettings())
 
 
-def test_training_and_scoring_see_the_same_bytes():
+def test_training_and_scoring_tensors_are_identical():
     """The same customer, in the training series of a shop and alone in a nightly batch."""
     series = draw_shop_series(60, 200)
     as_of = day(199)
@@ -41,7 +41,7 @@ def _seed_of_phase(phase: int) -> int:
     return next(s for s in range(1000) if np.random.default_rng(s).integers(7) == phase)
 
 
-def test_an_epoch_sees_every_teaching_customer_once_and_epochs_see_every_weekday():
+def test_an_epoch_has_every_labelled_customer_once_and_epochs_cover_every_weekday():
     series = Series(make_series({f"c{n}": {n % 40: PURCHASE} for n in range(50)}, day(199)), day(199))
     weekdays = set()
     for epoch in range(40):
@@ -65,7 +65,7 @@ def test_the_order_of_an_epoch_comes_from_its_seed_not_from_the_rows():
 
 
 @pytest.mark.parametrize("phase", [0, 3])
-def test_kept_tensors_give_the_same_batches_as_built_ones(monkeypatch, phase):
+def test_stored_tensors_give_the_same_batches_as_built_ones(monkeypatch, phase):
     """In several chunks, for some of the customers, of whom some came after the end of the grid."""
     monkeypatch.setattr(feeding, "CHUNK_ROWS", 16)
     monkeypatch.setattr(series_module, "CHUNK_ROWS", 16)

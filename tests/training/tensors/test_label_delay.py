@@ -1,4 +1,4 @@
-"""Do labels wait for the files that are still to come, and do they lie where they do not?"""
+"""Do labels wait for files that are still to come, and are they biased if they do not?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHOP, LATE = make_shop(), 5
 SETTINGS = ModelSettings(folds=2, validation_days=28)
 
 
-def test_the_lake_tells_the_delay_of_a_day_by_what_had_come_by_then(tmp_path):
+def test_the_delay_of_a_day_uses_only_what_had_been_delivered_by_then(tmp_path):
     lake, first = Lake(tmp_path), date(2026, 1, 1)
     assert read_label_delay(lake, SHOP, first) == 0
     empty = {c.name: [] if c.type.startswith("array") else 0 for c in CUSTOMER_DAY.columns}
@@ -54,32 +54,32 @@ def truth() -> pa.Table:
 
 @pytest.fixture(scope="module")
 def known(truth) -> pa.Table:
-    """The same as of day 299, when the files of its last days have not come."""
+    """The same as of day 299, without the files of its last days."""
     seen = truncate(truth, day(299 - LATE))
     return seen.set_column(seen.column_names.index("as_of"), "as_of", pa.array([day(299)] * seen.num_rows))
 
 
 def measure_label_bias(known: pa.Table, truth: pa.Table, delay: int) -> np.ndarray:
-    """(H,) how much more often the labels of the newest labelled day say churned than is true."""
+    """(H,) the excess of churned labels on the newest labelled day over the truth."""
     spec, bias = TensorSpec.from_shop(SHOP, replace(SETTINGS, step_days=1, history_steps=500)), []
-    told = spec.build(known, day(299), delay_days=delay)
+    tensors = spec.build(known, day(299), delay_days=delay)
     right = spec.build(truth.filter(pc.is_in(truth["customer_id"], known["customer_id"])), day(419))
     for h in range(3):
-        said = told.label_mask[..., h] > 0
-        said &= told.step_ends == told.step_ends[said].max()
-        rows, steps = np.nonzero(said)
-        steps_right = [int(np.flatnonzero(right.step_ends[row] == told.step_ends[row, step])[0])
+        has_label = tensors.label_mask[..., h] > 0
+        has_label &= tensors.step_ends == tensors.step_ends[has_label].max()
+        rows, steps = np.nonzero(has_label)
+        steps_right = [int(np.flatnonzero(right.step_ends[row] == tensors.step_ends[row, step])[0])
                        for row, step in zip(rows, steps, strict=True)]  # fmt: skip
-        bias.append(np.mean(told.labels[rows, steps, h] - right.labels[rows, steps_right, h]))
+        bias.append(np.mean(tensors.labels[rows, steps, h] - right.labels[rows, steps_right, h]))
     return np.array(bias)
 
 
-def test_labels_that_do_not_wait_for_late_files_say_too_often_that_somebody_left(known, truth):
+def test_labels_that_do_not_wait_for_late_files_overstate_churn(known, truth):
     assert measure_label_bias(known, truth, delay=0)[0] > 0.02
     assert measure_label_bias(known, truth, delay=LATE).tolist() == [0, 0, 0]
 
 
-def test_the_gate_waits_as_well(monkeypatch):
+def test_the_gate_waits_for_late_files_too(monkeypatch):
     series, candidate = Series(draw_shop_series(60, 300), day(299), 6), draw_candidate("logistic", SHOP, SETTINGS)
 
     def find_unknown(cutoff: date) -> list[bool]:

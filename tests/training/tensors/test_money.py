@@ -1,4 +1,4 @@
-"""Is money net, and does one line move no shop?"""
+"""Is money net, and does a single line not distort a shop?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from training.tensors.money import count_cents, find_day_limit, find_excess
 from training.tensors.rows import read_rows
 
 
-def test_the_limit_of_a_day_is_far_above_what_a_shop_knows_and_deaf_to_a_few_lines():
+def test_the_limit_of_a_day_is_far_above_usual_days_and_robust_to_a_few_lines():
     money = np.random.default_rng(0).lognormal(5, 1, 5000)
     limit = find_day_limit(money)
     assert 0.9 * money.max() < limit < 3 * money.max()
@@ -19,8 +19,8 @@ def test_the_limit_of_a_day_is_far_above_what_a_shop_knows_and_deaf_to_a_few_lin
 
 
 @pytest.mark.parametrize("days", [5000, 50_000])
-def test_rare_orders_of_another_kind_are_the_shops_own_and_slips_are_not(days):
-    """Monthly 9.99 for all but one day in 200, which is a year at once: nothing of it may be cut off."""
+def test_rare_large_orders_are_plausible_and_mistakes_are_not(days):
+    """Monthly 9.99 on all but one day in 200, which pays a year at once: nothing may be cut off."""
     money = np.full(days, 9.99)
     money[::200] = 99.0
     assert find_day_limit(money) == pytest.approx(99.0)
@@ -28,7 +28,7 @@ def test_rare_orders_of_another_kind_are_the_shops_own_and_slips_are_not(days):
     assert find_day_limit(slips) == pytest.approx(99.0)
 
 
-def test_refunds_beyond_all_that_was_paid_count_as_nothing():
+def test_refunds_above_all_payments_count_as_zero():
     facts = {0: {"spend": 10.0}, 3: {"refund": 25.0}, 5: {"spend": 7.0}, 6: {"refund": 2.0}}
     table = make_series({"a": {0: {"spend": 3.0}}, "b": facts, "c": {1: {"refund": 4.0}}}, day(20))
     rows = read_rows(table, ("refund", "spend"))

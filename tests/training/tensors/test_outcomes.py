@@ -1,4 +1,4 @@
-"""Who was active and who churned, by windows that include their last day?"""
+"""Who is active and who churned? Windows include their last day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a step see what a night at its end saw, whatever was delivered since?"""
+"""Does a step see what a night at its end saw, regardless of later deliveries?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.tensors.series import truncate
 
 LAST = 60
 WHOLE = TensorSpec.from_shop(make_shop(is_whole=True), ModelSettings())
-#: Few amounts and days, so that sales are often undone, in part or by what comes late.
+#: Few amounts and days, so that sales are often undone, partially or by late records.
 PART = st.fixed_dictionaries({
     "sale_count": st.integers(0, 2), "spend": st.integers(0, 3), "refund": st.sampled_from([0, 0, 1, 2, 4]),
     "browse_count": st.integers(0, 2), "abandoned_cart_count": st.integers(0, 2), "judged_count": st.just(1),
@@ -31,12 +31,12 @@ PART = st.fixed_dictionaries({
 MEASURES = ("sale_count", "spend", "refund", "browse_count", "abandoned_cart_count", "judged_count", "sentiment_sum",
             "new_category_count")  # fmt: skip
 KEY = st.tuples(st.integers(0, LAST), st.sampled_from([0, 0, 0, 1, 2, 5, 9, 20, 40])).filter(lambda k: sum(k) <= LAST)
-#: A part, or one that takes back all that is known of its day.
+#: A part of a day, or one that withdraws all that is known of its day.
 CUSTOMER = st.dictionaries(KEY, st.one_of(PART, PART, st.none()), min_size=1, max_size=9)
 
 
 def settle(facts: dict) -> dict:
-    """The parts, with what those take back that do."""
+    """The parts, with the amounts that withdrawing parts remove."""
     settled: dict = {}
     for n, late in sorted(facts):
         own = [part for (day_number, _), part in settled.items() if day_number == n]
@@ -46,7 +46,7 @@ def settle(facts: dict) -> dict:
 
 
 def make_night_series(customers: dict[str, dict], at: int) -> pa.Table:
-    """What a lake holds at the end of day `at`, with all that it knows of a day as one entry that was on time."""
+    """The content of a lake at the end of day `at`; all parts of a day are one entry that was on time."""
     nights = {}
     for name, facts in customers.items():
         known = sorted((n, late) for n, late in facts if n + late <= at)
@@ -88,7 +88,7 @@ def check(customers: dict[str, dict], at: int, churn: ChurnDefinition, step_days
     st.lists(CUSTOMER, min_size=1, max_size=3), st.integers(0, LAST), st.sampled_from(["purchase", "visit"]),
     st.sampled_from([0, 3, 7]), st.sampled_from([1, 7]),
 )  # fmt: skip
-def test_a_step_sees_what_a_lake_without_the_later_deliveries_gives(drawn, at, activity, within_days, step_days):
+def test_a_step_sees_only_what_was_delivered_by_then(drawn, at, activity, within_days, step_days):
     churn = ChurnDefinition((10, 20), 10, 20, activity, within_days)
     check({f"customer-{n}": settle(facts) for n, facts in enumerate(drawn)}, at, churn, step_days)
 
@@ -104,15 +104,20 @@ def gave_back(money: float) -> dict[str, float]:
 @pytest.mark.parametrize(
     "facts",
     [
-        {(10, 0): sold(5), (12, 9): gave_back(5)},  # undone by what came late
-        # undone at once, and both taken back later
+        {(10, 0): sold(5), (12, 9): gave_back(5)},  # undone by a late refund
+        # undone at once, and both withdrawn later
         {(10, 0): sold(5) | {"refund": 5}, (10, 1): {"sale_count": -1, "spend": -5, "refund": -5}},
         {(10, 0): sold(5), (11, 9): sold(1), (12, 0): gave_back(5)},  # undone until more sales came
-        {(10, 0): sold(5), (10, 9): sold(1), (12, 0): gave_back(5), (12, 20): gave_back(1)},  # undone, not, and again
-        {(10, 12): sold(5), (12, 0): gave_back(5), (30, 0): sold(1), (31, 9): gave_back(1)},  # undone when it came
+        {
+            (10, 0): sold(5),
+            (10, 9): sold(1),
+            (12, 0): gave_back(5),
+            (12, 20): gave_back(1),
+        },  # undone, not undone, and undone again
+        {(10, 12): sold(5), (12, 0): gave_back(5), (30, 0): sold(1), (31, 9): gave_back(1)},  # undone when delivered
     ],
 )
-def test_a_sale_counts_at_a_step_as_it_counted_then(facts, monkeypatch):
+def test_a_sale_counts_at_a_step_as_it_was_known_then(facts, monkeypatch):
     for module in (seen, undone):
         monkeypatch.setattr(module, "MOST_VERSIONS", 1)
     for at in range(10, LAST):

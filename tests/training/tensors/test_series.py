@@ -1,4 +1,4 @@
-"""Are the customers of a series the same ones, in whatever pieces they come?"""
+"""Does a series have the same customers, whatever the size of its pieces?"""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_series_too_large_for_memory_streams_the_same_customers(tmp_path, monk
     assert sorted(shuffled) == in_order["customer_id"].to_pylist() != shuffled
 
 
-def test_truncate_tells_the_past_and_leaves_out_who_came_later():
+def test_truncate_gives_the_past_series_without_later_customers():
     known = {2: {"spend": 20.0}, 6: {"spend": 5.0}, 9: {"refund": 4.0}, 10: {"browse_count": 1}, 15: PURCHASE}
     series = make_series({"a": known, "late": {12: PURCHASE}, "never": {19: PURCHASE}}, day(20))
     before = truncate(series, day(12))
@@ -40,7 +40,7 @@ def test_truncate_tells_the_past_and_leaves_out_who_came_later():
     assert sliced["days"].to_pylist() == [[day(12)], [day(19)]]
 
 
-def test_folds_come_from_the_id_alone():
+def test_folds_depend_on_the_id_alone():
     ids = [f"customer-{n}" for n in range(3000)]
     folds = fold_of(pa.array(ids), 3)
     assert fold_of(pa.array(ids[::-1]), 3).tolist() == folds[::-1].tolist()
@@ -48,7 +48,7 @@ def test_folds_come_from_the_id_alone():
     assert folds[:12].tolist() == [2, 2, 0, 1, 1, 2, 1, 1, 2, 0, 2, 0]
 
 
-def test_a_measure_that_is_younger_than_the_series_stays_unknown():
+def test_a_measure_newer_than_the_series_is_unknown():
     series = make_series({"a": {10: PURCHASE, 20: PURCHASE}}, day(20))
     unknown = pa.nulls(1, series.schema.field("dwell_seconds").type)
     older = series.set_column(series.schema.get_field_index("dwell_seconds"), "dwell_seconds", unknown)

@@ -1,4 +1,4 @@
-"""Does the comparison of engines see other content, and only that?"""
+"""Does the comparison of engines detect different content, and nothing else?"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Does the page of `make bench` give the ratios and exponents that its runs have?"""
+"""Does the page of `make bench` have the ratios and exponents of its runs?"""
 
 import pytest
 
@@ -16,7 +16,7 @@ def make_runs() -> list[Run]:
     return runs
 
 
-def test_the_page_says_how_the_product_stands_beside_other_engines_and_what_history_and_customers_cost():
+def test_the_page_compares_engines_and_the_costs_of_history_and_customers():
     lines = set(make_sections(Runs(make_runs())))
     assert "| 1,000 | night | 15.0 | 10.0 | 2.0 | 5.0 |  |  | 0.25 |" in lines  # Airflow's share is not the ETL's
     assert "| 1,000 | night | etl.series | 2.0 | 4.0 | 2.00 |" in lines

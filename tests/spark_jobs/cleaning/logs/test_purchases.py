@@ -26,7 +26,7 @@ def make_shop(time_zone="Europe/London", columns=None, **options):
 
 
 def judge(spark, shop, *records):
-    """The judged rows of records given as raw values by column name."""
+    """The judged rows of records, given as raw values by column name."""
     source = shop.sources["purchases"]
     rows = [
         ("d1", n, None, record.get("id") and f"hash of {record['id']}", f"r{n}", *map(record.get, source.raw_columns))
@@ -73,13 +73,28 @@ def test_instants_and_days_in_the_shops_zone(spark, zone, at, mapping, instant, 
 
 
 def test_a_time_that_names_its_zone_is_not_moved_again(spark):
-    told = [" UTC", " GMT", "UTC", "Z", " Z", "+0", "+00:00:00", ".000 UTC", " -04:00", "-4:00", "-0400", " EST5EDT"]
-    told += [" America/New_York", " Europe/London", " +05:30"]
+    zone_texts = [
+        " UTC",
+        " GMT",
+        "UTC",
+        "Z",
+        " Z",
+        "+0",
+        "+00:00:00",
+        ".000 UTC",
+        " -04:00",
+        "-4:00",
+        "-0400",
+        " EST5EDT",
+    ]
+    zone_texts += [" America/New_York", " Europe/London", " +05:30"]
     behind = [*[0.0] * 8, *[-4.0] * 5, 1.0, 5.5]  # hours of July
-    records = [{**BASE, "at": f"2024-07-01 10:20:30{zone}"} for zone in told]
+    records = [{**BASE, "at": f"2024-07-01 10:20:30{zone}"} for zone in zone_texts]
     rows = judge(spark, make_shop("Asia/Shanghai"), *records)
     instants = [datetime(2024, 7, 1, 10, 20, 30) - timedelta(hours=hours) for hours in behind]
-    assert dict(zip(told, [row["event_at"] for row in rows], strict=True)) == dict(zip(told, instants, strict=True))
+    assert dict(zip(zone_texts, [row["event_at"] for row in rows], strict=True)) == dict(
+        zip(zone_texts, instants, strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +122,7 @@ def test_a_time_that_names_its_zone_is_not_moved_again(spark):
         ({"id": " ", "at": "x", "price": "y"}, ["customer_id_missing", "event_at_invalid", "price_invalid"]),
     ],
 )
-def test_each_thing_wrong_has_its_reason_and_all_are_told(spark, change, reasons):
+def test_every_fault_of_a_record_has_its_reason(spark, change, reasons):
     record = {**BASE, **change}
     record["id"] = (record["id"] or "").strip() or None
     (row,) = judge(spark, make_shop(), record)
@@ -153,7 +168,7 @@ AMOUNTS = {name: mapping for name, mapping in COLUMNS.items() if name != "unit_p
 }
 
 
-def test_an_amount_is_kept_as_it_is_given(spark):
+def test_a_given_amount_is_kept(spark):
     shop = make_shop(columns=AMOUNTS, returns=(Condition("quantity", "below", 0),))
     sale, odd, refund, empty = judge(
         spark, shop, {**BASE, "price": "29.73"}, {**BASE, "price": "100.01", "quantity": "30000"},
@@ -213,7 +228,7 @@ def test_money_is_exact_in_the_shops_currency(spark, quantity, price, currency, 
         (None, ["1.234", "1,5", "1e3"], ["1.234", None, "1000"]),
     ],
 )  # fmt: skip
-def test_numbers_are_read_as_the_source_spells_them(spark, numbers, texts, read):
+def test_numbers_are_read_in_the_format_of_the_source(spark, numbers, texts, read):
     shop = make_shop(numbers=numbers)
     rows = judge(spark, shop, *({**BASE, "price": text} for text in texts))
     assert [row["price"] for row in rows] == [text and Decimal(text) for text in read]
@@ -221,7 +236,7 @@ def test_numbers_are_read_as_the_source_spells_them(spark, numbers, texts, read)
     assert [row["reasons"] for row in rows if row["price"] is None] == [["price_invalid", *comma]] * read.count(None)
 
 
-def test_a_scale_turns_cents_into_money_and_rules_look_at_spelt_numbers(spark):
+def test_a_scale_converts_cents_and_rules_apply_to_raw_numbers(spark):
     columns = {**AMOUNTS, "amount": ColumnMapping("price", scale=Decimal("0.01"))}
     shop = make_shop(columns=columns, numbers="1.234,56", returns=(Condition("price", "below", 0),))
     sale, refund = judge(spark, shop, {**BASE, "price": "4.995"}, {**BASE, "price": "-1.380 €"})
@@ -229,7 +244,7 @@ def test_a_scale_turns_cents_into_money_and_rules_look_at_spelt_numbers(spark):
     assert (refund["kind"], refund["amount"], refund["reasons"]) == ("return", Decimal("13.80"), [])
 
 
-def test_the_shops_own_rules_reject_under_their_codes(spark):
+def test_rules_of_the_shop_reject_under_their_own_codes(spark):
     shop = make_shop(
         rejections=(
             Rejection("test_account", Condition("mail", "matches", "@test[.]shop$")),
@@ -246,7 +261,7 @@ def test_the_shops_own_rules_reject_under_their_codes(spark):
     assert [row["reasons"] for row in rows] == [["test_account"], ["test_account"], ["no_mail"], ["dear"], []]
 
 
-def test_a_rule_of_the_shop_under_a_known_code_adds_to_it(spark):
+def test_a_rule_with_a_known_code_extends_it(spark):
     rules = (
         Rejection("customer_id_missing", Condition("id", "equals", "0")),
         Rejection("price_negative", Condition("price", "equals", "0")),
@@ -280,7 +295,7 @@ def sell(quantity="1", price="5.00", **other):
 
 @pytest.mark.parametrize("name", ["unit_price", "amount"])
 @pytest.mark.parametrize("numbers", [None, "1,234.56"])
-def test_whichever_number_has_the_sign_is_a_return_by_a_rule(spark, name, numbers):
+def test_a_rule_may_use_the_sign_of_any_number(spark, name, numbers):
     columns = {**COLUMNS, name: ColumnMapping("price", scale=Decimal("0.01"))}
     columns.pop("amount" if name == "unit_price" else "unit_price", None)
     rules = tuple(Condition(column, "below", 0) for column in ("price", "quantity"))
@@ -317,7 +332,7 @@ def test_a_currency_is_read_as_code_sign_or_name(spark):
     assert judge(spark, canadian, sell(currency="$"))[0]["currency"] == "CAD"  # the shop's own dollars
 
 
-def test_a_column_may_spell_its_numbers_in_its_own_way(spark):
+def test_a_column_may_have_its_own_number_format(spark):
     columns = {**COLUMNS, "unit_price": ColumnMapping("price", numbers="1.234,56")}
     rows = judge(spark, make_shop(columns=columns), sell("1.5", "1.234,56 €"), sell("1", "12.50"))
     assert [(row["quantity"], row["unit_price"]) for row in rows] == [
@@ -326,7 +341,7 @@ def test_a_column_may_spell_its_numbers_in_its_own_way(spark):
     assert rows[1]["reasons"] == ["price_invalid"]
 
 
-def test_date_time_and_zone_may_stand_in_columns_of_their_own(spark):
+def test_date_time_and_zone_may_have_their_own_columns(spark):
     """As Square exports them."""
     mapping = ColumnMapping("Date", format="MM/dd/yy HH:mm:ss", further_formats=("MM/dd/yy",),
                             further_columns=("Time",), zone_column="Time Zone")  # fmt: skip
@@ -343,7 +358,7 @@ def test_date_time_and_zone_may_stand_in_columns_of_their_own(spark):
     ]  # fmt: skip
 
 
-def test_of_two_columns_of_money_the_one_that_is_not_zero_counts(spark):
+def test_the_amount_is_the_first_column_that_is_not_zero(spark):
     columns = COLUMNS | {"unit_price": ColumnMapping("price", others=("debit",))}
     shop = make_shop(columns=columns, returns=(Condition("debit", "above", 0.0),))
     pairs = [("1.50", None), (None, "2.50"), ("0.00", "2.50"), ("1.50", "0"), ("0", None), (None, None)]

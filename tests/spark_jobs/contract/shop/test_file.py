@@ -1,4 +1,4 @@
-"""shop.toml: a good one is read whole, a bad one shows all its faults at once."""
+"""A valid shop.toml is read completely; an invalid one reports all faults at once."""
 
 from datetime import date, time
 
@@ -53,7 +53,7 @@ def test_a_short_file_gets_the_documented_defaults(tmp_path):
     assert shop.sources["purchases"].exact_duplicates == "keep"
 
 
-def test_all_faults_come_at_once_each_with_key_expected_and_found(tmp_path):
+def test_all_faults_are_reported_together_with_key_expected_and_found(tmp_path):
     text = (
         GOOD.replace("Europe/Berlin", "Europe/Berln")
         .replace('format = "csv"', 'format = "cvs"\nfilles = "*"')
@@ -153,7 +153,7 @@ def read_event_at(tmp_path, table):
     return load_shop(write(tmp_path, GOOD.replace(line, f"event_at = {table}"))).sources["purchases"]
 
 
-def test_a_time_may_stand_in_several_columns_and_formats(tmp_path):
+def test_a_time_may_have_several_columns_and_formats(tmp_path):
     formats = 'formats = ["Unix Timestamp", "d. MMMM yyyy", "ISO 8601"]'
     zones = 'zone_column = "Time Zone", zones = { "Store 3" = "Europe/Paris" }'
     source = read_event_at(tmp_path, f'{{ columns = ["Date", "Time"], {formats}, {zones}, language = "pt-BR" }}')
@@ -181,7 +181,7 @@ def test_a_time_may_stand_in_several_columns_and_formats(tmp_path):
         ('{ zone = "UTC" }', "event_at: expected either column or constant"),
     ],
 )  # fmt: skip
-def test_a_time_that_says_too_much_or_too_little_is_one_line(tmp_path, table, fault):
+def test_contradictory_or_incomplete_time_settings_are_one_line_each(tmp_path, table, fault):
     line = next(line for line in GOOD.splitlines() if line.startswith("event_at"))
     (found,) = faults_of(tmp_path, GOOD.replace(line, f"event_at = {table}"))
     assert fault in found
@@ -212,7 +212,7 @@ def test_closed_days_are_weekdays_and_days(tmp_path):
     assert faults[0].endswith("did you mean 'sunday'?")
 
 
-def test_customer_ids_and_the_words_for_nobody(tmp_path):
+def test_customer_ids_and_no_customer_are_read(tmp_path):
     assert load_shop(write(tmp_path, GOOD)).customer_ids == CustomerIds("as given", None)
     text = 'customer_ids = "case-insensitive"\nno_customer = ["guest"]\n' + GOOD
     assert load_shop(write(tmp_path, text)).customer_ids == CustomerIds("case-insensitive", ("guest",))
@@ -221,7 +221,7 @@ def test_customer_ids_and_the_words_for_nobody(tmp_path):
 
 
 def map_browses(rule: str) -> str:
-    """A log of the same files as that of GOOD, with one rule."""
+    """Another log of the files of GOOD, with one condition."""
     return f"""
 [sources.browses]
 location = "raw"
@@ -234,7 +234,7 @@ event_at = "At"
 """
 
 
-def test_sources_of_the_same_files_know_of_each_other(tmp_path):
+def test_sources_of_the_same_files_list_each_others_conditions(tmp_path):
     text = GOOD.replace(
         "[sources.purchases.columns]", 'only = [{ column = "e", equals = "buy" }]\n[sources.purchases.columns]'
     )
@@ -264,7 +264,7 @@ def test_a_probability_on_a_threshold_belongs_to_the_higher_band():
     assert [bands.band_of(p) for p in (0.7, 0.69, 0.4, 0.39)] == ["high", "medium", "medium", "low"]
 
 
-def test_a_schedule_is_read_whole_and_its_faults_are_told(tmp_path):
+def test_a_schedule_is_read_and_its_faults_are_reported(tmp_path):
     schedule = "[schedule]\nfirst_night = 2026-11-01\nwait_hours = 2.5\nauto_promote = true\n"
     shop = load_shop(write(tmp_path, GOOD + schedule))
     assert shop.schedule == Schedule(first_night=date(2026, 11, 1), wait_hours=2.5, auto_promote=True)
@@ -276,7 +276,7 @@ def test_a_schedule_is_read_whole_and_its_faults_are_told(tmp_path):
     ]
 
 
-def test_the_night_moves_with_what_follows_it(tmp_path):
+def test_night_at_also_moves_what_follows_the_night(tmp_path):
     shop = load_shop(write(tmp_path, GOOD + '[schedule]\nnight_at = "07:30"\n'))
     assert shop.schedule == Schedule(night_at=time(7, 30), wait_hours=9.5, due_hours=11.5)
     assert load_shop(write(tmp_path, GOOD + "[schedule]\nwait_hours = 3\n")).schedule.due_hours == 6
@@ -299,7 +299,7 @@ def test_scores_cannot_be_due_before_the_night(tmp_path):
     assert fault == "schedule.due_hours: expected more hours than the 5 from the day's end to night_at, found 5"
 
 
-def test_contact_is_optional_and_all_its_faults_are_told(tmp_path):
+def test_contact_is_optional_and_all_its_faults_are_reported(tmp_path):
     assert load_shop(write(tmp_path, GOOD)).contact is None
     contact = load_shop(write(tmp_path, GOOD + CONTACT)).contact
     assert (contact.capacity_per_night, contact.success_rate, contact.control_share) == (50, 0.1, 0.1)
@@ -309,7 +309,7 @@ def test_contact_is_optional_and_all_its_faults_are_told(tmp_path):
     }  # fmt: skip
 
 
-def test_contact_log_says_since_when_it_tells(tmp_path):
+def test_the_contact_log_has_its_first_covered_day(tmp_path):
     log = 'location = "sent"\nfiles = "*.csv"\nformat = "csv"\n'
     columns = 'columns = { customer_id = "client", contacted_at = "sent" }\n'
     given = f"{GOOD}{CONTACT}[contact.log]\n{log}{columns}"

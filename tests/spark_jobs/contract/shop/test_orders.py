@@ -1,4 +1,4 @@
-"""The tables of shop.toml that speak of whole orders."""
+"""The tables of shop.toml for whole orders."""
 
 import pytest
 
@@ -9,13 +9,13 @@ from tests.spark_jobs.contract.shop.test_file import GOOD, faults_of, write
 STATUS = '[sources.purchases.status]\ncolumn = "State"\n'
 
 
-def test_a_status_says_what_its_words_mean_in_any_case(tmp_path):
+def test_words_of_a_status_are_case_insensitive(tmp_path):
     text = GOOD + STATUS + 'counted = ["Paid", ""]\npending = ["On  Hold"]\nreturned = ["refunded"]'
     source = load_shop(write(tmp_path, text)).sources["purchases"]
     assert source.status == Status("State", ("paid", ""), ("on hold",), (), ("refunded",))
     assert source.status.words == {"paid": "counted", "": "counted", "on hold": "pending", "refunded": "returned"}
     assert "State" in source.raw_columns
-    assert source.order_level_columns == ()  # no column says which lines are of one order
+    assert source.order_level_columns == ()  # no column identifies the order of a line
 
 
 def test_the_status_of_an_order_holds_for_its_lines(tmp_path):
@@ -47,7 +47,7 @@ def test_a_rejection_that_is_expected_is_no_fault_of_the_data(tmp_path):
 KEYED = GOOD.replace('format = "csv"', 'format = "csv"\nevent_key = ["No"]')
 
 
-def test_what_an_order_pays_once_is_read_and_needs_to_know_the_order(tmp_path):
+def test_amounts_of_a_whole_order_are_read_and_need_order_columns(tmp_path):
     spread = '[sources.purchases.spread]\nadd = ["Shipping"]\nsubtract = ["Discount"]\n'
     source = load_shop(write(tmp_path, KEYED + spread)).sources["purchases"]
     assert source.spread == Spread(("Shipping",), ("Discount",))
@@ -66,11 +66,11 @@ def test_what_an_order_pays_once_is_read_and_needs_to_know_the_order(tmp_path):
         (GOOD.replace('"csv"', '"csv"\nsnapshots = true'), "sources.purchases.snapshots: expected updates"),
     ],
 )
-def test_updates_say_what_they_need(tmp_path, text, fault):
+def test_missing_settings_of_updates_are_named(tmp_path, text, fault):
     assert any(fault in found for found in faults_of(tmp_path, text))
 
 
-def test_a_customer_may_stand_in_several_columns(tmp_path):
+def test_a_customer_id_may_come_from_several_columns(tmp_path):
     text = GOOD.replace('customer_id = "Customer"', "customer_id = {{ first_of = {} }}")
     mapping = (
         load_shop(write(tmp_path, text.format('["Customer", "Email?"]'))).sources["purchases"].columns["customer_id"]
@@ -82,7 +82,7 @@ def test_a_customer_may_stand_in_several_columns(tmp_path):
         )
 
 
-def test_money_may_stand_in_one_of_several_columns(tmp_path):
+def test_an_amount_may_come_from_several_columns(tmp_path):
     text = GOOD.replace('"Price"', '{ first_of = ["Credit", "Debit"], numbers = "1.234,56" }')
     source = load_shop(write(tmp_path, text)).sources["purchases"]
     mapping = next(one for one in source.columns.values() if one.column == "Credit")

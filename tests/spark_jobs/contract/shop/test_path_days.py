@@ -1,4 +1,4 @@
-"""Days in the names of files: read as shops write them, refused where they are none, and proposed."""
+"""Days in file names: read in the formats of shops, refused if invalid, and proposed."""
 
 import tomllib
 from datetime import date, timedelta
@@ -13,7 +13,7 @@ from spark_jobs.contract.shop.source import DeliveryDay
 from tests.spark_jobs.contract.shop.test_file import GOOD, faults_of, write
 
 DAY = date(2026, 10, 20)
-#: A format, a name's day in it, and which day that is.
+#: A format, the text in a file name, and its day.
 FORMATS = [
     (None, "2026-10-20", DAY), (None, "20261020", DAY), ("yyyyMMdd", "20261020", DAY),
     ("dd.MM.yyyy", "20.10.2026", DAY),
@@ -48,12 +48,12 @@ def test_a_format_that_means_no_day_is_refused_in_one_line(tmp_path, day_format)
     [("dd.MM.yyyy", "31.02.2026"), ("dd.MM.yyyy", "2026-10-20"), (None, "x"), ("epoch_s", "9" * 30),
      ("yyyy-'W'ww", "2026-W60")],
 )  # fmt: skip
-def test_a_name_without_such_a_day_says_so(day_format, text):
-    with pytest.raises(ChurnError, match=r"is no day like .*; mend delivery_day"):
+def test_a_file_name_without_a_day_is_an_error(day_format, text):
+    with pytest.raises(ChurnError, match=r"is no day like .*; correct delivery_day"):
         find_delivery_day(f"orders_{text}.csv", DeliveryDay(r"orders_(.*)\.csv", format=day_format))
 
 
-def test_a_month_is_waited_for_on_its_last_day_only(tmp_path):
+def test_a_monthly_file_is_expected_on_the_last_day_only(tmp_path):
     setting = "delivery_day = { pattern = '(\\d{4}-\\d{2})', format = \"yyyy-MM\", lag_days = %d }"
     for lag, due in ((0, {31}), (1, {30}), (-1, {1})):
         text = GOOD.replace('files = "*.csv"', 'files = "*.csv"\n' + setting % lag)

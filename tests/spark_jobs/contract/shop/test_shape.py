@@ -1,4 +1,4 @@
-"""The settings that say how a source's files are laid out: what they mean, and a line for each fault."""
+"""The settings of a source's file layout: their meaning, and one line per fault."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def read(tmp_path, line: str, columns: str = ""):
 
 
 @pytest.mark.parametrize("spelling", ['"\\t"', "'\\t'", '"tab"', '"\t"'])
-def test_a_tab_is_named_as_people_name_it(tmp_path, spelling):
+def test_a_tab_delimiter_has_a_name(tmp_path, spelling):
     assert read(tmp_path, f"delimiter = {spelling}").delimiter == "\t"
 
 
@@ -26,7 +26,7 @@ def test_the_array_of_records_is_a_path(tmp_path):
     assert read(tmp_path, 'records = "data.orders{}"').record_keys == ("data", "orders")
 
 
-def test_what_stands_beside_the_records_is_said_in_lines(tmp_path):
+def test_lines_around_the_records_are_set_by_numbers_of_lines(tmp_path):
     plain, auto = read(tmp_path, ""), read(tmp_path, 'skip_lines = "auto"\nskip_last = 2')
     given = read(tmp_path, 'header = ["Customer", "", "At", "Price"]\nskip_lines = 3')
     assert (plain.header, plain.skip_lines, plain.finds_header, plain.skip_last) == ((), 0, False, 0)

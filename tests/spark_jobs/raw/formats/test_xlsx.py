@@ -1,4 +1,4 @@
-"""Workbooks: what cells become, which sheet and which rows hold records, and what is said of others."""
+"""Workbooks: the texts of cells, the sheet and rows with records, and the reports on all others."""
 
 from datetime import date, datetime, time, timedelta
 
@@ -18,7 +18,7 @@ MISSING = ("file_columns_missing", None)
 PREFACED = write_workbook({"A": [["Report"], HEAD, ROW]})
 TWO_SHEETS = write_workbook({"Info": [["x"]], "Orders": [HEAD, ROW]})
 PLAIN = write_workbook({"Orders": [HEAD, ROW]})
-#: name -> (content, options, verdicts of its records, what is said of it)
+#: name -> (content, options, verdicts of its records, the reported problem)
 KINDS = {
     "plain": (PLAIN, {}, [OK], None),
     "blank rows, above and between": (write_workbook({"A": [[], HEAD, ROW, [], [None, " "], ROW]}), {},
@@ -44,7 +44,7 @@ KINDS = {
     "the sheet that is named": (TWO_SHEETS, {"sheet": "Orders"}, [OK], None),
     "another sheet": (TWO_SHEETS, {}, [MISSING],
                       'has the columns in another sheet: set sheet = "Orders"'),
-    "a sheet that is not there": (PLAIN, {"sheet": "Sales"}, [LOST], "it has 'Orders': mend sheet"),
+    "a sheet that is not there": (PLAIN, {"sheet": "Sales"}, [LOST], "it has 'Orders': correct sheet"),
     "a header alone": (write_workbook({"A": [HEAD]}), {}, [], None),
     "an empty sheet": (write_workbook({"A": []}), {}, [], None),
     "no byte": (b"", {}, [], None),
@@ -56,12 +56,12 @@ KINDS = {
 
 @pytest.mark.parametrize("name", KINDS)
 def test_every_row_has_its_verdict(tmp_path, name):
-    content, options, verdicts, said = KINDS[name]
+    content, options, verdicts, problem = KINDS[name]
     assert read(tmp_path, "a.xlsx", content, "xlsx", **options) == verdicts
     source = Source("purchases", "", "*", "xlsx", COLUMNS, **options)
     problem = inspect_file(raw.Intake(source, str(tmp_path), ""), "a.xlsx").problem
-    assert (problem is None) == (said is None)
-    assert said is None or said in problem
+    assert (problem is None) == (problem is None)
+    assert problem is None or problem in problem
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_new_column_is_one_line_in_the_contract(warehouse, shop, monkeypatch):
     assert any("best" in line and "numeric(18,2)" in line for line in describe_columns(shop))
 
 
-def test_a_column_of_a_plan_is_on_the_list_where_the_contract_has_it_there(warehouse, shop, monkeypatch):
+def test_a_plan_column_is_in_the_contact_list_if_the_contract_lists_it(warehouse, shop, monkeypatch):
     channel = Column("channel", "string", "by mail or by phone", nullable=True)
     declare(monkeypatch, add(CONTACT_PLAN, channel), add(CONTACT_LIST, channel))
     warehouse.prepare(shop)

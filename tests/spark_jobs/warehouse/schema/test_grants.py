@@ -48,10 +48,10 @@ def test_resolver_reads_customer_ids_only(warehouse, shop):
             select(warehouse, shop, statement, url=url)
 
 
-def test_loader_does_a_nights_work_and_can_drop_nothing(warehouse, shop):
+def test_the_loader_role_can_load_a_night_and_drop_nothing(warehouse, shop):
     loader = PostgresWarehouse(login_url(warehouse, "churn_loader"))
 
-    loader.prepare(shop)  # nothing to do, so nothing is needed
+    loader.prepare(shop)  # nothing to do, so no privilege is needed
     assert publish(loader, shop, "run-1", as_of=date(2013, 3, 31)) is True
     assert loader.upsert_customers(shop, "k1", [make_pairs(x="1")]) == 1
     loader.register_model(shop, make_model("a"))

@@ -37,7 +37,7 @@ def bring_back(warehouse: PostgresWarehouse, shop, revision: str) -> None:
     engine.dispose()
 
 
-def test_prepare_again_takes_no_lock_that_a_reader_could_feel(warehouse, shop):
+def test_a_repeated_prepare_takes_no_lock_that_blocks_readers(warehouse, shop):
     with psycopg.connect(warehouse.url) as reader:
         reader.execute(f"LOCK TABLE {shop.name}.churn_risk, {shop.name}.current_churn_risk IN ACCESS SHARE MODE")
         begin = time.monotonic()
@@ -70,7 +70,7 @@ def test_every_table_view_and_column_has_a_comment(warehouse, shop):
 
 
 @pytest.mark.parametrize("name", ["identity", "public", "pg_shop", "information_schema"])
-def test_shop_cannot_be_named_like_a_schema_that_exists_anyway(warehouse, name):
+def test_a_shop_cannot_have_the_name_of_an_existing_schema(warehouse, name):
     with pytest.raises(ChurnError, match="give the shop another name"):
         warehouse.prepare(make_shop(name))
 
@@ -125,7 +125,7 @@ def test_migrated_plans_get_the_time_when_their_scores_became_visible(warehouse)
     publish(warehouse, shop, "run-1")
     bring_back(warehouse, shop, "shop_0009")
     insert = "INSERT INTO contact_plan VALUES (%s, 'a', 1, 2, false, 'run-1') RETURNING 1"
-    for day in (DAY, DAY - timedelta(days=500)):  # the scores of the latter are removed
+    for day in (DAY, DAY - timedelta(days=500)):  # the scores of that run are removed
         select(warehouse, shop, insert, day)
     warehouse.prepare(shop)
 

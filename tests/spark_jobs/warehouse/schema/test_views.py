@@ -76,7 +76,7 @@ def test_example_queries_run_and_answer(warehouse, shop, horizons, primary):
     _, *parts = re.split(r"^-- title: ", text, flags=re.MULTILINE)
     answers = {part.splitlines()[0]: select(warehouse, shop, part.partition("\n")[2], url=url) for part in parts}
 
-    top, bands, history, rising, resolved, models, proof, drift, contacts, lifts, sales = answers.values()
+    top, bands, history, rising, resolved, models, outcomes, drift, contacts, lifts, sales = answers.values()
     assert [row[0] for row in top] == ["b", "a"]
     assert bands == [("high", 2, Decimal("200.20"), Decimal("11.10"))]
     assert [(row[0], row[1]) for row in history] == [(DAY - timedelta(days=1), 0.4), (DAY, 0.9)]
@@ -85,7 +85,7 @@ def test_example_queries_run_and_answer(warehouse, shop, horizons, primary):
     assert [(row[0], row[1], row[2], row[6]) for row in models] == [
         (DAY, "lstm-1", "lstm", 2), (DAY - timedelta(days=1), "lstm-1", "lstm", 2),
     ]  # fmt: skip
-    assert [(row[0], row[1], row[5]) for row in proof] == [(DAY, 60, 0.7)]
+    assert [(row[0], row[1], row[5]) for row in outcomes] == [(DAY, 60, 0.7)]
     assert [(row[1], row[3]) for row in contacts] == [("b", Decimal("5.00")), ("a", Decimal("8.00"))]
     assert [row[:4] for row in sales] == [(DAY, 60, 2, Decimal("18.00"))]
     assert [row[1:3] for row in lifts] == [(2, 0), (2, 0)]

@@ -66,7 +66,7 @@ def draw_histories(count: int, weeks: float, ahead: float) -> tuple[Histories, n
     return Histories(x, t_x, np.full(count, weeks)), is_quiet
 
 
-def test_the_published_fit_comes_out_of_the_model_inputs(cdnow):
+def test_the_published_fit_is_reproduced_from_the_model_inputs(cdnow):
     assert len(cdnow) == 2357
     parameters, likelihood = fit_parameters(read_histories(cdnow, SPEC.feature_names, "purchase"))
     assert likelihood == pytest.approx(-9582.4, abs=0.05)
@@ -105,7 +105,7 @@ def test_any_history_has_finite_probabilities_that_never_rise_with_the_horizon()
         assert np.isfinite(log_likelihood(parameters, histories, np.ones(len(x)))[1]).all()
 
 
-def test_a_shop_where_nobody_comes_back_or_nobody_leaves_still_has_a_fit():
+def test_a_shop_where_no_customer_or_every_customer_returns_has_a_fit():
     known = np.linspace(1, 50, 200)
     nobody_back = Histories(np.zeros(200), np.zeros(200), known)
     every_week = Histories(np.floor(known), np.floor(known), known)
@@ -116,7 +116,7 @@ def test_a_shop_where_nobody_comes_back_or_nobody_leaves_still_has_a_fit():
     assert predict_churn(fit_parameters(every_week)[0], every_week, WEEKS).max() < 0.05
 
 
-def test_its_file_brings_it_back_and_nothing_else_does(cdnow):
+def test_the_model_is_restored_from_its_own_file_only(cdnow):
     model = fit(cdnow)
     files = model.to_files()
     assert np.array_equal(BgNbd.from_files(files).predict(cdnow), model.predict(cdnow))

@@ -72,7 +72,7 @@ LEARNER = ("learner", "learner_model_param")
     ],
     ids=lambda value: ".".join(map(str, value[-3:])) if isinstance(value, tuple) else None,
 )
-def test_trees_that_lead_astray_never_reach_xgboost(path, value, fitted):
+def test_trees_with_invalid_children_never_reach_xgboost(path, value, fitted):
     """Most of these would crash the process, or read beyond its memory, if xgboost loaded them."""
     files = fitted.to_files()
     content = json.loads(files["trees_1.json"])

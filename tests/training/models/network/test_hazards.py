@@ -25,7 +25,7 @@ def build(customers: dict, as_of: int, step_days: int = 7):
     return spec.build(make_series(customers, day(as_of)), day(as_of))
 
 
-def test_intervals_by_hand():
+def test_intervals_have_hand_computed_ends():
     assert cut_intervals((30, 60, 90), 10) == (10, 20, 30, 40, 50, 60, 70, 80, 90)
     assert cut_intervals((30, 60, 90), 90) == (30, 60, 90)
     assert cut_intervals((7, 30), 5) == (3, 7, 11, 16, 20, 25, 30)
@@ -41,7 +41,7 @@ def test_every_horizon_ends_an_interval_and_none_is_too_long(horizons, longest):
     assert (lengths <= longest).all()
 
 
-def test_which_intervals_teach_by_hand():
+def test_interval_masks_have_hand_computed_values():
     # Steps end on the days 5, 12, 19, 26, 33, 40; purchases on the days 3 and 23; as_of is day 40.
     tensors = build({"a": {3: PURCHASE, 23: PURCHASE}}, 40)
     labels, mask = label_intervals(tensors, ENDS)
@@ -57,7 +57,7 @@ def test_which_intervals_teach_by_hand():
     assert tensors.label_mask[0, 4].sum() == 0
 
 
-def test_the_likelihood_by_hand():
+def test_the_likelihood_has_its_hand_computed_value():
     tensors = build({"a": {3: PURCHASE, 23: PURCHASE}}, 40)
     labels, mask = label_intervals(tensors, ENDS)
     hazards = np.array([0.1, 0.2, 0.3, 0.4])
@@ -66,7 +66,7 @@ def test_the_likelihood_by_hand():
     assert float(masked_log_loss(logits, labels, mask)) == pytest.approx(-math.log(likelihood) / 10, rel=1e-6)
 
 
-def test_intervals_that_still_run_do_not_mislead():
+def test_open_intervals_do_not_bias_the_hazards():
     """Customers who buy with the same probability every day: each hazard follows from it and the interval's length."""
     generator, chance, days = np.random.default_rng(0), 0.08, 60
     bought = generator.random((2000, days)) < chance

@@ -103,7 +103,7 @@ def test_padding_and_later_steps_change_nothing(cell):
     np.testing.assert_allclose(network.predict_steps(padded)[:, :5], network.predict_steps(inputs), atol=1e-6)
 
 
-def test_the_loss_is_the_mean_over_cells_that_teach():
+def test_the_loss_is_the_mean_over_labelled_cells():
     logits = np.array([[[0.0, 2.0], [50.0, -50.0]]], np.float32)
     labels = np.array([[[1.0, 0.0], [0.0, 1.0]]], np.float32)
     label_mask = np.array([[[1.0, 1.0], [0.0, 0.0]]], np.float32)
@@ -147,7 +147,7 @@ def steps_of(architecture: Architecture):
 @pytest.mark.parametrize("architecture", [SMALL, PER_HORIZON])
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_no_input_makes_loss_or_gradient_that_is_not_finite(architecture, data):
+def test_loss_and_gradients_are_finite_for_any_input(architecture, data):
     """Zeros, numbers at the limits of float32, no labels, a single step."""
     network, step = steps_of(architecture)
     shape = (data.draw(st.integers(1, 3)), data.draw(st.integers(1, 4)))
@@ -163,13 +163,13 @@ def test_no_input_makes_loss_or_gradient_that_is_not_finite(architecture, data):
     assert ((p >= 0) & (p <= 1)).all()
 
 
-def test_an_input_that_never_varies_does_not_blow_up():
+def test_a_constant_input_is_harmless():
     network = ChurnNetwork(SMALL)
     network.set_constants(np.array([1.0, 2.0, 3.0]), np.array([1.0, 0.0, 1e-9]))
     assert network.scale.numpy().tolist() == [1.0, 1.0, 1.0]
 
 
-def test_weights_come_back_and_foreign_ones_are_refused():
+def test_weights_are_restored_and_foreign_ones_are_refused():
     first, second = ChurnNetwork(SMALL, seed=1), ChurnNetwork(SMALL, seed=2)
     assert (first.to_flat() != second.to_flat()).any()
     second.load_flat(first.to_flat())
@@ -179,7 +179,7 @@ def test_weights_come_back_and_foreign_ones_are_refused():
             second.load_flat(foreign)
 
 
-def test_a_loss_that_is_never_finite_is_an_error():
+def test_a_loss_that_is_not_finite_is_an_error():
     trainer = Trainer(SMALL, ModelSettings(epochs=1))
     with pytest.raises(ChurnError, match="not finite"):
         trainer.fit(lambda _: iter(()), lambda _: math.nan, (np.zeros(3), np.ones(3)), 1, lambda *_: None)

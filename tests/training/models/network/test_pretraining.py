@@ -27,7 +27,7 @@ def pretrained(padding: float, epochs: int) -> ChurnNetwork:
     return network
 
 
-def test_the_cell_moves_and_nothing_else_whatever_stands_in_the_padding():
+def test_pretraining_changes_the_cell_only_and_ignores_padding():
     untouched, network, padded_otherwise = pretrained(0.0, 0), pretrained(0.0, 2), pretrained(9.0, 2)
     for weight, before in zip(network.cell.weights, untouched.cell.weights, strict=True):
         assert (weight.numpy() != before.numpy()).any()

@@ -11,7 +11,7 @@ from training.models.network.served import ServedNetwork
 
 
 @pytest.mark.parametrize("interval_ends", [(10, 20, 30, 60), None], ids=["hazards", "horizons"])
-def test_it_predicts_what_the_network_predicts(interval_ends):
+def test_the_served_network_predicts_like_the_trained_one(interval_ends):
     from training.models.network.network import ChurnNetwork
 
     architecture = Architecture(5, (30, 60), interval_ends, "lstm", 7, 0.2)
@@ -29,7 +29,7 @@ def test_it_predicts_what_the_network_predicts(interval_ends):
 
 
 @pytest.mark.parametrize("flat", [np.zeros(3, np.float32), np.full(97, np.nan, np.float32), np.zeros(97)])
-def test_weights_that_are_not_its_own_are_refused(flat):
+def test_foreign_weights_are_refused(flat):
     served = ServedNetwork(Architecture(3, (30,), None, "lstm", 3, 0.0))
     assert served.size == 3 + 3 + 3 * 12 + 3 * 12 + 12 + 6 + 1
     with pytest.raises(ChurnError, match="train again"):

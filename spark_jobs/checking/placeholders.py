@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from spark_jobs.checking.customers import Met
+from spark_jobs.checking.customers import EventCounts
 from spark_jobs.cleaning.dominant import FEWEST_EVENTS, LARGE_SHARE, TIMES_THE_LARGE, high_usual
 from spark_jobs.contract.customer_ids import CustomerIds
 
 #: Words that are rarely a customer's id.
-MAYBE_NOBODY = {
+PLACEHOLDER_WORDS = {
     "0", "-1", "guest", "guests", "guest user", "gast", "invite", "anonymous", "anon", "anonym", "unknown",
     "unbekannt", "nobody", "noone", "no customer", "na", "n.a.", "nil", "no", "missing", "empty", "blank",
     "default", "dummy", "test", "cash", "cash sale", "walk-in", "walkin", "customer", "visitor", "user", "deleted",
@@ -36,24 +36,24 @@ TIMES_THE_LARGE_EVERY_DAY = 5
 EVERY_DAY = 0.8
 
 
-def find_maybe_nobody(customers: Mapping[str, Met], ids: CustomerIds) -> dict[str, int]:
+def find_possible_placeholders(customers: Mapping[str, EventCounts], ids: CustomerIds) -> dict[str, int]:
     """id -> events, for ids that look like placeholders; a number in a range of consecutive ids does not."""
-    usual = high_usual(met.events for met in customers.values())
+    usual = high_usual(counts.events for counts in customers.values())
 
     def is_one_of_many(customer: str) -> bool:
         number = int(customer) if re.fullmatch("-?[0-9]{1,18}", customer) else None
         has_neighbour = number is not None and {str(number - 1), str(number + 1)} & customers.keys()
         return bool(has_neighbour) and customers[customer].events <= usual
 
-    nobody = {one for one in customers if looks_like_nobody(ids.caseless(one)) and not is_one_of_many(one)}
-    found = {one: customers[one].events for one in nobody | find_words_among_numbers(customers)}
+    placeholders = {one for one in customers if is_like_placeholder(ids.caseless(one)) and not is_one_of_many(one)}
+    found = {one: customers[one].events for one in placeholders | find_words_among_numbers(customers)}
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def looks_like_nobody(caseless: str) -> bool:
+def is_like_placeholder(caseless: str) -> bool:
     """Whether it is a word of MAYBE_NOBODY (also as a name in an e-mail address), a placeholder or only punctuation."""
     name = caseless.partition("@")[0] if "@" in caseless[1:] else caseless
-    is_word = {name, name.strip("()[]<>*#_. ")} & MAYBE_NOBODY and (name == caseless or len(name) > 2)
+    is_word = {name, name.strip("()[]<>*#_. ")} & PLACEHOLDER_WORDS and (name == caseless or len(name) > 2)
     return bool(is_word) or bool(_PLACEHOLDER.fullmatch(caseless)) or not any(map(str.isalnum, caseless))
 
 
@@ -68,18 +68,18 @@ def find_words_among_numbers(customers: Collection[str]) -> set[str]:
     return words if has_kind else set()
 
 
-def find_dominant(customers: Mapping[str, Met], day_count: int) -> tuple[str, float] | None:
+def find_dominant(customers: Mapping[str, EventCounts], day_count: int) -> tuple[str, float] | None:
     """The customer with an implausible share of all events, and the share.
 
     A wholesaler may have a large share too. A placeholder occurs on nearly every day, or has many times the events of
     other large customers.
     """
-    total = sum(met.events for met in customers.values())
+    total = sum(counts.events for counts in customers.values())
     if total < FEWEST_EVENTS:
         return None
     largest = max(customers, key=lambda customer: customers[customer].events)
-    met, usual = customers[largest], high_usual(one.events for name, one in customers.items() if name != largest)
-    share, is_met_daily = met.events / total, met.days >= EVERY_DAY * day_count and day_count > 1
-    times = TIMES_THE_LARGE_EVERY_DAY if is_met_daily else TIMES_THE_LARGE
-    is_huge = share > HUGE_SHARE and met.events > 2 * usual
-    return (largest, share) if is_huge or (share > LARGE_SHARE and met.events > times * usual) else None
+    counts, usual = customers[largest], high_usual(one.events for name, one in customers.items() if name != largest)
+    share, is_daily = counts.events / total, counts.days >= EVERY_DAY * day_count and day_count > 1
+    times = TIMES_THE_LARGE_EVERY_DAY if is_daily else TIMES_THE_LARGE
+    is_huge = share > HUGE_SHARE and counts.events > 2 * usual
+    return (largest, share) if is_huge or (share > LARGE_SHARE and counts.events > times * usual) else None

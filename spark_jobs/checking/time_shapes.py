@@ -1,7 +1,7 @@
-"""Which formats may a time have, by its look? Deduced from texts alone; times.py tries them. Pure, no I/O.
+"""Deduces the formats that times may have from their shape. Uses texts only; times.py tries the formats. Pure, no I/O.
 
-Each part of a text that is understood becomes the letters of a pattern: an offset or zone, the clock, a word for am or
-pm, a weekday, a month, and the numbers of the day. What is left means itself.
+Each known part of a text becomes letters of a pattern: an offset or zone, the time of day, a word for am or pm, a
+weekday, a month, and the numbers of the date. All other characters are literals.
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A format that the texts may have; language: of its names, None where English ones do."""
+    """A format that the texts may have; language: of its names, None if English names suffice."""
 
     format: str
     language: str | None = None
 
 
 def deduce_formats(texts: Iterable[str]) -> list[Candidate]:
-    """The formats that the look of these times allows, the most frequent look first."""
+    """The formats that the shapes of these times allow, the most frequent shape first."""
     texts = [re.sub(r"\s+", " ", re.sub("[\u200e\u200f]", "", text)).strip() for text in texts]
     texts = [strip_ordinals(text) for text in texts]
     language = guess_language(texts)
     words = load_words(language)
-    looks = [list(_read_looks(text, words)) for text in texts]
-    #: What is ever written with one digit needs a pattern of one letter, which reads two as well; day and month alike.
+    shapes = [list(_read_shapes(text, words)) for text in texts]
+    #: A number that sometimes has one digit needs one letter, which also reads two digits; the same for day and month.
     narrow = {
-        (look, letter)
-        for found in looks for look, widths in found for name, width in widths if width == 1
+        (shape, letter)
+        for found in shapes for shape, widths in found for name, width in widths if width == 1
         for letter in ("dM" if name in "dM" else name)
     }  # fmt: skip
-    counted = Counter(look for found in looks for look, _ in found)
-    formats = [_write_format(look, narrow) for look, _ in counted.most_common()]
+    counted = Counter(shape for found in shapes for shape, _ in found)
+    formats = [_write_format(shape, narrow) for shape, _ in counted.most_common()]
     if len({*formats} & {*EPOCH_DIGITS.values()}) > 1:
         formats.append(UNIX)
     found = [one for one in dict.fromkeys(formats) if find_pattern_fault(one) is None][:MOST_CANDIDATES]
@@ -65,51 +65,52 @@ def deduce_formats(texts: Iterable[str]) -> list[Candidate]:
 
 
 def guess_language(texts: Sequence[str]) -> str | None:
-    """The language of the names in these texts; None where all of them are English or Chinese, or of none."""
+    """The language of the names in these texts; None if all are English or Chinese, or if there are no names."""
     found = Counter(word for text in texts for word in _find_words(text))
-    unknown = {word: count for word, count in found.items() if not _weigh(word, load_words(None))}
+    unknown = {word: count for word, count in found.items() if not _weigh_word(word, load_words(None))}
     if not unknown or len(unknown) > MOST_WORDS:
         return None
     weights = {
-        code: sum(count * _weigh(word, load_words(code)) for word, count in unknown.items()) for code in _by_use()
+        code: sum(count * _weigh_word(word, load_words(code)) for word, count in unknown.items())
+        for code in _list_languages()
     }
     best = max(weights, key=weights.__getitem__)
     return best if weights[best] else None
 
 
 def _find_words(text: str) -> set[str]:
-    """The folded words of a text; of single letters only those in brackets, which may be weekdays."""
+    """The folded words of a text; single letters only in brackets, since they may be weekdays."""
     halves = {re.sub(r"[.\s]", "", match[0]) for match in _HALF.finditer(text)}
     words = {*_LETTERS.findall(text), *halves, *re.findall(r"[(（]([^\W\d_])[)）]", text)}
     bracketed = set(re.findall(r"[(（]([^\W\d_])[)）]", text))
     return {fold_name(word) for word in words if len(word) > 1 or word in bracketed}
 
 
-def _weigh(word: str, words: Words) -> float:
-    """How much a word speaks for a language: little where it is only one for am or pm, like the Hungarian "de"."""
+def _weigh_word(word: str, words: Words) -> float:
+    """How much a word indicates a language: little if it only means am or pm, like the Hungarian "de"."""
     return 1 if word in words.months or word in words.weekdays else 0.1 if word in words.halves else 0
 
 
 @cache
-def _by_use() -> tuple[str, ...]:
-    """The languages, those first that most shops have: of two that fit alike the first is taken."""
+def _list_languages() -> tuple[str, ...]:
+    """The languages, the most common first: if two fit equally, the first one is chosen."""
     common = ("de", "fr", "es", "it", "pt", "nl", "pl", "sv", "da", "nb", "cs", "ru", "tr")
     return tuple(dict.fromkeys([*common, *LANGUAGES]))
 
 
-def _write_format(look: str, narrow: Container[tuple[str, str]]) -> str:
-    """The pattern of a look. narrow: looks, each with a letter that needs to stand there once."""
-    return re.sub(r"<(\w)>", lambda match: match[1] * (1 if (look, match[1]) in narrow else 2), look)
+def _write_format(shape: str, narrow: Container[tuple[str, str]]) -> str:
+    """The pattern of a shape. narrow: pairs of a shape and a letter that must not be doubled."""
+    return re.sub(r"<(\w)>", lambda match: match[1] * (1 if (shape, match[1]) in narrow else 2), shape)
 
 
-#: A look, and for each letter of it that may be repeated how many digits it has here.
-Look = tuple[str, tuple[tuple[str, int], ...]]
-#: Where a part begins and ends, and the letters of the pattern for it.
+#: A pattern with placeholders like <d>, and the number of digits of each placeholder in this text.
+Shape = tuple[str, tuple[tuple[str, int], ...]]
+#: Begin and end of a part, and its letters in the pattern.
 Part = tuple[int, int, str]
 
 
-def _read_looks(text: str, words: Words) -> Iterator[Look]:
-    """Each pattern that the text may be of, with <d> for a day of one letter or two, and the digits it has here."""
+def _read_shapes(text: str, words: Words) -> Iterator[Shape]:
+    """The shapes that the text may have: patterns with <d> for a day of one or two digits."""
     digits = re.fullmatch(r"(\d+)(\.\d+)?", text)
     if digits and (epoch := EPOCH_DIGITS.get(len(digits[1]))):
         yield epoch, ()
@@ -121,7 +122,7 @@ def _read_looks(text: str, words: Words) -> Iterator[Look]:
         yield from _read_parts(text, words)
 
 
-def _read_parts(text: str, words: Words) -> Iterator[Look]:
+def _read_parts(text: str, words: Words) -> Iterator[Shape]:
     parts: list[Part] = []
     clock, widths = _find_clock(text)
     half = _find_half(text, clock[-1][1] if clock else 0, words)
@@ -145,11 +146,11 @@ def _read_parts(text: str, words: Words) -> Iterator[Look]:
         own = tuple(
             (letters[1], len(match[0])) for match, letters in zip(numbers, order, strict=True) if "<" in letters
         )
-        yield _write_look(bare, sorted([*parts, *dated])), (*own, *widths)
+        yield _write_shape(bare, sorted([*parts, *dated])), (*own, *widths)
 
 
 def _find_clock(text: str) -> tuple[list[Part], tuple[tuple[str, int], ...]]:
-    """The parts of the time of day, and the digits of its hour."""
+    """The parts of the time of day, and the number of digits of its hour."""
     for pattern in _CLOCKS:
         if match := pattern.search(text):
             parts = [(match.start(1), match.end(1), "<H>"), (match.start(3), match.end(3), "mm")]
@@ -162,7 +163,7 @@ def _find_clock(text: str) -> tuple[list[Part], tuple[tuple[str, int], ...]]:
 
 
 def _find_half(text: str, after: int, words: Words) -> Part | None:
-    """The word for am or pm, wherever it stands."""
+    """The word for am or pm, wherever it is."""
     for match in sorted(_HALF.finditer(text), key=lambda match: abs(match.start() - after)):
         if re.sub(r"[.\s]", "", fold_name(match[0])) in words.halves:
             return match.start(), match.end(), "a"
@@ -170,7 +171,7 @@ def _find_half(text: str, after: int, words: Words) -> Part | None:
 
 
 def _find_names(text: str, words: Words) -> Iterator[Part]:
-    """Weekdays, and the month where it is a name."""
+    """Weekdays, and the month if it is a name."""
     months = 0
     for match in _LETTERS.finditer(text):
         name = fold_name(match[0])
@@ -187,7 +188,7 @@ def _overlaps(part: Part, parts: Iterable[Part]) -> bool:
 
 
 def _find_orders(numbers: Sequence[str], has_month: bool) -> list[tuple[str, ...]]:
-    """What the numbers beside clock and zone may be, as letters; none where they are no day."""
+    """What the numbers outside the time of day and the zone may mean, as letters; empty if they are no date."""
     year = {2: "yy", 4: "yyyy"}
     sizes = [len(number) for number in numbers]
     if has_month and len(numbers) == 2:
@@ -206,14 +207,14 @@ def _find_orders(numbers: Sequence[str], has_month: bool) -> list[tuple[str, ...
             for order in fits]  # fmt: skip
 
 
-def _write_look(text: str, parts: Sequence[Part]) -> str:
-    look, place = "", 0
+def _write_shape(text: str, parts: Sequence[Part]) -> str:
+    shape, place = "", 0
     for begin, end, letters in parts:
-        look += _quote(text[place:begin]) + letters
+        shape += _quote(text[place:begin]) + letters
         place = end
-    return look + _quote(text[place:])
+    return shape + _quote(text[place:])
 
 
 def _quote(literal: str) -> str:
-    """What means itself: letters and what is reserved stand in quotes."""
+    """The literal, with letters and reserved characters in quotes."""
     return re.sub(r"(?:[^\W\d_]|[#{}\[\]])+", lambda match: f"'{match[0]}'", literal.replace("'", "''"))
