@@ -1,8 +1,8 @@
 """Shows which records were rejected and why, and takes corrected records back in.
 
     python -m spark_jobs.quarantine show   --shop SHOP.toml [--log purchases] [--reason price_invalid] [--day DAY]
-    python -m spark_jobs.quarantine fix    --shop SHOP.toml --log purchases --file mend.jsonl [--reason …] [--day …]
-    python -m spark_jobs.quarantine replay --shop SHOP.toml --log purchases --file mend.jsonl
+    python -m spark_jobs.quarantine fix    --shop SHOP.toml --log purchases --file fixed.jsonl [--reason …] [--day …]
+    python -m spark_jobs.quarantine replay --shop SHOP.toml --log purchases --file fixed.jsonl
 
 The lake keeps only the place of a rejected record, its keyed hash and the reasons; the record itself is read from the
 raw file. `fix` writes rejected records to a file for a person to edit. `replay` turns the edited file into a delivery,

@@ -50,7 +50,7 @@ def test_rejected_records_are_shown_as_they_were_delivered(shop, capsys):
 
 
 def test_a_corrected_record_counts_once_however_often_it_is_replayed_or_delivered(shop, tmp_path, capsys):
-    file = tmp_path / "mend.jsonl"
+    file = tmp_path / "fixed.jsonl"
     shop.run_night(DAY[1])
     (free, cut) = fix(shop, file, price="3.00")
     assert (free["customer"], free["price"], free["_reasons"]) == ("b", "free", ["price_invalid"])
@@ -75,7 +75,7 @@ def test_a_corrected_record_counts_once_however_often_it_is_replayed_or_delivere
 
 
 def test_an_overwritten_file_gives_no_record_of_its_former_content(shop, tmp_path, capsys):
-    path, file = shop.raw / "2011-03-01.csv", tmp_path / "mend.jsonl"
+    path, file = shop.raw / "2011-03-01.csv", tmp_path / "fixed.jsonl"
     content = path.read_text()
     path.write_text(content.replace("b,", "somebody,").replace("c,2011", "else,2011"))
     command(shop, "show")

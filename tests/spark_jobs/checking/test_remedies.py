@@ -184,7 +184,7 @@ def test_a_remedy_for_files_can_be_pasted_and_works(tmp_path, kind):
     assert {name: columns[name] for name in twin.right} == {name: [*values] for name, values in twin.right.items()}
 
 
-def count_events(*ids: str, events: int = 5) -> dict[str, EventCounts]:
+def counts(*ids: str, events: int = 5) -> dict[str, EventCounts]:
     return {one: EventCounts(events, 3) for one in ids}
 
 
@@ -192,17 +192,18 @@ NUMBERS = [f"{n}" for n in range(10_000, 10_040)]
 #: By kind: the customers of the logs, and the proposed setting.
 CUSTOMERS = {
     "ids linked by zeros": (
-        [LogCustomers("purchases", count_events(*NUMBERS)), LogCustomers("browses", count_events(*(f"00{one}" for one in NUMBERS)))],
+        [LogCustomers("purchases", counts(*NUMBERS)),
+         LogCustomers("browses", counts(*(f"00{one}" for one in NUMBERS)))],
         "customer_ids = "),
     "ids linked by case": (
-        [LogCustomers("purchases", count_events(*(f"a{one}" for one in NUMBERS))),
-         LogCustomers("browses", count_events(*(f"A{one}" for one in NUMBERS)))], "customer_ids = "),
-    "marks": ([LogCustomers("purchases", count_events(*NUMBERS, *(f"#{one}" for one in NUMBERS[:9])))], "customer_ids = "),
+        [LogCustomers("purchases", counts(*(f"a{one}" for one in NUMBERS))),
+         LogCustomers("browses", counts(*(f"A{one}" for one in NUMBERS)))], "customer_ids = "),
+    "marks": ([LogCustomers("purchases", counts(*NUMBERS, *(f"#{one}" for one in NUMBERS[:9])))], "customer_ids = "),
     "a dominant id": (
-        [LogCustomers("purchases", {**count_events(*(f"{one}x" for one in NUMBERS)), "77x": EventCounts(4000, 90)}, 100)],
+        [LogCustomers("purchases", {**counts(*(f"{one}x" for one in NUMBERS)), "77x": EventCounts(4000, 90)}, 100)],
         "no_customer = "),
     "an id that stands for nobody": (
-        [LogCustomers("purchases", {**count_events(*NUMBERS), "Gast": EventCounts(50, 9)}, 100)], "no_customer = "),
+        [LogCustomers("purchases", {**counts(*NUMBERS), "Gast": EventCounts(50, 9)}, 100)], "no_customer = "),
 }  # fmt: skip
 
 
