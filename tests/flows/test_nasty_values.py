@@ -67,18 +67,18 @@ def make_record(log: str, day: date, number: object, **changed) -> dict:
     return {name: PLAIN[name] for name in names} | own | changed
 
 
-def nasty_values(name: str) -> list:
+def extreme_values(name: str) -> list:
     if name in ("quantity", "unit_price", "dwell_seconds", "rating"):
         return NUMBERS + TEXTS
     return TEXTS + TIMES + NUMBERS if name == "event_at" else TEXTS
 
 
-def nasty_records(log: str, day: date) -> list[dict]:
+def make_extreme_records(log: str, day: date) -> list[dict]:
     """Each column once with each extreme value, the others usual; and one customer many times with the largest
     values."""
-    changes = [{name: value} for name in LOGS[log].canonical if name != "amount" for value in nasty_values(name)]
-    whale = {name: largest for name, largest in EDGES.items() if name in LOGS[log].canonical}
-    changes += [{"customer_id": "whale", name: largest} for name, largest in whale.items() for _ in range(50)]
+    changes = [{name: value} for name in LOGS[log].canonical if name != "amount" for value in extreme_values(name)]
+    large_customer = {name: largest for name, largest in EDGES.items() if name in LOGS[log].canonical}
+    changes += [{"customer_id": "whale", name: largest} for name, largest in large_customer.items() for _ in range(50)]
     changes += [{"customer_id": "\ud800"}, {"product_id": "a\udfff"}]
     return [make_record(log, day, number, **change) for number, change in enumerate(changes)]
 
@@ -93,7 +93,7 @@ def test_clean_records_with_extreme_values_pass_through_all_jobs(spark, tmp_path
     shop, lines_in = SmallShop(spark, tmp_path, warehouse_url, text=text), dict.fromkeys(mapped, 0)
     for day in DAYS:
         for log in mapped:
-            records = nasty_records(log, day) if day == NASTY_DAY else [make_record(log, day, "plain")]
+            records = make_extreme_records(log, day) if day == NASTY_DAY else [make_record(log, day, "plain")]
             shop.put(f"{day}.{log}.jsonl", *map(json.dumps, records))
             lines_in[log] += len(records)
     shop.run_night(DAYS[-1])

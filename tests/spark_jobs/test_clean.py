@@ -284,7 +284,7 @@ def test_equal_records_without_ids_are_several_events_even_if_others_have_ids(ma
 def test_all_spellings_of_a_customer_have_one_key_after_a_change_of_the_setting(make_shop, warehouse_url):
     import psycopg
 
-    def whose_events() -> list[str]:
+    def list_customers() -> list[str]:
         with psycopg.connect(warehouse_url) as connection:
             found = connection.execute("select customer_key, customer_id from identity.customers where shop = 'spelt'")
             ids = dict(found.fetchall())
@@ -293,13 +293,13 @@ def test_all_spellings_of_a_customer_have_one_key_after_a_change_of_the_setting(
     shop = make_shop("spelt", text=SHOP.format(name="spelt", exact_duplicates="keep", delivery_day=DATED))
     shop.deliver("2011-03-01.csv", line("12345"), line("12345\u00a0", product="q"), line("\u2003777", product="r"))
     shop.clean(DAY[1])
-    late = [line(who, at="2011-03-02 10:00") for who in ("777.0", "0777", "\ufeff12345", "NULL", "guest")]
+    late = [line(customer, at="2011-03-02 10:00") for customer in ("777.0", "0777", "\ufeff12345", "NULL", "guest")]
     shop.deliver("2011-03-02.csv", *late)
     shop.clean(DAY[2])
-    assert whose_events() == ["0777", "12345", "12345", "12345", "777", "777", "guest"]
+    assert list_customers() == ["0777", "12345", "12345", "12345", "777", "777", "guest"]
     shop.shop = replace(shop.shop, customer_ids=CustomerIds("numeric", ("GUEST",)))
     shop.clean(DAY[2])
-    assert whose_events() == ["12345"] * 3 + ["777"] * 3
+    assert list_customers() == ["12345"] * 3 + ["777"] * 3
     assert {tuple(row["reasons"]) for row in shop.rows(quarantine("purchases"))} == {("customer_id_missing",)}
 
 

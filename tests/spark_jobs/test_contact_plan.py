@@ -175,11 +175,11 @@ def keep_plan(warehouse, shop, arms: dict[str, tuple[int, int, int]], day=DAY) -
     """Stores plans of the day and their outcomes: by arm, the numbers of customers and churners, and others' spend."""
     people = [(f"{arm}{n}", arm, n < churned, 0 if n < churned else spend)
               for arm, (count, churned, spend) in arms.items() for n in range(count)]  # fmt: skip
-    plans = [{"as_of": day, "customer_id": who, "rank": 1, "expected_profit": Decimal(1),
+    plans = [{"as_of": day, "customer_id": customer, "rank": 1, "expected_profit": Decimal(1),
               "is_control": arm.startswith("control"), "run_id": "r", "planned_at": NOON}
-             for who, arm, *_ in people]  # fmt: skip
-    outcomes = [{"as_of": day, "customer_id": who, "horizon_days": 60, "churned": churned, "spend": Decimal(spend)}
-                for who, _, churned, spend in people]  # fmt: skip
+             for customer, arm, *_ in people]  # fmt: skip
+    outcomes = [{"as_of": day, "customer_id": customer, "horizon_days": 60, "churned": churned, "spend": Decimal(spend)}
+                for customer, _, churned, spend in people]  # fmt: skip
     warehouse.replace(shop, CONTACT_PLAN, plans, as_of=day)
     warehouse.replace(shop, CUSTOMER_OUTCOMES, outcomes, as_of=day)
 
@@ -271,8 +271,8 @@ def test_contacts_and_plans_of_a_former_id_belong_to_the_current_one(warehouse, 
     keep_plan(warehouse, shop, {"old": (1, 0, 10), "same": (1, 0, 10), "other": (1, 1, 0)})
     later = DAY + timedelta(days=1)
     keep_plan(warehouse, shop, {"new": (1, 1, 0)}, later)
-    contacts = [{"customer_id": who, "contacted_on": DAY + timedelta(days=days)}
-                for who, days in (("somebody", 1), ("new0", 2), ("other0", 2))]  # fmt: skip
+    contacts = [{"customer_id": customer, "contacted_on": DAY + timedelta(days=days)}
+                for customer, days in (("somebody", 1), ("new0", 2), ("other0", 2))]  # fmt: skip
     warehouse.replace(shop, CONTACTS, contacts)
     query = "SELECT n_contacted, churn_rate_contacted, reached_contacted FROM contact_lift WHERE month IS NULL"
     assert select(warehouse, shop, query) == [(4, 0.5, 0.5)]

@@ -31,7 +31,7 @@ SHOP += CONTACT
 
 
 @pytest.fixture
-def world(tmp_path, warehouse_url):
+def home(tmp_path, warehouse_url):
     """A shop whose CRM has logged two clients, one of them twice; the warehouse knows one of them."""
     (tmp_path / "shop.toml").write_text(SHOP)
     (tmp_path / "sent").mkdir()
@@ -54,33 +54,33 @@ def run(warehouse, shop, settings):
     return set(select(warehouse, shop, "SELECT customer_id, contacted_on FROM contacts"))
 
 
-def test_the_table_holds_each_customer_and_day_once_under_the_keys_of_the_scores(world, capsys):
-    *world, hashed = world
+def test_the_table_holds_each_customer_and_day_once_under_the_keys_of_the_scores(home, capsys):
+    *home, hashed = home
     sunday, monday, tuesday = (date(2026, 3, day) for day in (1, 2, 3))
-    assert run(*world) == {(hashed("Ann"), sunday), (hashed("Bob"), monday), (hashed("Ann"), tuesday)}
+    assert run(*home) == {(hashed("Ann"), sunday), (hashed("Bob"), monday), (hashed("Ann"), tuesday)}
     assert "3 with 2 customers, of whom contacted knows 1" in capsys.readouterr().out
 
 
-def test_a_corrected_contact_log_replaces_the_former_and_a_faulty_one_changes_nothing(world):
-    *world, hashed = world
-    run(*world)
-    folder = world[1].path.parent / "sent"
+def test_a_corrected_contact_log_replaces_the_former_and_a_faulty_one_changes_nothing(home):
+    *home, hashed = home
+    run(*home)
+    folder = home[1].path.parent / "sent"
     (folder / "tuesday.csv.gz").unlink()
     (folder / "monday.csv").write_text("client,sent\nAnn,2026-03-05\n")
-    assert run(*world) == {(hashed("Ann"), date(2026, 3, 5))}
+    assert run(*home) == {(hashed("Ann"), date(2026, 3, 5))}
     for line, found in (("Ann,yesterday", "'yesterday'"), (",2026-03-05", "''"), ("Ann", "fewer fields")):
         (folder / "more.csv").write_text(f"client,sent\nAnn,2026-03-06\n{line}\n")
         with pytest.raises(ChurnError, match=f"more.csv, record 2: .*{found}"):
-            run(*world)
+            run(*home)
     (folder / "more.csv").unlink()
     (folder / "monday.csv").write_text("client,sent\nann@example.org,2026-03-05\n")
     with pytest.raises(ChurnError, match="has none of the 1 customers"):
-        run(*world)
-    assert select(*world[:2], "SELECT contacted_on FROM contacts") == [(date(2026, 3, 5),)]
+        run(*home)
+    assert select(*home[:2], "SELECT contacted_on FROM contacts") == [(date(2026, 3, 5),)]
 
 
-def test_a_shop_without_a_contact_log_gets_a_message(world, capsys):
-    _, shop, *_ = world
+def test_a_shop_without_a_contact_log_gets_a_message(home, capsys):
+    _, shop, *_ = home
     text = shop.path.read_text()
     shop.path.write_text(text[: text.index("[contact.log]")])
     contacts.main(["--shop", str(shop.path)])

@@ -77,9 +77,9 @@ def list_parts(series: pa.Table) -> set[tuple[date, int]]:
 
 
 def test_a_truncated_later_series_equals_the_earlier_one(build):
-    as_was, later = build(THEN), build(LAST)
-    assert {late for _, late in list_parts(as_was)} == {0, 1, 6, 15}
-    assert truncate(later, THEN).select(as_was.column_names).to_pylist() == as_was.to_pylist()
+    original, later = build(THEN), build(LAST)
+    assert {late for _, late in list_parts(original)} == {0, 1, 6, 15}
+    assert truncate(later, THEN).select(original.column_names).to_pylist() == original.to_pylist()
 
 
 def test_a_day_combines_all_its_deliveries(build, drawn):

@@ -12,5 +12,5 @@ def draw_outcomes(n: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
     return (rng.random(n) < p).astype(float), p
 
 
-def spoil(p: np.ndarray, noise: float) -> np.ndarray:
+def add_noise(p: np.ndarray, noise: float) -> np.ndarray:
     return 1 / (1 + np.exp(-(np.log(p / (1 - p)) + np.random.default_rng(4).normal(0, noise, len(p)))))

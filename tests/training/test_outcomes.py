@@ -45,7 +45,7 @@ def publish_night(lake: Lake, as_of: date) -> None:
 
 
 @pytest.fixture
-def world(tmp_path, warehouse_url, request):
+def home(tmp_path, warehouse_url, request):
     """Four customers scored on DAY: a bought soon, b late, c never again; d was not active within ten days before."""
     lake, warehouse = Lake(tmp_path), PostgresWarehouse(warehouse_url)
     shop = make_warehouse_shop(f"outcomes_{abs(hash(request.node.name)) % 10**8}", CHURN.horizons_days)
@@ -61,8 +61,8 @@ def world(tmp_path, warehouse_url, request):
     return lake, warehouse, shop
 
 
-def test_the_first_run_without_hindsight_is_evaluated_on_active_customers(world):
-    lake, warehouse, shop = world
+def test_the_first_run_without_hindsight_is_evaluated_on_active_customers(home):
+    lake, warehouse, shop = home
     publish_night(lake, after(10))
     (row,) = outcomes.run(lake, warehouse, shop, after(10))
 
@@ -74,8 +74,8 @@ def test_the_first_run_without_hindsight_is_evaluated_on_active_customers(world)
     ]  # fmt: skip
 
 
-def test_a_sale_undone_after_the_scored_day_makes_eligible_and_retains_nobody(world):
-    lake, warehouse, shop = world
+def test_a_sale_undone_after_the_scored_day_makes_eligible_and_retains_nobody(home):
+    lake, warehouse, shop = home
     record_days(lake, after(9), ("a", after(2), "-5"), ("c", after(3), "6"), ("c", after(9), "-60"))
     publish_night(lake, after(10))
     (row,) = outcomes.run(lake, warehouse, shop, after(10))
@@ -88,8 +88,8 @@ def test_a_sale_undone_after_the_scored_day_makes_eligible_and_retains_nobody(wo
     assert select(warehouse, shop, money) == [(Decimal("3.25"),), (Decimal("-5.00"),)]
 
 
-def test_outcomes_cover_the_customers_active_as_known_on_the_scored_day(world):
-    lake, warehouse, shop = world
+def test_outcomes_cover_the_customers_active_as_known_on_the_scored_day(home):
+    lake, warehouse, shop = home
     record_days(lake, after(2), ("d", after(-1), "5"))  # no training or backtest of DAY could have counted d
     merge = {"customer_id": "c", "merged_into": "d", "since": after(3), "known_from": after(3), "origin": ORIGIN}
     lake.update(MERGES, ORIGIN, lambda before: pa.Table.from_pylist([merge], before.schema))
@@ -98,8 +98,8 @@ def test_outcomes_cover_the_customers_active_as_known_on_the_scored_day(world):
     assert (row["n"], row["churn_rate"]) == (3, pytest.approx(2 / 3))
 
 
-def test_late_deliveries_count_for_a_week_and_the_same_run_judges_nothing_again(world):
-    lake, warehouse, shop = world
+def test_late_deliveries_count_for_a_week_and_the_same_run_judges_nothing_again(home):
+    lake, warehouse, shop = home
     for known in (10, 12, 20, 30, 40):
         publish_night(lake, after(known))
     outcomes.run(lake, warehouse, shop, after(10))
@@ -116,8 +116,8 @@ def test_late_deliveries_count_for_a_week_and_the_same_run_judges_nothing_again(
     ]  # fmt: skip
 
 
-def test_a_customer_merged_later_is_retained_by_purchases_of_the_other_id(world):
-    lake, warehouse, shop = world
+def test_a_customer_merged_later_is_retained_by_purchases_of_the_other_id(home):
+    lake, warehouse, shop = home
     publish_night(lake, after(10))
     merge = {"customer_id": "c", "merged_into": "a", "since": after(3), "known_from": after(3), "origin": ORIGIN}
     lake.update(MERGES, ORIGIN, lambda before: pa.Table.from_pylist([merge], before.schema))
@@ -126,8 +126,8 @@ def test_a_customer_merged_later_is_retained_by_purchases_of_the_other_id(world)
     assert select(warehouse, shop, query) == [("a",), ("c",)]
 
 
-def test_no_outcome_is_evaluated_before_the_nights_of_its_horizon(world):
-    lake, warehouse, shop = world
+def test_no_outcome_is_evaluated_before_the_nights_of_its_horizon(home):
+    lake, warehouse, shop = home
     with pytest.raises(MissingInputError, match="run the ETL"):
         outcomes.run(lake, warehouse, shop, after(10))
     publish_night(lake, after(9))

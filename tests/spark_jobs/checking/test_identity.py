@@ -21,8 +21,8 @@ def log(name: str, *ids: str, days: int = 3, day_count: int = 100) -> LogCustome
     return LogCustomers(name, {i: EventCounts(n, min(n, days)) for i, n in Counter(ids).items()}, day_count)
 
 
-def judge(*logs: LogCustomers, spelling="as given", nobody=None, is_chosen=False):
-    return judge_customers(list(logs), "purchases", CustomerIds(spelling, nobody, is_chosen))
+def judge(*logs: LogCustomers, spelling="as given", placeholders=None, is_chosen=False):
+    return judge_customers(list(logs), "purchases", CustomerIds(spelling, placeholders, is_chosen))
 
 
 def read_case(name: str, folder: str, column: str) -> LogCustomers:
@@ -67,17 +67,17 @@ def test_floats_in_another_log_are_the_same_customers():
 
 
 @pytest.mark.parametrize(
-    ("case", "folder", "column", "nobody"),
+    ("case", "folder", "column", "placeholders"),
     [("e06_null_words", "data", "customer", ["-"]), ("t4_null_words", "p", "client", [])],
 )
-def test_placeholder_words_are_reported_and_null_words_are_no_customers(case, folder, column, nobody):
+def test_placeholder_words_are_reported_and_null_words_are_no_customers(case, folder, column, placeholders):
     customers = read_case(case, folder, column)
     findings = judge(customers)
     assert "NULL" not in customers.by_customer(CustomerIds())
     assert any("records without a customer: 'NULL'" in note or "'NULL'" in note for note in findings.notes)
-    assert len(findings.problems) == len(nobody)
-    assert all(f'no_customer = ["{word}"]' in findings.problems[0] for word in nobody)
-    assert judge(customers, nobody=tuple(nobody)).problems == []
+    assert len(findings.problems) == len(placeholders)
+    assert all(f'no_customer = ["{word}"]' in findings.problems[0] for word in placeholders)
+    assert judge(customers, placeholders=tuple(placeholders)).problems == []
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_placeholder_words_are_reported_and_null_words_are_no_customers(case, fo
 def test_a_single_placeholder_is_a_finding_until_no_customer_is_set(word):
     (finding,) = judge(log("purchases", *PEOPLE, word)).problems
     assert f'no_customer = ["{word}"]' in finding
-    assert judge(log("purchases", *PEOPLE, word), nobody=(word,)).problems == []
-    assert judge(log("purchases", *PEOPLE, word), nobody=()).problems == []
+    assert judge(log("purchases", *PEOPLE, word), placeholders=(word,)).problems == []
+    assert judge(log("purchases", *PEOPLE, word), placeholders=()).problems == []
 
 
 def test_a_number_with_neighbours_is_a_customer_unless_it_has_far_more_events():
@@ -122,7 +122,7 @@ def test_a_customer_with_an_implausible_share_is_reported(events, days, is_found
     counts = {**others.counts, "77": EventCounts(events, days)}
     findings = judge(LogCustomers("purchases", counts, 100)).problems
     assert [("'77'" in finding, 'no_customer = ["77"]' in finding) for finding in findings] == [(True, True)] * is_found
-    assert judge(LogCustomers("purchases", counts, 100), nobody=()).problems == []
+    assert judge(LogCustomers("purchases", counts, 100), placeholders=()).problems == []
 
 
 LINKS = {

@@ -9,12 +9,12 @@ from spark_jobs.checking.repeats import count_changed
 
 def test_changed_records_without_ids_are_counted_and_new_ones_are_not(spark):
     def at(hour, *rows):
-        return [(who, datetime(2026, 5, 30, hour), file, verdict) for who, file, verdict in rows]
+        return [(customer, datetime(2026, 5, 30, hour), file, verdict) for customer, file, verdict in rows]
 
-    again_and_changed = [("a", "1", "clean"), ("a", "2", "clean"), ("a", "2", "duplicate")]
+    changed = [("a", "1", "clean"), ("a", "2", "clean"), ("a", "2", "duplicate")]
     rows = [
-        *at(12, *again_and_changed),
-        *at(0, *again_and_changed),  # an export with days only
+        *at(12, *changed),
+        *at(0, *changed),  # an export with days only
         *at(13, ("a", "1", "clean"), ("a", "1", "clean"), ("a", "2", "duplicate")),
         *at(14, ("a", "1", "clean"), ("a", "2", "clean")),
     ]

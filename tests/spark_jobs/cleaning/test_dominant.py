@@ -11,7 +11,7 @@ PEOPLE = [f"400{n:04}" for n in range(200)]
 
 def test_a_night_warns_of_a_customer_with_an_implausible_share_of_recent_events(spark):
     newest, noon = date(2026, 5, 30), datetime(2026, 5, 30, 12)
-    rows = [(who, noon + timedelta(minutes=n), newest) for n in range(2) for who in PEOPLE]
+    rows = [(customer, noon + timedelta(minutes=n), newest) for n in range(2) for customer in PEOPLE]
     wholesaler = [("big", noon, newest)] * 900
     before = [("nobody", noon + timedelta(minutes=n), newest - timedelta(days=40)) for n in range(50)]
 

@@ -46,7 +46,7 @@ def test_sizes_are_tenths_of_decades():
 
 
 @pytest.mark.parametrize(
-    ("lines", "slips", "limit"),
+    ("lines", "mistakes", "limit"),
     [
         (999, [9_999], None),  # an order of a thousand times the usual
         (999, [10_500], Decimal("10000.00")),
@@ -57,8 +57,8 @@ def test_sizes_are_tenths_of_decades():
         (48, [4_006_381], None),  # too few lines for a limit
     ],
 )
-def test_a_thousand_times_the_shops_large_lines_is_the_limit(lines, slips, limit):
-    found = find_limits(deliver(DAY[0]), {"d0": sizes_of(*[10] * lines, *slips)})
+def test_a_thousand_times_the_shops_large_lines_is_the_limit(lines, mistakes, limit):
+    found = find_limits(deliver(DAY[0]), {"d0": sizes_of(*[10] * lines, *mistakes)})
     assert found == ({} if limit is None else {"d0": limit})
 
 

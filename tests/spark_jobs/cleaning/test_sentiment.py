@@ -57,8 +57,8 @@ def test_traditional_characters_read_as_simplified_ones():
 
 def test_repetition_does_not_raise_certainty():
     """Repeating the words three times weighs sqrt(3) as much, not three times."""
-    once, thrice = score("质量很好"), score("质量很好，" * 3)
-    assert math.atanh(thrice) == pytest.approx(math.sqrt(3) * math.atanh(once), abs=0.005)
+    once, repeated = score("质量很好"), score("质量很好，" * 3)
+    assert math.atanh(repeated) == pytest.approx(math.sqrt(3) * math.atanh(once), abs=0.005)
 
 
 def test_sentiment_agrees_with_ratings_for_most_english_reviews():
@@ -70,7 +70,7 @@ def test_sentiment_agrees_with_ratings_for_most_english_reviews():
 
 
 @pytest.mark.parametrize(
-    ("plain", "dressed"),
+    ("plain", "decorated"),
     [
         ("I don't like it", "I don’t like it"),
         ("Great phone. Terrible battery.", "Great phone.<br />Terrible battery."),
@@ -78,8 +78,8 @@ def test_sentiment_agrees_with_ratings_for_most_english_reviews():
         ("质量很好，推荐", "\ufeff质量很好，推荐\x07\n"),
     ],
 )
-def test_typography_markup_and_noise_change_nothing(plain, dressed):
-    assert score(dressed) == score(plain)
+def test_typography_markup_and_noise_change_nothing(plain, decorated):
+    assert score(decorated) == score(plain)
 
 
 def test_a_huge_text_is_read_up_to_the_limit_and_quickly():

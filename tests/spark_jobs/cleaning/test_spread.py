@@ -46,10 +46,10 @@ def draw_orders(seed=3, orders=150):
         discount = min(discount or 0, sum(cents)) or None
         total = (shipping or 0) + (tax or 0) - (discount or 0)
         expected += [line + share for line, share in zip(cents, spread_by_hand(cents, total), strict=True)]
-        stands_once = rng.random() < 0.5
+        is_on_first_line = rng.random() < 0.5
         for place, line in enumerate(cents):
             once = {"shipping": shipping, "tax": tax, "discount": discount and -discount}  # a sign does not matter
-            texts = {name: None if value is None or (place and stands_once) else f"{value / 100:.2f}"
+            texts = {name: None if value is None or (place and is_on_first_line) else f"{value / 100:.2f}"
                     for name, value in once.items()}  # fmt: skip
             records.append({"order": f"o{number}", "unit_price": f"{line / 100:.2f}", **texts})
     return records, expected

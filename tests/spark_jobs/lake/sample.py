@@ -74,7 +74,7 @@ def names_in(lake: Lake, log: str = "one", version: int | None = None) -> list[s
     return sorted(lake.arrow(WORDS, [log], version)["word"].to_pylist())
 
 
-def things(lake: Lake, *partitions: str, version: int | None = None) -> list[str]:
+def read_things(lake: Lake, *partitions: str, version: int | None = None) -> list[str]:
     return sorted(lake.arrow(SAMPLE, partitions, version)["thing"].to_pylist())
 
 
@@ -82,7 +82,7 @@ def run_folders(lake: Lake, table: Table = SAMPLE) -> list[str]:
     return sorted(p.name for p in (lake.root / table.name / "data").glob("run=*"))
 
 
-def forget_the_past(lake: Lake, table: Table) -> None:
+def remove_old_log_entries(lake: Lake, table: Table) -> None:
     """Makes a checkpoint and removes the log entries before it, as retention does after years."""
     log = lake.root / table.name / "_delta_log"
     DeltaTable(log.parent).create_checkpoint()

@@ -17,9 +17,9 @@ from tests.spark_jobs.lake.sample import (
     D2,
     SAMPLE,
     frame_of,
+    read_things,
     row,
     run_folders,
-    things,
 )
 
 
@@ -53,12 +53,12 @@ def test_wrong_bytes_in_the_files_are_found_in_their_footers(spark, lake, monkey
 
 
 def test_a_file_of_a_lost_task_does_not_count(spark, lake, monkeypatch):
-    def leave_a_twin(step: str) -> None:
+    def leave_copy(step: str) -> None:
         if step == "written":
             (path,) = lake.root.glob(f"{SAMPLE.name}/data/run=*/*/*.parquet")
             path.with_name("part-twin.parquet").write_bytes(path.read_bytes())
 
-    monkeypatch.setattr(lake_module, "on_step", leave_a_twin)
+    monkeypatch.setattr(lake_module, "on_step", leave_copy)
     assert lake.publish(frame_of(spark, [row()]), SAMPLE, {D1: "k"}).row_counts == {D1: 1}
     assert lake.arrow(SAMPLE).num_rows == 1
 
@@ -91,14 +91,14 @@ def test_every_audit_finding_is_named_and_nothing_is_published(spark, lake):
     ]
     assert sorted(r["thing"] for r in seen) == ["a", "a", "b", "c", "d"]
     assert {r["as_of"] for r in seen} == {date(2011, 9, 5)}
-    assert (run_folders(lake), lake.version(SAMPLE), things(lake, D1)) == (folders, version, ["kept"])
+    assert (run_folders(lake), lake.version(SAMPLE), read_things(lake, D1)) == (folders, version, ["kept"])
     assert lake.is_published(SAMPLE, D1, "a")
 
 
 def test_rows_of_a_partition_that_was_not_named_are_refused(spark, lake):
-    strays = [row(), row(as_of=date(2011, 9, 6)), row(as_of=None)]
+    wrong_rows = [row(), row(as_of=date(2011, 9, 6)), row(as_of=None)]
     with pytest.raises(AuditError) as caught:
-        lake.publish(frame_of(spark, strays), SAMPLE, {D1: "k"})
+        lake.publish(frame_of(spark, wrong_rows), SAMPLE, {D1: "k"})
     assert [f.split(",")[0] for f in caught.value.findings] == [
         "it has rows of as_of 2011-09-06",
         "it has rows of as_of None",

@@ -16,10 +16,10 @@ from tests.spark_jobs.lake.sample import (
     SAMPLE,
     WORDS,
     expect_columns,
-    forget_the_past,
     frame_of,
+    read_things,
+    remove_old_log_entries,
     row,
-    things,
 )
 
 
@@ -31,18 +31,18 @@ def test_a_key_is_published_while_its_content_is_current_even_if_empty_and_the_l
     assert lake.is_published(SAMPLE, D2, "nothing")
     assert not lake.is_published(SAMPLE, D3, "nothing")
     lake.publish(b, SAMPLE, {D1: "b"})
-    forget_the_past(lake, SAMPLE)
+    remove_old_log_entries(lake, SAMPLE)
     assert not lake.is_published(SAMPLE, D1, "a")
     assert lake.is_published(SAMPLE, D1, "b")
     lake.publish(a, SAMPLE, {D1: "a"})
     lake.publish(a.limit(0), SAMPLE, {D3: "emptied"})
-    forget_the_past(lake, SAMPLE)
+    remove_old_log_entries(lake, SAMPLE)
     assert lake.unpublished(SAMPLE, {D1: "a", D2: "nothing", D3: "emptied"}) == {}
     assert not lake.is_published(SAMPLE, D1, "b")
-    assert things(lake, D1, D2, D3) == ["a"]
+    assert read_things(lake, D1, D2, D3) == ["a"]
     again = lake.publish(b, SAMPLE, {D1: "a", D2: "nothing"})  # b is not even looked at
     assert (again.is_new, again.version, again.row_counts) == (False, lake.version(SAMPLE), {D1: 1, D2: 0})
-    assert things(lake, D1, D2) == ["a"]
+    assert read_things(lake, D1, D2) == ["a"]
 
 
 @pytest.mark.parametrize(("table", "value"), [(SAMPLE, "20110905"), (SAMPLE, "latest"), (WORDS, ""), (WORDS, "a/b")])

@@ -63,12 +63,12 @@ def project(tmp_path_factory) -> Path:
 def find_changed(project: Path, path: str, text: str) -> set[str]:
     """The keys that change if this file gets this text."""
     file = project / path
-    before, as_it_was = hash_all(project), file.read_text()
+    before, original = hash_all(project), file.read_text()
     file.write_text(text)
     try:
         return {name for name, value in hash_all(project).items() if value != before[name]}
     finally:
-        file.write_text(as_it_was)
+        file.write_text(original)
 
 
 def hash_all(project: Path) -> dict[str, str]:

@@ -23,7 +23,7 @@ def test_runs_are_appended_once_per_content_and_listed_in_order(lake):
     version = lake.version(RUNS)
     assert append_run(lake, run_of(4, "b")) == second
     assert lake.version(RUNS) == version
-    back_again = run_of(5, "a")
-    assert append_run(lake, back_again) == back_again
+    repeated = run_of(5, "a")
+    assert append_run(lake, repeated) == repeated
     assert [r.run_id for r in list_runs(lake, "etl")] == ["run 1", "run 2", "run 3", "run 5"]
     assert list_runs(lake, "score") == []

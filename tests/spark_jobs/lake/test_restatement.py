@@ -39,8 +39,8 @@ def shop(spark, tmp_path_factory, warehouse_url):
     return shop
 
 
-def restate(shop: SmallShop, as_of: date = NIGHT, with_what: date | None = LATER) -> None:
-    customer_series.run(shop.open_spark, shop.lake, shop.shop, as_of, CUSTOMER_SERIES, restate=with_what)
+def restate(shop: SmallShop, as_of: date = NIGHT, known_as_of: date | None = LATER) -> None:
+    customer_series.run(shop.open_spark, shop.lake, shop.shop, as_of, CUSTOMER_SERIES, restate=known_as_of)
     publish.publish_run(shop.lake, shop.shop, "etl", as_of)
 
 
@@ -59,16 +59,16 @@ def test_a_restated_night_has_late_events_up_to_its_day_and_can_be_reverted(shop
     restate(shop)
     assert shop.lake.version(CUSTOMER_SERIES) == version  # a repetition commits nothing
     assert shop.rows(CUSTOMER_SERIES, str(LATER)) == second_night
-    restate(shop, with_what=None)
+    restate(shop, known_as_of=None)
     assert night(shop) == before
     assert {row["known_as_of"] for row in before} == {None}
 
 
 def test_a_night_is_restated_with_a_later_published_day_only(shop):
     with pytest.raises(ChurnError, match=r"2011-03-04 is not published yet.* up to 2011-03-03"):
-        restate(shop, with_what=NEVER)
+        restate(shop, known_as_of=NEVER)
     with pytest.raises(ChurnError, match="give a day after 2011-03-02, not 2011-03-02"):
-        restate(shop, with_what=NIGHT)
+        restate(shop, known_as_of=NIGHT)
     assert len(night(shop)) == 1
 
 
@@ -91,12 +91,12 @@ def test_restated_rows_are_flagged_until_the_night_is_rebuilt(shop, monkeypatch)
     warehouse = connect(shop.settings)
     warehouse.register_model(shop.shop, make_model("m-restated", NIGHT))
     warehouse.promote_model(shop.shop, "m-restated", NIGHT)
-    for with_what in (None, LATER, None):
-        restate(shop, with_what=with_what)
+    for known_as_of in (None, LATER, None):
+        restate(shop, known_as_of=known_as_of)
         churn_risk.run(shop.open_spark, shop.lake, warehouse, shop.shop, NIGHT)
         publish.publish_run(shop.lake, shop.shop, "score", NIGHT)
         run = _warehouse_command.load_scores(warehouse, shop.lake, shop.shop, NIGHT)
-        assert (run.is_hindsight, run.known_as_of, run.superseded_at) == (with_what is not None, with_what, None)
+        assert (run.is_hindsight, run.known_as_of, run.superseded_at) == (known_as_of is not None, known_as_of, None)
         visible = select(warehouse, shop.shop, "SELECT is_hindsight FROM churn_risk_history WHERE as_of = %s", NIGHT)
-        assert visible == ([(True,), (True,)] if with_what else [(False,)])
+        assert visible == ([(True,), (True,)] if known_as_of else [(False,)])
     assert len(shop.rows(scores_of(shop.shop.churn.horizons_days), str(NIGHT))) == 1

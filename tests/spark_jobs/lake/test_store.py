@@ -21,9 +21,9 @@ from tests.spark_jobs.lake.sample import (
     expect_columns,
     frame_of,
     names_in,
+    read_things,
     row,
     run_folders,
-    things,
     words,
 )
 
@@ -62,9 +62,9 @@ def test_one_publish_replaces_all_its_partitions_and_no_other(spark, lake):
     assert publication.is_new
     assert publication.row_counts == {D1: 1, D2: 2}
     assert publication.version == lake.version(SAMPLE) == 2
-    assert things(lake) == []
-    assert things(lake, D1, D2) == ["new 1", "new 2", "new 3"]
-    assert things(lake, D3) == [f"old {D3}"]
+    assert read_things(lake) == []
+    assert read_things(lake, D1, D2) == ["new 1", "new 2", "new 3"]
+    assert read_things(lake, D3) == [f"old {D3}"]
     assert sorted(r["thing"] for r in lake.read(spark, SAMPLE, [D2, D3]).collect()) == ["new 2", "new 3", f"old {D3}"]
     after = lake.partitions(SAMPLE)
     assert after[D3] == before[D3]
@@ -78,8 +78,8 @@ def test_a_reader_of_a_pinned_version_does_not_see_a_later_publish(spark, lake):
     frame, dataset = lake.read(spark, SAMPLE, version=pinned), lake.dataset(SAMPLE, version=pinned)
     lake.publish(frame_of(spark, [row(thing="new")]), SAMPLE, {D1: "b"})
     assert [r["thing"] for r in frame.collect()] == dataset.to_table()["thing"].to_pylist() == ["old"]
-    assert things(lake, D1, version=pinned) == ["old"]
-    assert things(lake, D1) == ["new"]
+    assert read_things(lake, D1, version=pinned) == ["old"]
+    assert read_things(lake, D1) == ["new"]
     with pytest.raises(MissingInputError, match="version 99"):
         lake.read(spark, SAMPLE, version=99)
 
@@ -141,13 +141,13 @@ def test_an_update_accepts_only_contract_columns_and_audits_them(lake):
 def test_an_update_restarts_from_the_version_of_a_faster_writer(lake):
     calls = []
 
-    def add_mine(rows: pa.Table) -> pa.Table:
+    def add_row(rows: pa.Table) -> pa.Table:
         calls.append(sorted(rows["word"].to_pylist()))
         if len(calls) == 1:
             lake.update(WORDS, "one", lambda current: pa.concat_tables([current, words("theirs")]))
         return pa.concat_tables([rows, words("mine")])
 
-    lake.update(WORDS, "one", add_mine)
+    lake.update(WORDS, "one", add_row)
     assert calls == [[], ["theirs"]]
     assert names_in(lake) == ["mine", "theirs"]
 

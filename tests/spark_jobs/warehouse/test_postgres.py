@@ -53,14 +53,14 @@ def test_stored_ids_with_blanks_are_stripped_and_not_refused(warehouse, shop):
 
 
 def test_names_cannot_inject_sql(warehouse):
-    evil = make_shop("""x"; DROP SCHEMA identity CASCADE; --'""")
-    evil = replace(evil, title="'; DROP SCHEMA identity CASCADE; --")
-    warehouse.prepare(evil)
+    hostile = make_shop("""x"; DROP SCHEMA identity CASCADE; --'""")
+    hostile = replace(hostile, title="'; DROP SCHEMA identity CASCADE; --")
+    warehouse.prepare(hostile)
 
-    assert publish(warehouse, evil, "'); DROP SCHEMA identity CASCADE; --") is True
-    assert [run.run_id for run in warehouse.published(evil)] == ["'); DROP SCHEMA identity CASCADE; --"]
-    assert len(warehouse.top_at_risk(evil, 5)) == 3
-    assert warehouse.upsert_customers(evil, "k", [make_pairs(a="1")]) == 1
+    assert publish(warehouse, hostile, "'); DROP SCHEMA identity CASCADE; --") is True
+    assert [run.run_id for run in warehouse.published(hostile)] == ["'); DROP SCHEMA identity CASCADE; --"]
+    assert len(warehouse.top_at_risk(hostile, 5)) == 3
+    assert warehouse.upsert_customers(hostile, "k", [make_pairs(a="1")]) == 1
 
 
 def test_error_that_quotes_the_password_is_masked(warehouse):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from tests.training.draws import draw_outcomes, spoil
+from tests.training.draws import add_noise, draw_outcomes
 from training.evaluation import metrics
 from training.evaluation.metrics import (
     CalibrationBins,
@@ -144,5 +144,5 @@ def test_only_a_surely_larger_calibration_error_has_an_interval_above_zero():
     outcome, p = draw_outcomes(2000)
     tilted = 1 / (1 + np.exp(-1.6 * np.log(p / (1 - p))))
     assert compare_calibration(outcome, tilted, p)[0] > 0
-    low, high = compare_calibration(outcome, p, spoil(p, 0.05))
+    low, high = compare_calibration(outcome, p, add_noise(p, 0.05))
     assert low < 0 < high

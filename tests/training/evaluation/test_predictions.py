@@ -86,9 +86,9 @@ def test_undefined_metrics_are_none_and_never_zero():
     assert (stayed.churn_rate, stayed.accuracy) == (0.0, 1.0)
     missed = measure_method(np.array([1.0, 0.0]), np.array([0.1, 0.2]), 30, "m")
     assert (missed.precision, missed.recall, missed.f1) == (None, 0.0, 0.0)
-    nobody = measure_method(np.empty(0), np.empty(0), 30, "m")
-    assert nobody.n == 0
-    assert {v for k, v in vars(nobody).items() if k not in ("n", "horizon_days", "method")} == {None}
+    empty = measure_method(np.empty(0), np.empty(0), 30, "m")
+    assert empty.n == 0
+    assert {v for k, v in vars(empty).items() if k not in ("n", "horizon_days", "method")} == {None}
 
 
 def test_a_certain_miss_costs_a_bounded_log_loss():

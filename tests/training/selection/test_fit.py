@@ -186,11 +186,11 @@ def test_the_constant_rate_is_that_of_the_evaluated_customers(series, candidates
     candidate = candidates[CONSTANT]
     cells = collect_cells(recipe, candidate.members)
     p = candidate.calibration.apply(np.array([[cell.probability.mean() for cell in cells]]))[0]
-    counted, everybody = (
+    counted, eligible_rates = (
         np.array([cell.outcome[rows].mean() for cell, rows in zip(cells, chosen, strict=True)])
         for chosen in ([cell.is_active.astype(bool) for cell in cells], [slice(None)] * 3)
     )
-    assert abs(p[0] - counted[0]) < abs(p[0] - everybody[0])
+    assert abs(p[0] - counted[0]) < abs(p[0] - eligible_rates[0])
 
 
 def test_validation_counts_the_active_at_the_newest_closed_steps():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.training.draws import draw_outcomes, spoil
+from tests.training.draws import add_noise, draw_outcomes
 from tests.training.evaluation.test_predictions import make_predictions
 from training.selection.fit import Candidate
 from training.selection.gate import choose_scorer, validated_losses
@@ -16,7 +16,7 @@ def validated(**losses: float | tuple[float, ...]) -> dict[str, np.ndarray]:
 
 def test_the_best_validated_model_scores_although_another_has_a_better_test_result():
     outcome, p = draw_outcomes(1000)
-    predictions = make_predictions(outcome, {"logistic": p, "average": spoil(p, 0.05)})
+    predictions = make_predictions(outcome, {"logistic": p, "average": add_noise(p, 0.05)})
     verdict = choose_scorer(predictions, validated(logistic=0.51, average=0.50))
     assert (verdict.promoted, verdict.passed, verdict.refused) == ("average", True, {})
     assert choose_scorer(predictions, validated(logistic=0.50005, average=0.5)).promoted == "logistic"  # a tie
@@ -24,7 +24,7 @@ def test_the_best_validated_model_scores_although_another_has_a_better_test_resu
 
 def test_a_beaten_model_is_refused_and_the_next_best_validated_scores():
     outcome, p = draw_outcomes(2000)
-    methods = {"lstm": spoil(p, 1.0), "boosting": p, "logistic": spoil(p, 0.3)}
+    methods = {"lstm": add_noise(p, 1.0), "boosting": p, "logistic": add_noise(p, 0.3)}
     verdict = choose_scorer(make_predictions(outcome, methods), validated(lstm=0.4, boosting=0.5, logistic=0.6))
     assert (verdict.promoted, verdict.passed) == ("boosting", True)
     assert list(verdict.refused) == ["lstm"]
@@ -34,8 +34,8 @@ def test_a_beaten_model_is_refused_and_the_next_best_validated_scores():
 def test_if_every_model_is_beaten_the_best_validated_scores_and_the_gate_reports_it():
     outcome, p = draw_outcomes(2000)
     predictions = make_predictions(outcome, {"lstm": p, "logistic": p}, horizons=(30, 60))
-    predictions.by_method["lstm"][:, 0] = spoil(p, 1.0)
-    predictions.by_method["logistic"][:, 1] = spoil(p, 1.0)
+    predictions.by_method["lstm"][:, 0] = add_noise(p, 1.0)
+    predictions.by_method["logistic"][:, 1] = add_noise(p, 1.0)
     verdict = choose_scorer(predictions, validated(lstm=(0.4, 0.4), logistic=(0.5, 0.5)))
     assert (verdict.promoted, verdict.passed) == ("lstm", False)
     assert verdict.reasons
@@ -45,7 +45,7 @@ def test_if_every_model_is_beaten_the_best_validated_scores_and_the_gate_reports
 def test_only_the_next_best_validated_model_can_refuse_a_kind():
     """One of six others always leads by chance on the gate's outcomes, so these must not choose the contender."""
     outcome, p = draw_outcomes(2000)
-    methods = {"blend": spoil(p, 0.5), "average": spoil(p, 0.5), "recency": p}
+    methods = {"blend": add_noise(p, 0.5), "average": add_noise(p, 0.5), "recency": p}
     losses = validated(blend=0.50, average=0.51, recency=0.60)
     assert choose_scorer(make_predictions(outcome, methods), losses).promoted == "blend"
 

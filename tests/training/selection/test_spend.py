@@ -61,9 +61,9 @@ def test_errors_of_a_past_day_use_what_had_been_delivered_by_then(series):
 
     def find_newest(delay_days: int) -> float:
         judged = next(s.day for s in snapshots if s.day + timedelta(days=60 + delay_days) <= as_of)
-        spoiled = [replace(s, spend=s.spend * 1000) if s.day == judged - timedelta(days=60) else s for s in snapshots]
-        assert sum(a is not b for a, b in zip(snapshots, spoiled, strict=True)) == 1
-        errors = [find_log_errors(taken, as_of, delay_days, 1, 60) for taken in (snapshots, spoiled)]
+        changed = [replace(s, spend=s.spend * 1000) if s.day == judged - timedelta(days=60) else s for s in snapshots]
+        assert sum(a is not b for a, b in zip(snapshots, changed, strict=True)) == 1
+        errors = [find_log_errors(taken, as_of, delay_days, 1, 60) for taken in (snapshots, changed)]
         assert all(errors)
         return abs(errors[0][0] - errors[1][0])
 
@@ -74,14 +74,14 @@ def test_errors_of_a_past_day_use_what_had_been_delivered_by_then(series):
 def test_windows_with_outstanding_files_give_no_error(series):
     snapshots, as_of = take_snapshots(series, SHOP, SPEC, {}), series.as_of
     newest = next(s.day for s in snapshots if s.day + timedelta(days=60) <= as_of)
-    spoiled = [replace(s, spend=s.spend * 1000) if s.day == newest else s for s in snapshots]
+    changed = [replace(s, spend=s.spend * 1000) if s.day == newest else s for s in snapshots]
 
-    def is_told_apart(delay_days: int) -> bool:
-        before, after = (find_log_errors(taken, as_of, delay_days, 1, 60) for taken in (snapshots, spoiled))
+    def detects_delay(delay_days: int) -> bool:
+        before, after = (find_log_errors(taken, as_of, delay_days, 1, 60) for taken in (snapshots, changed))
         return before != after
 
-    assert is_told_apart(0)
-    assert not is_told_apart(30)
+    assert detects_delay(0)
+    assert not detects_delay(30)
 
 
 def test_the_interval_is_students_and_needs_four_errors():
@@ -147,7 +147,7 @@ def test_amounts_above_the_limit_are_counted():
     assert find_cut(Series(table, day(20)), {}) == (0, 0.0, 400.0)
 
 
-def spoil(series: pa.Table, factor: float, seed: int) -> tuple[pa.Table, str]:
+def multiply_day(series: pa.Table, factor: float, seed: int) -> tuple[pa.Table, str]:
     """The series with one day's spend of one customer multiplied, and the customer."""
     generator = np.random.default_rng(seed)
     row = int(generator.integers(series.num_rows))
@@ -173,8 +173,8 @@ def expect(series: pa.Table) -> tuple[dict[str, float], dict[int, float], SpendM
 def test_one_extreme_line_changes_no_other_customer_and_sales_by_at_most_a_day(series, power, seed):
     table = next(series.chunks())
     before, sales_before, _ = expect(table)
-    spoiled, customer = spoil(table, 10.0**power, seed)
-    after, sales_after, model = expect(spoiled)
+    changed, customer = multiply_day(table, 10.0**power, seed)
+    after, sales_after, model = expect(changed)
     moved = [abs(after[name] / before[name] - 1) for name in before if name != customer]
     assert max(moved) < 0.06
     for horizon, sales in sales_after.items():

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.training.draws import draw_outcomes, spoil
+from tests.training.draws import add_noise, draw_outcomes
 from tests.training.evaluation.test_predictions import make_predictions
 from training.reporting.words import write_calibration_note, write_verdict
 from training.selection.verdict import FEWEST_OUTCOMES, MARGIN, choose_simplest_best, judge
@@ -97,13 +97,13 @@ def test_of_three_horizons_each_is_judged_more_leniently_than_one_alone():
 def test_worse_by_less_than_the_margin_is_no_refusal_though_it_is_certain():
     outcome, p = draw_outcomes(2000)
 
-    def judge_beside_one_who_knows(share: float):
+    def judge_against_oracle(share: float):
         return judge_one(outcome, p, p + share * (outcome - p))
 
-    verdict = judge_beside_one_who_knows(0.0007)
+    verdict = judge_against_oracle(0.0007)
     assert 0 < verdict.horizons[0].comparison.log_loss_interval[0] < MARGIN
     assert verdict.passed
-    assert not judge_beside_one_who_knows(0.003).passed
+    assert not judge_against_oracle(0.003).passed
 
 
 def test_without_outcomes_nothing_passes():
@@ -118,24 +118,24 @@ def test_without_outcomes_nothing_passes():
 def test_too_few_outcomes_neither_pass_nor_refuse(outcome):
     """Whatever the candidate says; one more and it is judged."""
 
-    def judge_with(count: int, p: float):
-        happened = np.full(500, 1 - outcome)
-        happened[:count] = outcome
-        contender_p = np.full(500, happened.mean())
-        return judge_one(happened, np.full(500, p), contender_p)
+    def judge_counts(count: int, p: float):
+        outcomes = np.full(500, 1 - outcome)
+        outcomes[:count] = outcome
+        contender_p = np.full(500, outcomes.mean())
+        return judge_one(outcomes, np.full(500, p), contender_p)
 
-    verdict = judge_with(FEWEST_OUTCOMES - 1, 0.5)
+    verdict = judge_counts(FEWEST_OUTCOMES - 1, 0.5)
     assert (verdict.passed, verdict.reasons, verdict.promoted) == (False, (), "lstm")
     assert "29" in verdict.unjudged[0]
     assert "471" in verdict.unjudged[0]
     rate = FEWEST_OUTCOMES / 500
-    assert judge_with(FEWEST_OUTCOMES, rate if outcome else 1 - rate).passed
-    assert judge_with(FEWEST_OUTCOMES, 0.5).reasons
+    assert judge_counts(FEWEST_OUTCOMES, rate if outcome else 1 - rate).passed
+    assert judge_counts(FEWEST_OUTCOMES, 0.5).reasons
 
 
 def test_a_refusal_at_one_horizon_stands_where_another_cannot_be_judged():
     outcome, p = draw_outcomes(2000)
-    predictions = make_predictions(outcome, {"lstm": spoil(p, 1.0), "logistic": p}, horizons=(30, 60))
+    predictions = make_predictions(outcome, {"lstm": add_noise(p, 1.0), "logistic": p}, horizons=(30, 60))
     predictions.outcome[40:, 1] = np.nan
     verdict = judge(predictions, best=dict.fromkeys((30, 60), "logistic"), fallback="logistic")
     assert (verdict.passed, verdict.promoted, len(verdict.unjudged)) == (False, "logistic", 1)

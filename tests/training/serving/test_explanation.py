@@ -129,22 +129,26 @@ def test_every_customer_has_a_reason_even_with_wrong_estimates(kind, seed):
 def check_sentences(sentences: list[str], days: list[date]) -> None:
     """Recomputes the sentences of a customer who bought on these days only."""
     for text in sentences:
-        silent, known = ((AS_OF - day_).days for day_ in (days[-1], days[0]))
-        facts = (("last (?:purchase|one) {} ago", silent), ("no purchase for {}", silent), ("first seen {} ago", known))
+        inactive, known = ((AS_OF - day_).days for day_ in (days[-1], days[0]))
+        facts = (
+            ("last (?:purchase|one) {} ago", inactive),
+            ("no purchase for {}", inactive),
+            ("first seen {} ago", known),
+        )
         for words, expected in facts:
             pattern = words.format(r"(\d+) days?")
             assert [int(found) for found in re.findall(pattern, text, re.IGNORECASE)] in ([], [expected]), text
         if "Only one day with a purchase" in text:
             assert len(days) == 1
         assert "no purchase so far" not in text.lower()
-        is_bad_news = re.search(
+        raises_risk = re.search(
             r"fell|^No |No purchase for|Only one day|last purchase|only every|on one day|Nothing stands out", text,
             re.IGNORECASE,
         )  # fmt: skip
-        assert is_bad_news, text
+        assert raises_risk, text
         gap = (days[-1] - days[0]).days / max(len(days) - 1, 1)
         if re.search(r"^no (purchases|items|spending)|no purchase for|last purchase", text, re.IGNORECASE):
-            assert len(days) == 1 or silent > gap, text
+            assert len(days) == 1 or inactive > gap, text
         if found := re.search(r"only every (\d+) day", text):
             assert abs(int(found[1]) - gap) <= 0.5, text
             assert gap >= 30, text

@@ -27,22 +27,22 @@ def sold(money: float) -> dict[str, float]:
     return {"sale_count": 1, "item_quantity": 1, "spend": money}
 
 
-def gave_back(money: float) -> dict[str, float]:
+def refund_of(money: float) -> dict[str, float]:
     return {"return_count": 1, "refund": money}
 
 
 @pytest.mark.parametrize(
     ("facts", "undone"),
     [
-        ({3: sold(40) | gave_back(40)}, {3: 3}),  # the same day
-        ({3: sold(40), 10: gave_back(40)}, {3: 10}),  # the last day that counts
-        ({3: sold(40), 11: gave_back(40)}, {3: None}),
-        ({3: sold(40), 5: gave_back(39.99)}, {3: None}),  # a cent was kept
-        ({3: sold(0.3), 4: gave_back(0.1), 5: gave_back(0.2)}, {3: 5}),
-        ({3: sold(100), 4: sold(50), 5: gave_back(150)}, {3: 5, 4: 5}),
-        ({3: sold(100), 4: sold(50), 5: gave_back(50)}, {3: None, 4: 5}),
-        ({3: sold(40), 5: gave_back(400)}, {3: 5}),
-        ({1: gave_back(40), 3: sold(40)}, {3: None}),  # the refund of an earlier sale
+        ({3: sold(40) | refund_of(40)}, {3: 3}),  # the same day
+        ({3: sold(40), 10: refund_of(40)}, {3: 10}),  # the last day that counts
+        ({3: sold(40), 11: refund_of(40)}, {3: None}),
+        ({3: sold(40), 5: refund_of(39.99)}, {3: None}),  # a cent was kept
+        ({3: sold(0.3), 4: refund_of(0.1), 5: refund_of(0.2)}, {3: 5}),
+        ({3: sold(100), 4: sold(50), 5: refund_of(150)}, {3: 5, 4: 5}),
+        ({3: sold(100), 4: sold(50), 5: refund_of(50)}, {3: None, 4: 5}),
+        ({3: sold(40), 5: refund_of(400)}, {3: 5}),
+        ({1: refund_of(40), 3: sold(40)}, {3: None}),  # the refund of an earlier sale
         ({3: sold(0)}, {3: None}),  # a present is a purchase
     ],
 )
@@ -54,7 +54,7 @@ def test_a_sale_is_undone_by_refunds_of_its_money_soon_after(facts, undone):
 
 
 def test_visits_are_never_undone():
-    rows = read_rows(make_series({"a": {3: sold(40) | gave_back(40)}}, day(20)), RULE_MEASURES)
+    rows = read_rows(make_series({"a": {3: sold(40) | refund_of(40)}}, day(20)), RULE_MEASURES)
     assert (find_undone_days(rows, ChurnDefinition(activity="visit")) > 10**6).all()
 
 
@@ -121,7 +121,7 @@ def test_outcomes_and_tensors_agree_on_who_was_eligible_and_who_stayed(customers
 
 
 def test_many_versions_are_computed_in_pieces(monkeypatch):
-    customers = [{n: sold(5), n + 3: gave_back(5), 30: sold(1)} for n in range(20)]
+    customers = [{n: sold(5), n + 3: refund_of(5), 30: sold(1)} for n in range(20)]
     spec, series, _ = build(customers, 7, 1)
     whole = spec.build(series, day(40)).inputs
     monkeypatch.setattr(seen, "MOST_VERSIONS", 3)

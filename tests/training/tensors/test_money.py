@@ -24,8 +24,8 @@ def test_rare_large_orders_are_plausible_and_mistakes_are_not(days):
     money = np.full(days, 9.99)
     money[::200] = 99.0
     assert find_day_limit(money) == pytest.approx(99.0)
-    slips = np.append(money, np.full(15, 1e9))
-    assert find_day_limit(slips) == pytest.approx(99.0)
+    mistakes = np.append(money, np.full(15, 1e9))
+    assert find_day_limit(mistakes) == pytest.approx(99.0)
 
 
 def test_refunds_above_all_payments_count_as_zero():

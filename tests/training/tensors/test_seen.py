@@ -64,12 +64,18 @@ def check(customers: dict[str, dict], at: int, churn: ChurnDefinition, step_days
         return
     then = truncate(whole, day(at))
     assert then.select(["customer_id", "first_day"]).equals(night.select(["customer_id", "first_day"]))
-    as_was, expected = spec.build(then, day(at)), spec.build(night, day(at))
+    expected_tensors, expected = spec.build(then, day(at)), spec.build(night, day(at))
     learned = spec.build(whole, day(LAST), phase=LAST - at)
     for name in ("customer_id", "inputs", "lengths", "quiet_days"):  # to the bit, at all steps
-        assert pa.array(np.ravel(getattr(learned, name))).equals(pa.array(np.ravel(getattr(as_was, name)))), name
-    np.testing.assert_allclose(as_was.last(as_was.inputs), expected.last(expected.inputs), rtol=1e-6, atol=1e-6)
-    np.testing.assert_array_equal(as_was.last(as_was.quiet_days), expected.last(expected.quiet_days))
+        assert pa.array(np.ravel(getattr(learned, name))).equals(pa.array(np.ravel(getattr(expected_tensors, name)))), (
+            name
+        )
+    np.testing.assert_allclose(
+        expected_tensors.last(expected_tensors.inputs), expected.last(expected.inputs), rtol=1e-6, atol=1e-6
+    )
+    np.testing.assert_array_equal(
+        expected_tensors.last(expected_tensors.quiet_days), expected.last(expected.quiet_days)
+    )
     shop = make_shop(is_whole=True, churn=churn)
     known = whole.filter(pa.compute.is_in(whole["customer_id"], night["customer_id"].combine_chunks()))
     for series in (known, then):
@@ -97,24 +103,24 @@ def sold(money: float) -> dict[str, float]:
     return {"sale_count": 1, "spend": money, "refund": 0}
 
 
-def gave_back(money: float) -> dict[str, float]:
+def refund_of(money: float) -> dict[str, float]:
     return {"sale_count": 0, "spend": 0, "refund": money}
 
 
 @pytest.mark.parametrize(
     "facts",
     [
-        {(10, 0): sold(5), (12, 9): gave_back(5)},  # undone by a late refund
+        {(10, 0): sold(5), (12, 9): refund_of(5)},  # undone by a late refund
         # undone at once, and both withdrawn later
         {(10, 0): sold(5) | {"refund": 5}, (10, 1): {"sale_count": -1, "spend": -5, "refund": -5}},
-        {(10, 0): sold(5), (11, 9): sold(1), (12, 0): gave_back(5)},  # undone until more sales came
+        {(10, 0): sold(5), (11, 9): sold(1), (12, 0): refund_of(5)},  # undone until more sales came
         {
             (10, 0): sold(5),
             (10, 9): sold(1),
-            (12, 0): gave_back(5),
-            (12, 20): gave_back(1),
+            (12, 0): refund_of(5),
+            (12, 20): refund_of(1),
         },  # undone, not undone, and undone again
-        {(10, 12): sold(5), (12, 0): gave_back(5), (30, 0): sold(1), (31, 9): gave_back(1)},  # undone when delivered
+        {(10, 12): sold(5), (12, 0): refund_of(5), (30, 0): sold(1), (31, 9): refund_of(1)},  # undone when delivered
     ],
 )
 def test_a_sale_counts_at_a_step_as_it_was_known_then(facts, monkeypatch):
@@ -122,12 +128,12 @@ def test_a_sale_counts_at_a_step_as_it_was_known_then(facts, monkeypatch):
         monkeypatch.setattr(module, "MOST_VERSIONS", 1)
     for at in range(10, LAST):
         check(
-            {"a": facts, "on time": {(3, 0): sold(2), (8, 0): gave_back(2)}}, at, ChurnDefinition((10, 20), 10, 20), 1
+            {"a": facts, "on time": {(3, 0): sold(2), (8, 0): refund_of(2)}}, at, ChurnDefinition((10, 20), 10, 20), 1
         )
 
 
 def test_a_customer_s_inputs_do_not_depend_on_whether_another_s_files_were_late():
-    on_time = {(n, 0): sold(n) for n in range(0, 60, 7)} | {(23, 0): gave_back(21)}
+    on_time = {(n, 0): sold(n) for n in range(0, 60, 7)} | {(23, 0): refund_of(21)}
     alone = WHOLE.build(make_series({"a": on_time}, day(LAST)), day(LAST))
     beside = WHOLE.build(make_series({"a": on_time, "b": {(5, 0): sold(3), (5, 30): sold(1)}}, day(LAST)), day(LAST))
     assert alone.inputs[0].tobytes() == beside.inputs[0].tobytes()

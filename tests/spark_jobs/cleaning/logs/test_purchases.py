@@ -142,14 +142,14 @@ def test_a_placeholder_for_no_time_is_no_time(spark, zone):
 
 
 def test_a_price_that_is_too_large_is_rejected_and_stops_nothing(spark):
-    dear = "999999999999"
+    largest_price = "999999999999"
     abroad = make_shop(columns={**COLUMNS, "currency": ColumnMapping("c")})
     abroad = replace(abroad, rates=(Rate("USD", Decimal("1.17")),))
-    (row,) = judge(spark, abroad, {**BASE, "price": dear, "c": "USD"})
+    (row,) = judge(spark, abroad, {**BASE, "price": largest_price, "c": "USD"})
     assert row["reasons"] == ["amount_too_large"]
     amounts = {name: mapping for name, mapping in COLUMNS.items() if name != "unit_price"}
     shop = make_shop(columns={**amounts, "amount": ColumnMapping("price")})
-    (row,) = judge(spark, shop, {**BASE, "price": dear, "quantity": "0.001"})
+    (row,) = judge(spark, shop, {**BASE, "price": largest_price, "quantity": "0.001"})
     assert row["reasons"] == ["amount_too_large"]
 
 

@@ -131,5 +131,5 @@ def test_migrated_plans_get_the_time_when_their_scores_became_visible(warehouse)
 
     query = """SELECT planned_at = published_at, planned_at::date - contact_plan.as_of FROM contact_plan
                LEFT JOIN published_runs USING (as_of, run_id) ORDER BY contact_plan.as_of"""
-    (_, after_its_night), (as_published, _) = select(warehouse, shop, query)
-    assert (after_its_night, as_published) == (1, True)
+    (_, published_later), (as_published, _) = select(warehouse, shop, query)
+    assert (published_later, as_published) == (1, True)

@@ -55,15 +55,15 @@ def draw_histories(count: int, weeks: float, ahead: float) -> tuple[Histories, n
     rng = np.random.default_rng(0)
     r, alpha, a, b = PARAMETERS
     rate, leaves = rng.gamma(r, 1 / alpha, count), rng.beta(a, b, count)
-    x, t_x, at, is_quiet = np.zeros(count), np.zeros(count), np.zeros(count), np.ones(count, bool)
+    x, t_x, at, has_no_purchase = np.zeros(count), np.zeros(count), np.zeros(count), np.ones(count, bool)
     is_there = rng.random(count) < 1  # nobody leaves before the first repeat purchase
     while is_there.any():
         at = at + rng.exponential(1 / np.maximum(rate, 1e-12))
         bought = is_there & (at <= weeks)
         x, t_x = x + bought, np.where(bought, at, t_x)
-        is_quiet &= ~(is_there & (at > weeks) & (at <= weeks + ahead))
+        has_no_purchase &= ~(is_there & (at > weeks) & (at <= weeks + ahead))
         is_there = bought & (rng.random(count) >= leaves)
-    return Histories(x, t_x, np.full(count, weeks)), is_quiet
+    return Histories(x, t_x, np.full(count, weeks)), has_no_purchase
 
 
 def test_the_published_fit_is_reproduced_from_the_model_inputs(cdnow):
@@ -85,13 +85,13 @@ def test_the_slope_is_that_of_the_likelihood(cdnow):
 
 
 def test_predicted_churn_is_right_for_customers_simulated_by_the_model():
-    histories, is_quiet = draw_histories(200_000, weeks=40, ahead=WEEKS[1])
+    histories, has_no_purchase = draw_histories(200_000, weeks=40, ahead=WEEKS[1])
     p = predict_churn(PARAMETERS, histories, WEEKS)[:, 1]
     for few, many in ((0, 0), (1, 1), (2, 4), (5, 1000)):
         group = (histories.x >= few) & (histories.x <= many)
-        assert p[group].mean() == pytest.approx(is_quiet[group].mean(), abs=0.01), (few, many)
+        assert p[group].mean() == pytest.approx(has_no_purchase[group].mean(), abs=0.01), (few, many)
     risky = p > 0.9
-    assert p[risky].mean() == pytest.approx(is_quiet[risky].mean(), abs=0.01)
+    assert p[risky].mean() == pytest.approx(has_no_purchase[risky].mean(), abs=0.01)
 
 
 def test_any_history_has_finite_probabilities_that_never_rise_with_the_horizon():
