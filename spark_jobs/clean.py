@@ -101,7 +101,7 @@ def plan_log(
     plan = planned(changed, gone) if changed | gone else plan
     if plan.kept:
         paths = ", ".join(delivery["path"] for delivery in plan.kept[:SHOWN_FILES])
-        print(f"{log}: warning: days stay as they were cleaned, for files with other content than then: {paths}"
+        print(f"{log}: warning: published days keep their content, although these files have changed: {paths}"
               + ("" if len(plan.kept) <= SHOWN_FILES else f" and {len(plan.kept) - SHOWN_FILES:,} more"))  # fmt: skip
     return plan
 

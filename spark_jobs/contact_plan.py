@@ -93,7 +93,10 @@ def run_day(
     # First, because customers of withdrawn plans need no rest. If the job dies in between, the next try makes the plan.
     withdrawn = warehouse.withdraw_plans(shop, before=as_of, planned_after=now - WORKABLE_AFTER)
     if withdrawn:
-        print(f"contact_plan: withdrew {withdrawn:,} customers of earlier nights, whose lists nobody had time to use")
+        print(
+            f"contact_plan: withdrew {withdrawn:,} customers of earlier nights, because there was no time to use"
+            " their lists"
+        )
     worth = find_worth(warehouse, shop, contact, visible)
     rows = plan(worth, contact, shop.name, visible, secret, now)
     warehouse.replace(shop, CONTACT_PLAN, rows, as_of=as_of)
@@ -118,7 +121,7 @@ def find_reason_to_skip(warehouse: Warehouse, shop: Shop, visible: PublishedRun,
 def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__, many_days=True), argv)
     if shop.contact is None:
-        print(f"contact_plan: {shop.name} has no [contact] in {shop.path.name}, so nobody is planned")
+        print(f"contact_plan: {shop.name} has no [contact] in {shop.path.name}, so no contacts are planned")
         return
     settings = Settings.from_environment()
     warehouse = connect(settings)

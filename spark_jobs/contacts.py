@@ -43,7 +43,10 @@ def run(warehouse: Warehouse, shop: Shop, source: Source, settings: Settings) ->
     columns = zip(*contacts, strict=True) if contacts else ((), ())
     rows = pa.table(dict(zip(CONTACTS.column_names, map(list, columns), strict=True)))
     warehouse.replace(shop, CONTACTS, rows)
-    print(f"contacts: {len(contacts):,} with {len(customers):,} customers, of whom {shop.name} knows {len(known):,}")
+    print(
+        f"contacts: {len(contacts):,} with {len(customers):,} customers, of whom {len(known):,} are customers of"
+        f" {shop.name}"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -124,5 +124,5 @@ def warn_of_missing(traced: DataFrame, plan: CleaningPlan) -> None:
     newest: date = max(d["delivery_day"] for d in plan.deliveries)
     if count := find_missing(traced, newest).count():
         path = max(d["path"] for d in plan.deliveries if d["delivery_day"] == newest)
-        print(f"{plan.log}: warning: {count:,} events of earlier files are missing from {path}, which has others of"
-              " their time: they stay; if they were deleted, deliver them as cancelled")  # fmt: skip
+        print(f"{plan.log}: warning: {count:,} events of earlier files are missing from {path}, which covers"
+              " their time: they are kept; if they were deleted, deliver them as cancelled")  # fmt: skip

@@ -51,4 +51,4 @@ def warn_of_dominant(spark: SparkSession, outcome: Outcome, draft: Draft) -> Non
     if found := find_dominant_key(events.where("weight > 0") if "weight" in events.columns else events, newest):
         key, share = found
         print(f"{draft.table.name}: warning: customer {key} has {share:.0%} of the newest events, far more than others:"
-              " see in identity.customers whose id it is; if it is nobody's, name it under no_customer")  # fmt: skip
+              " look up its id in identity.customers; if the id stands for nobody, add it to no_customer")  # fmt: skip

@@ -58,7 +58,7 @@ def test_the_table_holds_each_customer_and_day_once_under_the_keys_of_the_scores
     *home, hashed = home
     sunday, monday, tuesday = (date(2026, 3, day) for day in (1, 2, 3))
     assert run(*home) == {(hashed("Ann"), sunday), (hashed("Bob"), monday), (hashed("Ann"), tuesday)}
-    assert "3 with 2 customers, of whom contacted knows 1" in capsys.readouterr().out
+    assert "3 with 2 customers, of whom 1 are customers of contacted" in capsys.readouterr().out
 
 
 def test_a_corrected_contact_log_replaces_the_former_and_a_faulty_one_changes_nothing(home):

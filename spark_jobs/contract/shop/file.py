@@ -185,7 +185,7 @@ def _read_schedule(section: Section, time_zone: str | None) -> Schedule:
         approval_hours=positive("approval_hours"),
     )
     if night_at and schedule.due_hours <= begin:
-        section.fault("due_hours", f"more hours than the {begin:g} from the day's end to night_at")
+        section.fault("due_hours", f"more than the {begin:g} hours from the day's end to night_at")
     section.done()
     return schedule
 
@@ -194,7 +194,7 @@ def _read_night(section: Section, time_zone: str | None) -> time | None:
     text = section.take("night_at", 'a time like "04:30"', is_clock_time, None)
     night_at = time.fromisoformat(text) if text else None
     if night_at and time_zone in time_zones() and not comes_once(night_at, ZoneInfo(time_zone)):
-        section.fault("night_at", f"a time that no day of {time_zone} skips or repeats")
+        section.fault("night_at", f"a time that every day in {time_zone} has exactly once")
     return night_at
 
 

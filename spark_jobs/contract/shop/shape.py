@@ -37,7 +37,7 @@ def _read_lines_beside(section: Section) -> dict[str, Any]:
     skip = section.take("skip_lines", f'{count}, or "{AUTO}"', lambda v: v == AUTO or _is_count(v), 0)
     last = section.take("skip_last", count, _is_count, 0)
     if header and skip == AUTO:
-        section.fault("skip_lines", "a count beside header, since no line names the columns")
+        section.fault("skip_lines", "a number if header is set, since no line has the names")
     finds_header = skip == AUTO
     return {"header": tuple(header), "skip_lines": 0 if finds_header else skip, "finds_header": finds_header,
             "skip_last": last}  # fmt: skip

@@ -86,16 +86,16 @@ def _read_source(section: Section, log: str, folder: Path) -> Source:
         **read_shape(section),
     )
     if source.carry_down and not source.order_columns:
-        section.fault("carry_down", "event_key, the columns that say which lines are of one order, beside it")
+        section.fault("carry_down", "event_key to be set too: the columns that identify an order")
     if source.spread and not source.event_key:
-        section.fault("spread", "event_key, the columns that say which lines are of one order, beside it")
+        section.fault("spread", "event_key to be set too: the columns that identify an order")
     if source.snapshots and not source.updates:
-        section.fault("snapshots", 'updates = "latest" beside it')
+        section.fault("snapshots", 'updates = "latest" to be set too')
     if source.updates and not source.order_columns:
-        section.fault("updates", "event_id, a number that each event keeps, under columns; or event_key, the columns of"
-                      " the order's number")  # fmt: skip
+        keys = "event_id under columns, a number that each event keeps, or event_key, the columns of the order number"
+        section.fault("updates", keys)
     if source.updates and source.delivery_day is None:
-        section.fault("updates", "delivery_day beside it: the day in a file's path says which state is the newest")
+        section.fault("updates", "delivery_day to be set too: the day in a file's path shows which state is the newest")
     layouts = tuple(_read_layout(one, source) for one in section.sections("layouts"))
     section.done()
     check_arrays(section, source, layouts)

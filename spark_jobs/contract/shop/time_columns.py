@@ -41,9 +41,9 @@ def read_time_mapping(section: Section, column: str | None, constant: str | None
         language=_read_language(section),
     )
     if mapping.zone_column and formats and all(map(has_offset, formats)):
-        section.fault("zone_column", "none, since the format has an offset or a zone of its own")
+        section.fault("zone_column", "none, since the format already has an offset or a zone")
     if mapping.zones and not mapping.zone_column:
-        section.fault("zones", "a zone_column, whose words they are")
+        section.fault("zones", "zone_column to be set too: zones explains its words")
     return mapping
 
 

@@ -175,7 +175,7 @@ def test_a_time_may_have_several_columns_and_formats(tmp_path):
         ('{ column = "a", format = "unix", formats = ["excel"] }', "formats: expected either format or formats"),
         ('{ column = "a", formats = ["unix", "dd/mm/yyyy"] }', "mm are minutes, months are MM"),
         ('{ column = "a", language = "xx" }', "event_at.language: expected a language like de"),
-        ('{ column = "a", zones = { b = "UTC" } }', "event_at.zones: expected a zone_column"),
+        ('{ column = "a", zones = { b = "UTC" } }', "event_at.zones: expected zone_column"),
         ('{ column = "a", zone_column = "z", zones = { b = "Berlin" } }', "event_at.zones.b: expected a time zone"),
         ('{ column = "a", zone_column = "z", format = "yyyy-MM-dd Z" }', "event_at.zone_column: expected none"),
         ('{ zone = "UTC" }', "event_at: expected either column or constant"),
@@ -287,7 +287,7 @@ def test_night_at_also_moves_what_follows_the_night(tmp_path):
     [
         ('"4:30"', "expected a time like \"04:30\", found '4:30'"),
         ("430", 'expected a time like "04:30", found 430'),
-        ('"02:30"', "expected a time that no day of Europe/Berlin skips or repeats, found '02:30'"),
+        ('"02:30"', "expected a time that every day in Europe/Berlin has exactly once, found '02:30'"),
     ],
 )
 def test_a_night_begins_at_a_time_that_comes_once_a_day(tmp_path, night_at, fault):
@@ -296,7 +296,7 @@ def test_a_night_begins_at_a_time_that_comes_once_a_day(tmp_path, night_at, faul
 
 def test_scores_cannot_be_due_before_the_night(tmp_path):
     [fault] = faults_of(tmp_path, f'{GOOD}[schedule]\nnight_at = "05:00"\ndue_hours = 5\n')
-    assert fault == "schedule.due_hours: expected more hours than the 5 from the day's end to night_at, found 5"
+    assert fault == "schedule.due_hours: expected more than the 5 hours from the day's end to night_at, found 5"
 
 
 def test_contact_is_optional_and_all_its_faults_are_reported(tmp_path):

@@ -42,7 +42,7 @@ def test_lines_around_the_records_are_set_by_numbers_of_lines(tmp_path):
         ('delimiter = "||"', "", "delimiter: expected one character"),
         ('header = []', "", "header: expected a list of column names, in the order of the file's fields"),
         ('header = ["Customer", "At", "Price"]\nskip_lines = "auto"', "",
-         "skip_lines: expected a count beside header, since no line names the columns, found 'auto'"),
+         "skip_lines: expected a number if header is set, since no line has the names, found 'auto'"),
         ("skip_lines = -1", "", 'skip_lines: expected a count up to 1000, or "auto"'),
         ("skip_last = true", "", "skip_last: expected a count up to 1000"),
         ("members = 3", "", "members: expected a text"),
