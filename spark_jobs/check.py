@@ -29,6 +29,7 @@ from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.runtime.command import run_command
 from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.screen import make_rich_console
 from spark_jobs.runtime.session import SparkOpener, open_session
 from spark_jobs.runtime.waiting import waiting
 
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     shop, settings = load_shop(arguments.shop), Settings.from_environment()
     opener = partial(open_session, "check", settings)
-    check_shop(opener, shop, settings, Console(highlight=False), arguments.files)
+    check_shop(opener, shop, settings, make_rich_console(), arguments.files)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from spark_jobs.cleaning.changes import settle_changes
 from spark_jobs.cleaning.deduplication import settle
 from spark_jobs.cleaning.dominant import warn_of_dominant
 from spark_jobs.cleaning.drafting import Outcome
+from spark_jobs.cleaning.erasures import load_tombstones
 from spark_jobs.cleaning.plan import CleaningPlan, Delivery, make_plan
 from spark_jobs.cleaning.readings import judge_files
 from spark_jobs.cleaning.repeats import require_few
@@ -148,7 +149,8 @@ def carry_out(
     log, source = plan.log, shop.sources[plan.log]
     with lake.draft(plan.table) as events, lake.draft(quarantine(log)) as rejects:
         drafts = {"clean": events, "quarantined": rejects}
-        outcome = judge_files(spark, plan, shop, settings, drafts, load_sizes(lake, plan))
+        outcome = judge_files(spark, plan, shop, settings, drafts, load_sizes(lake, plan),
+                              load_tombstones(lake, settings, shop))  # fmt: skip
         warn_of_dominant(spark, outcome, events)
         intake = deliveries.find_intake(shop, log, settings.home)
         if source.updates:
@@ -192,7 +194,7 @@ def upsert_customers(shop: Shop, settings: Settings, raw_ids: pa.Array) -> None:
 def report(log: str, tallies: list[Tally], accounts: list[dict], as_of: date) -> None:
     """Prints what became of the records, and why they were rejected."""
     totals = sum_accounts(accounts)
-    elsewhere = f" + {totals['elsewhere']:,} of other logs" if totals["elsewhere"] else ""
+    elsewhere = f" + {totals['elsewhere']:,} of other logs or erased customers" if totals["elsewhere"] else ""
     print(
         f"{log}: {len(accounts)} files up to {as_of}: {totals['lines_in']:,} records = {totals['clean']:,} clean"
         f" + {totals['quarantined']:,} quarantined + {totals['duplicates']:,} duplicates{elsewhere}"

@@ -6,7 +6,7 @@ Downstream jobs read only versions that are recorded there. If the content has n
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 
 from spark_jobs.contract.errors import MissingInputError
@@ -16,7 +16,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Table
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, EVENTS, TRAINING_SERIES, churn_risk, quarantine
 from spark_jobs.lake.keys import make_run_key, product_hash
-from spark_jobs.lake.ledger import Run, append_run
+from spark_jobs.lake.ledger import Run, append_run, list_runs
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_result, load_arguments, make_parser, run_command, write_result
 
@@ -42,9 +42,22 @@ def publish_run(lake: Lake, shop: Shop, pipeline: str, as_of: date) -> Run:
     files = lake.partitions(tables[-1]).get(as_of.isoformat())
     if files is None:
         raise MissingInputError(f"{tables[-1].name} has no rows as of {as_of}: run the jobs of {pipeline} first")
-    key = make_run_key(RUNS, pipeline, files, as_of=as_of.isoformat())
+    key = make_key(pipeline, as_of, files)
     run = Run(f"{pipeline}-{as_of}-{key[:8]}", key, versions, datetime.now(UTC), as_of, pipeline)
     return append_run(lake, run)
+
+
+def make_key(pipeline: str, as_of: date, files: Iterable[str]) -> str:
+    """The run key. files: of the day, in the pipeline's last table."""
+    return make_run_key(RUNS, pipeline, files, as_of=as_of.isoformat())
+
+
+def find_outdated(lake: Lake, shop: Shop, pipeline: str) -> list[date]:
+    """The published days whose rows have been replaced since their newest run, which names another version."""
+    files = lake.partitions(tables_of(pipeline, shop)[-1])
+    newest = {run.as_of: run.run_key for run in list_runs(lake, pipeline)}
+    return [day for day, key in newest.items()
+            if (now := files.get(day.isoformat())) and make_key(pipeline, day, now) != key]  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> None:

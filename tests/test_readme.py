@@ -55,7 +55,7 @@ def test_every_churn_command_is_valid(line):
 
     name, *words = shlex.split(line)[1:]
     verb = churn.commands[name]
-    named = {"approve", "backup", "customer", "export", "init", "restore"}
+    named = {"approve", "backup", "customer", "erase", "export", "init", "restore"}
     try:
         verb.make_context(name, words, resilient_parsing=False)
     except click.MissingParameter:

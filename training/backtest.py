@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from rich.console import Console
 
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
@@ -34,6 +33,7 @@ from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.contract.windows import is_closed
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
+from spark_jobs.runtime.screen import make_rich_console
 from training.config import ModelSettings
 from training.evaluation.metrics import Comparison, compare
 from training.evaluation.predictions import Predictions, measure
@@ -160,7 +160,7 @@ def make_backtest_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(make_backtest_parser(), argv)
-    console, settings = Console(), ModelSettings.from_shop(shop)
+    console, settings = make_rich_console(), ModelSettings.from_shop(shop)
     lake = Lake(Settings.from_environment().lake(shop.name))
     delay_days = read_label_delay(lake, shop, arguments.data_until)
     cutoffs = check_cutoffs(arguments.cutoffs, arguments.data_until, shop, delay_days)

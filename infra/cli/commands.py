@@ -102,13 +102,8 @@ def models(shop: str | None, output: Output) -> None:
 
 @churn.command()
 @click.argument("version", required=False)
-@click.option(
-    "--from",
-    "effective_from",
-    type=DAY,
-    metavar="DAY",
-    help="The first day it scores. [default: the newest scored day]",
-)
+@click.option("--from", "effective_from", type=DAY, metavar="DAY",
+              help="The first day it scores. [default: the newest scored day]")  # fmt: skip
 @shop_option
 def approve(version: str | None, effective_from: date | None, shop: str | None) -> None:
     """Approve a model: the one that waits, or VERSION."""
@@ -189,6 +184,20 @@ def backtest(shop: str | None, cutoffs: str, output: Output) -> None:
     from infra.cli.backtests import run_backtest
 
     run_backtest(shop, cutoffs, output)
+
+
+@churn.command()
+@click.argument("customer_id")
+@click.option("--yes", is_flag=True, help="Erase; without it only say what is held.")
+@shop_option
+@output_options
+def erase(customer_id: str, yes: bool, shop: str | None, output: Output) -> None:
+    """Erase a customer; without --yes only count.
+
+    CUSTOMER_ID is the shop's own id, or the key that the scores show."""
+    from infra.cli.erasing import erase_customer
+
+    erase_customer(customer_id, yes, shop, output)
 
 
 @churn.command()

@@ -13,14 +13,13 @@ import pyarrow as pa
 from infra.cli.closing import name_shop
 from infra.cli.opening import open_warehouse
 from infra.cli.running import Output
-from infra.cli.screen import make_console
 from infra.cli.shops import find_shop
 from infra.local.environment import read_settings
-from spark_jobs.checking.screen import ScreenColumn, show_table
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.raw.hashing import make_hasher
+from spark_jobs.runtime.screen import ScreenColumn, make_console, show_table
 from spark_jobs.warehouse.protocol import Reading, Warehouse
 
 READINGS: dict[str, Reading] = {"scores": "current_scores", "contacts": "contact_list"}

@@ -14,13 +14,13 @@ import time
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from infra.cli.screen import make_console, make_rich_console
 from infra.local.environment import AIRFLOW_PYTHON, ROOT, make_environment
 from infra.local.results import show_results
 from infra.local.shops import find_last_day, land_raw_files
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
+from spark_jobs.runtime.screen import make_console, make_rich_console
 
 
 def main(argv: Sequence[str] | None = None) -> None:

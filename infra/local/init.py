@@ -38,6 +38,7 @@ from spark_jobs.contract.shop.toml_section import nearest, time_zones
 from spark_jobs.contract.shop.toml_text import quote
 from spark_jobs.raw.reader import Intake, read_records
 from spark_jobs.runtime.command import run_command
+from spark_jobs.runtime.screen import make_rich_console
 from spark_jobs.runtime.session import open_session
 
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if path.exists():
         raise ChurnError(f"{path} exists: give another file with --to, or remove it")
     guesses = write_shop(path, recipe, files, arguments.name, arguments.currency, arguments.time_zone)
-    console = Console(highlight=False)
+    console = make_rich_console()
     show(console, path, arguments.like, guesses)
     check_shop(partial(open_session, "init", settings := Settings.from_environment()), load_shop(path), settings,
                console, MOST_FILES)  # fmt: skip

@@ -8,12 +8,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from spark_jobs.checking.screen import ScreenColumn, show_table
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import probability_column
 from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.screen import ScreenColumn, show_table
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.records import ModelRecord
 

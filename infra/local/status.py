@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from rich.console import Console
 from rich.table import Table
 
 from infra.cli.closing import name_shop
@@ -29,6 +28,7 @@ from spark_jobs.lake.backlog import list_waiting
 from spark_jobs.lake.ledger import list_runs
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
+from spark_jobs.runtime.screen import make_rich_console
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 from spark_jobs.warehouse.records import PublishedRun
@@ -192,7 +192,7 @@ def describe_failures(shop: Shop, settings: Settings) -> Line:
 
 
 def show(lines: Sequence[Line], shop: Shop) -> None:
-    console = Console(highlight=False)
+    console = make_rich_console()
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for line in lines:
         table.add_row("[red]✗[/]" if line.is_wrong else "[green]✓[/]", line.topic, line.text)

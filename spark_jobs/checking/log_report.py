@@ -19,7 +19,6 @@ from spark_jobs.checking.overview import show_files_lines, show_overview
 from spark_jobs.checking.parts import check_parts
 from spark_jobs.checking.reasons import show_reasons
 from spark_jobs.checking.repeats import check_repeats
-from spark_jobs.checking.screen import ScreenColumn, show_table
 from spark_jobs.checking.statuses import check_statuses
 from spark_jobs.checking.stray_quotes import check_quotes
 from spark_jobs.checking.values import find_number_doubts
@@ -28,6 +27,7 @@ from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.raw.reader import read_records
 from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.screen import ScreenColumn, show_table
 
 FIRST_RECORDS = 3
 

@@ -9,9 +9,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs.checking.judged_log import JudgedLog
-from spark_jobs.checking.screen import ScreenColumn, show_table
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.screen import ScreenColumn, show_table
 
 MOST_FILES = 12  # more files are summarised
 MOST_DAYS = 2 * 366  # longer histories are shown by year instead of month

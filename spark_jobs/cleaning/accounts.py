@@ -188,7 +188,7 @@ def check_accounts(
     """
     findings = [
         f"{row['path']}: {row['lines_in']} records in, but {row['clean']} clean + {row['quarantined']} quarantined"
-        f" + {row['duplicates']} duplicates + {row['elsewhere']} of other logs"
+        f" + {row['duplicates']} duplicates + {row['elsewhere']} of other logs or erased customers"
         for row in accounts
         if row["lines_in"] != sum(row[part] for part in PARTS)
     ]

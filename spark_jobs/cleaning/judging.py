@@ -26,6 +26,7 @@ from spark_jobs.cleaning.plain_columns import find_plain_faults, list_plain_colu
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import Source
+from spark_jobs.raw.hashing import ERASED
 
 BOT = "bot_rate"
 COMMA = "decimal_comma"  # in addition to the reason of an invalid number
@@ -68,11 +69,12 @@ def _shared_columns(source: Source, shop: Shop) -> list[Column]:
 
 
 def _is_elsewhere(source: Source) -> Column:
-    """Whether a readable record belongs to another log, or another log rejects it on behalf of all."""
+    """Whether a readable record belongs to an erased customer or another log, or another log rejects it for all."""
+    is_erased = F.col("fault").isNull() & F.coalesce(F.col("customer_id") == ERASED, F.lit(False))
     if not source.only:
-        return F.lit(False)
+        return is_erased
     is_taken = F.lit(True) if source.leaves_rest else any_of([meets(source, test) for test in source.others])
-    return F.col("fault").isNull() & ~any_of([meets(source, test) for test in source.only]) & is_taken
+    return is_erased | (F.col("fault").isNull() & ~any_of([meets(source, test) for test in source.only]) & is_taken)
 
 
 def _reasons(source: Source, faults: dict[str, Column]) -> Column:

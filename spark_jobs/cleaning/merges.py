@@ -14,6 +14,7 @@ from datetime import date
 import pyarrow as pa
 
 from spark_jobs.cleaning.deliveries import settle_delivery_day
+from spark_jobs.cleaning.erasures import load_tombstones
 from spark_jobs.contract.customer_ids import CustomerIds
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.ledger_tables import MERGES
@@ -43,7 +44,10 @@ def register(lake: Lake, shop: Shop, as_of: date, settings: Settings) -> None:
     rows: list[dict[str, object]] = []
     pairs: dict[str, str] = {}
     merged: dict[str, str] = {}
+    erased = load_tombstones(lake, settings, shop) or ()
     for customer, merged_into, since in stated:
+        if customer in erased or merged_into in erased:
+            continue
         merged_key, into_key = hash_customer(customer), hash_customer(merged_into)
         if merged_key in known:
             continue

@@ -32,7 +32,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.lake.store import Draft
 from spark_jobs.raw import reader as raw
-from spark_jobs.raw.hashing import Hasher, make_hasher
+from spark_jobs.raw.hashing import Hasher, Tombstones, make_hasher
 
 #: The first reading finds all broken and all mixed deliveries. With these the second finds the final line sizes, which
 #: do not depend on limits. The third uses the limits that follow from them, so its verdicts are final.
@@ -46,13 +46,14 @@ def judge_files(
     settings: Settings,
     drafts: dict[str, Draft],
     known_sizes: Mapping[str, plausible.Sizes],
+    tombstones: Tombstones | None = None,
 ) -> Outcome:
     """The drafts of the planned files, before duplicates are dropped. New facts about deliveries cause another reading.
 
     known_sizes: line sizes of the deliveries that were cleaned before.
     """
     intake = deliveries.find_intake(shop, plan.log, settings.home)
-    hasher = make_hasher(settings, shop)
+    hasher = make_hasher(settings, shop, tombstones)
     facts = DeliveryFacts()
     for _ in range(MOST_READINGS):
         counter = Observation()

@@ -36,7 +36,13 @@ ACCOUNTS = Table(
         Column("clean", "bigint", "records that became events", "records"),
         Column("quarantined", "bigint", "records rejected, each with its reasons", "records"),
         Column("duplicates", "bigint", "records that repeat an event that is already known", "records"),
-        Column("elsewhere", "bigint", "records that belong to another log of the same file", "records", default=0),
+        Column(
+            "elsewhere",
+            "bigint",
+            "records that belong to another log of the same file, or to a customer who was erased",
+            "records",
+            default=0,
+        ),
         Column("first_delivery_day", "date", "the earliest delivery day of its records", nullable=True),
         Column("last_delivery_day", "date", "the latest delivery day of its records", nullable=True),
         Column(
@@ -65,6 +71,18 @@ MERGES = Table(
     ),
     key=("customer_id",),
     partition="origin",
+)
+
+ERASURES = Table(
+    "erasures",
+    "one customer who was erased; kept for ever, so that no raw file brings the customer back",
+    (
+        Column("tombstone", "string", "keyed hash of the customer id, by a key that no other table uses"),
+        Column("erased_on", "date", "the day of the erasure, in the shop's time zone"),
+        Column("key_id", "string", "the key of the hash"),
+    ),
+    key=("tombstone",),
+    partition="key_id",
 )
 
 RUNS = Table(

@@ -6,6 +6,7 @@
 | CHURN_WAREHOUSE_URL | postgresql://user:password@host/db, or `embedded`: the one that local commands start | none |
 | CHURN_ID_KEY | the key of the customer hash, 64 hex digits | created once, stored in CHURN_HOME/secrets |
 | CHURN_CONTROL_KEY | the key that draws the control group, 64 hex digits; never change it | like CHURN_ID_KEY |
+| CHURN_TOMBSTONE_KEY | the key that recognises erased customers, 64 hex digits; never change it | like CHURN_ID_KEY |
 | CHURN_MLFLOW_URI | an MLflow server | SQLite in CHURN_HOME |
 | CHURN_SPARK_MASTER | where jobs run when started without spark-submit | local[*] |
 | CHURN_ENGINE | `classic`: every job starts its own Spark; `connect`: jobs share one | classic |
@@ -63,6 +64,7 @@ class Settings:
     spark_master: str = "local[*]"
     id_key_hex: str | None = None
     control_key_hex: str | None = None
+    tombstone_key_hex: str | None = None
     is_spark_submitted: bool = False
     shops: tuple[Path, ...] = ()
     jobs_python: str = "python"
@@ -86,6 +88,7 @@ class Settings:
             spark_master=env.get("CHURN_SPARK_MASTER") or "local[*]",
             id_key_hex=env.get("CHURN_ID_KEY") or None,
             control_key_hex=env.get("CHURN_CONTROL_KEY") or None,
+            tombstone_key_hex=env.get("CHURN_TOMBSTONE_KEY") or None,
             # spark-submit starts the JVM and chooses the master before it starts Python
             is_spark_submitted="PYSPARK_GATEWAY_PORT" in env,
             shops=tuple(Path(p) for p in env.get("CHURN_SHOPS", "").split(os.pathsep) if p),
@@ -175,6 +178,10 @@ class Settings:
     def control_key(self) -> bytes:
         """The key that draws the control group; created on first use if the environment gives none."""
         return self._key(self.control_key_hex, "control_key")
+
+    def tombstone_key(self) -> IdKey:
+        """The key by which erased customers are recognised; created on first use if the environment gives none."""
+        return IdKey(self._key(self.tombstone_key_hex, "tombstone_key"))
 
     def _key(self, given_hex: str | None, name: str) -> bytes:
         text = given_hex or _kept_secret(self.home / "secrets" / name)

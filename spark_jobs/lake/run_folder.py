@@ -34,7 +34,12 @@ COMPRESSION = "zstd"
 
 def write_rows(folder: Path, table: Table, partition: str, rows: pa.Table) -> None:
     """Writes the rows of one partition."""
-    finish(folder, _write_batches(folder, table.partition, rows.to_batches()))
+    finish(folder, write_partition(folder, table, rows))
+
+
+def write_partition(folder: Path, table: Table, rows: pa.Table) -> list[str]:
+    """Writes rows of one partition among others of the run; returns the paths below the folder."""
+    return _write_batches(folder, table.partition, rows.to_batches())
 
 
 def write_frame(folder: Path, table: Table, frame: DataFrame) -> None:

@@ -15,6 +15,8 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.raw.block import encode
 
 CACHED_CUSTOMERS = 100_000
+#: The customer key of everybody who was erased: their records are counted, and nothing of them is kept.
+ERASED = "erased"
 HASH_HEX_DIGITS = 32  # 128 bits: collisions are unlikely below 2^60 records
 
 
@@ -25,6 +27,7 @@ class Hasher:
     secret: bytes
     shop_name: str
     customer_ids: CustomerIds = field(default_factory=CustomerIds)
+    tombstones: Tombstones | None = None
 
     def for_purpose(self, purpose: str) -> Callable[[str | bytes], str]:
         """A function that hashes texts or bytes for one purpose."""
@@ -41,17 +44,36 @@ class Hasher:
         return self.for_purpose(purpose)(text)
 
     def customer_key(self, raw_id: str) -> str | None:
-        """The key of a customer id in any spelling; None if it is a placeholder for no customer."""
+        """The key of a customer id in any spelling; None if it is a placeholder for no customer, ERASED if the customer
+        was erased."""
         customer = self.customer_ids.read(raw_id)
-        return None if customer is None else self("customer", customer)
+        if customer is None:
+            return None
+        return ERASED if self.tombstones and customer in self.tombstones else self("customer", customer)
 
     def __repr__(self) -> str:  # the secret must not reach a log
         return f"Hasher({self.shop_name})"
 
 
-def make_hasher(settings: Settings, shop: Shop) -> Hasher:
+@dataclass(frozen=True, repr=False)
+class Tombstones:
+    """The customers who were erased, as hashes by a key of their own, which is that of no other hash."""
+
+    secret: bytes
+    shop_name: str
+    hashes: frozenset[str] = frozenset()
+
+    def hash_customer(self, customer: str) -> str:
+        """customer: a canonical id."""
+        return Hasher(self.secret, self.shop_name)("tombstone", customer)
+
+    def __contains__(self, customer: str) -> bool:
+        return bool(self.hashes) and self.hash_customer(customer) in self.hashes
+
+
+def make_hasher(settings: Settings, shop: Shop, tombstones: Tombstones | None = None) -> Hasher:
     """The hasher of a shop with the current key."""
-    return Hasher(settings.id_key().secret, shop.name, shop.customer_ids)
+    return Hasher(settings.id_key().secret, shop.name, shop.customer_ids, tombstones)
 
 
 class CustomerHashes(dict[str, str | None]):

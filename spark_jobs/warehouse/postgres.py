@@ -6,7 +6,7 @@ current. The schema identity, shared by all shops, maps customer keys to the sho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -25,6 +25,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Table
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.contract.warehouse_tables import CONTACT_PLAN
+from spark_jobs.warehouse.erasing import remove_customers, vacuum_tables
 from spark_jobs.warehouse.models import add_model, add_promotion, find_model, find_scorer, move_locations
 from spark_jobs.warehouse.protocol import Reading
 from spark_jobs.warehouse.queries import write_query
@@ -144,6 +145,16 @@ class PostgresWarehouse:
         with self._open() as connection:
             place = sql.Identifier(shop.name, CONTACT_PLAN.name)
             return connection.execute(removal.format(place), [before, planned_after]).rowcount
+
+    def remove_customers(self, shop: Shop, keys: Collection[str], is_dry_run: bool = False) -> dict[str, int]:
+        with self._open() as connection:
+            removed = remove_customers(connection, shop, sorted(keys))
+            if is_dry_run:
+                connection.rollback()
+        if not is_dry_run:
+            with _errors_in_one_line(self.url), psycopg.connect(self.url, autocommit=True) as connection:
+                vacuum_tables(connection, shop)
+        return removed
 
     def register_model(self, shop: Shop, model: ModelRecord) -> None:
         with self._open() as connection:

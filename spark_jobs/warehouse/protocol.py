@@ -7,7 +7,7 @@ line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
@@ -24,6 +24,7 @@ Reading = Literal[
     "contact_lift",
     "contact_list",
     "current_scores",
+    "customer_id",
     "customer_ids",
     "customer_nights",
     "first_scores",
@@ -87,6 +88,12 @@ class Warehouse(Protocol):
     def withdraw_plans(self, shop: Shop, before: date, planned_after: datetime) -> int:
         """Removes the contact plans of nights before this day that were made after `planned_after`; returns the number
         of customers."""
+
+    def remove_customers(self, shop: Shop, keys: Collection[str], is_dry_run: bool = False) -> dict[str, int]:
+        """Removes, or in a dry run only counts, all rows of these customer keys, and the ids that belong to them.
+
+        Returns the number of rows by table. Figures about many customers, like outcomes, stay.
+        """
 
     def register_model(self, shop: Shop, model: ModelRecord) -> None:
         """Adds the model, unless it is registered. Raises ChurnError if its version is registered with another

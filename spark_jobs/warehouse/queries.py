@@ -66,6 +66,7 @@ QUERIES: Mapping[Reading, str] = {
     "contact_list": "SELECT * FROM contact_list ORDER BY rank",
     # The shop's own ids.
     "customer_ids": "SELECT customer_key, customer_id FROM identity.customers WHERE shop = :shop",
+    "customer_id": "SELECT customer_id FROM identity.customers WHERE shop = :shop AND customer_key = :customer_key",
     # The newest nights of one customer.
     "customer_nights": """
         SELECT * FROM churn_risk_history WHERE customer_id = :customer_id ORDER BY as_of DESC LIMIT 14""",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import asdict
 from datetime import date
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.screen import ScreenColumn, show_table
 from training.evaluation.predictions import MetricRow, Predictions
 from training.reporting.backtest_cutoff import PROMOTED, CutoffResult
 from training.reporting.markdown import write_table
@@ -24,7 +23,11 @@ from training.reporting.markdown import write_table
 if TYPE_CHECKING:
     from training.reporting.backtest_summary import Summary
 
-_SCREEN_WIDTH = 165
+#: The place of the column with the method's name.
+METHOD_PLACE = 2
+#: Of columns that do not fit on a screen, those with the largest number go first. The others stay.
+IMPORTANCES = {"n": 2, "churn": 3, "PR-AUC": 8, "Brier": 7, "lift 10 %": 5, "expected": 4, "z": 9, "slope": 6,
+               "log loss, promoted − method (95 %)": 1}  # fmt: skip
 COLUMNS = {
     "auroc": "AUROC",
     "pr_auc": "PR-AUC",
@@ -144,19 +147,18 @@ def write_markdown(results: list[CutoffResult], summary: Summary | None) -> str:
 
 
 def show_results(results: list[CutoffResult], console: Console) -> None:
-    """Prints the table; on a narrow screen lines are wrapped, so that no numbers are lost."""
-    wide = Console(file=console.file, width=max(console.width, _SCREEN_WIDTH))
+    """Prints a table for each cut-off; on a narrow screen the less important metrics are left to the files."""
+    plain = PlainConsole(console)
     for result in results:
         heading, *lines = list_lines([result])
+        columns = [
+            ScreenColumn(name, [line[place] for line in lines], IMPORTANCES.get(name, 0), place != METHOD_PLACE)
+            for place, name in enumerate(heading) if place  # the cut-off is in the title
+        ]  # fmt: skip
         cutoff = result.predictions.cutoff
-        screen = Table(title=f"{cutoff}, promoted: {result.promoted}", title_justify="left", box=box.SIMPLE_HEAD)
-        for number, name in enumerate(heading[1:]):
-            screen.add_column(name, justify="left" if number < 2 else "right", no_wrap=True)
-        for line, following in itertools.zip_longest(lines, lines[1:]):
-            screen.add_row(*line[1:], end_section=bool(following and following[1] != line[1]))
-        wide.print(screen)
+        show_table(plain, f"{cutoff}, promoted: {result.promoted}", columns)
         for note in result.notes:
-            console.print(f"{cutoff}: {note}", highlight=False, soft_wrap=True, markup=False)
+            plain.print(f"{cutoff}: {note}")
 
 
 def write_results(

@@ -8,9 +8,9 @@ from datetime import date
 import pytest
 from rich.console import Console
 
-from infra.cli.screen import PIPE_WIDTH
 from infra.local.results import show_risks
 from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.screen import PIPE_WIDTH
 
 REASON = "A purchase only every 203 days, the last one 41 days ago"
 

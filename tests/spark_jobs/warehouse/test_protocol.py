@@ -26,7 +26,7 @@ OTHERS = {"dags/alerts.py", *(f"infra/local/{name}.py" for name in ("airflow_run
 SAMPLES = {
     "as_of": date(2011, 9, 6), "before": date(2011, 9, 6), "known": date(2011, 9, 6), "run_id": "r",
     "model_version": "m", "horizons_days": [60], "seen_by": datetime(2011, 9, 7, tzinfo=UTC), "rest_days": 10,
-    "success_rate": 0.1, "margin": 0.5, "cost": 1.0, "customer_id": "k",
+    "success_rate": 0.1, "margin": 0.5, "cost": 1.0, "customer_id": "k", "customer_key": "k",
 }  # fmt: skip
 
 

@@ -1,11 +1,15 @@
-"""Tables of file contents that fit the screen: no markup, ids are not cut, unimportant columns are dropped."""
+"""Tables that fit the screen: no markup, ids are not cut, unimportant columns are dropped. A pipe gets all columns."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TextIO
 
 from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table
 
 from spark_jobs.runtime.console import PlainConsole, as_plain
@@ -13,6 +17,21 @@ from spark_jobs.runtime.console import PlainConsole, as_plain
 MOST_CHARACTERS = 200  # of a cell; longer texts are no ids and are cut
 WIDEST = 40  # the widest column, in characters; longer texts are wrapped
 BETWEEN = 3  # characters between two columns
+
+
+#: Of a pipe, which has no width of its own: wide enough for every table of ours.
+PIPE_WIDTH = 200
+
+
+def make_rich_console(stream: TextIO | None = None) -> Console:
+    """The console of a stream, by default stdout. COLUMNS counts in a pipe, too."""
+    stream = stream or sys.stdout
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else PIPE_WIDTH
+    return Console(file=stream, highlight=False, width=width)
+
+
+def make_console() -> PlainConsole:
+    return PlainConsole(make_rich_console())
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from spark_jobs.checking.screen import ScreenColumn, choose_columns, show_table
 from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.screen import ScreenColumn, choose_columns, show_table
 
 PIECES = [
     *"abz019 /.-_", "[/Aktion]", "[bold]", "[", "]", "\\[", "[link=x]", "\x1b[31m", "\x00", "\x07", "\r", "\n", "\t",
