@@ -35,6 +35,8 @@ from spark_jobs.lake.store import Lake
 from spark_jobs.publish import PIPELINES, find_outdated, publish_run, tables_of
 from spark_jobs.raw.hashing import HASH_HEX_DIGITS, make_hasher
 from spark_jobs.runtime.command import add_result, load_arguments, make_parser, run_command, write_result
+from spark_jobs.runtime.screen import make_rich_console
+from spark_jobs.runtime.waiting import waiting
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 
@@ -185,7 +187,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not any(counts.values()) and not is_remembered:
         raise ChurnError(f"{shop.name} knows no customer {arguments.customer!r}: give the shop's own id, or the key")
     if arguments.yes:
-        counts = erase(lake, warehouse, shop, settings, person, datetime.now(shop.zone).date())
+        with waiting(make_rich_console(), "erasing", f"erase {shop.name}", settings.home):
+            counts = erase(lake, warehouse, shop, settings, person, datetime.now(shop.zone).date())
     print("erased:" if arguments.yes else "would be erased:")
     for place, count in counts.items():
         print(f"  {place:28} {count:>8,}")

@@ -1,14 +1,15 @@
 """`churn backup` and `churn restore`: all state of CHURN_HOME and its warehouse in one file.
 
-The file is a tar archive. Under `home/` it has what cannot be made again or would take long: secrets, lake, models,
-reports, MLflow's runs and the list of shops; `warehouse.dump` is PostgreSQL's custom format. Raw files, logs and
-Airflow's own records are left out.
+The file is a tar archive. Under `home/` it has what cannot be made again or would take long: secrets, corrected
+records, lake, models, reports, MLflow's runs and the list of shops; `warehouse.dump` is PostgreSQL's custom format.
+Raw files, logs and Airflow's own records are left out.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -23,9 +24,11 @@ from infra.local.environment import ROOT, read_settings
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.runtime.screen import make_rich_console
+from spark_jobs.runtime.waiting import waiting
 from spark_jobs.warehouse.connection import connect
 
-KEPT = ("secrets", "lake", "models", "reports", "mlflow.db", "mlruns", "mlartifacts", FILE_NAME)
+KEPT = ("secrets", "fixes", "lake", "models", "reports", "mlflow.db", "mlruns", "mlartifacts", FILE_NAME)
 #: The embedded server's own password, which is another one in another CHURN_HOME.
 LEFT_OUT = "secrets/warehouse_password"
 ROLES = ROOT / "infra" / "warehouse" / "roles.sql"
@@ -45,7 +48,12 @@ def back_up(file: Path) -> None:
     local_warehouse.start(settings)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with no_runs(settings), tempfile.TemporaryDirectory(dir=target.parent) as folder, draft.open("wb") as stream:
+        with (
+            no_runs(settings),
+            waiting(make_rich_console(sys.stderr), f"writing {file}", "backup", settings.home),
+            tempfile.TemporaryDirectory(dir=target.parent) as folder,
+            draft.open("wb") as stream,
+        ):
             os.fchmod(stream.fileno(), 0o600)  # it holds keys and customer ids
             dump = Path(folder, DUMP)
             local_warehouse.run_tool("pg_dump", settings, "--format=custom", "--no-owner", f"--file={dump}")
@@ -75,7 +83,11 @@ def restore_backup(file: Path) -> None:
     if (settings.home / "lake").exists():
         raise ChurnError(f"{settings.home} has a lake already: set CHURN_HOME to a new folder")
     settings.home.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(file) as archive, tempfile.TemporaryDirectory(dir=settings.home) as folder:
+    with (
+        waiting(make_rich_console(sys.stderr), f"reading {file}", "restore", settings.home),
+        tarfile.open(file) as archive,
+        tempfile.TemporaryDirectory(dir=settings.home) as folder,
+    ):
         if not {DUMP, ORIGIN} <= set(archive.getnames()):
             raise ChurnError(f"{file} is not a backup, it has no {DUMP}: give a file that `churn backup` has written")
         archive.extractall(folder, filter="data")

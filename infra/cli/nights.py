@@ -134,7 +134,9 @@ def close_training(
     waiting = find_waiting(list_models(warehouse, shop))
     if waiting and waiting.version == model.version:
         closing.add("waits", f"it scores once you approve it: churn approve {name_shop(shop)}", waiting=waiting.version)
-    closing.add("next", f"churn night {name_shop(shop)}; all runs and plots: churn open mlflow")
+    yesterday = datetime.now(shop.zone).date() - timedelta(days=1)
+    as_of = "" if day == yesterday else f" --as-of {day}"
+    closing.add("next", f"churn night {name_shop(shop)}{as_of}; all runs and plots: churn open mlflow")
     closing.show(output)
 
 

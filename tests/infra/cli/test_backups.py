@@ -46,6 +46,8 @@ def test_a_restored_home_has_the_same_warehouse_keys_and_models(homes, tmp_path)
     pair = pa.record_batch([["k1"], ["c1"]], ["customer_key", "customer_id"])
     warehouse.upsert_customers(shop, settings.id_key().key_id, [pair])
     (first / "lake" / shop.name).mkdir(parents=True)
+    (first / "fixes").mkdir()
+    (first / "fixes" / "corrected.jsonl").write_text("{}")
 
     back_up(file)
     assert file.stat().st_mode & 0o077 == 0
@@ -56,6 +58,7 @@ def test_a_restored_home_has_the_same_warehouse_keys_and_models(homes, tmp_path)
     assert there.id_key().secret == settings.id_key().secret
     assert connect(there).model(shop, "v1").location == str(second / "models" / shop.name / "v1")
     assert (second / "models" / shop.name / "v1" / "weights").read_text() == "w"
+    assert (second / "fixes" / "corrected.jsonl").read_text() == "{}"
     assert connect(there).read(shop, "customer_ids").to_pylist() == [{"customer_key": "k1", "customer_id": "c1"}]
     with pytest.raises(ChurnError, match="has a lake already"):
         restore_backup(file)
