@@ -28,9 +28,9 @@ HEADING = ("variant", "days", "n", "AUROC", "log loss", "log loss − the model 
 HEADER = """\
 # Ablation of {shop.title}
 
-Made by `make ablate`. Trained on what was known on {days}, judged by what happened since. AUROC and log loss are means;
-differences in log loss are paired on the same customers, with 95 % bootstrap intervals over customers: above zero, the
-model is better. CPU seconds are those of one training.
+Made by `make ablate`. Each variant was trained on what was known on {days}, and evaluated on the outcomes since.
+AUROC and log loss are means. Differences in log loss are paired on the same customers, with 95 % bootstrap intervals
+over customers; above zero, the model is better. CPU seconds are those of one training.
 
 """
 

@@ -39,7 +39,7 @@ HEADER = """\
 # Backtest of {title}
 
 Made by `make backtest SHOP=infra/demo/{name}/shop.toml CUTOFFS={days}`. A task is a cut-off and a
-horizon; intervals are bootstraps over customers; `promoted` is what would have scored.
+horizon. Intervals are bootstrap intervals over customers. `promoted` is the model that would have scored.
 
 """
 

@@ -132,10 +132,11 @@ def list_summary(summary: Summary) -> list[list[str]]:
 def write_summary(summary: Summary) -> str:
     """A paragraph about the promoted kinds over all tasks."""
     return (
-        f"Over {summary.tasks} tasks the promoted had a log loss of {summary.log_loss:.4f}; a rescaling fitted "
-        f"on the outcomes themselves would have had {summary.bound:.4f}; expected less actual churn "
-        f"{summary.bias:+.3f}, {summary.absolute_bias:.3f} in size; AUROC {summary.auroc:.3f}; calibrated within "
-        f"chance in {summary.calibrated_tasks} tasks."
+        f"Over {summary.tasks} tasks, the promoted models have a log loss of {summary.log_loss:.4f}; with perfect "
+        f"calibration in hindsight it would be {summary.bound:.4f}. Expected less actual churn is {summary.bias:+.3f}, "
+        f"{summary.absolute_bias:.3f} in absolute value. AUROC is {summary.auroc:.3f}. {summary.calibrated_tasks}"
+        " tasks are "
+        "calibrated within chance."
     )
 
 

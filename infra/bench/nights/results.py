@@ -22,17 +22,18 @@ COLORS = {"product": "#1f5fa8", "duckdb": "#e0a100", "polars": "#b03060"}
 NAMES = {"product": "product", "duckdb": "DuckDB", "polars": "Polars"}
 HEAD = """# What a night costs
 
-Written by `make bench` on {cores} cores of {machine}, with a load average of {load:.0f} at the end: where that is
-above the cores, others compete for the caches and CPU seconds are inflated, so trust ratios. CPU seconds are of all
-processes.
+Written by `make bench` on {cores} cores of {machine}, with a load average of {load:.0f} at the end. If the load
+average is above the number of cores, other processes compete for the caches and raise the CPU seconds: then trust
+the ratios only. CPU seconds are the sum over all processes.
 
-The shop is the simulated one: three logs, 361 days, dirty on purpose. The product runs through its DAGs, with Airflow
-and PostgreSQL. Its ETL is compared with scripts in DuckDB and Polars that do the same work (`infra/bench/nights/`):
-they parse, check, drop duplicates and bots, add up to customer-days and make the arrays per customer. Every run checks
-that `customer_day` and `customer_series` are equal in content.
+The shop is the simulated one, with three logs, 361 days and planted faults. The product runs through its DAGs, with
+Airflow and PostgreSQL. Its ETL is compared with scripts in DuckDB and Polars that do the same work
+(`infra/bench/nights/`): they parse, check, drop duplicates and bots, aggregate customer-days and build the arrays
+per customer. Every run checks that `customer_day` and `customer_series` have equal content.
 
-Only the product also keeps the reason for every rejected record and an account of every file, replaces customer ids by
-keyed hashes, publishes atomically so that any past night can be read or rebuilt, and takes deliveries in any order.
+Only the product also keeps the reason of every rejected record and an account of every file, replaces customer ids
+by keyed hashes, publishes atomically so that any past night can be read or rebuilt, and accepts deliveries in any
+order.
 
 *Floor*: the CPU seconds to unpack the run's raw files once and to copy the bytes of `customer_day` and of the day's
 `customer_series` once, at this machine's measured rates.
