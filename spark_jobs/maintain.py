@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from spark_jobs.contract.ledger_tables import ACCOUNTS, BACKLOG, DELIVERIES, ERASURES, MERGES, RUNS
+from spark_jobs.contract.ledger_tables import ACCOUNTS, BACKLOG, DELIVERIES, ERASURES, INCOMPLETE, MERGES, RUNS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Table
@@ -32,7 +32,7 @@ def list_tables(shop: Shop) -> Iterator[Table]:
     for log in shop.sources:
         yield from (EVENTS[log], quarantine(log))
     yield from (CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES, churn_risk(shop.churn.horizons_days))
-    yield from (ACCOUNTS, BACKLOG, DELIVERIES, ERASURES, MERGES, RUNS)
+    yield from (ACCOUNTS, BACKLOG, DELIVERIES, ERASURES, INCOMPLETE, MERGES, RUNS)
 
 
 def compact(lake: Lake, as_of: date, is_dry_run: bool) -> None:

@@ -21,6 +21,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Column
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
 from spark_jobs.lake.backlog import list_waiting
+from spark_jobs.lake.incomplete import list_incomplete
 from spark_jobs.lake.ledger import Run, list_runs
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
@@ -110,12 +111,14 @@ def render(
     model: ModelRecord,
     known_as_of: date | None = None,
     waiting: Sequence[object] = (),
+    incomplete: Sequence[str] = (),
 ) -> str:
     """The page as HTML.
 
     earlier: the run and the scores of the day before.
     known_as_of: for a restated night, the later day up to whose deliveries it was rebuilt.
     waiting: the tables with days that wait to be rebuilt.
+    incomplete: sentences about snapshots that lack events of earlier files.
     """
     primary = probability_column(shop.churn.primary_horizon_days)
     before_run, before = earlier or (None, None)
@@ -130,7 +133,7 @@ def render(
         top=list_top(scores, before, primary), primary_days=shop.churn.primary_horizon_days,
         columns=[column for column in churn_risk(shop.churn.horizons_days).columns if column.heading],
         show=show_value, money=MONEY,
-        waiting=waiting,
+        waiting=waiting, incomplete=incomplete,
     )  # fmt: skip
 
 
@@ -145,7 +148,9 @@ def write_page(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, folder
     folder.mkdir(parents=True, exist_ok=True)
     draft = page.with_suffix(".draft")
     known_as_of = find_known_as_of(lake, as_of, run.tables[CUSTOMER_SERIES.name])
-    draft.write_text(render(shop, run, scores, earlier, model, known_as_of, list_waiting(lake)))
+    draft.write_text(
+        render(shop, run, scores, earlier, model, known_as_of, list_waiting(lake), list_incomplete(lake, as_of))
+    )
     draft.rename(page)
     return page
 

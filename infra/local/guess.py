@@ -13,50 +13,59 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
+from infra.local.sample import read_sample
 from spark_jobs.checking.remedies import write_column
 from spark_jobs.checking.time_shapes import deduce_formats
-from spark_jobs.cleaning.numbers import DECIMAL_COMMA, read_number
+from spark_jobs.checking.values import propose_numbers
+from spark_jobs.cleaning.numbers import read_number
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.source import ColumnMapping
-from spark_jobs.contract.shop.toml_text import quote
+from spark_jobs.contract.shop.time_patterns import NAMED
+from spark_jobs.contract.shop.toml_text import quote, write_list
 
-FIRST_RECORDS = 5000
-#: At least this share of a column's values must look like what the column is taken for.
-NEARLY_ALL = 0.9
+#: At least this share of a column's values must look like what the column is taken for, and be there at all.
+NEARLY_ALL, MOSTLY_THERE = 0.9, 0.5
 #: Words of column names by what they mean, in the languages of many exports; the first that fits is taken.
 NAMES = {
-    "customer_id": r"customer_?(id|no|number|nr)$|client_?(id|no)|kunden_?(nr|nummer|id)|user_?id|buyer_?id|member_?id"
-    r"|visitor_?id|^(customer|client|kunde|cliente|user|buyer|member)$|e_?mail|buyer|customer|kunde|client",
-    "event_at": r"(created|ordered|sold|paid|event|purchase|order|invoice)_?(at|date|time|datetime|timestamp)"
-    r"|bestell_?datum|date|datum|fecha|data_|time|timestamp|zeit|_at$",
+    "customer_id": r"(customer|client|buyer|member|kunden|klient|cliente|musteri|kund|klant)_?(id|no|number|nr|nummer"
+    r"|code)$"
+    r"|^(customer|client|kunde|kundin|cliente|buyer|member|klient|musteri|kund|klant|kupujacy|zakaznik|клиент|покупатель)$"
+    r"|kunden|客户|会员|顧客|買家|customer_email|buyer_email|e_?mail|user_?id|visitor_?id|customer|buyer|client|musteri"
+    r"|klient|клиент|user_?pseudo_?id|^user$",
+    "event_at": r"(created|ordered|order|purchase|sale|event|bestell|processed)_?(at|date|time|datetime|timestamp"
+    r"|datum)(_gmt|_utc)?$|^created$|date_created(_gmt)?|(sold|paid|invoice|posted|transaction|beleg|rechnungs)_?(at|date|datum"
+    r"|time|timestamp|date_time)|^date$|datum|fecha|tarih|^data$|data_|дата|日期|日時|时间|date|time|timestamp|zeit|_at$",
     "product_id": r"sku|product_?(id|code|no|number)|item_?(id|code|no|number)|stock_?code|artikel_?(nr|nummer|id)|ean"
-    r"|article|artikel|produkt|product|item",
-    "quantity": r"qty|quantity|menge|anzahl|pieces|units?$|cantidad|quantite|stueck|stuck",
-    "amount": r"line_?total|row_?total|net_?(amount|total|sales)|amount|betrag|umsatz|revenue|importe|montant|total"
-    r"|summe",
-    "unit_price": r"unit_?price|item_?price|einzel_?preis|price|preis|precio|prix|prezzo|cena",
-    "currency": r"currency|waehrung|wahrung|moneda|devise|valuta",
-    "category": r"category|kategorie|warengruppe|categoria|categorie|department",
+    r"|article|artikel|kod_produktu|urun_kodu|produkt|product|urun|item|артикул|товар|商品|货号",
+    "quantity": r"qty|quantity|menge|anzahl|pieces|units?$|cantidad|quantite|quantidade|quantita|stueck|stuck|adet"
+    r"|ilosc|aantal|antal|mnozstvi|количество|кол_во|数量",
+    "amount": r"line_?total|row_?total|net_?(amount|total|sales)|amount|betrag|umsatz|revenue|importe|importo|montant"
+    r"|kwota|tutar|bedrag|belopp|сумма|金额|金額|gross_?sales|brutto|total|summe",
+    "unit_price": r"unit_?price|item_?price|einzel_?preis|birim_fiyat|price|preis|precio|preco|prix|prezzo|cena|fiyat"
+    r"|prijs|pris$|цена|单价|単価|価格",
+    "currency": r"currency|waehrung|wahrung|moneda|devise|valuta|waluta|para_birimi|валюта|币种",
+    "category": r"category|kategorie|warengruppe|categoria|categorie|department|kategoria|категория|类别",
     "rating": r"rating|stars|score|bewertung|sterne",
     "text": r"review_?(text|body)|comment|text|kommentar",
     "session_id": r"session",
 }
+ORDER = (
+    r"^(order|orders?_?(id|no|number|nr|name)|invoice(_?(id|no|number))?|receipt_?(id|no|number)|sale_?id|transaction_?id"
+    r"|beleg_?(nr|nummer)|bestell_?(nr|nummer)|auftrags_?(nr|nummer)|siparis_no|nr_zamowienia|pedido|commande|ordine)$"
+)
+#: A time of these names is later than the purchase, and a price of these is not what was paid.
+RARELY_MEANT = re.compile(
+    r"refund|cancel|return|updat|modif|ship|deliver|fulfil|birth|due|expir|compare|tax|discount|fee"
+)
+#: Letters that no accent can be taken off.
+LETTERS = str.maketrans({"ß": "ss", "ł": "l", "ı": "i", "ø": "o", "æ": "ae", "đ": "d"})
+PRICES, MOST_NAMED = "unit_price or amount", 12
 LOGS = {
     "purchases": ("customer_id", "event_at", "product_id", "category", "quantity", "unit_price", "amount", "currency"),
     "reviews": ("customer_id", "event_at", "product_id", "rating", "text"),
     "browses": ("customer_id", "event_at", "product_id", "category", "session_id"),
 }
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The first records of a file as texts. settings: lines of shop.toml without which it could not be read."""
-
-    format: str
-    settings: tuple[str, ...]
-    frame: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -74,69 +83,34 @@ def guess_source(file: Path, place: Iterable[str]) -> tuple[str, str]:
 
     Raises ChurnError if no column can be the customer or the time.
     """
-    sample = read_sample(file)
+    sample = read_sample(file, count_known)
     log = choose_log(sample.frame)
     guesses = guess_columns(sample.frame, LOGS[log])
     found = {guess.name for guess in guesses}
-    if missing := [name for name in ("customer_id", "event_at") if name not in found]:
-        columns = ", ".join(map(str, sample.frame.columns))
+    needed = ("customer_id", "event_at", *((PRICES,) if log == "purchases" else ()))
+    if missing := [name for name in needed if not found & {*name.split(" or ")}]:
+        columns = ", ".join(map(str, sample.frame.columns[:MOST_NAMED]))
         raise ChurnError(f"{file.name}: no column looks like {' or '.join(missing)} (columns: {columns}): write the "
-                         "shop.toml by hand, as infra/docs/tutorial.md shows")  # fmt: skip
+                         "shop.toml by hand, as infra/docs/tutorial.md shows, or export that column too")  # fmt: skip
     if log == "purchases" and "quantity" not in found:
         guesses.append(
             ColumnGuess("quantity", None, 'quantity = { constant = "1" }', "no column looks like a quantity")
         )
+    order = find_order(map(str, sample.frame.columns)) if log == "purchases" else None
     lines = [f"[sources.{log}]", *place, f'format = "{sample.format}"', *sample.settings,
-             *guess_numbers(sample.frame, guesses), "", f"[sources.{log}.columns]"]  # fmt: skip
+             *guess_numbers(sample.frame, guesses), *([f"event_key = {write_list([order])}"] if order else []), "",
+             f"[sources.{log}.columns]"]  # fmt: skip
     lines += [line for guess in guesses for line in (f"# {guess.why}", guess.line)]
-    taken = {guess.column for guess in guesses}
+    taken = {*(guess.column for guess in guesses), order}
     if left := [str(name) for name in sample.frame.columns if str(name) not in taken]:
         lines.append(f"# not mapped, so never stored: {', '.join(left)}")
     return log, "\n".join(lines) + "\n"
 
 
-def read_sample(file: Path) -> Sample:
-    """Raises ChurnError if the file is of no known kind."""
-    kind = "".join(file.suffixes[-2:]).lower().removesuffix(".gz")
-    try:
-        if kind.endswith((".parquet", ".pq")):
-            batch = next(pq.ParquetFile(file).iter_batches(FIRST_RECORDS))
-            return Sample("parquet", (), batch.to_pandas().astype(str))
-        if kind.endswith((".xlsx", ".xls", ".xlsb", ".ods")):
-            return Sample("xlsx", (), pd.read_excel(file, dtype=str, nrows=FIRST_RECORDS, engine="calamine"))
-        if kind.endswith((".jsonl", ".ndjson", ".json")):
-            return Sample("jsonl", (), _read_json(file).head(FIRST_RECORDS).map(str))
-        return _read_table(file)
-    except (ValueError, OSError, UnicodeError, StopIteration) as error:
-        reason = str(error).splitlines()[0] if str(error) else "it is empty"
-        raise ChurnError(f"{file.name} cannot be read ({reason}): is it a CSV, JSON, Parquet or Excel file? If your "
-                         "shop system is known, name it with --like") from None  # fmt: skip
-
-
-def _read_json(file: Path) -> pd.DataFrame:
-    """Objects by the line, or the array of a whole file."""
-    try:
-        frame = pd.read_json(file, lines=True, dtype=False, convert_dates=False, nrows=FIRST_RECORDS)
-        return frame if isinstance(frame.columns[0], str) else pd.read_json(file, dtype=False, convert_dates=False)
-    except ValueError:
-        return pd.read_json(file, dtype=False, convert_dates=False)
-
-
-def _read_table(file: Path) -> Sample:
-    """A CSV of any usual delimiter and encoding."""
-    for encoding in ("utf-8", "cp1252"):
-        try:
-            head = pd.read_csv(file, sep="\x00", header=None, dtype=str, nrows=1, encoding=encoding, engine="python",
-                               quoting=3).iloc[0, 0]  # fmt: skip
-            delimiter = max(",;\t|", key=str(head).count)
-            frame = pd.read_csv(file, sep=delimiter, dtype=str, nrows=FIRST_RECORDS, encoding=encoding,
-                                keep_default_na=False, on_bad_lines="skip")  # fmt: skip
-        except UnicodeDecodeError:
-            continue
-        settings = [f"delimiter = {quote(delimiter)}"] if delimiter != "," else []
-        settings += ['encoding = "windows-1252"'] if encoding == "cp1252" else []
-        return Sample("csv", tuple(settings), frame)
-    raise ValueError("its texts have no usual encoding")
+def count_known(names: Sequence[str]) -> int:
+    """How many roles of a column some of these names fit."""
+    plain = [_plain(name) for name in names]
+    return sum(any(re.search(pattern, name) for name in plain) for pattern in NAMES.values())
 
 
 def choose_log(frame: pd.DataFrame) -> str:
@@ -156,24 +130,31 @@ def guess_columns(frame: pd.DataFrame, roles: Iterable[str]) -> list[ColumnGuess
     for role in roles:
         if role == "amount" and any(guess.name == "unit_price" for guess in guesses):
             continue  # a price and a quantity say the amount
-        for name in _by_name(free, NAMES[role]):
-            values = [value for value in frame[name].astype(str) if value.strip() not in ("", "nan", "None", "NaT")]
-            guess = _try(role, name, values)
-            if guess:
-                guesses.append(guess)
-                free.remove(name)
-                break
+        tried = (_try(role, name, _values_of(frame, name)) for name in _by_name(role, free, frame))
+        if guess := next(filter(None, tried), None):
+            guesses.append(guess)
+            free.remove(guess.column or "")
     return guesses
 
 
-def _by_name(names: Sequence[str], pattern: str) -> list[str]:
-    """The names that the pattern fits, those first whose word stands earlier in it."""
-    words = re.split(r"\|(?![^(]*\))", pattern)
-    ranked = [
-        (next((rank for rank, word in enumerate(words) if re.search(word, _plain(name))), None), place, name)
-        for place, name in enumerate(names)
-    ]
-    return [name for rank, _, name in sorted((r, p, n) for r, p, n in ranked if r is not None)]
+def _values_of(frame: pd.DataFrame, name: str) -> list[str]:
+    return [value for value in frame[name].astype(str) if value.strip() not in ("", "nan", "None", "NaT")]
+
+
+def _by_name(role: str, names: Sequence[str], frame: pd.DataFrame) -> list[str]:
+    """The names that fit the role, the likeliest first: columns that most records fill, and whose names hardly ever
+    mean something else; of items those of the array; then those whose word stands earlier in NAMES."""
+    words = re.split(r"\|(?![^(]*\))", NAMES[role])
+    is_of_item = role in ("product_id", "quantity", "unit_price", "amount", "category")
+
+    def rank(place: int, name: str) -> tuple | None:
+        word = next((rank for rank, word in enumerate(words) if re.search(word, _plain(name))), None)
+        is_there = len(_values_of(frame, name)) >= MOSTLY_THERE * len(frame)
+        order = not is_there, bool(RARELY_MEANT.search(_plain(name))), is_of_item and "[]" not in name, word, place
+        return None if word is None else order
+
+    ranked = [(order, name) for place, name in enumerate(names) if (order := rank(place, name))]
+    return [name for _, name in sorted(ranked)]
 
 
 def _try(role: str, name: str, values: Sequence[str]) -> ColumnGuess | None:
@@ -183,10 +164,13 @@ def _try(role: str, name: str, values: Sequence[str]) -> ColumnGuess | None:
         candidates = deduce_formats(values[:1000])
         if not candidates:
             return None
-        mapping = ColumnMapping(name, format=candidates[0].format, language=candidates[0].language)
-        return ColumnGuess(role, name, write_column(role, mapping), f"{name}: times like {values[0]}")
+        reads = {one: sum(may_read(one.format, text) for text in values) for one in candidates}
+        best = [one for one in candidates if reads[one] == max(reads.values())]
+        mapping = ColumnMapping(name, format=best[0].format, language=best[0].language)
+        other = f", which {best[1].format} reads too: look which is meant" if len(best) > 1 else ""
+        return ColumnGuess(role, name, write_column(role, mapping), f"{name}: times like {values[0]}{other}")
     if role in ("quantity", "unit_price", "amount", "rating"):
-        spelling = _spell(values)
+        spelling = propose_numbers(values) or "1234.56"
         read = sum(read_number(value, spelling) is not None for value in values)
         if read < NEARLY_ALL * len(values):
             return None
@@ -198,19 +182,30 @@ def _try(role: str, name: str, values: Sequence[str]) -> ColumnGuess | None:
     return ColumnGuess(role, name, write_column(role, ColumnMapping(name)), why)
 
 
+def may_read(pattern: str, text: str) -> bool:
+    """Whether a pattern of numbers alone may read a time: no month is above 12, no day above 31. True for others."""
+    if pattern in NAMED or re.search("M{3}|[^yMdHhmsSXxza]", re.sub(r"'[^']*'|[^A-Za-z]", "", pattern)):
+        return True
+    parts = re.sub(r"([A-Za-z])\1*", lambda run: {"M": r"(?P<M>\d+)", "d": r"(?P<d>\d+)"}.get(run[1], r"\S+?"),
+                   re.sub(r"'([^']*)'", lambda quoted: "." * len(quoted[1]), pattern))  # fmt: skip
+    found = re.match(parts, text.strip()) if "(?P<M>" in parts and "(?P<d>" in parts else None
+    return found is None or (int(found["M"]) <= 12 and int(found["d"]) <= 31)
+
+
+def find_order(names: Iterable[str]) -> str | None:
+    """The column that looks like the number of the order that lines belong to."""
+    return next((name for name in names if re.search(ORDER, _plain(name))), None)
+
+
 def guess_numbers(frame: pd.DataFrame, guesses: Iterable[ColumnGuess]) -> list[str]:
-    """The line that says how numbers are spelt, where a column of numbers plainly has decimal commas."""
+    """The line that says how numbers are spelt, where those that are not plain are all alike."""
     numbers = [guess.column for guess in guesses if guess.name in ("quantity", "unit_price", "amount") and guess.column]
-    spelt = {_spell(frame[column].astype(str)) for column in numbers}
-    return ['numbers = "1.234,56"'] if "1.234,56" in spelt else []
-
-
-def _spell(values: Iterable[str]) -> str:
-    return "1.234,56" if any(re.search(DECIMAL_COMMA, value) for value in values) else "1234.56"
+    spelt = {propose_numbers(_values_of(frame, column)) for column in numbers} - {None}
+    return [f"numbers = {quote(spelt.pop() or '')}"] if len(spelt) == 1 else []
 
 
 def _plain(name: object) -> str:
     """The name in lower case, without accents, in words joined by underscores."""
-    text = unicodedata.normalize("NFKD", str(name).replace("ß", "ss"))
-    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text.encode("ascii", "ignore").decode())
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(name))
+    text = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    return re.sub(r"[\W_]+", "_", text.lower().translate(LETTERS)).strip("_")

@@ -3,9 +3,10 @@
     python -m infra.local.init [--like shopify] orders_export_1.csv
                                [--name NAME] [--currency EUR] [--time-zone Europe/Berlin] [--to SHOP.toml]
 
-infra/recipes has a recipe for each known system. Without --like, guess.py takes columns for what their names and first
-records look like, and writes the evidence above each. What differs from shop to shop is read off the files, or given by
-the options; every line of the file can be edited afterwards.
+infra/recipes has a recipe for each known system. Without --like, the one is taken whose columns the files have. If
+there is none, guess.py takes columns for what their names and first records look like, and writes the evidence above
+each. What differs from shop to shop is read off the files, or given by the options; every line of the file can be
+edited afterwards.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.local.guess import guess_source
+from infra.local.recipes import find_like, find_recipe, list_recipes
 from spark_jobs.check import MOST_FILES, check_shop
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
@@ -34,14 +36,13 @@ from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.path_days import propose, write_setting
 from spark_jobs.contract.shop.source import Source
-from spark_jobs.contract.shop.toml_section import nearest, time_zones
+from spark_jobs.contract.shop.toml_section import time_zones
 from spark_jobs.contract.shop.toml_text import quote
 from spark_jobs.raw.reader import Intake, read_records
 from spark_jobs.runtime.command import run_command
 from spark_jobs.runtime.screen import make_rich_console
 from spark_jobs.runtime.session import open_session
 
-RECIPES = Path(__file__).parents[1] / "recipes"
 FIRST_RECORDS = 5000
 
 
@@ -57,20 +58,22 @@ class Guess:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the export, or a folder of it")
-    parser.add_argument("--like", metavar="RECIPE", help=f"{', '.join(list_recipes())}; by default columns are guessed")
+    known = f"{', '.join(list_recipes())}; by default the one whose columns the files have, else columns are guessed"
+    parser.add_argument("--like", metavar="RECIPE", help=known)
     parser.add_argument("--name", help="of the shop, of a-z, 0-9 and _; by default that of the files' folder")
     parser.add_argument("--currency", help="of the shop, like EUR; by default the most frequent one of the file")
     parser.add_argument("--time-zone", help="of the shop, like Europe/Berlin; by default this machine's")
     parser.add_argument("--to", type=Path, metavar="SHOP.toml", help="by default shop.toml beside the files")
     arguments = parser.parse_args(argv)
-    recipe = find_recipe(arguments.like) if arguments.like else None
     files = find_files(arguments.files)
+    like = arguments.like or find_like(files)
+    recipe = find_recipe(like) if like else None
     path = (arguments.to or files[0].parent / "shop.toml").resolve()
     if path.exists():
         raise ChurnError(f"{path} exists: give another file with --to, or remove it")
     guesses = write_shop(path, recipe, files, arguments.name, arguments.currency, arguments.time_zone)
     console = make_rich_console()
-    show(console, path, arguments.like, guesses)
+    show(console, path, like, guesses)
     check_shop(partial(open_session, "init", settings := Settings.from_environment()), load_shop(path), settings,
                console, MOST_FILES)  # fmt: skip
 
@@ -117,17 +120,6 @@ def draft_shop(files: Sequence[Path], folder: Path) -> str:
     top = ("# Guessed by churn init: read each line, and run churn check until it has no more findings.\n"
            'name = "shop"\ntime_zone = "UTC"\ncurrency = "EUR"\n')  # fmt: skip
     return "\n".join([top, *sources.values()]) + activity
-
-
-def list_recipes() -> list[str]:
-    return sorted(folder.parent.name for folder in RECIPES.glob("*/shop.toml"))
-
-
-def find_recipe(name: str) -> Path:
-    known = list_recipes()
-    if name not in known:
-        raise ChurnError(f"no recipe {name!r}{nearest(name, known)}; choose among {', '.join(known)}")
-    return RECIPES / name / "shop.toml"
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:

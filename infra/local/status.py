@@ -25,6 +25,7 @@ from spark_jobs.contract.settings import EMBEDDED, Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES
 from spark_jobs.lake.backlog import list_waiting
+from spark_jobs.lake.incomplete import list_incomplete
 from spark_jobs.lake.ledger import list_runs
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
@@ -84,6 +85,7 @@ def describe_shop(shop: Shop, settings: Settings, now: datetime) -> Iterator[Lin
     yield from describe_records(shop, lake)
     yield from describe_files(shop, lake, expected_day(shop, now))
     yield from (Line("catching up", str(waiting)) for waiting in list_waiting(lake))
+    yield from (Line("incomplete", sentence) for sentence in list_incomplete(lake))
     yield describe_failures(shop, settings)
 
 

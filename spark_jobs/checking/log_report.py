@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from pyspark.sql import functions as F
 
 from spark_jobs.checking.days_only import find_time_column
@@ -22,7 +24,7 @@ from spark_jobs.checking.repeats import check_repeats
 from spark_jobs.checking.statuses import check_statuses
 from spark_jobs.checking.stray_quotes import check_quotes
 from spark_jobs.checking.values import find_number_doubts
-from spark_jobs.cleaning.accounts import make_accounts, sum_accounts
+from spark_jobs.cleaning.accounts import NO_RECORD, make_accounts, sum_accounts
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.raw.reader import read_records
@@ -68,23 +70,26 @@ def show_log(console: PlainConsole, shop: Shop, judged: JudgedLog, findings: Fin
 
 
 def show_first_records(console: PlainConsole, shop: Shop, judged: JudgedLog) -> None:
-    """Prints the first records of the first file with records: raw values, mapped values and verdicts."""
+    """Prints the first records of the first file with records: raw values, mapped values and verdicts. Lines without
+    data, as before a header, are shown only if there are no others."""
     log, with_records = judged.source.log, {tally.delivery_id for tally in judged.tallies}
     first = next(file for file in judged.files if file["delivery_id"] in with_records)
-    is_first = (F.col("delivery_id") == first["delivery_id"]) & (F.col("record_number") <= FIRST_RECORDS)
-    rows = {row["record_number"]: row.asDict() for row in judged.records.where(is_first).collect()}
-    raw = dict(zip(range(1, FIRST_RECORDS + 1), read_records(judged.intake, first["path"]), strict=False))
+    has_no_data = F.arrays_overlap("reasons", F.array(*map(F.lit, sorted(NO_RECORD))))
+    of_file = judged.records.where(F.col("delivery_id") == first["delivery_id"])
+    chosen = of_file.orderBy(has_no_data, "record_number").limit(FIRST_RECORDS).collect()
+    rows = {row["record_number"]: row.asDict() for row in chosen}
+    raw = dict(enumerate(islice(read_records(judged.intake, first["path"]), max(rows)), 1))
     mapped = {name: judged.source.columns[name] for name in LOGS[log].canonical if name in judged.source.columns}
     labels = [label for name, one in mapped.items()
               for label in (" ".join(one.raw_columns) or "constant", f"  → {name}")]  # fmt: skip
     columns = [ScreenColumn("column", [*labels, "verdict"])]
-    for n, row in sorted(rows.items()):
+    for importance, (n, row) in enumerate(sorted(rows.items())):
         is_clean = row["verdict"] == "clean"
         cells = []
         for name in mapped:
             cells += [raw_value(judged.source, raw[n], name), str(row.get(name, "")) if is_clean else ""]
         verdict = " ".join([row["verdict"], *row["reasons"]])
-        columns.append(ScreenColumn(f"record {n}", [*cells, verdict], importance=n - 1))
+        columns.append(ScreenColumn(f"record {n}", [*cells, verdict], importance))
     show_table(console, first["path"], columns, [None, "dim"] * len(mapped) + ["bold"])
 
 

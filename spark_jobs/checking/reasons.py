@@ -8,6 +8,7 @@ from functools import partial
 
 from pyspark.sql import functions as F
 
+from spark_jobs.checking.discounts import suggest_discounts
 from spark_jobs.checking.files import FILE_REASONS
 from spark_jobs.checking.findings import TOLERATED_SHARE, Findings
 from spark_jobs.checking.judged_log import JudgedLog, raw_value
@@ -111,6 +112,7 @@ def _suggest_plausible(judged: JudgedLog, shop: Shop) -> str:
 #: Reason codes whose remedy is found in the files.
 SUGGESTED: dict[str, Callable[[JudgedLog, Shop], str]] = {
     "event_at_invalid": _suggest_times, IMPLAUSIBLE: _suggest_plausible,
+    "price_negative": lambda judged, shop: suggest_discounts(judged),
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.judged_log import JudgedLog
-from spark_jobs.checking.orders import find_unmapped, sample_columns
+from spark_jobs.checking.orders import find_unmapped, list_unmapped, sample_columns
 from spark_jobs.contract.shop.orders import STATES, fold_word
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.contract.shop.toml_text import quote, write_list
@@ -43,6 +43,10 @@ KNOWN = {
         "iade edildi", "vráceno", "återbetald", "возврат", "возвращен", "возвращён", "已退款", "返金済み",
     },
 }  # fmt: skip
+#: Words of orders that count, for columns that are known by their words.
+COUNTED = {"paid", "completed", "complete", "processing", "closed", "shipped", "delivered", "open", "done", "success",
+           "succeeded", "fulfilled", "in progress", "in_progress", "sent", "invoiced", "bezahlt"}  # fmt: skip
+MOST_COLUMNS = 200
 FEWEST_LETTERS = 5  # shorter words are not searched within phrases
 MOST_WORDS = 30  # a column with more different words is no status
 #: A partially refunded order is still a sale.
@@ -57,9 +61,14 @@ def sort_words(words: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
+def plain_word(word: str) -> str:
+    """The form in which words are compared with KNOWN; a Turkish İ is an i."""
+    return fold_word(word).replace("i\u0307", "i").removeprefix("wc-")
+
+
 def guess_state(word: str) -> str:
     """The probable meaning of a word or phrase; counted if unknown."""
-    plain = fold_word(word).removeprefix("wc-")
+    plain = plain_word(word)
     meant = {known: state for state, words in KNOWN.items() for known in words}
     if plain in meant:
         return meant[plain]
@@ -75,7 +84,7 @@ def check_statuses(judged: JudgedLog, findings: Findings) -> None:
     source = judged.source
     if source.log != "purchases" or source.status:
         return
-    for column in find_unmapped(judged, NAMES):
+    for column in find_unmapped(judged, NAMES) or find_by_words(judged):
         counts = Counter(word for (word,) in sample_columns(judged, [column]) if word)
         found = sort_words(counts)
         if len(counts) <= MOST_WORDS and (doubtful := [word for state in STATES[1:] for word in found[state]]):
@@ -84,6 +93,20 @@ def check_statuses(judged: JudgedLog, findings: Findings) -> None:
                          " add"
                          f" which orders count:\n{write_table(column, found)}")  # fmt: skip
             return
+
+
+def find_by_words(judged: JudgedLog) -> list[str]:
+    """The unmapped columns whose words are those of a status, whatever their names."""
+    free = list_unmapped(judged)[:MOST_COLUMNS]
+    columns = zip(*sample_columns(judged, free), strict=True)
+    return [name for name, words in zip(free, columns, strict=False) if are_statuses({*words} - {""})]
+
+
+def are_statuses(words: set[str]) -> bool:
+    """Whether most of a few different words are known ones of a status, also of orders that do not count."""
+    plain = set(map(plain_word, words))
+    doubtful = {word for word in plain if any(word in known for known in KNOWN.values())}
+    return 2 <= len(plain) <= MOST_WORDS and bool(doubtful) and 2 * len(doubtful | (plain & COUNTED)) > len(plain)
 
 
 def write_table(column: str, found: Mapping[str, list[str]]) -> str:

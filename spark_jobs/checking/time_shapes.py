@@ -14,10 +14,11 @@ from functools import cache
 
 from spark_jobs.cleaning.words import Words, fold_name, load_words, strip_ordinals
 from spark_jobs.contract.shop.time_columns import LANGUAGES
-from spark_jobs.contract.shop.time_patterns import EXCEL, UNIX, find_pattern_fault
+from spark_jobs.contract.shop.time_patterns import EXCEL, ISO, UNIX, find_pattern_fault
 
 MOST_CANDIDATES = 12
 EPOCH_DIGITS = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}
+WEEK_DATE = re.compile(r"\d{4}-?W\d\d-?[1-7]([T ].*)?")
 COMPACT = {8: ("yyyyMMdd", "ddMMyyyy"), 12: ("yyyyMMddHHmm",), 14: ("yyyyMMddHHmmss",)}
 #: 1990-01-01 to 2099-12-31, as a spreadsheet counts days.
 SERIAL = re.compile(r"(\d{5})(?:[.,]\d+)?(?: 0?[.,]\d+)?")
@@ -111,6 +112,9 @@ Part = tuple[int, int, str]
 
 def _read_shapes(text: str, words: Words) -> Iterator[Shape]:
     """The shapes that the text may have: patterns with <d> for a day of one or two digits."""
+    if WEEK_DATE.fullmatch(text):
+        yield ISO, ()
+        return
     digits = re.fullmatch(r"(\d+)(\.\d+)?", text)
     if digits and (epoch := EPOCH_DIGITS.get(len(digits[1]))):
         yield epoch, ()

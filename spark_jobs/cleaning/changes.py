@@ -20,6 +20,7 @@ from spark_jobs.cleaning.plan import CleaningPlan
 from spark_jobs.cleaning.repeats import PLACE, Conflicts
 from spark_jobs.cleaning.updates import OUTDATED, find_missing, find_standing, find_states, order_key, rank_files, trace
 from spark_jobs.contract.shop.source import Source
+from spark_jobs.lake.incomplete import note_incomplete
 from spark_jobs.lake.run_folder import write_files
 from spark_jobs.lake.store import Draft, Lake
 from spark_jobs.raw.reader import FIXED, MENDED_PLACE, Intake
@@ -52,7 +53,7 @@ def settle_changes(
     taken_back = _take_back(traced, written if known is None else written.unionByName(known, True), plan)
     files = {**outcome.files, "clean": kept + write_files(draft.folder, plan.table, taken_back)}
     if source.snapshots:
-        warn_of_missing(traced, plan)
+        report_missing(lake, traced, plan)
     conflicts = count_replaced(states, source)
     for frame in (changes, traced):
         frame.unpersist()
@@ -119,10 +120,12 @@ def count_replaced(states: DataFrame, source: Source) -> Conflicts:
     return Conflicts(replaced, replaced, ("content",) if replaced else ())
 
 
-def warn_of_missing(traced: DataFrame, plan: CleaningPlan) -> None:
-    """Warns of events that the newest snapshot lacks; they still count."""
+def report_missing(lake: Lake, traced: DataFrame, plan: CleaningPlan) -> None:
+    """Notes how many events the newest snapshot lacks, and warns of them; they still count."""
     newest: date = max(d["delivery_day"] for d in plan.deliveries)
-    if count := find_missing(traced, newest).count():
-        path = max(d["path"] for d in plan.deliveries if d["delivery_day"] == newest)
+    path = max(d["path"] for d in plan.deliveries if d["delivery_day"] == newest)
+    count = find_missing(traced, newest).count()
+    note_incomplete(lake, plan.log, path, newest, count)
+    if count:
         print(f"{plan.log}: warning: {count:,} events of earlier files are missing from {path}, which covers"
               " their time: they are kept; if they were deleted, deliver them as cancelled")  # fmt: skip

@@ -28,6 +28,8 @@ from spark_jobs.contract.shop.time_patterns import (
 FIRST_INSTANT_S, LAST_INSTANT_S = 631_152_000, 4_102_444_800
 DAY_MS = 86_400_000
 STARTS_WITH_A_DAY = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
+#: An ISO 8601 week date: year, week, day of the week from Monday, rest.
+WEEK_DATE = r"^\s*(\d{4})-?W(\d{2})-?([1-7])((?:[T ].*)?)\s*$"
 #: Something follows the clock time, so it has an offset or zone; Spark knows many spellings (+1:00, UTC, EST).
 NAMES_ITS_ZONE = STARTS_WITH_A_DAY + r"[ T][\d:. \p{Cntrl}]*[^\d:. \p{Cntrl}]"
 #: Days from day 0 of a spreadsheet's calendar to 1970-01-01. The 1900 calendar has a 29 February 1900.
@@ -98,10 +100,19 @@ def _parse_serial(text: Column, epoch_days: int) -> Column:
     return F.when(days.between(first, last), F.timestamp_millis(milliseconds))
 
 
-def _parse_iso(text: Column, zone: _Zone) -> Column:
+def _parse_iso(given: Column, zone: _Zone) -> Column:
     # A day is required: Spark would complete a bare time with today's date.
-    parsed = F.when(text.rlike(STARTS_WITH_A_DAY), text.try_cast("timestamp"))
+    text = F.when(given.rlike(STARTS_WITH_A_DAY), given).when(given.rlike(WEEK_DATE), _spell_week_date(given))
+    parsed = text.try_cast("timestamp")
     return F.when(text.rlike(NAMES_ITS_ZONE), parsed).otherwise(zone.to_utc(parsed))
+
+
+def _spell_week_date(text: Column) -> Column:
+    """A text like 2026-W05-3T10:00 with its day as 2026-01-28; null if the year has no such week."""
+    year, week, weekday, rest = (F.regexp_extract(text, WEEK_DATE, group) for group in (1, 2, 3, 4))
+    monday = F.trunc(F.make_date(year.cast("int"), F.lit(1), F.lit(4)), "week")  # 4 January is always in week 1
+    day = F.date_add(monday, 7 * (week.cast("int") - 1) + weekday.cast("int") - 1)
+    return F.when(F.weekofyear(day) == week.cast("int"), F.concat(F.date_format(day, "yyyy-MM-dd"), rest))
 
 
 def _parse_pattern(text: Column, pattern: str, language: str | None, zone: _Zone) -> Column:

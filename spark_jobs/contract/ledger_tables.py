@@ -1,6 +1,7 @@
 """The ledgers: delivered files, what became of their records, merged customers, and published runs.
 
-They cannot be rebuilt from other data, so they are kept for ever and rows never change.
+They cannot be rebuilt from other data, so they are kept for ever and rows never change, but for those whose names begin
+with an underscore and that hold the current state.
 """
 
 from __future__ import annotations
@@ -100,7 +101,21 @@ RUNS = Table(
     partition="pipeline",
 )
 
-#: The only one whose rows change: the current state.
+#: Like the next one, its rows change: it is the current state.
+INCOMPLETE = Table(
+    "_incomplete",
+    "the newest full snapshot of one log, and what it lacks",
+    (
+        Column("log", "string", "the log"),
+        Column("path", "string", "the file, below the source's location"),
+        Column("delivery_day", "date", "the delivery day of the file"),
+        Column("missing", "bigint", "events of earlier files that it lacks although it has others of their time; they "
+               "still count", "events"),
+    ),
+    key=("log",),
+    partition="log",
+)  # fmt: skip
+
 BACKLOG = Table(
     "_backlog",
     "the days of one table that wait to be rebuilt",

@@ -16,6 +16,7 @@ from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.format import RawFormat
 from spark_jobs.raw.text import HEAD_BYTES, FileRefusedError, is_archive, name_binary
 
+BROKEN = "is a zip archive that is cut or broken: deliver it again"
 ENCRYPTED = 1  # the bit of a member's flags
 #: Raised by damaged archives and unknown compression methods.
 ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError)
@@ -69,12 +70,13 @@ def _open_archive(file: pa.NativeFile) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, pa.ArrowException):
-        problem = "is a zip archive that is cut or broken: deliver it again"
-        raise FileRefusedError("file_unreadable", problem) from None
+        raise FileRefusedError("file_unreadable", BROKEN) from None
 
 
 def _choose_members(archive: zipfile.ZipFile, source: Source) -> list[zipfile.ZipInfo]:
     """The members with records, without folders and hidden files of file managers."""
+    if not all(one.filename for one in archive.infolist()):
+        raise FileRefusedError("file_unreadable", BROKEN)
     members = [one for one in archive.infolist() if not (one.is_dir() or _is_litter(one.filename))]
     chosen = [one for one in members if fnmatch(one.filename, source.members)]
     if not chosen:

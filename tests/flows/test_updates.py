@@ -15,6 +15,7 @@ from spark_jobs import customer_day, customer_series
 from spark_jobs.cleaning import deliveries
 from spark_jobs.contract.ledger_tables import ACCOUNTS
 from spark_jobs.contract.tables import PURCHASES, TRAINING_SERIES, quarantine
+from spark_jobs.lake.incomplete import list_incomplete
 from spark_jobs.raw.hashing import make_hasher
 from tests.spark_jobs.shops import SmallShop
 
@@ -176,6 +177,9 @@ def test_each_day_knows_the_newest_states_delivered_by_then(spark, tmp_path, war
         shutil.rmtree(shop.lake.folder(table))
     shop.clean(day(DAYS))  # all nights in one run
     assert (shop.rows(PURCHASES), shop.accounts()) == (content, accounts)
+    said = list_incomplete(shop.lake)
+    assert len(said) == (by is BY_ID)  # only there are the files full snapshots, and some lack orders
+    assert all(f"missing from {day(max(files))}_b.csv" in one for one in said)
     if by is BY_ORDER:
         customer_day.run(shop.open_spark, shop.lake, shop.shop, day(DAYS))
         customer_series.run(shop.open_spark, shop.lake, shop.shop, day(5), TRAINING_SERIES)

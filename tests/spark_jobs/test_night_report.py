@@ -13,6 +13,7 @@ from spark_jobs import night_report
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, churn_risk
 from spark_jobs.lake.backlog import note_waiting
+from spark_jobs.lake.incomplete import note_incomplete
 from spark_jobs.lake.ledger import Run, append_run
 from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.postgres import PostgresWarehouse
@@ -41,6 +42,9 @@ def test_the_page_has_bands_moves_top_customers_and_inputs(lake, tmp_path, wareh
     publish_night(lake, DAY - timedelta(days=2), "bcd", p_churn_60d=0.25, band="low")  # a day was missed between
     publish_night(lake, DAY, "abc", band="high", reason_text="浏览减少了 56%")
     note_waiting(lake, CUSTOMER_DAY, ["2011-01-01"], DAY)
+    note_incomplete(lake, "purchases", "new.csv", DAY, 1234)
+    note_incomplete(lake, "purchases", "old.csv", DAY - timedelta(days=1), 9)
+    note_incomplete(lake, "reviews", "later.csv", DAY + timedelta(days=1), 5)
     page = night_report.write_page(lake, warehouse, shop, DAY, tmp_path / "pages")
     text = page.read_text()
     assert page.name == f"night_{DAY}.html"
@@ -55,6 +59,7 @@ def test_the_page_has_bands_moves_top_customers_and_inputs(lake, tmp_path, wareh
     assert "lstm-1" in text
     assert "customer_series v0" in text
     assert "customer_day: 2011-01-01 waits to be rebuilt" in text
+    assert re.findall(r"([\d,]+) events of earlier files are missing from ([a-z.]+)", text) == [("1,234", "new.csv")]
     assert "http" not in text.replace("https://www.w3.org", "")
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from infra.local.init import draft_shop, read_draft, write_shop
+from infra.local.recipes import RECIPES, find_like, list_recipes
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.source import Source
@@ -35,6 +36,56 @@ def guess(folder: Path, name: str, content: str | bytes) -> Source:
 
 def columns(source: Source) -> dict[str, str | None]:
     return {name: mapping.column for name, mapping in source.columns.items()}
+
+
+TURKISH = "Sipariş No;Müşteri No;Tarih;Ürün Kodu;Adet;Birim Fiyat\n7;17;01.06.2026 10:00;A;2;1.234,50 TL\n"
+POLISH = "Nr zamówienia;Klient;Data zamówienia;Kod produktu;Ilość;Cena\n7;k@x.pl;2026-06-01;A;2;1\u00a0234,50 zł\n"
+RUSSIAN = "Заказ;Клиент;Дата;Товар;Количество;Цена\n7;17;01.06.2026;A;2;1234,50\n"
+AMERICAN = "Sales report\nGenerated: 11/01/2026\n\nSale ID,Date,Customer,Item,Qty,Price\n" + "".join(
+    f"{n},06/{n:02}/2026,c{n},A,1,$2.50\n" for n in range(1, 29)) + "Total,,,,,$70.00\n"  # fmt: skip
+ORDERS = [{"order": n, "customer": {"id": n}, "created_at": "2026-06-01T10:00:00Z",
+           "lines": [{"sku": "A", "qty": 1, "price": "2.50"}]} for n in range(3)]  # fmt: skip
+#: name -> (file name, content, raw columns of customer, time, price, settings)
+LAYOUTS: dict[str, tuple[str, bytes, tuple, dict]] = {
+    "Turkish": ("a.csv", TURKISH.encode("cp1254"), ("Müşteri No", "Tarih", "Birim Fiyat"),
+                {"encoding": "cp1254", "numbers": "1.234,56", "event_key": ("Sipariş No",)}),
+    "Polish": ("a.csv", POLISH.encode("cp1250"), ("Klient", "Data zamówienia", "Cena"), {"encoding": "cp1250"}),
+    "Russian": ("a.csv", RUSSIAN.encode("cp1251"), ("Клиент", "Дата", "Цена"), {"encoding": "cp1251"}),
+    "lines before the header, American days": (
+        "a.csv", AMERICAN.encode(), ("Customer", "Date", "Price"), {"finds_header": True, "numbers": "1,234.56"}),
+    "UTF-16": ("a.txt", GERMAN.replace(";", "\t").encode("utf-16"), ("Kunden-Nr", "Bestelldatum", "Einzelpreis"),
+               {"delimiter": "\t"}),
+    "an envelope": ("a.json", json.dumps({"data": {"orders": ORDERS}}).encode(),
+                    ("customer.id", "created_at", "lines[].price"), {"records": "data.orders[]"}),
+    "by key": ("a.json", json.dumps({f"k{n}": one for n, one in enumerate(ORDERS)}).encode(),
+               ("customer.id", "created_at", "lines[].price"), {"records": "{}"}),
+    "rows": ("a.json", json.dumps([line.split(",") for line in ENGLISH.splitlines()]).encode(),
+             ("Email", "Created at", "Lineitem price"), {}),
+    "rows beside their names": (
+        "a.json", json.dumps({"columns": ENGLISH.splitlines()[0].split(","),
+                              "data": [line.split(",") for line in ENGLISH.splitlines()[1:]]}).encode(),
+        ("Email", "Created at", "Lineitem price"), {"records": "data[]"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layouts_and_languages(tmp_path, name):
+    file, content, wanted, settings = LAYOUTS[name]
+    source = guess(tmp_path, file, content)
+    found = columns(source)
+    assert (found["customer_id"], found["event_at"], found["unit_price"]) == wanted
+    assert {key: getattr(source, key) for key in settings} == settings
+    if "American" in name:
+        assert source.columns["event_at"].formats == ("MM/dd/yyyy",)
+
+
+def test_the_export_of_a_known_system_is_recognised(tmp_path):
+    for recipe in list_recipes():
+        files = sorted((RECIPES / recipe / "sample").iterdir())
+        assert (find_like(files) or recipe) == recipe
+        assert find_like(files) or recipe == "shopify_api"
+    (tmp_path / "orders.csv").write_text(GERMAN)
+    assert find_like([tmp_path / "orders.csv"]) is None
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])

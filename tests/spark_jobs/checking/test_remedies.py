@@ -146,6 +146,9 @@ TWINS = {
     "an order's status": Twin(
         found(check_statuses), join(write_rows(kind=lambda n: "storniert" if n % 9 == 0 else "bezahlt")
                                     ).replace(b"kind", b"Bestellstatus"), "[sources.purchases.status]"),
+    "a status by its words": Twin(
+        found(check_statuses), join(write_rows(kind=lambda n: "cancelled" if n % 9 == 0 else "completed")
+                                    ).replace(b"kind", b"stateMachineState"), "[sources.purchases.status]"),
     "free parts": Twin(printed(check_parts), join(PARTS), "[[sources.purchases.reject]]"),
     "guests": Twin(printed(check_guests), join(GUESTS), "first_of"),
     "a time of day beside": Twin(

@@ -47,6 +47,7 @@ NAMED = {
     "Mon Jun 01 2026 13:02:58 GMT+0200 (CEST)": ("EEE MMM dd yyyy HH:mm:ss z", None),
     "01.06.2026 07:02:58 UTC+00:00": ("dd.MM.yyyy HH:mm:ss z", None),
     "2026-06-01 10:00:00 Europe/Berlin": ("yyyy-MM-dd HH:mm:ss VV", None),
+    "2026-W23-1T10:00": ("iso8601", None),
     "20260601T100000Z": ("yyyyMMdd'T'HHmmssXXX", None),
     "June 21st, 2026 7:02 PM": ("MMM dd, yyyy h:mm a", None), "1er juin 2026 à 07 h 02": (
         "d MMM yyyy 'à' HH 'h' mm", "fr"), "01/06/2026 7h02": ("dd/MM/yyyy H'h'mm", None),

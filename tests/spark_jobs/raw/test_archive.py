@@ -54,6 +54,7 @@ KINDS = {
     "another archive within": (pack({"a.csv": HEAD, "b.zip": ONE}), "csv", {}, LOST, "b.zip is a zip archive: unpack"),
     "a member that is encrypted": (encrypt(ONE), "csv", {}, LOST, "has the encrypted member orders.csv"),
     "an archive that is cut": (ONE[:-9], "csv", {}, LOST, "is cut or broken: deliver it again"),
+    "a member without a name": (ONE.replace(b"orders.csv", b"\0" * 10), "csv", {}, LOST, "is cut or broken"),
     "a member whose bytes have changed": (
         pack({"a.csv": HEAD + GOOD_CSV}, zipfile.ZIP_STORED).replace(GOOD_CSV, b"9,9,9\n"), "csv", {}, LOST, None),
     "too large": (pack({"a.csv": HEAD + GOOD_CSV * 20_000, "b.csv": HEAD + GOOD_CSV * 20_000}), "csv", {},
