@@ -66,7 +66,7 @@ def show_files(
     console: PlainConsole, source: Source, files: list[dict], tallies: list[Tally], columns: list[FileColumns]
 ) -> Iterator[str]:
     """Prints the columns that are accepted in another spelling; gives a sentence for each problem: refused files, and
-    JSON keys that seem to have another name."""
+    JSON keys that seem to have another name, and sheets that are not read."""
     refused = count_refused(tallies)
     paths = {file["delivery_id"]: file["path"] for file in files}
     described = describe_refused(tallies, paths, {file.path: file for file in columns})
@@ -81,3 +81,17 @@ def show_files(
     if nested := describe_nested(source, columns):
         console.print(nested)
     yield from (f"{source.log}: {sentence}" for sentence in find_other_keys(columns))
+    if unread := find_unread_sheets(source, columns):
+        yield unread
+
+
+def find_unread_sheets(source: Source, columns: Sequence[FileColumns]) -> str | None:
+    """A sentence about sheets of workbooks that have the mapped columns but are not read; None if there are none."""
+    file = next((file for file in columns if file.unread), None)
+    if file is None:
+        return None
+    names = name_some([*map(repr, file.unread)])
+    return (
+        f"{source.log}: {file.path} has the same columns in {len(file.unread):,} further sheets, which are not read:"
+        f' {names}. To read all sheets, say under [sources.{source.log}] sheet = "*"; for one alone, sheet = its name'
+    )

@@ -22,13 +22,14 @@ from spark_jobs.raw.layout import Match, describe_refusal, has_no_header, is_bin
 @dataclass(frozen=True)
 class FileColumns:
     """The columns of one file. match: None if it has none; problem: why the file is refused and what to do, None if its
-    columns are valid; nested: paths to nested values, each with an example.
+    columns are valid; nested: paths to nested values, each with an example; unread: further sheets with the columns.
     """
 
     path: str
     match: Match | None = None
     problem: str | None = None
     nested: Mapping[str, str] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
     @property
     def renamed(self) -> dict[str, str]:

@@ -12,16 +12,19 @@ from infra.recipes.workbooks import write_parquet
 
 
 def make_ga4_events(orders: list[Order], sample: Sample) -> list[dict]:
-    """The events of GA4's export: each order after its first product was viewed and put into the cart."""
+    """The events of GA4's export: each order after its first product was viewed and put into the cart, and events of
+    other names. Every third visit begins before the customer signs in."""
     events: list[dict] = []
     for order in (order for order in orders if order.status == PAID):
-        for name, minutes in (("view_item", -9), ("add_to_cart", -4), ("purchase", 0)):
+        for name, minutes in (("page_view", -10), ("view_item", -9), ("add_to_cart", -4), ("purchase", 0)):
             at = order.at + timedelta(minutes=minutes)
             local = at.astimezone(ZoneInfo("Europe/Berlin"))
-            items = order.items if name == "purchase" else order.items[:1]
+            items = {"purchase": order.items, "page_view": ()}.get(name, order.items[:1])
+            is_signed_in = name in ("add_to_cart", "purchase") or order.number % 3 > 0
             event: dict[str, Any] = {
                 "event_date": f"{local:%Y%m%d}", "event_timestamp": int(at.timestamp()) * 1_000_000,
-                "event_name": name, "user_id": str(order.customer), "user_pseudo_id": f"{order.customer}.17",
+                "event_name": name, "user_id": str(order.customer) if is_signed_in else None,
+                "user_pseudo_id": f"{order.customer}.17",
                 "event_params": [
                     {"key": "ga_session_id", "value": {"int_value": order.number, "string_value": None}},
                     {"key": "page_location", "value": {"int_value": None, "string_value": "https://shop.example/p"}},

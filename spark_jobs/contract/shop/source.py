@@ -114,7 +114,7 @@ class Source:
     skip_lines        number of lines before the header, or before the records if there is no header
     finds_header      whether the header is the first line with the mapped columns
     skip_last         number of lines after the records that are none, like totals
-    sheet             the name of a workbook's sheet; None: the first
+    sheet             the name of a workbook's sheet, or a pattern for the names of several; None: the first
     members           which files of a zip archive hold records: a pattern for their names
     records           JSON: the path to the records within an object: `orders[]` is an array, `orders{}` an object whose
                       values are the records, `{}` the outermost object; None: no such object

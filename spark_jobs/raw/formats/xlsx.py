@@ -6,8 +6,10 @@ merged cell except the first.
 
 from __future__ import annotations
 
+import fnmatch
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import chain, islice
@@ -49,12 +51,17 @@ class Xlsx(RawFormat):
         workbook = _open_workbook(file_system, place, source)
         if workbook is None:
             return FileColumns(path)
-        first = list(islice(_read_rows(workbook, _name_sheet(workbook, source)), HEADER_LINES))
-        head = _Head(first, source)
-        if not head.header:
-            return FileColumns(path)
-        remedy = _find_remedy(workbook, first, source) if head.match.fault else None
-        return FileColumns(path, head.match, remedy) if remedy else judge_columns(path, head.match, source)
+        found = FileColumns(path)
+        sheets = _choose_sheets(workbook, source)
+        for name in sheets:
+            first = list(islice(_read_rows(workbook, name), HEADER_LINES))
+            head = _Head(first, source)
+            if head.header and head.match.fault:
+                remedy = _find_remedy(workbook, first, source)
+                return FileColumns(path, head.match, remedy) if remedy else judge_columns(path, head.match, source)
+            found = FileColumns(path, head.match) if head.header and not found.match else found
+        unread = [name for name in workbook.sheet_names if name not in sheets and _has_columns(workbook, name, source)]
+        return replace(found, unread=() if source.sheet or not found.match else tuple(unread))
 
 
 class _Head:
@@ -71,17 +78,24 @@ def _find_remedy(workbook: CalamineWorkbook, first: list[list[str]], source: Sou
     """The setting to change for a sheet without the mapped columns; None if unknown."""
     if place := find_header(first, source):
         return f'has its header in row {place + 1}: set skip_lines = "auto"'
-    for name in workbook.sheet_names:
-        if find_header(list(islice(_read_rows(workbook, name), HEADER_LINES)), source) is not None:
-            return f'has the columns in another sheet: set sheet = "{name}"'
-    return None
+    name = next((name for name in workbook.sheet_names if _has_columns(workbook, name, source)), None)
+    return f'has the columns in another sheet: set sheet = "{name}"' if name else None
+
+
+def _has_columns(workbook: CalamineWorkbook, name: str, source: Source) -> bool:
+    return find_header(list(islice(_read_rows(workbook, name), HEADER_LINES)), source) is not None
 
 
 def _read_records(file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[RawRecord]:
     workbook = _open_workbook(file_system, place, source)
     if workbook is None:
         return
-    rows = _read_rows(workbook, _name_sheet(workbook, source))
+    for name in _choose_sheets(workbook, source):
+        yield from _read_sheet(workbook, name, source)
+
+
+def _read_sheet(workbook: CalamineWorkbook, name: str, source: Source) -> Iterator[RawRecord]:
+    rows = _read_rows(workbook, name)
     first = list(islice(rows, max(HEADER_LINES, source.skip_lines + 1)))
     head = _Head(first, source)
     for row in first[: head.before]:
@@ -123,16 +137,20 @@ def _open_workbook(file_system: pa.fs.FileSystem, place: str, source: Source) ->
             raise FileRefusedError("file_unreadable", "is encrypted: save it without a password") from None
 
 
-def _name_sheet(workbook: CalamineWorkbook, source: Source) -> str:
-    """The sheet with the records: the one in shop.toml, else the first visible one."""
+def _choose_sheets(workbook: CalamineWorkbook, source: Source) -> list[str]:
+    """The sheets with the records: those that shop.toml names or whose names match it; else the first visible one."""
     if not workbook.sheet_names:
         raise FileRefusedError("file_unreadable", "is a workbook without a sheet: deliver it again")
-    if source.sheet and source.sheet not in workbook.sheet_names:
+    if source.sheet in workbook.sheet_names:
+        return [source.sheet]
+    if source.sheet and (matching := fnmatch.filter(workbook.sheet_names, source.sheet)):
+        return matching
+    if source.sheet:
         names = ", ".join(map(repr, workbook.sheet_names))
         raise FileRefusedError("file_unreadable", f"has no sheet {source.sheet!r}, it has {names}: correct sheet")
     shown = [one.name for one in workbook.sheets_metadata
              if one.typ == SheetTypeEnum.WorkSheet and one.visible == SheetVisibleEnum.Visible]  # fmt: skip
-    return source.sheet or next(iter([*shown, *workbook.sheet_names]))
+    return [*shown, *workbook.sheet_names][:1]
 
 
 def _read_rows(workbook: CalamineWorkbook, name: str) -> Iterator[list[str]]:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from spark_jobs.checking.customers import EventCounts, LogCustomers
 from spark_jobs.checking.days_only import find_time_column
-from spark_jobs.checking.files import list_problems
+from spark_jobs.checking.files import find_unread_sheets, list_problems
 from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.guests import check_guests
 from spark_jobs.checking.horizons import Rhythm, judge_horizons
@@ -122,6 +122,10 @@ TWINS = {
     "another sheet": Twin(
         refused, write_workbook({"Info": [["x"]], "Orders": [line.split(";") for line in USUAL]}), "sheet",
         (('format = "csv"', 'format = "xlsx"'),)),
+    "further sheets": Twin(
+        lambda judged, _: list(filter(None, [find_unread_sheets(judged.source, judged.columns)])),
+        write_workbook({"Jan": [line.split(";") for line in USUAL], "Feb": [line.split(";") for line in USUAL]}),
+        "sheet", (('format = "csv"', 'format = "xlsx"'),), right={"pieces": ["2"] * (2 * ROWS)}),
     "an envelope": Twin(refused, json.dumps({"page": 1, "data": {"orders": OBJECTS}}).encode(), "records", JSON),
     "rows beside their names": Twin(
         refused, json.dumps({"columns": HEADER.split(";"), "data": [line.split(";") for line in USUAL[1:]]}).encode(),

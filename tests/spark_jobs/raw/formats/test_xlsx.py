@@ -44,6 +44,11 @@ KINDS = {
     "the sheet that is named": (TWO_SHEETS, {"sheet": "Orders"}, [OK], None),
     "another sheet": (TWO_SHEETS, {}, [MISSING],
                       'has the columns in another sheet: set sheet = "Orders"'),
+    "sheets that match a pattern": (
+        write_workbook({"2026-01": [HEAD, ROW], "Info": [["x"]], "2026-02": [["Report"], HEAD[::-1], ROW[::-1]]}),
+        {"sheet": "2026-*", "finds_header": True}, [OK, SKIP, OK], None),
+    "a sheet among them without the columns": (
+        TWO_SHEETS, {"sheet": "*"}, [MISSING, OK], 'has the columns in another sheet: set sheet = "Orders"'),
     "a sheet that is not there": (PLAIN, {"sheet": "Sales"}, [LOST], "it has 'Orders': correct sheet"),
     "a header alone": (write_workbook({"A": [HEAD]}), {}, [], None),
     "an empty sheet": (write_workbook({"A": []}), {}, [], None),
