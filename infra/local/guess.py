@@ -37,7 +37,7 @@ NAMES = {
     r"|datum)(_gmt|_utc)?$|^created$|date_created(_gmt)?|(sold|paid|invoice|posted|transaction|beleg|rechnungs)_?(at|date|datum"
     r"|time|timestamp|date_time)|^date$|datum|fecha|tarih|^data$|data_|дата|日期|日時|时间|date|time|timestamp|zeit|_at$",
     "product_id": r"sku|product_?(id|code|no|number)|item_?(id|code|no|number)|stock_?code|artikel_?(nr|nummer|id)|ean"
-    r"|article|artikel|kod_produktu|urun_kodu|produkt|product|urun|item|артикул|товар|商品|货号",
+    r"|article|artikel|^reference$|kod_produktu|urun_kodu|produkt|product|urun|item|артикул|товар|商品|货号",
     "quantity": r"qty|quantity|menge|anzahl|pieces|units?$|cantidad|quantite|quantidade|quantita|stueck|stuck|adet"
     r"|ilosc|aantal|antal|mnozstvi|количество|кол_во|数量",
     "amount": r"line_?total|row_?total|net_?(amount|total|sales)|amount|betrag|umsatz|revenue|importe|importo|montant"
@@ -52,7 +52,8 @@ NAMES = {
 }
 ORDER = (
     r"^(order|orders?_?(id|no|number|nr|name)|invoice(_?(id|no|number))?|receipt_?(id|no|number)|sale_?id|transaction_?id"
-    r"|beleg_?(nr|nummer)|bestell_?(nr|nummer)|auftrags_?(nr|nummer)|siparis_no|nr_zamowienia|pedido|commande|ordine)$"
+    r"|beleg_?(nr|nummer)|bestell_?(nr|nummer)|auftrags_?(nr|nummer)|siparis_no|nr_zamowienia"
+    r"|pedido|(n|numero|no)_(de_)?(commande|pedido|ordine)|commande|ordine|订单号)$"
 )
 #: A time of these names is later than the purchase, and a price of these is not what was paid.
 RARELY_MEANT = re.compile(

@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.fs
+from python_calamine import CalamineError, CalamineWorkbook
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.source import Condition, Rejection, Source
@@ -58,7 +59,7 @@ def read_sample(file: Path, judge: Judge) -> Sample:
         with file.open("rb") as opened:
             head = opened.read(HEAD_BYTES)
         if named := re.search(r'format = "(\w+)"', name_binary(head) or ""):
-            return _read_binary(file, named[1])
+            return _read_parquet(file) if named[1] == "parquet" else _read_workbook(file, judge)
         text, encoding = _decode(_read_head(file), judge)
         if text.lstrip()[:1] in ("{", "["):
             return _read_json(file, text, encoding, judge)
@@ -83,13 +84,37 @@ def _read_frame(file: Path, names: Sequence[str], source: Source) -> pd.DataFram
     return pd.DataFrame(rows, columns=source.raw_columns)[list(names)]
 
 
-def _read_binary(file: Path, file_format: str) -> Sample:
-    """A Parquet file, or a workbook's first sheet."""
-    found = inspect_file(Intake(_ask(file_format), str(file.parent), ""), file.name)
-    names = list(dict.fromkeys(name for name in (found.match.present if found.match else ()) if name.strip()))
-    if file_format == "parquet":
-        names = _choose_array([name for name in names if not has_inner(name, names)], len)
-    return Sample(file_format, (), _read_frame(file, names, _ask(file_format, names)))
+def _read_parquet(file: Path) -> Sample:
+    found = inspect_file(Intake(_ask("parquet"), str(file.parent), ""), file.name)
+    names = list(found.match.present if found.match else ())
+    names = _choose_array([name for name in names if not has_inner(name, names)], len)
+    return Sample("parquet", (), _read_frame(file, names, _ask("parquet", names)))
+
+
+def _read_workbook(file: Path, judge: Judge) -> Sample:
+    """The sheet, and the row in it, whose names are best known."""
+    rows = list(_list_rows(file))
+    if not rows:
+        raise ValueError("it has no records")
+    sheet, place, header = max(rows, key=lambda row: (judge(row[2]), len(row[2]), -row[1]))
+    names = [name for name, count in Counter(header).items() if count == 1 and name.strip()]
+    is_first = place == min(number for name, number, _ in rows if name == sheet)
+    lines = [] if sheet == rows[0][0] else [f"sheet = {quote(sheet)}"]
+    lines += [] if is_first else ['skip_lines = "auto"']
+    source = _ask("xlsx", names, sheet=sheet, finds_header=not is_first)
+    return Sample("xlsx", tuple(lines), _read_frame(file, names, source))
+
+
+def _list_rows(file: Path) -> Iterator[tuple[str, int, list[str]]]:
+    """(sheet, number of the row, cells) of the first rows of each sheet that are not blank."""
+    try:
+        workbook = CalamineWorkbook.from_path(str(file))
+        for name in workbook.sheet_names:
+            for number, row in enumerate(islice(workbook.get_sheet_by_name(name).iter_rows(), HEADER_LINES)):
+                if cells := [str(cell).strip() for cell in row if str(cell).strip()]:
+                    yield name, number, cells
+    except CalamineError as error:
+        raise ValueError(str(error)) from None
 
 
 def has_inner(name: str, names: Iterable[str]) -> bool:

@@ -83,9 +83,25 @@ def _reasons(source: Source, faults: dict[str, Column]) -> Column:
     found = list_reasons(_conditions(source, faults))
     for state, code in UNSETTLED.items() if source.status else ():  # replaces other reasons
         found = F.when(is_order(source, state), F.array(F.lit(code))).otherwise(found)
-    ours = F.when(is_ours, found).otherwise(F.array(F.lit("log_unknown")))
+    ours = F.when(is_ours, found).otherwise(_reasons_of_no_log(source))
     judged = F.when(is_readable, ours).otherwise(F.array("fault"))
     return F.when(F.col("is_elsewhere"), F.array().cast("array<string>")).otherwise(judged)
+
+
+def _reasons_of_no_log(source: Source) -> Column:
+    """The reasons of records that no log takes: the shop's own rules, if they meet one."""
+    unknown = F.array(F.lit("log_unknown"))
+    if not source.rejections:
+        return unknown
+    named = list_reasons(_rules(source, {}))
+    return F.when(F.size(named) > 0, named).otherwise(unknown)
+
+
+def _rules(source: Source, conditions: dict[str, Column]) -> dict[str, Column]:
+    """These conditions and those of the shop's own rules, which may share a code, even a declared one."""
+    for rule in source.rejections:
+        conditions[rule.reason] = conditions.get(rule.reason, F.lit(False)) | meets(source, rule.condition)
+    return conditions
 
 
 def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
@@ -107,9 +123,7 @@ def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
     conditions = {**shared, **faults}
     if any(source.numbers_of(name) is None for name in declared.numbers):
         conditions[COMMA] = is_any_number_like(source, DECIMAL_COMMA)
-    for rule in source.rejections:  # rules may share a code, even one of the above
-        conditions[rule.reason] = conditions.get(rule.reason, F.lit(False)) | meets(source, rule.condition)
-    return conditions
+    return _rules(source, conditions)
 
 
 def mark_bots(judged: DataFrame, max_events_per_hour: int) -> DataFrame:

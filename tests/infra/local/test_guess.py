@@ -14,6 +14,7 @@ from infra.local.recipes import RECIPES, find_like, list_recipes
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.source import Source
+from tests.spark_jobs.raw.workbooks import write_workbook
 
 GERMAN = """Bestellnummer;Kunden-Nr;Bestelldatum;Artikel;Menge;Einzelpreis;Währung
 1;0017;03.11.2026 14:20;A-1;2;12,50;EUR
@@ -66,6 +67,16 @@ LAYOUTS: dict[str, tuple[str, bytes, tuple, dict]] = {
                               "data": [line.split(",") for line in ENGLISH.splitlines()[1:]]}).encode(),
         ("Email", "Created at", "Lineitem price"), {"records": "data[]"}),
 }  # fmt: skip
+
+
+def test_the_sheet_and_the_row_with_known_names(tmp_path):
+    head = ["Order", "Customer", "Date", "SKU", "Qty", "Price"]
+    rows = [["Report"], [], head, *[[n, f"c{n}", f"2026-06-0{n}", "A", 1, 2.5] for n in range(1, 5)]]
+    source = guess(tmp_path, "a.xlsx", write_workbook({"Info": [["x"]], "Orders": rows}))
+    assert (source.sheet, source.finds_header, source.event_key) == ("Orders", True, ("Order",))
+    assert columns(source)["customer_id"] == "Customer"
+    plain = guess(tmp_path, "b.xlsx", write_workbook({"Orders": rows[2:], "Info": [["x"]]}))
+    assert (plain.sheet, plain.finds_header) == (None, False)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
