@@ -2,12 +2,13 @@
 
     python -m spark_jobs.erase --shop SHOP.toml CUSTOMER [--yes]
 
-CUSTOMER is the shop's own id, or the key that scores show. Customers whom the shop has merged are one, and are erased
-together. Without --yes it only counts. First a tombstone is kept, by which cleaning recognises records of the customer
-in raw files: they are counted as `elsewhere`, and nothing of them is kept. Repeating it is safe, and finds what an
-interrupted run or a night that ran meanwhile has left.
+CUSTOMER is the shop's own id, or the key of the scores. Merged customers are one person and are erased together.
+Without --yes it only counts. First a tombstone is stored, by which cleaning recognises records of the customer in raw
+files: they are counted as `elsewhere` and not stored. The command can be repeated: it removes what an interrupted run
+or a concurrent night has left.
 
-Raw files, corrected records and backups are the shop's own to mend; models keep what they learned from all customers.
+The shop itself has to correct raw files, corrected records and backups. Models keep what they learned from all
+customers.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from spark_jobs.runtime.waiting import waiting
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 
-#: Pages show keys cut to so many digits.
+#: The number of digits of a key that pages show.
 SHOWN_DIGITS = 16
 
 
@@ -69,7 +70,7 @@ def _find_id(warehouse: Warehouse, shop: Shop, key: str) -> str | None:
 
 
 def _find_merged(merges: dict[str, str], key: str) -> frozenset[str]:
-    """The key, and all that are merged with it, directly or not."""
+    """The key, and all keys that are merged with it, directly or indirectly."""
     found, size = {key}, 0
     while len(found) > size:
         size = len(found)
@@ -105,7 +106,7 @@ def erase(
     counts |= {f"warehouse {name}": count for name, count in rows.items()}
     counts["pages"] = _remove_pages(settings.reports(shop.name), person)
     counts["lines of backtests"] = _remove_lines(settings.home / "backtest" / shop.name, person)
-    remove_rows(lake, MERGES, person.keys)  # last: they tell a repetition which keys are one person
+    remove_rows(lake, MERGES, person.keys)  # last: a repetition needs them to find the keys of one person
     for table in list_tables(shop):
         remove_unlisted_files(lake, table)
     return counts
@@ -129,14 +130,14 @@ def _remove_events(lake: Lake, log: str, person: Person) -> None:
 
 
 def _find_standing_days(lake: Lake, shop: Shop) -> set[str]:
-    """The days of customer_day that are made from the events that the lake has now."""
+    """The days of customer_day that were built from the events that are in the lake now."""
     newest = newest_night(lake)
     return set(make_keys(lake, shop, newest)) - set(stale_days(lake, shop, newest)) if newest else set()
 
 
 def _remove_from_days(lake: Lake, shop: Shop, person: Person, standing: set[str]) -> None:
-    """Removes the person from customer_day. Days that stood still stand: without the person they are what the events
-    without the person give, so they are published under the keys of these."""
+    """Removes the person from customer_day. Up-to-date days stay up to date: they are published under the run keys of
+    the remaining events."""
     newest = newest_night(lake)
     if newest:
         due = stale_days(lake, shop, newest)

@@ -1,4 +1,4 @@
-"""`churn erase`: what is held about one customer, and its removal."""
+"""`churn erase`: what is stored about one customer, and its removal."""
 
 from __future__ import annotations
 

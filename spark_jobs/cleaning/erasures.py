@@ -1,7 +1,7 @@
-"""erasures: which customers were erased. Cleaning recognises their records, counts them and keeps nothing of them.
+"""erasures: which customers were erased. Cleaning recognises their records, counts them and does not store them.
 
-A customer is remembered by a tombstone, a keyed hash of the canonical id. Its key is that of no other hash, so whoever
-reads the lake cannot tell which tombstone belonged to which customer key.
+A tombstone is a keyed hash of the canonical id. No other hash has this key, so readers of the lake cannot connect
+tombstones and customer keys.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def load_tombstones(lake: Lake, settings: Settings, shop: Shop) -> Tombstones | 
 
 
 def add_tombstones(lake: Lake, settings: Settings, shop: Shop, customers: Iterable[str], erased_on: date) -> int:
-    """Remembers these customers, given by canonical ids; returns how many of them were not erased before."""
+    """Stores tombstones of these customers, given by canonical ids; returns how many of them are new."""
     key = settings.tombstone_key()
     before = load_tombstones(lake, settings, shop) or Tombstones(key.secret, shop.name)
     fresh = [before.hash_customer(customer) for customer in customers if customer not in before]

@@ -1,7 +1,7 @@
 """Removes the rows of customers from lake tables, and the files that had them. Helper of erase.py.
 
-To remove is to publish: the partitions that have rows of these customers are written again without them, in one commit
-for each table. They keep their run keys unless others are given: apart from these customers their content is the same.
+Removing is publishing: partitions with rows of these customers are rewritten without them, in one commit per table.
+They keep their run keys unless others are given, since the rest of their content does not change.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def remove_rows(
 
 
 def remove_unlisted_files(lake: Lake, table: Table) -> int:
-    """Removes every data file that the newest version does not list, and returns their number. Earlier versions cannot
-    be read any more. Nobody may write to the table meanwhile."""
+    """Removes every data file that the newest version does not list, and returns their number. Earlier versions can no
+    longer be read. No other process may write to the table at the same time."""
     handle = lake.open(table)
     if handle is None:
         return 0

@@ -19,7 +19,7 @@ from spark_jobs.raw.layout import choose_layout, has_no_header
 
 
 def name_fields(elements: Iterable[Element], source: Source) -> Iterator[Element]:
-    """The elements, with rows as objects once their columns are named. The row of names is no record."""
+    """The elements, with rows as objects as soon as their columns are named. The row of names is no record."""
     names = list(source.header)
     for element in elements:
         found = list_names(element)
@@ -30,7 +30,7 @@ def name_fields(elements: Iterable[Element], source: Source) -> Iterator[Element
 
 
 def list_names(element: Element) -> list[str]:
-    """The names in a list of texts, or of objects with a `name`; empty if it is none."""
+    """The names in a list of texts, or of objects with a `name`; empty for any other list."""
     values = element.value if isinstance(element.value, list) else []
     names = [one.get("name") if isinstance(one, dict) else one for one in values]
     return [str(name) for name in names] if all(isinstance(name, str) for name in names) else []
@@ -57,9 +57,8 @@ def are_unnamed(elements: Sequence[Element]) -> bool:
 
 
 def judge_rows(path: str, elements: Sequence[Element], source: Source) -> FileColumns | None:
-    """The columns of a file whose rows no names fit, with the remedy; None if it has no such rows.
-
-    elements: the first of the file, as in the file.
+    """The columns of a file with rows without matching names, with the remedy; None if it has no such rows. elements:
+    the first ones of the file, unchanged.
     """
     named = [names for one in elements if (names := list_names(one))]
     row = next((one.value for one in elements if is_row(one.value) and not one.is_beside), None)

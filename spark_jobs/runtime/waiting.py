@@ -1,6 +1,6 @@
-"""Work of more than some seconds shows what it does, for how long, and how long it took the last time.
+"""Shows for work of more than a few seconds what it does, how long it has run, and how long it took the last time.
 
-How long each piece of work took is kept in CHURN_HOME/running/durations.json; losing it costs estimates only.
+The durations are in CHURN_HOME/running/durations.json; without this file there are only no estimates.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FILE = Path("running", "durations.json")
 
 
 class Durations:
-    """The seconds that pieces of work took the last time they were done, by name."""
+    """Name of the work -> its seconds the last time."""
 
     def __init__(self, home: Path):
         self.file = home / FILE
@@ -38,12 +38,12 @@ class Durations:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             draft.write_text(json.dumps({**self.read(), name: round(seconds, 1)}))
             draft.replace(self.file)
-        except OSError:  # a folder that cannot be written costs an estimate
+        except OSError:  # without a writable folder there is no estimate
             return
 
 
 def describe_left(expected: float | None, elapsed: float) -> str:
-    """How much longer it will take in words; empty if that is not known. Both in seconds."""
+    """The remaining time in words; empty if unknown. Arguments in seconds."""
     if expected is None:
         return ""
     left = expected - elapsed
@@ -54,13 +54,13 @@ def describe_left(expected: float | None, elapsed: float) -> str:
 
 @contextmanager
 def waiting(console: Console, text: str, name: str, home: Path) -> Iterator[None]:
-    """Shows the text and the time on a terminal while the work goes on, and remembers how long it took.
+    """Shows the text and the time on a terminal during the work, and stores how long it took.
 
     What is printed to the same console meanwhile appears above.
     """
     durations, begin = Durations(home), time.monotonic()
     expected = durations.read().get(name)
-    if not console.is_terminal:  # nobody waits, so nothing is shown or kept
+    if not console.is_terminal:  # not a terminal, so nothing is shown or stored
         yield
         return
     with Live(_Line(text, expected), console=console, refresh_per_second=4, transient=True):

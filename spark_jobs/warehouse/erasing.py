@@ -25,7 +25,7 @@ def list_key_columns(shop: Shop) -> dict[str, tuple[str, ...]]:
 
 
 def remove_customers(connection: psycopg.Connection, shop: Shop, keys: Sequence[str]) -> dict[str, int]:
-    """Removes all rows with these keys, and at last who they belong to; returns the number of rows by table.
+    """Removes all rows with these keys, and their customer ids last; returns the number of rows by table.
 
     published_runs counts the scores that are left.
     """

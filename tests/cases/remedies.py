@@ -1,4 +1,4 @@
-"""Pastes what `check` prints into shop.toml, as a person would: nothing but words that stand as "…" is filled in."""
+"""Pastes what `check` prints into shop.toml, as a person would; only "…" is filled in."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def write_rows(header: str = HEADER, rows: int = ROWS, **values: Callable[[int],
 
 
 def paste(text: str, finding: str, words: Sequence[str] = ("0.9",)) -> str:
-    """shop.toml with the settings and tables that a finding prints, where it says that they belong. words: for each "…"
-    in turn; the last one also for all further."""
+    """shop.toml with the settings and tables of a finding, at the places that it names. words: for each "…" in turn;
+    the last one also for all further ones."""
     for word in words[:-1]:
         finding = finding.replace('"…"', f'"{word}"', 1)
     finding = finding.replace('"…"', f'"{words[-1]}"').replace("Europe/…", "Europe/Berlin")

@@ -1,4 +1,4 @@
-"""Does every verb that prints a table fit 80 and 140 columns and a pipe, with whole headings and ids?
+"""Do the tables of all verbs fit 80 and 140 columns and a pipe, with uncut headings and ids?
 
 One prepared home serves all verbs. `check`, `backtest` and `demo` print by the same function; theirs is tested with it.
 """
@@ -28,7 +28,7 @@ columns = { customer_id = "client", event_at = "at", unit_price = "price" }
 """
 LONG_ID = "customer-of-the-shop-0123456789"
 PIPE = 200
-#: Verb to what must stand whole on every screen.
+#: Verb -> texts that must be uncut on every screen.
 VERBS = {
     "models": ("version", "state", "lstm-2011-01-31-0123abcd", "waits for approval"),
     f"customer {LONG_ID}": ("as of", "30 days", "2011-09-06"),

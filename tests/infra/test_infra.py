@@ -1,4 +1,4 @@
-"""Do images, compose file, manifests and Spark's profiles keep their promises, and name what exists?"""
+"""Do images, compose file, manifests and Spark profiles follow their rules, and name only existing things?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANAGERS, SIZES = ("standalone", "kubernetes", "yarn"), ("small", "medium", "lar
 
 
 @pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.parent.name)
-def test_an_image_is_locked_small_and_without_rights(file):
+def test_an_image_is_pinned_small_and_unprivileged(file):
     text = file.read_text()
     stages = re.split(r"^FROM ", text, flags=re.MULTILINE)[1:]
     assert len(stages) >= 3  # uv, build, run
@@ -40,7 +40,7 @@ def load_all(file: Path) -> Iterator[dict]:
     yield from filter(None, yaml.safe_load_all(file.read_text()))
 
 
-def test_every_service_has_limits_and_a_check_and_ours_cannot_write_their_root():
+def test_every_service_has_limits_and_a_health_check_and_a_read_only_root():
     compose = yaml.safe_load((INFRA / "compose.yaml").read_text())
     for name, service in compose["services"].items():
         assert ":latest" not in service["image"]
@@ -54,7 +54,7 @@ def test_every_service_has_limits_and_a_check_and_ours_cannot_write_their_root()
             assert port.startswith("127.0.0.1:"), name
 
 
-def test_manifests_run_without_rights():
+def test_manifests_are_unprivileged():
     pods = [one for file in MANIFESTS for one in load_all(file) if one["kind"] == "Pod"]
     assert len(pods) == 3
     for pod in pods:
@@ -66,7 +66,7 @@ def test_manifests_run_without_rights():
     assert [name for name in listed if not (INFRA / "kubernetes" / name).exists()] == []
 
 
-def test_they_name_variables_versions_and_files_that_exist():
+def test_variables_versions_and_files_exist():
     texts = {file: file.read_text() for file in (*DOCKERFILES, *MANIFESTS, INFRA / "compose.yaml")}
     known = set(list_variables())
     for file, text in texts.items():
@@ -82,7 +82,7 @@ def test_they_name_variables_versions_and_files_that_exist():
 
 @pytest.mark.parametrize("manager", MANAGERS)
 @pytest.mark.parametrize("size", SIZES)
-def test_a_profile_and_a_size_make_one_whole_configuration(manager, size):
+def test_a_profile_and_a_size_form_one_configuration(manager, size):
     common = read_spark_defaults(INFRA / "spark" / manager / "spark-defaults.conf")
     sized = read_spark_defaults(INFRA / "spark" / "sizes" / f"{size}.conf")
     assert common.keys() & sized.keys() == set()

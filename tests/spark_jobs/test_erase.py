@@ -1,4 +1,4 @@
-"""After an erasure, does nothing hold the customer, do all others stay, and does no raw file bring the id back?"""
+"""Is the customer nowhere after an erasure, are all others unchanged, and does no raw file restore the id?"""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def fill_the_rest(small: SmallShop) -> None:
 
 
 def find_traces(home: Path, needles: set[str]) -> list[str]:
-    """The files below this folder, but the warehouse's own, that hold one of these texts."""
+    """The files below this folder, without the warehouse's own, that contain one of these texts."""
     found = []
     for file in sorted(one for one in home.rglob("*") if one.is_file() and one.name != "merged.csv"):
         texts = [file.read_bytes()]
@@ -126,7 +126,7 @@ def without(rows: list[dict], gone: set[str]) -> list[dict]:
 
 
 def test_a_killed_erasure_is_completed_by_the_next(small, tmp_path, monkeypatch):
-    """Killed at every other publish, in copies of the lake; the warehouse stays as it is."""
+    """Kills the erasure at every second publish, in copies of the lake; the warehouse does not change."""
     keys = keys_of(small)
     needles = {keys[GONE], keys[FORMER]}
     monkeypatch.setattr(PostgresWarehouse, "remove_customers", lambda *_, **__: {})
@@ -151,14 +151,14 @@ def test_a_killed_erasure_is_completed_by_the_next(small, tmp_path, monkeypatch)
     assert dies_at > 6
 
 
-def test_nothing_holds_the_customer_and_everybody_else_stays(small, monkeypatch):
+def test_the_customer_is_nowhere_and_all_others_are_unchanged(small, monkeypatch):
     keys, tables = keys_of(small), (PURCHASES, CUSTOMER_DAY, CUSTOMER_SERIES)
     gone = {keys[GONE], keys[FORMER]}
     needles = gone | {GONE, FORMER}
     before = {table.name: without(small.rows(table), gone) for table in tables}
     assert find_traces(small.settings.home / "lake", needles)
     assert len(find_rows(small, needles)) >= 6
-    with monkeypatch.context() as patch:  # a warehouse that is away: the former id must still be found afterwards
+    with monkeypatch.context() as patch:  # an unreachable warehouse: the former id must still be found afterwards
         patch.setattr(PostgresWarehouse, "remove_customers", Mock(side_effect=TransientError("away")))
         with pytest.raises(TransientError):
             run(small, f" {GONE} ")  # in another spelling
@@ -173,13 +173,13 @@ def test_nothing_holds_the_customer_and_everybody_else_stays(small, monkeypatch)
     assert [row["customer_id"] for row in small.rows(churn_risk(small.shop.churn.horizons_days))] == [keys[KEPT]]
     assert [run.rows for run in connect(small.settings).published(small.shop)] == [1]
     assert small.rows(MERGES) == []
-    assert stale_days(small.lake, small.shop, DAY[3]) == {}  # what stands needs not be built again
+    assert stale_days(small.lake, small.shop, DAY[3]) == {}  # up-to-date days are not built again
     by_file = {row["path"]: (row["lines_in"], row["clean"], row["elsewhere"]) for row in small.rows(ACCOUNTS)}
     assert by_file["2024-05-02.csv"] == (5, 1, 3)
     assert sum(run(small, GONE).values()) == 0
 
 
-def test_raw_files_bring_nobody_back(small):
+def test_raw_files_do_not_restore_an_erased_customer(small):
     keys = {row["customer_id"] for row in small.rows(PURCHASES)}
     small.deliver("2024-05-04.csv", buy(GONE, 4), buy(FORMER, 4), buy(KEPT, 4))
     small.run_night(DAY[4])

@@ -1,4 +1,5 @@
-"""JSON whose records are rows of arrays, or the values of an object: read, or refused with the line of shop.toml."""
+"""JSON with rows of arrays, or with the values of an object, as records: read, or refused with the line for
+shop.toml."""
 
 from __future__ import annotations
 
@@ -67,7 +68,7 @@ def test_every_row_and_value_has_its_verdict(tmp_path, name):
         (lines({name: {"0": 1, "1": 2} for name in NAMES}), "export an object for each record"),
     ],
 )
-def test_an_unknown_shape_is_named_with_its_remedy(tmp_path, content, remedy):
+def test_an_unknown_shape_is_reported_with_its_remedy(tmp_path, content, remedy):
     (tmp_path / "f").write_bytes(content)
     source = Source("purchases", "", "*", "jsonl", COLUMNS)
     assert remedy in inspect_file(raw.Intake(source, str(tmp_path), ""), "f").problem
@@ -81,7 +82,7 @@ def test_the_key_of_a_record_is_a_column(tmp_path):
 
 
 def test_one_of_several_columns_for_the_customer_is_enough(tmp_path):
-    """A file of guests alone names nobody's number, only their addresses."""
+    """A file with guests only has addresses, but no customer numbers."""
     columns = COLUMNS | {"customer_id": ColumnMapping("number", others=("id",))}
     rows = [{**RECORD, "id": n} for n in range(200)]
     for content, problem in ((lines(*rows), False), (lines(*({**row, "id": None} for row in rows)), True)):

@@ -61,7 +61,7 @@ def test_another_format_is_refused():
     assert Settings.from_environment({"CHURN_RUN_ID": "r2"}).run_id == "r2"
 
 
-def test_a_field_is_dropped_by_none(monkeypatch):
+def test_a_field_is_removed_by_none(monkeypatch):
     monkeypatch.setattr("spark_jobs.runtime.logs._context", context := {"task": "clean"})
     describe_run(task=None, as_of=date(2026, 11, 20))
     assert context == {"as_of": date(2026, 11, 20)}

@@ -1,4 +1,4 @@
-"""Is the time left that of the last time?"""
+"""Does the remaining time follow from the last duration?"""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from spark_jobs.runtime.waiting import Durations, describe_left, waiting
         (20, 25, "longer than the last time"),
     ],
 )
-def test_the_time_left_is_said_if_it_is_known(expected, elapsed, words):
+def test_the_remaining_time_is_shown_if_known(expected, elapsed, words):
     assert describe_left(expected, elapsed) == words
 
 
-def test_a_terminal_shows_what_is_done_and_how_long_it_takes(tmp_path):
+def test_a_terminal_shows_the_work_and_its_duration(tmp_path):
     Durations(tmp_path).note("check bazaar", 40)
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=80)
@@ -34,7 +34,7 @@ def test_a_terminal_shows_what_is_done_and_how_long_it_takes(tmp_path):
     assert Durations(tmp_path).read()["check bazaar"] < 40
 
 
-def test_a_pipe_shows_and_keeps_nothing_and_a_folder_that_is_a_file_is_no_error(tmp_path):
+def test_a_pipe_shows_nothing_and_an_unwritable_folder_is_no_error(tmp_path):
     screen = io.StringIO()
     with waiting(Console(file=screen), "reading", "check bazaar", tmp_path):
         pass
