@@ -75,12 +75,12 @@ def check_placeholders(
             f"{logged.log}: {sum(placeholders.values()):,} records without a customer: {_show_counts(placeholders)}"
         )
     if possible := find_possible_placeholders(customers, ids):
-        words = ", ".join(f'"{word}"' for word in [*(ids.nobody or ()), *possible])
+        words = ", ".join(f'"{word}"' for word in [*(ids.no_customer or ()), *possible])
         found.add_or_note(
             f"{logged.log}: {_show_counts(possible)}: such ids often stand for nobody. If they do, set no_customer ="
             f" [{words}]"
             " at the top of shop.toml; if all of them are customers, set no_customer = []",
-            ids.nobody is None,
+            ids.no_customer is None,
         )
 
 
@@ -101,7 +101,7 @@ def check_dominant(
             " check that customer_id is the right column. If the id stands for nobody, set no_customer ="
             f' ["{customer}"]'
             " at the top of shop.toml; if it is a customer, set no_customer = []",
-            ids.nobody is None,
+            ids.no_customer is None,
         )
 
 

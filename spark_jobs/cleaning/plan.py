@@ -112,19 +112,21 @@ def make_plan(
     new_dumps = [d for d in readable if d["delivery_day"] is None and d["delivery_id"] not in accounted]
     if kept_until is not None:
         _check_new_files(readable, kept, kept_until, as_of, accounted)
-    said = tuple(kept) if len(stale) < len(all_stale) else ()
+    reported = tuple(kept) if len(stale) < len(all_stale) else ()
     if not stale and not new_dumps and not again:
-        return replace(empty, kept=said)
+        return replace(empty, kept=reported)
     files = DayFiles(tuple(days), readable, [d for d in lost if d not in kept], accounted)
     if again:
         is_early = any(day < min(again) for day in stale)
-        return replace(empty.with_files(files.choose_range(min(again), max(again))), kept=said, is_early=is_early)
-    whole = replace(empty.with_files(files.choose(find_first_day(stale, new_dumps, readable, accounted))), kept=said)
+        return replace(empty.with_files(files.choose_range(min(again), max(again))), kept=reported, is_early=is_early)
+    whole = replace(
+        empty.with_files(files.choose(find_first_day(stale, new_dumps, readable, accounted))), kept=reported
+    )
     standing = [day for day in stale if newest and day <= newest and day not in unaccounted]
     read_again = sum(d["byte_count"] for d in whole.deliveries if d["delivery_id"] in accounted)
     if not standing or budget_bytes is None or read_again <= budget_bytes:
         return whole
-    early = replace(empty, kept=said, is_early=True)
+    early = replace(empty, kept=reported, is_early=True)
     fresh = _find_fresh(lake, early, {*stale}.difference(standing), unaccounted)
     return _divide(early, files, standing, fresh, new_dumps, budget_bytes)
 

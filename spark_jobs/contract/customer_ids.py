@@ -67,22 +67,22 @@ def _unfloat(text: str) -> str:
 class CustomerIds:
     """How a shop spells its customer ids, and which of them are placeholders for no customer (besides NO_CUSTOMER).
 
-    nobody: None if shop.toml does not list them. is_chosen: whether shop.toml sets the spelling.
+    no_customer: None if shop.toml does not list them. is_chosen: whether shop.toml sets the spelling.
     """
 
     spelling: str = AS_GIVEN
-    nobody: tuple[str, ...] | None = None
+    no_customer: tuple[str, ...] | None = None
     is_chosen: bool = field(default=False, compare=False)
 
     @property
     def rules(self) -> tuple[str, ...]:
         """The settings that a customer's key depends on."""
-        return self.spelling, *sorted(self._nobody)
+        return self.spelling, *sorted(self._words)
 
     def read(self, text: str) -> str | None:
         """The canonical id; None if the text is a placeholder for no customer."""
         found = self.canonical(text)
-        return None if not found or self.caseless(found) in self._nobody else found
+        return None if not found or self.caseless(found) in self._words else found
 
     def canonical(self, text: str) -> str:
         """The canonical spelling of any text, placeholders included."""
@@ -93,5 +93,5 @@ class CustomerIds:
         return canonical_id(self.canonical(text), CASE_INSENSITIVE)
 
     @cached_property
-    def _nobody(self) -> frozenset[str]:
-        return frozenset(map(self.caseless, (*NO_CUSTOMER, *(self.nobody or ()))))
+    def _words(self) -> frozenset[str]:
+        return frozenset(map(self.caseless, (*NO_CUSTOMER, *(self.no_customer or ()))))

@@ -177,9 +177,9 @@ def test_each_day_knows_the_newest_states_delivered_by_then(spark, tmp_path, war
         shutil.rmtree(shop.lake.folder(table))
     shop.clean(day(DAYS))  # all nights in one run
     assert (shop.rows(PURCHASES), shop.accounts()) == (content, accounts)
-    said = list_incomplete(shop.lake)
-    assert len(said) == (by is BY_ID)  # only there are the files full snapshots, and some lack orders
-    assert all(f"missing from {day(max(files))}_b.csv" in one for one in said)
+    incomplete = list_incomplete(shop.lake)
+    assert len(incomplete) == (by is BY_ID)  # only there are the files full snapshots, and some lack orders
+    assert all(f"missing from {day(max(files))}_b.csv" in one for one in incomplete)
     if by is BY_ORDER:
         customer_day.run(shop.open_spark, shop.lake, shop.shop, day(DAYS))
         customer_series.run(shop.open_spark, shop.lake, shop.shop, day(5), TRAINING_SERIES)

@@ -97,8 +97,8 @@ def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
 
 def _read_customer_ids(top: Section) -> CustomerIds:
     spelling = top.choice("customer_ids", SPELLINGS, AS_GIVEN)
-    nobody = top.take("no_customer", 'a list of ids like ["guest", "0"]', is_texts, None)
-    return CustomerIds(spelling, None if nobody is None else tuple(nobody), "customer_ids" in top.raw)
+    no_customer = top.take("no_customer", 'a list of ids like ["guest", "0"]', is_texts, None)
+    return CustomerIds(spelling, None if no_customer is None else tuple(no_customer), "customer_ids" in top.raw)
 
 
 def _read_rates(section: Section) -> list[Rate]:

@@ -27,10 +27,10 @@ def test_lines_without_a_product_in_an_order_with_others_are_discounts(tmp_path,
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "orders.csv").write_text("\n".join([HEADER, *SALES, *lines]) + "\n")
     path.write_text(text := f'{SHOP}product_id = "sku"\n')
-    said = suggest_discounts(judge_files(load_shop(path), tmp_path))
-    assert bool(said) == (condition is not None)
-    if said:
-        path.write_text(paste(text, said))
+    sentences = suggest_discounts(judge_files(load_shop(path), tmp_path))
+    assert bool(sentences) == (condition is not None)
+    if sentences:
+        path.write_text(paste(text, sentences))
         (rule,) = load_shop(path).sources["purchases"].rejections
         assert rule.is_expected
         assert (rule.condition.column, rule.condition.test, rule.condition.value) == condition

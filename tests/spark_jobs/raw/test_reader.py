@@ -158,7 +158,7 @@ def test_a_guest_is_identified_by_the_first_column_with_a_value(tmp_path):
     (tmp_path / "a.csv").write_text("\n".join(["id,mail,price", *lines]) + "\n")
     columns = {"customer_id": ColumnMapping("id", others=("mail",)), "unit_price": ColumnMapping("price")}
     source = Source("purchases", "", "*", "csv", columns)
-    hasher = Hasher(b"k" * 32, "shop", CustomerIds("case-insensitive", nobody=("0",)))
+    hasher = Hasher(b"k" * 32, "shop", CustomerIds("case-insensitive", no_customer=("0",)))
     rows = [r for batch in raw.read_delivery(source, str(tmp_path), "a.csv", "d", hasher) for r in batch.to_pylist()]
     keys = [hasher.customer_key(name) for name in ("7", "b@x.org")]
     assert [row["customer_id"] for row in rows] == [keys[0], keys[1], keys[1], None, None]
