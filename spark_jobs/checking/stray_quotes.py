@@ -8,10 +8,12 @@ from itertools import islice
 
 from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.judged_log import JudgedLog
+from spark_jobs.contract.shop.toml_text import quote
 from spark_jobs.raw.format import format_of
 from spark_jobs.raw.reader import Intake, read_records
 
 SAMPLED_FILES, SAMPLED_RECORDS = 4, 200_000
+BACKSLASH = "\\"
 MISFIT_FAULTS = {"csv_malformed", "fields_missing", "fields_surplus"}
 
 
@@ -26,17 +28,33 @@ class Reading:
 
 
 def check_quotes(judged: JudgedLog, findings: Findings) -> None:
-    """Adds a finding if a file is read better without quoted fields."""
+    """Adds a finding if a file is read better without quoted fields, or with escaped quotation marks."""
     source, paths = judged.source, sorted(judged.paths.values())
     if not format_of(source.format).has_quotes or not source.quotes:
         return
     for path in paths[:: -(-len(paths) // SAMPLED_FILES)]:
-        unquoted = read_file(replace(judged.intake, source=replace(source, quotes=False)), path)
-        if lost := count_lost(read_file(judged.intake, path), unquoted):
+        quoted = read_file(judged.intake, path)
+        unquoted, escaped = (
+            read_file(replace(judged.intake, source=changed), path)
+            for changed in (replace(source, quotes=False), replace(source, escape=BACKSLASH))
+        )
+        if is_escaped(quoted, unquoted, escaped):
+            findings.add(f"{source.log}: lines of {path} are rejected or joined to others, because a backslash stands"
+                         " before the quotation marks in their texts: set under"
+                         f" [sources.{source.log}] escape = {quote(BACKSLASH)}")  # fmt: skip
+            return
+        if lost := count_lost(quoted, unquoted):
             findings.add(f"{source.log}: {lost:,} lines of {path} are rejected or joined to others, because"
                          " quotation marks in their texts are read as the ends of fields: set under"
                          f" [sources.{source.log}] quotes = false")  # fmt: skip
             return
+
+
+def is_escaped(quoted: Reading, unquoted: Reading, escaped: Reading) -> bool:
+    """Whether the file is read better if a backslash makes a quotation mark part of a text."""
+    has_fewer = escaped.misfits < quoted.misfits
+    is_better = has_fewer or (escaped.misfits == quoted.misfits and escaped.records > quoted.records)
+    return is_better and escaped.misfits <= unquoted.misfits
 
 
 def count_lost(quoted: Reading, unquoted: Reading) -> int:

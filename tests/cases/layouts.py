@@ -52,8 +52,8 @@ class Drawn:
 
 def draw_file(draw: random.Random) -> Drawn:
     """A file in one of the layouts."""
-    kinds = draw_csv, draw_bare, draw_lines, draw_json, draw_arrays, draw_parquet, draw_workbook
-    return draw.choices(kinds, (10, 2, 6, 8, 2, 4, 2))[0](draw)
+    kinds = draw_csv, draw_bare, draw_escaped, draw_lines, draw_json, draw_arrays, draw_parquet, draw_workbook
+    return draw.choices(kinds, (10, 2, 2, 6, 8, 2, 4, 2))[0](draw)
 
 
 def draw_rows(draw: random.Random, texts=TEXTS) -> list[list[str | None]]:
@@ -131,6 +131,24 @@ def draw_csv(draw: random.Random) -> Drawn:
         options["encoding"] = encoding.removesuffix("-sig")
     drawn = Drawn(text.getvalue().encode(encoding), "csv", verdicts, options)
     return _pack(draw, drawn)
+
+
+def draw_escaped(draw: random.Random) -> Drawn:
+    """Text with a backslash before quotation marks and backslashes, and \\N for no value."""
+    delimiter, names = draw.choice(",;\t|"), _order(draw)
+    rows = draw_rows(draw, [one for one in TEXTS if one != "\\N"])
+
+    def write(text: str | None) -> str:
+        if text is None:
+            return draw.choice(("", "\\N", '""'))
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    lines = [delimiter.join(names)]
+    lines += [
+        delimiter.join(write(dict(zip(COLUMNS, row, strict=True)).get(name, 'x"')) for name in names) for row in rows
+    ]
+    content = "".join(f"{line}\n" for line in lines).encode()
+    return _pack(draw, Drawn(content, "csv", [*rows], {"delimiter": delimiter, "escape": "\\"}))
 
 
 def draw_bare(draw: random.Random) -> Drawn:

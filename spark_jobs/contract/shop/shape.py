@@ -23,6 +23,7 @@ def read_shape(section: Section) -> dict[str, Any]:
         "delimiter": _read_delimiter(section),
         "encoding": _read_encoding(section),
         "quotes": section.take("quotes", "true or false", lambda value: isinstance(value, bool), True),
+        "escape": section.take("escape", "one character", lambda value: is_text(value) and len(value) == 1, None),
         **_read_lines_beside(section),
         "sheet": section.text("sheet", None),
         "members": section.text("members", "*"),

@@ -110,6 +110,7 @@ class Source:
     plausible_amount  purchases: the largest plausible amount of a line; None: derived from the shop's own lines
     rating_range      the lowest and the highest rating that the shop allows
     quotes            CSV: whether fields may be quoted; else a quotation mark is an ordinary character
+    escape            CSV: the character before a quotation mark that is part of a text; None: such marks are doubled
     header            the column names of files without a header; empty: files have one
     skip_lines        number of lines before the header, or before the records if there is no header
     finds_header      whether the header is the first line with the mapped columns
@@ -140,6 +141,7 @@ class Source:
     delimiter: str = ","
     encoding: str = "utf-8"
     quotes: bool = True
+    escape: str | None = None
     returns: tuple[Condition, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     only: tuple[Condition, ...] = ()

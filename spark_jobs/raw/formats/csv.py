@@ -179,18 +179,24 @@ def _read_records(file_system: pa.fs.FileSystem, path: str, source: Source) -> I
         head = _Head(lines, source)
         yield from (skip_row(line) if line.strip() else RawRecord(None, "line_empty") for line in head.skipped)
         if head.match.fault:
-            rows = _Rows(lines, likely_delimiter(head.header, head.delimiter), source.quotes)
+            rows = _Rows(lines, likely_delimiter(head.header, head.delimiter), source)
             yield from refuse_rows(rows, head.match.fault, bool(head.header))
         else:
-            yield from take_records(_Rows(lines, head.delimiter, source.quotes), head.header, head.match, source)
+            yield from take_records(_Rows(lines, head.delimiter, source), head.header, head.match, source)
 
 
 class _Rows:
-    """The fields of each record, or a faulty record if it cannot be split."""
+    """The fields of each record, or a faulty record if it cannot be split. Exports that escape write \\N for null."""
 
-    def __init__(self, lines: _Lines, delimiter: str, has_quotes: bool):
-        read = csv.reader if has_quotes else partial(csv.reader, quoting=csv.QUOTE_NONE)
-        self.records = read(lines, delimiter=delimiter, strict=True)
+    def __init__(self, lines: _Lines, delimiter: str, source: Source):
+        read = partial(csv.reader, delimiter=delimiter, strict=True)
+        if not source.quotes:
+            self.records = read(lines, quoting=csv.QUOTE_NONE)
+        elif source.escape:
+            nothing = re.compile(rf"(?:^|(?<={re.escape(delimiter)}))\\N(?={re.escape(delimiter)}|\r?\n|$)")
+            self.records = read(map(partial(nothing.sub, ""), lines), escapechar=source.escape)
+        else:
+            self.records = read(lines)
 
     def __iter__(self) -> _Rows:
         return self

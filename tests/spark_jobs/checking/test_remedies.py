@@ -137,6 +137,10 @@ TWINS = {
         "records", JSON, tuple(HEADER.split(";"))),
     "objects by key": Twin(refused, json.dumps({one["order"]: one for one in OBJECTS}).encode(), "records", JSON),
     "quotation marks within texts": Twin(found(check_quotes), join(QUOTED), "quotes"),
+    "escaped quotation marks": Twin(
+        found(check_quotes),
+        join(write_rows(kind=lambda n: r'"12\" pipe; blue"' if n % 10 == 0 else "sale")), "escape",
+        right={"pieces": ["2"] * ROWS}),
     "quotation marks, packed": Twin(found(check_quotes), gzip.compress(join(QUOTED)), "quotes"),
     "values on an order's first line": Twin(
         found(check_orders), join(FIRST_ONLY), "carry_down", (MAPS_ORDER,),

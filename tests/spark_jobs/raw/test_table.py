@@ -40,6 +40,11 @@ KINDS = {
     "the same in quotes, behind a mark": (
         b'\xef\xbb\xbf"sep=;"\n' + (HEAD + GOOD_CSV).replace(b",", b";"), {"delimiter": "\t"}, [OK]),
     "a mark in a file of another encoding": (b"\xef\xbb\xbf" + HEAD + GOOD_CSV, {"encoding": "cp1252"}, [OK]),
+    "escaped quotation marks, and what MySQL writes for nothing": (
+        HEAD + rb'''"a \"b\", c",2,3''' + b"\n\\N,2,\\N\n" + rb'''"d\\",2,"12\""''' + b"\n", {"escape": "\\"},
+        [(None, ["2", 'a "b", c', "3"]), (None, ["2", None, None]), (None, ["2", "d\\", '12"'])]),
+    "quotation marks that are doubled beside escaped ones": (
+        HEAD + rb'''"a ""b"" \"c\"",2,3''' + b"\n", {"escape": "\\"}, [(None, ["2", 'a "b" "c"', "3"])]),
     **{f"{encoding} said, {written} written": (TABS.encode(written), {"encoding": encoding, "delimiter": "\t"}, [OK])
        for encoding, written in [("utf-16", "utf-16-le"), ("utf-16", "utf-16-be"), ("UTF_16", "utf-16"),
                                  ("utf-16-le", "utf-16"), ("utf-16-be", "utf-16-be"), ("utf-8", "utf-16")]},
