@@ -49,7 +49,7 @@ def locate(table: str, shop: Shop, settings: Settings) -> tuple[str, str]:
     if place == RAW:
         return _locate_folder(shop.sources[name].folder(settings.home))
     if place == LAKE:
-        return _locate_folder(str(settings.lake(shop.name) / name))
+        return _locate_folder(f"{settings.lake(shop.name)}/{name}")
     server = urlsplit(settings.locate_warehouse())
     qualified = name if "." in name else f"{shop.name}.{name}"
     return f"postgres://{server.hostname}:{server.port or 5432}", f"{server.path.strip('/')}.{qualified}"

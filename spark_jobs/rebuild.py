@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -119,7 +118,7 @@ class RebuildProgress:
 
     def __init__(self, lake: Lake, table: Table, days: Sequence[str]):
         self.lake, self.table, self.days = lake, table, list(days)
-        self.file = Path(lake.root, "_rebuild", f"{table.name}.json")
+        self.file = lake.root / "_rebuild" / f"{table.name}.json"
         self.before = self._read() or self._begin()
 
     def left(self) -> list[str]:
@@ -127,7 +126,7 @@ class RebuildProgress:
         return [day for day in self.days if now[day] <= self.before[day]]
 
     def end(self) -> None:
-        self.file.unlink()
+        self.file.remove_file()
 
     def _read(self) -> dict[str, int] | None:
         """The generations at the start, if the file is that of a rebuild of the same days."""
@@ -136,10 +135,7 @@ class RebuildProgress:
 
     def _begin(self) -> dict[str, int]:
         before = self.lake.generations(self.table, self.days)
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.file.with_suffix(".draft")
-        draft.write_text(json.dumps(before))
-        draft.rename(self.file)
+        self.file.write_text(json.dumps(before))
         return before
 
 

@@ -18,6 +18,8 @@ MODULES = {
 }
 #: Libraries that nothing imports, and what they are there for.
 NOT_IMPORTED = {
+    "flask": "for moto's server, the object store of the tests",
+    "flask-cors": "for moto's server",
     "import-linter": "a command of make check",
     "mkdocs-material": "the site of the documentation, which make check builds",
     "mypy": "a command of make check",

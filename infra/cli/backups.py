@@ -1,5 +1,7 @@
 """`churn backup` and `churn restore`: all state of CHURN_HOME and its warehouse in one file.
 
+A lake elsewhere (CHURN_LAKE) is not in it: the versions and replicas of the object store protect that.
+
 The file is a tar archive. Under `home/` it has what cannot be made again or would take long: secrets, corrected
 records, lake, models, reports, MLflow's runs and the list of shops; `warehouse.dump` is PostgreSQL's custom format.
 Raw files, logs and Airflow's own records are left out.
@@ -43,7 +45,7 @@ def back_up(file: Path) -> None:
         raise ChurnError(f"{file} exists: give another name, or remove it")
     if not target.parent.is_dir():
         raise ChurnError(f"there is no folder {target.parent}")
-    if not (settings.home / "lake").is_dir():
+    if settings.lake_place is None and not (settings.home / "lake").is_dir():
         raise ChurnError(f"{settings.home} has no lake, so there is nothing to back up: set CHURN_HOME")
     local_warehouse.start(settings)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
@@ -69,6 +71,8 @@ def back_up(file: Path) -> None:
     finally:
         draft.unlink(missing_ok=True)
     click.echo(f"{target}: {target.stat().st_size / 1e6:,.1f} MB. It holds the keys and customer ids: keep it safe")
+    if settings.lake_place is not None:
+        click.echo(f"the lake at {settings.lake_place} is not in it")
     click.echo(f"elsewhere: CHURN_HOME=NEW_FOLDER churn restore {target}")
 
 

@@ -37,11 +37,13 @@ def name_warehouse(base: Mapping[str, str]) -> dict[str, str]:
 def make_environment(shops: Iterable[Path] = (), base: Mapping[str, str] | None = None) -> dict[str, str]:
     """`base` (by default this process's environment) plus everything that Airflow and the jobs need."""
     base = dict(os.environ if base is None else base)
-    home = Settings.from_environment(base).home
+    settings = Settings.from_environment(base)
+    home = settings.home
     shop_files = os.pathsep.join(str(Path(shop).resolve()) for shop in shops)
     return {
         **name_warehouse(base),
         "CHURN_HOME": str(home),
+        **({"CHURN_LAKE": settings.lake_place} if settings.lake_place else {}),
         "CHURN_SHOPS": shop_files or base.get("CHURN_SHOPS", ""),
         "CHURN_JOBS_PYTHON": str(JOBS_PYTHON),
         "CHURN_ENGINE": base.get("CHURN_ENGINE") or choose_engine(base),

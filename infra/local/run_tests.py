@@ -32,11 +32,11 @@ LONG = (
     "tests/end_to_end", "tests/infra", "tests/flows/test_three_logs.py",
 )  # fmt: skip
 CASES_ONLY = "--cases"
-#: Exports of shops, and what judges them: minutes.
+#: Exports of shops, what judges them, and a night in an object store: minutes.
 WHOLE_SHOPS = ("tests/cases", "tests/onboarding")
 JUDGED = (
     "tests/spark_jobs/test_check.py", "tests/flows/test_any_layout.py", "tests/flows/test_order_status.py",
-    "tests/flows/test_shapes.py", "tests/flows/test_updates.py",
+    "tests/flows/test_shapes.py", "tests/flows/test_updates.py", "tests/flows/test_object_store.py",
 )  # fmt: skip
 APART = (*WHOLE_SHOPS, *JUDGED)
 

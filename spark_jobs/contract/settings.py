@@ -3,6 +3,7 @@
 | variable | meaning | default |
 |---|---|---|
 | CHURN_HOME | the folder that holds all state | ./.churn |
+| CHURN_LAKE | where the lakes of the shops are: a path, or a URL like s3://bucket/prefix | CHURN_HOME/lake |
 | CHURN_WAREHOUSE_URL | postgresql://user:password@host/db, or `embedded`: the one that local commands start | none |
 | CHURN_ID_KEY | the key of the customer hash, 64 hex digits | created once, stored in CHURN_HOME/secrets |
 | CHURN_CONTROL_KEY | the key that draws the control group, 64 hex digits; never change it | like CHURN_ID_KEY |
@@ -77,6 +78,7 @@ class Settings:
     engine_idle_seconds: int = 300
     log_format: str = "text"
     run_id: str | None = None
+    lake_place: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -99,6 +101,7 @@ class Settings:
             catch_up_mb=_read_number("CHURN_CATCH_UP_MB", env.get("CHURN_CATCH_UP_MB") or "1000"),
             engine=_read_engine(env.get("CHURN_ENGINE") or CLASSIC),
             spark_remote=env.get("CHURN_SPARK_REMOTE") or None,
+            lake_place=_resolve_place(env.get("CHURN_LAKE") or None),
             engine_idle_seconds=_read_number(
                 "CHURN_ENGINE_IDLE_SECONDS", env.get("CHURN_ENGINE_IDLE_SECONDS") or "300"
             ),
@@ -118,8 +121,9 @@ class Settings:
     def catch_up_bytes(self) -> int:
         return self.catch_up_mb * 1_000_000
 
-    def lake(self, shop_name: str) -> Path:
-        return self.home / "lake" / shop_name
+    def lake(self, shop_name: str) -> str:
+        """The place of a shop's lake: a path or a URL."""
+        return f"{(self.lake_place or str(self.home / 'lake')).rstrip('/')}/{shop_name}"
 
     def models(self, shop_name: str) -> Path:
         return self.home / "models" / shop_name
@@ -209,6 +213,11 @@ def _kept_secret(path: Path) -> str:
         finally:
             draft.unlink()
     return path.read_text()
+
+
+def _resolve_place(text: str | None) -> str | None:
+    """An absolute path, or the URL as it is."""
+    return text if text is None or "://" in text else str(Path(text).resolve())
 
 
 def _read_port(text: str) -> int:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -16,7 +15,9 @@ from deltalake.transaction import AddAction
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.table import Table
+from spark_jobs.lake.location import Location, map_files
 from spark_jobs.lake.reading import make_dataset
+from spark_jobs.lake.run_folder import MARK, read_mark
 from spark_jobs.lake.schemas import find_mismatches, type_names
 
 
@@ -35,22 +36,24 @@ class WrittenFile:
         return self.footer.num_rows
 
 
-def read_footers(root: Path, folder: Path) -> list[WrittenFile]:
+def read_footers(root: Location, folder: Location) -> list[WrittenFile]:
     """The files of a run folder, by partition. Raises ChurnError if the write did not finish."""
-    mark = folder / "_SUCCESS"
-    if not mark.exists():
-        raise ChurnError(f"{folder} has no _SUCCESS: the write did not finish, run again")
-    return [_read_footer(root, folder / path) for path in json.loads(mark.read_text())]
+    paths = read_mark(folder)
+    if paths is None:
+        raise ChurnError(f"{folder} has no {MARK}: the write did not finish, run again")
+    below = folder.place.removeprefix(f"{root.place}/")
+    return map_files(lambda path: _read_footer(root, f"{below}/{path}"), paths)
 
 
-def _read_footer(root: Path, path: Path) -> WrittenFile:
-    status = path.stat()
+def _read_footer(root: Location, path: str) -> WrittenFile:
+    file = root / path
+    status = file.file_system.get_file_info(file.path)
     return WrittenFile(
-        partition=path.parent.name.partition("=")[2],
-        path=path.relative_to(root).as_posix(),
-        byte_count=status.st_size,
-        modified_ms=int(status.st_mtime * 1000),
-        footer=pq.read_metadata(path),
+        partition=path.split("/")[-2].partition("=")[2],
+        path=path,
+        byte_count=status.size,
+        modified_ms=status.mtime_ns // 1_000_000,
+        footer=pq.read_metadata(file.path, filesystem=file.file_system),
     )
 
 
@@ -93,12 +96,12 @@ def find_structure_faults(table: Table, partitions: Collection[str], files: list
     return list(dict.fromkeys(faults))
 
 
-def find_content_faults(root: Path, table: Table, files: list[WrittenFile]) -> list[str]:
+def find_content_faults(root: Location, table: Table, files: list[WrittenFile]) -> list[str]:
     """Nulls in required columns, and keys that are not unique within their partition."""
     return _find_nulls(root, table, files) + _find_repeated_keys(root, table, files)
 
 
-def _find_nulls(root: Path, table: Table, files: list[WrittenFile]) -> list[str]:
+def _find_nulls(root: Location, table: Table, files: list[WrittenFile]) -> list[str]:
     required = {c.name for c in table.columns if not c.nullable and c.name != table.partition}
     # A footer without nulls clears the column. One with nulls may only be counting empty arrays: read the rows.
     suspects = sorted(required & {name for file in files for name in _find_columns_with_nulls(file.footer)})
@@ -122,7 +125,7 @@ def _count_nulls(values: pa.Array) -> int:
     return values.null_count + (values.flatten().null_count if pa.types.is_list(values.type) else 0)
 
 
-def _find_repeated_keys(root: Path, table: Table, files: list[WrittenFile]) -> list[str]:
+def _find_repeated_keys(root: Location, table: Table, files: list[WrittenFile]) -> list[str]:
     faults = []
     for value, members in groupby(files, key=lambda file: file.partition):
         keys = _open(root, table, members).to_table(columns=list(table.key))
@@ -131,5 +134,5 @@ def _find_repeated_keys(root: Path, table: Table, files: list[WrittenFile]) -> l
     return faults
 
 
-def _open(root: Path, table: Table, files: Iterable[WrittenFile]) -> ds.FileSystemDataset:
+def _open(root: Location, table: Table, files: Iterable[WrittenFile]) -> ds.FileSystemDataset:
     return make_dataset(root, table, [(file.partition, file.path) for file in files])

@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
-from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
@@ -23,6 +22,7 @@ from deltalake.transaction import AddAction
 
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.table import Table
+from spark_jobs.lake.location import Location, describe_failure, map_files
 from spark_jobs.lake.schemas import delta_field, evolve_schema, type_names
 
 #: How long old versions can be opened: as long as scores are kept, because these name the versions they were made from.
@@ -62,12 +62,12 @@ class VisibleFile:
     byte_count: int
 
 
-def open_table(folder: Path, table: Table, version: int | None = None) -> DeltaTable | None:
+def open_table(folder: Location, table: Table, version: int | None = None) -> DeltaTable | None:
     """The table at a version; None if there is no table. Raises ChurnError if a column has another type by now."""
-    if version is None and not DeltaTable.is_deltatable(str(folder)):
+    if version is None and not _exists(folder):
         return None
     try:
-        handle = DeltaTable(folder, version=version)
+        handle = DeltaTable(folder.place, version=version, storage_options=folder.delta_options)
     except DeltaError as error:
         wanted = "" if version is None else f" at version {version}"
         raise MissingInputError(f"lake table {folder} cannot be opened{wanted}: {error}") from error
@@ -79,7 +79,14 @@ def open_table(folder: Path, table: Table, version: int | None = None) -> DeltaT
     return handle
 
 
-def open_or_create_table(folder: Path, table: Table) -> DeltaTable:
+def _exists(folder: Location) -> bool:
+    try:
+        return DeltaTable.is_deltatable(folder.place, folder.delta_options)
+    except OSError as error:
+        raise describe_failure(f"lake table {folder} cannot be looked for", error) from error
+
+
+def open_or_create_table(folder: Location, table: Table) -> DeltaTable:
     handle = open_table(folder, table)
     if handle is None:
         _create_table(folder, table)
@@ -87,18 +94,24 @@ def open_or_create_table(folder: Path, table: Table) -> DeltaTable:
     return handle
 
 
-def _create_table(folder: Path, table: Table) -> None:
+def _create_table(folder: Location, table: Table) -> None:
     """Creates the empty table. Concurrent calls are safe: one creates it, the others find it."""
-    DeltaTable.create(
-        folder,
-        pa.schema([delta_field(column) for column in table.columns]),
-        mode="ignore",
-        partition_by=table.partition,
-        name=table.name,
-        description=table.grain,
-        # Opening a table or a transaction reads all entries since the last checkpoint, so there should be few.
-        configuration={"delta.checkpointInterval": "20", LOG_RETENTION: f"interval {LOG_DAYS} days"},
-    )
+    folder.require_conditional_puts()
+    try:
+        DeltaTable.create(
+            folder.place,
+            pa.schema([delta_field(column) for column in table.columns]),
+            mode="ignore",
+            partition_by=table.partition,
+            name=table.name,
+            description=table.grain,
+            # Opening a table or a transaction reads all entries since the last checkpoint, so there should be few.
+            configuration={"delta.checkpointInterval": "20", LOG_RETENTION: f"interval {LOG_DAYS} days"},
+            storage_options=folder.delta_options,
+        )
+    except DeltaError as error:  # an object store lets only one create the first entry
+        if not _exists(folder):
+            raise ChurnError(f"lake table {folder} cannot be created: {error}") from error
 
 
 def list_files(handle: DeltaTable, table: Table) -> list[VisibleFile]:
@@ -135,7 +148,8 @@ def read_day_ranges(
 
 def read_generations(handle: DeltaTable, table: Table, partitions: Iterable[str]) -> dict[str, int]:
     """How often each partition was published."""
-    return {value: handle.transaction_version(_generation_id(table, value)) or 0 for value in partitions}
+    numbers = _read_numbers(handle, {value: _generation_id(table, value) for value in partitions})
+    return {value: number or 0 for value, number in numbers.items()}
 
 
 def read_fingerprint(handle: DeltaTable, table: Table, partition: str) -> int:
@@ -145,11 +159,15 @@ def read_fingerprint(handle: DeltaTable, table: Table, partition: str) -> int:
 
 def select_unpublished(handle: DeltaTable, table: Table, run_keys: Mapping[str, Key]) -> dict[str, Key]:
     """The partitions whose current content was published under another run key, or never."""
-    return {
-        value: key
-        for value, key in run_keys.items()
-        if handle.transaction_version(_key_id(table, value)) != _fingerprint(key)
-    }
+    numbers = _read_numbers(handle, {value: _key_id(table, value) for value in run_keys})
+    return {value: key for value, key in run_keys.items() if numbers[value] != _fingerprint(key)}
+
+
+def _read_numbers(handle: DeltaTable, ids: Mapping[str, str]) -> dict[str, int | None]:
+    """The numbers of these application transactions. Each is a read of the log; a first load needs hundreds."""
+    read = handle.transaction_version
+    is_local = handle.table_uri.startswith(("file://", "/"))
+    return dict(zip(ids, map(read, ids.values()) if is_local else map_files(read, ids.values()), strict=True))
 
 
 def replace_partitions(

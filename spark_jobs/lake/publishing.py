@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar
 
@@ -28,9 +27,9 @@ from deltalake.exceptions import DeltaError
 from spark_jobs.contract.errors import AuditError, TransientError
 from spark_jobs.contract.table import Table
 from spark_jobs.lake import delta as _delta
-from spark_jobs.lake import run_folder as _run_folder
 from spark_jobs.lake.audit import WrittenFile, find_content_faults, find_structure_faults, make_add_action, read_footers
 from spark_jobs.lake.keys import hash_json
+from spark_jobs.lake.location import Location
 from spark_jobs.lake.reading import make_dataset
 
 T = TypeVar("T")
@@ -83,7 +82,7 @@ class Publication:
 class Pinned:
     """The state that a publish starts from, and the partitions that it replaces. `root` is the table's folder."""
 
-    root: Path
+    root: Location
     table: Table
     handle: DeltaTable
     run_keys: Mapping[str, str | int]
@@ -91,7 +90,7 @@ class Pinned:
     is_forced: bool = False  # publish even if the same keys are published already
 
     @classmethod
-    def at(cls, root: Path, table: Table, run_keys: Mapping[str, str | int], is_forced: bool = False) -> Pinned:
+    def at(cls, root: Location, table: Table, run_keys: Mapping[str, str | int], is_forced: bool = False) -> Pinned:
         """Step 1 of the protocol; creates the table if necessary."""
         for value in run_keys:
             _delta.check_partition(table, value)
@@ -107,12 +106,14 @@ class Pinned:
 
 def publish(
     pinned: Pinned,
-    write: Callable[[Path], None],
+    write: Callable[[Location], None],
     run_id: str | None = None,
     audit: Callable[[ds.Dataset], list[str]] | None = None,
     metadata: Mapping[str, object] | None = None,
+    draft: Location | None = None,
 ) -> Publication:
-    """Steps 2 to 6. `write` puts the files into the run folder that it is given, whose name begins with `run_id`.
+    """Steps 2 to 6. `write` puts the files into the run folder that it is given: the draft, or a new one, whose name
+    begins with `run_id`.
 
     Raises AuditError with all findings, SupersededError if another run has published other content meanwhile.
     """
@@ -120,8 +121,8 @@ def publish(
     # With a random suffix: a second attempt must not find the folder of a killed one.
     prefix = re.sub(r"[^A-Za-z0-9_-]", "_", run_id or hash_json(dict(pinned.run_keys))[:12])
     run_id = f"{prefix}-{token_hex(4)}"
-    folder = root / "data" / f"run={run_id}"
-    with _run_folder.removed_on_failure(folder):
+    folder = draft or root / "data" / f"run={run_id}"
+    with folder.removed_on_failure():
         write(folder)
         on_step("written")
         files = read_footers(root, folder)

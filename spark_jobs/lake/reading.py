@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,13 +10,14 @@ import pyarrow.dataset as ds
 from pyarrow import fs
 
 from spark_jobs.contract.table import Column, Table
+from spark_jobs.lake.location import Location
 from spark_jobs.lake.schemas import arrow_schema, arrow_type
 
 _PARQUET = ds.ParquetFileFormat()
 
 
 def make_dataset(
-    root: Path, table: Table, files: Iterable[tuple[str, str]], added: Collection[Column] = ()
+    root: Location, table: Table, files: Iterable[tuple[str, str]], added: Collection[Column] = ()
 ) -> ds.FileSystemDataset:
     """A dataset of these files, given as pairs of partition value and path below `root`, with the contract's columns.
 
@@ -25,7 +25,7 @@ def make_dataset(
     """
     schema = arrow_schema(table)
     partition, partition_type = pc.field(table.partition), schema.field(table.partition).type
-    filesystem = fs.SubTreeFileSystem(str(root), fs.LocalFileSystem())
+    filesystem = fs.SubTreeFileSystem(root.path, root.file_system)
     numbers = [column for column in added if not _is_array(column)]
 
     def make_fragment(value: str, path: str) -> ds.ParquetFileFragment:

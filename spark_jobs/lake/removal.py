@@ -7,7 +7,6 @@ They keep their run keys unless others are given, since the rest of their conten
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +15,7 @@ import pyarrow.dataset as ds
 from spark_jobs.contract.table import Table
 from spark_jobs.lake import delta as _delta
 from spark_jobs.lake import run_folder as _run_folder
+from spark_jobs.lake.location import Location
 from spark_jobs.lake.publishing import Pinned, publish
 from spark_jobs.lake.store import Lake
 
@@ -44,7 +44,7 @@ def remove_rows(
     pinned = Pinned.at(lake.folder(table), table, run_keys, is_forced=True)
     version, others = pinned.handle.version(), ~_is_of(table, customers)
 
-    def write(folder: Path) -> None:
+    def write(folder: Location) -> None:
         paths = []
         for value in pinned.run_keys:
             rows = lake.arrow(table, [value], version)

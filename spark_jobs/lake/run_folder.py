@@ -11,11 +11,9 @@ native library is installed, which no PyPI package contains; and a first load wr
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
-from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
@@ -24,30 +22,32 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from spark_jobs.contract.table import Table
+from spark_jobs.lake.location import Location, map_files
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+MARK = "_SUCCESS"
 ROW_GROUP_ROWS = 1 << 17
 COMPRESSION = "zstd"
 
 
-def write_rows(folder: Path, table: Table, partition: str, rows: pa.Table) -> None:
+def write_rows(folder: Location, table: Table, partition: str, rows: pa.Table) -> None:
     """Writes the rows of one partition."""
     finish(folder, write_partition(folder, table, rows))
 
 
-def write_partition(folder: Path, table: Table, rows: pa.Table) -> list[str]:
+def write_partition(folder: Location, table: Table, rows: pa.Table) -> list[str]:
     """Writes rows of one partition among others of the run; returns the paths below the folder."""
     return _write_batches(folder, table.partition, rows.to_batches())
 
 
-def write_frame(folder: Path, table: Table, frame: DataFrame) -> None:
+def write_frame(folder: Location, table: Table, frame: DataFrame) -> None:
     """Writes the rows of a frame as the whole content of the run folder, in parallel tasks."""
     finish(folder, write_files(folder, table, frame))
 
 
-def write_files(folder: Path, table: Table, frame: DataFrame) -> list[str]:
+def write_files(folder: Location, table: Table, frame: DataFrame) -> list[str]:
     """Writes the rows of a frame into a folder that other writers use as well; returns the paths below it."""
     column = table.partition
 
@@ -59,19 +59,26 @@ def write_files(folder: Path, table: Table, frame: DataFrame) -> list[str]:
     return [row["path"] for row in rows.mapInArrow(write, "path string").collect()]
 
 
-def take_over(folder: Path, draft: Path, files: Iterable[str]) -> None:
-    """Turns a draft into a run folder that has these of its files."""
-    draft.mkdir(parents=True, exist_ok=True)
-    draft.rename(folder)
-    finish(folder, files)
-
-
-def finish(folder: Path, files: Iterable[str]) -> None:
+def finish(folder: Location, files: Iterable[str]) -> None:
     """Writes _SUCCESS with the names of the run's files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / "_SUCCESS.draft"
-    draft.write_text(json.dumps(sorted(files)))
-    draft.rename(folder / "_SUCCESS")
+    (folder / MARK).write_text(json.dumps(sorted(files)))
+
+
+@contextmanager
+def removed_unless_finished(folder: Location) -> Iterator[None]:
+    """Removes the folder at the end if it has no _SUCCESS."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # a vacuum does it a week later
+            if read_mark(folder) is None:
+                folder.remove()
+
+
+def read_mark(folder: Location) -> list[str] | None:
+    """The names of the run's files; None if the write did not finish."""
+    mark = folder / MARK
+    return json.loads(mark.read_text()) if mark.exists() else None
 
 
 class PartitionWriter:
@@ -80,7 +87,7 @@ class PartitionWriter:
     unique: columns with few repeated values, which are written without Parquet's dictionary encoding.
     """
 
-    def __init__(self, folder: Path, column: str, unique: Collection[str] = ()):
+    def __init__(self, folder: Location, column: str, unique: Collection[str] = ()):
         self.folder, self.column, self.unique = folder, column, unique
         self.paths: list[str] = []
         self._value: str | None = None
@@ -111,10 +118,12 @@ class PartitionWriter:
         rows, self._waiting = pa.Table.from_batches(self._waiting), []
         if self._writer is None:
             self.paths.append(name_file(self.column, self._value))
-            path = self.folder / self.paths[-1]
-            path.parent.mkdir(parents=True, exist_ok=True)
+            file = self.folder / self.paths[-1]
+            file.make_parent()
             repeating = [name for name in rows.schema.names if name not in self.unique] if self.unique else True
-            self._writer = pq.ParquetWriter(path, rows.schema, compression=COMPRESSION, use_dictionary=repeating)
+            self._writer = pq.ParquetWriter(
+                file.path, rows.schema, compression=COMPRESSION, use_dictionary=repeating, filesystem=file.file_system
+            )
         self._writer.write_table(rows)
 
 
@@ -123,7 +132,7 @@ def name_file(column: str, value: str) -> str:
     return f"{column}={value}/part-{token_hex(8)}.parquet"
 
 
-def _write_batches(folder: Path, column: str, batches: Iterable[pa.RecordBatch]) -> list[str]:
+def _write_batches(folder: Location, column: str, batches: Iterable[pa.RecordBatch]) -> list[str]:
     writer = PartitionWriter(folder, column)
     for batch in batches:
         writer.write(batch)
@@ -139,22 +148,23 @@ def _split_by_value(column: str, batch: pa.RecordBatch) -> Iterator[tuple[str, p
         begin = end
 
 
-def rewrite_file(folder: Path, path: str, change: Callable[[pa.Table], pa.Table]) -> str | None:
+def rewrite_file(folder: Location, path: str, change: Callable[[pa.Table], pa.Table]) -> str | None:
     """Applies `change` to the file's rows and writes them to a new file beside it; None if no row is left."""
-    rows = pq.ParquetFile(folder / path).read()
+    files = folder.file_system
+    rows = pq.ParquetFile((folder / path).path, filesystem=files).read()
     changed = change(rows).cast(rows.schema)
     if not len(changed):
         return None
     column, _, value = path.partition("/")[0].partition("=")
     other = name_file(column, value)
-    pq.write_table(changed, folder / other, compression=COMPRESSION)
+    pq.write_table(changed, (folder / other).path, compression=COMPRESSION, filesystem=files)
     return other
 
 
-def read_day_range(folder: Path, column: str, paths: Iterable[str]) -> tuple[date, date] | None:
+def read_day_range(folder: Location, column: str, paths: Iterable[str]) -> tuple[date, date] | None:
     """The first and the last day in a column of days of these files, by their footers; None if one does not say."""
     days: list[date] = []
-    for footer in (pq.read_metadata(folder / path) for path in paths):
+    for footer in map_files(lambda path: pq.read_metadata((folder / path).path, filesystem=folder.file_system), paths):
         place = footer.schema.names.index(column)
         for group in range(footer.num_row_groups):
             statistics = footer.row_group(group).column(place).statistics
@@ -162,22 +172,3 @@ def read_day_range(folder: Path, column: str, paths: Iterable[str]) -> tuple[dat
                 return None
             days += (statistics.min, statistics.max)
     return (min(days), max(days)) if days else None
-
-
-@contextmanager
-def removed(folder: Path) -> Iterator[None]:
-    """Removes the folder at the end, if it is still there."""
-    try:
-        yield
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def removed_on_failure(folder: Path) -> Iterator[None]:
-    """Removes the run folder if the run fails before its commit, when nothing of it was visible."""
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise

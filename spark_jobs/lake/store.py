@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from spark_jobs.contract.errors import TransientError
 from spark_jobs.contract.table import Column, Table
 from spark_jobs.lake import delta as _delta
 from spark_jobs.lake import run_folder as _run_folder
+from spark_jobs.lake.location import Location, Place
 from spark_jobs.lake.publishing import Pinned, Publication, SupersededError, publish, require_none
 from spark_jobs.lake.reading import make_dataset, read_table
 from spark_jobs.lake.schemas import find_added_columns, find_mismatches, type_names
@@ -46,11 +46,11 @@ class Draft:
     """A folder for files that tasks write before it is decided which of them are published."""
 
     table: Table
-    folder: Path
+    folder: Location
 
     def read(self, spark: SparkSession, paths: Iterable[str]) -> DataFrame:
         """The rows of these files of the draft, with the contract's columns and file_name."""
-        base = f"file://{self.folder}"
+        base = self.folder.spark_url
         reader = spark.read.schema(self.table.ddl).option("basePath", base)
         return reader.parquet(*(f"{base}/{path}" for path in paths)).select(
             *self.table.column_names, "_metadata.file_name"
@@ -62,10 +62,10 @@ class Draft:
 
 
 class Lake:
-    """The lake of one shop: a folder that every worker sees under the same path."""
+    """The lake of one shop: a folder that every worker sees under the same path, or a prefix of an object store."""
 
-    def __init__(self, root: Path | str):
-        self.root = Path(root).resolve()
+    def __init__(self, root: Place):
+        self.root = Location.parse(root)
 
     def version(self, table: Table) -> int | None:
         """The newest version; None if the table does not exist yet."""
@@ -110,7 +110,7 @@ class Lake:
         defaults = {column.name: _default_sql(column) for column in find_added_columns(handle, table)}
         columns = [f"coalesce(`{name}`, {defaults[name]}) AS `{name}`" if name in defaults else f"`{name}`"
                    for name in table.column_names]  # fmt: skip
-        base = f"file://{self.folder(table)}"
+        base = self.folder(table).spark_url
         reader = spark.read.schema(table.ddl).option("basePath", f"{base}/data")
         return reader.parquet(*(f"{base}/{path}" for _, path in files)).selectExpr(*columns)
 
@@ -172,9 +172,9 @@ class Lake:
 
     @contextmanager
     def draft(self, table: Table) -> Iterator[Draft]:
-        """A new draft of the table. Files of it that were not published are removed at the end."""
+        """A new draft of the table. It is removed at the end unless it was published."""
         draft = Draft(table, self.folder(table) / "data" / f"run=draft-{token_hex(8)}")
-        with _run_folder.removed(draft.folder):
+        with _run_folder.removed_unless_finished(draft.folder):
             yield draft
 
     def publish_draft(
@@ -189,7 +189,7 @@ class Lake:
         pinned = Pinned.at(self.folder(draft.table), draft.table, run_keys, is_forced)
         if existing := pinned.find_publication():
             return existing
-        return publish(pinned, lambda f: _run_folder.take_over(f, draft.folder, paths), metadata=metadata)
+        return publish(pinned, partial(_run_folder.finish, files=paths), metadata=metadata, draft=draft.folder)
 
     def update(self, table: Table, partition: str, change: Callable[[pa.Table], pa.Table]) -> int:
         """Replaces the rows of a partition of a small table by `change(rows)`; returns the version with the result.
@@ -211,7 +211,7 @@ class Lake:
                 time.sleep(random.uniform(0, 0.02 * (attempt + 1)))
         raise TransientError(f"{table.name} {partition} is being changed by too many other runs: run this again")
 
-    def folder(self, table: Table) -> Path:
+    def folder(self, table: Table) -> Location:
         """The table's folder."""
         return self.root / table.name
 

@@ -6,15 +6,16 @@ the same partition at the same time. A vacuum removes no file younger than a wee
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Collection
-from pathlib import Path
+
+from pyarrow import fs
 
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.table import Table
 from spark_jobs.lake import delta as _delta
 from spark_jobs.lake import run_folder as _run_folder
+from spark_jobs.lake.location import Location
 from spark_jobs.lake.publishing import Pinned, SupersededError, publish
 from spark_jobs.lake.store import Lake
 
@@ -63,14 +64,18 @@ def vacuum(lake: Lake, table: Table, is_dry_run: bool) -> list[str]:
     return removed + _remove_empty_runs(lake.folder(table) / "data", is_dry_run)
 
 
-def _remove_empty_runs(data: Path, is_dry_run: bool) -> list[str]:
+def _remove_empty_runs(data: Location, is_dry_run: bool) -> list[str]:
     """Removes, or only lists, the run folders that hold no data file and nothing younger than KEEP_DAYS."""
     before = time.time() - KEEP_DAYS * _DAY_SECONDS
+    runs: dict[str, list[fs.FileInfo]] = {}
+    for info in data.list():
+        runs.setdefault(info.path.removeprefix(f"{data.path}/").partition("/")[0], []).append(info)
     empty = [
-        run for run in sorted(data.glob("run=*"))
-        if not any(run.rglob("*.parquet")) and all(p.stat().st_mtime < before for p in (run, *run.rglob("*")))
+        data / run for run, infos in runs.items()
+        if run.startswith("run=") and not any(info.path.endswith(".parquet") for info in infos)
+        and all(info.mtime is None or info.mtime.timestamp() < before for info in infos)
     ]  # fmt: skip
     if not is_dry_run:
         for run in empty:
-            shutil.rmtree(run, ignore_errors=True)
+            run.remove()
     return [str(run) for run in empty]

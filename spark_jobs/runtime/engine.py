@@ -35,6 +35,7 @@ from subprocess import DEVNULL, Popen
 
 from spark_jobs.contract.errors import TransientError
 from spark_jobs.contract.settings import Settings
+from spark_jobs.runtime.object_store import VARIABLES as STORE
 
 SERVER_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 SUPERVISOR = "spark_jobs.runtime.engine_supervisor"
@@ -42,7 +43,7 @@ START_SECONDS = 120.0
 #: Packages that Spark's Python workers import and keep loaded.
 PACKAGES = ("spark_jobs", "training", "infra")
 #: Variables that affect how Spark starts.
-SERVER_VARIABLES = ("SPARK_HOME", "SPARK_CONF_DIR", "SPARK_SUBMIT_OPTS", "SPARK_DRIVER_MEMORY", "JAVA_HOME")
+SERVER_VARIABLES = ("SPARK_HOME", "SPARK_CONF_DIR", "SPARK_SUBMIT_OPTS", "SPARK_DRIVER_MEMORY", "JAVA_HOME", *STORE)
 #: How often a job reconnects to its results. The queries of a killed job are dropped after this time.
 STREAM_SECONDS, DETACHED_SECONDS, SESSION_MINUTES = 15, 20, 60
 _POLL_SECONDS = 0.1
@@ -182,8 +183,7 @@ def _start(folder: Path, home: Path, options: EngineOptions, fingerprint: str) -
             raise TransientError(f"Spark's Connect server did not start: read the end of {log}")
         time.sleep(_POLL_SECONDS)
     engine = Engine(engine_id, port, token, process.pid, time.time(), fingerprint)
-    draft = folder / "record.draft"
-    draft.touch(mode=0o600)
+    (draft := folder / "record.draft").touch(mode=0o600)
     draft.write_text(json.dumps(asdict(engine)))
     draft.rename(folder / "record.json")
     return engine

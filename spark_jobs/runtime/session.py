@@ -20,6 +20,7 @@ from pyspark.sql import SparkSession
 from spark_jobs.contract.errors import TransientError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.runtime.engine import EngineOptions, join_engine
+from spark_jobs.runtime.object_store import make_local_options, make_options
 
 #: Opens the session of a job. Jobs call it only if there is something to do, because it takes seconds.
 SparkOpener = Callable[[], SparkSession]
@@ -64,7 +65,7 @@ def open_session(app_name: str, settings: Settings) -> SparkSession:
     # Workers run this interpreter, not whichever python3 comes first on PATH.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(app_name)
-    options = SEMANTICS | STATIC
+    options = SEMANTICS | STATIC | make_options(settings)
     if not settings.is_spark_submitted:
         builder = builder.master(settings.spark_master)
         options |= _local_options(settings)
@@ -74,12 +75,16 @@ def open_session(app_name: str, settings: Settings) -> SparkSession:
 
 
 def _local_options(settings: Settings) -> dict[str, str]:
-    return LOCAL if settings.spark_master.startswith("local") else {}
+    return LOCAL | make_local_options(settings) if settings.spark_master.startswith("local") else {}
 
 
 def _open_shared(settings: Settings) -> SparkSession:
     """A session of its own on the shared Spark. It ends with this process, and its running queries with it."""
-    options = EngineOptions(settings.spark_master, STATIC | _local_options(settings), settings.engine_idle_seconds)
+    options = EngineOptions(
+        settings.spark_master,
+        STATIC | make_options(settings) | _local_options(settings),
+        settings.engine_idle_seconds,
+    )
     remote = settings.spark_remote or join_engine(settings.home, options)
     try:
         spark = SparkSession.builder.remote(remote).getOrCreate()

@@ -153,7 +153,7 @@ def test_a_publish_interrupted_at_any_step_leaves_all_old_or_all_new_rows_and_ca
 def test_a_driver_killed_while_it_writes_leaves_nothing_visible(spark, dead_publishers):
     died = Lake(dead_publishers / "writing")
     assert (content(died), died.version(WORDS)) == (OLD, 2)
-    assert len(list(died.root.glob("words/data/run=*"))) == 3  # two of the seed, one torn
+    assert len(list(Path(died.root).glob("words/data/run=*"))) == 3  # two of the seed, one torn
     assert publish_all(died, spark).is_new
     assert (content(died), died.version(WORDS)) == (NEW, 3)
 
@@ -163,7 +163,7 @@ def test_a_folder_that_its_writer_did_not_finish_is_refused(a_lake, at_step):
 
     def lose_the_mark(step: str) -> None:
         if step == "written":
-            for mark in a_lake.root.glob("words/data/run=*/_SUCCESS"):
+            for mark in Path(a_lake.root).glob("words/data/run=*/_SUCCESS"):
                 mark.unlink()
 
     at_step(lose_the_mark)
@@ -273,7 +273,7 @@ def test_processes_that_create_and_fill_a_table_at_once_lose_nothing(a_lake):
         time.sleep(0.05)
     assert [writer.returncode for writer in writers] == [0, 0, 0]
     assert content(a_lake)["one"] == sorted(f"{number}.{i}" for number in range(3) for i in range(5))
-    table = DeltaTable(a_lake.root / "words")
+    table = DeltaTable(Path(a_lake.root) / "words")
     # Publishes are counted, not log entries: a second concurrent creator may add an entry that changes no row.
     assert len([entry for entry in table.history() if "run_id" in entry]) == 15
     assert len(table.file_uris()) == 1

@@ -3,6 +3,7 @@
 import gzip
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -263,7 +264,7 @@ def test_customer_ids_are_in_the_warehouse_and_not_in_the_lake(make_shop, wareho
             "select customer_id from identity.customers where customer_key = %s", [purchase["customer_id"]]
         ).fetchall()
     assert found == [("very-secret-customer",)]
-    held = b"".join(path.read_bytes() for path in shop.lake.root.rglob("*") if path.is_file())
+    held = b"".join(path.read_bytes() for path in Path(shop.lake.root).rglob("*") if path.is_file())
     assert b"very-secret-customer" not in held
 
 

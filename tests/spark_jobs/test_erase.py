@@ -145,9 +145,9 @@ def test_a_killed_erasure_is_completed_by_the_next(small, tmp_path, monkeypatch)
                 run(small, GONE, lake, tmp_path / "home")
         if steps.count("audited") < dies_at:
             break
-        assert find_traces(lake.root, needles)
+        assert find_traces(Path(lake.root), needles)
         run(small, GONE, lake, tmp_path / "home")
-        assert find_traces(lake.root, needles) == []
+        assert find_traces(Path(lake.root), needles) == []
     assert dies_at > 6
 
 

@@ -7,6 +7,7 @@ import os
 import time
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -109,16 +110,17 @@ def test_the_newest_histories_and_400_days_of_scores_stay(lake, tmp_path, wareho
 
 def test_vacuum_removes_unlisted_files_and_never_files_being_written(lake):
     fill(lake, CUSTOMER_SERIES, DAY)
-    data = lake.folder(CUSTOMER_SERIES) / "data"
+    folder = lake.folder(CUSTOMER_SERIES) / "data"
+    data = Path(folder)
     for name, days in (("run=killed", 8), ("run=at-work", 0.1)):
-        _run_folder.write_rows(data / name, CUSTOMER_SERIES, str(DAY), make_table(CUSTOMER_SERIES, "x", as_of=DAY))
+        _run_folder.write_rows(folder / name, CUSTOMER_SERIES, str(DAY), make_table(CUSTOMER_SERIES, "x", as_of=DAY))
         age(data / name, days)
     (data / "run=empty").mkdir()
     age(data / "run=empty", 8)
     listed = lake.partitions(CUSTOMER_SERIES)
     for files in listed.values():
         for file in files:
-            age(lake.folder(CUSTOMER_SERIES) / file, 30)  # old, but listed: kept
+            age(data.parent / file, 30)  # old, but listed: kept
 
     assert len(upkeep.vacuum(lake, CUSTOMER_SERIES, is_dry_run=True)) >= 2
     assert (data / "run=killed").exists()
@@ -136,7 +138,7 @@ def test_a_version_can_be_opened_as_long_as_scores_may_name_it(lake, days, can_b
     assert _delta.LOG_DAYS >= maintain.KEPT_SCORE_DAYS
     for n in range(3):
         fill(lake, CUSTOMER_SERIES, DAY - timedelta(days=n))
-    for entry in (lake.folder(CUSTOMER_SERIES) / "_delta_log").glob("*.json"):
+    for entry in Path(lake.folder(CUSTOMER_SERIES), "_delta_log").glob("*.json"):
         made = int(1000 * (time.time() - days * 86_400))
         lines = [json.loads(line) for line in entry.read_text().splitlines()]
         for line in lines:

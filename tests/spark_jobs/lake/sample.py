@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -79,12 +80,12 @@ def read_things(lake: Lake, *partitions: str, version: int | None = None) -> lis
 
 
 def run_folders(lake: Lake, table: Table = SAMPLE) -> list[str]:
-    return sorted(p.name for p in (lake.root / table.name / "data").glob("run=*"))
+    return sorted(p.name for p in Path(lake.root, table.name, "data").glob("run=*"))
 
 
 def remove_old_log_entries(lake: Lake, table: Table) -> None:
     """Makes a checkpoint and removes the log entries before it, as retention does after years."""
-    log = lake.root / table.name / "_delta_log"
+    log = Path(lake.root, table.name, "_delta_log")
     DeltaTable(log.parent).create_checkpoint()
     for entry in log.iterdir():
         os.utime(entry, (0, 0))
@@ -93,7 +94,7 @@ def remove_old_log_entries(lake: Lake, table: Table) -> None:
 
 
 def expect_columns(lake: Lake, table: Table) -> None:
-    fields = DeltaTable(lake.root / table.name).schema().fields
+    fields = DeltaTable(Path(lake.root) / table.name).schema().fields
     assert [f.name for f in fields] == list(table.column_names)
     assert [f.nullable for f in fields] == [c.nullable for c in table.columns]
     assert all(f.metadata["comment"].startswith(c.meaning) for f, c in zip(fields, table.columns, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,7 +42,7 @@ def test_wrong_columns_are_all_named_before_anything_is_written(spark, lake):
 def test_wrong_bytes_in_the_files_are_found_in_their_footers(spark, lake, monkeypatch):
     def retype(step: str) -> None:
         if step == "written":
-            (path,) = lake.root.glob(f"{SAMPLE.name}/data/run=*/*/*.parquet")
+            (path,) = Path(lake.root).glob(f"{SAMPLE.name}/data/run=*/*/*.parquet")
             written = pq.read_table(path, partitioning=None)
             nanoseconds = written["at"].cast(pa.timestamp("ns"))
             pq.write_table(written.set_column(written.column_names.index("at"), "at", nanoseconds), path)
@@ -55,7 +56,7 @@ def test_wrong_bytes_in_the_files_are_found_in_their_footers(spark, lake, monkey
 def test_a_file_of_a_lost_task_does_not_count(spark, lake, monkeypatch):
     def leave_copy(step: str) -> None:
         if step == "written":
-            (path,) = lake.root.glob(f"{SAMPLE.name}/data/run=*/*/*.parquet")
+            (path,) = Path(lake.root).glob(f"{SAMPLE.name}/data/run=*/*/*.parquet")
             path.with_name("part-twin.parquet").write_bytes(path.read_bytes())
 
     monkeypatch.setattr(lake_module, "on_step", leave_copy)
@@ -112,11 +113,11 @@ def test_the_delta_log_has_row_counts_and_exact_ranges(spark, lake):
         row(thing=str(i), count=i - 3, on=first_day + timedelta(i), as_of=date(2011, 9, 5 + (i > 5))) for i in range(9)
     ]
     lake.publish(frame_of(spark, rows), SAMPLE, {D1: "k", D2: "k"})
-    adds = pa.table(DeltaTable(lake.root / "sample").get_add_actions(flatten=True)).to_pylist()
+    adds = pa.table(DeltaTable(Path(lake.root) / "sample").get_add_actions(flatten=True)).to_pylist()
     found = sorted((a["num_records"], a["min.count"], a["max.count"], a["min.on"], a["max.on"]) for a in adds)
     assert found == [
         (3, 3, 5, first_day + timedelta(6), first_day + timedelta(8)),
         (6, -3, 2, first_day, first_day + timedelta(5)),
     ]
-    other_reader = DeltaTable(lake.root / "sample").to_pyarrow_dataset()
+    other_reader = DeltaTable(Path(lake.root) / "sample").to_pyarrow_dataset()
     assert sorted(other_reader.to_table(filter=pc.field("count") > 1)["count"].to_pylist()) == [2, 3, 4, 5]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from deltalake import DeltaTable
 
@@ -49,7 +51,7 @@ def test_a_key_is_published_while_its_content_is_current_even_if_empty_and_the_l
 def test_a_value_that_cannot_be_a_partition_is_refused(lake, table, value):
     with pytest.raises(ChurnError, match="cannot be a partition"):
         lake.update(table, value, lambda rows: rows)
-    assert not lake.root.exists()
+    assert not Path(lake.root).exists()
 
 
 ALL_TABLES = [t for module in (contract, ledger_tables) for t in vars(module).values() if isinstance(t, Table)]
@@ -61,7 +63,7 @@ def test_a_new_table_has_the_contracts_columns_and_descriptions(lake, table):
     value = "2011-09-06" if table.column(table.partition).type == "date" else "purchases"
     lake.update(table, value, lambda rows: rows)
     expect_columns(lake, table)
-    handle = DeltaTable(lake.root / table.name)
+    handle = DeltaTable(Path(lake.root) / table.name)
     assert handle.metadata().partition_columns == [table.partition]
     assert handle.metadata().description == table.grain
     assert handle.protocol().min_writer_version == 2  # nothing unknown to older readers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from spark_jobs.lake import run_folder as _run_folder
 from tests.spark_jobs.lake.sample import (
     WORDS,
@@ -23,6 +25,6 @@ def test_only_the_published_files_of_a_draft_are_visible_and_kept(lake):
         assert lake.publish_draft(draft, [changed], {"one": "k"}).row_counts == {"one": 1}
     assert names_in(lake) == ["b"]
     with lake.draft(WORDS) as again:
-        again.folder.mkdir(parents=True)
+        Path(again.folder).mkdir(parents=True)
         assert not lake.publish_draft(again, [], {"one": "k"}).is_new
     assert (names_in(lake), len(run_folders(lake, WORDS))) == (["b"], 1)

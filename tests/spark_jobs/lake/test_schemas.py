@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -62,10 +63,10 @@ def test_rows_from_before_a_column_have_its_default_in_spark_and_arrow(spark, la
 def test_new_columns_are_added_by_the_publishing_entry_and_are_never_required(lake):
     write(lake, NEW, FRESH)
     assert lake.version(NEW) == 2  # entries: the table, the old rows, the new rows; no separate entry for the columns
-    fields = {field.name: field.nullable for field in DeltaTable(lake.root / "words").schema().fields}
+    fields = {field.name: field.nullable for field in DeltaTable(Path(lake.root) / "words").schema().fields}
     assert fields == {"word": False, "rank": True, "log": False, "length": True, "tags": True, "note": True,
                       "spelt": True}  # fmt: skip
-    handle = DeltaTable(lake.root / "words")
+    handle = DeltaTable(Path(lake.root) / "words")
     assert handle.protocol().min_writer_version == 2  # nothing unknown to older readers
     assert handle.metadata().description == OLD.grain
     assert len(handle.to_pyarrow_table()) == 2  # readers of the log alone

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -68,7 +69,7 @@ def test_one_publish_replaces_all_its_partitions_and_no_other(spark, lake):
     assert sorted(r["thing"] for r in lake.read(spark, SAMPLE, [D2, D3]).collect()) == ["new 2", "new 3", f"old {D3}"]
     after = lake.partitions(SAMPLE)
     assert after[D3] == before[D3]
-    assert DeltaTable(lake.root / "sample").history(1)[0]["metadata"] == {"lines_in": 4}
+    assert DeltaTable(Path(lake.root) / "sample").history(1)[0]["metadata"] == {"lines_in": 4}
     assert not set(after[D1] + after[D2]) & set(before[D1] + before[D2])
     assert lake.unpublished(SAMPLE, {D1: "b", D2: "a", D3: "a"}) == {D2: "a"}
 
