@@ -39,15 +39,22 @@ def prepare_warehouse(shop: Shop) -> None:
 
 
 def find_last_day(shop: Shop, settings: Settings) -> date:
-    """The shop's end date, else the newest day in a raw file's path."""
+    """The shop's end date, else the newest day in a raw file's path, else the newest night."""
     if shop.end_date:
         return shop.end_date
     days = [day for source in shop.sources.values() for day in _delivery_days(source, settings)]
-    if not days:
-        raise MissingInputError(
-            f"{shop.path}: no raw file has a day in its path: give end_date, or churn night --as-of"
-        )
-    return max(days)
+    newest = max(days, default=None) or _find_newest_night(shop, settings)
+    if newest is None:
+        raise MissingInputError(f"{shop.name}: no raw file has a day in its path: run churn night --as-of DAY first, "
+                                f"or set end_date in {shop.path}")  # fmt: skip
+    return newest
+
+
+def _find_newest_night(shop: Shop, settings: Settings) -> date | None:
+    from spark_jobs.lake.ledger import newest_night  # Airflow's environment, which imports this module, has no lake
+    from spark_jobs.lake.store import Lake
+
+    return newest_night(Lake(settings.lake(shop.name)))
 
 
 def _delivery_days(source: Source, settings: Settings) -> list[date]:

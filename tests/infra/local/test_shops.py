@@ -1,7 +1,7 @@
 """Which shops' land.py is run, and which day is a shop's last?"""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,8 @@ from infra.local.shops import find_last_day, land_raw_files
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.lake.ledger import Run, append_run
+from spark_jobs.lake.store import Lake
 
 LAND = "import pathlib, sys; pathlib.Path(sys.argv[2], 'landed').touch()"
 
@@ -47,6 +49,9 @@ def test_the_last_day_of_an_open_shop_is_its_newest_delivery(shop, tmp_path):
     living, settings = replace(shop, end_date=None), Settings(tmp_path)
     with pytest.raises(MissingInputError, match="no raw file has a day in its path"):
         find_last_day(living, settings)
+    lake = Lake(settings.lake(living.name))
+    append_run(lake, Run("r", "k", {}, datetime(2011, 3, 2, tzinfo=UTC), date(2011, 3, 1), "etl"))
+    assert find_last_day(living, settings) == date(2011, 3, 1)  # of a dump without days, the newest night
     folder = tmp_path / "landing" / "online_retail" / "purchases"
     folder.mkdir(parents=True)
     for name in ("2011-03-02.csv.gz", "2011-03-10.csv.gz", "2011-04-01.txt"):
