@@ -9,6 +9,7 @@ from pathlib import Path
 import pyspark
 import pytest
 
+from infra.local.environment import ROOT
 from infra.local.object_store_jars import SOURCE, check, read_checksums
 from spark_jobs.contract.errors import ChurnError
 
@@ -21,6 +22,9 @@ def test_the_pinned_version_is_that_of_pysparks_own_hadoop():
     )
     assert pinned[1] == version
     assert f"hadoop-aws-{version}.jar" in read_checksums()
+    pages = [*ROOT.glob("infra/spark/*/spark-defaults.conf"), ROOT / "infra" / "docs" / "howto" / "object_store.md"]
+    named = [name for page in pages for name in re.findall(r"hadoop-aws:([\d.]+)", page.read_text())]
+    assert named == [version] * 4  # three profiles and the manual
 
 
 def test_files_with_another_content_or_beside_the_pinned_ones_are_refused(tmp_path):
