@@ -83,7 +83,7 @@ cancelled = ["refunded", "voided"]
 """
 CASES = {
     "a01_shopify_csv": Case(
-        ("only the first line of an order has a value of 'Financial Status'",),
+        ("only the first line of an order has a value of 'Currency', 'Financial Status'",),
         {'event_key = ["Name"]': 'event_key = ["Name"]\ncarry_down = ["Currency"]', SHOPIFY_REJECT: SHOPIFY_STATUS},
         {"clean": 3998, "sales": Decimal("1380924.46"), "quarantined": 441},
     ),
