@@ -34,7 +34,9 @@ class Closing:
             return
         if is_json():
             message = "; ".join(f"{label} {text}" for label, text in self.lines[:MOST_LINES])
-            click.echo(make_record(message, **self.data))
+            # In a log, run_id is that of the command.
+            fields = {"published_run" if name == "run_id" else name: value for name, value in self.data.items()}
+            click.echo(make_record(message, **fields))
             return
         width = max(len(label) for label, _ in self.lines) + 2
         click.echo("")
