@@ -116,7 +116,7 @@ def collect_series(parts: DataFrame, as_of: date) -> DataFrame:
         F.min("event_day").alias("first_day"),
         F.sort_array(F.collect_list(F.struct("event_day", "late_days", *names))).alias("parts"),
     )
-    days = [_pick("event_day").alias("days"), _pick("late_days").alias("late_days")]
+    days = [_pick("event_day").alias("days"), _pick("late_days").cast("array<int>").alias("late_days")]
     arrays = [_pick(name).cast("array<double>").alias(name) for name in names]
     return gathered.select("customer_id", "first_day", *days, *arrays, F.lit(as_of).alias("as_of"))
 

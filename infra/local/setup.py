@@ -1,4 +1,5 @@
-"""Makes both environments from uv.lock: `.venv` for Spark and TensorFlow, `.venv-airflow` for Airflow.
+"""Makes both environments from uv.lock: `.venv` for Spark and TensorFlow, `.venv-airflow` for Airflow. With
+CHURN_ENGINE=sail also `.venv-sail`; Java is not needed then.
 
 Standard library only, because it runs before anything is installed. If `uv` is missing or too old, it is installed into
 `.tools`. Repeating is quick: an environment is kept as long as its lock file does not change.
@@ -18,7 +19,9 @@ from pathlib import Path
 
 from infra.local.environment import AIRFLOW_ENVIRONMENT, JOBS_ENVIRONMENT, ROOT
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.settings import SAIL, Settings
 from spark_jobs.runtime.command import run_command
+from spark_jobs.runtime.sail_server import SAIL_ENVIRONMENT
 
 UV_VERSION = "0.13.9"
 JAVA_VERSIONS = (17, 21)  # what Spark 4 runs on
@@ -27,9 +30,10 @@ STAMP = "setup.stamp"
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--without-java", action="store_true", help="make both environments without asking for Java")
-    java_version = None if parser.parse_args(argv).without_java else check_java()
-    environments = {JOBS_ENVIRONMENT: choose_jobs_group(), AIRFLOW_ENVIRONMENT: "airflow"}
+    parser.add_argument("--without-java", action="store_true", help="do not ask for Java; nor with CHURN_ENGINE=sail")
+    engine = Settings.from_environment().engine
+    java_version = None if parser.parse_args(argv).without_java or engine == SAIL else check_java()
+    environments = choose_environments(engine)
     stale = {folder: group for folder, group in environments.items() if not is_current(folder, group)}
     uv = (find_uv() or install_uv()) if stale else ""
     for folder, group in stale.items():
@@ -37,6 +41,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         sync(uv, folder, group)
     if java_version:
         archive_classes(java_version, is_new=JOBS_ENVIRONMENT in stale)
+
+
+def choose_environments(engine: str) -> dict[Path, str]:
+    """Folder to dependency group. Sail's is made for who asks for Sail, and kept current then."""
+    environments = {JOBS_ENVIRONMENT: choose_jobs_group(), AIRFLOW_ENVIRONMENT: "airflow"}
+    return environments | ({SAIL_ENVIRONMENT: "sail"} if engine == SAIL or SAIL_ENVIRONMENT.exists() else {})
 
 
 def archive_classes(java_version: str, is_new: bool) -> None:

@@ -60,7 +60,7 @@ class TallyCounter:
     def add(self, batch: pa.RecordBatch) -> None:
         """batch: has delivery_id, record_number, delivery_day, verdict and reasons."""
         keys = {name: batch[name] for name in ("delivery_id", "delivery_day", "verdict")}
-        keys["codes"] = pc.binary_join(batch["reasons"], CODE_SEPARATOR)
+        keys["codes"] = pc.binary_join(batch["reasons"].cast(pa.list_(pa.string())), CODE_SEPARATOR)
         rows = pa.table({**keys, "record_number": batch["record_number"]})
         counts = rows.group_by(list(keys)).aggregate([("record_number", "count"), ("record_number", "max")])
         for delivery_id, day, verdict, codes, records, last in zip(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from spark_jobs.cleaning.numbers import is_percent, spell_plainly
+from spark_jobs.cleaning.numbers import is_percent, parse_number, spell_plainly
 from spark_jobs.cleaning.times import parse_instant
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.orders import Status
@@ -87,12 +87,7 @@ def is_order(source: Source, state: str) -> Column:
 def read_word(status: Status, source: Source) -> Column:
     """The status of a record's order, folded like the listed words; empty if there is none."""
     text = F.coalesce(raw_text(source, status.column), F.lit(""))
-    return F.trim(F.lower(F.regexp_replace(text, r"\s+", " ")))
-
-
-def parse_number(text: Column, type_name: str) -> Column:
-    """The decimal of this text, rounded half up to the type's scale; null if it is invalid or too large."""
-    return text.try_cast(type_name)
+    return F.trim(F.lower(F.regexp_replace(text, r"[ \t-\r]+", " ")))
 
 
 def mapped_number(source: Source, name: str, type_name: str) -> Column:
@@ -124,7 +119,7 @@ def meets(source: Source, condition: Condition) -> Column:
     if condition.test == "is_empty":
         return text.isNull() if value else text.isNotNull()
     numbers = source.numbers_of_raw(condition.column)
-    plain = spell_plainly(text, numbers, takes_percent=True).try_cast("decimal(38,6)")
+    plain = parse_number(spell_plainly(text, numbers, takes_percent=True), "decimal(38,6)")
     number = F.when(is_percent(text), plain / 100).otherwise(plain) if numbers else plain
     values = value if isinstance(value, tuple) else (value,)
     tests: dict[str, Callable[[], Column]] = {

@@ -16,15 +16,20 @@ from pyspark.sql import functions as F
 
 from spark_jobs.contract.shop.source import NUMBERS
 
-_ENDS = r"[^\d.,\[\]{}]*"  # a sign, a currency, blanks
+_ENDS = r"[^0-9.,\[\]{}]*"  # a sign, a currency, blanks
 #: A number that certainly has a decimal comma or points between thousands; 1,234 is ambiguous.
 DECIMAL_COMMA = (
-    rf"^{_ENDS}(?:(?![1-9]\d{{0,2}},\d{{3}}(?!\d))(?:\d+|\d{{1,3}}(?:[. '’\u00a0\u202f]\d{{3}})+),\d+"
-    rf"|\d{{1,3}}(?:\.\d{{3}}){{2,}}){_ENDS}$"
+    rf"^{_ENDS}(?:[0-9]+,(?:[0-9]{{1,2}}|[0-9]{{4,}})|(?:0[0-9]*|[0-9]{{4,}}),[0-9]{{3}}"
+    rf"|[0-9]{{1,3}}(?:[. '’\u00a0\u202f][0-9]{{3}})+,[0-9]+|[0-9]{{1,3}}(?:\.[0-9]{{3}}){{2,}}){_ENDS}$"
 )
 #: A number whose point may separate decimals or thousands (which never begin with 0).
-EITHER_POINT = r"^[\x00- ]*[+-]?[1-9]\d{0,2}(?:\.\d{3})+[\x00- ]*$"
+EITHER_POINT = r"^[\x00- ]*[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+[\x00- ]*$"
 
+#: A letter of any script, as Python and as Spark's and Sail's regular expressions spell it.
+_LETTER, _ENGINES_LETTER = r"[^\W\d_]", r"[\p{IsAlphabetic}\p{M}]"
+_WITH_EXPONENT = r"^[\x00- ]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][+-]?[0-9]+[\x00- ]*$"
+#: The digits of Japanese and Chinese, Arabic, Persian and Indian keyboards.
+_OTHER_DIGITS = "".join(chr(zero + digit) for zero in (0xFF10, 0x660, 0x6F0, 0x966) for digit in range(10))
 MOST_CHARACTERS = 48  # of a number with sign and currency
 #: The character that the patterns use -> its variants, which are replaced by it. Invisible characters are removed.
 _MARKS = {
@@ -44,12 +49,10 @@ _BLANKS = " '"  # separators of thousands in every format but the plain one
 
 @cache
 def number_pattern(numbers: str, takes_percent: bool = False) -> str:
-    """The regular expression of a number, for Python and, after (?U), for Java. Its groups are the sign before the
-    digits, the digits with separators, and the sign after them."""
+    """The regular expression of a number, for Python; for the engines see spell_plainly. Its groups are the sign before
+    the digits, the digits with separators, and the sign after them."""
     thousands, point = NUMBERS[numbers]
-    beside = r"(?:[^\W\d_]|[$ %]|(?<=[^\W\d_]|[/.])[/.])*" if takes_percent else (
-        r"(?:[^\W\d_]|[$ ]|(?<=[^\W\d_]|[/.])[/.])*"
-    )  # fmt: skip
+    beside = rf"(?:{_LETTER}[/.]*|[$ %])*" if takes_percent else rf"(?:{_LETTER}[/.]*|[$ ])*"
     separators = [re.escape(mark) for mark in dict.fromkeys([*thousands, *_BLANKS]) if numbers != "1234.56"]
     groups = [rf"[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+" for mark in separators]
     if numbers == "12,34,567.89":
@@ -71,12 +74,20 @@ def spell_plainly(text: Column, numbers: str | None, takes_percent: bool = False
     if numbers is None:
         return text
     short = F.when(F.length(text) <= MOST_CHARACTERS, F.translate(text, _WRITTEN, _MEANT))
-    pattern, point = "(?U)" + number_pattern(numbers, takes_percent), NUMBERS[numbers][1]
+    pattern, point = number_pattern(numbers, takes_percent).replace(_LETTER, _ENGINES_LETTER), NUMBERS[numbers][1]
     before, digits, behind = (F.regexp_extract(short, pattern, group) for group in (1, 2, 3))
     plain = F.regexp_replace(F.regexp_replace(digits, f"[^0-9{point}]", ""), f"[{point}]", ".")
     marks = F.concat(before, behind)
     sign = F.when(marks.isin("-", "()"), F.lit("-")).otherwise(F.lit(""))
     return F.when(short.rlike(pattern) & marks.isin(*_SIGNS), F.concat(sign, plain))
+
+
+def parse_number(text: Column, type_name: str) -> Column:
+    """The decimal of this text, rounded half up to the type's scale; null if it is invalid or too large."""
+    # Sail reads neither exponents nor other digits, as Spark does.
+    plain = F.translate(text, _OTHER_DIGITS, "0123456789" * (len(_OTHER_DIGITS) // 10))
+    scaled = F.when(plain.rlike(_WITH_EXPONENT), plain.try_cast("double").try_cast(type_name))
+    return F.coalesce(text.try_cast(type_name), plain.try_cast(type_name), scaled)
 
 
 def is_percent(text: Column) -> Column:

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_jobs.cleaning import deliveries, judging, plausible
 from spark_jobs.cleaning.accounts import check_total, make_accounts
+from spark_jobs.cleaning.counting import count_rows
 from spark_jobs.cleaning.drafting import Outcome, write_drafts
 from spark_jobs.cleaning.plan import CleaningPlan
 from spark_jobs.cleaning.records import (
@@ -56,11 +57,10 @@ def judge_files(
     hasher = make_hasher(settings, shop, tombstones)
     facts = DeliveryFacts()
     for _ in range(MOST_READINGS):
-        counter = Observation()
-        counted = read_records(spark, plan, intake, hasher).observe(counter, F.count("*").alias("records"))
-        judged = gather_days(judge_records(counted, plan, shop, facts), plan, intake.source)
+        records, count_records = count_rows(read_records(spark, plan, intake, hasher))
+        judged = gather_days(judge_records(records, plan, shop, facts), plan, intake.source)
         outcome = write_drafts(judged, drafts, hasher)
-        check_total(make_accounts(outcome.tallies, plan.deliveries), counter.get["records"])
+        check_total(make_accounts(outcome.tallies, plan.deliveries), count_records())
         judged_by, facts = facts, learn_facts(facts, plan, shop, outcome, known_sizes)
         if facts == judged_by:
             return outcome

@@ -22,6 +22,7 @@ from spark_jobs.cleaning.updates import identify_states
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import DeliveryDay, Source
 from spark_jobs.contract.tables import EVENTS
+from spark_jobs.lake.frames import gather
 from spark_jobs.raw import reader as raw
 from spark_jobs.raw.hashing import Hasher
 
@@ -142,7 +143,7 @@ def gather_days(judged: DataFrame, plan: CleaningPlan, source: Source) -> DataFr
     is_shuffled = source.max_events_per_hour is not None or source.spread is not None
     is_together = not is_shuffled and all(d["delivery_day"] for d in plan.deliveries)
     day = plan.table.partition
-    return judged if is_together else judged.hint("rebalance", day).sortWithinPartitions(day)
+    return judged if is_together else gather(judged, day)
 
 
 def find_broken(tallies: list[Tally]) -> frozenset[str]:

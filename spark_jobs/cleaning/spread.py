@@ -12,8 +12,8 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.window import WindowSpec
 
-from spark_jobs.cleaning.mapping import any_of, meets, parse_number, raw_text
-from spark_jobs.cleaning.numbers import spell_plainly
+from spark_jobs.cleaning.mapping import any_of, meets, raw_text
+from spark_jobs.cleaning.numbers import parse_number, spell_plainly
 from spark_jobs.contract.shop.orders import Spread
 from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.reader import NOTHING, SEPARATOR

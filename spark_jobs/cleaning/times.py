@@ -10,6 +10,7 @@ import re
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from spark_jobs.cleaning.numbers import parse_number
 from spark_jobs.cleaning.words import translate_pattern, translate_words, uses_words
 from spark_jobs.cleaning.zones import at_zone, read_zone
 from spark_jobs.contract.shop.source import ColumnMapping
@@ -27,11 +28,11 @@ from spark_jobs.contract.shop.time_patterns import (
 #: 1990-01-01 and 2100-01-01: other times are placeholders (year 1, 1970, 9999) or in the wrong unit.
 FIRST_INSTANT_S, LAST_INSTANT_S = 631_152_000, 4_102_444_800
 DAY_MS = 86_400_000
-STARTS_WITH_A_DAY = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
+STARTS_WITH_A_DAY = r"^[ \t-\r]*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
 #: An ISO 8601 week date: year, week, day of the week from Monday, rest.
-WEEK_DATE = r"^\s*(\d{4})-?W(\d{2})-?([1-7])((?:[T ].*)?)\s*$"
+WEEK_DATE = r"^[ \t-\r]*([0-9]{4})-?W([0-9]{2})-?([1-7])((?:[T ].*)?)[ \t-\r]*$"
 #: Something follows the clock time, so it has an offset or zone; Spark knows many spellings (+1:00, UTC, EST).
-NAMES_ITS_ZONE = STARTS_WITH_A_DAY + r"[ T][\d:. \p{Cntrl}]*[^\d:. \p{Cntrl}]"
+NAMES_ITS_ZONE = STARTS_WITH_A_DAY + r"[ T][0-9:. \x00-\x1f\x7f]*[^0-9:. \x00-\x1f\x7f]"
 #: Days from day 0 of a spreadsheet's calendar to 1970-01-01. The 1900 calendar has a 29 February 1900.
 EXCEL_EPOCHS = {EXCEL: 25_569, EXCEL_1904: 24_107}
 RFC2822_PATTERNS = ("[EEE, ]d MMM yyyy HH:mm[:ss] Z", "[EEE, ]d MMM yyyy HH:mm[:ss] z")
@@ -83,20 +84,20 @@ def _parse_as(text: Column, name: str, mapping: ColumnMapping, zone: _Zone) -> C
 
 def _parse_epoch(text: Column, unit_us: int, parts: int) -> Column:
     """unit_us / parts: the microseconds of a unit. Fractions of a unit are kept, down to the microsecond."""
-    count = text.try_cast("decimal(25,6)")
+    count = parse_number(text, "decimal(25,6)")
     first, last = (F.lit(str(seconds * 1_000_000 * parts // unit_us)).cast("decimal(25,6)")
                    for seconds in (FIRST_INSTANT_S, LAST_INSTANT_S))  # fmt: skip
     microseconds = count / parts if parts > 1 else count * unit_us
-    return F.when(count.between(first, last), F.timestamp_micros(microseconds.cast("bigint")))
+    return F.when(count.between(first, last), F.timestamp_micros(microseconds.try_cast("bigint")))
 
 
 def _parse_serial(text: Column, epoch_days: int) -> Column:
     """The local time of a spreadsheet's serial number, to the millisecond; day and time of two columns are added."""
-    parts = F.transform(F.split(F.translate(text, ",", "."), " "), lambda part: part.try_cast("decimal(20,12)"))
+    parts = F.transform(F.split(F.translate(text, ",", "."), " "), lambda part: parse_number(part, "decimal(20,12)"))
     nothing = F.lit(0).cast("decimal(22,12)")
     days = F.aggregate(parts, nothing, lambda total, part: (total + part).try_cast("decimal(22,12)"))
     first, last = (seconds // 86_400 + epoch_days for seconds in (FIRST_INSTANT_S, LAST_INSTANT_S))
-    milliseconds = F.round((days - epoch_days) * DAY_MS).cast("bigint")
+    milliseconds = F.round((days - epoch_days) * DAY_MS).try_cast("bigint")
     return F.when(days.between(first, last), F.timestamp_millis(milliseconds))
 
 
@@ -110,9 +111,10 @@ def _parse_iso(given: Column, zone: _Zone) -> Column:
 def _spell_week_date(text: Column) -> Column:
     """A text like 2026-W05-3T10:00 with its day as 2026-01-28; null if the year has no such week."""
     year, week, weekday, rest = (F.regexp_extract(text, WEEK_DATE, group) for group in (1, 2, 3, 4))
-    monday = F.trunc(F.make_date(year.cast("int"), F.lit(1), F.lit(4)), "week")  # 4 January is always in week 1
-    day = F.date_add(monday, 7 * (week.cast("int") - 1) + weekday.cast("int") - 1)
-    return F.when(F.weekofyear(day) == week.cast("int"), F.concat(F.date_format(day, "yyyy-MM-dd"), rest))
+    number = week.try_cast("int")
+    monday = F.trunc(F.make_date(year.try_cast("int"), F.lit(1), F.lit(4)), "week")  # 4 January is always in week 1
+    day = F.date_add(monday, 7 * (number - 1) + weekday.try_cast("int") - 1)
+    return F.when(F.weekofyear(day) == number, F.concat(F.date_format(day, "yyyy-MM-dd"), rest))
 
 
 def _parse_pattern(text: Column, pattern: str, language: str | None, zone: _Zone) -> Column:
@@ -135,8 +137,10 @@ def _parse_pattern(text: Column, pattern: str, language: str | None, zone: _Zone
 def _parse_named_zone(text: Column, pattern: str) -> Column:
     """Parses a time that ends with a zone name that Spark does not know, or an offset like GMT-7."""
     bare = re.sub("z+$", "", pattern)
-    zone = r"(?i)((?:GMT|UTC)[+-]\d{1,2}(?::?\d\d)?|\p{L}+)$"
+    zone = r"(?i)((?:GMT|UTC)[+-][0-9]{1,2}(?::?[0-9][0-9])?|\p{L}+)$"
     word, rest = F.regexp_extract(text, zone, 1), F.regexp_replace(text, zone, "")
-    hours = F.regexp_replace(F.regexp_replace(word, "(?i)^(?:GMT|UTC)(?=[+-])", ""), r"^([+-])(\d)(?!\d)", "$10$2")
-    offset = F.regexp_replace(F.regexp_replace(hours, r"^([+-]\d\d):?(\d\d)$", "$1:$2"), r"^([+-]\d\d)$", "$1:00")
+    hours = F.regexp_replace(word, "(?i)^(?:GMT|UTC)([+-])", "$1")
+    whole = F.when(hours.rlike("^[+-][0-9](:|$)"), F.overlay(hours, F.lit("0"), F.lit(2), F.lit(0))).otherwise(hours)
+    parts = F.regexp_replace(whole, "^([+-][0-9][0-9]):?([0-9][0-9])$", "$1:$2")
+    offset = F.regexp_replace(parts, "^([+-][0-9][0-9])$", "$1:00")
     return at_zone(F.try_to_timestamp(rest, F.lit(bare)), read_zone(offset, {}))

@@ -63,7 +63,7 @@ PLACES = {
 }  # fmt: skip
 
 #: An offset like +02, -3:30, GMT+2 or (UTC+02:00), with an optional remark in brackets.
-OFFSET = r"^\(?(?:utc|gmt)?\s*([+\u2212-])(\d{1,2}):?(\d\d)?\)?(?:\s*\(.*\))?$"
+OFFSET = r"^\(?(?:utc|gmt)?[ \t-\r]*([+\u2212-])([0-9]{1,2}):?([0-9]{2})?\)?(?:[ \t-\r]*\(.*\))?$"
 
 
 def fold_zone(text: str) -> str:
@@ -101,7 +101,8 @@ def find_zone(text: str, zones: Mapping[str, str] = {}) -> str | None:
 
 def read_zone(text: Column, zones: Mapping[str, str]) -> Column:
     """The zone or offset that a text names; an unknown text unchanged. zones: the shop's own names."""
-    words = known_zones() | {fold_zone(word): zone for word, zone in zones.items()}
+    by_case = {fold_zone(zone): zone for zone in time_zones()}
+    words = by_case | known_zones() | {fold_zone(word): zone for word, zone in zones.items()}
     bare = F.regexp_replace(F.lower(F.trim(text)), r"^\((?:utc|gmt)[^)]*\)", "")
     folded = F.regexp_replace(F.trim(F.regexp_replace(bare, r"[(,].*", "")), "_", " ")
     known = F.from_json(F.lit(json.dumps(words, ensure_ascii=False)), "map<string,string>")
@@ -122,4 +123,6 @@ def at_zone(local: Column, zone: Column) -> Column:
     A time that a clock change skips is moved forward by the gap; of a repeated time the first is taken.
     """
     pattern = "yyyy-MM-dd HH:mm:ss.SSSSSS"
-    return F.try_to_timestamp(F.concat_ws(" ", F.date_format(local, pattern), zone), F.lit(f"{pattern} VV"))
+    text = F.concat_ws(" ", F.date_format(local, pattern), zone)
+    named, offset = (F.try_to_timestamp(text, F.lit(f"{pattern} {letters}")) for letters in ("VV", "XXX"))
+    return F.coalesce(named, offset)  # VV reads an offset too, but only on Spark

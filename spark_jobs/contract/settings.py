@@ -10,7 +10,7 @@
 | CHURN_TOMBSTONE_KEY | the key that recognises erased customers, 64 hex digits; never change it | like CHURN_ID_KEY |
 | CHURN_MLFLOW_URI | an MLflow server | SQLite in CHURN_HOME |
 | CHURN_SPARK_MASTER | where jobs run when started without spark-submit | local[*] |
-| CHURN_ENGINE | `classic`: every job starts its own Spark; `connect`: jobs share one | classic |
+| CHURN_ENGINE | `classic`: a Spark for every job; `connect`: they share one; `sail`: without Java | classic |
 | CHURN_SPARK_REMOTE | a Spark Connect server that jobs use instead, like sc://host:15002/;token=… | none |
 | CHURN_ENGINE_IDLE_SECONDS | after how many seconds without a job the shared Spark ends | 300 |
 | CHURN_SHOPS | the shops that Airflow creates DAGs for: shop.toml files, or folders of them, as in PATH | none |
@@ -38,7 +38,9 @@ from spark_jobs.contract.errors import ChurnError
 EMBEDDED = "embedded"
 EMBEDDED_USER, EMBEDDED_DATABASE = "churn", "churn"
 #: The values of CHURN_ENGINE.
-CLASSIC, CONNECT = "classic", "connect"
+CLASSIC, CONNECT, SAIL = "classic", "connect", "sail"
+#: The option of a session that has the value of CHURN_ENGINE.
+ENGINE_OPTION = "churn.engine"
 #: The values of CHURN_LOG.
 LOG_FORMATS = ("text", "json")
 
@@ -115,7 +117,7 @@ class Settings:
     @property
     def is_spark_shared(self) -> bool:
         """Whether jobs are clients of a Spark Connect server. spark-submit has started a Spark of the job's own."""
-        return not self.is_spark_submitted and (self.spark_remote is not None or self.engine == CONNECT)
+        return not self.is_spark_submitted and (self.spark_remote is not None or self.engine in (CONNECT, SAIL))
 
     @property
     def catch_up_bytes(self) -> int:
@@ -233,8 +235,8 @@ def _read_number(variable: str, text: str) -> int:
 
 
 def _read_engine(text: str) -> str:
-    if text not in (CLASSIC, CONNECT):
-        raise ChurnError(f"CHURN_ENGINE must be {CLASSIC} or {CONNECT}, not {text!r}")
+    if text not in (CLASSIC, CONNECT, SAIL):
+        raise ChurnError(f"CHURN_ENGINE must be {CLASSIC}, {CONNECT} or {SAIL}, not {text!r}")
     return text
 
 

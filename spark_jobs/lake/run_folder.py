@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from spark_jobs.contract.table import Table
+from spark_jobs.lake.frames import gather
 from spark_jobs.lake.location import Location, map_files
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def write_files(folder: Location, table: Table, frame: DataFrame) -> list[str]:
         yield pa.RecordBatch.from_pydict({"path": pa.array(_write_batches(folder, column, batches), pa.string())})
 
     # The hint lets Spark merge small partitions and split large ones by their actual size.
-    rows = frame.select(*table.column_names).hint("rebalance", column).sortWithinPartitions(column)
+    rows = gather(frame.select(*table.column_names), column)
     return [row["path"] for row in rows.mapInArrow(write, "path string").collect()]
 
 

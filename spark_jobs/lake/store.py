@@ -24,6 +24,7 @@ from spark_jobs.contract.errors import TransientError
 from spark_jobs.contract.table import Column, Table
 from spark_jobs.lake import delta as _delta
 from spark_jobs.lake import run_folder as _run_folder
+from spark_jobs.lake.frames import read_files, read_version
 from spark_jobs.lake.location import Location, Place
 from spark_jobs.lake.publishing import Pinned, Publication, SupersededError, publish, require_none
 from spark_jobs.lake.reading import make_dataset, read_table
@@ -50,11 +51,7 @@ class Draft:
 
     def read(self, spark: SparkSession, paths: Iterable[str]) -> DataFrame:
         """The rows of these files of the draft, with the contract's columns and file_name."""
-        base = self.folder.spark_url
-        reader = spark.read.schema(self.table.ddl).option("basePath", base)
-        return reader.parquet(*(f"{base}/{path}" for path in paths)).select(
-            *self.table.column_names, "_metadata.file_name"
-        )
+        return read_files(spark, self.folder, self.table, list(paths))
 
     def day_range(self, column: str, paths: Iterable[str]) -> DayRange | None:
         """The first and the last day in a column of days of these files, by their footers; None if one does not say."""
@@ -110,9 +107,9 @@ class Lake:
         defaults = {column.name: _default_sql(column) for column in find_added_columns(handle, table)}
         columns = [f"coalesce(`{name}`, {defaults[name]}) AS `{name}`" if name in defaults else f"`{name}`"
                    for name in table.column_names]  # fmt: skip
-        base = self.folder(table).spark_url
-        reader = spark.read.schema(table.ddl).option("basePath", f"{base}/data")
-        return reader.parquet(*(f"{base}/{path}" for _, path in files)).selectExpr(*columns)
+        paths = [path for _, path in files]
+        rows = read_version(spark, self.folder(table), table, handle.version(), partitions, paths)
+        return rows.selectExpr(*columns)
 
     def dataset(
         self, table: Table, partitions: Collection[str] | None = None, version: int | None = None

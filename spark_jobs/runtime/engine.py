@@ -1,4 +1,4 @@
-"""One Spark for all jobs of a night: a Spark Connect server on this machine, which the first job starts.
+"""One engine for all jobs of a night: a Spark Connect server, of Spark or of Sail, which the first job starts.
 
     python -m spark_jobs.runtime.engine stop
 
@@ -18,7 +18,6 @@ use it. A server ends by `stop`, and by itself after some minutes without a job.
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import json
 import os
 import secrets
@@ -26,7 +25,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -35,29 +34,18 @@ from subprocess import DEVNULL, Popen
 
 from spark_jobs.contract.errors import TransientError
 from spark_jobs.contract.settings import Settings
+from spark_jobs.runtime.engine_command import EngineOptions, find_spark_home, make_command
 from spark_jobs.runtime.object_store import VARIABLES as STORE
 
-SERVER_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 SUPERVISOR = "spark_jobs.runtime.engine_supervisor"
 START_SECONDS = 120.0
 #: Packages that Spark's Python workers import and keep loaded.
 PACKAGES = ("spark_jobs", "training", "infra")
 #: Variables that affect how Spark starts.
 SERVER_VARIABLES = ("SPARK_HOME", "SPARK_CONF_DIR", "SPARK_SUBMIT_OPTS", "SPARK_DRIVER_MEMORY", "JAVA_HOME", *STORE)
-#: How often a job reconnects to its results. The queries of a killed job are dropped after this time.
-STREAM_SECONDS, DETACHED_SECONDS, SESSION_MINUTES = 15, 20, 60
 _POLL_SECONDS = 0.1
 
 _held_locks: list[int] = []  # of this process, until it ends
-
-
-@dataclass(frozen=True)
-class EngineOptions:
-    """How the server is started. conf: Spark options for all its sessions."""
-
-    master: str
-    conf: Mapping[str, str]
-    idle_seconds: int
 
 
 @dataclass(frozen=True)
@@ -157,13 +145,6 @@ def make_fingerprint(options: EngineOptions) -> str:
     return sha256(repr(known).encode()).hexdigest()[:16]
 
 
-def find_spark_home() -> Path:
-    if given := os.environ.get("SPARK_HOME"):
-        return Path(given)
-    spec = importlib.util.find_spec("pyspark")
-    return Path(spec.origin or "").parent if spec else Path()
-
-
 def _start(folder: Path, home: Path, options: EngineOptions, fingerprint: str) -> Engine:
     engine_id, port, token = secrets.token_hex(4), _find_port(), secrets.token_hex(32)
     log = home / "logs" / "engine.log"
@@ -180,28 +161,13 @@ def _start(folder: Path, home: Path, options: EngineOptions, fingerprint: str) -
         if process.poll() is not None or time.monotonic() > until:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            raise TransientError(f"Spark's Connect server did not start: read the end of {log}")
+            raise TransientError(f"{options.title} did not start: read the end of {log}")
         time.sleep(_POLL_SECONDS)
     engine = Engine(engine_id, port, token, process.pid, time.time(), fingerprint)
     (draft := folder / "record.draft").touch(mode=0o600)
     draft.write_text(json.dumps(asdict(engine)))
     draft.rename(folder / "record.json")
     return engine
-
-
-def make_command(port: int, options: EngineOptions) -> list[str]:
-    conf = {
-        **options.conf,
-        "spark.connect.grpc.binding.address": "127.0.0.1",
-        "spark.connect.grpc.binding.port": str(port),
-        "spark.connect.execute.reattachable.senderMaxStreamDuration": f"{STREAM_SECONDS}s",
-        "spark.connect.execute.manager.detachedTimeout": f"{DETACHED_SECONDS}s",
-        "spark.connect.execute.manager.maintenanceInterval": "5s",
-        "spark.connect.session.manager.defaultSessionTimeout": f"{SESSION_MINUTES}m",
-    }
-    words = [word for key, value in conf.items() for word in ("--conf", f"{key}={value}")]
-    submit = str(find_spark_home() / "bin" / "spark-submit")
-    return [submit, "--class", SERVER_CLASS, "--master", options.master, "--name", "churn", *words, "spark-internal"]
 
 
 def _find_port() -> int:

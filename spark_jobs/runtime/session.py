@@ -2,7 +2,8 @@
 
 Classic: the job's own process holds Spark. Under spark-submit the master and its resources come from the command line
 and spark-defaults.conf; a job started by hand uses CHURN_SPARK_MASTER.
-Connect: the job is a client of a Spark that jobs share, see engine.py, or of the one at CHURN_SPARK_REMOTE.
+Connect: the job is a client of a Spark, or of a Sail, that jobs share, see engine.py, or of the one at
+CHURN_SPARK_REMOTE.
 Options that affect the content of tables are set here and nowhere else.
 """
 
@@ -18,8 +19,9 @@ from typing import NoReturn
 from pyspark.sql import SparkSession
 
 from spark_jobs.contract.errors import TransientError
-from spark_jobs.contract.settings import Settings
-from spark_jobs.runtime.engine import EngineOptions, join_engine
+from spark_jobs.contract.settings import ENGINE_OPTION, Settings
+from spark_jobs.runtime.engine import join_engine
+from spark_jobs.runtime.engine_command import EngineOptions
 from spark_jobs.runtime.object_store import make_local_options, make_options
 
 #: Opens the session of a job. Jobs call it only if there is something to do, because it takes seconds.
@@ -80,15 +82,12 @@ def _local_options(settings: Settings) -> dict[str, str]:
 
 def _open_shared(settings: Settings) -> SparkSession:
     """A session of its own on the shared Spark. It ends with this process, and its running queries with it."""
-    options = EngineOptions(
-        settings.spark_master,
-        STATIC | make_options(settings) | _local_options(settings),
-        settings.engine_idle_seconds,
-    )
+    spark_options = STATIC | make_options(settings) | _local_options(settings)
+    options = EngineOptions(settings.spark_master, spark_options, settings.engine_idle_seconds, settings.engine)
     remote = settings.spark_remote or join_engine(settings.home, options)
     try:
         spark = SparkSession.builder.remote(remote).getOrCreate()
-        for key, value in SEMANTICS.items():
+        for key, value in {**SEMANTICS, ENGINE_OPTION: settings.engine}.items():
             spark.conf.set(key, value)
     except Exception as error:  # gRPC's, and several of Spark's
         raise TransientError(f"Spark at {remote.partition(';')[0]} does not answer ({_first_line(error)})") from error

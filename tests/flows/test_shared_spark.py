@@ -1,4 +1,5 @@
-"""Jobs that share one Spark: the content is the same as with separate ones, and a killed job affects no other."""
+"""Jobs that share one Spark: the content is the same as with separate ones, also after a kill and a repeat, and a
+killed job affects no other."""
 
 from __future__ import annotations
 
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from infra.local.environment import make_java_options
+from spark_jobs.contract.settings import CONNECT
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, PURCHASES, quarantine
-from spark_jobs.runtime.engine import DETACHED_SECONDS, STREAM_SECONDS, find_folder, read_record, stop_engine
+from spark_jobs.runtime.engine import find_folder, read_record, stop_engine
+from spark_jobs.runtime.engine_command import DETACHED_SECONDS, STREAM_SECONDS
 from tests.spark_jobs.shops import SmallShop
 
 DAY = "2024-05-03"
@@ -52,23 +55,32 @@ def shared(spark, tmp_path, warehouse_url):
         time.sleep(0.1)
 
 
-def make_variables(shop: SmallShop) -> dict[str, str]:
+def make_variables(shop: SmallShop, engine: str) -> dict[str, str]:
     return {
         **os.environ, "CHURN_HOME": str(shop.settings.home), "CHURN_WAREHOUSE_URL": shop.settings.warehouse_url or "",
-        "CHURN_ID_KEY": "5a" * 32, "CHURN_ENGINE": "connect", "CHURN_SPARK_MASTER": "local[2]",
+        "CHURN_ID_KEY": "5a" * 32, "CHURN_ENGINE": engine, "CHURN_SPARK_MASTER": "local[2]",
         "SPARK_SUBMIT_OPTS": make_java_options(),
     }  # fmt: skip
 
 
-def start(shop: SmallShop, *words: str | Path) -> subprocess.Popen:
+def start(shop: SmallShop, *words: str | Path, engine: str = CONNECT) -> subprocess.Popen:
     command = [sys.executable, *map(str, words)]
-    return subprocess.Popen(command, env=make_variables(shop), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.Popen(command, env=make_variables(shop, engine), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-def run_job(shop: SmallShop, job: str) -> None:
-    done = start(shop, "-m", f"spark_jobs.{job}", "--shop", shop.shop.path, "--as-of", DAY)
+def run_job(shop: SmallShop, job: str, engine: str = CONNECT) -> None:
+    done = start(shop, "-m", f"spark_jobs.{job}", "--shop", shop.shop.path, "--as-of", DAY, engine=engine)
     output, _ = done.communicate()
     assert done.returncode == 0, output.decode()
+
+
+def kill_writing(shop: SmallShop) -> None:
+    """Kills a clean job that has written files and not yet published any."""
+    job = start(shop, "-m", "spark_jobs.clean", "--shop", shop.shop.path, "--as-of", DAY)
+    wait_until(lambda: any(shop.lake.folder(PURCHASES).glob("data/run=*/*/*.parquet")), 60)
+    job.kill()
+    job.communicate()
+    assert shop.lake.version(PURCHASES) is None
 
 
 def is_beating(beat: Path) -> bool:
@@ -91,6 +103,7 @@ def test_a_killed_job_does_not_affect_the_content_of_others(shared, tmp_path):
     for number, victim in victims.items():
         victim.send_signal(number)
     wait_until(lambda: not is_beating(beats[signal.SIGTERM]), 20)
+    kill_writing(shop)
     for job in ("clean", "customer_day", "customer_series"):
         run_job(shop, job)
     wait_until(lambda: not is_beating(beats[signal.SIGKILL]), STREAM_SECONDS + DETACHED_SECONDS + 30)

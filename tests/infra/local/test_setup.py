@@ -72,6 +72,14 @@ def test_an_environment_without_its_interpreter_is_not_current(tmp_path):
     assert not setup.is_current(tmp_path, "jobs")
 
 
+def test_sail_is_installed_for_who_asks_for_it_and_then_kept_current(tmp_path, monkeypatch):
+    monkeypatch.setattr(setup, "SAIL_ENVIRONMENT", tmp_path / "sail")
+    assert "sail" not in setup.choose_environments("connect").values()
+    assert setup.choose_environments("sail")[tmp_path / "sail"] == "sail"
+    (tmp_path / "sail").mkdir()
+    assert setup.choose_environments("connect")[tmp_path / "sail"] == "sail"
+
+
 def test_setup_imports_the_standard_library_only():
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import infra.local.setup"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)

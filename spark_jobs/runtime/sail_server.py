@@ -1,0 +1,36 @@
+"""Sail's Spark Connect server on this machine: the same calls as Spark's, without Java.
+
+    python -m spark_jobs.runtime.sail_server PORT
+
+Sail runs the jobs' functions in this process. It refuses the PySpark of the jobs, so the newest one that it takes comes
+first on the path; the jobs, its clients, keep theirs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from spark_jobs.contract.errors import ChurnError
+
+#: Made by `CHURN_ENGINE=sail make setup`.
+SAIL_ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-sail"
+
+
+def find_packages() -> Path:
+    """The folder with Sail's packages. Raises ChurnError if they are not installed."""
+    for folder in SAIL_ENVIRONMENT.glob(f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"):
+        if (folder / "pysail").is_dir():
+            return folder
+    raise ChurnError("CHURN_ENGINE is sail, but Sail is not installed: run CHURN_ENGINE=sail make setup")
+
+
+def main(port: str) -> None:
+    sys.path.insert(0, str(find_packages()))
+    from pysail.spark import SparkConnectServer
+
+    SparkConnectServer("127.0.0.1", int(port)).start(background=False)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
