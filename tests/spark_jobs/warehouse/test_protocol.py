@@ -21,8 +21,9 @@ SQL = re.compile(
     r"|\b(import|from)\s+(psycopg|adbc_driver_postgresql|sqlalchemy|alembic)\b"
 )
 HOME_OF_SQL = ("spark_jobs/warehouse/", "infra/warehouse/")
-#: Those of Airflow's own databases, and of the embedded server itself.
-OTHERS = {"dags/alerts.py", *(f"infra/local/{name}.py" for name in ("airflow_runs", "embedded", "warehouse"))}
+#: Those of Airflow's own databases, of the embedded server itself, and of the benchmark of loads.
+OTHERS = {"dags/alerts.py", "infra/bench/load.py",
+          *(f"infra/local/{name}.py" for name in ("airflow_runs", "embedded", "warehouse"))}  # fmt: skip
 SAMPLES = {
     "as_of": date(2011, 9, 6), "before": date(2011, 9, 6), "known": date(2011, 9, 6), "run_id": "r",
     "model_version": "m", "horizons_days": [60], "seen_by": datetime(2011, 9, 7, tzinfo=UTC), "rest_days": 10,
