@@ -36,7 +36,7 @@ def suggest_discounts(judged: JudgedLog) -> str:
     else:
         return ""
     return (
-        f"{sum(are_discounts):,} of the lines looked at have no product and take money off the other lines of their"
+        f"{sum(are_discounts):,} lines of the sample have no product and reduce the other lines of their"
         " order, so they are no returns. Sales then count before such discounts; where a column holds an order's"
         " discount, [sources.purchases.spread] takes it off. To leave these lines out, say at the end of shop.toml:\n"
         f'[[sources.purchases.reject]]\nreason = "discount_line"\n{condition}\nexpected = true'
