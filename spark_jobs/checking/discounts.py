@@ -37,8 +37,8 @@ def suggest_discounts(judged: JudgedLog) -> str:
         return ""
     return (
         f"{sum(are_discounts):,} lines of the sample have no product and reduce the other lines of their"
-        " order, so they are no returns. Sales then count before such discounts; where a column holds an order's"
-        " discount, [sources.purchases.spread] takes it off. To leave these lines out, say at the end of shop.toml:\n"
+        " order, so they are no returns. Sales then count before such discounts. If a column has an order's"
+        " discount, [sources.purchases.spread] subtracts it. To leave these lines out, add at the end of shop.toml:\n"
         f'[[sources.purchases.reject]]\nreason = "discount_line"\n{condition}\nexpected = true'
     )
 
