@@ -16,7 +16,7 @@ SHARED_CASES = ROOT.parent / "shared" / "cases"
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory):
-    """A real local Spark on two cores; with CHURN_TEST_ENGINE=connect in a separate server, as nights use it."""
+    """A real local Spark on two cores; with CHURN_TEST_ENGINE=connect or sail in a separate server."""
     os.environ.setdefault("SPARK_SUBMIT_OPTS", make_java_options())
     from spark_jobs.contract.settings import CLASSIC, Settings
     from spark_jobs.runtime.session import open_session

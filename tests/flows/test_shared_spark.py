@@ -77,7 +77,7 @@ def run_job(shop: SmallShop, job: str, engine: str = CONNECT) -> None:
 def kill_writing(shop: SmallShop) -> None:
     """Kills a clean job that has written files and not yet published any."""
     job = start(shop, "-m", "spark_jobs.clean", "--shop", shop.shop.path, "--as-of", DAY)
-    wait_until(lambda: any(shop.lake.folder(PURCHASES).glob("data/run=*/*/*.parquet")), 60)
+    wait_until(lambda: any(Path(shop.lake.folder(PURCHASES)).glob("data/run=*/*/*.parquet")), 60)
     job.kill()
     job.communicate()
     assert shop.lake.version(PURCHASES) is None
