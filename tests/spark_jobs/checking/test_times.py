@@ -84,7 +84,7 @@ def test_a_proposal_keeps_other_settings_and_may_have_several_formats(spark):
         '"dd/MM/yyyy"], zone_column = "z" } would read them'
     )
     mixed = [f"{n}/06/2026" for n in range(13, 28)] + [f"06/{n}/2026" for n in range(13, 28)]
-    assert suggest(mixed).endswith("reads 50%): deliver one")
+    assert suggest(mixed).endswith("reads 50%): deliver only one")
     either = suggest(["01/02/2026", "03/04/2026"])
     assert 'format = "dd/MM/yyyy", zone = "UTC" } or' in either
     assert either.endswith("both do: choose the one that is meant")
