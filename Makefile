@@ -7,6 +7,7 @@ BUDGET ?=
 SEARCH ?= 0
 SCREENSHOTS ?=
 PROMOTE ?=
+ACTION ?= start
 RESTATE ?=
 SIZES ?=
 FULL ?=
@@ -24,7 +25,8 @@ AIRFLOW := .venv-airflow/bin/python -m
 CHURN := .venv/bin/python -m infra.cli
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environments demo nightly train backtest status sql airflow stop check test test-cases test-airflow faults bench ablate
+.PHONY: help setup environments demo nightly train backtest status sql airflow cluster stop check test test-cases test-airflow
+.PHONY: test-cluster faults bench ablate
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +65,9 @@ sql: environments ## a psql prompt on the warehouse; SHOP=
 airflow: setup ## Airflow on localhost:8080, with a small shop that lives, or SHOP= (files, folders); Ctrl-C ends it
 	@$(CHURN) airflow --shops "$$GIVEN_SHOP"
 
+cluster: setup ## a Spark master and two workers on this machine, authenticated and encrypted; ACTION=start, status or stop
+	@$(JOBS) infra.local.cluster $(ACTION)
+
 stop: environments ## stops what runs in the background: Airflow and the warehouse
 	@$(CHURN) stop
 
@@ -83,6 +88,9 @@ test-cases: setup ## exports as shops really have them, whole shops too, and fuz
 
 test-airflow: setup ## the product in a live Airflow, its pages in Chromium; minutes; SCREENSHOTS= (a folder)
 	@$(AIRFLOW) pytest tests/airflow --confcutdir=tests/airflow --timeout=1500 --screenshots="$$SCREENSHOTS"
+
+test-cluster: setup ## the histories on that cluster, whose workers share only an object store; needs the libraries for s3://
+	@$(JOBS) pytest -m cluster tests/flows/test_cluster.py
 
 faults: setup ## the long suites: writers and servers that die, a month of nights in any order, 100,000 files; minutes
 	@$(JOBS) pytest -m "slow or not slow" tests/faults tests/flows/test_three_logs.py tests/cases/test_layouts.py

@@ -1,4 +1,4 @@
-"""Checks whether a TCP port on the loopback interface is free."""
+"""Free TCP ports of the loopback interface."""
 
 from __future__ import annotations
 
@@ -14,3 +14,9 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def find_free() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -33,16 +33,21 @@ from tests.object_store import BUCKET, ROOT, object_store
 NIGHT = date(2024, 3, 31)
 
 
-def run_night(open_spark, settings: Settings, shop_file: Path) -> Lake:
+def run_histories(open_spark, settings: Settings, shop_file: Path) -> Lake:
     shop = load_shop(shop_file)
-    lake, warehouse = Lake(settings.lake(shop.name)), connect(settings)
-    warehouse.prepare(shop)
+    lake = Lake(settings.lake(shop.name))
+    connect(settings).prepare(shop)
     for log in shop.sources:
         clean.run(open_spark, lake, shop, log, NIGHT, settings)
     customer_day.run(open_spark, lake, shop, NIGHT)
     customer_series.run(open_spark, lake, shop, NIGHT, CUSTOMER_SERIES)
     publish.publish_run(lake, shop, "etl", NIGHT)
-    churn_risk.run(open_spark, lake, warehouse, shop, NIGHT)
+    return lake
+
+
+def run_night(open_spark, settings: Settings, shop_file: Path) -> Lake:
+    shop, lake = load_shop(shop_file), run_histories(open_spark, settings, shop_file)
+    churn_risk.run(open_spark, lake, connect(settings), shop, NIGHT)
     publish.publish_run(lake, shop, "score", NIGHT)
     return lake
 
