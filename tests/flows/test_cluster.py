@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ from pyarrow import fs
 from infra.local.cluster import Cluster, find_processes
 from infra.local.environment import JOBS_PYTHON, find_spark_home
 from infra.local.namespaces import can_cover
+from spark_jobs.contract.ledger_tables import ACCOUNTS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.lake.location import Location
 from spark_jobs.lake.store import Lake
@@ -91,6 +93,20 @@ def finish(driver: subprocess.Popen, shop_file: Path) -> dict[str, list[str]]:
     return read_tables(Lake(f"{LAKE}/corner"), shop_file)
 
 
+def kill_a_working_worker(home: Path, driver: subprocess.Popen) -> int:
+    """Kills a worker with its executor as soon as a task of clean has written a file; returns how many processes."""
+    drafts = Location.parse(f"{LAKE}/corner/purchases/data")
+    while not any(info.is_file for info in drafts.list()):
+        assert driver.poll() is None
+        time.sleep(0.05)
+    worker = next(worker for worker in find_workers(home) if worker.children())
+    killed = [worker, *worker.children(recursive=True)]
+    for process in killed:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    return len(killed)
+
+
 def test_histories_of_a_cluster_equal_those_of_this_machine(expected, stored):
     with running(stored.home) as cluster:
         hidden = [stored.home / "shop.toml", ROOT / "spark_jobs"]
@@ -102,6 +118,15 @@ def test_histories_of_a_cluster_equal_those_of_this_machine(expected, stored):
         found = finish(start_driver(cluster, stored), stored.home / "shop.toml")
     assert found == expected
     assert all(expected[table] for table in ("purchases", "reviews", "customer_day", "customer_series"))
+
+
+def test_a_worker_killed_while_it_cleans_costs_no_row(expected, stored):
+    with running(stored.home) as cluster:
+        driver = start_driver(cluster, stored)
+        assert kill_a_working_worker(stored.home, driver) > 1
+        assert not Lake(f"{LAKE}/corner").arrow(ACCOUNTS).num_rows  # clean has published nothing yet
+        assert finish(driver, stored.home / "shop.toml") == expected
+        assert len(find_workers(stored.home)) == 1
 
 
 def main() -> None:
