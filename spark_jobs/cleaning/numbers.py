@@ -15,6 +15,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.shop.source import NUMBERS
+from spark_jobs.lake.frames import runs_on_sail
 
 _ENDS = r"[^0-9.,\[\]{}]*"  # a sign, a currency, blanks
 #: A number that certainly has a decimal comma or points between thousands; 1,234 is ambiguous.
@@ -84,6 +85,8 @@ def spell_plainly(text: Column, numbers: str | None, takes_percent: bool = False
 
 def parse_number(text: Column, type_name: str) -> Column:
     """The decimal of this text, rounded half up to the type's scale; null if it is invalid or too large."""
+    if not runs_on_sail():
+        return text.try_cast(type_name)
     # Sail reads neither exponents nor other digits, as Spark does.
     plain = F.translate(text, _OTHER_DIGITS, "0123456789" * (len(_OTHER_DIGITS) // 10))
     scaled = F.when(plain.rlike(_WITH_EXPONENT), plain.try_cast("double").try_cast(type_name))

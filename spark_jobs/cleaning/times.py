@@ -140,7 +140,7 @@ def _parse_named_zone(text: Column, pattern: str) -> Column:
     zone = r"(?i)((?:GMT|UTC)[+-][0-9]{1,2}(?::?[0-9][0-9])?|\p{L}+)$"
     word, rest = F.regexp_extract(text, zone, 1), F.regexp_replace(text, zone, "")
     hours = F.regexp_replace(word, "(?i)^(?:GMT|UTC)([+-])", "$1")
-    whole = F.when(hours.rlike("^[+-][0-9](:|$)"), F.overlay(hours, F.lit("0"), F.lit(2), F.lit(0))).otherwise(hours)
+    whole = F.translate(F.regexp_replace(hours, r"^([+-])([0-9])(:|$)", "$1#$2$3"), "#", "0")
     parts = F.regexp_replace(whole, "^([+-][0-9][0-9]):?([0-9][0-9])$", "$1:$2")
     offset = F.regexp_replace(parts, "^([+-][0-9][0-9])$", "$1:00")
     return at_zone(F.try_to_timestamp(rest, F.lit(bare)), read_zone(offset, {}))

@@ -16,6 +16,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from spark_jobs.contract.shop.toml_section import time_zones
+from spark_jobs.lake.frames import runs_on_sail
 
 #: Zone -> abbreviations, in winter and summer. An ambiguous abbreviation is listed for its most common zone.
 ABBREVIATIONS = {
@@ -101,7 +102,7 @@ def find_zone(text: str, zones: Mapping[str, str] = {}) -> str | None:
 
 def read_zone(text: Column, zones: Mapping[str, str]) -> Column:
     """The zone or offset that a text names; an unknown text unchanged. zones: the shop's own names."""
-    by_case = {fold_zone(zone): zone for zone in time_zones()}
+    by_case = {fold_zone(zone): zone for zone in time_zones()} if runs_on_sail() else {}  # Spark reads any case
     words = by_case | known_zones() | {fold_zone(word): zone for word, zone in zones.items()}
     bare = F.regexp_replace(F.lower(F.trim(text)), r"^\((?:utc|gmt)[^)]*\)", "")
     folded = F.regexp_replace(F.trim(F.regexp_replace(bare, r"[(,].*", "")), "_", " ")
@@ -125,4 +126,4 @@ def at_zone(local: Column, zone: Column) -> Column:
     pattern = "yyyy-MM-dd HH:mm:ss.SSSSSS"
     text = F.concat_ws(" ", F.date_format(local, pattern), zone)
     named, offset = (F.try_to_timestamp(text, F.lit(f"{pattern} {letters}")) for letters in ("VV", "XXX"))
-    return F.coalesce(named, offset)  # VV reads an offset too, but only on Spark
+    return F.coalesce(named, offset) if runs_on_sail() else named  # VV reads an offset too, but only on Spark

@@ -7,6 +7,7 @@ how to distribute rows.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +27,17 @@ FILE_NAME = "file_name"
 MOST_READ_TASKS = 8
 
 
+@cache  # asking a server takes a call
 def is_sail(spark: SparkSession) -> bool:
     return spark.conf.get(ENGINE_OPTION, None) == SAIL
+
+
+def runs_on_sail() -> bool:
+    """Whether expressions are for Sail: those that suit both engines are larger, and Spark plans them for minutes."""
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.getActiveSession()
+    return spark is not None and is_sail(spark)
 
 
 def gather(frame: DataFrame, column: str) -> DataFrame:
