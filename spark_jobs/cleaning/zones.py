@@ -15,8 +15,8 @@ from functools import cache
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from spark_jobs.cleaning.dialect import runs_on_sail
 from spark_jobs.contract.shop.toml_section import time_zones
-from spark_jobs.lake.frames import runs_on_sail
 
 #: Zone -> abbreviations, in winter and summer. An ambiguous abbreviation is listed for its most common zone.
 ABBREVIATIONS = {

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache
-from os import fspath
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -32,14 +30,6 @@ def is_sail(spark: SparkSession) -> bool:
     return spark.conf.get(ENGINE_OPTION, None) == SAIL
 
 
-def runs_on_sail() -> bool:
-    """Whether expressions are for Sail: those that suit both engines are larger, and Spark plans them for minutes."""
-    from pyspark.sql import SparkSession
-
-    spark = SparkSession.getActiveSession()
-    return spark is not None and is_sail(spark)
-
-
 def gather(frame: DataFrame, column: str) -> DataFrame:
     """The rows of each value of the column together and in a row, as far as tasks of equal size allow."""
     together = frame.repartition(column) if is_sail(frame.sparkSession) else frame.hint("rebalance", column)
@@ -59,7 +49,7 @@ def read_version(
     if not is_sail(spark):
         reader = spark.read.schema(table.ddl).option("basePath", f"{base}/data")
         return reader.parquet(*(f"{base}/{path}" for path in files))
-    rows = spark.read.format("delta").option("versionAsOf", version).load(f"file://{fspath(folder)}")
+    rows = spark.read.format("delta").option("versionAsOf", version).load(f"file://{folder.local_path}")
     if partitions is not None:
         rows = rows.where(rows[table.partition].isin(*sorted(partitions)))
     known = set(rows.columns)
@@ -76,7 +66,7 @@ def read_files(spark: SparkSession, folder: Location, table: Table, paths: Seque
         return rows.select(*table.column_names, f"_metadata.{FILE_NAME}")
     # As Spark, which takes no column that it reads for not null: a state that does not count lacks values.
     ddl = ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
-    root, tasks = Path(folder), min(len(paths), MOST_READ_TASKS)
+    root, tasks = folder.local_path, min(len(paths), MOST_READ_TASKS)
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for number in (number for batch in batches for number in batch["id"].to_pylist()):
@@ -86,10 +76,10 @@ def read_files(spark: SparkSession, folder: Location, table: Table, paths: Seque
     return spark.range(0, tasks, 1, tasks).mapInArrow(read, f"{ddl}, {FILE_NAME} string")
 
 
-def _read_file(folder: Path, table: Table, path: str) -> Iterator[pa.RecordBatch]:
+def _read_file(folder: str, table: Table, path: str) -> Iterator[pa.RecordBatch]:
     schema = arrow_schema(table)
     value = pa.scalar(path.partition("/")[0].partition("=")[2]).cast(schema.field(table.partition).type)
-    for batch in pq.ParquetFile(folder / path).iter_batches():
+    for batch in pq.ParquetFile(f"{folder}/{path}").iter_batches():
         known = {**{name: batch[name] for name in batch.schema.names}, table.partition: pa.repeat(value, len(batch))}
         columns = [known[field.name].cast(field.type) for field in schema]
         names = pa.repeat(pa.scalar(path.rpartition("/")[2]), len(batch))

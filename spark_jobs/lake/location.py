@@ -83,6 +83,11 @@ class Location:
         return self.place
 
     @property
+    def local_path(self) -> str:
+        """The path on this machine. Raises ChurnError if the place is elsewhere."""
+        return self.__fspath__()
+
+    @property
     def is_local(self) -> bool:
         return "://" not in self.place
 
