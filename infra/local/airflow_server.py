@@ -20,6 +20,7 @@ import psutil
 from infra.local.airflow_client import AirflowClient
 from infra.local.embedded import EmbeddedPostgres
 from infra.local.environment import AIRFLOW_PYTHON, LIVE_DATABASE, ROOT, make_server_environment
+from infra.local.marked_processes import find_marked
 from infra.local.ports import is_free
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
@@ -145,12 +146,7 @@ def count_gpus() -> int:
 
 def find_processes(home: Path) -> list[psutil.Process]:
     """The running processes of this home's Airflow."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) == str(home) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+    return find_marked(MARK, home)
 
 
 def end_processes(home: Path) -> int:

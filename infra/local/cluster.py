@@ -25,7 +25,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -36,6 +35,7 @@ import psutil
 
 from infra.local.code_archive import make_archive
 from infra.local.environment import JOBS_ENVIRONMENT, JOBS_PYTHON, ROOT, find_spark_home, read_spark_defaults
+from infra.local.marked_processes import find_marked
 from infra.local.namespaces import can_cover, cover
 from infra.local.ports import find_free
 from spark_jobs.contract.errors import ChurnError
@@ -102,13 +102,7 @@ class Cluster:
 
     def find_workers(self) -> list[dict]:
         """What the master says about workers that are alive; empty if there is none."""
-        try:
-            page = json.loads(self._record.read_text())["page"]
-            with urllib.request.urlopen(f"{page}/json/", timeout=5) as answer:
-                workers = json.load(answer)["workers"]
-        except (OSError, ValueError, urllib.error.URLError):
-            return []
-        return [worker for worker in workers if worker["state"] == "ALIVE"]
+        return self._list_workers() or []
 
     @property
     def url(self) -> str:
@@ -175,16 +169,20 @@ class Cluster:
     def _wait(self, workers: int) -> None:
         """Until the master answers, and has so many workers."""
         until = time.monotonic() + START_SECONDS
-        while not self._answers() or len(self.find_workers()) < workers:
+        while (found := self._list_workers()) is None or len(found) < workers:
             if time.monotonic() > until:
                 raise ChurnError(f"the cluster did not start within {START_SECONDS} s: see {self.logs}")
             time.sleep(0.2)
 
-    def _answers(self) -> bool:
-        with suppress(OSError):
-            urllib.request.urlopen(json.loads(self._record.read_text())["page"], timeout=5).close()
-            return True
-        return False
+    def _list_workers(self) -> list[dict] | None:
+        """The workers that are alive; None if the master does not answer."""
+        try:
+            page = json.loads(self._record.read_text())["page"]
+            with urllib.request.urlopen(f"{page}/json/", timeout=5) as answer:
+                workers = json.load(answer)["workers"]
+        except (OSError, ValueError):
+            return None
+        return [worker for worker in workers if worker["state"] == "ALIVE"]
 
 
 def write_options(file: Path, options: dict[str, str]) -> None:
@@ -195,12 +193,7 @@ def write_options(file: Path, options: dict[str, str]) -> None:
 
 def find_processes(home: Path) -> list[psutil.Process]:
     """The running processes of this home's cluster, with its executors and their Python."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) == str(home) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+    return find_marked(MARK, home)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
