@@ -15,7 +15,7 @@ from deltalake.transaction import AddAction
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.table import Table
-from spark_jobs.lake.location import Location, map_files
+from spark_jobs.lake.location import Location
 from spark_jobs.lake.reading import make_dataset
 from spark_jobs.lake.run_folder import MARK, read_mark
 from spark_jobs.lake.schemas import find_mismatches, type_names
@@ -42,7 +42,7 @@ def read_footers(root: Location, folder: Location) -> list[WrittenFile]:
     if paths is None:
         raise ChurnError(f"{folder} has no {MARK}: the write did not finish, run again")
     below = folder.place.removeprefix(f"{root.place}/")
-    return map_files(lambda path: _read_footer(root, f"{below}/{path}"), paths)
+    return [*root.map(lambda path: _read_footer(root, f"{below}/{path}"), paths)]
 
 
 def _read_footer(root: Location, path: str) -> WrittenFile:

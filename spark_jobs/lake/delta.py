@@ -22,7 +22,7 @@ from deltalake.transaction import AddAction
 
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.table import Table
-from spark_jobs.lake.location import Location, describe_failure, map_files
+from spark_jobs.lake.location import Location, describe_failure
 from spark_jobs.lake.schemas import delta_field, evolve_schema, type_names
 
 #: How long old versions can be opened: as long as scores are kept, because these name the versions they were made from.
@@ -165,9 +165,8 @@ def select_unpublished(handle: DeltaTable, table: Table, run_keys: Mapping[str, 
 
 def _read_numbers(handle: DeltaTable, ids: Mapping[str, str]) -> dict[str, int | None]:
     """The numbers of these application transactions. Each is a read of the log; a first load needs hundreds."""
-    read = handle.transaction_version
-    is_local = handle.table_uri.startswith(("file://", "/"))
-    return dict(zip(ids, map(read, ids.values()) if is_local else map_files(read, ids.values()), strict=True))
+    numbers = Location.parse(handle.table_uri).map(handle.transaction_version, ids.values())
+    return dict(zip(ids, numbers, strict=True))
 
 
 def replace_partitions(

@@ -150,6 +150,13 @@ class Location:
         found = self.file_system.get_file_info(fs.FileSelector(self.path, allow_not_found=True, recursive=True))
         return sorted(found, key=lambda info: info.path)
 
+    def map(self, read: Callable[[T], R], files: Iterable[T]) -> Iterator[R]:
+        """The results of `read`, in order. In an object store several are read at a time, because each waits for it."""
+        if self.is_local:
+            return map(read, files)
+        with ThreadPoolExecutor(_THREADS) as threads:
+            return iter([*threads.map(read, files)])
+
     def require_conditional_puts(self) -> None:
         """Raises ChurnError if the store overwrites an object that was to be created: of two commits one would be lost.
 
@@ -187,12 +194,6 @@ def describe_failure(what: str, error: Exception) -> ChurnError:
     """The error of an object store in one line; a later try may succeed unless it was refused or there is no bucket."""
     line = " ".join(_COLOUR.sub("", str(error)).split())[:_MOST_CHARACTERS]
     return (ChurnError if _FINAL.search(line) else TransientError)(f"{what}: {line}")
-
-
-def map_files(read: Callable[[T], R], files: Iterable[T]) -> list[R]:
-    """The results of `read`, in order. Several files are read at a time, because each waits for an object store."""
-    with ThreadPoolExecutor(_THREADS) as threads:
-        return list(threads.map(read, files))
 
 
 def _open(place: str) -> tuple[fs.FileSystem, str]:

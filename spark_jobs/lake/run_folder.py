@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from spark_jobs.contract.table import Table
 from spark_jobs.lake.frames import gather
-from spark_jobs.lake.location import Location, map_files
+from spark_jobs.lake.location import Location
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -165,7 +165,7 @@ def rewrite_file(folder: Location, path: str, change: Callable[[pa.Table], pa.Ta
 def read_day_range(folder: Location, column: str, paths: Iterable[str]) -> tuple[date, date] | None:
     """The first and the last day in a column of days of these files, by their footers; None if one does not say."""
     days: list[date] = []
-    for footer in map_files(lambda path: pq.read_metadata((folder / path).path, filesystem=folder.file_system), paths):
+    for footer in folder.map(lambda path: pq.read_metadata((folder / path).path, filesystem=folder.file_system), paths):
         place = footer.schema.names.index(column)
         for group in range(footer.num_row_groups):
             statistics = footer.row_group(group).column(place).statistics
