@@ -58,12 +58,11 @@ def waiting(console: Console, text: str, name: str, home: Path) -> Iterator[None
 
     What is printed to the same console meanwhile appears above.
     """
-    durations, begin = Durations(home), time.monotonic()
-    expected = durations.read().get(name)
     if not console.is_terminal:  # not a terminal, so nothing is shown or stored
         yield
         return
-    with Live(_Line(text, expected), console=console, refresh_per_second=4, transient=True):
+    durations, begin = Durations(home), time.monotonic()
+    with Live(_Line(text, durations.read().get(name)), console=console, refresh_per_second=4, transient=True):
         yield
     durations.note(name, time.monotonic() - begin)
 

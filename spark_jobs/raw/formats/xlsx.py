@@ -60,8 +60,10 @@ class Xlsx(RawFormat):
                 remedy = _find_remedy(workbook, first, source)
                 return FileColumns(path, head.match, remedy) if remedy else judge_columns(path, head.match, source)
             found = FileColumns(path, head.match) if head.header and not found.match else found
-        unread = [name for name in workbook.sheet_names if name not in sheets and _has_columns(workbook, name, source)]
-        return replace(found, unread=() if source.sheet or not found.match else tuple(unread))
+        if source.sheet or not found.match:
+            return found
+        others = (name for name in workbook.sheet_names if name not in sheets)
+        return replace(found, unread=tuple(name for name in others if _has_columns(workbook, name, source)))
 
 
 class _Head:
