@@ -17,6 +17,14 @@ export SHOP AS_OF CUTOFFS PROMOTE RESTATE BUDGET SEARCH SCREENSHOTS
 #: What SHOP= names, nothing where it is the default: `make airflow` then has a shop of its own.
 export GIVEN_SHOP := $(if $(filter file,$(origin SHOP)),,$(SHOP))
 
+#: A misspelt variable would be ignored without a word. Another Makefile that calls this one may have its own.
+VARIABLES := SHOP AS_OF CUTOFFS BUDGET SEARCH SCREENSHOTS PROMOTE ACTION RESTATE SIZES FULL
+GIVEN := $(foreach word,$(subst \ ,_,$(MAKEOVERRIDES)),$(if $(findstring =,$(word)),$(firstword $(subst =, ,$(subst :=,=,$(word))))))
+UNKNOWN := $(filter-out $(VARIABLES) UV SHELL,$(GIVEN))
+ifneq ($(and $(UNKNOWN),$(filter 0,$(MAKELEVEL))),)
+  $(error no command has the variable $(firstword $(UNKNOWN)); there are $(VARIABLES))
+endif
+
 #: As `setup` finds it.
 UV = $(shell command -v uv || echo .tools/bin/uv)
 
@@ -38,40 +46,40 @@ RUN_SETUP = for python in python3.13 python3.12 python3.11 python3; do \
 	  fi; \
 	done; echo 'error: Python 3.11, 3.12 or 3.13 is needed: install one, or put it on PATH' >&2; exit 1
 
-setup: ## both environments (.venv and .venv-airflow); needs Python 3.11 to 3.13 and Java 17 or 21
+setup: ## both environments; needs Python 3.11 to 3.13, Java 17 or 21
 	@$(call RUN_SETUP)
 
-environments: ## both environments without Java, which is enough for status, sql and stop
+environments: ## both environments without Java: for status, sql and stop
 	@$(call RUN_SETUP,--without-java)
 
-demo: setup ## the main job on a real shop's data, from raw logs to risks in the warehouse; SHOP=
+demo: setup ## raw logs to risks, on a real shop's data; SHOP=
 	@$(CHURN) demo --shop "$$SHOP"
 
-nightly: setup ## one night through the DAGs: histories, then scores; SHOP= AS_OF= (else yesterday) RESTATE= (a later day)
+nightly: setup ## one night; SHOP= AS_OF= (else yesterday) RESTATE= (later)
 	@$(CHURN) night --shop "$$SHOP" --as-of "$$AS_OF" --restate "$$RESTATE"
 
-train: setup ## one training through its DAG; SHOP= AS_OF=, PROMOTE=1 to approve its model, which then scores
+train: setup ## one training; SHOP= AS_OF=, PROMOTE=1 approves its model
 	@$(CHURN) train --shop "$$SHOP" --as-of "$$AS_OF" $${PROMOTE:+--approve}
 
-backtest: setup ## trains and judges at past days, with every contender; SHOP= CUTOFFS=day,day
+backtest: setup ## train as of past days, and compare; SHOP= CUTOFFS=day,day
 	@$(CHURN) backtest --shop "$$SHOP" --cutoffs "$$CUTOFFS"
 
-status: environments ## one screen: newest day, complete or not, what is late or wrong, which model; SHOP=
+status: environments ## the newest night, and what is late or wrong; SHOP=
 	@$(CHURN) status --shop "$$SHOP"
 
-sql: environments ## a psql prompt on the warehouse; SHOP=
+sql: environments ## psql on the warehouse; SHOP=
 	@$(CHURN) sql --shop "$$SHOP"
 
-airflow: setup ## Airflow on localhost:8080, with a small shop that lives, or SHOP= (files, folders); Ctrl-C ends it
+airflow: setup ## Airflow on localhost:8080 until Ctrl-C; SHOP= (or several)
 	@$(CHURN) airflow --shops "$$GIVEN_SHOP"
 
-cluster: setup ## a Spark master and two workers on this machine, authenticated and encrypted; ACTION=start, status or stop
+cluster: setup ## a Spark cluster on this machine; ACTION=start, status, stop
 	@$(JOBS) infra.local.cluster $(ACTION)
 
-stop: environments ## stops what runs in the background: Airflow and the warehouse
+stop: environments ## stop Airflow, the shared Spark, the cluster, the warehouse
 	@$(CHURN) stop
 
-check: setup ## style, import rules, types, commands, documentation: seconds
+check: setup ## style, import rules, types, commands, docs; a minute
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/lint-imports --no-logo
@@ -83,21 +91,23 @@ check: setup ## style, import rules, types, commands, documentation: seconds
 test: setup ## every test that needs no cluster
 	@$(JOBS) infra.local.run_tests
 
-test-cases: setup ## exports as shops really have them, whole shops too, and fuzzed ones, checked and counted; minutes
+test-cases: setup ## shops' real exports and fuzzed files; minutes
 	@$(JOBS) infra.local.run_tests --cases
 
-test-airflow: setup ## the product in a live Airflow, its pages in Chromium; minutes; SCREENSHOTS= (a folder)
+test-airflow: setup ## a live Airflow, pages in Chromium; SCREENSHOTS= (a folder)
 	@$(AIRFLOW) pytest tests/airflow --confcutdir=tests/airflow --timeout=1500 --screenshots="$$SCREENSHOTS"
 
-test-cluster: setup ## the histories on that cluster, whose workers share only an object store; needs the libraries for s3://
+test-cluster: setup ## histories on a cluster; needs the libraries for s3://
 	@$(JOBS) pytest -m cluster tests/flows/test_cluster.py
 
-faults: setup ## the long suites: writers and servers that die, a month of nights in any order, 100,000 files; minutes
+faults: setup ## dying writers and servers, nights in any order; minutes
 	@$(JOBS) pytest -m "slow or not slow" tests/faults tests/flows/test_three_logs.py tests/cases/test_layouts.py
 
-bench: setup ## what a night costs, by step, beside DuckDB and Polars; SIZES= (customers), FULL=1 adds 300,000; an hour
+#: SIZES= numbers of customers; FULL=1 adds 300,000; an hour.
+bench: setup ## the cost of a night beside DuckDB and Polars; SIZES= FULL=1
 	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --locked --inexact --only-group bench
 	@$(JOBS) infra.bench.nights --sizes $(or $(SIZES),3000 30000 $(if $(FULL),300000)) $(if $(SIZES),,--docs infra/docs)
 
-ablate: setup ## what each part of the model is worth; SHOP= CUTOFFS=, BUDGET= minutes, SEARCH= settings to try
+#: BUDGET= minutes; SEARCH= settings to try.
+ablate: setup ## each part of the model; SHOP= CUTOFFS= BUDGET= SEARCH=
 	@$(JOBS) infra.bench.ablate --shop "$$SHOP" --cutoffs "$$CUTOFFS" --budget "$$BUDGET" --search "$$SEARCH"

@@ -17,8 +17,8 @@ none can be judged, the model that was best on earlier outcomes is offered all t
 `auto_promote` is set.
 
 **If it fails** nothing changes: the promoted model continues to score. A model grows stale slowly, so a missed week
-does no harm; a missed quarter does. A model that nobody approves within `schedule.approval_hours` is rejected; it stays
-registered and may be promoted later.
+does no harm; a missed quarter does. A model that nobody approves within `schedule.approval_hours` is rejected, which
+`model_registry.rejected_at` says; it stays registered and may be promoted later.
 
 **What to do** Read the last lines of the failed task, or its XCom `why`. If the history is too short, one line says so;
 wait for more days. To decide about a model, open the run's required action, which shows the metrics; the report is in
@@ -29,19 +29,21 @@ trigger the DAG with `register_only`; a dry run says what would be trained. To p
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Sequence
 from datetime import timedelta
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from dags import forms
 from dags.common import GPU_POOL, SPARK_POOL, every_sunday, make_dag, resolve_days
 from dags.jobs import CommandOperator, ReportOperator, link_report, make_spark_job
 from dags.lineage import lake, warehouse
 from dags.shops import find_shops
+from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 
 SHOWN_METRICS = {"n": "customers", "churn_rate": "churned", "expected_rate": "expected", "auroc": "AUROC",
@@ -76,6 +78,28 @@ def gate(model: dict | None, params=None, ti=None) -> str | None:
         raise AirflowFailException("the training left no result: clear the task train")
     ti.xcom_push(key="text", value=describe_model(model))
     return "promote" if params["auto_promote"] and model["gate_passed"] else "approve"
+
+
+class ModelApproval(ApprovalOperator):
+    """Asks a person about the model. A rejection is noted in the warehouse, so that the model no longer waits."""
+
+    def __init__(self, *, shop: Shop, **kwargs):
+        super().__init__(**kwargs)
+        self.shop_file = str(shop.path)
+
+    def execute_complete(self, context, event):
+        if event.get("chosen_options") == [self.REJECT]:
+            self.note_rejection(context["ti"].xcom_pull("train")["version"])
+        return super().execute_complete(context, event)
+
+    def note_rejection(self, version: str) -> None:
+        command = [Settings.from_environment().jobs_python, "-m", "spark_jobs.warehouse", "reject"]
+        done = subprocess.run(
+            [*command, "--shop", self.shop_file, "--version", version], capture_output=True, text=True
+        )
+        if done.returncode != 0:
+            raise AirflowException(f"{version} cannot be noted as rejected: {done.stderr.strip()}")
+        self.log.info("%s", done.stdout.strip())
 
 
 class ScoreAgainOperator(TriggerDagRunOperator):
@@ -128,9 +152,10 @@ def add_training(shop: Shop, days: Sequence[str]) -> ReportOperator:
     return train
 
 
-def add_approval(shop: Shop) -> ApprovalOperator:
-    return ApprovalOperator(
+def add_approval(shop: Shop) -> ModelApproval:
+    return ModelApproval(
         task_id="approve",
+        shop=shop,
         subject="May {{ ti.xcom_pull('train')['version'] }} score " + f"{shop.title or shop.name} from now on?",
         body="{{ ti.xcom_pull('gate', key='text') }}",
         defaults=ApprovalOperator.REJECT,

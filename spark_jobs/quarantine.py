@@ -20,9 +20,6 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from spark_jobs.cleaning.deliveries import find_changed, find_intake
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.ledger_tables import DELIVERIES
@@ -33,7 +30,8 @@ from spark_jobs.contract.tables import quarantine
 from spark_jobs.lake.store import Lake
 from spark_jobs.raw.reader import FIXED, MENDED_PLACE, RawRecord, read_records
 from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
-from spark_jobs.runtime.console import PlainConsole, as_plain
+from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.screen import ScreenColumn, make_console, show_table
 
 PLACE = MENDED_PLACE
 REASONS = "_reasons"
@@ -54,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = Settings.from_environment()
     lake = Lake(settings.lake(shop.name))
     if arguments.action == "show":
-        show(PlainConsole(Console(highlight=False)), lake, shop, settings, arguments)
+        show(make_console(), lake, shop, settings, arguments)
     elif arguments.log is None:
         raise ChurnError(f"{arguments.action} needs --log, one of {', '.join(shop.sources)}")
     elif shop.sources[arguments.log].hashes_orders:
@@ -120,20 +118,20 @@ def show(console: PlainConsole, lake: Lake, shop: Shop, settings: Settings, argu
 
 
 def _show_records(console: PlainConsole, shop: Shop, log: str, rows: list[dict], found: dict[tuple, tuple]) -> None:
-    """A table of the records that have values, and a line for each of the others."""
-    table = Table("file", "record")
-    for column in shop.sources[log].raw_columns:
-        table.add_column(as_plain(column))
+    """A table of the records of each file that have values, one in each column, and a line for each of the others."""
+    tables: dict[str, list[ScreenColumn]] = {}
     for row in rows:
         path, record = found.get(
             (row["delivery_id"], row["record_number"]), ("a file that is gone or changed", RawRecord(None))
         )
         if record.values:
-            table.add_row(*map(as_plain, [path, str(row["record_number"]), *(value or "" for value in record.values)]))
+            cells = [value or "" for value in record.values]
+            shown = tables.setdefault(path, [ScreenColumn("column", shop.sources[log].raw_columns)])
+            shown.append(ScreenColumn(f"record {row['record_number']}", cells, len(shown) - 1))
         else:
             console.print(f"  {path}, record {row['record_number']}: {record.text or record.fault or ''}")
-    if table.row_count:
-        console.print(table)
+    for path, columns in tables.items():
+        show_table(console, path, columns)
 
 
 def write_fixes(lake: Lake, shop: Shop, settings: Settings, arguments: argparse.Namespace) -> None:

@@ -39,6 +39,14 @@ def test_every_make_command_exists():
     assert set(re.findall(r"(?:`|^)make +([a-z-]+)", "\n".join(PAGES.values()), re.MULTILINE)) <= targets
 
 
+def test_every_make_variable_exists():
+    known = set(re.search(r"^VARIABLES := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split())
+    commands = re.findall(r"`make [^`]*`|^make .*$", "\n".join(PAGES.values()), re.MULTILINE)
+    named = set(re.findall(r"\b([A-Z_]+)=", " ".join(commands)))
+    assert named
+    assert named <= known
+
+
 def list_churn_commands() -> list[str]:
     text = "\n".join(PAGES.values())
     typed = [line.split("#")[0].strip() for block in blocks("bash") for line in block.splitlines()]

@@ -41,6 +41,7 @@ from spark_jobs.contract.warehouse_tables import DRIFT
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
+from spark_jobs.runtime.screen import make_rich_console
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 from spark_jobs.warehouse.records import ModelRecord
@@ -126,7 +127,7 @@ def list_blocking(findings: list[Finding], as_of: date) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__, many_days=True), argv)
-    settings, console = Settings.from_environment(), Console(highlight=False)
+    settings, console = Settings.from_environment(), make_rich_console()
     lake, warehouse = Lake(settings.lake(shop.name)), connect(settings)
     warehouse.prepare(shop)
     blocking = []

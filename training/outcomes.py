@@ -18,7 +18,6 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 from rich.console import Console
-from rich.table import Table as RichTable
 
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
@@ -27,6 +26,8 @@ from spark_jobs.contract.warehouse_tables import CUSTOMER_OUTCOMES, OUTCOMES
 from spark_jobs.lake.ledger import list_runs
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
+from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.screen import ScreenColumn, make_rich_console, show_table
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 from training.monitoring.activity import PAID_SINCE_DAYS, follow_merges, read_activity
@@ -34,6 +35,10 @@ from training.monitoring.outcomes import Due, find_due, judge, list_customers
 from training.reporting.progress import show_progress
 from training.selection.learning import Progress
 from training.tensors.label_delay import read_label_delay
+
+#: Column of the table to its heading and importance on a narrow screen.
+SHOWN = {"churn_rate": ("churned", 1), "predicted_rate": ("predicted", 1), "auroc": ("AUROC", 0),
+         "log_loss": ("log loss", 0), "ece": ("ECE", 3), "lift_10": ("lift 10 %", 4)}  # fmt: skip
 
 
 def find_known(lake: Lake, as_of: date) -> date:
@@ -87,20 +92,19 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, progress: Pro
 
 
 def show(rows: list[dict], console: Console) -> None:
-    names = {"n": "customers", "churn_rate": "churned", "predicted_rate": "predicted", "auroc": "AUROC",
-             "log_loss": "log loss", "ece": "ECE", "lift_10": "lift 10 %"}  # fmt: skip
-    table = RichTable(box=None, padding=(0, 1, 0, 0))  # narrow enough for a task's log
-    for heading in ("as of", "days", *names.values()):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows:
-        shown = ["–" if row[name] is None else f"{row[name]:.3f}" for name in list(names)[1:]]
-        table.add_row(str(row["as_of"]), str(row["horizon_days"]), f"{row['n']:,}", *shown)
-    console.print(table)
+    columns = [
+        ScreenColumn("as of", [str(row["as_of"]) for row in rows]),
+        ScreenColumn("days", [str(row["horizon_days"]) for row in rows], 0, True),
+        ScreenColumn("customers", [f"{row['n']:,}" for row in rows], 2, True),
+        *(ScreenColumn(heading, ["–" if row[name] is None else f"{row[name]:.3f}" for row in rows], importance, True)
+          for name, (heading, importance) in SHOWN.items()),
+    ]  # fmt: skip
+    show_table(PlainConsole(console), "", columns)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments, shop = load_arguments(make_parser(__doc__), argv)
-    settings, console = Settings.from_environment(), Console(highlight=False)
+    settings, console = Settings.from_environment(), make_rich_console()
     lake, warehouse = Lake(settings.lake(shop.name)), connect(settings)
     warehouse.prepare(shop)
     with show_progress("outcomes", console) as progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from infra.cli.closing import Closing, describe_duration, name_shop
 from infra.cli.running import Output, run_job
 from infra.cli.shops import find_shop
 from infra.local.environment import read_settings
-from spark_jobs.contract.run_days import parse_day
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.runtime.command import check_as_of
 
@@ -20,11 +20,12 @@ from spark_jobs.runtime.command import check_as_of
 PROMOTED = "promoted"
 
 
-def run_backtest(given: str | None, cutoffs: str, output: Output) -> None:
+def run_backtest(given: str | None, cutoffs: Sequence[date], output: Output) -> None:
     begin, shop = time.monotonic(), find_shop(given, read_settings())
-    for part in filter(None, map(str.strip, cutoffs.split(","))):
-        check_as_of(shop, parse_day(part))
-    run_job("infra.local.backtest", "--shop", shop.path.resolve(), "--cutoffs", cutoffs, output=output, shop=shop)
+    for day in cutoffs:
+        check_as_of(shop, day)
+    days = ",".join(map(str, cutoffs))
+    run_job("infra.local.backtest", "--shop", shop.path.resolve(), "--cutoffs", days, output=output, shop=shop)
     folder = read_settings().home / "backtest" / shop.name
     close_backtest(shop, folder, describe_duration(begin), output)
 

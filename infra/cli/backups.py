@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import click
-
+from infra.cli.closing import Closing
+from infra.cli.running import Output
 from infra.cli.shops import FILE_NAME, list_shops
 from infra.local import warehouse as local_warehouse
 from infra.local.environment import ROOT, read_settings
@@ -70,10 +70,13 @@ def back_up(file: Path) -> None:
         draft.rename(target)
     finally:
         draft.unlink(missing_ok=True)
-    click.echo(f"{target}: {target.stat().st_size / 1e6:,.1f} MB. It holds the keys and customer ids: keep it safe")
+    closing = Closing()
+    closing.add("backup", f"{target}, {target.stat().st_size / 1e6:,.1f} MB")
+    closing.add("note", "it holds the keys and customer ids: keep it safe")
     if settings.lake_place is not None:
-        click.echo(f"the lake at {settings.lake_place} is not in it")
-    click.echo(f"elsewhere: CHURN_HOME=NEW_FOLDER churn restore {target}")
+        closing.add("note", f"the lake at {settings.lake_place} is not in it")
+    closing.add("next", f"elsewhere: CHURN_HOME=NEW_FOLDER churn restore {target}")
+    closing.show(Output())
 
 
 def leave_out(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
@@ -107,9 +110,11 @@ def restore_backup(file: Path) -> None:
         shop, warehouse = load_shop(path), connect(settings)
         warehouse.prepare(shop)
         warehouse.move_models(shop, old_home, str(settings.home))
-    click.echo(f"{settings.home} has the state of {file}")
-    click.echo(f"shops: {', '.join(shops)}; check with churn status" if shops else
-               "no shop.toml is where it was: name each shop once, like churn status --shop FILE")  # fmt: skip
+    closing = Closing()
+    closing.add("restore", f"{settings.home} has the state of {file}")
+    closing.add("shops", ", ".join(shops) or "no shop.toml is where it was")
+    closing.add("next", "churn status" if shops else "name each shop once: churn status --shop FILE")
+    closing.show(Output())
 
 
 def put_in_place(restored: Path, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""The verbs of `churn` and their arguments. Each imports what it runs only when it runs."""
+"""The verbs of `churn` and their arguments, those of upkeep apart. Each imports what it runs only when it runs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from infra.cli.options import DAY, FILE, as_of_option, output_options, shop_option
+from infra.cli.options import DAY, DAYS, FILE, Choice, as_of_option, output_options, shop_option
 from infra.cli.running import Output
+from infra.cli.upkeep import UPKEEP
 
 
 class InOrder(click.Group):
@@ -40,7 +41,7 @@ def churn() -> None:
 @click.option("--to", type=FILE, metavar="SHOP.toml", help="The file to write. [default: shop.toml beside the files]")
 def init(files: tuple[Path, ...], like: str | None, **options: Any) -> None:
     """Write a shop.toml for raw files, and check it."""
-    from infra.cli.verbs import describe_files
+    from infra.cli.inits import describe_files
 
     describe_files(files, like, options)
 
@@ -113,6 +114,16 @@ def approve(version: str | None, effective_from: date | None, shop: str | None) 
 
 
 @churn.command()
+@click.argument("version", required=False)
+@shop_option
+def reject(version: str | None, shop: str | None) -> None:
+    """Reject a model: the one that waits, or VERSION."""
+    from infra.cli.models import reject_model
+
+    reject_model(shop, version)
+
+
+@churn.command()
 @shop_option
 @click.option("--json", "as_json", is_flag=True, help="Print the lines as JSON.")
 def status(shop: str | None, as_json: bool) -> None:
@@ -125,7 +136,7 @@ def status(shop: str | None, as_json: bool) -> None:
 
 
 @churn.command(name="open")
-@click.argument("what", type=click.Choice(["night", "report", "mlflow"]), default="night")
+@click.argument("what", type=Choice(["night", "report", "mlflow"]), default="night")
 @shop_option
 def open_page(what: str, shop: str | None) -> None:
     """Open the night's page, a report, or MLflow.
@@ -162,7 +173,7 @@ def customer(customer_id: str, shop: str | None, output: Output) -> None:
 
 
 @churn.command()
-@click.argument("what", type=click.Choice(["scores", "contacts"]), default="scores")
+@click.argument("what", type=Choice(["scores", "contacts"]), default="scores")
 @click.option("--to", required=True, type=FILE, metavar="FILE", help="A .csv or .parquet file; it is replaced.")
 @click.option("--with-ids", is_flag=True, help="Add the shop's own customer ids (needs the role churn_identity).")
 @shop_option
@@ -176,73 +187,19 @@ def export(what: str, to: Path, with_ids: bool, shop: str | None) -> None:
 @churn.command()
 @shop_option
 @click.option(
-    "--cutoffs", default="", metavar="DAY,DAY", help="The past days to train at. [default: three, spread over 60 days]"
+    "--cutoffs",
+    type=DAYS,
+    default="",
+    metavar="DAY,DAY",
+    help="The past days to train at. [default: three, spread over 60 days]",
 )
 @output_options
-def backtest(shop: str | None, cutoffs: str, output: Output) -> None:
+def backtest(shop: str | None, cutoffs: tuple[date, ...], output: Output) -> None:
     """Train as of past days; compare with what happened."""
     from infra.cli.backtests import run_backtest
 
     run_backtest(shop, cutoffs, output)
 
 
-@churn.command()
-@click.argument("customer_id")
-@click.option("--yes", is_flag=True, help="Erase; without it only say what is held.")
-@shop_option
-@output_options
-def erase(customer_id: str, yes: bool, shop: str | None, output: Output) -> None:
-    """Erase a customer; without --yes only count.
-
-    CUSTOMER_ID is the shop's own id, or the key that the scores show."""
-    from infra.cli.erasing import erase_customer
-
-    erase_customer(customer_id, yes, shop, output)
-
-
-@churn.command()
-@shop_option
-@click.option("--table", metavar="TABLE", help="Only this table. [default: all]")
-@click.option("--from", "first", type=DAY, metavar="DAY", help="The first day to rebuild.")
-@click.option("--to", "last", type=DAY, metavar="DAY", help="The last day to rebuild.")
-@output_options
-def rebuild(shop: str | None, table: str | None, first: date | None, last: date | None, output: Output) -> None:
-    """Rebuild days of the lake from the tables before."""
-    from infra.cli.verbs import rebuild_lake
-
-    rebuild_lake(shop, table, first, last, output)
-
-
-@churn.command()
-@click.argument("file", type=FILE, metavar="FILE.tar")
-def backup(file: Path) -> None:
-    """Write all state to one file."""
-    from infra.cli.backups import back_up
-
-    back_up(file)
-
-
-@churn.command()
-@click.argument("file", type=FILE, metavar="FILE.tar")
-def restore(file: Path) -> None:
-    """Restore a backup into an empty CHURN_HOME."""
-    from infra.cli.backups import restore_backup
-
-    restore_backup(file)
-
-
-@churn.command()
-@click.option("--shops", default="", metavar="PATH", help="shop.toml files or folders of them, separated as in PATH.")
-def airflow(shops: str) -> None:
-    """Start Airflow on localhost:8080; Ctrl-C ends it."""
-    from infra.cli.verbs import start_airflow
-
-    start_airflow(shops)
-
-
-@churn.command()
-def stop() -> None:
-    """Stop Airflow and the warehouse."""
-    from infra.cli.verbs import stop_all
-
-    stop_all()
+for verb in UPKEEP:
+    churn.add_command(verb)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pyarrow as pa
 
-from infra.cli.closing import name_shop
+from infra.cli.closing import Closing, name_shop
 from infra.cli.opening import open_warehouse
 from infra.cli.running import Output
 from infra.cli.shops import find_shop
@@ -18,6 +18,7 @@ from infra.local.environment import read_settings
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.contract.tables import probability_column
 from spark_jobs.raw.hashing import make_hasher
 from spark_jobs.runtime.screen import ScreenColumn, make_console, show_table
 from spark_jobs.warehouse.protocol import Reading, Warehouse
@@ -34,16 +35,18 @@ def show_customer(customer_id: str, given: str | None, output: Output) -> None:
     if output.is_json:
         click.echo(json.dumps(rows, default=str))
         return
-    days = [f"p_churn_{horizon}d" for horizon in shop.churn.horizons_days]
     columns = [
         ScreenColumn("as of", [str(row["as_of"]) for row in rows]),
-        *(ScreenColumn(name.removeprefix("p_churn_").replace("d", " days"), [f"{row[name]:.0%}" for row in rows],
-                       0 if name == days[0] else 2, True) for name in days),
+        *(ScreenColumn(f"{days} days", [f"{row[probability_column(days)]:.0%}" for row in rows],
+                       0 if days == shop.churn.primary_horizon_days else 2, True) for days in shop.churn.horizons_days),
         ScreenColumn("band", [row["band"] for row in rows], 1),
         ScreenColumn(f"at risk, {shop.currency}", [f"{row['spend_at_risk'] or 0:,.2f}" for row in rows], 3, True),
         ScreenColumn("because of", [row["reason_text"] or "–" for row in rows], 4),
     ]  # fmt: skip
     show_table(make_console(), f"Customer {rows[0]['customer_id']} of {shop.name}", columns)
+    closing = Closing()
+    closing.add("next", f"churn open {name_shop(shop)}; all customers: churn export --to FILE.csv {name_shop(shop)}")
+    closing.show(output)
 
 
 def find_nights(warehouse: Warehouse, shop: Shop, settings: Settings, customer_id: str) -> list[dict[str, Any]]:
@@ -71,9 +74,12 @@ def export_rows(what: str, to: Path, with_ids: bool, given: str | None) -> None:
         rows = add_ids(rows, warehouse.read(shop, "customer_ids"))
     write_rows(rows, to)
     none = ": [contact] in shop.toml plans contacts" if what == "contacts" and not rows.num_rows else ""
-    click.echo(f"{rows.num_rows:,} rows of {what} of {shop.name} are in {to}{none}")
-    if not with_ids:
-        click.echo(f"customer_id is a key; with the shop's own ids: churn export {what} --with-ids {name_shop(shop)}")
+    closing = Closing()
+    closing.add("export", f"{shop.name}: {rows.num_rows:,} rows of {what}{none}")
+    closing.add("file", to)
+    ids = f"churn export {what} --to {to} --with-ids {name_shop(shop)} adds the shop's own customer ids"
+    closing.add("next", f"churn customer ID {name_shop(shop)} explains one of them" if with_ids else ids)
+    closing.show(Output())
 
 
 def make_plain(rows: pa.Table) -> pa.Table:

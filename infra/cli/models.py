@@ -1,4 +1,4 @@
-"""`churn models` and `churn approve`: which model scores, and which one waits for a person."""
+"""`churn models`, `approve` and `reject`: which model scores, and which one waits for a person."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class RegisteredModel:
     scores_from: date | None
     promoted_at: datetime | None
     promotion: int | None
+    rejected_at: datetime | None = None
 
 
 def list_models(warehouse: Warehouse, shop: Shop) -> list[RegisteredModel]:
@@ -45,9 +46,9 @@ def list_models(warehouse: Warehouse, shop: Shop) -> list[RegisteredModel]:
 
 
 def find_waiting(models: Sequence[RegisteredModel]) -> RegisteredModel | None:
-    """The newest model, if it was never promoted and none was promoted since it was registered."""
+    """The newest model, if nobody has decided about it and none was promoted since it was registered."""
     newest = models[-1] if models else None
-    if newest is None or newest.scores_from:
+    if newest is None or newest.scores_from or newest.rejected_at:
         return None
     later = (model for model in models if model.promoted_at and model.promoted_at > newest.created_at)
     return None if any(later) else newest
@@ -73,8 +74,13 @@ def show_models(given: str | None, output: Output) -> None:
         ScreenColumn("gate", ["passed" if model.gate_passed else "not passed" for model in newest_first], 1),
     ]
     show_table(make_console(), f"Models of {shop.name}", columns)
+    closing = Closing()
     if waiting := find_waiting(models):
-        click.echo(f"{waiting.version} waits for you: churn approve {name_shop(shop)}")
+        closing.add("waits", f"{waiting.version}: read its report with churn open report {name_shop(shop)}")
+        closing.add("next", f"churn approve {name_shop(shop)}, or churn reject {name_shop(shop)}")
+    else:
+        closing.add("next", f"churn train {name_shop(shop)} trains a new one")
+    closing.show(output)
 
 
 def describe_state(model: RegisteredModel, models: Sequence[RegisteredModel]) -> str:
@@ -84,6 +90,8 @@ def describe_state(model: RegisteredModel, models: Sequence[RegisteredModel]) ->
         return f"scores from {model.scores_from}"
     if model.promotion:
         return f"scored from {model.scores_from}"
+    if model.rejected_at:
+        return "rejected"
     return "waits for approval" if model is find_waiting(models) else "never approved"
 
 
@@ -94,18 +102,36 @@ def approve_model(given: str | None, version: str | None, effective_from: date |
     settings = read_settings()
     shop = find_shop(given, settings)
     warehouse = open_warehouse(settings, shop)
-    models = list_models(warehouse, shop)
-    waiting = find_waiting(models)
-    if version is None and waiting is None:
-        raise ChurnError(
-            f"no model of {shop.name} is waiting for approval: see all versions with `churn models {name_shop(shop)}`"
-        )
-    chosen = version or (waiting.version if waiting else "")
-    versions = [model.version for model in models]
-    if chosen not in versions:
-        raise ChurnError(f"{shop.name} has no model {chosen!r}{nearest(chosen, versions)}: churn models lists them")
-    first = promote(warehouse, shop, chosen, effective_from)
+    first = promote(warehouse, shop, choose_version(warehouse, shop, version), effective_from)
     again = find_day_to_score_again(Lake(settings.lake(shop.name)), first)
     closing = Closing()
     closing.add("next", f"churn night {name_shop(shop)}" + (f" --as-of {again}" if again else ""))
     closing.show(Output())
+
+
+def reject_model(given: str | None, version: str | None) -> None:
+    from spark_jobs.warehouse.__main__ import reject
+
+    settings = read_settings()
+    shop = find_shop(given, settings)
+    warehouse = open_warehouse(settings, shop)
+    warehouse.prepare(shop)
+    reject(warehouse, shop, choose_version(warehouse, shop, version))
+    closing = Closing()
+    closing.add("next", f"churn train {name_shop(shop)} trains another one; churn models {name_shop(shop)}")
+    closing.show(Output())
+
+
+def choose_version(warehouse: Warehouse, shop: Shop, given: str | None) -> str:
+    """The given version, else that of the model that waits. Raises ChurnError if there is no such model."""
+    models = list_models(warehouse, shop)
+    waiting = find_waiting(models)
+    if given is None and waiting is None:
+        raise ChurnError(
+            f"no model of {shop.name} is waiting for approval: see all versions with `churn models {name_shop(shop)}`"
+        )
+    chosen = given or (waiting.version if waiting else "")
+    versions = [model.version for model in models]
+    if chosen not in versions:
+        raise ChurnError(f"{shop.name} has no model {chosen!r}{nearest(chosen, versions)}: churn models lists them")
+    return chosen

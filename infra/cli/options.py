@@ -12,6 +12,7 @@ import click
 from infra.cli.running import Output
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.run_days import parse_day
+from spark_jobs.contract.shop.toml_section import nearest
 
 
 class Day(click.ParamType):
@@ -28,7 +29,28 @@ class Day(click.ParamType):
             self.fail(f"{value!r} is no day: write it like 2011-09-06", param, ctx)
 
 
+class Days(Day):
+    """Several days, separated by commas; an empty text means none."""
+
+    name = "days"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        return tuple(filter(None, (super(Days, self).convert(part.strip(), param, ctx) for part in value.split(","))))
+
+
+class Choice(click.Choice):
+    """One of several words; a misspelt one is answered with the nearest."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value not in self.choices:
+            self.fail(f"{value!r} is none of {', '.join(self.choices)}{nearest(str(value), self.choices)}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 DAY = Day()
+DAYS = Days()
 FILE = click.Path(path_type=Path)
 shop_option = click.option(
     "-s", "--shop", metavar="SHOP", help="A shop's name, its shop.toml or its folder. [default: the last used]"

@@ -9,9 +9,6 @@ import time
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
-
-import click
 
 from infra.cli.closing import Closing, describe_duration, name_shop
 from infra.cli.running import Output, replace_process, run_job, run_module
@@ -19,25 +16,10 @@ from infra.cli.shops import find_shop
 from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, read_settings
 from infra.local.shops import DEMO_SHOPS
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.shop.toml_section import nearest
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, churn_risk
 
 LOUD = Output()
-
-
-def describe_files(files: Sequence[Path], like: str | None, options: dict[str, Any]) -> None:
-    for file in files:
-        if not file.exists():
-            raise ChurnError(f"there is no {file}")
-    given = [
-        word
-        for name, value in {"like": like, **options}.items() if value
-        for word in (f"--{name.replace('_', '-')}", value.resolve() if isinstance(value, Path) else value)
-    ]  # fmt: skip
-    run_job("infra.local.init", *(file.resolve() for file in files), *given, output=LOUD)
-    settings = read_settings()
-    shop = find_shop(str(options["to"] or files[0].resolve().parent / "shop.toml"), settings)
-    click.echo(
-        f"\nEdit:  {shop.path}\nThen:  churn check, until it has no more findings; then train, approve and night"
-    )
 
 
 def check_shop(given: str | None) -> None:
@@ -76,6 +58,9 @@ def rebuild_lake(given: str | None, table: str | None, first: date | None, last:
     shop = find_shop(given, settings)
     if first and last and first > last:
         raise ChurnError(f"--from {first} is after --to {last}: swap them")
+    names = [*shop.sources, CUSTOMER_DAY.name, CUSTOMER_SERIES.name, churn_risk(shop.churn.horizons_days).name]
+    if table and table not in names:
+        raise ChurnError(f"{table!r} cannot be rebuilt{nearest(table, names)}; choose among {', '.join(names)}")
     chosen = (("--table", table), ("--from", first), ("--to", last))
     options = [word for name, value in chosen if value for word in (name, value)]
     with tempfile.TemporaryDirectory() as folder:
@@ -101,4 +86,8 @@ def start_airflow(shops: str) -> None:
 def stop_all() -> None:
     run_module(AIRFLOW_PYTHON, "infra.local.airflow", "--stop", output=LOUD)
     run_job("spark_jobs.runtime.engine", "stop", output=LOUD)
+    run_job("infra.local.cluster", "stop", output=LOUD)
     run_job("infra.local.warehouse", "stop", output=LOUD)
+    closing = Closing()
+    closing.add("next", "nothing has to be started again: every command starts what it needs")
+    closing.show(LOUD)

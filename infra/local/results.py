@@ -46,10 +46,10 @@ def show_results(console: PlainConsole, settings: Settings, shop: Shop, as_of: d
 def show_risks(console: PlainConsole, rows: Sequence[Mapping[str, Any]], shop: Shop) -> None:
     """The customers with the most money at risk. rows: those of current_churn_risk."""
     title = f"The {len(rows)} customers with the most money at risk" + (f" as of {rows[0]['as_of']}" if rows else "")
-    first, *others = shop.churn.horizons_days
-    columns = [ScreenColumn("customer", [str(row["customer_id"])[:12] + "…" for row in rows])]
+    columns = [ScreenColumn("customer", [str(row["customer_id"]) for row in rows])]
     columns += [ScreenColumn(f"{days} days", [f"{row[probability_column(days)]:.0%}" for row in rows],
-                             0 if days == first else 2, True) for days in (first, *others)]  # fmt: skip
+                             0 if days == shop.churn.primary_horizon_days else 2, True)
+                for days in shop.churn.horizons_days]  # fmt: skip
     columns += [
         ScreenColumn("band", [row["band"] for row in rows], 1),
         ScreenColumn(f"at risk, {shop.currency}", [f"{row['spend_at_risk']:,.2f}" for row in rows], 0, True),

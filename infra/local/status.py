@@ -35,6 +35,7 @@ from spark_jobs.warehouse.protocol import Warehouse
 from spark_jobs.warehouse.records import PublishedRun
 
 MORNING_HOUR = 6  # from then on last night's scores should be there
+ENDED_AFTER_DAYS = 30  # a shop that is so late may have no more files
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,20 @@ def expected_day(shop: Shop, now: datetime) -> date:
 
 
 def describe_newest(shop: Shop, newest: date | None, expected: date) -> Line:
-    night = f"churn night {name_shop(shop)} --as-of"
+    night = f"churn night {name_shop(shop)} --as-of {expected}"
+    late_days = (expected - newest).days if newest else 0
+    may_have_ended = not shop.end_date and (late_days > ENDED_AFTER_DAYS or not is_delivered_daily(shop))
+    ended = "; if no more files come, set end_date in shop.toml to their last day" if may_have_ended else ""
     if newest is None:
-        return Line("scores", f"none yet: {night} {expected}", True)
-    late_days = (expected - newest).days
+        return Line("scores", f"none yet: {night}{ended}", True)
     if late_days <= 0:
         return Line("scores", f"as of {newest}, nothing is late")
-    return Line("scores", f"as of {newest}, {late_days} days late: {night} {expected}", True)
+    return Line("scores", f"as of {newest}, {late_days} days late: {night}{ended}", True)
+
+
+def is_delivered_daily(shop: Shop) -> bool:
+    """Whether the files that every night needs name their days, so that more of them are to come."""
+    return shop.sources[shop.needed_log].delivery_day is not None
 
 
 def describe_waiting(shop: Shop, warehouse: Warehouse) -> Iterator[Line]:

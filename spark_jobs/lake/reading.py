@@ -49,6 +49,12 @@ def read_table(dataset: ds.Dataset, columns: Iterable[str], added: Collection[Co
     })  # fmt: skip
 
 
+def are_kept(dataset: ds.FileSystemDataset) -> bool:
+    """Whether all files of the dataset exist: a vacuum removes those that the newest version does not list."""
+    found = dataset.filesystem.get_file_info(dataset.files)
+    return all(info.type == fs.FileType.File for info in found)
+
+
 def _is_array(column: Column) -> bool:
     return column.type.startswith("array<")
 

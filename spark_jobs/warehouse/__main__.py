@@ -3,6 +3,7 @@
 prepare   creates or updates a shop's schema
 load      copies the published scores of a day from the lake, and makes them visible
 promote   makes a registered model score from a day on
+reject    notes that a model is not to score; a later promotion counts all the same
 columns   prints every table and view with its columns, types, meanings and units
 
 `python -m infra.local.warehouse` starts and stops the embedded warehouse.
@@ -24,6 +25,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk
 from spark_jobs.lake.keys import product_hash
 from spark_jobs.lake.ledger import list_runs
+from spark_jobs.lake.reading import are_kept
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_result, check_as_of, day, run_command, write_result
@@ -51,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         newest = loaded[-1]
         write_result(arguments.result, {"runs": [run.run_id for run in loaded], "model": newest.model_version,
                                         "code": newest.code, "tables": newest.inputs})  # fmt: skip
+    elif arguments.command == "reject":
+        warehouse.prepare(shop)
+        reject(warehouse, shop, arguments.version)
     else:
         warehouse.prepare(shop)
         effective_from = promote(warehouse, shop, arguments.version, arguments.effective_from, arguments.once)
@@ -71,6 +76,9 @@ def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> Pu
         raise MissingInputError(f"no scores of {shop.name} for {as_of} yet: run `{command}`, and publish the run")
     run_id, version = runs[-1].run_id, runs[-1].tables[table.name]
     rows = lake.dataset(table, [as_of.isoformat()], version)
+    if not are_kept(rows):
+        raise MissingInputError(f"the lake no longer has the scores of {as_of} that {run_id} published: score the day"
+                                f" again with `churn night --shop {shop.name} --as-of {as_of}`")  # fmt: skip
     flags = rows.to_table(columns=["is_hindsight", "model_version"])
     histories = [run.tables for run in list_runs(lake, "etl") if run.as_of == as_of][-1:]
     inputs = {name: number for tables in (*histories, runs[-1].tables) for name, number in tables.items()}
@@ -111,6 +119,13 @@ def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date
     return effective_from
 
 
+def reject(warehouse: Warehouse, shop: Shop, version: str) -> None:
+    if warehouse.reject_model(shop, version):
+        print(f"{version} is rejected: it stays registered, and may be promoted later")
+    else:
+        print(f"{version} was promoted or rejected before: nothing changes")
+
+
 def find_day_to_score_again(lake: Lake, effective_from: date) -> date | None:
     """The newest day with histories, if it is not before `effective_from`."""
     return max((run.as_of for run in list_runs(lake, "etl") if run.as_of >= effective_from), default=None)
@@ -128,13 +143,14 @@ def _make_parser() -> argparse.ArgumentParser:
         prog="python -m spark_jobs.warehouse", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in ("prepare", "load", "promote", "columns"):
+    for name in ("prepare", "load", "promote", "reject", "columns"):
         commands.add_parser(name).add_argument("--shop", required=True, metavar="SHOP.toml")
     commands.choices["load"].add_argument("--as-of", required=True, type=day, metavar="DAY", action="append",
                                           help="may be repeated")  # fmt: skip
     for name in ("load", "promote"):
         add_result(commands.choices[name])
-    commands.choices["promote"].add_argument("--version", required=True, help="as in model_registry")
+    for name in ("promote", "reject"):
+        commands.choices[name].add_argument("--version", required=True, help="as in model_registry")
     commands.choices["promote"].add_argument("--effective-from", type=day, metavar="DAY", help="default: the day it "
                                              "was trained through, or the newest with scores if later")  # fmt: skip
     commands.choices["promote"].add_argument("--once", action="store_true", help="do nothing if it was promoted before")

@@ -69,6 +69,15 @@ def add_promotion(
     return Promotion(day, is_new=True, replaced=before[0] if is_replaced else None)
 
 
+def add_rejection(connection: psycopg.Connection, schema: str, version: str) -> bool:
+    """Notes that the model was rejected. Returns False, and notes nothing, if it was rejected or promoted before."""
+    statement = sql.SQL(
+        "INSERT INTO {} (version) SELECT %(version)s WHERE NOT EXISTS (SELECT FROM {} WHERE version = %(version)s)"
+        " ON CONFLICT DO NOTHING"
+    ).format(sql.Identifier(schema, "rejections"), sql.Identifier(schema, "promotions"))
+    return connection.execute(statement, {"version": version}).rowcount == 1
+
+
 def find_scorer(connection: psycopg.Connection, schema: str, as_of: date) -> tuple[ModelRecord, bool] | None:
     """The model that scores the day, and whether that is hindsight; None if no model was ever promoted.
 

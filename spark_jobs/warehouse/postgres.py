@@ -26,7 +26,14 @@ from spark_jobs.contract.table import Table
 from spark_jobs.contract.tables import churn_risk
 from spark_jobs.contract.warehouse_tables import CONTACT_PLAN
 from spark_jobs.warehouse.erasing import remove_customers, vacuum_tables
-from spark_jobs.warehouse.models import add_model, add_promotion, find_model, find_scorer, move_locations
+from spark_jobs.warehouse.models import (
+    add_model,
+    add_promotion,
+    add_rejection,
+    find_model,
+    find_scorer,
+    move_locations,
+)
 from spark_jobs.warehouse.protocol import Reading
 from spark_jobs.warehouse.queries import write_query
 from spark_jobs.warehouse.records import ModelRecord, Promotion, PublishedRun, RunOrigin
@@ -178,6 +185,11 @@ class PostgresWarehouse:
         model = self.model(shop, version)
         with self._open() as connection:
             return add_promotion(connection, shop.name, model, effective_from, is_once)
+
+    def reject_model(self, shop: Shop, version: str) -> bool:
+        model = self.model(shop, version)
+        with self._open() as connection:
+            return add_rejection(connection, shop.name, model.version)
 
     def move_models(self, shop: Shop, old: str, new: str) -> int:
         with self._open() as connection:

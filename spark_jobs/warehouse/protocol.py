@@ -111,6 +111,12 @@ class Warehouse(Protocol):
         Does nothing if the newest promotion is the same; with is_once, if the model was ever promoted.
         """
 
+    def reject_model(self, shop: Shop, version: str) -> bool:
+        """Notes that a model is not to score, so that it no longer waits for approval; it may still be promoted.
+
+        Returns False, and notes nothing, if it was rejected or promoted before.
+        """
+
     def move_models(self, shop: Shop, old: str, new: str) -> int:
         """Makes the locations of models below the folder `old` locations below `new`; returns their number."""
 

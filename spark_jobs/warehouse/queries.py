@@ -70,13 +70,12 @@ QUERIES: Mapping[Reading, str] = {
     # The newest nights of one customer.
     "customer_nights": """
         SELECT * FROM churn_risk_history WHERE customer_id = :customer_id ORDER BY as_of DESC LIMIT 14""",
-    # Every model with its newest promotion.
+    # Every model with its newest promotion, and its rejection: null also before a warehouse has that column.
     "models": """
-        SELECT version, kind, trained_through, gate_passed, created_at, newest.effective_from AS scores_from,
-               newest.promoted_at, newest.number AS promotion
-        FROM models LEFT JOIN (
-            SELECT DISTINCT ON (version) * FROM promotions ORDER BY version, number DESC
-        ) AS newest USING (version) ORDER BY created_at, version""",
+        SELECT version, kind, trained_through, gate_passed, created_at, effective_from AS scores_from, promoted_at,
+               (SELECT max(number) FROM promotions WHERE promotions.version = model.version) AS promotion,
+               (to_jsonb(model) ->> 'rejected_at')::timestamptz AS rejected_at
+        FROM model_registry AS model ORDER BY created_at, version""",
 }
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, ParamValidationError
 from airflow.serialization.encoders import coerce_to_core_timetable
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
@@ -320,6 +320,25 @@ def test_an_approval_times_out_as_a_rejection_after_the_shops_hours(dags):
     assert approve.defaults == ["Reject"]
     assert approve.response_timeout == timedelta(hours=72)
     assert dags["churn_train__living"].get_task("promote").trigger_rule == "none_failed_min_one_success"
+
+
+@pytest.mark.parametrize(("answer", "code"), [("Approve", 0), ("Reject", 0), ("Reject", 1)])
+def test_a_rejection_is_noted_in_the_warehouse(dags, monkeypatch, tmp_path, answer, code):
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/words\necho "error: no warehouse" >&2\nexit {code}\n')
+    python.chmod(0o755)
+    monkeypatch.setenv("CHURN_JOBS_PYTHON", str(python))
+    monkeypatch.setattr(churn_train.ApprovalOperator, "execute_complete", lambda self, context, event: "done")
+    approve = dags["churn_train__living"].get_task("approve")
+    context = {"ti": SimpleNamespace(xcom_pull=lambda task: {"version": "lstm-1"} if task == "train" else None)}
+    if code:
+        with pytest.raises(AirflowException, match="lstm-1 cannot be noted as rejected: error: no warehouse"):
+            approve.execute_complete(context, {"chosen_options": [answer]})
+        return
+    assert approve.execute_complete(context, {"chosen_options": [answer]}) == "done"
+    asked = [file.read_text().split() for file in tmp_path.glob("words")]
+    command = ["-m", "spark_jobs.warehouse", "reject", "--shop", approve.shop_file, "--version", "lstm-1"]
+    assert asked == ([command] if answer == "Reject" else [])
 
 
 # Several shops

@@ -6,12 +6,14 @@ import json
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
+from spark_jobs.runtime.console import PlainConsole
+from spark_jobs.runtime.screen import ScreenColumn, show_table
 from training.selection.gate import GateResult
 from training.selection.verdict import Verdict
 
-SHOWN_METRICS = {"auroc": "AUROC", "log_loss": "log loss", "ece": "ECE", "lift_10": "lift 10 %"}
+#: Metric to its heading and importance on a narrow screen.
+SHOWN_METRICS = {"auroc": ("AUROC", 0), "log_loss": ("log loss", 0), "ece": ("ECE", 1), "lift_10": ("lift 10 %", 4)}
 
 
 def describe_gate(gate: GateResult) -> dict[str, object]:
@@ -30,17 +32,25 @@ def describe_gate(gate: GateResult) -> dict[str, object]:
 
 def show_gate(gate: GateResult, console: Console) -> None:
     """One line per horizon and method, and the verdict."""
-    table = Table("horizon", "method", "customers", "churned", *SHOWN_METRICS.values(), title=f"gate at {gate.cutoff}")
-    for row in gate.metrics:
-        shown = ["–" if getattr(row, name) is None else f"{getattr(row, name):.3f}" for name in SHOWN_METRICS]
-        rate = "–" if row.churn_rate is None else f"{row.churn_rate:.1%}"
-        table.add_row(f"{row.horizon_days} d", row.method, f"{row.n:,}", rate, *shown)
-    console.print(table)
+    rows = gate.metrics
+    columns = [
+        ScreenColumn("horizon", [f"{row.horizon_days} d" for row in rows], 0, True),
+        ScreenColumn("method", [row.method for row in rows]),
+        ScreenColumn("customers", [f"{row.n:,}" for row in rows], 3, True),
+        ScreenColumn("churned", [_write(row.churn_rate, ".1%") for row in rows], 2, True),
+        *(ScreenColumn(heading, [_write(getattr(row, name), ".3f") for row in rows], importance, True)
+          for name, (heading, importance) in SHOWN_METRICS.items()),
+    ]  # fmt: skip
+    show_table(PlainConsole(console), f"gate at {gate.cutoff}", columns)
     verdict = gate.verdict
     console.print(f"{verdict.promoted} {write_outcome(verdict)}", highlight=False)
     refused = [f"{kind} is refused: {reason}" for kind, reasons in verdict.refused.items() for reason in reasons]
     for line in (*verdict.unjudged, *verdict.reasons, *verdict.warnings, *refused):
         console.print(f"  {line}", highlight=False, soft_wrap=True)
+
+
+def _write(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
 
 
 def write_outcome(verdict: Verdict) -> str:

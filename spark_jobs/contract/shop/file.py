@@ -57,7 +57,8 @@ def load_shop(path: str | Path) -> Shop:
     return shop
 
 
-def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
+def read_identity(top: Section) -> tuple[str, str, str]:
+    """The shop's name, time zone and currency; a fault for each that is invalid."""
     name = top.take("name", "a name of a-z, 0-9 and _, starting with a letter, at most 40 long",
                     lambda v: is_text(v) and re.fullmatch(r"[a-z][a-z0-9_]{0,39}", v) is not None)  # fmt: skip
     time_zone = top.text("time_zone")
@@ -65,10 +66,15 @@ def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
         top.fault("time_zone", "a time zone like Europe/London", nearest(time_zone, time_zones()))
     currency = top.take("currency", "a currency code like GBP",
                         lambda v: is_text(v) and re.fullmatch("[A-Z]{3}", v) is not None)  # fmt: skip
+    return name or "", time_zone or "UTC", currency or ""
+
+
+def _read_shop(top: Section, path: Path, content_hash: str) -> Shop:
+    name, time_zone, currency = read_identity(top)
     shop = Shop(
-        name=name or "",
-        time_zone=time_zone or "UTC",
-        currency=currency or "",
+        name=name,
+        time_zone=time_zone,
+        currency=currency,
         title=top.text("title", name or ""),
         language=top.choice("language", tuple(LANGUAGES), "en"),
         end_date=top.take("end_date", "a day like 2011-09-06", lambda v: type(v) is date, None),

@@ -14,14 +14,14 @@ from spark_jobs.contract.warehouse_tables import WAREHOUSE_TABLES
 IDENTITY = "identity"
 LOADER, READER, RESOLVER = ROLES = ("churn_loader", "churn_reader", "churn_identity")
 _RECORDS = tuple(table.name for table in WAREHOUSE_TABLES)
-_REGISTRY = ("models", "promotions", "model_registry")
+_REGISTRY = ("models", "promotions", "rejections", "model_registry")
 #: role -> privileges -> relations of a shop's schema, except its views. The loader may DELETE, to remove the rows of a
 #: killed load.
 _SHOP_GRANTS = {
     LOADER: {
         "SELECT, INSERT, DELETE": ("churn_risk", *_RECORDS),
         "SELECT, INSERT, UPDATE, DELETE": ("published_runs",),
-        "SELECT, INSERT": ("models", "promotions"),
+        "SELECT, INSERT": ("models", "promotions", "rejections"),
         "SELECT": ("model_registry",),
     },
     READER: {"SELECT": ("churn_risk", "published_runs", *_REGISTRY, *_RECORDS)},

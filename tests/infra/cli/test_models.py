@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from infra.cli.models import RegisteredModel, describe_state, find_waiting
@@ -21,6 +22,12 @@ def test_only_the_newest_model_waits_until_one_is_promoted():
     assert find_waiting([old, new]) is new
     assert find_waiting([model("old", 1, promoted_hour=3, number=1), new]) is None
     assert find_waiting([old, model("new", 2, promoted_hour=3, number=1)]) is None
+
+
+def test_a_rejected_model_does_not_wait():
+    old, new = model("old", 1), replace(model("new", 2), rejected_at=datetime(2026, 11, 2, 5, tzinfo=UTC))
+    assert find_waiting([old, new]) is None
+    assert [describe_state(one, [old, new]) for one in (old, new)] == ["never approved", "rejected"]
 
 
 def test_the_newest_promotion_scores():

@@ -12,12 +12,13 @@ from spark_jobs.contract.tables import churn_risk
 from spark_jobs.lake.keys import product_hash
 from spark_jobs.lake.ledger import Run, append_run
 from spark_jobs.lake.store import Lake
-from spark_jobs.warehouse.__main__ import find_day_to_score_again, load_scores, promote
+from spark_jobs.warehouse.__main__ import find_day_to_score_again, load_scores, promote, reject
 from tests.spark_jobs.warehouse.support import (
     DAY,
     make_model,
     make_rows,
     publish,
+    select,
 )
 
 
@@ -61,6 +62,31 @@ def test_load_takes_the_version_that_the_days_scoring_run_names(warehouse, shop,
     assert load_scores(warehouse, lake, shop, DAY) == loaded
     (run,) = warehouse.published(shop)
     assert (run.run_id, run.rows, run.lake_version, run.is_hindsight) == ("score-1", 3, named, True)
+
+
+def test_scores_that_a_vacuum_has_removed_end_in_one_line_with_the_remedy(warehouse, shop, tmp_path):
+    lake, table = Lake(tmp_path), churn_risk(shop.churn.horizons_days)
+    named = lake.update(table, DAY.isoformat(), lambda _: make_rows("abc"))
+    append_run(lake, Run("score-1", "key", {table.name: named}, datetime.now(UTC), DAY, "score"))
+    lake.update(table, DAY.isoformat(), lambda _: make_rows("abcdef"))  # replaced, and never published as a run
+    lake.open(table).vacuum(0, dry_run=False, enforce_retention_duration=False, full=True)
+    with pytest.raises(MissingInputError, match=rf"that score-1 published: .* --shop {shop.name} --as-of {DAY}`"):
+        load_scores(warehouse, lake, shop, DAY)
+
+
+def test_a_rejected_model_is_noted_once_and_may_be_promoted_later(warehouse, shop, capsys):
+    for version in ("a", "b"):
+        warehouse.register_model(shop, make_model(version))
+        reject(warehouse, shop, version)
+    reject(warehouse, shop, "a")
+    assert capsys.readouterr().out.splitlines()[-1] == "a was promoted or rejected before: nothing changes"
+    promote(warehouse, shop, "b", None)
+    registry = "SELECT version, rejected_at IS NULL, effective_from FROM model_registry ORDER BY version"
+    assert select(warehouse, shop, registry) == [("a", False, None), ("b", False, date(2011, 1, 31))]
+    rows = warehouse.read(shop, "models").to_pylist()
+    assert [(row["version"], row["promotion"], row["rejected_at"] is None) for row in rows] == [
+        ("a", None, False), ("b", 1, False),
+    ]  # fmt: skip
 
 
 def test_a_repeated_older_training_is_not_promoted_unless_a_person_does_it(warehouse, shop):

@@ -31,6 +31,7 @@ def test_reader_reads_scores_and_nothing_else(warehouse, shop):
         "published_runs",
         "model_registry",
         "promotions",
+        "rejections",
     ):
         select(warehouse, shop, f"SELECT * FROM {relation}", url=url)
     for statement in ("SELECT * FROM identity.customers", "DELETE FROM churn_risk RETURNING 1",
