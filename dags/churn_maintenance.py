@@ -2,9 +2,10 @@
 ### Checks past scores against outcomes, and removes what is no longer needed
 
 **Makes** `outcomes`: how accurate the scores were whose horizon has passed. If `shop.toml` has `[contact.log]`, also
-`contacts`: who was really contacted. The rest is housekeeping: days of several files are compacted into one file each;
-histories that only a rebuild would read (all but the newest 7 nights and 3 trainings), scores and pages older than 400
-days, rows of loads that never became visible, and files that no table lists any more are removed.
+`contacts`: who was really contacted. The rest is housekeeping: the days of closed months are copied into one file a
+month, which later nights read instead. Removed are histories that only a rebuild would read (all but the newest 7
+nights and 3 trainings), scores and pages older than 400 days, rows of loads that never became visible, and files that
+no table lists any more.
 
 **When** every Sunday two hours after the nightly run starts, usually at 04:00, and by hand. A shop with an `end_date`
 runs only by hand.
@@ -28,7 +29,7 @@ from dags.shops import find_shops
 from spark_jobs.contract.shop.model import Shop
 
 PARTS = {
-    "compact": "Days of closed months that consist of several files become one file each.",
+    "compact": "Copies the days of closed months into one file a month, which later nights read.",
     "retain": "Drops histories that can be built again, and scores older than 400 days.",
     "vacuum": "Removes files that no table lists any more, after a week.",
 }

@@ -37,8 +37,9 @@ from spark_jobs.contract.measures import (
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Table
-from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_DAY_MONTHS, CUSTOMER_SERIES, TRAINING_SERIES
 from spark_jobs.lake.keys import make_run_key
+from spark_jobs.lake.months import read_days
 from spark_jobs.lake.restatement import check_restatement
 from spark_jobs.lake.store import DayRange, Lake
 from spark_jobs.runtime.command import add_dry_run, day, load_arguments, make_parser, run_command
@@ -208,7 +209,7 @@ def run(
         raise MissingInputError(
             f"no customer_day up to {as_of}: run clean and customer_day first, or give a later as_of"
         )
-    customer_day = lake.read(open_spark(), CUSTOMER_DAY, known_days)
+    customer_day = read_days(open_spark(), lake, CUSTOMER_DAY, CUSTOMER_DAY_MONTHS, known_days)
     ranges = lake.day_ranges(CUSTOMER_DAY, "event_day", known_days)
     series = build_series(customer_day, shop, as_of, table, merged, restate, ranges)
     published = lake.publish(series, table, {as_of.isoformat(): key}, is_forced=is_forced)

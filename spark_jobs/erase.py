@@ -28,7 +28,14 @@ from spark_jobs.contract.ledger_tables import ACCOUNTS, MERGES
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Table
-from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, EVENTS, TRAINING_SERIES, churn_risk
+from spark_jobs.contract.tables import (
+    CUSTOMER_DAY,
+    CUSTOMER_DAY_MONTHS,
+    CUSTOMER_SERIES,
+    EVENTS,
+    TRAINING_SERIES,
+    churn_risk,
+)
 from spark_jobs.customer_day import make_keys, stale_days
 from spark_jobs.lake.ledger import newest_night
 from spark_jobs.lake.removal import find_rows, remove_rows, remove_unlisted_files
@@ -81,7 +88,8 @@ def _find_merged(merges: dict[str, str], key: str) -> frozenset[str]:
 def list_tables(shop: Shop) -> list[Table]:
     """The lake tables with customer keys."""
     scores = churn_risk(shop.churn.horizons_days)
-    return [*(EVENTS[log] for log in shop.sources), CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES, scores, MERGES]
+    events = [EVENTS[log] for log in shop.sources]
+    return [*events, CUSTOMER_DAY, CUSTOMER_DAY_MONTHS, CUSTOMER_SERIES, TRAINING_SERIES, scores, MERGES]
 
 
 def count_rows(lake: Lake, shop: Shop, person: Person) -> dict[str, int]:
@@ -142,7 +150,8 @@ def _remove_from_days(lake: Lake, shop: Shop, person: Person, standing: set[str]
     if newest:
         due = stale_days(lake, shop, newest)
         remove_rows(lake, CUSTOMER_DAY, person.keys, {day: key for day, key in due.items() if day in standing})
-    remove_rows(lake, CUSTOMER_DAY, person.keys)
+    for table in (CUSTOMER_DAY, CUSTOMER_DAY_MONTHS):
+        remove_rows(lake, table, person.keys)
 
 
 def _remove_pages(folder: Path, person: Person) -> int:

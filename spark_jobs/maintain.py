@@ -1,6 +1,6 @@
 """Weekly housekeeping of the lake and the warehouse. Every part may be repeated, and changes no result.
 
-compact  rewrites days of customer_day that consist of several files as one file each, in closed months
+compact  copies the days of closed months of customer_day into one file a month, which readers prefer
 retain   keeps the newest histories, and 400 days of scores in the lake, in the warehouse and as pages
 vacuum   removes files that no table lists any more, once they are a week old
 """
@@ -16,8 +16,16 @@ from spark_jobs.contract.ledger_tables import ACCOUNTS, BACKLOG, DELIVERIES, ERA
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Table
-from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, EVENTS, TRAINING_SERIES, churn_risk, quarantine
-from spark_jobs.lake import upkeep
+from spark_jobs.contract.tables import (
+    CUSTOMER_DAY,
+    CUSTOMER_DAY_MONTHS,
+    CUSTOMER_SERIES,
+    EVENTS,
+    TRAINING_SERIES,
+    churn_risk,
+    quarantine,
+)
+from spark_jobs.lake import months, upkeep
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.warehouse.connection import connect
@@ -31,14 +39,16 @@ KEPT_SCORE_DAYS = 400
 def list_tables(shop: Shop) -> Iterator[Table]:
     for log in shop.sources:
         yield from (EVENTS[log], quarantine(log))
-    yield from (CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES, churn_risk(shop.churn.horizons_days))
+    yield from (CUSTOMER_DAY, CUSTOMER_DAY_MONTHS, CUSTOMER_SERIES, TRAINING_SERIES)
+    yield churn_risk(shop.churn.horizons_days)
     yield from (ACCOUNTS, BACKLOG, DELIVERIES, ERASURES, INCOMPLETE, MERGES, RUNS)
 
 
 def compact(lake: Lake, as_of: date, is_dry_run: bool) -> None:
-    scattered = upkeep.find_scattered(lake, CUSTOMER_DAY, before=as_of.replace(day=1).isoformat())
-    done = scattered if is_dry_run else [value for value in scattered if upkeep.compact(lake, CUSTOMER_DAY, value)]
-    print(f"customer_day: days compacted into one file each: {len(done):,} of {len(scattered):,}")
+    daily, monthly = CUSTOMER_DAY, CUSTOMER_DAY_MONTHS
+    due = sorted(months.find_due(lake, daily, monthly, before=as_of.isoformat()[:7]))
+    done = due if is_dry_run else [month for month in due if months.compact(lake, daily, monthly, month)]
+    print(f"customer_day: months compacted into one file each: {len(done):,} of {len(due):,}")
 
 
 def retain(lake: Lake, warehouse: Warehouse, shop: Shop, pages: Path, as_of: date, is_dry_run: bool) -> None:

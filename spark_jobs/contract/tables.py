@@ -82,6 +82,17 @@ CUSTOMER_DAY = Table(
     code=("spark_jobs.customer_day",),
 )
 
+#: `delivery_day` is a column of the rows here.
+CUSTOMER_DAY_MONTHS = replace(
+    CUSTOMER_DAY,
+    name="customer_day_months",
+    grain="the rows of customer_day once more, by month, for jobs that read a long history",
+    columns=(*CUSTOMER_DAY.columns, Column("month", "string", "the month of delivery_day, such as 2026-10")),
+    key=(*CUSTOMER_DAY.key, CUSTOMER_DAY.partition),
+    partition="month",
+    code=("spark_jobs.lake.months",),
+)
+
 #: All customers who were ever eligible: training on today's eligible customers alone ruins the probabilities.
 TRAINING_SERIES = Table(
     "training_series",

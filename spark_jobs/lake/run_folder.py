@@ -40,7 +40,7 @@ def write_rows(folder: Location, table: Table, partition: str, rows: pa.Table) -
 
 def write_partition(folder: Location, table: Table, rows: pa.Table) -> list[str]:
     """Writes rows of one partition among others of the run; returns the paths below the folder."""
-    return _write_batches(folder, table.partition, rows.to_batches())
+    return write_batches(folder, table.partition, rows.to_batches())
 
 
 def write_frame(folder: Location, table: Table, frame: DataFrame) -> None:
@@ -53,7 +53,7 @@ def write_files(folder: Location, table: Table, frame: DataFrame) -> list[str]:
     column = table.partition
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield pa.RecordBatch.from_pydict({"path": pa.array(_write_batches(folder, column, batches), pa.string())})
+        yield pa.RecordBatch.from_pydict({"path": pa.array(write_batches(folder, column, batches), pa.string())})
 
     # The hint lets Spark merge small partitions and split large ones by their actual size.
     rows = gather(frame.select(*table.column_names), column)
@@ -133,7 +133,8 @@ def name_file(column: str, value: str) -> str:
     return f"{column}={value}/part-{token_hex(8)}.parquet"
 
 
-def _write_batches(folder: Location, column: str, batches: Iterable[pa.RecordBatch]) -> list[str]:
+def write_batches(folder: Location, column: str, batches: Iterable[pa.RecordBatch]) -> list[str]:
+    """Writes batches that are sorted by the partition column; returns the paths below the folder."""
     writer = PartitionWriter(folder, column)
     for batch in batches:
         writer.write(batch)

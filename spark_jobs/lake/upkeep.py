@@ -1,6 +1,6 @@
-"""Keeps lake tables small: compacts, clears and vacuums them. Helper of maintain.py.
+"""Keeps lake tables small: clears and vacuums them. Helper of maintain.py.
 
-All of it is safe beside readers and writers. To compact or clear is to publish, which fails if another run publishes
+All of it is safe beside readers and writers. To clear is to publish, which fails if another run publishes
 the same partition at the same time. A vacuum removes no file younger than a week, longer than any read or write takes.
 """
 
@@ -11,36 +11,13 @@ from collections.abc import Collection
 
 from pyarrow import fs
 
-from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.table import Table
 from spark_jobs.lake import delta as _delta
-from spark_jobs.lake import run_folder as _run_folder
 from spark_jobs.lake.location import Location
-from spark_jobs.lake.publishing import Pinned, SupersededError, publish
 from spark_jobs.lake.store import Lake
 
 KEEP_DAYS = 7  # how long files stay that no version lists any more
 _DAY_SECONDS = 86_400
-
-
-def find_scattered(lake: Lake, table: Table, before: str) -> list[str]:
-    """Partitions below `before` that consist of several files."""
-    return [value for value, files in lake.partitions(table).items() if value < before and len(files) > 1]
-
-
-def compact(lake: Lake, table: Table, partition: str) -> bool:
-    """Rewrites the partition's rows as one file, under the same run key. Returns False if another run was faster."""
-    handle = lake.open(table)
-    if handle is None:
-        raise MissingInputError(f"lake table {table.name} does not exist: run the job that makes it")
-    key = _delta.read_fingerprint(handle, table, partition)
-    pinned = Pinned.at(lake.folder(table), table, {partition: key})
-    rows = lake.arrow(table, [partition], pinned.handle.version())
-    try:
-        publish(pinned, lambda folder: _run_folder.write_rows(folder, table, partition, rows))
-    except SupersededError:
-        return False
-    return True
 
 
 def clear(lake: Lake, table: Table, partitions: Collection[str]) -> None:

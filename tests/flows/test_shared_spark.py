@@ -106,9 +106,9 @@ def test_a_killed_job_does_not_affect_the_content_of_others(shared, tmp_path):
     kill_writing(shop)
     for job in ("clean", "customer_day", "customer_series"):
         run_job(shop, job)
-    wait_until(lambda: not is_beating(beats[signal.SIGKILL]), STREAM_SECONDS + DETACHED_SECONDS + 30)
     assert victims[signal.SIGTERM].wait(10) == 128 + signal.SIGTERM
     assert read_record(find_folder(shop.settings.home)) == server
     own.run_night(date.fromisoformat(DAY))
+    wait_until(lambda: not is_beating(beats[signal.SIGKILL]), STREAM_SECONDS + DETACHED_SECONDS + 30)
     for table in (PURCHASES, quarantine("purchases"), CUSTOMER_DAY, CUSTOMER_SERIES):
         assert shop.rows(table) == own.rows(table)

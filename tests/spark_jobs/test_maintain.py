@@ -15,12 +15,10 @@ import pytest
 from spark_jobs import maintain
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.table import Table
-from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, churn_risk
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_DAY_MONTHS, CUSTOMER_SERIES, churn_risk
 from spark_jobs.lake import delta as _delta
 from spark_jobs.lake import run_folder as _run_folder
 from spark_jobs.lake import upkeep
-from spark_jobs.lake.publishing import Pinned
-from spark_jobs.lake.publishing import publish as publish_pinned
 from spark_jobs.lake.schemas import arrow_schema
 from spark_jobs.lake.store import Lake
 from spark_jobs.warehouse.postgres import PostgresWarehouse
@@ -39,17 +37,6 @@ def make_table(table: Table, customers: str, **given) -> pa.Table:
     return pa.Table.from_pylist(rows, arrow_schema(table))
 
 
-def publish_files(lake: Lake, table: Table, partition: str, *files: pa.Table) -> None:
-    """Publishes a partition under the key `key` in as many files."""
-    pinned = Pinned.at(lake.folder(table), table, {partition: "key"})
-
-    def write(folder):
-        paths = [p for rows in files for p in _run_folder._write_batches(folder, table.partition, rows.to_batches())]
-        _run_folder.finish(folder, paths)
-
-    publish_pinned(pinned, write)
-
-
 def fill(lake: Lake, table: Table, *days: date) -> None:
     for day in days:
         rows = make_table(table, "ab", **{table.partition: day})
@@ -66,23 +53,14 @@ def lake(tmp_path) -> Lake:
     return Lake(tmp_path / "lake")
 
 
-def test_days_of_closed_months_become_one_file_with_the_same_content(lake, capsys):
-    for day in (date(2026, 10, 30), date(2026, 11, 2)):
-        parts = [make_table(CUSTOMER_DAY, letters, delivery_day=day) for letters in ("ab", "c")]
-        publish_files(lake, CUSTOMER_DAY, day.isoformat(), *parts)
-    before = lake.arrow(CUSTOMER_DAY).sort_by("customer_id")
-    maintain.compact(lake, date(2026, 11, 20), is_dry_run=True)
-    assert [len(files) for files in lake.partitions(CUSTOMER_DAY).values()] == [2, 2]
-    maintain.compact(lake, date(2026, 11, 20), is_dry_run=False)
-    assert {day: len(files) for day, files in lake.partitions(CUSTOMER_DAY).items()} == {
-        "2026-10-30": 1,
-        "2026-11-02": 2,  # the month is not over: it may be published again any night
-    }
-    assert lake.arrow(CUSTOMER_DAY).sort_by("customer_id") == before
-    assert lake.is_published(CUSTOMER_DAY, "2026-10-30", "key")
-    version = lake.version(CUSTOMER_DAY)
-    maintain.compact(lake, date(2026, 11, 20), is_dry_run=False)
-    assert lake.version(CUSTOMER_DAY) == version
+def test_closed_months_are_compacted_once(lake, capsys):
+    days = (date(2026, 10, 30), date(2026, 10, 31), date(2026, 11, 2), date(2026, 11, 3))
+    fill(lake, CUSTOMER_DAY, *days)
+    for is_dry_run, kept in ((True, []), (False, ["2026-10"]), (False, ["2026-10"])):  # November is not over
+        maintain.compact(lake, date(2026, 11, 20), is_dry_run)
+        assert list(lake.partitions(CUSTOMER_DAY_MONTHS)) == kept
+    assert [line[-7:] for line in capsys.readouterr().out.splitlines()] == [" 1 of 1", " 1 of 1", " 0 of 0"]
+    assert len(lake.partitions(CUSTOMER_DAY)) == len(days)
 
 
 def test_the_newest_histories_and_400_days_of_scores_stay(lake, tmp_path, warehouse_url):

@@ -78,6 +78,16 @@ def run_product(
     return Run(customers, PRODUCT, case, steps, end - begin, memory.peak(begin, end))
 
 
+def run_compaction(customers: int, environment: Mapping[str, str], as_of: date) -> Run:
+    """The weekly maintenance's compaction, as of this day."""
+    begin, before = time.monotonic(), read_cpu_seconds().below
+    _require_success(
+        [JOBS_PYTHON, "-m", "spark_jobs.maintain", "--shop", SHOP_FILE, "--as-of", str(as_of), "compact"], environment
+    )
+    steps = {"maintenance.compact": Step(read_cpu_seconds().below - before)}
+    return Run(customers, PRODUCT, "weekly compaction", steps, time.monotonic() - begin, 0)
+
+
 def run_peer(
     engine: str, customers: int, case: str, home: Path, as_of: date, after: date | None, environment: Mapping[str, str]
 ) -> Run:

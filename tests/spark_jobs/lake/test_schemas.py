@@ -13,7 +13,6 @@ from deltalake import DeltaTable
 
 from spark_jobs.contract.errors import AuditError, ChurnError
 from spark_jobs.contract.table import Column, Table
-from spark_jobs.lake import upkeep
 from spark_jobs.lake.schemas import arrow_schema
 from spark_jobs.lake.store import Lake
 
@@ -76,13 +75,6 @@ def test_a_dropped_column_is_not_read_and_may_come_back(lake):
     write(lake, NEW, FRESH)
     back = replace(OLD, columns=(WORD, replace(RANK, default=0), LOG))
     assert read(lake, back) == [{"word": "a", "rank": 1, "log": "one"}, {"word": "b", "rank": 0, "log": "two"}]
-
-
-def test_a_compaction_keeps_the_defaults(lake):
-    younger = replace(OLD, columns=(WORD, RANK, LENGTH, TAGS, LOG))
-    before = read(lake, younger)
-    assert upkeep.compact(lake, younger, "one")
-    assert read(lake, younger) == before == [{"word": "a", "rank": 1, "length": 0, "tags": [], "log": "one"}]
 
 
 def test_rows_without_a_required_column_are_not_published_as_if_they_had_it(lake):
