@@ -2,11 +2,11 @@
 
     python -m infra.bench.nights [--sizes 3000 30000] [--home DIR] [--docs infra/docs]
 
-For each number of customers of the simulated shop: the first load of 361 days, the weekly compaction, the night after it, and that night
-again, when there is nothing to do; then the same for half the history. The product runs through its DAGs, as
-`make nightly` runs them. Its tables and its peers' must be equal in content, or the command fails. Everything is in
-`--home` (by default CHURN_HOME/bench): raw files and the model are kept for the next time; bench.json, bench.md and
-bench.svg are the results. `--docs` copies the latter two.
+For each number of customers of the simulated shop: the first load of 361 days, the weekly compaction, the night after
+it, and that night again, when there is nothing to do; then the same for half the history. The product runs through its
+DAGs, as `make nightly` runs them. Its tables and its peers' must be equal in content, or the command fails. Everything
+is in `--home` (by default CHURN_HOME/bench): raw files and the model are kept for the next time; bench.json, bench.md
+and bench.svg are the results. `--docs` copies the latter two.
 
 CPU seconds are of all processes, Spark's JVM and its Python workers too; on a busy machine they and their ratios are
 more reliable than the clock.
@@ -90,7 +90,7 @@ def measure_home(home: Path, folder: Path, customers: int, suffix: str, since: d
             model = keep_model(home, folder)
         if model:
             lend_model(model, shop, settings)
-        yield run_compaction(customers, environment, NIGHT)
+        yield run_compaction(customers, suffix, environment, NIGHT)
         night = [f"etl@{NIGHT}", f"score@{NIGHT}"]
         yield with_floor(run_product(customers, f"night{suffix}", environment, night), LOADED_DAY)
         if since is None:

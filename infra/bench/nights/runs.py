@@ -78,14 +78,14 @@ def run_product(
     return Run(customers, PRODUCT, case, steps, end - begin, memory.peak(begin, end))
 
 
-def run_compaction(customers: int, environment: Mapping[str, str], as_of: date) -> Run:
+def run_compaction(customers: int, suffix: str, environment: Mapping[str, str], as_of: date) -> Run:
     """The weekly maintenance's compaction, as of this day."""
     begin, before = time.monotonic(), read_cpu_seconds().below
     _require_success(
         [JOBS_PYTHON, "-m", "spark_jobs.maintain", "--shop", SHOP_FILE, "--as-of", str(as_of), "compact"], environment
     )
     steps = {"maintenance.compact": Step(read_cpu_seconds().below - before)}
-    return Run(customers, PRODUCT, "weekly compaction", steps, time.monotonic() - begin, 0)
+    return Run(customers, PRODUCT, f"weekly compaction{suffix}", steps, time.monotonic() - begin, 0)
 
 
 def run_peer(
