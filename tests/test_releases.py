@@ -56,7 +56,7 @@ def test_the_workflow_runs_commands_that_exist_on_versions_that_fit():
     commands = " && ".join(step["run"] for step in steps if "run" in step).split(" && ")
     for command in commands:
         program, *words = command.split()
-        assert program == "make" and words[0] in targets or program == "bash" and (ROOT / words[0]).exists() or (
+        assert (program == "make" and words[0] in targets) or (program == "bash" and (ROOT / words[0]).exists()) or (
             words[:1] == ["-m"] and (ROOT / f"{words[1].replace('.', '/')}.py").exists()
         ), command  # fmt: skip
     chosen = {name: str(value) for step in steps for name, value in step.get("with", {}).items()}
