@@ -47,6 +47,17 @@ def home(tmp_path, monkeypatch):
         ("night --shop online_retail --as-of 2011-09-06", 1, "`churn demo --shop online_retail` delivers them"),
         ("restore nothing.tar", 1, "is not a backup"),
         ("backtest --shop online_retail --cutoffs 2012-01-01", 1, "after the shop's end_date"),
+        ("backtest --shop online_retail --cutoffs 2011-05-01,2011-13-01", 2, "'2011-13-01' is no day"),
+        ("rebuild --shop online_retail --table customer_dya", 1, "did you mean 'customer_day'"),
+        ("export score --to x.csv", 2, "did you mean 'scores'"),
+        ("reject lstm --shop online_retail", 1, "nothing in the warehouse yet"),
+        ("init nothing.csv", 1, "there is no nothing.csv"),
+        ("init README.md --like shopfy", 1, "did you mean 'shopify'"),
+        ("init README.md --time-zone Europe/Berln --name A_b", 1, "--name: expected a name of a-z, 0-9 and _"),
+        ("init README.md --time-zone Europe/Berln", 1, "did you mean 'Europe/Berlin'"),
+        ("init README.md --currency EURO", 1, "--currency: expected a currency code like GBP, found 'EURO'"),
+        ("init README.md --to nowhere/shop.toml", 1, "there is no folder"),
+        ("init infra/demo/online_retail/README.md", 1, "shop.toml exists: give another file with --to"),
     ],
 )
 def test_wrong_arguments_are_refused_before_any_work(words, code, part, capsys, home):

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
@@ -10,7 +11,7 @@ import pytest
 
 from infra.local.embedded import EmbeddedPostgres
 from infra.local.environment import LIVE_DATABASE
-from infra.local.status import describe_failures, describe_files, describe_model, describe_records
+from infra.local.status import describe_failures, describe_files, describe_model, describe_newest, describe_records
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
@@ -63,6 +64,19 @@ def test_only_the_log_that_scores_need_is_late(lake):
     deliver(lake, "reviews", FIRST)
     lines = {line.topic: line.is_wrong for line in describe_files(make_shop(), lake, after(1))}
     assert lines == {"purchases files": True, "reviews files": False}
+
+
+def test_a_shop_whose_files_may_have_ended_is_told_to_set_end_date():
+    daily, ended = make_shop(), make_shop(end_date=after(0))
+    sources = {log: replace(source, delivery_day=None) for log, source in daily.sources.items()}
+    dump = replace(daily, sources=sources)
+    advised = [
+        (shop, late) for shop in (daily, dump, ended) for late in (0, 3, 31)
+        if "set end_date in shop.toml" in describe_newest(shop, FIRST, after(late)).text
+    ]  # fmt: skip
+    assert advised == [(daily, 31), (dump, 3), (dump, 31)]
+    assert "set end_date" in describe_newest(dump, None, after(3)).text
+    assert "set end_date" not in describe_newest(daily, None, after(3)).text
 
 
 def test_unbalanced_accounts_are_reported(lake):
