@@ -14,6 +14,7 @@ from secrets import token_hex
 
 import click
 
+from infra.cli.running import Stopped
 from infra.cli.variables import find_misspelt
 from infra.local.environment import AIRFLOW_PYTHON, JOBS_ENVIRONMENT, JOBS_PYTHON, ROOT
 from spark_jobs.contract.errors import ChurnError
@@ -60,8 +61,9 @@ def run_verb(argv: Sequence[str]) -> int:
         if text := str(error):
             print(f"error: {text}", file=sys.stderr)
         return 1
-    except (KeyboardInterrupt, click.Abort):
-        print(f"\n{STOPPED}", file=sys.stderr)
+    except (KeyboardInterrupt, click.Abort) as stop:  # click makes an Abort of it, after ending the line of the ^C
+        cause = stop.__cause__ if isinstance(stop, click.Abort) else stop
+        print(cause if isinstance(cause, Stopped) else STOPPED, file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of a pipe, like `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

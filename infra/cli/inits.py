@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from infra.cli.closing import Closing, describe_duration, name_shop
-from infra.cli.running import Output, run_job
+from infra.cli.running import Output, Stopped, run_job
 from infra.cli.shops import find_shop
 from infra.local.environment import read_settings
 from infra.local.recipes import find_recipe
@@ -37,6 +37,10 @@ def describe_files(files: Sequence[Path], like: str | None, options: Mapping[str
     except click.exceptions.Exit:
         if path.exists():  # check has findings
             close_init(path, "not ready yet: read each line, and correct what check has found", begin)
+        raise
+    except KeyboardInterrupt:
+        if path.exists():
+            raise Stopped(f"stopped; {path} is written: churn check --shop {path} continues") from None
         raise
     close_init(path, "ready: read each line, because a guess can be wrong", begin)
 

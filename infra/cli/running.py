@@ -15,8 +15,13 @@ import click
 
 from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT, make_environment
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.runtime.engine import stop_engine
 
 GRACE_SECONDS = 15.0
+
+
+class Stopped(KeyboardInterrupt):
+    """Stopped by Ctrl-C, with what continues the work."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,8 @@ def run_module(
 ) -> None:
     """Runs `python -m module` to its end. Exits with its exit code if that is not 0; its own error is printed by then.
 
-    It runs in a session of its own: Ctrl-C reaches only this process, which ends the group. log: takes all output.
+    It runs in a session of its own: Ctrl-C reaches only this process, which ends the group, and the shared Spark unless
+    another command uses it. log: takes all output.
     """
     command = [str(python), "-m", "infra.cli.child", module, *map(str, arguments)]
     stdout = log or (subprocess.DEVNULL if output.is_quiet else sys.stderr if output.is_json else None)
@@ -49,6 +55,7 @@ def run_module(
         code = child.wait()
     except BaseException:
         end_group(child)
+        stop_engine(Path(environment["CHURN_HOME"]))
         raise
     if code != 0:
         raise click.exceptions.Exit(1 if code < 0 else code)

@@ -116,3 +116,21 @@ def test_ctrl_c_ends_what_runs_without_a_traceback(tmp_path, number):
     _, errors = started.communicate(timeout=30)
     assert (errors.strip(), started.returncode) == ("stopped; run this again to continue", 130)
     assert not os.path.exists(f"/proc/{marker.read_text()}")
+
+
+def test_ctrl_c_also_ends_the_shared_spark_and_may_say_what_continues(monkeypatch, home, capsys):
+    ended = []
+    monkeypatch.setattr(running, "stop_engine", ended.append)
+    monkeypatch.setattr(running, "end_group", lambda child: None)
+    monkeypatch.setattr(running.subprocess.Popen, "wait", lambda self, *_: (_ for _ in ()).throw(KeyboardInterrupt))
+
+    def job() -> None:
+        try:
+            running.run_job("platform", output=running.Output(is_quiet=True))
+        except KeyboardInterrupt:
+            raise running.Stopped("stopped; churn check continues") from None
+
+    monkeypatch.setitem(commands.churn.commands, "wait", click.Command("wait", callback=job))
+    assert run(["wait"]) == 130
+    assert capsys.readouterr().err.strip() == "stopped; churn check continues"
+    assert ended == [home]
