@@ -35,8 +35,9 @@ CASES_ONLY = "--cases"
 #: Exports of shops, what judges them, and a night in an object store: minutes.
 WHOLE_SHOPS = ("tests/cases", "tests/onboarding")
 JUDGED = (
-    "tests/spark_jobs/test_check.py", "tests/flows/test_any_layout.py", "tests/flows/test_order_status.py",
-    "tests/flows/test_shapes.py", "tests/flows/test_updates.py", "tests/flows/test_object_store.py",
+    "tests/spark_jobs/test_check.py", "tests/flows/test_any_layout.py", "tests/flows/test_nasty_values.py",
+    "tests/flows/test_order_status.py", "tests/flows/test_shapes.py", "tests/flows/test_updates.py",
+    "tests/flows/test_object_store.py",
 )  # fmt: skip
 APART = (*WHOLE_SHOPS, *JUDGED)
 
