@@ -33,6 +33,7 @@ from dags.lineage import make_lineage
 from spark_jobs.contract.errors import TRY_AGAIN
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.runtime.job_client import make_command
 
 #: How many of a failed command's last lines go into the task's error, as in the Spark provider.
 TAIL_LINES = 20
@@ -167,9 +168,10 @@ class CommandOperator(_Job, BaseOperator):
 
     def _run(self, context, arguments: Sequence[str]) -> None:
         """Runs the command to its end; its output goes to the task's log."""
-        command = [Settings.from_environment().jobs_python, "-m", *arguments]
+        python = Settings.from_environment().jobs_python
+        command = make_command(python, arguments)
         tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self.log.info("%s", shlex.join(command))
+        self.log.info("%s", shlex.join([python, "-m", *arguments]))
         leashed = [sys.executable, leash.__file__, str(os.getpid()), str(self.find_lock(context)), *command]
         self.process = Popen(leashed, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, text=True, errors="replace")
         try:

@@ -13,15 +13,16 @@ scores   tonight's probabilities, compared with the model's first night, and whe
          customers; skipped if the night is not scored yet
 labels   the newest outcomes, compared with the predictions
 
-Each finding has an action: ok, warn, retrain, or block. All are stored in the warehouse table `drift`. A finding that
-blocks ends the command with exit code 1, so that the night is not published. The thresholds are in
-monitoring/thresholds.py.
+Each finding has an action: ok, warn, retrain, or block. All are stored in the warehouse table `drift`; a repeated night
+with the same inputs shows these again. A finding that blocks ends the command with exit code 1, so that the night is
+not published. The thresholds are in monitoring/thresholds.py.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import date
 from itertools import groupby
 
@@ -29,13 +30,17 @@ from rich.console import Console
 from rich.table import Table
 
 from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.measures import available_measures
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import (
+    CUSTOMER_DAY,
     CUSTOMER_SERIES,
+    TRAINING_SERIES,
     churn_risk,
     probability_column,
+    quarantine,
 )
 from spark_jobs.contract.warehouse_tables import DRIFT
 from spark_jobs.lake.restatement import find_known_as_of
@@ -45,6 +50,7 @@ from spark_jobs.runtime.screen import make_rich_console
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 from spark_jobs.warehouse.records import ModelRecord
+from spark_jobs.warehouse.stored import RUN_KEY, find_result, make_result_key
 from training.models.contenders.constant import CONSTANT
 from training.monitoring.days import find_whole_logs, monitor_days, monitor_largest, monitor_refunds, read_days
 from training.monitoring.findings import BLOCK, OK, Finding
@@ -105,8 +111,35 @@ def monitor_night(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> 
     return findings + monitor_labels(warehouse, shop, as_of)
 
 
-def store_findings(warehouse: Warehouse, shop: Shop, as_of: date, findings: list[Finding]) -> None:
-    warehouse.replace(shop, DRIFT, [{"as_of": as_of, **vars(finding)} for finding in findings], as_of=as_of)
+def make_key(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> str:
+    """The key of the night's findings: it covers all that `monitor_night` reads."""
+    quarantines, scores = map(quarantine, shop.sources), churn_risk(shop.churn.horizons_days)
+    tables = [*quarantines, DELIVERIES, ACCOUNTS, CUSTOMER_DAY, CUSTOMER_SERIES, TRAINING_SERIES, scores]
+    outcomes = warehouse.read(shop, "newest_outcomes", known=as_of).to_pylist()
+    earlier = [run for run in warehouse.published(shop) if run.as_of < as_of]
+    return make_result_key(lake, shop, tables, as_of, warehouse.model_for(shop, as_of), outcomes, earlier)
+
+
+def find_findings(warehouse: Warehouse, shop: Shop, as_of: date, key: str) -> list[Finding]:
+    """The findings that were stored for the night with this key; otherwise none."""
+    stored = find_result(warehouse, shop, "stored_drift", as_of, key)
+    return [Finding(**{field.name: row[field.name] for field in fields(Finding)}) for row in stored]
+
+
+def store_findings(warehouse: Warehouse, shop: Shop, as_of: date, findings: list[Finding], key: str) -> None:
+    rows = [{"as_of": as_of, **vars(finding), RUN_KEY: key} for finding in findings]
+    warehouse.replace(shop, DRIFT, rows, as_of=as_of)
+
+
+def check_night(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[Finding]:
+    """Every finding of the night, which is stored; those of an earlier run if nothing has changed since."""
+    key = make_key(lake, warehouse, shop, as_of)
+    if findings := find_findings(warehouse, shop, as_of, key):
+        print(f"drift {as_of}: was checked before, with the same data")
+        return findings
+    findings = monitor_night(lake, warehouse, shop, as_of)
+    store_findings(warehouse, shop, as_of, findings, key)
+    return findings
 
 
 def show(findings: list[Finding], console: Console) -> None:
@@ -132,8 +165,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     warehouse.prepare(shop)
     blocking = []
     for as_of in arguments.as_of:
-        findings = monitor_night(lake, warehouse, shop, as_of)
-        store_findings(warehouse, shop, as_of, findings)
+        findings = check_night(lake, warehouse, shop, as_of)
         show(findings, console)
         blocking += list_blocking(findings, as_of)
     if blocking:

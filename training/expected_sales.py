@@ -25,6 +25,7 @@ from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import load_arguments, make_parser, run_command
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
+from spark_jobs.warehouse.stored import RUN_KEY, find_result, make_result_key
 from training.selection.snapshots import read_known
 from training.selection.spend import FEWEST_ERRORS, SpendModel
 from training.selection.spend_line import SpendLine
@@ -51,7 +52,7 @@ def add_up(
 
 
 def list_rows(count: int, sums: Mapping[int, float], model: SpendModel, facts: Mapping[str, object]) -> list[dict]:
-    """The rows of expected_sales; facts: as_of, model_version, is_hindsight."""
+    """The rows of expected_sales; facts: as_of, model_version, is_hindsight, run_key."""
     rows = []
     for horizon, expected in sums.items():
         low, high = model.interval(horizon, expected) or (None, None)
@@ -65,7 +66,8 @@ def _money(value: float | None) -> Decimal | None:
 
 
 def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[dict]:
-    """Stores and returns the day's rows; none if the bundle has no model of spend."""
+    """Stores and returns the day's rows; none if the bundle has no model of spend. Rows that were stored from the same
+    inputs are kept."""
     if as_of.isoformat() not in lake.partitions(CUSTOMER_SERIES):
         raise MissingInputError(f"no customer_series as of {as_of}: run the ETL of that day first")
     found = warehouse.model_for(shop, as_of)
@@ -74,6 +76,10 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[dict]
             f"no promoted model for {shop.name}: churn train --shop {shop.name}, then churn approve"
         )
     record, is_too_late = found
+    key = make_result_key(lake, shop, [CUSTOMER_SERIES], as_of, record, is_too_late)
+    if stored := find_result(warehouse, shop, "stored_sales", as_of, key):
+        return [{**row, **{name: row[name] and Decimal(row[name]) for name in ("expected", "low", "high")}}
+                for row in stored]  # fmt: skip
     spec, model = load_spend(record.location, record.bundle_hash)
     lines = {horizon: line for horizon, line in model.sales.items() if line} if model else {}
     if model is None or not lines:
@@ -81,7 +87,7 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[dict]
     series = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
     count, sums = add_up(series, spec, lines, model.limits)
     is_hindsight = is_too_late or find_known_as_of(lake, as_of) is not None
-    facts = {"as_of": as_of, "model_version": record.version, "is_hindsight": is_hindsight}
+    facts = {"as_of": as_of, "model_version": record.version, "is_hindsight": is_hindsight, RUN_KEY: key}
     rows = list_rows(count, sums, model, facts)
     warehouse.replace(shop, EXPECTED_SALES, rows, as_of=as_of)
     return rows

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from infra.local.environment import make_environment
+from infra.local.job_processes import forked_jobs
 from infra.local.progress import TaskProgress
 from infra.local.shops import prepare_warehouse
 from spark_jobs.contract.errors import ChurnError
@@ -65,8 +66,21 @@ def main(
             check_as_of(shop, run.as_of)
     os.environ.update(make_environment([shop.path]))  # before Airflow is imported, which reads the environment then
     settings = Settings.from_environment()
-    prepare_warehouse(shop)
-    log_file = settings.home / "logs" / f"dags_{shop.name}.log"
+    with forked_jobs():
+        prepare_warehouse(shop)
+        run_all(runs, shop.name, arguments, settings, make_progress)
+    stop_engine(settings.home)  # after a failure it stays for the repetition, as long as an unused one stays
+
+
+def run_all(
+    runs: Sequence[Run],
+    shop_name: str,
+    arguments: argparse.Namespace,
+    settings: Settings,
+    make_progress: Callable[[TextIO, Path], TaskProgress],
+) -> None:
+    """Raises ChurnError for the first run that fails."""
+    log_file = settings.home / "logs" / f"dags_{shop_name}.log"
     with (
         _only_one(settings.home / "airflow"),
         _hidden_output(log_file, arguments.verbose) as terminal,
@@ -76,16 +90,15 @@ def main(
         dags = load_dags()
         # Every run gets all parameters, because dag.test leaves a run's values in the DAG for the next run.
         defaults = {dag_id: dag.params.dump() for dag_id, dag in dags.items()}
-        progress.expect(Durations(settings.home), [f"{run.pipeline} {shop.name}" for run in runs])
+        progress.expect(Durations(settings.home), [f"{run.pipeline} {shop_name}" for run in runs])
         for run in runs:
             describe_run(as_of=run.as_of, pipeline=run.pipeline, task=None)
             progress.start_run(run.title)
-            dag_id = f"churn_{run.pipeline}__{shop.name}"
+            dag_id = f"churn_{run.pipeline}__{shop_name}"
             conf = defaults[dag_id] | _conf(run, arguments.promote, arguments.restate)
             if not run_dag(dags[dag_id], conf, progress):
                 raise ChurnError(f"{run.title}: {progress.cause}; its output is in {log_file}")
             progress.end_run()
-    stop_engine(settings.home)  # after a failure it stays for the repetition, as long as an unused one stays
 
 
 def _read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:

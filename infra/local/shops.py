@@ -14,6 +14,7 @@ from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import Source
+from spark_jobs.runtime.job_client import make_command
 
 DEMO_SHOPS = ROOT / "infra" / "demo"
 
@@ -33,7 +34,7 @@ def land_raw_files(shop: Shop, settings: Settings) -> None:
 def prepare_warehouse(shop: Shop) -> None:
     """Starts the embedded warehouse if it is used, and creates the shop's schema."""
     warehouse.start(Settings.from_environment())
-    command = [str(JOBS_PYTHON), "-m", "spark_jobs.warehouse", "prepare", "--shop", str(shop.path)]
+    command = make_command(str(JOBS_PYTHON), ["spark_jobs.warehouse", "prepare", "--shop", str(shop.path)])
     if subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode != 0:
         raise ChurnError("the warehouse could not be prepared: see its message above")
 

@@ -10,6 +10,9 @@ _HORIZON = Column("horizon_days", "int", "the horizon, counted from the day afte
 _CUSTOMER = Column("customer_id", "string", "the customer, as in churn_risk")
 _KNOWN = Column("known_as_of", "date", "outcomes are known up to this day; final a week after the end of the horizon")
 
+_RUN_KEY = Column("run_key", "string", "a hash of all inputs: with the same, a repeated night keeps the rows; null: "
+                  "stored by an older release", nullable=True)  # fmt: skip
+
 OUTCOMES = Table(
     "outcomes",
     "how good the first published scores of a day were at one horizon; scores with hindsight are left out",
@@ -66,6 +69,7 @@ DRIFT = Table(
                "index; for labels the difference", "by kind", True),
         Column("action", "string", "ok, warn (look at it), retrain, or block (the night's scores are not published)"),
         Column("finding", "string", "the result in a sentence"),
+        _RUN_KEY,
     ),
     key=("kind", "subject"),
     partition="as_of",
@@ -126,6 +130,7 @@ EXPECTED_SALES = Table(
         Column("high", "decimal(18,2)", "upper end of the 95 % interval", "shop currency", nullable=True),
         Column("model_version", "string", "the model it comes from"),
         Column("is_hindsight", "boolean", "whether the model learned from days after as_of, or the night was restated"),
+        _RUN_KEY,
     ),
     key=("as_of", "horizon_days"),
     partition="as_of",

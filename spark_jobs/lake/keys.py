@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from spark_jobs.contract.table import Table
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, EVENTS, churn_risk
 
 _PROJECT = Path(__file__).resolve().parents[2]
 
@@ -39,6 +40,12 @@ def code_hash(*names: str, project: Path = _PROJECT) -> str:
     """
     files = sorted(file for name in names for file in _list_files(name, project))
     return hash_json([(str(file.relative_to(project)), _hash_code(file.read_text(encoding="utf-8"))) for file in files])
+
+
+def hash_code_of_tables() -> None:
+    """Computes what the run keys of all tables need, so that this process and those forked from it need not."""
+    for table in (*EVENTS.values(), CUSTOMER_DAY, CUSTOMER_SERIES, churn_risk(())):
+        code_hash(*table.code)
 
 
 def product_hash() -> str:

@@ -137,12 +137,16 @@ def end(folder: Path, engine: Engine) -> None:
 
 def make_fingerprint(options: EngineOptions) -> str:
     """Changes with the code that Python workers import, the interpreter, Spark, and how Spark is started."""
+    variables = {name: os.environ.get(name) for name in SERVER_VARIABLES}
+    known = [list_code(), asdict(options), sys.executable, str(find_spark_home()), sorted(variables.items())]
+    return sha256(repr(known).encode()).hexdigest()[:16]
+
+
+def list_code() -> list[tuple[str, int, int]]:
+    """Path, time of change and size of every source file of the product."""
     root = Path(__file__).resolve().parents[2]
     files = sorted(file for package in PACKAGES for file in (root / package).rglob("*.py"))
-    code = [(str(file), (stat := file.stat()).st_mtime_ns, stat.st_size) for file in files]
-    variables = {name: os.environ.get(name) for name in SERVER_VARIABLES}
-    known = [code, asdict(options), sys.executable, str(find_spark_home()), sorted(variables.items())]
-    return sha256(repr(known).encode()).hexdigest()[:16]
+    return [(str(file), (stat := file.stat()).st_mtime_ns, stat.st_size) for file in files]
 
 
 def _start(folder: Path, home: Path, options: EngineOptions, fingerprint: str) -> Engine:

@@ -37,6 +37,8 @@ Reading = Literal[
     "outcomes",
     "planned",
     "scores",
+    "stored_drift",
+    "stored_sales",
     "worth_contacting",
 ]
 

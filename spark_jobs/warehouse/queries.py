@@ -30,6 +30,9 @@ QUERIES: Mapping[Reading, str] = {
     "newest_outcomes": """
         SELECT DISTINCT ON (horizon_days) * FROM outcomes WHERE known_as_of <= :known
         ORDER BY horizon_days, as_of DESC""",
+    # What a step has stored for a day.
+    "stored_drift": "SELECT * FROM drift WHERE as_of = :as_of ORDER BY kind, subject",
+    "stored_sales": "SELECT * FROM expected_sales WHERE as_of = :as_of ORDER BY horizon_days",
     "newest_drift": "SELECT * FROM drift WHERE as_of = (SELECT max(as_of) FROM drift) ORDER BY kind, subject",
     "contact_lift": "SELECT * FROM contact_lift ORDER BY month NULLS LAST, horizon_days",
     # The customers planned after a night.

@@ -18,6 +18,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from dags import jobs, leash
 from dags.jobs import CommandOperator, SparkJobOperator
 from dags.shops import find_shops
+from infra.local.job_processes import MODULES, forked_jobs
+from spark_jobs.runtime import job_client
 
 SHOP = next(shop for shop in find_shops() if shop.name == "online_retail")
 TI = {"dag_id": "dag", "run_id": "run", "task_id": "task", "map_index": -1}
@@ -173,6 +175,33 @@ def test_a_time_limit_ends_the_command_and_its_children(tmp_path, monkeypatch):
     with pytest.raises(TimeoutError):
         task.execute(make_context()[0])
     assert wait_for_end([int(word) for word in messages[-1].split()], 1) == []
+
+
+def test_a_job_that_is_forked_from_the_server_ends_with_the_task(tmp_path, monkeypatch):
+    """Even if the wrapper and its command are killed."""
+    code = "".join(f"    {line}\n" for line in ENDLESS.splitlines())
+    (tmp_path / "endless.py").write_text(f"if __name__ == '__main__':\n{code}")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with forked_jobs(["endless"]):
+        command = job_client.make_command("there_is_no_such_python", ["endless"])
+        words = [sys.executable, leash.__file__, str(os.getpid()), str(tmp_path / "lock"), *command]
+        leashed = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        pids = [int(word) for word in leashed.stdout.readline().split()]
+        client = int((tmp_path / "lock").read_text())
+        leashed.kill()
+        os.killpg(client, signal.SIGKILL)
+        assert len(pids) == 2
+        assert wait_for_end(pids) == []
+        os.close(leash.take_lock(tmp_path / "lock"))  # the job has released it
+
+
+def test_all_commands_of_a_night_are_forked(dags):
+    night = [dag for dag_id, dag in dags.items() if dag_id.startswith(("churn_etl", "churn_score"))]
+    commands = {task.command[0] for dag in night for task in dag.tasks if isinstance(task, CommandOperator)}
+    jobs_of_spark = {f"spark_jobs.{task.name.partition('__')[0]}" for dag in night for task in dag.tasks
+                     if isinstance(task, SparkJobOperator)}  # fmt: skip
+    assert len(commands | jobs_of_spark) == 10
+    assert commands | jobs_of_spark <= set(MODULES)
 
 
 def test_the_output_of_a_command_is_its_result_and_in_the_event(tmp_path, monkeypatch):

@@ -1,0 +1,51 @@
+"""Starts the server that forks the jobs of one run of DAGs: see spark_jobs/runtime/job_server.py."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
+
+from infra.local.environment import JOBS_PYTHON, ROOT
+from spark_jobs.runtime.job_client import VARIABLE
+
+#: The commands of a night. Not training.train, whose TensorFlow costs seconds to import and which runs once a week.
+MODULES = (
+    "spark_jobs.clean",
+    "spark_jobs.customer_day",
+    "spark_jobs.customer_series",
+    "spark_jobs.publish",
+    "spark_jobs.churn_risk",
+    "spark_jobs.warehouse",
+    "spark_jobs.warehouse.__main__",
+    "spark_jobs.contact_plan",
+    "spark_jobs.night_report",
+    "training.drift",
+    "training.expected_sales",
+)
+#: What jobs load only where they need it, and what they compute from the code.
+SHARED = ("adbc_driver_postgresql.dbapi", "pyspark.sql.connect.session", "spark_jobs.lake.keys:hash_code_of_tables")
+
+
+@contextmanager
+def forked_jobs(modules: Sequence[str] = (*MODULES, *SHARED)) -> Iterator[None]:
+    """Until the end, commands of `job_client.make_command` are forked from one process. It imports the libraries while
+    this process continues, and ends with it. If it fails, every command starts its own interpreter."""
+    with tempfile.TemporaryDirectory(prefix="churn_jobs_") as folder, socket.socket(socket.AF_UNIX) as listener:
+        address = str(Path(folder, "socket"))
+        listener.bind(address)
+        listener.listen()  # jobs that start earlier wait for the server
+        words = [str(JOBS_PYTHON), "-m", "spark_jobs.runtime.job_server", str(listener.fileno()), *modules]
+        server = Popen(words, cwd=ROOT, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True,
+                       pass_fds=[listener.fileno()])  # fmt: skip
+        listener.close()
+        os.environ[VARIABLE] = address
+        try:
+            yield
+        finally:
+            del os.environ[VARIABLE]
+            server.communicate()  # closes its input

@@ -1,0 +1,33 @@
+"""Are a night's jobs forked from a process that has loaded what they need?"""
+
+from __future__ import annotations
+
+import subprocess
+
+from infra.local.environment import ROOT
+from infra.local.job_processes import MODULES, SHARED, forked_jobs
+from spark_jobs.runtime.job_client import make_command
+
+#: Prints the libraries that are loaded when it starts, and how much the keys of all tables cost.
+PROBE = """
+import sys
+if __name__ == "__main__":
+    loaded = {name for name in sys.modules if "." not in name}
+    from spark_jobs.lake.keys import code_hash, hash_code_of_tables
+    known = code_hash.cache_info().misses
+    hash_code_of_tables()
+    print(code_hash.cache_info().misses - known, *loaded)
+"""
+
+
+def test_jobs_find_their_libraries_loaded_and_the_code_hashed(tmp_path, monkeypatch):
+    (tmp_path / "probe.py").write_text(PROBE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with forked_jobs([*MODULES, *SHARED, "probe"]):
+        command = make_command("there_is_no_such_python", ["probe"])
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    hashed, *loaded = done.stdout.split()
+    assert hashed == "0"
+    assert {"adbc_driver_postgresql", "deltalake", "grpc", "pandas", "pyarrow", "pyspark"} <= set(loaded)
+    assert not {"sklearn", "tensorflow", "mlflow"} & set(loaded)
