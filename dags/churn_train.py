@@ -21,8 +21,8 @@ does no harm; a missed quarter does. A model that nobody approves within `schedu
 `model_registry.rejected_at` says; it stays registered and may be promoted later.
 
 **What to do** Read the last lines of the failed task, or its XCom `why`. If the history is too short, one line says so;
-wait for more days. To decide about a model, open the run's required action, which shows the metrics; the report is in
-CHURN_HOME/reports. Shops that trust the gate set `schedule.auto_promote`. To try a training without consequences,
+wait for more days. To decide about a model, open the run's required action, which shows the metrics, and the task's
+report. Shops that trust the gate set `schedule.auto_promote`. To try a training without consequences,
 trigger the DAG with `register_only`; a dry run says what would be trained. To promote by hand:
 `python -m spark_jobs.warehouse promote`.
 """

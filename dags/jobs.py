@@ -40,7 +40,7 @@ TAIL_LINES = 20
 ERROR_MARK = "error: "
 #: The XCom with the reason of a failure, in one line.
 WHY_KEY = "why"
-#: Where Airflow's plugin serves the pages below CHURN_HOME/reports.
+#: Where Airflow's plugin serves the shops' reports.
 REPORTS = "churn-reports"
 #: Airflow calls this script in place of spark-submit; it starts spark-submit on a leash.
 SPARK_SUBMIT = Path(leash.__file__).with_name("leashed-spark-submit")

@@ -4,7 +4,8 @@ Grain: (customer, as_of). Inputs: customer_series of the day, in the version tha
 model that is promoted for the day. Output: churn_risk, audited, then loaded into the warehouse by
 `python -m spark_jobs.warehouse load`.
 
-Each worker loads the model once and scores Arrow batches. The tensors are made by the same code as in training.
+The driver reads the model and sends it with the job, so workers need not reach the place where models are kept. Each
+loads it once and scores Arrow batches. The tensors are made by the same code as in training.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,21 +37,26 @@ from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
 from spark_jobs.warehouse.records import ModelRecord
 
+if TYPE_CHECKING:
+    from training.serving.scorer import VerifiedFiles
+
 #: Loading the model takes a worker seconds, so a small shop is scored by a single task.
 CUSTOMERS_PER_TASK = 20_000
 
 
 def batch_scorer(
-    shop: Shop, as_of: date, model: ModelRecord, is_hindsight: bool
+    shop: Shop, as_of: date, model: ModelRecord, files: VerifiedFiles, is_hindsight: bool
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """The function for mapInArrow: batches of customer_series in, batches of churn_risk out."""
+    """The function for mapInArrow: batches of customer_series in, batches of churn_risk out. files: of the bundle."""
+
+    version = model.version
 
     def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from training.serving.scorer import load_scorer
 
-        scorer = load_scorer(model.location, model.bundle_hash)
+        scorer = load_scorer(files)
         for batch in batches:
-            yield scorer.score(batch, as_of, shop, model_version=model.version, is_hindsight=is_hindsight)
+            yield scorer.score(batch, as_of, shop, model_version=version, is_hindsight=is_hindsight)
 
     return score
 
@@ -60,14 +67,21 @@ def score_series(series: DataFrame, customers: int, shop: Shop, scorer: Callable
     return series.repartition(tasks).mapInArrow(scorer, churn_risk(shop.churn.horizons_days).ddl)
 
 
-def find_learned_horizons(shop: Shop, model: ModelRecord) -> tuple[int, ...]:
+def read_model(model: ModelRecord) -> VerifiedFiles:
+    """The files of the model's bundle. Raises ChurnError if it is not the one that was registered."""
+    from training.serving.scorer import read_bundle
+
+    return read_bundle(model.location, model.bundle_hash)
+
+
+def find_learned_horizons(shop: Shop, model: ModelRecord, files: VerifiedFiles) -> tuple[int, ...]:
     """The shop's horizons that the model was trained for.
 
     Prints a warning for the others, and if customers are eligible whose kind the model was not trained on.
     """
     from training.serving.scorer import read_definition
 
-    learned = read_definition(model.location, model.bundle_hash, shop)
+    learned = read_definition(files, shop)
     if new := [str(h) for h in shop.churn.horizons_days if h not in learned.horizons_days]:
         print(f"churn_risk: warning: model {model.version} has not learned {', '.join(new)} days, whose column stays "
               f"empty: churn train --shop {shop.name}, then churn approve")  # fmt: skip
@@ -153,14 +167,15 @@ def run(
     if not is_forced and lake.is_published(table, day, key):
         print(f"churn_risk: model {model.version} has scored {as_of} already")
         return
-    horizons = find_learned_horizons(shop, model)
+    files = read_model(model)
+    horizons = find_learned_horizons(shop, model, files)
     columns = lake.arrow(CUSTOMER_SERIES, [day], series_version, columns=["customer_id"])
     customers = columns["customer_id"].combine_chunks()
     if is_dry_run:
         print(f"churn_risk: model {model.version} would score {len(customers):,} customers as of {as_of}")
         return
     series = lake.read(open_spark(), CUSTOMER_SERIES, [day], series_version)
-    scores = score_series(series, len(customers), shop, batch_scorer(shop, as_of, model, is_hindsight))
+    scores = score_series(series, len(customers), shop, batch_scorer(shop, as_of, model, files, is_hindsight))
     lake.publish(scores, table, {day: key}, audit=lambda written: audit_scores(written, customers, horizons),
                  is_forced=is_forced)  # fmt: skip
     print(f"churn_risk: model {model.version} scored {len(customers):,} customers as of {as_of}")

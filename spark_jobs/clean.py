@@ -95,7 +95,7 @@ def plan_log(
         there = [row for row in registered if row["delivery_id"] not in gone]
         return make_plan(lake, EVENTS[log], there, accounted, as_of, rules, changed, settings.catch_up_bytes, again)
 
-    plan, intake = planned(set(), set()), deliveries.find_intake(shop, log, settings.home)
+    plan, intake = planned(set(), set()), deliveries.find_intake(shop, log, settings)
     # Only files to be read are checked: files of old nights may have changed.
     changed = deliveries.find_changed(intake, plan.all_deliveries, registered)
     gone = find_withdrawn(intake, plan.all_deliveries, accounted)
@@ -115,7 +115,7 @@ def find_withdrawn(intake: raw.Intake, planned: Sequence[Delivery], accounted: l
 
 def preview(lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -> None:
     """Prints what a run would clean; registers and writes nothing."""
-    fresh = deliveries.describe_new(lake, shop, log, as_of, settings.home)
+    fresh = deliveries.describe_new(lake, shop, log, as_of, settings)
     plan = plan_log(lake, shop, log, as_of, settings, [*lake.arrow(DELIVERIES, [log]).to_pylist(), *fresh])
     files = plan.all_deliveries
     print(f"{log}: would clean {len(files):,} files up to {as_of}, {len(fresh):,} files are new, and leave"
@@ -127,7 +127,7 @@ def preview(lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -
 @replan_if_superseded
 def run(open_spark: SparkOpener, lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -> CleaningPlan:
     """Registers, cleans and publishes what is due of one log; returns the executed plan."""
-    plan = plan_log(lake, shop, log, as_of, settings, deliveries.register(lake, shop, log, as_of, settings.home))
+    plan = plan_log(lake, shop, log, as_of, settings, deliveries.register(lake, shop, log, as_of, settings))
     if plan.is_empty:
         print(f"{log}: nothing new up to {as_of}")
     for part in plan.parts:
@@ -152,7 +152,7 @@ def carry_out(
         outcome = judge_files(spark, plan, shop, settings, drafts, load_sizes(lake, plan),
                               load_tombstones(lake, settings, shop))  # fmt: skip
         warn_of_dominant(spark, outcome, events)
-        intake = deliveries.find_intake(shop, log, settings.home)
+        intake = deliveries.find_intake(shop, log, settings)
         if source.updates:
             outcome = settle_changes(spark, lake, plan, intake, outcome, drafts)
         else:

@@ -38,6 +38,7 @@ from spark_jobs.contract.tables import (
 )
 from spark_jobs.customer_day import make_keys, stale_days
 from spark_jobs.lake.ledger import newest_night
+from spark_jobs.lake.location import Location, Place
 from spark_jobs.lake.removal import find_rows, remove_rows, remove_unlisted_files
 from spark_jobs.lake.store import Lake
 from spark_jobs.publish import PIPELINES, find_outdated, publish_run, tables_of
@@ -154,14 +155,13 @@ def _remove_from_days(lake: Lake, shop: Shop, person: Person, standing: set[str]
         remove_rows(lake, table, person.keys)
 
 
-def _remove_pages(folder: Path, person: Person) -> int:
+def _remove_pages(folder: Place, person: Person) -> int:
     """Removes the pages of nights that show a key of the person."""
-    pages = [
-        page for page in folder.glob("*.html") if any(key[:SHOWN_DIGITS] in page.read_text() for key in person.keys)
-    ]
-    for page in pages:
-        page.unlink()
-    return len(pages)
+    pages = Location.parse(folder).list_files()
+    shown = [page for page in pages if any(key[:SHOWN_DIGITS] in page.read_text() for key in person.keys)]
+    for page in shown:
+        page.remove_file()
+    return len(shown)
 
 
 def _remove_lines(folder: Path, person: Person) -> int:

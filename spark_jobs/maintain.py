@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from pathlib import Path
 
 from spark_jobs.contract.ledger_tables import ACCOUNTS, BACKLOG, DELIVERIES, ERASURES, INCOMPLETE, MERGES, RUNS
 from spark_jobs.contract.settings import Settings
@@ -26,6 +25,7 @@ from spark_jobs.contract.tables import (
     quarantine,
 )
 from spark_jobs.lake import months, upkeep
+from spark_jobs.lake.location import Location, Place
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.warehouse.connection import connect
@@ -51,17 +51,18 @@ def compact(lake: Lake, as_of: date, is_dry_run: bool) -> None:
     print(f"customer_day: months compacted into one file each: {len(done):,} of {len(due):,}")
 
 
-def retain(lake: Lake, warehouse: Warehouse, shop: Shop, pages: Path, as_of: date, is_dry_run: bool) -> None:
+def retain(lake: Lake, warehouse: Warehouse, shop: Shop, pages: Place, as_of: date, is_dry_run: bool) -> None:
     oldest = as_of - timedelta(days=KEPT_SCORE_DAYS)
     dropped = {table: sorted(lake.partitions(table))[:-kept] for table, kept in KEPT_SERIES.items()}
     scores = churn_risk(shop.churn.horizons_days)
     dropped[scores] = [value for value in lake.partitions(scores) if value < oldest.isoformat()]
-    old_pages = [page for page in pages.glob("night_*.html") if page.stem.removeprefix("night_") < oldest.isoformat()]
+    old_pages = [page for page in Location.parse(pages).list_files()
+                 if "night_" <= page.name < f"night_{oldest}"]  # fmt: skip
     if not is_dry_run:
         for table, partitions in dropped.items():
             upkeep.clear(lake, table, partitions)
         for page in old_pages:
-            page.unlink()
+            page.remove_file()
     for table, partitions in dropped.items():
         print(f"{table.name}: days to drop: {len(partitions):,}")
     rows = warehouse.remove_scores_before(shop, oldest, is_dry_run)

@@ -1,7 +1,7 @@
 """The page about a night: customers by risk band, changes since the day before, the most money at risk, the model.
 
 Reads the scores of the day's published run, and of the published day before it. The page is one self-contained file
-below CHURN_HOME/reports, which loads nothing from the network. It shows customer keys only, no ids of the shop.
+beside the lake, which loads nothing from the network. It shows customer keys only, no ids of the shop.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_
 from spark_jobs.lake.backlog import list_waiting
 from spark_jobs.lake.incomplete import list_incomplete
 from spark_jobs.lake.ledger import Run, list_runs
+from spark_jobs.lake.location import Location, Place
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_result, load_arguments, make_parser, run_command, write_result
@@ -137,21 +138,18 @@ def render(
     )  # fmt: skip
 
 
-def write_page(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, folder: Path) -> Path:
+def write_page(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, folder: Place) -> Location:
     run, before_run = find_runs(lake, as_of)
     scores = read_scores(lake, shop, run)
     if not scores.num_rows:
         raise MissingInputError(f"the run of {as_of} scored no customers: there is nothing to report")
     earlier = (before_run, read_scores(lake, shop, before_run)) if before_run else None
     model = warehouse.model(shop, scores["model_version"][0].as_py())
-    page = folder / f"night_{as_of}.html"
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = page.with_suffix(".draft")
+    page = Location.parse(folder) / f"night_{as_of}.html"
     known_as_of = find_known_as_of(lake, as_of, run.tables[CUSTOMER_SERIES.name])
-    draft.write_text(
+    page.write_text(
         render(shop, run, scores, earlier, model, known_as_of, list_waiting(lake), list_incomplete(lake, as_of))
     )
-    draft.rename(page)
     return page
 
 

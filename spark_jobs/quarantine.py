@@ -20,13 +20,14 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from spark_jobs.cleaning.deliveries import find_changed, find_intake
+from spark_jobs.cleaning.deliveries import find_changed, find_intake, read_fixes
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.ledger_tables import DELIVERIES
 from spark_jobs.contract.rejections import explain
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import quarantine
+from spark_jobs.lake.location import Location
 from spark_jobs.lake.store import Lake
 from spark_jobs.raw.reader import FIXED, MENDED_PLACE, RawRecord, read_records
 from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
@@ -82,7 +83,7 @@ def find_raw(lake: Lake, shop: Shop, settings: Settings, log: str, rows: list[di
         wanted[row["delivery_id"]].add(row["record_number"])
     deliveries = [row for row in lake.arrow(DELIVERIES, [log]).to_pylist() if row["delivery_id"] in wanted]
     paths = {row["delivery_id"]: row["path"] for row in deliveries}
-    changed = find_changed(find_intake(shop, log, settings.home), deliveries)
+    changed = find_changed(find_intake(shop, log, settings), deliveries)
     for path in sorted(paths[delivery_id] for delivery_id in changed):
         print(f"{log}: {path} has changed since these records were rejected, so they cannot be read")
     found = {}
@@ -95,7 +96,7 @@ def find_raw(lake: Lake, shop: Shop, settings: Settings, log: str, rows: list[di
 
 
 def _pick(shop: Shop, settings: Settings, log: str, path: str, numbers: set[int]) -> Iterator[tuple[int, RawRecord]]:
-    for number, record in enumerate(read_records(find_intake(shop, log, settings.home), path), start=1):
+    for number, record in enumerate(read_records(find_intake(shop, log, settings), path), start=1):
         if number in numbers:
             yield number, record
         if number >= max(numbers):
@@ -177,13 +178,9 @@ def replay(lake: Lake, shop: Shop, settings: Settings, log: str, file: Path | No
         print(f"{log}: nothing new, {len(lines):,} records were replayed before")
         return
     content = "".join(line + "\n" for line in fresh)
-    folder = Path(find_intake(shop, log, settings.home).fixes)
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{sha256(content.encode()).hexdigest()[:16]}.jsonl"
-    part = target.with_suffix(".part")
-    part.write_text(content, encoding="utf-8")
-    part.rename(target)
-    print(f"{log}: {len(fresh):,} corrected records are in {FIXED}{target.name}; the next run of clean reads them")
+    name = f"{sha256(content.encode()).hexdigest()[:16]}.jsonl"
+    (Location.parse(find_intake(shop, log, settings).fixes) / name).write_text(content)
+    print(f"{log}: {len(fresh):,} corrected records are in {FIXED}{name}; the next run of clean reads them")
 
 
 def _check_line(shop: Shop, log: str, text: bytes, number: int, known: set[str]) -> str:
@@ -200,8 +197,7 @@ def _check_line(shop: Shop, log: str, text: bytes, number: int, known: set[str])
 
 def replayed(settings: Settings, shop: Shop, log: str) -> set[str]:
     """The places of all records that were replayed before."""
-    files = Path(find_intake(shop, log, settings.home).fixes).glob("*.jsonl")
-    return {json.loads(line)[PLACE] for file in files for line in file.read_text(encoding="utf-8").splitlines()}
+    return {record[PLACE] for _, record in read_fixes(find_intake(shop, log, settings))}
 
 
 if __name__ == "__main__":

@@ -30,11 +30,16 @@ def import_in_clean_interpreter(modules: list[str], *flags: str) -> set[str]:
     return set(done.stdout.split("\n")[-2].split())
 
 
+def is_not_run_at_import(node: ast.AST) -> bool:
+    if isinstance(node, ast.If):
+        return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    return isinstance(node, ast.FunctionDef)
+
+
 def imports_of(file: Path) -> list[tuple[str, bool]]:
-    """Every imported module of a file, and whether the import stands inside a function."""
+    """Every imported module of a file, and whether the import stands inside a function or is for type checkers only."""
     tree = ast.parse(file.read_text())
-    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
-    inner = {id(node) for function in functions for node in ast.walk(function)}
+    inner = {id(node) for parent in ast.walk(tree) if is_not_run_at_import(parent) for node in ast.walk(parent)}
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -4,7 +4,7 @@
 
 1. gate       trains every kind on what was known one longest horizon before as_of; evaluates it on what happened since
 2. final      trains the kind that the gate chose on everything known at as_of
-3. kept       stores it as a bundle under CHURN_HOME/models, in MLflow and in the warehouse's registry, with a report
+3. kept       stores it as a bundle beside the lake, in MLflow and in the warehouse's registry, with a report
 4. --promote  makes it score from as_of on, or from the newest day with scores if that is later
 
 Among the kinds that pass the gate, the one with the best validation is chosen. If a model was trained before from the
@@ -27,6 +27,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake.keys import code_hash, make_run_key
+from spark_jobs.lake.location import Location, Place
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, add_result, load_arguments, make_parser, run_command, write_result
 from spark_jobs.warehouse.connection import connect
@@ -80,7 +81,7 @@ def plan_training(lake: Lake, shop: Shop, as_of: date, settings: ModelSettings) 
     return Training(shop, as_of, settings, series, run_key)
 
 
-def train(plan: Training, home: Settings, report_folder: Path, console: Console) -> ModelRecord:
+def train(plan: Training, home: Settings, report_folder: Place, console: Console) -> ModelRecord:
     """Runs the gate and the final training, writes bundle, report and MLflow run; returns the record to register."""
     shop, as_of = plan.shop, plan.as_of
     with show_progress(f"gate {shop.name}", console) as progress:
@@ -166,7 +167,7 @@ def make_record(bundle: Bundle, kind: str, gate: GateResult, as_of: date) -> Mod
     return ModelRecord(
         version=bundle.version,
         kind=kind,
-        location=str(bundle.folder.resolve()),
+        location=str(bundle.folder),
         bundle_hash=bundle.hash,
         trained_through=as_of,
         gate_passed=gate.verdict.passed,
@@ -192,7 +193,7 @@ def read_settings(shop: Shop, arguments: argparse.Namespace) -> ModelSettings:
     return ModelSettings.from_mapping({**ModelSettings.from_shop(shop).as_dict(), **chosen}, "the command line")
 
 
-def preview(lake: Lake, shop: Shop, as_of: date, settings: ModelSettings, models: Path, console: Console) -> None:
+def preview(lake: Lake, shop: Shop, as_of: date, settings: ModelSettings, models: str, console: Console) -> None:
     """Prints what a training would do; writes nothing."""
     try:
         plan = plan_training(lake, shop, as_of, settings)
@@ -221,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         record = train(plan, home, arguments.report or home.reports(shop.name), console)
         keep_record(models, plan.run_key, record)
-    warehouse.register_model(shop, replace(record, location=str(Path(record.location).resolve())))
+    warehouse.register_model(shop, replace(record, location=str(Location.parse(record.location))))
     state = "is registered; --promote lets it score"
     if arguments.promote:
         state = f"scores from {warehouse.promote_model(shop, record.version).effective_from} on"

@@ -1,6 +1,7 @@
 """`churn backup` and `churn restore`: all state of CHURN_HOME and its warehouse in one file.
 
-A lake elsewhere (CHURN_LAKE) is not in it: the versions and replicas of the object store protect that.
+What CHURN_LAKE keeps elsewhere (lake, models, reports, corrected records) is not in it: the versions and replicas of
+the object store protect that.
 
 The file is a tar archive. Under `home/` it has what cannot be made again or would take long: secrets, corrected
 records, lake, models, reports, MLflow's runs and the list of shops; `warehouse.dump` is PostgreSQL's custom format.
@@ -74,7 +75,7 @@ def back_up(file: Path) -> None:
     closing.add("backup", f"{target}, {target.stat().st_size / 1e6:,.1f} MB")
     closing.add("note", "it holds the keys and customer ids: keep it safe")
     if settings.lake_place is not None:
-        closing.add("note", f"the lake at {settings.lake_place} is not in it")
+        closing.add("note", f"lake, models, reports and corrected records at {settings.lake_place} are not in it")
     closing.add("next", f"elsewhere: CHURN_HOME=NEW_FOLDER churn restore {target}")
     closing.show(Output())
 

@@ -16,6 +16,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.lake.ledger import newest_night
+from spark_jobs.lake.location import Location
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import check_as_of
 from spark_jobs.warehouse.connection import connect
@@ -104,7 +105,7 @@ def close_night(
     counts = ", ".join(f"{bands.get(band, 0):,} {band}" for band in ("high", "medium", "low"))
     closing.add("scores", f"{run.rows:,} customers: {counts}; {at_risk:,.0f} {shop.currency} at risk",
                 customers=run.rows, bands=bands, spend_at_risk=at_risk, model_version=run.model_version)  # fmt: skip
-    page = settings.reports(shop.name) / f"night_{run.as_of}.html"
+    page = Location.parse(settings.reports(shop.name)) / f"night_{run.as_of}.html"
     closing.add("page", page if page.exists() else "", page=page if page.exists() else None)
     waiting = find_waiting(list_models(warehouse, shop))
     if waiting:
@@ -129,7 +130,7 @@ def close_training(
     gate = warehouse.model(shop, model.version).doubts or "passed the gate"
     closing.add("model", f"{model.kind} {model.version}: {gate}", version=model.version, kind=model.kind,
                 gate_passed=model.gate_passed)  # fmt: skip
-    report = settings.reports(shop.name) / f"report_{day}.html"
+    report = Location.parse(settings.reports(shop.name)) / f"report_{day}.html"
     closing.add("report", report if report.exists() else "", report=report)
     waiting = find_waiting(list_models(warehouse, shop))
     if waiting and waiting.version == model.version:

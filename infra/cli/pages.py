@@ -15,6 +15,7 @@ from infra.local.environment import read_settings
 from infra.local.ports import is_free
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
+from spark_jobs.lake.location import Location
 
 MLFLOW_PORT = 5000
 
@@ -25,17 +26,22 @@ def open_pages(what: str, given: str | None) -> None:
         serve_mlflow(settings)
         return
     shop = find_shop(given, settings)
-    page = find_newest(settings.reports(shop.name), what)
+    page = find_newest(Location.parse(settings.reports(shop.name)), what)
     if page is None:
         verb = "night" if what == "night" else "train"
         raise ChurnError(f"{shop.name} has no {what} page yet: churn {verb} {name_shop(shop)}")
     click.echo(page)
-    webbrowser.open(page.as_uri())
+    if not page.is_local:  # a browser opens no s3://
+        copy = Location.parse(settings.home) / "reports" / shop.name / page.name
+        copy.write_bytes(page.read_bytes())
+        page = copy
+    webbrowser.open(Path(page).as_uri())
 
 
-def find_newest(folder: Path, what: str) -> Path | None:
+def find_newest(folder: Location, what: str) -> Location | None:
     """The newest page of this kind, by the day in its name."""
-    return max(folder.glob(f"{what}_*.html"), default=None, key=lambda page: page.name)
+    pages = [page for page in folder.list_files() if page.name.startswith(f"{what}_") and page.name.endswith(".html")]
+    return max(pages, default=None, key=lambda page: page.name)
 
 
 def serve_mlflow(settings: Settings) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import probability_column
+from spark_jobs.lake.location import Location
 from spark_jobs.runtime.console import PlainConsole
 from spark_jobs.runtime.screen import ScreenColumn, show_table
 from spark_jobs.warehouse.connection import connect
@@ -39,7 +39,7 @@ def show_results(console: PlainConsole, settings: Settings, shop: Shop, as_of: d
     model, _ = found
     show_metrics(console, read_gate(model), model)
     console.print(f"The model that scores: {model.kind} {model.version}, trained up to {model.trained_through}")
-    report = settings.reports(shop.name) / f"report_{model.trained_through}.html"
+    report = f"{settings.reports(shop.name)}/report_{model.trained_through}.html"
     console.print(f"Its report, with curves: {report}")
 
 
@@ -60,7 +60,7 @@ def show_risks(console: PlainConsole, rows: Sequence[Mapping[str, Any]], shop: S
 
 def read_gate(model: ModelRecord) -> Mapping[str, Any]:
     """The gate's results: the cut-off, and a row of metrics for each method and horizon."""
-    return json.loads(Path(model.location, "metrics.json").read_text())
+    return json.loads((Location.parse(model.location) / "metrics.json").read_text())
 
 
 def show_metrics(console: PlainConsole, gate: Mapping[str, Any], model: ModelRecord) -> None:

@@ -53,7 +53,7 @@ def judge_log(
     open_spark: SparkOpener, shop: Shop, log: str, settings: Settings, most_files: int, findings: Findings
 ) -> JudgedLog | None:
     """The log's judged records; None if no record can be judged, and a finding says why."""
-    intake = find_intake(shop, log, settings.home)
+    intake = find_intake(shop, log, settings)
     try:
         files = list(_describe_files(intake, most_files))
     except ChurnError as error:

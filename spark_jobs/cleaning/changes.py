@@ -4,17 +4,16 @@ are reversed by rows of weight -1. updates.py finds them. Only changes are writt
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_jobs.cleaning.accounts import with_duplicates
 from spark_jobs.cleaning.deduplication import drop_records, known_before
+from spark_jobs.cleaning.deliveries import read_fixes
 from spark_jobs.cleaning.drafting import Outcome
 from spark_jobs.cleaning.plan import CleaningPlan
 from spark_jobs.cleaning.repeats import PLACE, Conflicts
@@ -77,18 +76,15 @@ def find_mended(
     spark: SparkSession, lake: Lake, plan: CleaningPlan, intake: Intake, outcome: Outcome, rejects: Draft
 ) -> DataFrame | None:
     """The places of rejected records that were delivered again after their correction; they must not reverse it."""
-    since = {
-        json.loads(line)[MENDED_PLACE]: delivery["delivery_day"]
-        for delivery in plan.registered if delivery["path"].startswith(FIXED)
-        for line in Path(intake.fixes, delivery["path"].removeprefix(FIXED)).read_text(encoding="utf-8").splitlines()
-    }  # fmt: skip
+    days = {row["path"]: row["delivery_day"] for row in plan.registered if row["path"].startswith(FIXED)}
+    since = {record[MENDED_PLACE]: days[path] for path, record in read_fixes(intake, days)}
     if not since or not outcome.files["quarantined"]:
         return None
     rejected = rejects.read(spark, outcome.files["quarantined"])
     place = F.concat_ws(":", *PLACE)
     then = lake.read(spark, rejects.table).select(*PLACE, "record_hash").union(rejected.select(*PLACE, "record_hash"))
-    days = spark.createDataFrame(list(since.items()), "place string, mended_on date")
-    hashes = then.withColumn("place", place).join(F.broadcast(days), "place").groupBy("record_hash")
+    mended = spark.createDataFrame(list(since.items()), "place string, mended_on date")
+    hashes = then.withColumn("place", place).join(F.broadcast(mended), "place").groupBy("record_hash")
     first = hashes.agg(F.min("mended_on").alias("mended_on"))
     return rejected.join(F.broadcast(first), "record_hash").where("delivery_day >= mended_on").select(*PLACE)
 

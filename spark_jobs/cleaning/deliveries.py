@@ -5,15 +5,15 @@ backfill, a retry and the night itself read the same records.
 
 The delivery day is the date in the file's path less `lag_days` of shop.toml. If that day is published already, the file
 belongs to the day of the run that first sees it. A file without a date in its path is a dump: each record belongs to
-its event's day. Corrected records are delivered below CHURN_HOME and belong to the first unpublished day.
+its event's day. Corrected records are deliveries, too, and belong to the first unpublished day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.fs
@@ -21,33 +21,35 @@ import pyarrow.fs
 from spark_jobs.contract.arrivals import belongs, find_delivery_day
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.ledger_tables import DELIVERIES
+from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.lake.ledger import newest_night
+from spark_jobs.lake.location import Location
 from spark_jobs.lake.store import Lake
 from spark_jobs.raw.reader import FIXED, Intake, open_folder
 
 HASH_CHUNK_BYTES = 1 << 20
 
 
-def find_intake(shop: Shop, log: str, home: Path) -> Intake:
-    """Where the files of a log are: the source's folder, and the folder of corrected records below CHURN_HOME."""
+def find_intake(shop: Shop, log: str, settings: Settings) -> Intake:
+    """Where the files of a log are: the source's folder, and that of corrected records."""
     source = shop.sources[log]
-    return Intake(source, source.folder(home), str(home / "fixes" / shop.name / log))
+    return Intake(source, source.folder(settings.home), f"{settings.fixes(shop.name)}/{log}")
 
 
-def register(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> list[dict]:
+def register(lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -> list[dict]:
     """Registers new files and returns all deliveries of the log.
 
     Raises MissingInputError if the source's folder does not exist.
     """
-    if rows := describe_new(lake, shop, log, as_of, home):
+    if rows := describe_new(lake, shop, log, as_of, settings):
         lake.update(DELIVERIES, log, lambda current: _with_new(current, rows))
     return sorted(lake.arrow(DELIVERIES, [log]).to_pylist(), key=lambda row: (row["path"], row["sha256"]))
 
 
-def describe_new(lake: Lake, shop: Shop, log: str, as_of: date, home: Path) -> list[dict]:
+def describe_new(lake: Lake, shop: Shop, log: str, as_of: date, settings: Settings) -> list[dict]:
     """The deliveries that `register` would add; writes nothing."""
-    intake = find_intake(shop, log, home)
+    intake = find_intake(shop, log, settings)
     known = lake.arrow(DELIVERIES, [log]).to_pylist()
     found = list_files(intake) + _list_fixes(intake)
     stamps = set(map(_stamp, known))
@@ -100,12 +102,19 @@ def first_open_day(newest_published: date, as_of: date) -> date:
 
 
 def _list_fixes(intake: Intake) -> list[dict]:
-    files = sorted(Path(intake.fixes).glob("*.jsonl"))
     return [
-        {"path": FIXED + file.name, "byte_count": file.stat().st_size,
-         "modified_at": datetime.fromtimestamp(int(file.stat().st_mtime), UTC)}
-        for file in files
+        {"path": FIXED + file.base_name, "byte_count": file.size,
+         "modified_at": _to_microseconds(file.mtime).replace(microsecond=0)}
+        for file in Location.parse(intake.fixes).list() if file.extension == "jsonl"
     ]  # fmt: skip
+
+
+def read_fixes(intake: Intake, paths: Iterable[str] | None = None) -> Iterator[tuple[str, dict]]:
+    """The corrected records, each with the path of its delivery. paths: of deliveries; by default, of all of them."""
+    chosen = [file["path"] for file in _list_fixes(intake)] if paths is None else paths
+    for path in chosen:
+        text = (Location.parse(intake.fixes) / path.removeprefix(FIXED)).read_text()
+        yield from ((path, json.loads(line)) for line in text.split("\n") if line)
 
 
 def list_files(intake: Intake) -> list[dict]:

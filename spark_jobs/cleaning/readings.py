@@ -53,7 +53,7 @@ def judge_files(
 
     known_sizes: line sizes of the deliveries that were cleaned before.
     """
-    intake = deliveries.find_intake(shop, plan.log, settings.home)
+    intake = deliveries.find_intake(shop, plan.log, settings)
     hasher = make_hasher(settings, shop, tombstones)
     facts = DeliveryFacts()
     for _ in range(MOST_READINGS):
@@ -86,7 +86,7 @@ def find_limits(plan: CleaningPlan, shop: Shop, sizes: Mapping[str, plausible.Si
 
 def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: Settings) -> DataFrame:
     """The judged records of unregistered files, for check. Hashes use a fixed key and must not be stored."""
-    intake = deliveries.find_intake(shop, plan.log, settings.home)
+    intake = deliveries.find_intake(shop, plan.log, settings)
     found = read_records(spark, plan, intake, Hasher(b"only a look", shop.name, shop.customer_ids)).persist()
     facts = DeliveryFacts(broken=find_deliveries(found, F.col("fault").isin(*raw.FILE_FAULTS)))
     judged = judge_records(found, plan, shop, facts).persist()

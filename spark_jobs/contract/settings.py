@@ -3,7 +3,7 @@
 | variable | meaning | default |
 |---|---|---|
 | CHURN_HOME | the folder that holds all state | ./.churn |
-| CHURN_LAKE | where the lakes of the shops are: a path, or a URL like s3://bucket/prefix | CHURN_HOME/lake |
+| CHURN_LAKE | where lakes, models, reports and corrected records are: a path or URL, like s3://bucket/a | CHURN_HOME |
 | CHURN_WAREHOUSE_URL | postgresql://user:password@host/db, or `embedded`: the one that local commands start | none |
 | CHURN_ID_KEY | the key of the customer hash, 64 hex digits | created once, stored in CHURN_HOME/secrets |
 | CHURN_CONTROL_KEY | the key that draws the control group, 64 hex digits; never change it | like CHURN_ID_KEY |
@@ -38,7 +38,7 @@ from spark_jobs.contract.errors import ChurnError
 EMBEDDED = "embedded"
 EMBEDDED_USER, EMBEDDED_DATABASE = "churn", "churn"
 #: The values of CHURN_ENGINE.
-CLASSIC, CONNECT, SAIL = "classic", "connect", "sail"
+ENGINES = CLASSIC, CONNECT, SAIL = "classic", "connect", "sail"
 #: The option of a session that has the value of CHURN_ENGINE.
 ENGINE_OPTION = "churn.engine"
 #: The values of CHURN_LOG.
@@ -101,13 +101,13 @@ class Settings:
             alert_email=env.get("CHURN_ALERT_EMAIL") or None,
             alert_webhook=env.get("CHURN_ALERT_WEBHOOK") or None,
             catch_up_mb=_read_number("CHURN_CATCH_UP_MB", env.get("CHURN_CATCH_UP_MB") or "1000"),
-            engine=_read_engine(env.get("CHURN_ENGINE") or CLASSIC),
+            engine=_read_choice("CHURN_ENGINE", env.get("CHURN_ENGINE") or CLASSIC, ENGINES),
             spark_remote=env.get("CHURN_SPARK_REMOTE") or None,
             lake_place=_resolve_place(env.get("CHURN_LAKE") or None),
             engine_idle_seconds=_read_number(
                 "CHURN_ENGINE_IDLE_SECONDS", env.get("CHURN_ENGINE_IDLE_SECONDS") or "300"
             ),
-            log_format=_read_log_format(env.get("CHURN_LOG") or "text"),
+            log_format=_read_choice("CHURN_LOG", env.get("CHURN_LOG") or "text", LOG_FORMATS),
             run_id=env.get("CHURN_RUN_ID") or None,
         )
 
@@ -127,11 +127,18 @@ class Settings:
         """The place of a shop's lake: a path or a URL."""
         return f"{(self.lake_place or str(self.home / 'lake')).rstrip('/')}/{shop_name}"
 
-    def models(self, shop_name: str) -> Path:
-        return self.home / "models" / shop_name
+    def models(self, shop_name: str) -> str:
+        return self._beside_lake("models", shop_name)
 
-    def reports(self, shop_name: str) -> Path:
-        return self.home / "reports" / shop_name
+    def fixes(self, shop_name: str) -> str:
+        """The place of a shop's corrected records, which executors read."""
+        return self._beside_lake("fixes", shop_name)
+
+    def _beside_lake(self, kind: str, shop_name: str) -> str:
+        return str(self.home / kind / shop_name) if self.lake_place is None else f"{self.lake(shop_name)}/_{kind}"
+
+    def reports(self, shop_name: str) -> str:
+        return self._beside_lake("reports", shop_name)
 
     def ablation(self, shop_name: str) -> Path:
         """The results of `make ablate`; an interrupted search continues from them."""
@@ -218,7 +225,6 @@ def _kept_secret(path: Path) -> str:
 
 
 def _resolve_place(text: str | None) -> str | None:
-    """An absolute path, or the URL as it is."""
     return text if text is None or "://" in text else str(Path(text).resolve())
 
 
@@ -234,13 +240,7 @@ def _read_number(variable: str, text: str) -> int:
     return int(text)
 
 
-def _read_engine(text: str) -> str:
-    if text not in (CLASSIC, CONNECT, SAIL):
-        raise ChurnError(f"CHURN_ENGINE must be {CLASSIC}, {CONNECT} or {SAIL}, not {text!r}")
-    return text
-
-
-def _read_log_format(text: str) -> str:
-    if text not in LOG_FORMATS:
-        raise ChurnError(f"CHURN_LOG must be {' or '.join(LOG_FORMATS)}, not {text!r}")
+def _read_choice(variable: str, text: str, choices: tuple[str, ...]) -> str:
+    if text not in choices:
+        raise ChurnError(f"{variable} must be {', '.join(choices[:-1])} or {choices[-1]}, not {text!r}")
     return text

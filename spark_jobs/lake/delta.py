@@ -22,8 +22,10 @@ from deltalake.transaction import AddAction
 
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.table import Table
-from spark_jobs.lake.location import Location, describe_failure
+from spark_jobs.lake.location import Location
+from spark_jobs.lake.probes import require_answer, require_conditional_puts
 from spark_jobs.lake.schemas import delta_field, evolve_schema, type_names
+from spark_jobs.lake.store_errors import describe_failure
 
 #: How long old versions can be opened: as long as scores are kept, because these name the versions they were made from.
 LOG_RETENTION, LOG_DAYS = "delta.logRetentionDuration", 400
@@ -67,7 +69,8 @@ def open_table(folder: Location, table: Table, version: int | None = None) -> De
     if version is None and not _exists(folder):
         return None
     try:
-        handle = DeltaTable(folder.place, version=version, storage_options=folder.delta_options)
+        with folder.errors_in_one_line():
+            handle = DeltaTable(folder.place, version=version, storage_options=folder.delta_options)
     except DeltaError as error:
         wanted = "" if version is None else f" at version {version}"
         raise MissingInputError(f"lake table {folder} cannot be opened{wanted}: {error}") from error
@@ -80,6 +83,7 @@ def open_table(folder: Location, table: Table, version: int | None = None) -> De
 
 
 def _exists(folder: Location) -> bool:
+    require_answer(folder)
     try:
         return DeltaTable.is_deltatable(folder.place, folder.delta_options)
     except OSError as error:
@@ -96,19 +100,20 @@ def open_or_create_table(folder: Location, table: Table) -> DeltaTable:
 
 def _create_table(folder: Location, table: Table) -> None:
     """Creates the empty table. Concurrent calls are safe: one creates it, the others find it."""
-    folder.require_conditional_puts()
+    require_conditional_puts(folder)
     try:
-        DeltaTable.create(
-            folder.place,
-            pa.schema([delta_field(column) for column in table.columns]),
-            mode="ignore",
-            partition_by=table.partition,
-            name=table.name,
-            description=table.grain,
-            # Opening a table or a transaction reads all entries since the last checkpoint, so there should be few.
-            configuration={"delta.checkpointInterval": "20", LOG_RETENTION: f"interval {LOG_DAYS} days"},
-            storage_options=folder.delta_options,
-        )
+        with folder.errors_in_one_line():
+            DeltaTable.create(
+                folder.place,
+                pa.schema([delta_field(column) for column in table.columns]),
+                mode="ignore",
+                partition_by=table.partition,
+                name=table.name,
+                description=table.grain,
+                # Opening a table or a transaction reads all entries since the last checkpoint: there should be few.
+                configuration={"delta.checkpointInterval": "20", LOG_RETENTION: f"interval {LOG_DAYS} days"},
+                storage_options=folder.delta_options,
+            )
     except DeltaError as error:  # an object store lets only one create the first entry
         if not _exists(folder):
             raise ChurnError(f"lake table {folder} cannot be created: {error}") from error

@@ -14,31 +14,24 @@ renamed in an object store. Commits are conditional puts, by which delta-rs crea
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from secrets import token_hex
 from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-import obstore
-import obstore.exceptions
-import obstore.store
 from pyarrow import fs
 
-from spark_jobs.contract.errors import ChurnError, TransientError
+from spark_jobs.contract.errors import ChurnError
+from spark_jobs.lake.store_errors import in_one_line
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 SPARK_SCHEMES = {"s3": "s3a", "gs": "gs", "abfss": "abfss", "hdfs": "hdfs"}
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_FINAL = re.compile(r"\b(40[0-4] |NoSuchBucket|AccessDenied|InvalidAccessKeyId)")
-_MOST_CHARACTERS = 300
 _THREADS = 16  # how many requests to an object store are under way at once
 
 
@@ -83,6 +76,10 @@ class Location:
         return self.place
 
     @property
+    def name(self) -> str:
+        return self.place.rpartition("/")[2]
+
+    @property
     def local_path(self) -> str:
         """The path on this machine. Raises ChurnError if the place is elsewhere."""
         return self.__fspath__()
@@ -101,7 +98,7 @@ class Location:
     @property
     def delta_options(self) -> dict[str, str] | None:
         """The storage options of delta-rs, which reads the rest from the environment."""
-        endpoint = _find_endpoint() if self.place.startswith("s3://") else None
+        endpoint = find_endpoint() if self.place.startswith("s3://") else None
         return {"allow_http": "true"} if endpoint and endpoint.startswith("http://") else None
 
     @property
@@ -113,25 +110,37 @@ class Location:
         """The path within the file system."""
         return _open(self.place)[1]
 
+    def errors_in_one_line(self) -> AbstractContextManager[None]:
+        """Turns errors of the object store meanwhile into a ChurnError; those of this machine's folders stay."""
+        return nullcontext() if self.is_local else in_one_line(self.place)
+
     def exists(self) -> bool:
-        return self.file_system.get_file_info(self.path).type != fs.FileType.NotFound
+        with self.errors_in_one_line():
+            return self.file_system.get_file_info(self.path).type != fs.FileType.NotFound
 
     def read_text(self) -> str:
         """Raises FileNotFoundError if there is no file."""
-        with self.file_system.open_input_stream(self.path, compression=None) as stream:
-            return stream.read().decode()
+        return self.read_bytes().decode()
+
+    def read_bytes(self) -> bytes:
+        with self.errors_in_one_line(), self.file_system.open_input_stream(self.path, compression=None) as stream:
+            return stream.read()
 
     def write_text(self, text: str) -> None:
+        self.write_bytes(text.encode())
+
+    def write_bytes(self, content: bytes) -> None:
         """Writes the file, which appears whole or not at all."""
         draft = self.path + (".draft" if self.is_local else "")
         self.make_parent()
-        with self.file_system.open_output_stream(draft, compression=None) as stream:
-            stream.write(text.encode())
+        with self.errors_in_one_line(), self.file_system.open_output_stream(draft, compression=None) as stream:
+            stream.write(content)
         if self.is_local:
             self.file_system.move(draft, self.path)
 
     def remove_file(self) -> None:
-        self.file_system.delete_file(self.path)
+        with self.errors_in_one_line():
+            self.file_system.delete_file(self.path)
 
     def remove(self) -> None:
         """Removes the folder with all that is in it, as far as that is possible."""
@@ -147,8 +156,14 @@ class Location:
 
     def list(self) -> list[fs.FileInfo]:
         """All files and folders below this folder, by path; empty if there is none."""
-        found = self.file_system.get_file_info(fs.FileSelector(self.path, allow_not_found=True, recursive=True))
+        with self.errors_in_one_line():
+            found = self.file_system.get_file_info(fs.FileSelector(self.path, allow_not_found=True, recursive=True))
         return sorted(found, key=lambda info: info.path)
+
+    def list_files(self) -> Sequence[Location]:
+        """The files in this folder, by name, without those of folders below."""
+        names = (info.path.removeprefix(f"{self.path}/") for info in self.list() if info.is_file)
+        return [self / name for name in names if "/" not in name]
 
     def map(self, read: Callable[[T], R], files: Iterable[T]) -> Iterator[R]:
         """The results of `read`, in order. In an object store several are read at a time, because each waits for it."""
@@ -156,29 +171,6 @@ class Location:
             return map(read, files)
         with ThreadPoolExecutor(_THREADS) as threads:
             return iter([*threads.map(read, files)])
-
-    def require_conditional_puts(self) -> None:
-        """Raises ChurnError if the store overwrites an object that was to be created: of two commits one would be lost.
-
-        Only S3 is asked, because its protocol has stores that ignore the condition.
-        """
-        if not self.place.startswith("s3://"):
-            return
-        store = obstore.store.from_url(self.place, client_options={"allow_http": self.delta_options is not None})
-        name = f"_probe-{token_hex(8)}"
-        try:
-            with suppress(obstore.exceptions.AlreadyExistsError):  # the answer was lost, and the put repeated
-                obstore.put(store, name, b"", mode="create")
-            obstore.put(store, name, b"", mode="create")
-        except obstore.exceptions.AlreadyExistsError:
-            return
-        except obstore.exceptions.BaseError as error:
-            raise describe_failure(f"{self.place} cannot be written", error) from None
-        finally:
-            with suppress(obstore.exceptions.BaseError):
-                obstore.delete(store, name)
-        raise ChurnError(f"{self.place}: the store ignores If-None-Match, so runs at once could overwrite each other's "
-                         "commits: use a store with conditional puts")  # fmt: skip
 
     @contextmanager
     def removed_on_failure(self) -> Iterator[None]:
@@ -190,18 +182,12 @@ class Location:
             raise
 
 
-def describe_failure(what: str, error: Exception) -> ChurnError:
-    """The error of an object store in one line; a later try may succeed unless it was refused or there is no bucket."""
-    line = " ".join(_COLOUR.sub("", str(error)).split())[:_MOST_CHARACTERS]
-    return (ChurnError if _FINAL.search(line) else TransientError)(f"{what}: {line}")
-
-
 def _open(place: str) -> tuple[fs.FileSystem, str]:
     scheme, separator, rest = place.partition("://")
     if not separator:
         return _local(), place
     if scheme == "s3":
-        return _open_s3(_find_endpoint()), rest
+        return _open_s3(find_endpoint()), rest
     host, _, below = rest.partition("/")
     file_system, root = _open_root(f"{scheme}://{host}")
     return file_system, f"{root.rstrip('/')}/{below}".rstrip("/")
@@ -227,6 +213,6 @@ def _open_s3(endpoint: str | None) -> fs.FileSystem:
     )
 
 
-def _find_endpoint() -> str | None:
+def find_endpoint() -> str | None:
     """The URL of another store than Amazon's."""
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None

@@ -122,7 +122,7 @@ def publish(
     prefix = re.sub(r"[^A-Za-z0-9_-]", "_", run_id or hash_json(dict(pinned.run_keys))[:12])
     run_id = f"{prefix}-{token_hex(4)}"
     folder = draft or root / "data" / f"run={run_id}"
-    with folder.removed_on_failure():
+    with folder.removed_on_failure(), folder.errors_in_one_line():
         write(folder)
         on_step("written")
         files = read_footers(root, folder)

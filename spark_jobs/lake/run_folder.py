@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.table import Table
 from spark_jobs.lake.frames import gather
 from spark_jobs.lake.location import Location
@@ -71,7 +72,7 @@ def removed_unless_finished(folder: Location) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # a vacuum does it a week later
+        with suppress(OSError, ChurnError):  # a vacuum does it a week later
             if read_mark(folder) is None:
                 folder.remove()
 

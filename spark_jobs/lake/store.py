@@ -231,7 +231,8 @@ class Lake:
     ) -> pa.Table:
         added = [] if handle is None else find_added_columns(handle, table)
         dataset = self._dataset(handle, table, partitions)
-        return read_table(dataset, columns or table.column_names, added)
+        with self.root.errors_in_one_line():
+            return read_table(dataset, columns or table.column_names, added)
 
 
 def _default_sql(column: Column) -> str:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 import psycopg
@@ -141,7 +142,7 @@ def test_the_raw_customer_id_is_in_the_identity_schema_and_nowhere_in_the_lake(s
 
 
 def test_the_night_has_its_page(settings, scores):
-    page = (settings.reports("little") / f"night_{DAY}.html").read_text()
+    page = Path(settings.reports("little"), f"night_{DAY}.html").read_text()
     assert f"{len(scores):,} customers who can still be kept" in page
     assert scores[0]["model_version"] in page
 

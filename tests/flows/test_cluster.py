@@ -1,38 +1,45 @@
-"""Do the histories on a cluster, whose workers share only an object store, equal those of this machine?
+"""Do nights on a cluster, whose workers share only an object store, equal those of this machine, whatever is killed?
 
-Run as a program, this file is the driver: `spark-submit tests/flows/test_cluster.py`.
+The driver is `spark-submit tests/flows/stored_shop.py`.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from pyarrow import fs
 
 from infra.local.cluster import Cluster, find_processes
-from infra.local.environment import JOBS_PYTHON, find_spark_home
+from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, find_spark_home
 from infra.local.namespaces import can_cover
 from spark_jobs.contract.ledger_tables import ACCOUNTS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.lake.location import Location
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.object_store import S3A_JARS
-from spark_jobs.runtime.session import open_session
-from tests.flows.test_object_store import make_home, read_tables, run_histories
+from tests.flows import stored_shop
+from tests.flows.stored_shop import NIGHTS, SHOP_NAME, make_shop, make_variables, move_to_store, read_tables
 from tests.object_store import BUCKET, ROOT, object_store
 
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not S3A_JARS.is_dir(), reason="needs python -m infra.local.object_store_jars"),
 ]
-RAW, LAKE = f"s3://{BUCKET}/raw", f"s3://{BUCKET}/lakes"
-KEYS = {"CHURN_ID_KEY": "5a" * 32, "CHURN_CONTROL_KEY": "5a" * 32}
+RAW, LAKES = f"s3://{BUCKET}/raw", f"s3://{BUCKET}/lakes"
+FIRST, SECOND, LAST = NIGHTS
+PROGRAM = str(Path(stored_shop.__file__))
+#: What the program does before the last night, and the last night as the DAGs do it.
+STEPS = [f"histories@{FIRST}", f"train@{FIRST}", f"histories@{SECOND}", f"score@{SECOND}", f"correct@{SECOND}"]
+MAINTAIN = "maintain@2024-05-01"  # when March can be compacted
+LAST_STEPS = [f"histories@{LAST}", f"score@{LAST}"]
+Shop = tuple[Settings, Path]
 
 
 @contextmanager
@@ -43,96 +50,124 @@ def running(home: Path):
         yield cluster
     finally:
         cluster.stop()
+        kill([process for process in psutil.process_iter() if str(home.parent) in " ".join(read_command(process))])
 
 
-def store_raw_files(home: Path) -> None:
-    """Moves the raw files into the object store, where shop.toml then finds them."""
-    fs.copy_files(str(home / "raw"), Location.parse(RAW).path, destination_filesystem=Location.parse(RAW).file_system)
-    for file in (home / "raw").iterdir():
-        file.unlink()
-    shop_file = home / "shop.toml"
-    shop_file.write_text(shop_file.read_text().replace("{home}/raw", RAW))
-
-
-def start_driver(cluster: Cluster, settings: Settings) -> subprocess.Popen:
-    variables = {"CHURN_HOME": str(settings.home), "CHURN_LAKE": LAKE, "SPARK_CONF_DIR": str(cluster.conf),
-                 "CHURN_WAREHOUSE_URL": str(settings.warehouse_url), "PYTHONPATH": str(ROOT),
-                 "PYSPARK_DRIVER_PYTHON": str(JOBS_PYTHON), **KEYS}  # fmt: skip
+def start_driver(cluster: Cluster, shop: Shop, *steps: str) -> subprocess.Popen:
+    variables = {**make_variables(shop[0], LAKES), "SPARK_CONF_DIR": str(cluster.conf), "PYTHONPATH": str(ROOT),
+                 "PYSPARK_DRIVER_PYTHON": str(JOBS_PYTHON)}  # fmt: skip
     left = {name: value for name, value in os.environ.items() if name != "SPARK_SUBMIT_OPTS"}
-    command = [str(find_spark_home() / "bin" / "spark-submit"), str(Path(__file__))]
-    return subprocess.Popen(command, cwd=settings.home, env=left | variables, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True)  # fmt: skip
+    command = [str(find_spark_home() / "bin" / "spark-submit"), PROGRAM, str(shop[1]), *steps]
+    return subprocess.Popen(command, cwd=shop[0].home, env=left | variables, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, start_new_session=True)  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def expected(spark, warehouse_url, tmp_path_factory) -> dict[str, list[str]]:
-    settings = make_home(tmp_path_factory.mktemp("local"), warehouse_url)
-    shop_file = settings.home / "shop.toml"
-    return read_tables(run_histories(lambda: spark, settings, shop_file), shop_file)
+def read_command(process: psutil.Process) -> list[str]:
+    with suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
+def finish(driver: subprocess.Popen) -> str:
+    """What the driver printed, once it has ended."""
+    output = driver.communicate()[0]
+    assert driver.returncode == 0, output
+    return output
+
+
+def run_dags(cluster: Cluster, shop: Shop) -> None:
+    """The last night by its DAGs, whose Spark connection is the cluster."""
+    variables = {**make_variables(shop[0], LAKES), "SPARK_CONF_DIR": str(cluster.conf), "PYTHONPATH": str(ROOT),
+                 "CHURN_SPARK_MASTER": cluster.url}  # fmt: skip
+    left = {name: value for name, value in os.environ.items() if name != "SPARK_SUBMIT_OPTS"}
+    command = [AIRFLOW_PYTHON, "-m", "infra.local.run_dag", "--shop", shop[1], "--as-of", str(LAST), "--verbose",
+               "etl", "score"]  # fmt: skip
+    done = subprocess.run([*map(str, command)], cwd=ROOT, env=left | variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-20_000:]
+    assert f"--master {cluster.url}" in done.stdout
+
+
+def run_here(folder: Path, warehouse_url: str, *steps: str) -> dict[str, list[str]]:
+    """The tables after these steps on this machine, with the lake in a folder."""
+    settings, shop_file = make_shop(folder, warehouse_url)
+    variables = os.environ | make_variables(settings) | {"CHURN_SPARK_MASTER": "local[2]"}
+    subprocess.run([sys.executable, "-m", "tests.flows.stored_shop", str(shop_file), *steps], cwd=ROOT, env=variables,
+                   check=True)  # fmt: skip
+    return read_tables(Lake(settings.lake(SHOP_NAME)), shop_file)
 
 
 @pytest.fixture
 def stored(warehouse_url, tmp_path, monkeypatch):
-    """The settings of a home whose raw files are in an object store."""
-    settings = make_home(tmp_path / "home", warehouse_url)
+    """A shop whose raw files and models are in an object store, and its shop.toml."""
+    settings, shop_file = make_shop(tmp_path / "shop", warehouse_url)
     with object_store() as variables:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        store_raw_files(settings.home)
-        yield settings
+        move_to_store(settings, shop_file, RAW, LAKES)
+        yield settings, shop_file
 
 
 def find_workers(home: Path) -> list[psutil.Process]:
     return [process for process in find_processes(home) if "worker.Worker" in " ".join(process.cmdline())]
 
 
-def finish(driver: subprocess.Popen, shop_file: Path) -> dict[str, list[str]]:
-    """The tables once the driver has ended."""
-    output = driver.communicate(timeout=300)[0]
-    assert driver.returncode == 0, output
-    return read_tables(Lake(f"{LAKE}/corner"), shop_file)
+def find_executors(home: Path) -> list[psutil.Process]:
+    """The executors of the running driver, without their Python."""
+    processes = find_processes(home)
+    return [process for process in processes if "CoarseGrainedExecutorBackend" in " ".join(process.cmdline())]
 
 
-def kill_a_working_worker(home: Path, driver: subprocess.Popen) -> int:
-    """Kills a worker with its executor as soon as a task of clean has written a file; returns how many processes."""
-    drafts = Location.parse(f"{LAKE}/corner/purchases/data")
-    while not any(info.is_file for info in drafts.list()):
-        assert driver.poll() is None
-        time.sleep(0.05)
-    worker = next(worker for worker in find_workers(home) if worker.children())
-    killed = [worker, *worker.children(recursive=True)]
-    for process in killed:
+def kill(processes: list[psutil.Process]) -> None:
+    """Kills them with their children, by SIGKILL."""
+    for process in [one for parent in processes for one in (*parent.children(recursive=True), parent)]:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    return len(killed)
 
 
-def test_histories_of_a_cluster_equal_those_of_this_machine(expected, stored):
-    with running(stored.home) as cluster:
-        hidden = [stored.home / "shop.toml", ROOT / "spark_jobs"]
-        workers = find_workers(stored.home)
+def wait_for_files(table: str, driver: subprocess.Popen) -> None:
+    """Waits until a task has written a file of the table, whose write has not ended yet."""
+    until = time.monotonic() + 200
+    data = Location.parse(f"{LAKES}/{SHOP_NAME}/{table}/data")
+    while not any(info.is_file for info in data.list()):
+        assert driver.poll() is None, driver.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_nights_on_a_cluster_equal_those_of_this_machine(warehouse_url, stored, tmp_path):
+    settings, shop_file = stored
+    expected = run_here(tmp_path / "here", warehouse_url, *STEPS, *LAST_STEPS, MAINTAIN)
+    with running(settings.home) as cluster:
+        hidden, workers = [settings.home / "warehouse.sql", ROOT / "spark_jobs"], find_workers(settings.home)
         assert len(workers) == 2
         if can_cover():
             assert not any(Path(f"/proc/{worker.pid}/root{file}").exists() for worker in workers for file in hidden)
         assert not any("CHURN_ID_KEY" in worker.environ() for worker in workers)
-        found = finish(start_driver(cluster, stored), stored.home / "shop.toml")
+        finish(start_driver(cluster, stored, *STEPS))
+        run_dags(cluster, stored)
+        finish(start_driver(cluster, stored, MAINTAIN))
+        churn_stop = [JOBS_PYTHON, "-m", "infra.cli", "stop"]
+        subprocess.run(churn_stop, cwd=ROOT, env=os.environ | {"CHURN_HOME": str(settings.home)}, check=True)
+        assert find_processes(settings.home) == []
+    found = read_tables(Lake(f"{LAKES}/{SHOP_NAME}"), shop_file)
     assert found == expected
-    assert all(expected[table] for table in ("purchases", "reviews", "customer_day", "customer_series"))
+    assert all(expected[table] for table in ("purchases", "reviews", "customer_day", "customer_series", "churn_risk"))
 
 
-def test_a_worker_killed_while_it_cleans_costs_no_row(expected, stored):
-    with running(stored.home) as cluster:
-        driver = start_driver(cluster, stored)
-        assert kill_a_working_worker(stored.home, driver) > 1
-        assert not Lake(f"{LAKE}/corner").arrow(ACCOUNTS).num_rows  # clean has published nothing yet
-        assert finish(driver, stored.home / "shop.toml") == expected
-        assert len(find_workers(stored.home)) == 1
-
-
-def main() -> None:
-    settings = Settings.from_environment()
-    run_histories(lambda: open_session("histories", settings), settings, settings.home / "shop.toml")
-
-
-if __name__ == "__main__":
-    main()
+def test_killed_workers_executors_and_drivers_cost_no_row(warehouse_url, stored, tmp_path):
+    settings, shop_file = stored
+    expected = run_here(tmp_path / "here", warehouse_url, *LAST_STEPS)
+    with running(settings.home) as cluster:
+        driver = start_driver(cluster, stored, *LAST_STEPS)
+        wait_for_files("purchases", driver)
+        kill(find_executors(settings.home))  # in mid-write
+        assert not Lake(f"{LAKES}/{SHOP_NAME}").arrow(ACCOUNTS).num_rows  # clean has published nothing yet
+        wait_for_files("customer_day", driver)
+        kill([psutil.Process(driver.pid)])
+        driver.communicate()
+        again = start_driver(cluster, stored, *LAST_STEPS)
+        wait_for_files("customer_series", again)
+        kill([next(worker for worker in find_workers(settings.home) if worker.children())])  # with its executor
+        finish(again)
+        assert len(find_workers(settings.home)) == 1
+    assert read_tables(Lake(f"{LAKES}/{SHOP_NAME}"), shop_file) == expected

@@ -1,107 +1,83 @@
-"""Does a night with its lake in an object store give the same content as with its lake in a folder?
-
-Run as a program, this file runs the night: `python -m tests.flows.test_object_store HOME SHOP.toml`.
-"""
+"""Does a night whose lake, models, corrected records and raw files are in an object store equal one in folders?"""
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
-import tarfile
-from datetime import date
-from pathlib import Path
-from secrets import token_hex
 
-import psycopg
 import pytest
 
-from spark_jobs import churn_risk, clean, customer_day, customer_series, publish
-from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
-from spark_jobs.contract.logs import LOGS
-from spark_jobs.contract.settings import Settings
-from spark_jobs.contract.shop.file import load_shop
-from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, EVENTS, quarantine
-from spark_jobs.contract.tables import churn_risk as risk_table
+from infra.cli.pages import find_newest
+from spark_jobs.lake.location import Location
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.object_store import S3A_JARS
-from spark_jobs.runtime.session import open_session
-from spark_jobs.warehouse.connection import connect
-from tests.flows.test_older_release import RELEASE
+from tests.flows.stored_shop import (
+    NIGHTS,
+    SHOP_NAME,
+    STEPS,
+    make_shop,
+    make_variables,
+    move_to_store,
+    read_tables,
+)
 from tests.object_store import BUCKET, ROOT, object_store
 
-NIGHT = date(2024, 3, 31)
+LAKES = f"s3://{BUCKET}/lakes"
+#: What takes Python functions for executors.
+SENDERS = {"mapInArrow", "applyInArrow", "mapInPandas", "applyInPandas", "udf", "pandas_udf", "foreachPartition"}
+
+#: Of their senders, those that only Sail needs, which runs on one machine, and the one that only `check` needs.
+NOT_IN_A_NIGHT = {"spark_jobs.lake.frames", "spark_jobs.cleaning.counting", "spark_jobs.cleaning.accounts"}
 
 
-def run_histories(open_spark, settings: Settings, shop_file: Path) -> Lake:
-    shop = load_shop(shop_file)
-    lake = Lake(settings.lake(shop.name))
-    connect(settings).prepare(shop)
-    for log in shop.sources:
-        clean.run(open_spark, lake, shop, log, NIGHT, settings)
-    customer_day.run(open_spark, lake, shop, NIGHT)
-    customer_series.run(open_spark, lake, shop, NIGHT, CUSTOMER_SERIES)
-    publish.publish_run(lake, shop, "etl", NIGHT)
-    return lake
-
-
-def run_night(open_spark, settings: Settings, shop_file: Path) -> Lake:
-    shop, lake = load_shop(shop_file), run_histories(open_spark, settings, shop_file)
-    churn_risk.run(open_spark, lake, connect(settings), shop, NIGHT)
-    publish.publish_run(lake, shop, "score", NIGHT)
-    return lake
-
-
-def make_home(folder: Path, warehouse_url: str) -> Settings:
-    """A home with raw files, a model and its warehouse, and no lake."""
-    with tarfile.open(RELEASE / "release.tar.xz") as archive:
-        archive.extractall(folder, filter="data", members=[m for m in archive if not m.name.startswith("lake")])
-    name = f"stored_{token_hex(4)}"
-    with psycopg.connect(warehouse_url, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")
-    url = warehouse_url.rpartition("/")[0] + f"/{name}"
-    with psycopg.connect(url) as database:
-        database.execute((folder / "warehouse.sql").read_text().replace("{home}", str(folder)))
-    (folder / "shop.toml").write_text((RELEASE / "shop.toml").read_text())
-    return Settings(folder, warehouse_url=url, id_key_hex="5a" * 32, control_key_hex="5a" * 32)
-
-
-def read_tables(lake: Lake, shop_file: Path) -> dict[str, list[str]]:
-    """Table to its rows without what differs from run to run."""
-    risk = risk_table(load_shop(shop_file).churn.horizons_days)
-    tables = [*EVENTS.values(), *map(quarantine, LOGS), CUSTOMER_DAY, CUSTOMER_SERIES, risk, ACCOUNTS, DELIVERIES]
-    found = {}
-    for table in tables:
-        rows = lake.arrow(table)
-        kept = [name for name in rows.column_names if not name.endswith("_at") or name == "event_at"]
-        found[table.name] = sorted(map(repr, rows.select(kept).to_pylist()))
+def list_senders() -> set[str]:
+    """The modules of the jobs that send Python functions to executors."""
+    found = set()
+    for file in (ROOT / "spark_jobs").rglob("*.py"):
+        calls = (node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call))
+        if any(isinstance(call, ast.Attribute) and call.attr in SENDERS for call in calls):
+            found.add(".".join(file.relative_to(ROOT).with_suffix("").parts))
     return found
 
 
 @pytest.mark.skipif(not S3A_JARS.is_dir(), reason="needs python -m infra.local.object_store_jars")
 def test_a_night_in_an_object_store_equals_one_in_a_folder(spark, warehouse_url, tmp_path, monkeypatch):
-    local, stored = (make_home(tmp_path / name, warehouse_url) for name in ("local", "stored"))
-    expected = read_tables(run_night(lambda: spark, local, local.home / "shop.toml"), local.home / "shop.toml")
+    (local, local_file), (stored, stored_file) = (
+        make_shop(tmp_path / name, warehouse_url) for name in ("local", "stored")
+    )
+    _, before, night = NIGHTS
+    steps = [("histories", before), ("correct", before), ("histories", night), ("score", night), ("report", night)]
+    for step, day in steps:
+        STEPS[step](lambda: spark, local, local_file, day)
+    expected = read_tables(Lake(local.lake(SHOP_NAME)), local_file)
     with object_store(lost_every=10) as variables:
-        night = {"CHURN_HOME": str(stored.home), "CHURN_LAKE": f"s3://{BUCKET}/lakes", "CHURN_ID_KEY": "5a" * 32,
-                 "CHURN_CONTROL_KEY": "5a" * 32, "CHURN_WAREHOUSE_URL": str(stored.warehouse_url),
-                 "CHURN_SPARK_MASTER": "local[2]"}  # fmt: skip
-        command = [sys.executable, "-m", "tests.flows.test_object_store"]
-        done = subprocess.run(command, cwd=ROOT, env=os.environ | variables | night, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert "test-secret" not in done.stdout + done.stderr
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        found = read_tables(Lake(f"s3://{BUCKET}/lakes/corner"), stored.home / "shop.toml")
+        move_to_store(stored, stored_file, f"s3://{BUCKET}/raw", LAKES)
+        program = [sys.executable, "-m", "tests.flows.stored_shop", str(stored_file)]
+        command = [*program, *(f"{step}@{day}" for step, day in steps)]
+        environment = os.environ | make_variables(stored, LAKES) | {"CHURN_SPARK_MASTER": "local[2]"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "test-secret" not in done.stdout + done.stderr
+        assert find_unwatched(done.stdout) == NOT_IN_A_NIGHT
+        found = read_tables(Lake(f"{LAKES}/{SHOP_NAME}"), stored_file)
+        beside = Location.parse(f"{LAKES}/{SHOP_NAME}")
+        assert len((beside / "_fixes" / "purchases").list_files()) == 1
+        page = find_newest(beside / "_reports", "night")
+        assert page is not None
+        assert "customers who can still be kept" in page.read_text()
     assert found == expected
     assert all(expected[table] for table in ("purchases", "customer_day", "customer_series", "churn_risk"))
-    assert not (stored.home / "lake").exists()
+    left = {file.name for file in stored.home.rglob("*") if file.is_file()}
+    assert left <= {"warehouse.sql", "fixed.jsonl"} | {file.name for file in (stored.home / "secrets").glob("*")}
 
 
-def main() -> None:
-    settings = Settings.from_environment()
-    run_night(lambda: open_session("night", settings), settings, settings.home / "shop.toml")
-
-
-if __name__ == "__main__":
-    main()
+def find_unwatched(printed: str) -> set[str]:
+    """The senders of code whose functions the program has not sent, so that its check did not see them."""
+    (line,) = (line for line in printed.splitlines() if line.startswith("sent to executors:"))
+    modules = set(line.split()[3:])
+    readers = {"spark_jobs.cleaning.records": "spark_jobs.raw.reader"}  # where the function that it sends is defined
+    return {sender for sender in list_senders() if readers.get(sender, sender) not in modules}

@@ -81,7 +81,7 @@ def fill_the_rest(small: SmallShop) -> None:
         row | {"rank": n, "expected_profit": Decimal(1), "is_control": False, "run_id": "run-1",
                "planned_at": datetime(2024, 5, 4, tzinfo=UTC)} for n, row in enumerate(theirs, 1)
     ])  # fmt: skip
-    pages, results = small.settings.reports(small.shop.name), small.settings.home / "backtest" / small.shop.name
+    pages, results = Path(small.settings.reports(small.shop.name)), small.settings.home / "backtest" / small.shop.name
     for folder in (pages, results):
         folder.mkdir(parents=True)
     (pages / "night_2024-05-03.html").write_text(f"<td>{keys[GONE][:16]}</td>")

@@ -19,6 +19,7 @@ from tests.training.series import day, draw_shop_series
 from training import train
 from training.models.registry import KINDS
 from training.serving.bundle import load_bundle
+from training.serving.integrity import read_files
 from training.serving.scorer import load_scorer
 
 AS_OF = day(299)
@@ -90,7 +91,7 @@ def test_a_training_writes_a_scoring_model_a_report_and_a_tracked_run(run, home,
         (kind, h) for kind in KINDS for h in (30, 60, 90)
     }
     batch = draw_shop_series(20, 300, seed=9).to_batches()[0]
-    scores = load_scorer(str(folder), record.bundle_hash).score(batch, AS_OF, shop, record.version, False)
+    scores = load_scorer(read_files(folder, record.bundle_hash)).score(batch, AS_OF, shop, record.version, False)
     assert scores.num_rows == 20
 
     [report] = (home / "report").glob("*.html")

@@ -15,6 +15,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.lake.location import Location, Place
 from training.evaluation.predictions import MetricRow, Predictions
 from training.reporting import charts
 from training.reporting import words as report_words
@@ -76,8 +77,8 @@ class Findings:
         return trace_profit(outcome, p, self.expected_spend[rows], self.shop.contact)
 
 
-def write_report(folder: Path, findings: Findings) -> Path:
-    """Writes the page and returns its path."""
+def write_report(folder: Place, findings: Findings) -> Location:
+    """Writes the page and returns its place."""
     main = findings.verdict.promoted
     context = describe_model(findings) | {
         "charts": draw_charts(findings),
@@ -86,10 +87,9 @@ def write_report(folder: Path, findings: Findings) -> Path:
         "styles": {method: charts.style_of(method, main) for method in findings.predictions.by_method},
         "colors": {"stayed": charts.STAYED, "churned": charts.CHURNED},
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"report_{findings.as_of}.html"
-    path.write_text(_render("report.html.j2", context), encoding="utf-8")
-    return path
+    page = Location.parse(folder) / f"report_{findings.as_of}.html"
+    page.write_text(_render("report.html.j2", context))
+    return page
 
 
 def render_model_card(findings: Findings) -> str:

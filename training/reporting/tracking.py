@@ -9,9 +9,9 @@ import logging
 import os
 from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 
 from spark_jobs.contract.settings import Settings
+from spark_jobs.lake.location import Location
 from training.evaluation.predictions import MetricRow
 
 RUN_KEY_TAG = "run_key"
@@ -24,7 +24,7 @@ def log_training(
     as_of: date,
     parameters: Mapping[str, object],
     metrics: list[MetricRow],
-    files: list[Path],
+    pages: list[Location],
 ) -> None:
     """Logs one MLflow run per run key; does nothing if there is one already."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -47,8 +47,8 @@ def log_training(
     client.log_batch(
         run.info.run_id, metrics=values, params=[Param(name, str(value)) for name, value in parameters.items()]
     )
-    for file in files:
-        client.log_artifact(run.info.run_id, str(file))
+    for page in pages:
+        client.log_text(run.info.run_id, page.read_text(), page.name)
     client.set_terminated(run.info.run_id)
 
 

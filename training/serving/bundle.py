@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import FEATURES
 from spark_jobs.contract.measures import ACTIVITY_MEASURES
 from spark_jobs.contract.windows import MOST_UNDONE_DAYS, ChurnDefinition
+from spark_jobs.lake.location import Location, Place
 from training.config import ModelSettings
 from training.models.calibration import Calibration
 from training.models.network.architecture import Architecture
@@ -34,6 +34,7 @@ from training.selection.spend import SpendModel
 from training.serving.evidence import WINDOW_WEEKS, list_groups
 from training.serving.integrity import (
     MANIFEST,
+    VerifiedFiles,
     from_json,
     hash_content,
     make_manifest,
@@ -50,9 +51,9 @@ SPEND = "spend.json"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle on disk. `hash` is stored in the registry; `version` is the name of the folder."""
+    """A stored bundle. `hash` is in the registry; `version` is the name of the folder."""
 
-    folder: Path
+    folder: Location
     version: str
     hash: str
 
@@ -66,7 +67,7 @@ class LoadedBundle:
 
 
 def write_bundle(
-    models: Path,
+    models: Place,
     shop_name: str,
     trained_through: date,
     candidate: Candidate,
@@ -75,7 +76,7 @@ def write_bundle(
     model_card: str,
     spend: SpendModel | None = None,
 ) -> Bundle:
-    """Writes a candidate to a folder below `models`, atomically; does nothing if the same content is there already."""
+    """Writes a candidate to a folder below `models`; does nothing if the same content is there already."""
     files = {
         SETTINGS: to_json(_describe(shop_name, trained_through, candidate, settings)),
         METRICS: to_json(metrics),
@@ -87,21 +88,27 @@ def write_bundle(
     manifest = make_manifest(files)
     bundle_hash = hash_content(manifest)
     version = f"{trained_through}-{bundle_hash[:8]}"
-    bundle = Bundle(models / version, version, bundle_hash)
-    if not bundle.folder.exists():
-        place_folder(bundle.folder, {**files, MANIFEST: manifest})
+    bundle = Bundle(Location.parse(models) / version, version, bundle_hash)
+    place_folder(bundle.folder, {**files, MANIFEST: manifest})
     read_files(bundle.folder, bundle_hash)
     return bundle
 
 
-def load_bundle(folder: Path | str, expected_hash: str | None = None) -> LoadedBundle:
+def load_bundle(folder: Place, expected_hash: str | None = None) -> LoadedBundle:
     """The model in a folder. Raises ChurnError if it is damaged, is not the expected one, or uses changed inputs."""
-    folder = Path(folder)
-    files = read_files(folder, expected_hash)
+    return rebuild_bundle(read_files(folder, expected_hash))
+
+
+def rebuild_bundle(files: VerifiedFiles) -> LoadedBundle:
+    """The model in files that were read from a bundle. Raises ChurnError like load_bundle."""
     try:
-        return _rebuild(from_json(folder / SETTINGS, files[SETTINGS]), files)
+        return _rebuild(_read_settings(files), files.contents)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise ChurnError(f"{folder / SETTINGS} does not describe a model ({error!r}): train again") from None
+        raise ChurnError(f"{files.place}/{SETTINGS} does not describe a model ({error!r}): train again") from None
+
+
+def _read_settings(files: VerifiedFiles) -> dict:
+    return from_json(f"{files.place}/{SETTINGS}", files.contents[SETTINGS])
 
 
 def _describe(shop_name: str, trained_through: date, candidate: Candidate, settings: ModelSettings) -> dict:
@@ -130,25 +137,22 @@ def _describe(shop_name: str, trained_through: date, candidate: Candidate, setti
     }
 
 
-def load_spend(folder: Path | str, expected_hash: str | None = None) -> tuple[TensorSpec, SpendModel | None]:
+def load_spend(folder: Place, expected_hash: str | None = None) -> tuple[TensorSpec, SpendModel | None]:
     """The spend model of a bundle and its inputs, without the churn model. Raises ChurnError like load_bundle."""
-    folder = Path(folder)
     files = read_files(folder, expected_hash)
     try:
-        _, spec = _read_spec(from_json(folder / SETTINGS, files[SETTINGS]))
-        return spec, _read_spend(spec, files)
+        _, spec = _read_spec(_read_settings(files))
+        return spec, _read_spend(spec, files.contents)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise ChurnError(f"{folder / SPEND} does not describe spend ({error!r}): train again") from None
+        raise ChurnError(f"{folder}/{SPEND} does not describe spend ({error!r}): train again") from None
 
 
-def load_definition(folder: Path | str, expected_hash: str | None = None) -> ChurnDefinition:
-    """The churn definition of the model in a folder. Raises ChurnError like load_bundle."""
-    folder = Path(folder)
-    files = read_files(folder, expected_hash)
+def read_churn(files: VerifiedFiles) -> ChurnDefinition:
+    """The churn definition of a bundle. Raises ChurnError like load_bundle."""
     try:
-        return _read_churn(from_json(folder / SETTINGS, files[SETTINGS])["churn"])
+        return _read_churn(_read_settings(files)["churn"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ChurnError(f"{folder / SETTINGS} does not describe a model ({error!r}): train again") from None
+        raise ChurnError(f"{files.place}/{SETTINGS} does not describe a model ({error!r}): train again") from None
 
 
 def _read_spec(described: dict) -> tuple[ModelSettings, TensorSpec]:

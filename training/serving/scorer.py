@@ -10,7 +10,6 @@ import os
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -20,10 +19,12 @@ from spark_jobs.contract.features import available_features
 from spark_jobs.contract.shop.model import Bands, Shop
 from spark_jobs.contract.tables import REASON_COLUMNS, churn_risk, probability_column
 from spark_jobs.contract.windows import ChurnDefinition
+from spark_jobs.lake.location import Place
 from training.selection.snapshots import expect_spend, read_known
-from training.serving.bundle import LoadedBundle, load_bundle, load_definition
+from training.serving.bundle import LoadedBundle, read_churn, rebuild_bundle
 from training.serving.evidence import ScoredInputs
 from training.serving.explanation import find_reasons
+from training.serving.integrity import VerifiedFiles, read_files
 from training.serving.reason_choice import choose_reasons
 from training.tensors.dataset import Tensors
 from training.tensors.money import limit_days, read_money
@@ -33,17 +34,22 @@ MONEY = pa.decimal128(18, 2)
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 
+def read_bundle(folder: Place, expected_hash: str) -> VerifiedFiles:
+    """The files from which workers load the scorer. Raises ChurnError if they are not the registered bundle."""
+    return read_files(folder, expected_hash)
+
+
 @lru_cache(maxsize=4)
-def load_scorer(folder: Path | str, expected_hash: str | None = None) -> Scorer:
-    """The scorer of a bundle, cached per process."""
+def load_scorer(files: VerifiedFiles) -> Scorer:
+    """The scorer of a bundle, cached per process by the bundle's hash."""
     for name, value in ONE_THREAD.items():
         os.environ.setdefault(name, value)
-    return Scorer(load_bundle(folder, expected_hash))
+    return Scorer(rebuild_bundle(files))
 
 
-def read_definition(folder: Path | str, expected_hash: str | None, shop: Shop) -> ChurnDefinition:
+def read_definition(files: VerifiedFiles, shop: Shop) -> ChurnDefinition:
     """The churn definition of a bundle. Raises ChurnError if its model cannot score the shop with its current one."""
-    churn = load_definition(folder, expected_hash)
+    churn = read_churn(files)
     check_definition(shop, churn)
     return churn
 

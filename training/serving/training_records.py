@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime
-from pathlib import Path
 
 from spark_jobs.contract import errors
+from spark_jobs.lake.location import Location, Place
 from spark_jobs.warehouse.records import ModelRecord
 from training.serving.integrity import read_files
 
 
-def find_record(models: Path, run_key: str) -> ModelRecord | None:
+def find_record(models: Place, run_key: str) -> ModelRecord | None:
     """The record of the training with this run key, if its bundle still exists and is intact."""
-    path = models / "trainings" / f"{run_key}.json"
+    path = _locate(models, run_key)
     if not path.exists():
         return None
     values = json.loads(path.read_text())
@@ -23,15 +23,15 @@ def find_record(models: Path, run_key: str) -> ModelRecord | None:
         "created_at": datetime.fromisoformat(values["created_at"]),
     })  # fmt: skip
     try:
-        read_files(Path(record.location), record.bundle_hash)
+        read_files(record.location, record.bundle_hash)
     except errors.ChurnError:
         return None  # lost or damaged: training again gives the same bundle
     return record
 
 
-def keep_record(models: Path, run_key: str, record: ModelRecord) -> None:
-    path = models / "trainings" / f"{run_key}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(vars(record), default=lambda day: day.isoformat(), indent=1))
-    draft.rename(path)
+def keep_record(models: Place, run_key: str, record: ModelRecord) -> None:
+    _locate(models, run_key).write_text(json.dumps(vars(record), default=lambda day: day.isoformat(), indent=1))
+
+
+def _locate(models: Place, run_key: str) -> Location:
+    return Location.parse(models) / "trainings" / f"{run_key}.json"

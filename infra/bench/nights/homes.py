@@ -63,8 +63,9 @@ def clear_home(home: Path) -> Path:
 def keep_model(home: Path, folder: Path) -> ModelRecord | None:
     """The model that scores all homes: the one that was kept in the folder, else the one trained in this home."""
     kept = folder / "model"
-    if not kept.exists() and Settings(home).models(SHOP).exists():
-        shutil.copytree(Settings(home).models(SHOP), kept)
+    trained = Path(Settings(home).models(SHOP))
+    if not kept.exists() and trained.exists():
+        shutil.copytree(trained, kept)
     for record in kept.glob("trainings/*.json"):
         values = json.loads(record.read_text())
         return replace(

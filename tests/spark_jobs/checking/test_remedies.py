@@ -30,6 +30,7 @@ from spark_jobs.checking.statuses import check_statuses
 from spark_jobs.checking.stray_quotes import check_quotes
 from spark_jobs.cleaning.accounts import Tally
 from spark_jobs.cleaning.deliveries import find_intake, list_files
+from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.raw.columns import inspect_files
@@ -44,7 +45,7 @@ Lines = list[str]
 
 def judge_files(shop: Shop, folder: Path) -> JudgedLog:
     """The files of a shop, without their records; by the account, no record has a customer."""
-    intake = find_intake(shop, "purchases", folder)
+    intake = find_intake(shop, "purchases", Settings(folder))
     files = [file | {"delivery_id": file["path"]} for file in sorted(list_files(intake), key=lambda one: one["path"])]
     tally = Tally("", date.min, "quarantined", ("customer_id_missing",), ROWS, ROWS)
     return JudgedLog(intake, files, None, [tally], inspect_files(intake, [file["path"] for file in files]))
@@ -171,7 +172,7 @@ def run(twin: Twin, path: Path) -> Lines:
 
 def read_columns(path: Path) -> dict[str, list[str | None]]:
     """Raw column -> the values of all records. Fails if a record is faulty."""
-    intake = find_intake(load_shop(path), "purchases", path.parent)
+    intake = find_intake(load_shop(path), "purchases", Settings(path.parent))
     records = [one for one in read_records(intake, "orders.csv") if one.fault != "line_skipped"]
     values = [one.values or pytest.fail(f"{one.fault}: {one.text}") for one in records]
     return {name: [row[place] for row in values] for place, name in enumerate(intake.source.raw_columns)}

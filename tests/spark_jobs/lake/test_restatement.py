@@ -72,7 +72,7 @@ def test_a_night_is_restated_with_a_later_published_day_only(shop):
     assert len(night(shop)) == 1
 
 
-def play_scorer(shop, as_of, model, is_hindsight):
+def play_scorer(shop, as_of, model, files, is_hindsight):
     """A stand-in for the scorer: every probability is 0.5."""
 
     def score(batches):
@@ -87,7 +87,8 @@ def play_scorer(shop, as_of, model, is_hindsight):
 
 def test_restated_rows_are_flagged_until_the_night_is_rebuilt(shop, monkeypatch):
     monkeypatch.setattr(churn_risk, "batch_scorer", play_scorer)
-    monkeypatch.setattr(churn_risk, "find_learned_horizons", lambda shop, model: shop.churn.horizons_days)
+    monkeypatch.setattr(churn_risk, "read_model", lambda model: None)
+    monkeypatch.setattr(churn_risk, "find_learned_horizons", lambda shop, *_: shop.churn.horizons_days)
     warehouse = connect(shop.settings)
     warehouse.register_model(shop.shop, make_model("m-restated", NIGHT))
     warehouse.promote_model(shop.shop, "m-restated", NIGHT)

@@ -17,6 +17,7 @@ from spark_jobs.cleaning import refusals
 from spark_jobs.cleaning.accounts import Tally
 from spark_jobs.cleaning.deliveries import find_intake, list_files
 from spark_jobs.contract.errors import ShopFileError
+from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.source import ColumnMapping, Condition, Layout, Source
 from spark_jobs.raw import reader as raw
@@ -238,7 +239,7 @@ def test_each_case_of_a_deviating_file_has_its_right_counts(tmp_path, case):
         pytest.skip("needs ../shared/cases")
     text = (folder / "shop.toml").read_text().replace('"data"', f'"{folder / "data"}"')
     (tmp_path / "shop.toml").write_text(text + more)
-    intake = find_intake(load_shop(tmp_path / "shop.toml"), "purchases", tmp_path)
+    intake = find_intake(load_shop(tmp_path / "shop.toml"), "purchases", Settings(tmp_path))
     paths = [file["path"] for file in list_files(intake)]
     found = [record.fault for path in paths for record in raw.read_records(intake, path)]
     assert (len(found), len(found) - found.count(None)) == (records, refused)

@@ -16,6 +16,7 @@ import pytest
 
 from spark_jobs.contract import features
 from spark_jobs.contract.errors import ChurnError
+from tests.object_store import BUCKET, object_store
 from tests.training.candidates import draw_candidate
 from tests.training.series import make_shop
 from training.config import ModelSettings
@@ -33,8 +34,13 @@ def candidate_of(kind: str):
     return draw_candidate(kind, SHOP, SETTINGS)
 
 
-def keep(models: Path, kind: str = "lstm", card: str = "# Card\n") -> bundle.Bundle:
+def store(models: Path | str, kind: str, card: str = "# Card\n") -> bundle.Bundle:
     return write_bundle(models, SHOP.name, AS_OF, candidate_of(kind), SETTINGS, {"auroc": 0.75}, card)
+
+
+def keep(models: Path, kind: str = "lstm", card: str = "# Card\n") -> bundle.Bundle:
+    kept = store(models, kind, card)
+    return replace(kept, folder=Path(kept.folder))
 
 
 def rewrite(kept: bundle.Bundle, **changes: bytes | None) -> None:
@@ -164,6 +170,28 @@ def test_a_link_instead_of_the_folder_is_refused(tmp_path):
         load_bundle(tmp_path / "link")
     with pytest.raises(ChurnError, match="no model at"):
         load_bundle(tmp_path / "absent")
+
+
+def test_a_bundle_in_an_object_store_is_loaded_whole_and_as_it_was_written_or_not_at_all(monkeypatch):
+    with object_store() as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        kept = store(f"s3://{BUCKET}/models", "boosting")
+        assert load_bundle(str(kept.folder), kept.hash).candidate.kind == "boosting"
+        card = kept.folder / "model_card.md"
+        card.write_text("# Another card\n")
+        with pytest.raises(ChurnError, match=r"model_card\.md was changed after training"):
+            load_bundle(kept.folder)
+        (kept.folder / "manifest.json").remove_file()  # written last: as if the training had been killed
+        with pytest.raises(ChurnError, match="it has no manifest"):
+            load_bundle(kept.folder)
+        assert store(f"s3://{BUCKET}/models", "boosting") == kept
+        assert load_bundle(kept.folder, kept.hash).candidate.kind == "boosting"
+        (kept.folder / "below" / "more.json").write_text("{}")
+        with pytest.raises(ChurnError, match="'below' does not belong"):
+            load_bundle(kept.folder)
+        with pytest.raises(ChurnError, match="no model at s3://"):
+            load_bundle(f"s3://{BUCKET}/models/absent")
 
 
 def test_a_huge_file_is_refused_without_reading_it(tmp_path):

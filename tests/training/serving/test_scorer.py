@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,6 +27,7 @@ from training.models.contenders.lstm import LSTM
 from training.models.registry import KINDS
 from training.serving.bundle import LoadedBundle
 from training.serving.effect_estimates import learn_evidence
+from training.serving.integrity import read_files
 from training.serving.scorer import Scorer, expect_spend, load_scorer
 from training.tensors.dataset import TensorSpec
 from training.tensors.money import read_money
@@ -185,11 +187,13 @@ def test_a_process_loads_a_bundle_once_and_needs_no_tensorflow(kind, tmp_path):
 
     candidate = draw_candidate(kind, SHOP, ModelSettings())
     kept = write_bundle(tmp_path, SHOP.name, AS_OF, candidate, ModelSettings(), {}, "")
-    assert load_scorer(str(kept.folder), kept.hash) is load_scorer(str(kept.folder), kept.hash)
+    first, second = (read_files(kept.folder, kept.hash) for _ in range(2))
+    assert load_scorer(first) is load_scorer(pickle.loads(pickle.dumps(second)))  # as Spark sends it
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from training.serving.integrity import read_files\n"
         "from training.serving.scorer import load_scorer\n"
-        f"load_scorer({str(kept.folder)!r}, {kept.hash!r})\n"
+        f"load_scorer(read_files({str(kept.folder)!r}, {kept.hash!r}))\n"
         "sys.exit(bool({'tensorflow', 'pyspark', 'airflow'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
