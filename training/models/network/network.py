@@ -19,6 +19,8 @@ from training.models.network.architecture import FARTHEST_INPUT, Architecture
 
 PREDICT_ROWS = 2048
 GPUS = tf.config.list_physical_devices("GPU")
+for _gpu in GPUS:  # otherwise the first process on it takes all its memory
+    tf.config.experimental.set_memory_growth(_gpu, True)
 
 
 class FusedLSTM(keras.layers.LSTM):
@@ -30,7 +32,8 @@ class FusedLSTM(keras.layers.LSTM):
             return super().call(sequences, initial_state, mask, training)
         fill = sequences.shape[-1] % 2  # the operation is slow for an odd number of inputs
         steps = tf.pad(tf.transpose(sequences, (1, 0, 2)), ((0, 0), (0, 0), (0, fill)))
-        start, nothing = tf.zeros((tf.shape(sequences)[0], self.units)), tf.zeros((self.units,))
+        start = tf.zeros((tf.shape(sequences)[0], self.units), sequences.dtype)
+        nothing = tf.zeros((self.units,), sequences.dtype)
         kernel = tf.concat([tf.pad(self.cell.kernel, ((0, fill), (0, 0))), self.cell.recurrent_kernel], axis=0)
         states = tf.raw_ops.BlockLSTM(
             seq_len_max=tf.shape(steps, tf.int64)[0], x=steps, cs_prev=start, h_prev=start,

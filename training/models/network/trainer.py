@@ -34,6 +34,8 @@ class Trainer:
 
     def __init__(self, architecture: Architecture, settings: ModelSettings):
         tf.config.experimental.enable_op_determinism()
+        # A GPU would round its factors to ten bits: its training would differ from a CPU's.
+        tf.config.experimental.enable_tensor_float_32_execution(False)
         self.architecture, self.settings = architecture, settings
         self.network = ChurnNetwork(architecture)
         self.optimizer = keras.optimizers.AdamW(

@@ -1,0 +1,1 @@
+"""The images, and how to try them without a container engine."""
