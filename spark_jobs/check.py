@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import date
 from functools import partial
 
 from rich.console import Console
@@ -27,7 +28,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.runtime.command import run_command
+from spark_jobs.runtime.command import add_result, run_command, write_result
 from spark_jobs.runtime.console import PlainConsole
 from spark_jobs.runtime.screen import make_rich_console
 from spark_jobs.runtime.session import SparkOpener, open_session
@@ -37,8 +38,13 @@ from spark_jobs.runtime.waiting import waiting
 MOST_FILES = 400
 
 
-def check_shop(open_spark: SparkOpener, shop: Shop, settings: Settings, terminal: Console, most_files: int) -> None:
-    """Prints the findings. Raises ChurnError with their number if something has to be corrected."""
+def check_shop(
+    open_spark: SparkOpener, shop: Shop, settings: Settings, terminal: Console, most_files: int
+) -> date | None:  # fmt: skip
+    """Prints the findings; returns the day of the newest event that shows who is active.
+
+    Raises ChurnError with the number of findings if something has to be corrected.
+    """
     findings, console = Findings(), PlainConsole(terminal)
     console.print(f"{shop.title}: {shop.path}", style="bold")
     activity, customers = None, []
@@ -63,6 +69,7 @@ def check_shop(open_spark: SparkOpener, shop: Shop, settings: Settings, terminal
             f"{shop.name}: {len(findings.problems)} problems to fix, see above; then churn check --shop {shop.name}"
         )
     console.print(f"{shop.name} is ready: nothing has to be corrected", style="green")
+    return findings.last_days.get(shop.needed_log)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -72,10 +79,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--files", type=int, default=MOST_FILES, help="the most files to read of each log, spread over time"
     )
-    arguments = parser.parse_args(argv)
+    arguments = add_result(parser).parse_args(argv)
     shop, settings = load_shop(arguments.shop), Settings.from_environment()
     opener = partial(open_session, "check", settings)
-    check_shop(opener, shop, settings, make_rich_console(), arguments.files)
+    last_day = check_shop(opener, shop, settings, make_rich_console(), arguments.files)
+    write_result(arguments.result, {"last_day": last_day})
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def init(files: tuple[Path, ...], like: str | None, **options: Any) -> None:
 @shop_option
 def check(shop: str | None) -> None:
     """Check shop.toml against the raw files; write nothing."""
-    from infra.cli.verbs import check_shop
+    from infra.cli.inits import check_shop
 
     check_shop(shop)
 

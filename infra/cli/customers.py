@@ -45,7 +45,7 @@ def show_customer(customer_id: str, given: str | None, output: Output) -> None:
     ]  # fmt: skip
     show_table(make_console(), f"Customer {rows[0]['customer_id']} of {shop.name}", columns)
     closing = Closing()
-    closing.add("next", f"churn open {name_shop(shop)}; all customers: churn export --to FILE.csv {name_shop(shop)}")
+    closing.add("next", f"churn open {name_shop(shop)} shows all customers of the night")
     closing.show(output)
 
 
@@ -77,8 +77,8 @@ def export_rows(what: str, to: Path, with_ids: bool, given: str | None) -> None:
     closing = Closing()
     closing.add("export", f"{shop.name}: {rows.num_rows:,} rows of {what}{none}")
     closing.add("file", to)
-    ids = f"churn export {what} --to {to} --with-ids {name_shop(shop)} adds the shop's own customer ids"
-    closing.add("next", f"churn customer ID {name_shop(shop)} explains one of them" if with_ids else ids)
+    explained = f"churn customer ID {name_shop(shop)} explains one of them"
+    closing.add("next", explained if with_ids else "repeat with --with-ids for the shop's own customer ids")
     closing.show(Output())
 
 

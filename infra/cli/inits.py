@@ -1,9 +1,12 @@
-"""`churn init`: a shop.toml for raw files, and its check."""
+"""`churn init` and `churn check`: a shop.toml for raw files, and whether it describes them."""
 
 from __future__ import annotations
 
+import json
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from infra.local.environment import read_settings
 from infra.local.recipes import find_recipe
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.file import read_identity
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.toml_section import Faults, Section
 
 VALID = {"name": "shop", "time_zone": "UTC", "currency": "EUR"}
@@ -31,18 +35,18 @@ def describe_files(files: Sequence[Path], like: str | None, options: Mapping[str
         for name, value in {"like": like, **options, "to": path}.items() if value
         for word in (f"--{name.replace('_', '-')}", value)
     ]  # fmt: skip
-    output = Output()
     try:
-        run_job("infra.local.init", *(file.resolve() for file in files), *given, output=output)
+        last_day = run_check("infra.local.init", *(file.resolve() for file in files), *given)
     except click.exceptions.Exit:
         if path.exists():  # check has findings
-            close_init(path, "not ready yet: read each line, and correct what check has found", begin)
+            shop = find_shop(str(path), read_settings())
+            close(path, begin, f"churn check {name_shop(shop)}, after each correction, until it finds nothing")
         raise
     except KeyboardInterrupt:
         if path.exists():
             raise Stopped(f"stopped; {path} is written: churn check --shop {path} continues") from None
         raise
-    close_init(path, "ready: read each line, because a guess can be wrong", begin)
+    close(path, begin, describe_training(find_shop(str(path), read_settings()), last_day))
 
 
 def find_target(files: Sequence[Path], given: Path | None) -> Path:
@@ -69,10 +73,36 @@ def require_valid(like: str | None, options: Mapping[str, Any]) -> None:
         raise ChurnError("; ".join(f"--{key.replace('_', '-')}:{text}" for key, _, text in parts))
 
 
-def close_init(path: Path, state: str, begin: float) -> None:
-    shop = find_shop(str(path), read_settings())
+def close(path: Path, begin: float, next_step: str) -> None:
     closing = Closing()
-    closing.add("init", f"{shop.name}: {state}, in {describe_duration(begin)}")
+    closing.add("init", f"done in {describe_duration(begin)}; a guess can be wrong, so read each line")
     closing.add("file", path)
-    closing.add("next", f"churn check {name_shop(shop)}, until it has no more findings; then churn train")
+    closing.add("next", next_step)
     closing.show(Output())
+
+
+def check_shop(given: str | None) -> None:
+    begin, shop = time.monotonic(), find_shop(given, read_settings())
+    last_day = run_check("spark_jobs.check", shop.path.resolve(), shop=shop)
+    closing = Closing()
+    closing.add("check", f"{shop.name}: nothing to correct, in {describe_duration(begin)}; nothing was written")
+    closing.add("next", describe_training(shop, last_day))
+    closing.show(Output())
+
+
+def run_check(module: str, *arguments: object, shop: Shop | None = None) -> date | None:
+    """Runs a module that checks a shop; returns the day of its newest event."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder, "result.json")
+        run_job(module, *arguments, "--result", result, output=Output(), shop=shop)
+        last_day = json.loads(result.read_text())["last_day"]
+    return date.fromisoformat(last_day) if last_day else None
+
+
+def describe_training(shop: Shop, last_day: date | None) -> str:
+    """The command that trains a first model. It names the last day of files that do not reach until yesterday, because
+    days without files would count as days on which nobody bought anything."""
+    yesterday = datetime.now(shop.zone).date() - timedelta(days=1)
+    end = min(filter(None, (shop.end_date, last_day)), default=yesterday)
+    as_of = f" --as-of {end}" if end < yesterday else ""
+    return f"churn train {name_shop(shop)}{as_of}"

@@ -22,15 +22,6 @@ from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, churn_risk
 LOUD = Output()
 
 
-def check_shop(given: str | None) -> None:
-    begin, shop = time.monotonic(), find_shop(given, read_settings())
-    run_job("spark_jobs.check", shop.path.resolve(), output=LOUD, shop=shop)
-    closing = Closing()
-    closing.add("check", f"{shop.name}: nothing to correct, in {describe_duration(begin)}; nothing was written")
-    closing.add("next", f"churn train {name_shop(shop)}, churn approve; then churn night {name_shop(shop)}")
-    closing.show(LOUD)
-
-
 def run_demo(given: str | None, output: Output) -> None:
     from infra.cli.nights import close_night
 

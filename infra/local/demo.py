@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from datetime import date, timedelta
 
@@ -26,7 +25,7 @@ from spark_jobs.runtime.screen import make_console, make_rich_console
 def main(argv: Sequence[str] | None = None) -> None:
     _, shop = load_arguments(make_parser(__doc__, with_as_of=False), argv)
     os.environ.update(make_environment([shop.path]))
-    settings, console, begin = Settings.from_environment(), make_rich_console(), time.monotonic()
+    settings, console = Settings.from_environment(), make_rich_console()
     console.rule(f"1 of 3  {shop.title}: raw files")
     land_raw_files(shop, settings)
     last_day = find_last_day(shop, settings)
@@ -35,7 +34,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     _run([AIRFLOW_PYTHON, "-m", "infra.local.run_dag", "--shop", shop.path, "--promote", *runs])
     console.rule("3 of 3  what came out")
     show_results(make_console(), settings, shop, last_day)
-    console.print(f"\nDone in {(time.monotonic() - begin) / 60:.1f} minutes.")
 
 
 def list_runs(last_day: date) -> list[str]:

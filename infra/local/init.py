@@ -39,7 +39,7 @@ from spark_jobs.contract.shop.source import Source
 from spark_jobs.contract.shop.toml_section import time_zones
 from spark_jobs.contract.shop.toml_text import quote
 from spark_jobs.raw.reader import Intake, read_records
-from spark_jobs.runtime.command import run_command
+from spark_jobs.runtime.command import add_result, run_command, write_result
 from spark_jobs.runtime.screen import make_rich_console
 from spark_jobs.runtime.session import open_session
 
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--currency", help="of the shop, like EUR; by default the most frequent one of the file")
     parser.add_argument("--time-zone", help="of the shop, like Europe/Berlin; by default this machine's")
     parser.add_argument("--to", type=Path, metavar="SHOP.toml", help="by default shop.toml beside the files")
-    arguments = parser.parse_args(argv)
+    arguments = add_result(parser).parse_args(argv)
     files = find_files(arguments.files)
     like = arguments.like or find_like(files)
     recipe = find_recipe(like) if like else None
@@ -74,8 +74,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     guesses = write_shop(path, recipe, files, arguments.name, arguments.currency, arguments.time_zone)
     console = make_rich_console()
     show(console, path, like, guesses)
-    check_shop(partial(open_session, "init", settings := Settings.from_environment()), load_shop(path), settings,
-               console, MOST_FILES)  # fmt: skip
+    settings = Settings.from_environment()
+    last_day = check_shop(partial(open_session, "init", settings), load_shop(path), settings, console, MOST_FILES)
+    write_result(arguments.result, {"last_day": last_day})
 
 
 def write_shop(

@@ -13,8 +13,9 @@ from datetime import date, datetime, timedelta
 
 from rich.table import Table
 
-from infra.cli.closing import name_shop
+from infra.cli.closing import Closing, name_shop
 from infra.cli.models import find_waiting, list_models
+from infra.cli.running import Output
 from infra.local.airflow_runs import read_runs
 from infra.local.environment import read_settings
 from infra.local.run_dag import PIPELINES
@@ -61,6 +62,10 @@ def check_status(shop: Shop, settings: Settings, as_json: bool = False) -> None:
         show(lines, shop)
     if wrong := [line.topic for line in lines if line.is_wrong]:
         raise ChurnError(f"{shop.name}: look at {', '.join(wrong)}")
+    if not as_json:
+        closing = Closing()
+        closing.add("next", f"churn open {name_shop(shop)} shows the night's page")
+        closing.show(Output())
 
 
 def describe_shop(shop: Shop, settings: Settings, now: datetime) -> Iterator[Line]:

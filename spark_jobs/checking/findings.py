@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 
 #: A fault in at most this share of the records is not a fault of shop.toml.
 TOLERATED_SHARE = 0.02
@@ -10,10 +11,11 @@ TOLERATED_SHARE = 0.02
 
 @dataclass
 class Findings:
-    """Findings and notes, one sentence each, without repetitions."""
+    """Findings and notes, one sentence each, without repetitions. last_days: log -> the day of its newest event."""
 
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    last_days: dict[str, date] = field(default_factory=dict)
 
     def add(self, sentence: str) -> None:
         if sentence not in self.problems:

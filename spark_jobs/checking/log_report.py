@@ -96,5 +96,5 @@ def show_first_records(console: PlainConsole, shop: Shop, judged: JudgedLog) -> 
 def check_events(console: PlainConsole, shop: Shop, judged: JudgedLog, clean: int, findings: Findings) -> None:
     """Prints the range of days and the number of customers, and checks both."""
     events = judged.records.where(F.col("verdict") == "clean")
-    show_overview(console, shop, judged, events)
+    findings.last_days[judged.source.log] = show_overview(console, shop, judged, events)
     check_delivery_days(console, judged, events, clean, findings)

@@ -17,8 +17,8 @@ MOST_FILES = 12  # more files are summarised
 MOST_DAYS = 2 * 366  # longer histories are shown by year instead of month
 
 
-def show_overview(console: PlainConsole, shop: Shop, judged: JudgedLog, events: DataFrame) -> None:
-    """events: the clean ones."""
+def show_overview(console: PlainConsole, shop: Shop, judged: JudgedLog, events: DataFrame) -> date:
+    """Returns the day of the newest event. events: the clean ones."""
     log, has_money = judged.source.log, "amount" in events.columns
     day = F.col("event_day")
     periods = F.date_format(day, "yyyy").alias("year"), F.date_format(day, "yyyy-MM").alias("month")
@@ -44,6 +44,7 @@ def show_overview(console: PlainConsole, shop: Shop, judged: JudgedLog, events: 
             ScreenColumn("returned lines", [f"{row['events'] - row['sale_lines']:,}" for row in rows], 4, True),
         ]
     show_table(console, f"{log} by {'year' if by_year else 'month'}", columns)
+    return last
 
 
 def _sum_up(has_money: bool) -> list[Column]:
