@@ -179,7 +179,8 @@ def _try(role: str, name: str, values: Sequence[str]) -> ColumnGuess | None:
     if role == "currency" and sum(len(value) <= 4 for value in values) < NEARLY_ALL * len(values):
         return None
     different = len(set(values))
-    why = f"{name}: {different:,} different values in the first {len(values):,} records"
+    values_found = f"{different:,} different values" if different > 1 else "one value"
+    why = f"{name}: {values_found} in the first {len(values):,} records"
     return ColumnGuess(role, name, write_column(role, ColumnMapping(name)), why)
 
 
