@@ -13,7 +13,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -37,7 +39,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     stale = {folder: group for folder, group in environments.items() if not is_current(folder, group)}
     uv = (find_uv() or install_uv()) if stale else ""
     for folder, group in stale.items():
-        print(f"setup: {folder.name} from uv.lock, group {group}", flush=True)
         sync(uv, folder, group)
     if java_version:
         archive_classes(java_version, is_new=JOBS_ENVIRONMENT in stale)
@@ -143,14 +144,34 @@ def install_uv() -> str:
 
 
 def sync(uv: str, folder: Path, group: str) -> None:
-    """Installs exactly what the lock file says, and writes the stamp."""
+    """Installs exactly what the lock file says, and writes the stamp. Prints one line instead of all packages."""
     (folder / STAMP).unlink(missing_ok=True)
     environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
     environment |= {"UV_PROJECT_ENVIRONMENT": str(folder), "UV_HTTP_TIMEOUT": "300"}
-    command = [uv, "sync", "--locked", "--group", group, "--python", sys.executable]
-    if subprocess.run(command, cwd=ROOT, env=environment).returncode != 0:
+    command = [uv, "sync", "--quiet", "--locked", "--group", group, "--python", sys.executable]
+    errors = run_with_clock(f"setup: {folder.name} from uv.lock, group {group}", command, environment)
+    if errors is not None:
+        print(errors.strip(), file=sys.stderr)
         raise ChurnError(f"{folder.name} could not be made: see uv's message above; repeating is safe")
     (folder / STAMP).write_text(make_stamp(folder, group))
+
+
+def run_with_clock(title: str, command: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    """Runs a silent command, on a terminal with the seconds so far. Returns None, or what a failed one has said."""
+    begin = time.monotonic()
+    print(title, end="", flush=True)
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                _, errors = process.communicate(timeout=1)
+                break
+            if sys.stdout.isatty():
+                print(f"\r{title}, {time.monotonic() - begin:.0f} s", end="", flush=True)
+    finally:
+        process.terminate()  # after Ctrl-C
+        print("", flush=True)
+    return None if process.returncode == 0 else errors
 
 
 if __name__ == "__main__":

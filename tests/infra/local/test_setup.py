@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -125,3 +126,10 @@ def test_the_status_does_without_java_and_spark(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=bare, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "1 []"
     assert done.stderr == "error: cdnow: look at warehouse, scores\n"
+
+
+def test_an_installation_prints_one_line_and_what_went_wrong(capfd):
+    code = "import sys; print('+ numpy==2.0', file=sys.stderr); sys.exit(int(sys.argv[1]))"
+    for code_wanted, errors in (("0", None), ("2", "+ numpy==2.0\n")):
+        assert setup.run_with_clock("setup: .venv", [sys.executable, "-c", code, code_wanted], os.environ) == errors
+    assert capfd.readouterr() == ("setup: .venv\nsetup: .venv\n", "")
