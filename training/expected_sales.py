@@ -73,7 +73,7 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[dict]
     found = warehouse.model_for(shop, as_of)
     if found is None:
         raise MissingInputError(
-            f"no promoted model for {shop.name}: churn train --shop {shop.name}, then churn approve"
+            f"no promoted model for {shop.name}: churn train --shop {shop.name}, then churn approve --shop {shop.name}"
         )
     record, is_too_late = found
     key = make_result_key(lake, shop, [CUSTOMER_SERIES], as_of, record, is_too_late)

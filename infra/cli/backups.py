@@ -39,7 +39,7 @@ ROLES = ROOT / "infra" / "warehouse" / "roles.sql"
 DUMP, ORIGIN = "warehouse.dump", "origin"
 
 
-def back_up(file: Path) -> None:
+def back_up(file: Path, output: Output) -> None:
     settings = read_settings()
     target = file.resolve()
     if target.exists():
@@ -71,20 +71,20 @@ def back_up(file: Path) -> None:
         draft.rename(target)
     finally:
         draft.unlink(missing_ok=True)
-    closing = Closing()
+    closing = Closing(data={"file": target, "bytes": target.stat().st_size})
     closing.add("backup", f"{target}, {target.stat().st_size / 1e6:,.1f} MB")
     closing.add("note", "it holds the keys and customer ids: keep it safe")
     if settings.lake_place is not None:
         closing.add("note", f"lake, models, reports and corrected records at {settings.lake_place} are not in it")
     closing.add("next", f"elsewhere: CHURN_HOME=NEW_FOLDER churn restore {target}")
-    closing.show(Output())
+    closing.show(output)
 
 
 def leave_out(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if member.name == f"home/{LEFT_OUT}" else member
 
 
-def restore_backup(file: Path) -> None:
+def restore_backup(file: Path, output: Output) -> None:
     settings = read_settings()
     if not (file.is_file() and tarfile.is_tarfile(file)):
         raise ChurnError(f"{file} is not a backup: give a file that `churn backup` has written")
@@ -111,11 +111,11 @@ def restore_backup(file: Path) -> None:
         shop, warehouse = load_shop(path), connect(settings)
         warehouse.prepare(shop)
         warehouse.move_models(shop, old_home, str(settings.home))
-    closing = Closing()
+    closing = Closing(data={"home": settings.home, "shops": list(shops)})
     closing.add("restore", f"{settings.home} has the state of {file}")
     closing.add("shops", ", ".join(shops) or "no shop.toml is where it was")
     closing.add("next", "churn status" if shops else "name each shop once: churn status --shop FILE")
-    closing.show(Output())
+    closing.show(output)
 
 
 def put_in_place(restored: Path, settings: Settings) -> None:

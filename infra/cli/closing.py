@@ -44,6 +44,11 @@ class Closing:
             click.echo(f"{label:{width}}{text}")
 
 
+def name_first_model(shop: Shop) -> str:
+    """The commands after which a model scores."""
+    return f"churn train {name_shop(shop)}, then churn approve {name_shop(shop)}"
+
+
 def name_shop(shop: Shop) -> str:
     """The option that names the shop in a command to paste."""
     return f"--shop {shop.name}"

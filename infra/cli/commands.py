@@ -39,20 +39,22 @@ def churn() -> None:
 @click.option("--currency", help="Like EUR. [default: the most frequent in the files]")
 @click.option("--time-zone", help="Like Europe/Berlin. [default: this machine's]")
 @click.option("--to", type=FILE, metavar="SHOP.toml", help="The file to write. [default: shop.toml beside the files]")
-def init(files: tuple[Path, ...], like: str | None, **options: Any) -> None:
+@output_options
+def init(files: tuple[Path, ...], like: str | None, output: Output, **options: Any) -> None:
     """Write a shop.toml for raw files, and check it."""
     from infra.cli.inits import describe_files
 
-    describe_files(files, like, options)
+    describe_files(files, like, options, output)
 
 
 @churn.command()
 @shop_option
-def check(shop: str | None) -> None:
+@output_options
+def check(shop: str | None, output: Output) -> None:
     """Check shop.toml against the raw files; write nothing."""
     from infra.cli.inits import check_shop
 
-    check_shop(shop)
+    check_shop(shop, output)
 
 
 @churn.command()
@@ -106,21 +108,23 @@ def models(shop: str | None, output: Output) -> None:
 @click.option("--from", "effective_from", type=DAY, metavar="DAY",
               help="The first day it scores. [default: the newest scored day]")  # fmt: skip
 @shop_option
-def approve(version: str | None, effective_from: date | None, shop: str | None) -> None:
+@output_options
+def approve(version: str | None, effective_from: date | None, shop: str | None, output: Output) -> None:
     """Approve a model: the one that waits, or VERSION."""
     from infra.cli.models import approve_model
 
-    approve_model(shop, version, effective_from)
+    approve_model(shop, version, effective_from, output)
 
 
 @churn.command()
 @click.argument("version", required=False)
 @shop_option
-def reject(version: str | None, shop: str | None) -> None:
+@output_options
+def reject(version: str | None, shop: str | None, output: Output) -> None:
     """Reject a model: the one that waits, or VERSION."""
     from infra.cli.models import reject_model
 
-    reject_model(shop, version)
+    reject_model(shop, version, output)
 
 
 @churn.command()
@@ -177,11 +181,12 @@ def customer(customer_id: str, shop: str | None, output: Output) -> None:
 @click.option("--to", required=True, type=FILE, metavar="FILE", help="A .csv or .parquet file; it is replaced.")
 @click.option("--with-ids", is_flag=True, help="Add the shop's own customer ids (needs the role churn_identity).")
 @shop_option
-def export(what: str, to: Path, with_ids: bool, shop: str | None) -> None:
+@output_options
+def export(what: str, to: Path, with_ids: bool, shop: str | None, output: Output) -> None:
     """Write scores or contacts to CSV or Parquet."""
     from infra.cli.customers import export_rows
 
-    export_rows(what, to, with_ids, shop)
+    export_rows(what, to, with_ids, shop, output)
 
 
 @churn.command()

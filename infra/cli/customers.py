@@ -59,7 +59,7 @@ def find_nights(warehouse: Warehouse, shop: Shop, settings: Settings, customer_i
                      f" not bought for {shop.churn.eligible_within_days} days")  # fmt: skip
 
 
-def export_rows(what: str, to: Path, with_ids: bool, given: str | None) -> None:
+def export_rows(what: str, to: Path, with_ids: bool, given: str | None, output: Output) -> None:
     if to.suffix not in SUFFIXES:
         raise ChurnError(f"{to} must end in {' or '.join(SUFFIXES)}")
     if not to.resolve().parent.is_dir():
@@ -77,9 +77,10 @@ def export_rows(what: str, to: Path, with_ids: bool, given: str | None) -> None:
     closing = Closing()
     closing.add("export", f"{shop.name}: {rows.num_rows:,} rows of {what}{none}")
     closing.add("file", to)
+    closing.data |= {"shop": shop.name, "what": what, "rows": rows.num_rows, "file": to}
     explained = f"churn customer ID {name_shop(shop)} explains one of them"
     closing.add("next", explained if with_ids else "repeat with --with-ids for the shop's own customer ids")
-    closing.show(Output())
+    closing.show(output)
 
 
 def make_plain(rows: pa.Table) -> pa.Table:

@@ -25,7 +25,7 @@ from spark_jobs.contract.shop.toml_section import Faults, Section
 VALID = {"name": "shop", "time_zone": "UTC", "currency": "EUR"}
 
 
-def describe_files(files: Sequence[Path], like: str | None, options: Mapping[str, Any]) -> None:
+def describe_files(files: Sequence[Path], like: str | None, options: Mapping[str, Any], output: Output) -> None:
     """Writes the shop.toml and checks it. What check finds ends the command with 1, because a person has to go on."""
     begin = time.monotonic()
     path = find_target(files, options["to"])
@@ -36,17 +36,17 @@ def describe_files(files: Sequence[Path], like: str | None, options: Mapping[str
         for word in (f"--{name.replace('_', '-')}", value)
     ]  # fmt: skip
     try:
-        last_day = run_check("infra.local.init", *(file.resolve() for file in files), *given)
+        last_day = run_check("infra.local.init", *(file.resolve() for file in files), *given, output=output)
     except click.exceptions.Exit:
         if path.exists():  # check has findings
             shop = find_shop(str(path), read_settings())
-            close(path, begin, f"churn check {name_shop(shop)}, after each correction, until it finds nothing")
+            close(path, begin, f"churn check {name_shop(shop)}, after each correction, until it finds nothing", output)
         raise
     except KeyboardInterrupt:
         if path.exists():
             raise Stopped(f"stopped; {path} is written: churn check --shop {path} continues") from None
         raise
-    close(path, begin, describe_training(find_shop(str(path), read_settings()), last_day))
+    close(path, begin, describe_training(find_shop(str(path), read_settings()), last_day), output)
 
 
 def find_target(files: Sequence[Path], given: Path | None) -> Path:
@@ -73,28 +73,28 @@ def require_valid(like: str | None, options: Mapping[str, Any]) -> None:
         raise ChurnError("; ".join(f"--{key.replace('_', '-')}:{text}" for key, _, text in parts))
 
 
-def close(path: Path, begin: float, next_step: str) -> None:
-    closing = Closing()
+def close(path: Path, begin: float, next_step: str, output: Output) -> None:
+    closing = Closing(data={"file": path, "next": next_step})
     closing.add("init", f"done in {describe_duration(begin)}; a guess can be wrong, so read each line")
     closing.add("file", path)
     closing.add("next", next_step)
-    closing.show(Output())
+    closing.show(output)
 
 
-def check_shop(given: str | None) -> None:
+def check_shop(given: str | None, output: Output) -> None:
     begin, shop = time.monotonic(), find_shop(given, read_settings())
-    last_day = run_check("spark_jobs.check", shop.path.resolve(), shop=shop)
-    closing = Closing()
+    last_day = run_check("spark_jobs.check", shop.path.resolve(), shop=shop, output=output)
+    closing = Closing(data={"shop": shop.name, "last_day": last_day})
     closing.add("check", f"{shop.name}: nothing to correct, in {describe_duration(begin)}; nothing was written")
     closing.add("next", describe_training(shop, last_day))
-    closing.show(Output())
+    closing.show(output)
 
 
-def run_check(module: str, *arguments: object, shop: Shop | None = None) -> date | None:
+def run_check(module: str, *arguments: object, output: Output, shop: Shop | None = None) -> date | None:
     """Runs a module that checks a shop; returns the day of its newest event."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
-        run_job(module, *arguments, "--result", result, output=Output(), shop=shop)
+        run_job(module, *arguments, "--result", result, output=output, shop=shop)
         last_day = json.loads(result.read_text())["last_day"]
     return date.fromisoformat(last_day) if last_day else None
 

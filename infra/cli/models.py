@@ -11,7 +11,7 @@ import click
 
 from infra.cli.closing import Closing, name_shop
 from infra.cli.opening import open_warehouse
-from infra.cli.running import Output
+from infra.cli.running import Output, printing
 from infra.cli.shops import find_shop
 from infra.local.environment import read_settings
 from spark_jobs.contract.errors import ChurnError
@@ -95,31 +95,35 @@ def describe_state(model: RegisteredModel, models: Sequence[RegisteredModel]) ->
     return "waits for approval" if model is find_waiting(models) else "never approved"
 
 
-def approve_model(given: str | None, version: str | None, effective_from: date | None) -> None:
+def approve_model(given: str | None, version: str | None, effective_from: date | None, output: Output) -> None:
     from spark_jobs.lake.store import Lake
     from spark_jobs.warehouse.__main__ import find_day_to_score_again, promote
 
     settings = read_settings()
     shop = find_shop(given, settings)
     warehouse = open_warehouse(settings, shop)
-    first = promote(warehouse, shop, choose_version(warehouse, shop, version), effective_from)
+    chosen = choose_version(warehouse, shop, version)
+    with printing(output):
+        first = promote(warehouse, shop, chosen, effective_from)
     again = find_day_to_score_again(Lake(settings.lake(shop.name)), first)
-    closing = Closing()
+    closing = Closing(data={"shop": shop.name, "version": chosen, "scores_from": first, "score_again": again})
     closing.add("next", f"churn night {name_shop(shop)}" + (f" --as-of {again}" if again else ""))
-    closing.show(Output())
+    closing.show(output)
 
 
-def reject_model(given: str | None, version: str | None) -> None:
+def reject_model(given: str | None, version: str | None, output: Output) -> None:
     from spark_jobs.warehouse.__main__ import reject
 
     settings = read_settings()
     shop = find_shop(given, settings)
     warehouse = open_warehouse(settings, shop)
     warehouse.prepare(shop)
-    reject(warehouse, shop, choose_version(warehouse, shop, version))
-    closing = Closing()
-    closing.add("next", f"churn train {name_shop(shop)} trains another one; churn models {name_shop(shop)}")
-    closing.show(Output())
+    chosen = choose_version(warehouse, shop, version)
+    with printing(output):
+        reject(warehouse, shop, chosen)
+    closing = Closing(data={"shop": shop.name, "version": chosen})
+    closing.add("next", f"churn models {name_shop(shop)}; churn train {name_shop(shop)} trains a new one")
+    closing.show(output)
 
 
 def choose_version(warehouse: Warehouse, shop: Shop, given: str | None) -> str:

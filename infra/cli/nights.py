@@ -6,7 +6,7 @@ import time
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from infra.cli.closing import Closing, describe_duration, name_shop
+from infra.cli.closing import Closing, describe_duration, name_first_model, name_shop
 from infra.cli.models import find_waiting, list_models
 from infra.cli.running import Output, run_dags
 from infra.cli.shops import find_shop
@@ -82,7 +82,7 @@ def describe_lack(warehouse: Warehouse, shop: Shop) -> str:
     """Why nothing can be scored, and the command that changes it."""
     if waiting := find_waiting(list_models(warehouse, shop)):
         return f"{waiting.kind} {waiting.version} waits: churn approve {name_shop(shop)}"
-    return f"no model is trained: churn train {name_shop(shop)}, then churn approve"
+    return f"no model is trained: {name_first_model(shop)}"
 
 
 def close_night(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -36,6 +38,16 @@ class Output:
     is_quiet: bool = False
     is_verbose: bool = False
     is_json: bool = False
+
+
+@contextmanager
+def printing(output: Output) -> Iterator[None]:
+    """What this process prints goes to stderr if stdout is for JSON, and nowhere if the command is quiet."""
+    if output.is_json or output.is_quiet:
+        with redirect_stdout(sys.stderr if output.is_json else io.StringIO()):
+            yield
+    else:
+        yield
 
 
 def run_module(

@@ -40,20 +40,22 @@ def rebuild(shop: str | None, table: str | None, first: date | None, last: date 
 
 @click.command()
 @click.argument("file", type=FILE, metavar="FILE.tar")
-def backup(file: Path) -> None:
+@output_options
+def backup(file: Path, output: Output) -> None:
     """Write all state to one file."""
     from infra.cli.backups import back_up
 
-    back_up(file)
+    back_up(file, output)
 
 
 @click.command()
 @click.argument("file", type=FILE, metavar="FILE.tar")
-def restore(file: Path) -> None:
+@output_options
+def restore(file: Path, output: Output) -> None:
     """Restore a backup into an empty CHURN_HOME."""
     from infra.cli.backups import restore_backup
 
-    restore_backup(file)
+    restore_backup(file, output)
 
 
 @click.command()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from infra.cli.closing import name_first_model
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
@@ -35,7 +36,7 @@ def show_results(console: PlainConsole, settings: Settings, shop: Shop, as_of: d
     show_risks(console, warehouse.top_at_risk(shop, TOP), shop)
     found = warehouse.model_for(shop, as_of)
     if found is None:
-        raise MissingInputError(f"no model scores {shop.name}: churn train --shop {shop.name}, then churn approve")
+        raise MissingInputError(f"no model scores {shop.name}: {name_first_model(shop)}")
     model, _ = found
     show_metrics(console, read_gate(model), model)
     console.print(f"The model that scores: {model.kind} {model.version}, trained up to {model.trained_through}")

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 
 from rich.table import Table
 
-from infra.cli.closing import Closing, name_shop
+from infra.cli.closing import Closing, name_first_model, name_shop
 from infra.cli.models import find_waiting, list_models
 from infra.cli.running import Output
 from infra.local.airflow_runs import read_runs
@@ -146,7 +146,7 @@ def describe_completeness(shop: Shop, newest: date, visible: Sequence[PublishedR
 def describe_model(shop: Shop, warehouse: Warehouse, as_of: date) -> Line:
     found = warehouse.model_for(shop, as_of)
     if found is None:
-        return Line("model", f"none scores: churn train {name_shop(shop)}, then churn approve", True)
+        return Line("model", f"none scores: {name_first_model(shop)}", True)
     model, _ = found
     description = f"{model.kind} {model.version}, trained up to {model.trained_through}, {model.gate_words}"
     learned = {name for name in model.metrics if name.endswith("d")}

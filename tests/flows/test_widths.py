@@ -6,6 +6,7 @@ One prepared home serves the verbs that only read. What others print is printed 
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 from datetime import timedelta
 from pathlib import Path
@@ -172,3 +173,13 @@ def test_the_list_of_make_commands_fits_80_columns():
         ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", ["models", f"customer {LONG_ID}", "status", "export --to scores.csv",
+                                   "reject blend-2011-01-30-0123abcd", "approve lstm-2011-01-31-0123abcd"])  # fmt: skip
+def test_with_json_stdout_is_one_json_value(words, home, warehouse_url, monkeypatch, tmp_path, capfd):
+    monkeypatch.setenv("CHURN_HOME", str(home))
+    monkeypatch.setenv("CHURN_WAREHOUSE_URL", warehouse_url)
+    monkeypatch.chdir(tmp_path)
+    run([*words.split(), "--json", "--shop", str(home / "shop.toml")])
+    assert json.loads(capfd.readouterr().out)

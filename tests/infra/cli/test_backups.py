@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from infra.cli.backups import back_up, restore_backup
+from infra.cli.running import Output
 from infra.cli.shops import find_shop
 from infra.local.embedded import EmbeddedPostgres
 from infra.local.environment import read_settings
@@ -32,7 +33,7 @@ def test_a_restored_home_has_the_same_warehouse_keys_and_models(homes, tmp_path)
     first, second, move = homes
     file = tmp_path / "state.tar"
     with pytest.raises(ChurnError, match="has no lake"):
-        back_up(file)
+        back_up(file, Output())
     settings = read_settings()
     EmbeddedPostgres(first).start()
     shop = find_shop(str(ROOT / "infra" / "demo" / "online_retail"), settings)
@@ -49,10 +50,10 @@ def test_a_restored_home_has_the_same_warehouse_keys_and_models(homes, tmp_path)
     (first / "fixes").mkdir()
     (first / "fixes" / "corrected.jsonl").write_text("{}")
 
-    back_up(file)
+    back_up(file, Output())
     assert file.stat().st_mode & 0o077 == 0
     move()
-    restore_backup(file)
+    restore_backup(file, Output())
 
     there = read_settings()
     assert there.id_key().secret == settings.id_key().secret
@@ -61,4 +62,4 @@ def test_a_restored_home_has_the_same_warehouse_keys_and_models(homes, tmp_path)
     assert (second / "fixes" / "corrected.jsonl").read_text() == "{}"
     assert connect(there).read(shop, "customer_ids").to_pylist() == [{"customer_key": "k1", "customer_id": "c1"}]
     with pytest.raises(ChurnError, match="has a lake already"):
-        restore_backup(file)
+        restore_backup(file, Output())
