@@ -133,11 +133,14 @@ def close_training(
     report = Location.parse(settings.reports(shop.name)) / f"report_{day}.html"
     closing.add("report", report if report.exists() else "", report=report)
     waiting = find_waiting(list_models(warehouse, shop))
-    if waiting and waiting.version == model.version:
-        closing.add("waits", f"it scores once you approve it: churn approve {name_shop(shop)}", waiting=waiting.version)
+    is_waiting = waiting is not None and waiting.version == model.version
+    if is_waiting:
+        decision = f"it scores once you approve it: churn approve {name_shop(shop)}, or churn reject {name_shop(shop)}"
+        closing.add("waits", decision, waiting=model.version)
     yesterday = datetime.now(shop.zone).date() - timedelta(days=1)
     as_of = "" if day == yesterday else f" --as-of {day}"
-    closing.add("next", f"churn night {name_shop(shop)}{as_of}; all runs and plots: churn open mlflow")
+    first = "once approved: " if is_waiting else ""
+    closing.add("next", f"{first}churn night {name_shop(shop)}{as_of}; all runs and plots: churn open mlflow")
     closing.show(output)
 
 

@@ -174,7 +174,7 @@ def describe_records(shop: Shop, lake: Lake) -> Iterator[Line]:
         own = count["lines_in"] - count["elsewhere"]
         share = count["quarantined"] / own if own else 0.0
         text = (
-            f"{accounts.num_rows:,} files, {own:,} records: {count['clean']:,} clean, {count['duplicates']:,}"
+            f"{accounts.num_rows:,} file{'s' * (accounts.num_rows != 1)}, {own:,} records: {count['clean']:,} clean, {count['duplicates']:,}"
             f" duplicates, {count['quarantined']:,} quarantined"
             f" ({share:.1%}, at most {source.max_quarantined_share:.0%} are accepted)"
         )
