@@ -173,9 +173,10 @@ def describe_records(shop: Shop, lake: Lake) -> Iterator[Line]:
         count = sum_accounts(accounts.to_pylist())
         own = count["lines_in"] - count["elsewhere"]
         share = count["quarantined"] / own if own else 0.0
+        files = "1 file" if accounts.num_rows == 1 else f"{accounts.num_rows:,} files"
         text = (
-            f"{accounts.num_rows:,} file{'s' * (accounts.num_rows != 1)}, {own:,} records: {count['clean']:,} clean, {count['duplicates']:,}"
-            f" duplicates, {count['quarantined']:,} quarantined"
+            f"{files}, {own:,} records: {count['clean']:,} clean, {count['duplicates']:,} duplicates,"
+            f" {count['quarantined']:,} quarantined"
             f" ({share:.1%}, at most {source.max_quarantined_share:.0%} are accepted)"
         )
         is_whole = count["lines_in"] == sum(count[part] for part in PARTS)
