@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from infra.cli import inits
+from infra.cli.running import Output
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import ColumnMapping, Source
 
@@ -36,5 +37,5 @@ def test_the_day_comes_from_what_the_check_wrote(monkeypatch):
         arguments[-1].write_text(json.dumps({"last_day": "2026-01-31" if module == "found" else None}))
 
     monkeypatch.setattr(inits, "run_job", job)
-    assert inits.run_check("found", "shop.toml") == date(2026, 1, 31)
-    assert inits.run_check("without events", "shop.toml") is None
+    assert inits.run_check("found", "shop.toml", output=Output()) == date(2026, 1, 31)
+    assert inits.run_check("without events", "shop.toml", output=Output()) is None
