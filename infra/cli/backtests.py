@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from infra.cli.closing import Closing, describe_duration, name_shop
+from infra.cli.closing import Closing, describe_duration, describe_training
 from infra.cli.running import Output, run_job
 from infra.cli.shops import find_shop
 from infra.local.environment import read_settings
@@ -40,7 +40,7 @@ def close_backtest(shop: Shop, folder: Path, duration: str, output: Output) -> N
     closing.add("backtest", f"{shop.name} at {', '.join(days)}: done in {duration}", shop=shop.name, cutoffs=days)
     closing.add("scores", describe_mean(rows, primary), metrics=rows)
     closing.add("results", f"{folder}: backtest.md, backtest.json, predictions.csv", folder=folder)
-    closing.add("next", f"churn train {name_shop(shop)} trains on all that is known today")
+    closing.add("next", f"{describe_training(shop, None)} trains on all that is known")
     closing.show(output)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import click
@@ -52,6 +53,15 @@ def name_first_model(shop: Shop) -> str:
 def name_shop(shop: Shop) -> str:
     """The option that names the shop in a command to paste."""
     return f"--shop {shop.name}"
+
+
+def describe_training(shop: Shop, last_day: date | None) -> str:
+    """The command that trains a first model. It names the last day of files that do not reach until yesterday, because
+    days without files would count as days on which nobody bought anything."""
+    yesterday = datetime.now(shop.zone).date() - timedelta(days=1)
+    end = min(filter(None, (shop.end_date, last_day)), default=yesterday)
+    as_of = f" --as-of {end}" if end < yesterday else ""
+    return f"churn train {name_shop(shop)}{as_of}"
 
 
 def describe_duration(begin: float) -> str:

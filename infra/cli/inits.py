@@ -6,13 +6,13 @@ import json
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 
-from infra.cli.closing import Closing, describe_duration, name_shop
+from infra.cli.closing import Closing, describe_duration, describe_training, name_shop
 from infra.cli.running import Output, Stopped, run_job
 from infra.cli.shops import find_shop
 from infra.local.environment import read_settings
@@ -97,12 +97,3 @@ def run_check(module: str, *arguments: object, output: Output, shop: Shop | None
         run_job(module, *arguments, "--result", result, output=output, shop=shop)
         last_day = json.loads(result.read_text())["last_day"]
     return date.fromisoformat(last_day) if last_day else None
-
-
-def describe_training(shop: Shop, last_day: date | None) -> str:
-    """The command that trains a first model. It names the last day of files that do not reach until yesterday, because
-    days without files would count as days on which nobody bought anything."""
-    yesterday = datetime.now(shop.zone).date() - timedelta(days=1)
-    end = min(filter(None, (shop.end_date, last_day)), default=yesterday)
-    as_of = f" --as-of {end}" if end < yesterday else ""
-    return f"churn train {name_shop(shop)}{as_of}"

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from infra.cli import inits
+from infra.cli.closing import describe_training
 from infra.cli.running import Output
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import ColumnMapping, Source
@@ -29,7 +30,7 @@ TODAY = date.today()
 def test_a_training_is_as_of_the_last_day_of_files_that_have_ended(last_day, end_date, as_of):
     shop = Shop("corner", "UTC", "EUR", {"purchases": Source("purchases", "raw", "*", "csv", COLUMNS)},
                 end_date=end_date)  # fmt: skip
-    assert inits.describe_training(shop, last_day) == f"churn train --shop corner{as_of}"
+    assert describe_training(shop, last_day) == f"churn train --shop corner{as_of}"
 
 
 def test_the_day_comes_from_what_the_check_wrote(monkeypatch):
