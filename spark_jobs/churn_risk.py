@@ -17,6 +17,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -27,8 +28,10 @@ from spark_jobs.contract.reason_words import reason_fingerprint
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
+from spark_jobs.lake.fingerprints import hash_keys
 from spark_jobs.lake.keys import make_run_key
 from spark_jobs.lake.ledger import list_runs
+from spark_jobs.lake.reading import stream
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
@@ -92,26 +95,31 @@ def find_learned_horizons(shop: Shop, model: ModelRecord, files: VerifiedFiles) 
     return tuple(h for h in shop.churn.horizons_days if h in learned.horizons_days)
 
 
-def audit_scores(scores: ds.Dataset, customers: pa.Array, horizons_days: tuple[int, ...]) -> list[str]:
-    """The findings about these scores. Expected: each eligible customer exactly once; probabilities that are finite,
-    within 0..1, and do not rise with the horizon."""
+def audit_scores(scores: ds.Dataset, series: ds.Dataset, horizons_days: tuple[int, ...]) -> list[str]:
+    """The findings about these scores. Expected: each customer of the series exactly once; probabilities that are
+    finite, within 0..1, and do not rise with the horizon."""
     columns = [probability_column(h) for h in horizons_days]
-    table = scores.to_table(columns=["customer_id", *columns])
-    scored = table["customer_id"]
+    eligible, scored = (hash_keys(stream(rows, ["customer_id"])) for rows in (series, scores))
     findings = []
-    if len(scored) != len(customers) or pc.count_distinct(scored).as_py() != len(customers):
-        findings.append(f"expected each of {len(customers)} eligible customers once, found {len(scored)} rows"
-                        f" of {pc.count_distinct(scored).as_py()} customers")  # fmt: skip
-    if not pc.all(pc.is_in(scored, customers)).as_py():
+    if len(scored) != len(eligible) or len(np.unique(scored)) != len(eligible):
+        findings.append(f"expected each of {len(eligible)} eligible customers once, found {len(scored)} rows"
+                        f" of {len(np.unique(scored))} customers")  # fmt: skip
+    if not np.isin(scored, eligible).all():
         findings.append("expected eligible customers only, found others")
+    found = (finding for batch in stream(scores, columns) for finding in check_probabilities(batch))
+    return [*findings, *dict.fromkeys(found)]
+
+
+def check_probabilities(scores: pa.RecordBatch) -> Iterator[str]:
+    """scores: of the probability columns, by ascending horizon."""
+    columns = scores.schema.names
     for column in columns:
-        is_probability = pc.and_(pc.greater_equal(table[column], 0.0), pc.less_equal(table[column], 1.0))
+        is_probability = pc.and_(pc.greater_equal(scores[column], 0.0), pc.less_equal(scores[column], 1.0))
         if not pc.all(pc.fill_null(is_probability, False)).as_py():
-            findings.append(f"{column}: expected numbers from 0 to 1, found others")
+            yield f"{column}: expected numbers from 0 to 1, found others"
     for shorter, longer in pairwise(columns):
-        if not pc.all(pc.greater_equal(table[shorter], table[longer])).as_py():
-            findings.append(f"{longer}: expected at most {shorter}, found more")
-    return findings
+        if not pc.all(pc.greater_equal(scores[shorter], scores[longer])).as_py():
+            yield f"{longer}: expected at most {shorter}, found more"
 
 
 def find_series(lake: Lake, as_of: date) -> int:
@@ -169,16 +177,16 @@ def run(
         return
     files = read_model(model)
     horizons = find_learned_horizons(shop, model, files)
-    columns = lake.arrow(CUSTOMER_SERIES, [day], series_version, columns=["customer_id"])
-    customers = columns["customer_id"].combine_chunks()
+    eligible = lake.dataset(CUSTOMER_SERIES, [day], series_version)
+    customers = eligible.count_rows()
     if is_dry_run:
-        print(f"churn_risk: model {model.version} would score {len(customers):,} customers as of {as_of}")
+        print(f"churn_risk: model {model.version} would score {customers:,} customers as of {as_of}")
         return
     series = lake.read(open_spark(), CUSTOMER_SERIES, [day], series_version)
-    scores = score_series(series, len(customers), shop, batch_scorer(shop, as_of, model, files, is_hindsight))
-    lake.publish(scores, table, {day: key}, audit=lambda written: audit_scores(written, customers, horizons),
+    scores = score_series(series, customers, shop, batch_scorer(shop, as_of, model, files, is_hindsight))
+    lake.publish(scores, table, {day: key}, audit=lambda written: audit_scores(written, eligible, horizons),
                  is_forced=is_forced)  # fmt: skip
-    print(f"churn_risk: model {model.version} scored {len(customers):,} customers as of {as_of}")
+    print(f"churn_risk: model {model.version} scored {customers:,} customers as of {as_of}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -17,7 +17,6 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from functools import partial
 
-import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from spark_jobs.cleaning import deliveries, merges, plausible, refusals
@@ -31,6 +30,7 @@ from spark_jobs.cleaning.accounts import (
     with_accounts,
 )
 from spark_jobs.cleaning.changes import settle_changes
+from spark_jobs.cleaning.customer_files import CustomerFiles
 from spark_jobs.cleaning.deduplication import settle
 from spark_jobs.cleaning.dominant import warn_of_dominant
 from spark_jobs.cleaning.drafting import Outcome
@@ -49,12 +49,10 @@ from spark_jobs.lake.keys import make_run_key
 from spark_jobs.lake.publishing import replan_if_superseded
 from spark_jobs.lake.store import Draft, Lake
 from spark_jobs.raw import reader as raw
-from spark_jobs.raw.hashing import make_hasher
 from spark_jobs.runtime.command import add_dry_run, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
 from spark_jobs.warehouse.connection import connect
 
-PAIRS_AT_ONCE = 1 << 16
 SHOWN_FILES = 10  # of those that a dry run would clean
 
 
@@ -148,8 +146,8 @@ def carry_out(
     """Cleans and publishes the days of a plan. is_forced: even if they are published under the same keys."""
     log, source = plan.log, shop.sources[plan.log]
     with lake.draft(plan.table) as events, lake.draft(quarantine(log)) as rejects:
-        drafts = {"clean": events, "quarantined": rejects}
-        outcome = judge_files(spark, plan, shop, settings, drafts, load_sizes(lake, plan),
+        drafts, customers = {"clean": events, "quarantined": rejects}, CustomerFiles(events.folder / "customers")
+        outcome = judge_files(spark, plan, shop, settings, drafts, customers, load_sizes(lake, plan),
                               load_tombstones(lake, settings, shop))  # fmt: skip
         warn_of_dominant(spark, outcome, events)
         intake = deliveries.find_intake(shop, log, settings)
@@ -166,7 +164,7 @@ def carry_out(
         expected = count_expected(outcome.tallies, source.expected_reasons)
         check_accounts(log, accounts, source.max_quarantined_share, as_of, stops, expected)
         require_few(outcome.conflicts, sum_accounts(accounts)["lines_in"], source, as_of)
-        upsert_customers(shop, settings, outcome.customer_ids)
+        upsert_customers(shop, settings, customers, outcome.customer_files)
         publish(lake, plan, drafts, outcome, accounts, is_forced)
 
 
@@ -178,17 +176,10 @@ def load_sizes(lake: Lake, plan: CleaningPlan) -> dict[str, plausible.Sizes]:
     return {delivery_id: counts for delivery_id, counts in sizes.items() if delivery_id not in is_read}
 
 
-def upsert_customers(shop: Shop, settings: Settings, raw_ids: pa.Array) -> None:
+def upsert_customers(shop: Shop, settings: Settings, customers: CustomerFiles, names: list[str]) -> None:
     """Stores the customer ids of new keys in the warehouse, before the keys are visible."""
-    hash_customer = make_hasher(settings, shop).for_purpose("customer")
-    found = dict.fromkeys(map(shop.customer_ids.read, raw_ids.to_pylist()))
-    ids = [customer_id for customer_id in found if customer_id is not None]
-
-    def pair(ids: list[str]) -> pa.RecordBatch:
-        return pa.RecordBatch.from_pydict({"customer_key": [*map(hash_customer, ids)], "customer_id": ids})
-
-    pairs = (pair(ids[start : start + PAIRS_AT_ONCE]) for start in range(0, len(ids), PAIRS_AT_ONCE))
-    connect(settings).upsert_customers(shop, settings.id_key().key_id, pairs)
+    connect(settings).upsert_customers(shop, settings.id_key().key_id, customers.read(names))
+    customers.remove()
 
 
 def report(log: str, tallies: list[Tally], accounts: list[dict], as_of: date) -> None:

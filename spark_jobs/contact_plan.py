@@ -24,6 +24,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import pyarrow as pa
+
 from spark_jobs.cleaning import merges
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
@@ -38,6 +40,8 @@ from spark_jobs.warehouse.records import PublishedRun
 #: A plan that is replaced sooner is withdrawn, because it was not shown for a working day. Nights that are caught up
 #: follow each other within minutes, regular nights after a day.
 WORKABLE_AFTER = timedelta(hours=12)
+#: So many rows are Python objects at a time, of possibly every customer.
+ROWS_AT_ONCE = 10_000
 
 
 def is_control(secret: bytes, shop_name: str, customer_id: str, share: float) -> bool:
@@ -54,23 +58,23 @@ def find_visible(warehouse: Warehouse, shop: Shop, as_of: date) -> PublishedRun:
     return runs[0]
 
 
-def find_worth(warehouse: Warehouse, shop: Shop, contact: Contact, run: PublishedRun) -> list[dict]:
+def find_worth(warehouse: Warehouse, shop: Shop, contact: Contact, run: PublishedRun) -> pa.Table:
     """Rows of customer_id, shop_customer_id and expected profit: those above zero, in descending order of profit."""
     primary = shop.churn.primary_horizon_days
-    found = warehouse.read(
+    return warehouse.read(
         shop, "worth_contacting", as_of=run.as_of, run_id=run.run_id, horizons_days=[primary],
         rest_days=contact.rest_days or primary, success_rate=float(contact.success_rate),
         margin=float(contact.margin), cost=float(contact.cost),
     )  # fmt: skip
-    return found.to_pylist()
 
 
 def plan(
-    worth: list[dict], contact: Contact, shop_name: str, run: PublishedRun, secret: bytes, now: datetime
+    worth: pa.Table, contact: Contact, shop_name: str, run: PublishedRun, secret: bytes, now: datetime
 ) -> list[dict]:
     """The rows of contact_plan: in order until the capacity is used up, including the control customers in between."""
     rows, free = [], contact.capacity_per_night
-    for rank, customer in enumerate(worth, start=1):
+    customers = (row for batch in worth.to_batches(ROWS_AT_ONCE) for row in batch.to_pylist())
+    for rank, customer in enumerate(customers, start=1):
         if not free:
             break
         kept_out = is_control(secret, shop_name, customer["shop_customer_id"], contact.control_share)

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from spark_jobs.cleaning import merges
 from spark_jobs.cleaning.contact_log import read_contacts
@@ -36,7 +37,8 @@ def run(warehouse: Warehouse, shop: Shop, source: Source, settings: Settings) ->
     contacted = read_contacts(source, source.folder(settings.home), shop)
     contacts = sorted({(hash_customer(customer), day) for customer, day in contacted})
     customers = {customer for customer, _ in contacts}
-    known = customers.intersection(warehouse.read(shop, "known_customers")["customer_key"].to_pylist())
+    keys = warehouse.read(shop, "known_customers")["customer_key"]
+    known = pc.is_in(pa.array([*customers], pa.string()), value_set=keys).true_count
     if customers and not known:
         raise ChurnError(f"contacts: {shop.name} has none of the {len(customers):,} customers in {source.files}: "
                          "map contact.log.columns.customer_id to the ids of the purchases")  # fmt: skip
@@ -44,8 +46,7 @@ def run(warehouse: Warehouse, shop: Shop, source: Source, settings: Settings) ->
     rows = pa.table(dict(zip(CONTACTS.column_names, map(list, columns), strict=True)))
     warehouse.replace(shop, CONTACTS, rows)
     print(
-        f"contacts: {len(contacts):,} with {len(customers):,} customers, of whom {len(known):,} are customers of"
-        f" {shop.name}"
+        f"contacts: {len(contacts):,} with {len(customers):,} customers, of whom {known:,} are customers of {shop.name}"
     )
 
 

@@ -47,6 +47,8 @@ from spark_jobs.runtime.session import SparkOpener, open_session
 
 #: A part of a customer's day: what became known of it on one day.
 PART_KEY = ("customer_id", "event_day", "late_days")
+#: A broadcast goes through the driver; more merges than these are joined like any rows.
+BROADCAST_MERGES = 100_000
 
 
 def merge_customers(customer_day: DataFrame, merged: dict[str, str]) -> DataFrame:
@@ -54,7 +56,8 @@ def merge_customers(customer_day: DataFrame, merged: dict[str, str]) -> DataFram
     if not merged:
         return customer_day
     pairs = customer_day.sparkSession.createDataFrame(list(merged.items()), "customer_id string, merged_into string")
-    return customer_day.join(F.broadcast(pairs), "customer_id", how="left").withColumn(
+    ends = F.broadcast(pairs) if len(merged) <= BROADCAST_MERGES else pairs
+    return customer_day.join(ends, "customer_id", how="left").withColumn(
         "customer_id", F.coalesce("merged_into", "customer_id")
     )
 

@@ -7,12 +7,15 @@ beside the lake, which loads nothing from the network. It shows customer keys on
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from spark_jobs.contract.errors import MissingInputError
@@ -21,9 +24,11 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Column
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk, probability_column
 from spark_jobs.lake.backlog import list_waiting
+from spark_jobs.lake.fingerprints import hash_keys
 from spark_jobs.lake.incomplete import list_incomplete
 from spark_jobs.lake.ledger import Run, list_runs
 from spark_jobs.lake.location import Location, Place
+from spark_jobs.lake.reading import stream
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_result, load_arguments, make_parser, run_command, write_result
@@ -46,54 +51,64 @@ def find_runs(lake: Lake, as_of: date) -> tuple[Run, Run | None]:
     return newest[as_of], newest[before] if before else None
 
 
-def read_scores(lake: Lake, shop: Shop, run: Run) -> pa.Table:
+def read_scores(lake: Lake, shop: Shop, run: Run) -> ds.Dataset:
     table = churn_risk(shop.churn.horizons_days)
-    return lake.arrow(table, [run.as_of.isoformat()], run.tables[table.name])
+    return lake.dataset(table, [run.as_of.isoformat()], run.tables[table.name])
 
 
-def sum_bands(scores: pa.Table) -> dict[str, dict[str, object]]:
+def sum_bands(scores: ds.Dataset) -> dict[str, dict[str, Any]]:
     """The number of customers and the money at risk of every band, empty ones included."""
-    sums = scores.group_by("band").aggregate([("spend_at_risk", "sum"), ("customer_id", "count")]).to_pylist()
-    found = {row["band"]: row for row in sums}
-    return {
-        band: {
-            "customers": found.get(band, {}).get("customer_id_count", 0),
-            "at_risk": found.get(band, {}).get("spend_at_risk_sum") or 0,
-        }
-        for band in BANDS
-    }
+    found: dict[str, dict[str, Any]] = {band: {"customers": 0, "at_risk": 0} for band in BANDS}
+    for batch in stream(scores, ["band", "spend_at_risk"]):
+        sums = pa.table(batch).group_by("band").aggregate([("spend_at_risk", "sum"), ([], "count_all")])
+        for row in sums.to_pylist():
+            found[row["band"]]["customers"] += row["count_all"]
+            found[row["band"]]["at_risk"] += row["spend_at_risk_sum"] or 0
+    return found
 
 
-def count_moves(scores: pa.Table, before: pa.Table) -> dict[str, int]:
+def count_moves(scores: ds.Dataset, before: ds.Dataset) -> dict[str, int]:
     """How many customers entered and left the highest band, are scored for the first time, and are no longer scored."""
-    both = scores.select(["customer_id", "band"]).join(
-        before.select(["customer_id", "band"]), "customer_id", join_type="full outer", right_suffix="_before"
-    )
-    is_high = pc.fill_null(pc.equal(both["band"], BANDS[0]), False)
-    was_high = pc.fill_null(pc.equal(both["band_before"], BANDS[0]), False)
-    moves = {
-        "into_high": pc.and_(is_high, pc.invert(was_high)),
-        "out_of_high": pc.and_(was_high, pc.invert(is_high)),
-        "new": pc.is_null(both["band_before"]),
-        "gone": pc.is_null(both["band"]),
+    (now, high), (then, was_high) = (_split_high(rows) for rows in (scores, before))
+    return {
+        "into_high": int((~np.isin(high, was_high)).sum()),
+        "out_of_high": int((~np.isin(was_high, high)).sum()),
+        "new": int((~np.isin(now, then)).sum()),
+        "gone": int((~np.isin(then, now)).sum()),
     }
-    return {name: pc.sum(mask).as_py() or 0 for name, mask in moves.items()}
 
 
-def list_top(scores: pa.Table, before: pa.Table | None, primary: str) -> list[dict]:
+def _split_high(scores: ds.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The hashes of all customers, and of those in the highest band."""
+    bands = [pc.equal(batch["band"], BANDS[0]) for batch in stream(scores, ["band"])]
+    customers = hash_keys(stream(scores, ["customer_id"]))
+    return customers, customers[pa.chunked_array(bands, pa.bool_()).to_numpy()]
+
+
+def list_top(scores: ds.Dataset, before: ds.Dataset | None, primary: str) -> list[dict]:
     """The customers with the most money at risk, each with the primary probability of the day before, if any."""
-    order = [("spend_at_risk", "descending"), ("customer_id", "ascending")]
-    top = scores.take(pc.sort_indices(scores, order)[:TOP]).to_pylist()
+    top: list[dict] = []
+    for batch in stream(scores, scores.schema.names):
+        highest = pc.select_k_unstable(batch, TOP, [("spend_at_risk", "descending"), ("customer_id", "ascending")])
+        top = sorted([*top, *batch.take(highest).to_pylist()], key=_rank)[:TOP]
     known = {}
     if before is not None:
-        ids = pa.array([row["customer_id"] for row in top])
-        rows = before.filter(pc.is_in(before["customer_id"], ids))
+        is_shown = pc.field("customer_id").isin([row["customer_id"] for row in top])
+        rows = before.to_table(columns=["customer_id", primary], filter=is_shown)
         known = dict(zip(rows["customer_id"].to_pylist(), rows[primary].to_pylist(), strict=True))
     return [
         {**row, "p": row[primary], "p_before": known.get(row["customer_id"]),
          "reason_text": row["reason_text"] or row["reason"]}
         for row in top
     ]  # fmt: skip
+
+
+def _rank(row: Mapping[str, Any]) -> tuple[Any, str]:
+    return -row["spend_at_risk"], row["customer_id"]
+
+
+def is_of_hindsight(scores: ds.Dataset) -> bool:
+    return any(pc.any(batch["is_hindsight"]).as_py() for batch in stream(scores, ["is_hindsight"]))
 
 
 def show_value(column: Column, value: object) -> str:
@@ -107,8 +122,8 @@ def show_value(column: Column, value: object) -> str:
 def render(
     shop: Shop,
     run: Run,
-    scores: pa.Table,
-    earlier: tuple[Run, pa.Table] | None,
+    scores: ds.Dataset,
+    earlier: tuple[Run, ds.Dataset] | None,
     model: ModelRecord,
     known_as_of: date | None = None,
     waiting: Sequence[object] = (),
@@ -128,8 +143,8 @@ def render(
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     return environment.get_template("night.html.j2").render(
-        shop=shop, run=run, model=model, customers=scores.num_rows, bands=sum_bands(scores),
-        is_hindsight=bool(pc.any(scores["is_hindsight"]).as_py()), known_as_of=known_as_of, before_run=before_run,
+        shop=shop, run=run, model=model, customers=scores.count_rows(), bands=sum_bands(scores),
+        is_hindsight=is_of_hindsight(scores), known_as_of=known_as_of, before_run=before_run,
         bands_before=sum_bands(before) if before else None, moves=count_moves(scores, before) if before else None,
         top=list_top(scores, before, primary), primary_days=shop.churn.primary_horizon_days,
         columns=[column for column in churn_risk(shop.churn.horizons_days).columns if column.heading],
@@ -141,10 +156,11 @@ def render(
 def write_page(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, folder: Place) -> Location:
     run, before_run = find_runs(lake, as_of)
     scores = read_scores(lake, shop, run)
-    if not scores.num_rows:
+    first = scores.head(1, columns=["model_version"])
+    if not first.num_rows:
         raise MissingInputError(f"the run of {as_of} scored no customers: there is nothing to report")
     earlier = (before_run, read_scores(lake, shop, before_run)) if before_run else None
-    model = warehouse.model(shop, scores["model_version"][0].as_py())
+    model = warehouse.model(shop, first["model_version"][0].as_py())
     page = Location.parse(folder) / f"night_{as_of}.html"
     known_as_of = find_known_as_of(lake, as_of, run.tables[CUSTOMER_SERIES.name])
     page.write_text(

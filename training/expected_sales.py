@@ -10,10 +10,14 @@ sums and the coverage of their intervals.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import chain
+
+import numpy as np
 
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
@@ -40,15 +44,16 @@ NO_INTERVAL = f"too few past errors to give an interval: fewer than {FEWEST_ERRO
 def add_up(
     series: Series, spec: TensorSpec, lines: Mapping[int, SpendLine], limits: Mapping[str, float]
 ) -> tuple[int, dict[int, float]]:
-    """The number of customers, and their total expected spend by horizon."""
-    count, sums = 0, dict.fromkeys(lines, 0.0)
+    """The number of customers, and their total expected spend by horizon, which no order of customers changes."""
+    expected: dict[int, list[np.ndarray]] = {horizon: [] for horizon in lines}
+    count = 0
     for chunk in series.chunks():
         chunk, _ = limit_days(chunk, limits)
         inputs, daily_rates = read_known(spec, chunk, series.as_of)
         count += len(inputs)
         for horizon, line in lines.items():
-            sums[horizon] += float(line.predict(inputs, daily_rates * horizon).sum())
-    return count, sums
+            expected[horizon].append(line.predict(inputs, daily_rates * horizon))
+    return count, {horizon: math.fsum(chain.from_iterable(parts)) for horizon, parts in expected.items()}
 
 
 def list_rows(count: int, sums: Mapping[int, float], model: SpendModel, facts: Mapping[str, object]) -> list[dict]:
@@ -84,7 +89,7 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[dict]
     lines = {horizon: line for horizon, line in model.sales.items() if line} if model else {}
     if model is None or not lines:
         return []
-    series = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
+    series = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of, rows_in_memory=0)
     count, sums = add_up(series, spec, lines, model.limits)
     is_hindsight = is_too_late or find_known_as_of(lake, as_of) is not None
     facts = {"as_of": as_of, "model_version": record.version, "is_hindsight": is_hindsight, RUN_KEY: key}

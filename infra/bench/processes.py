@@ -36,17 +36,22 @@ def read_cpu_seconds() -> CpuSeconds:
     """
     processes = _read_processes()
     own = processes[os.getpid()][1]
-    below = sum(sum(processes[process][1]) for process in _find_below(processes))
+    below = sum(sum(processes[process][1]) for process in _find_below(processes, os.getpid()))
     tick = os.sysconf("SC_CLK_TCK")
     return CpuSeconds(sum(own[:2]) / tick, (sum(own[2:]) + below) / tick)
 
 
-def _find_below(processes: Processes) -> set[int]:
-    """The ids of the processes below this one, without itself."""
-    family = {os.getpid()}
+def list_below(root: int) -> set[int]:
+    """The ids of the processes below this one."""
+    return _find_below(_read_processes(), root)
+
+
+def _find_below(processes: Processes, root: int) -> set[int]:
+    """The ids of the processes below the root, without itself."""
+    family = {root}
     while grown := {process for process, (parent, _) in processes.items() if parent in family} - family:
         family |= grown
-    return family - {os.getpid()}
+    return family - {root}
 
 
 def _read_processes() -> Processes:
@@ -61,7 +66,7 @@ def _read_processes() -> Processes:
 def read_memory_bytes() -> int:
     """The memory of the processes below this one; pages that several share are counted once."""
     total = 0
-    for process in _find_below(_read_processes()):
+    for process in list_below(os.getpid()):
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):

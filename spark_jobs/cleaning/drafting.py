@@ -1,7 +1,8 @@
 """Writes judged records to the unpublished files of both tables, in the same pass that judges them.
 
-A task returns one row: its files, its tallies and the customers of its records. Duplicates are found afterwards, by the
-columns that identify an event; only files that contain some are rewritten.
+A task returns one row: the names of its files and its tallies. Its customers' own ids are in one of the files, see
+customer_files.py. Duplicates are found afterwards, by the columns that identify an event; only files that contain some
+are rewritten.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pyspark.sql import DataFrame
 
 from spark_jobs.cleaning import plausible
 from spark_jobs.cleaning.accounts import Tally, TallyCounter
+from spark_jobs.cleaning.customer_files import CustomerFiles
 from spark_jobs.cleaning.plausible import Sizes
 from spark_jobs.cleaning.repeats import NO_CONFLICTS, Conflicts
 from spark_jobs.lake.run_folder import PartitionWriter
@@ -24,23 +26,23 @@ from spark_jobs.lake.store import Draft
 from spark_jobs.raw.hashing import Hasher
 from spark_jobs.raw.reader import Reader
 
-IDS = pa.schema([("customer_id", pa.string())])
-#: A task's report: its files and tallies as JSON, and the raw ids of the customers in its clean records.
-REPORT = pa.schema([("report", pa.string()), ("customer_ids", pa.binary())])
-REPORT_DDL = "report string, customer_ids binary"
+#: A task's report: its files and tallies as JSON.
+REPORT = pa.schema([("report", pa.string())])
+REPORT_DDL = "report string"
 #: Columns of clean records whose values hardly repeat.
 UNIQUE = ("event_id", "event_at", "record_number")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of all tasks: files by verdict, tallies, raw ids of the customers with clean records, line sizes by
-    delivery (see plausible.py), and the duplicates that conflict with the event that counts.
+    """The result of all tasks: files by verdict, tallies, the names of the files with the ids of the customers with
+    clean records, line sizes by delivery (see plausible.py), and the duplicates that conflict with the event that
+    counts.
     """
 
     files: dict[str, list[str]]
     tallies: list[Tally]
-    customer_ids: pa.Array
+    customer_files: list[str]
     sizes: dict[str, Sizes]
     conflicts: Conflicts = NO_CONFLICTS
 
@@ -48,8 +50,8 @@ class Outcome:
 class _Drafter:
     """Writes the records of one task and reports on them."""
 
-    def __init__(self, drafts: Mapping[str, Draft]):
-        self.drafts = drafts
+    def __init__(self, drafts: Mapping[str, Draft], customer_files: CustomerFiles, hasher: Hasher):
+        self.drafts, self.customer_files, self.hasher = drafts, customer_files, hasher
         self.writers = {
             verdict: PartitionWriter(draft.folder, draft.table.partition, UNIQUE if verdict == "clean" else ())
             for verdict, draft in drafts.items()
@@ -77,36 +79,39 @@ class _Drafter:
         files = {verdict: writer.close() for verdict, writer in self.writers.items()}
         tallies = [tally.to_json() for tally in self.counter.tallies()]
         sizes = {delivery_id: plausible.to_text(counts) for delivery_id, counts in self.sizes.items()}
-        report = json.dumps({"files": files, "tallies": tallies, "sizes": sizes})
-        return {"report": report, "customer_ids": _pack(pc.unique(pa.chunked_array(self.customer_ids, pa.string())))}
+        raw_ids = pc.unique(pa.chunked_array(self.customer_ids, pa.string()))
+        customers = [self.customer_files.write(raw_ids, self.hasher)] if len(raw_ids) else []
+        report = {"files": files, "tallies": tallies, "sizes": sizes, "customers": customers}
+        return {"report": json.dumps(report)}
 
 
-def write_drafts(judged: DataFrame, drafts: dict[str, Draft], hasher: Hasher) -> Outcome:
+def write_drafts(judged: DataFrame, drafts: dict[str, Draft], customer_files: CustomerFiles, hasher: Hasher) -> Outcome:
     """Writes the records of each verdict that has a draft. judged: has the columns of both tables, verdict,
     raw_customer_id and content; sorted by delivery day if a delivery has several."""
     needed = {name for draft in drafts.values() for name in draft.table.column_names}
     narrow = judged.select(*sorted(needed), "verdict", "raw_customer_id", "content")
-    rows = narrow.mapInArrow(_make_writer(drafts, hasher), REPORT_DDL).collect()
+    rows = narrow.mapInArrow(_make_writer(drafts, customer_files, hasher), REPORT_DDL).collect()
     counter = TallyCounter()
     files: dict[str, list[str]] = {verdict: [] for verdict in drafts}
+    customers: list[str] = []
     sizes: dict[str, Sizes] = defaultdict(Counter)
     for report in (json.loads(row["report"]) for row in rows):
         for verdict, paths in report["files"].items():
             files[verdict] += paths
+        customers += report["customers"]
         for tally in report["tallies"]:
             counter.add_tally(Tally.from_json(tally))
         for delivery_id, text in report["sizes"].items():
             sizes[delivery_id].update(plausible.from_text(text))
-    customer_ids = pc.unique(pa.chunked_array([_unpack(row["customer_ids"]) for row in rows], pa.string()))
-    return Outcome(files, counter.tallies(), customer_ids, dict(sizes))
+    return Outcome(files, counter.tallies(), customers, dict(sizes))
 
 
-def _make_writer(drafts: dict[str, Draft], hasher: Hasher) -> Reader:
+def _make_writer(drafts: dict[str, Draft], customer_files: CustomerFiles, hasher: Hasher) -> Reader:
     """The function for mapInArrow: judged records in, one report out."""
     has_amounts, has_weights = (name in drafts["clean"].table.column_names for name in ("amount", "weight"))
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        drafter, hash_record = _Drafter(drafts), hasher.for_purpose("record")
+        drafter, hash_record = _Drafter(drafts, customer_files, hasher), hasher.for_purpose("record")
         for records in batches:
             drafter.counter.add(records)
             if has_amounts:
@@ -126,15 +131,3 @@ def _with_hashes(rejected: pa.RecordBatch, hash_record: Callable[[str], str]) ->
     pairs = zip(rejected["record_hash"].to_pylist(), rejected["content"].to_pylist(), strict=True)
     hashes = pa.array([found or hash_record(content) for found, content in pairs], pa.string())
     return rejected.set_column(rejected.schema.get_field_index("record_hash"), "record_hash", hashes)
-
-
-def _pack(ids: pa.Array) -> bytes:
-    """Packs all ids into one value: row by row they would cost more than the events."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, IDS, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
-        stream.write_batch(pa.RecordBatch.from_arrays([ids.sort()], schema=IDS))
-    return sink.getvalue().to_pybytes()
-
-
-def _unpack(packed: bytes) -> pa.Array:
-    return pa.ipc.open_stream(packed).read_all().column(0).combine_chunks()

@@ -12,6 +12,7 @@ import io
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from spark_jobs.cleaning.deliveries import settle_delivery_day
 from spark_jobs.cleaning.erasures import load_tombstones
@@ -23,6 +24,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.warehouse_tables import MERGED_CUSTOMERS
 from spark_jobs.lake.ledger import newest_night
+from spark_jobs.lake.schemas import arrow_schema
 from spark_jobs.lake.store import Lake
 from spark_jobs.raw.hashing import make_hasher
 from spark_jobs.raw.reader import open_folder
@@ -97,16 +99,19 @@ def _read_merge(path: str, fields: list[str], line: int, customer_ids: CustomerI
 
 def load_merges(lake: Lake, as_of: date | None) -> dict[str, str]:
     """customer_id -> merged_into, as known on this day (None: today); chains are not resolved."""
-    rows = lake.arrow(MERGES, [ORIGIN]).to_pylist()
-    return {row["customer_id"]: row["merged_into"] for row in rows if as_of is None or row["known_from"] <= as_of}
+    rows = lake.arrow(MERGES, [ORIGIN], columns=["customer_id", "merged_into", "known_from"])
+    if as_of is not None:
+        rows = rows.filter(pc.field("known_from") <= pa.scalar(as_of))
+    return dict(zip(rows["customer_id"].to_pylist(), rows["merged_into"].to_pylist(), strict=True))
 
 
 def publish(lake: Lake, warehouse: Warehouse, shop: Shop) -> None:
     """Writes all known merges to the warehouse, for contacts and plans under former ids."""
     ends = resolve(load_merges(lake, None))
-    rows = [{"customer_id": customer, "goes_on_as": end} for customer, end in sorted(ends.items())]
-    if warehouse.read(shop, "merged_customers").to_pylist() != rows:
-        warehouse.replace(shop, MERGED_CUSTOMERS, rows)
+    customers = sorted(ends)
+    columns = {"customer_id": customers, "goes_on_as": [ends[customer] for customer in customers]}
+    if warehouse.read(shop, "merged_customers").to_pydict() != columns:
+        warehouse.replace(shop, MERGED_CUSTOMERS, pa.table(columns, arrow_schema(MERGED_CUSTOMERS)))
 
 
 def resolve(merges: dict[str, str]) -> dict[str, str]:

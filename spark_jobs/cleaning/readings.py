@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from spark_jobs.cleaning import deliveries, judging, plausible
 from spark_jobs.cleaning.accounts import check_total, make_accounts
 from spark_jobs.cleaning.counting import count_rows
+from spark_jobs.cleaning.customer_files import CustomerFiles
 from spark_jobs.cleaning.drafting import Outcome, write_drafts
 from spark_jobs.cleaning.plan import CleaningPlan
 from spark_jobs.cleaning.records import (
@@ -46,6 +47,7 @@ def judge_files(
     shop: Shop,
     settings: Settings,
     drafts: dict[str, Draft],
+    customer_files: CustomerFiles,
     known_sizes: Mapping[str, plausible.Sizes],
     tombstones: Tombstones | None = None,
 ) -> Outcome:
@@ -59,7 +61,7 @@ def judge_files(
     for _ in range(MOST_READINGS):
         records, count_records = count_rows(read_records(spark, plan, intake, hasher))
         judged = gather_days(judge_records(records, plan, shop, facts), plan, intake.source)
-        outcome = write_drafts(judged, drafts, hasher)
+        outcome = write_drafts(judged, drafts, customer_files, hasher)
         check_total(make_accounts(outcome.tallies, plan.deliveries), count_records())
         judged_by, facts = facts, learn_facts(facts, plan, shop, outcome, known_sizes)
         if facts == judged_by:

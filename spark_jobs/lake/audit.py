@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -15,10 +15,14 @@ from deltalake.transaction import AddAction
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.table import Table
+from spark_jobs.lake.fingerprints import find_repeated, hash_keys, select_rows
 from spark_jobs.lake.location import Location
-from spark_jobs.lake.reading import make_dataset
+from spark_jobs.lake.reading import make_dataset, stream
 from spark_jobs.lake.run_folder import MARK, read_mark
 from spark_jobs.lake.schemas import find_mismatches, type_names
+
+#: So many keys of a partition are held in memory.
+KEYS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def _find_nulls(root: Location, table: Table, files: list[WrittenFile]) -> list[
     # A footer without nulls clears the column. One with nulls may only be counting empty arrays: read the rows.
     suspects = sorted(required & {name for file in files for name in _find_columns_with_nulls(file.footer)})
     counts = dict.fromkeys(suspects, 0)
-    for batch in _open(root, table, files).to_batches(columns=suspects) if suspects else ():
+    for batch in stream(_open(root, table, files), suspects) if suspects else ():
         for name in suspects:
             counts[name] += _count_nulls(batch.column(name))
     return [f"column {name} has {count} nulls" for name, count in counts.items() if count]
@@ -128,10 +132,20 @@ def _count_nulls(values: pa.Array) -> int:
 def _find_repeated_keys(root: Location, table: Table, files: list[WrittenFile]) -> list[str]:
     faults = []
     for value, members in groupby(files, key=lambda file: file.partition):
-        keys = _open(root, table, members).to_table(columns=list(table.key))
-        if repeats := keys.num_rows - keys.group_by(list(table.key)).aggregate([]).num_rows:
+        if repeats := _count_repeats(_open(root, table, members), table.key):
             faults.append(f"{table.partition} {value} has {repeats} rows that repeat a key ({', '.join(table.key)})")
     return faults
+
+
+def _count_repeats(rows: ds.Dataset, key: Sequence[str]) -> int:
+    """How many rows repeat the key of another. Of a large partition the keys are first compared by hashes."""
+    if rows.count_rows() <= KEYS_AT_ONCE:
+        keys = rows.to_table(columns=list(key))
+    else:
+        repeated = find_repeated(hash_keys(stream(rows, key)))
+        suspects = select_rows(stream(rows, key), repeated) if len(repeated) else ()
+        keys = pa.Table.from_batches(suspects, pa.schema([rows.schema.field(name) for name in key]))
+    return keys.num_rows - keys.group_by(list(key)).aggregate([]).num_rows
 
 
 def _open(root: Location, table: Table, files: Iterable[WrittenFile]) -> ds.FileSystemDataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,6 +53,20 @@ def are_kept(dataset: ds.FileSystemDataset) -> bool:
     """Whether all files of the dataset exist: a vacuum removes those that the newest version does not list."""
     found = dataset.filesystem.get_file_info(dataset.files)
     return all(info.type == fs.FileType.File for info in found)
+
+
+def stream(dataset: ds.Dataset, columns: Iterable[str], most_rows: int = 1 << 17) -> Iterator[pa.RecordBatch]:
+    """These columns, `most_rows` or fewer at a time, of which at most one row group of the files is in memory.
+
+    Left to itself, Arrow reads up to all row groups of the files ahead of a slow reader.
+    """
+    names = [*columns]
+    if not isinstance(dataset, ds.FileSystemDataset):
+        yield from dataset.to_batches(names, batch_size=most_rows)
+        return
+    for fragment in dataset.get_fragments():
+        for group in fragment.split_by_row_group():
+            yield from group.to_batches(dataset.schema, names, batch_size=most_rows)
 
 
 def _is_array(column: Column) -> bool:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 MARK = "_SUCCESS"
-ROW_GROUP_ROWS = 1 << 17
+#: A row group is what readers hold at a time: so many rows, or so many bytes where rows are long.
+ROW_GROUP_ROWS, ROW_GROUP_BYTES = 1 << 17, 1 << 26
 COMPRESSION = "zstd"
 
 
@@ -103,7 +104,10 @@ class PartitionWriter:
                 self.close()
                 self._value = value
             self._waiting.append(part)
-            if sum(map(len, self._waiting)) >= ROW_GROUP_ROWS:
+            if (
+                sum(map(len, self._waiting)) >= ROW_GROUP_ROWS
+                or sum(rows.nbytes for rows in self._waiting) >= ROW_GROUP_BYTES
+            ):
                 self._flush()
 
     def close(self) -> list[str]:

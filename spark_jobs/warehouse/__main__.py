@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.settings import Settings
@@ -25,7 +26,7 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_SERIES, churn_risk
 from spark_jobs.lake.keys import product_hash
 from spark_jobs.lake.ledger import list_runs
-from spark_jobs.lake.reading import are_kept
+from spark_jobs.lake.reading import are_kept, stream
 from spark_jobs.lake.restatement import find_known_as_of
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import add_result, check_as_of, day, run_command, write_result
@@ -79,20 +80,29 @@ def load_scores(warehouse: Warehouse, lake: Lake, shop: Shop, as_of: date) -> Pu
     if not are_kept(rows):
         raise MissingInputError(f"the lake no longer has the scores of {as_of} that {run_id} published: score the day"
                                 f" again with `churn night --shop {shop.name} --as-of {as_of}`")  # fmt: skip
-    flags = rows.to_table(columns=["is_hindsight", "model_version"])
+    versions, is_hindsight = read_origin(rows)
     histories = [run.tables for run in list_runs(lake, "etl") if run.as_of == as_of][-1:]
     inputs = {name: number for tables in (*histories, runs[-1].tables) for name, number in tables.items()}
     origin = RunOrigin(
-        model_version=", ".join(sorted(pc.unique(flags["model_version"]).to_pylist())),
+        model_version=", ".join(sorted(versions)),
         code=product_hash(),
         inputs=inputs,
         known_as_of=find_known_as_of(lake, as_of, inputs.get(CUSTOMER_SERIES.name)),
     )
-    is_hindsight = bool(pc.any(flags["is_hindsight"]).as_py())
     warehouse.prepare(shop)
     is_new = warehouse.publish_scores(shop, as_of, run_id, rows, version, is_hindsight, origin)
     print(f"{shop.name} {as_of}: " + (f"{rows.count_rows()} scores visible" if is_new else "was loaded before"), run_id)
     return next(run for run in warehouse.published(shop) if (run.as_of, run.run_id) == (as_of, run_id))
+
+
+def read_origin(scores: ds.Dataset) -> tuple[set[str], bool]:
+    """The versions of the models that made these scores, and whether one was made in hindsight."""
+    versions: set[str] = set()
+    is_hindsight = False
+    for batch in stream(scores, ["model_version", "is_hindsight"]):
+        versions.update(pc.unique(batch["model_version"]).to_pylist())
+        is_hindsight = is_hindsight or bool(pc.any(batch["is_hindsight"]).as_py())
+    return versions, is_hindsight
 
 
 def promote(warehouse: Warehouse, shop: Shop, version: str, effective_from: date | None, is_once: bool = False) -> date:

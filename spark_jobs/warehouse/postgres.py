@@ -85,10 +85,12 @@ class PostgresWarehouse:
         # Every writer inserts in the same order, so that two of them cannot deadlock.
         addition = f"""WITH added AS (
                            INSERT INTO {IDENTITY}.customers (shop, customer_key, customer_id, key_id)
-                           SELECT $1, customer_key, customer_id, $2 FROM pairs ORDER BY customer_key
+                           SELECT $1, customer_key, customer_id, $2
+                           FROM (SELECT DISTINCT customer_key, customer_id FROM pairs) AS given ORDER BY customer_key
                            ON CONFLICT (shop, customer_key) DO NOTHING RETURNING 1
                        ) SELECT count(*) FROM added"""
-        conflicts = f"""SELECT count(*) FROM pairs JOIN {IDENTITY}.customers AS known USING (customer_key)
+        conflicts = f"""SELECT count(DISTINCT customer_key)
+                        FROM pairs JOIN {IDENTITY}.customers AS known USING (customer_key)
                         WHERE known.shop = $1 AND known.customer_id <> pairs.customer_id"""
         with self._open_for_arrow() as cursor:
             reader = pa.RecordBatchReader.from_batches(_PAIRS, batches)

@@ -50,7 +50,7 @@ class Warehouse(Protocol):
         """Creates or updates the shop's tables and views; idempotent, and quick if nothing has changed."""
 
     def upsert_customers(self, shop: Shop, key_id: str, pairs: Iterable[pa.RecordBatch]) -> int:
-        """Adds the pairs (customer_key, customer_id) that are new; returns their number.
+        """Adds the pairs (customer_key, customer_id) that are new; returns their number. A pair may occur repeatedly.
 
         Raises ChurnError, and adds none, if a key belongs to another customer id than before.
         """

@@ -24,6 +24,7 @@ from psycopg import sql
 
 from spark_jobs.contract.errors import AuditError
 from spark_jobs.contract.table import Table
+from spark_jobs.lake.reading import stream
 from spark_jobs.lake.schemas import arrow_schema, find_mismatches, type_names
 from spark_jobs.warehouse.records import RunOrigin
 
@@ -118,7 +119,8 @@ def remove_old_rows(connection: psycopg.Connection, schema: str, day: date) -> i
 def _make_batches(schema: pa.Schema, rows: ds.Dataset | pa.Table, run_id: str) -> Iterator[pa.RecordBatch]:
     """The rows in portions, sorted by customer, with the run as last column."""
     source = ds.dataset(rows) if isinstance(rows, pa.Table) else rows
-    for batch in source.to_batches(columns=schema.names[:-1], batch_size=_PORTION_ROWS):
+    names = schema.names[:-1]
+    for batch in stream(source, names, _PORTION_ROWS):
         portion = batch.sort_by("customer_id").append_column("run_id", pa.repeat(run_id, batch.num_rows))
         yield portion.cast(schema)
 

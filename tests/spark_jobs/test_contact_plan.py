@@ -161,7 +161,7 @@ def test_a_night_is_not_planned_once_a_newer_one_is_seen_or_planned(warehouse, s
     assert plan(warehouse, shop, older) == []  # it is planned
     rested = find_worth(warehouse, shop, replace(CONTACT, rest_days=5), find_visible(warehouse, shop, older))
     resting = find_worth(warehouse, shop, replace(CONTACT, rest_days=6), find_visible(warehouse, shop, older))
-    assert ([row["customer_id"] for row in rested], [row["customer_id"] for row in resting]) == (["b", "c", "a"], ["a"])
+    assert (rested["customer_id"].to_pylist(), resting["customer_id"].to_pylist()) == (["b", "c", "a"], ["a"])
 
 
 def test_hindsight_is_not_planned_and_a_day_without_scores_is_an_error(warehouse, shop):

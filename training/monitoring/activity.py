@@ -36,10 +36,16 @@ def read_activity(lake: Lake, shop: Shop, first: date, known: date) -> pa.Table:
     measures = sorted({ACTIVITY_MEASURES[shop.churn.activity], *RULE_MEASURES})
     columns = ["customer_id", "event_day", *measures]
     rows = lake.dataset(CUSTOMER_DAY, deliveries).to_table(columns=columns, filter=is_inside)
-    rows = rows.set_column(0, "customer_id", follow_merges(rows["customer_id"], lake, known))
-    days = rows.group_by(["customer_id", "event_day"]).aggregate([(name, "sum") for name in measures])
+    ids = follow_merges(rows["customer_id"], lake, known)
+    customers = ids.unique().sort()
+    # Grouped and sorted by number: so many ids would be copied several times.
+    rows = rows.set_column(0, "number", pc.index_in(ids, value_set=customers))
+    del ids
+    days = rows.group_by(["number", "event_day"]).aggregate([(name, "sum") for name in measures])
+    del rows
+    days = days.sort_by([("number", "ascending"), ("event_day", "ascending")])
+    days = days.set_column(0, "customer_id", pa.chunked_array([customers]).take(days["number"]))
     days = days.rename_columns(["customer_id", "event_day", *measures])
-    days = days.sort_by([("customer_id", "ascending"), ("event_day", "ascending")])
     days = days.append_column("undone_on", _find_undone(days, shop))
     return days.append_column("activity", days[ACTIVITY_MEASURES[shop.churn.activity]])
 

@@ -44,7 +44,8 @@ def read_days(lake: Lake, as_of: date, since: date | None = None, known: date | 
     columns = {name: pc.field(name).cast(pa.float64()) for name in names}
     event_day, delivery_day = pc.field("event_day"), pc.field("delivery_day").cast(pa.date32())
     columns |= {"event_day": event_day, "late": pc.days_between(event_day, delivery_day)}
-    return lake.dataset(CUSTOMER_DAY, deliveries).to_table(columns=columns, filter=is_inside).to_pandas()
+    rows = lake.dataset(CUSTOMER_DAY, deliveries).to_table(columns=columns, filter=is_inside)
+    return rows.to_pandas(split_blocks=True, self_destruct=True)  # no second copy of so many rows
 
 
 def find_whole_logs(lake: Lake, shop: Shop, as_of: date) -> set[str]:
@@ -74,15 +75,15 @@ def monitor_days(
     mapped = {measure.name for measure in available_measures(shop.mapped_columns)}
     for subject, (total, count) in VALUES.items():
         if {total, count} <= mapped:
-            having = days[days[count] > 0]
+            having = days.loc[days[count] > 0, ["event_day", total, count]]
             by_day = (having[total] / having[count]).groupby(having["event_day"])
             yield check_values(by_day.agg(["median", "count"]), subject, as_of)
 
 
 def _monitor_volumes(days: pd.DataFrame, shop: Shop, as_of: date, known: date | None) -> Iterator[Finding]:
     for log in shop.sources:
-        records = days[list(COUNTS[log])].sum(axis=1)
-        of_log = days.assign(records=records)[records > 0]
+        records = sum(days[name] for name in COUNTS[log])
+        of_log = days.loc[records > 0, ["event_day", "late"]].assign(records=records[records > 0])
         delay = find_delay(of_log.groupby("event_day")["late"].min())
         in_time = of_log[of_log["late"] <= delay + ((known or as_of) - as_of).days]
         by_day = in_time.groupby("event_day").agg(records=("records", "sum"), customers=("records", "count"))
@@ -114,7 +115,8 @@ def monitor_largest(lake: Lake, shop: Shop, as_of: date, known: date | None) -> 
 
 def monitor_refunds(lake: Lake, shop: Shop, as_of: date) -> Finding:
     """Checks how much the refunds of tonight's customers exceed what they ever paid."""
-    series = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
+    series = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of, rows_in_memory=0)
     found = [find_excess(read_rows(chunk, MEASURES)) for chunk in series.chunks()]
-    customers, excess, paid = map(sum, zip(*found, strict=True)) if found else (0, 0.0, 0.0)
+    customers, *sums = map(sum, zip(*found, strict=True)) if found else (0, 0.0, 0.0)
+    excess, paid = (round(amount, 2) for amount in sums)  # whatever the order of the customers was
     return check_refunds(customers, excess, paid, shop.currency)

@@ -31,8 +31,8 @@ def monitor_inputs(lake: Lake, shop: Shop, as_of: date, model: ModelRecord) -> l
     if learned not in lake.partitions(TRAINING_SERIES):
         return [Finding("inputs", "all inputs", None, None, None, OK, f"the series of {learned} is not kept any more")]
     spec = without_added_inputs(TensorSpec.from_shop(shop, ModelSettings.from_shop(shop)), lake, learned)
-    then = Series(lake.dataset(TRAINING_SERIES, [learned]), model.trained_through)
-    tonight = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of)
+    then = Series(lake.dataset(TRAINING_SERIES, [learned]), model.trained_through, rows_in_memory=0)
+    tonight = Series(lake.dataset(CUSTOMER_SERIES, [as_of.isoformat()]), as_of, rows_in_memory=0)
     growing = {feature.name for feature in spec.features if feature.grows}
     return check_inputs(take_inputs(then, spec, shop), take_inputs(tonight, spec, shop), growing)
 

@@ -12,6 +12,7 @@ import pyarrow.dataset as pads
 from pandas.util import hash_array
 
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.lake.reading import stream
 from training.tensors.rows import read_late_days, to_day_number
 
 CHUNK_ROWS = 8192
@@ -54,12 +55,15 @@ def fold_of(customer_id: pa.Array, folds: int) -> np.ndarray:
 class Series:
     """The customers of one training_series partition in bounded chunks, as known at the end of `as_of`.
 
-    A small series is held in memory, ordered by customer. A large one streams from its files, row group by row group,
-    in the order of their paths. delay_days: so long after its window a label is closed (tensors/label_delay.py).
+    A small series is held in memory, ordered by customer. A large one streams from its files, in the order of their
+    paths. delay_days: so long after its window a label is closed (tensors/label_delay.py). rows_in_memory: 0 for what
+    reads each customer once, in any order.
     """
 
-    def __init__(self, source: pa.Table | pads.Dataset, as_of: date, delay_days: int = 0):
-        if isinstance(source, pads.Dataset) and source.count_rows() <= ROWS_IN_MEMORY:
+    def __init__(
+        self, source: pa.Table | pads.Dataset, as_of: date, delay_days: int = 0, rows_in_memory: int = ROWS_IN_MEMORY
+    ):
+        if isinstance(source, pads.Dataset) and source.count_rows() <= rows_in_memory:
             source = source.to_table()
         if isinstance(source, pa.Table):
             source = source.sort_by("customer_id").combine_chunks()
@@ -122,9 +126,13 @@ class Series:
         if self.is_in_memory:
             yield self.source if seed is None else self.source.take(pa.array(self.shuffle(seed)))
             return
-        generator = None if seed is None else np.random.default_rng(seed)
+        if seed is None:
+            batches = stream(self.source, columns or self.source.schema.names, CHUNK_ROWS)
+            yield from map(pa.Table.from_batches, zip(batches))
+            return
+        generator = np.random.default_rng(seed)
         fragments = sorted(self.source.get_fragments(), key=lambda fragment: fragment.path)
         pieces = [part for fragment in fragments for part in fragment.split_by_row_group()]
-        for number in range(len(pieces)) if generator is None else generator.permutation(len(pieces)):
+        for number in generator.permutation(len(pieces)):
             table = pieces[number].to_table(columns=columns)
-            yield table if generator is None else table.take(pa.array(generator.permutation(table.num_rows)))
+            yield table.take(pa.array(generator.permutation(table.num_rows)))

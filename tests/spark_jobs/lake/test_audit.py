@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
 from spark_jobs.contract.errors import AuditError
+from spark_jobs.lake import audit
 from spark_jobs.lake import publishing as lake_module
 from tests.spark_jobs.lake.sample import (
     D1,
@@ -94,6 +96,13 @@ def test_every_audit_finding_is_named_and_nothing_is_published(spark, lake):
     assert {r["as_of"] for r in seen} == {date(2011, 9, 5)}
     assert (run_folders(lake), lake.version(SAMPLE), read_things(lake, D1)) == (folders, version, ["kept"])
     assert lake.is_published(SAMPLE, D1, "a")
+
+
+@pytest.mark.parametrize("keys_at_once", [9, 3])
+def test_repeated_keys_are_counted_in_partitions_of_any_size(keys_at_once, monkeypatch):
+    monkeypatch.setattr(audit, "KEYS_AT_ONCE", keys_at_once)
+    rows = ds.dataset(pa.table({"thing": ["a", "b", "a", "a", "c"], "on": [1, 1, 1, 2, 1], "more": [0.5] * 5}))
+    assert audit._count_repeats(rows, ("thing", "on")) == 1
 
 
 def test_rows_of_a_partition_that_was_not_named_are_refused(spark, lake):

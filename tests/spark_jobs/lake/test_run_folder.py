@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from spark_jobs.lake import run_folder as _run_folder
+from spark_jobs.lake.location import Location
 from tests.spark_jobs.lake.sample import (
     WORDS,
     names_in,
@@ -28,3 +32,14 @@ def test_only_the_published_files_of_a_draft_are_visible_and_kept(lake):
         Path(again.folder).mkdir(parents=True)
         assert not lake.publish_draft(again, [], {"one": "k"}).is_new
     assert (names_in(lake), len(run_folders(lake, WORDS))) == (["b"], 1)
+
+
+def test_long_rows_make_small_row_groups(tmp_path, monkeypatch):
+    monkeypatch.setattr(_run_folder, "ROW_GROUP_BYTES", 1000)
+    folder = Location.parse(tmp_path)
+    writer = _run_folder.PartitionWriter(folder, "day")
+    for size in (1, 1200, 1, 1):
+        writer.write(pa.RecordBatch.from_pydict({"text": ["x" * size], "day": ["2024-01-01"]}))
+    [path] = writer.close()
+    footer = pq.read_metadata(tmp_path / path)
+    assert [footer.row_group(number).num_rows for number in range(footer.num_row_groups)] == [2, 2]
