@@ -22,7 +22,7 @@ from spark_jobs.lake.run_folder import MARK, read_mark
 from spark_jobs.lake.schemas import find_mismatches, type_names
 
 #: So many keys of a partition are held in memory.
-KEYS_AT_ONCE = 1_000_000
+KEYS_AT_ONCE = 250_000
 
 
 @dataclass(frozen=True)
