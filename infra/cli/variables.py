@@ -10,7 +10,7 @@ import spark_jobs.contract.settings as settings
 
 PREFIX = "CHURN_"
 #: Variables that the product sets for its own processes.
-INTERNAL = ("CHURN_AIRFLOW_HOME", "CHURN_LEASH_")
+INTERNAL = ("CHURN_AIRFLOW_HOME", "CHURN_JOB_SERVER", "CHURN_LEASH_")
 
 
 def list_variables() -> list[str]:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from infra.local.environment import make_environment
+from infra.local.garbage import few_collections
 from infra.local.job_processes import forked_jobs
 from infra.local.progress import TaskProgress
 from infra.local.shops import prepare_warehouse
@@ -66,7 +67,7 @@ def main(
             check_as_of(shop, run.as_of)
     os.environ.update(make_environment([shop.path]))  # before Airflow is imported, which reads the environment then
     settings = Settings.from_environment()
-    with forked_jobs():
+    with few_collections(), forked_jobs():
         prepare_warehouse(shop)
         run_all(runs, shop.name, arguments, settings, make_progress)
     stop_engine(settings.home)  # after a failure it stays for the repetition, as long as an unused one stays
