@@ -82,14 +82,16 @@ def make_variables(settings: Settings, lakes: str | None = None) -> dict[str, st
 
 
 def read_tables(lake: Lake, shop_file: Path) -> dict[str, list[str]]:
-    """Table to its rows without what differs from run to run."""
+    """Table to its rows without what differs from run to run: instants, and a model's version, which is a hash of what
+    its card says, such as the names of the files that it was trained on."""
     risk = risk_table(load_shop(shop_file).churn.horizons_days)
     tables = [*EVENTS.values(), *map(quarantine_table, LOGS), CUSTOMER_DAY, CUSTOMER_DAY_MONTHS, CUSTOMER_SERIES,
               TRAINING_SERIES, risk, ACCOUNTS, DELIVERIES]  # fmt: skip
     found = {}
     for table in tables:
         rows = lake.arrow(table)
-        kept = [name for name in rows.column_names if not name.endswith("_at") or name == "event_at"]
+        differ = {name for name in rows.column_names if name.endswith("_at")} - {"event_at"} | {"model_version"}
+        kept = [name for name in rows.column_names if name not in differ]
         found[table.name] = sorted(map(repr, rows.select(kept).to_pylist()))
     return found
 
