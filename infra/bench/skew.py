@@ -83,12 +83,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def measure(
-    spark: SparkSession, settings: Settings, folder: Path, shape: str, events: int, days: int
+    spark: SparkSession, settings: Settings, folder: Path, shape: str, events: int, days: int, name: str = ""
 ) -> dict[str, tuple[float, float, int]]:
-    """Job -> CPU seconds, seconds, and bytes above the idle session's."""
-    write_files(folder / shape, shape, events, days)
-    path = folder / f"{shape}.toml"
-    path.write_text(SHOP.format(name=shape))
+    """Job -> CPU seconds, seconds, and bytes above the idle session's. name: the shop's, by default the shape."""
+    name = name or shape
+    write_files(folder / name, shape, events, days)
+    path = folder / f"{name}.toml"
+    path.write_text(SHOP.format(name=name))
     shop = load_shop(path)
     connect(settings).prepare(shop)
     lake, as_of = Lake(settings.lake(shop.name)), FIRST_DAY + timedelta(days)
@@ -106,7 +107,7 @@ def measure(
             found[job] = spent.cpu_seconds, spent.seconds, memory.peak(begin, time.monotonic()) - idle
     counted = pc.sum(lake.dataset(CUSTOMER_DAY).to_table(columns=["sale_count"])["sale_count"]).as_py()
     if counted != events:
-        raise ChurnError(f"{shape}: {counted} of {events} events are in customer_day")
+        raise ChurnError(f"{name}: {counted} of {events} events are in customer_day")
     return found
 
 
