@@ -15,6 +15,7 @@ from infra.local.environment import JOBS_PYTHON, ROOT
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
+from spark_jobs.runtime.engine import stop_engine
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.records import ModelRecord
 
@@ -35,6 +36,7 @@ def make_home(folder: Path, customers: int, environment: dict[str, str]) -> Path
                    "--customers", str(customers), "--days", str(HISTORY_DAYS + 1)]  # fmt: skip
         if subprocess.run(command, cwd=ROOT, env=environment).returncode != 0:
             raise ChurnError(f"{customers:,} customers could not be simulated: see the message above")
+        stop_engine(home)  # or the first load would not pay for its start, and its costs would be no step's
     return home
 
 
