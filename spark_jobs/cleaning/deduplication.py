@@ -20,6 +20,7 @@ from spark_jobs.cleaning.plan import CleaningPlan
 from spark_jobs.cleaning.repeats import PLACE, Conflicts, count_conflicts, find_identities, find_repeats
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import Source
+from spark_jobs.lake.frames import kept
 from spark_jobs.lake.run_folder import rewrite_file
 from spark_jobs.lake.store import Draft, Lake, choose_partitions
 from spark_jobs.runtime.frames import first_row
@@ -55,17 +56,16 @@ def settle(spark: SparkSession, lake: Lake, plan: CleaningPlan, shop: Shop, outc
     events = draft.read(spark, paths).select(*columns)
     placed = events.join(F.broadcast(place), "delivery_id", how="inner")
     known = known_before(spark, lake, plan, draft.day_range("event_day", paths))
-    identities = find_identities(events, known).persist()
-    first, last = first_row(identities.agg(F.min("event_day"), F.max("event_day")))
-    if first is not None:
+    with kept(find_identities(events, known)) as identities:
+        first, last = first_row(identities.agg(F.min("event_day"), F.max("event_day")))
+        if first is None:
+            return outcome
         if known is not None:
             known = known.where(F.col("event_day").between(first, last))  # Spark then skips other files
         repeats = find_repeats(placed, known, identities, source)
-        kept, duplicates, conflicts = drop_repeats(draft, paths, repeats, source)
-        files, tallies = {**outcome.files, "clean": kept}, with_duplicates(outcome.tallies, duplicates)
-        outcome = replace(outcome, files=files, tallies=tallies, conflicts=conflicts)
-    identities.unpersist()
-    return outcome
+        left, duplicates, conflicts = drop_repeats(draft, paths, repeats, source)
+    files, tallies = {**outcome.files, "clean": left}, with_duplicates(outcome.tallies, duplicates)
+    return replace(outcome, files=files, tallies=tallies, conflicts=conflicts)
 
 
 def drop_repeats(
@@ -75,11 +75,9 @@ def drop_repeats(
 
     repeats: from repeats.find_repeats, with file_name.
     """
-    repeats = repeats.persist()
-    conflicts = count_conflicts(repeats, source)
-    kept, duplicates = drop_records(draft, paths, repeats)
-    repeats.unpersist()
-    return kept, duplicates, conflicts
+    with kept(repeats) as rows:
+        conflicts = count_conflicts(rows, source)
+        return *drop_records(draft, paths, rows), conflicts
 
 
 def drop_records(draft: Draft, paths: list[str], marked: DataFrame) -> tuple[list[str], dict[tuple[str, date], int]]:
@@ -100,14 +98,14 @@ def drop_records(draft: Draft, paths: list[str], marked: DataFrame) -> tuple[lis
     counts = again.groupBy("delivery_id", "delivery_day").count().collect()
     changes = marked.select("file_name", *PLACE, "new_id", "is_duplicate").groupBy("file_name")
     others = {row["path"]: row["other"] for row in changes.applyInArrow(rewrite, "path string, other string").collect()}
-    kept = [others.get(path, path) for path in paths]
+    left = [others.get(path, path) for path in paths]
     duplicates = {(row["delivery_id"], row["delivery_day"]): row["count"] for row in counts}
-    return [path for path in kept if path], duplicates
+    return [path for path in left if path], duplicates
 
 
 def _change(rows: pa.Table, changes: pa.Table) -> pa.Table:
     """The rows without duplicates, with new ids."""
     changed = rows.join(changes, list(PLACE), join_type="left outer")
-    kept = changed.filter(pc.invert(pc.fill_null(changed["is_duplicate"], False)))
-    ids = pc.coalesce(kept["new_id"], kept["event_id"])
-    return kept.set_column(kept.column_names.index("event_id"), "event_id", ids).select(rows.column_names)
+    rest = changed.filter(pc.invert(pc.fill_null(changed["is_duplicate"], False)))
+    ids = pc.coalesce(rest["new_id"], rest["event_id"])
+    return rest.set_column(rest.column_names.index("event_id"), "event_id", ids).select(rows.column_names)

@@ -1,8 +1,11 @@
-"""Which engine are expressions built for?"""
+"""What expressions have to heed of the engine that they are built for."""
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
+from collections.abc import Callable
+
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
 
 from spark_jobs.lake.frames import is_sail
 
@@ -11,3 +14,9 @@ def runs_on_sail() -> bool:
     """Whether they are for Sail. Expressions that suit both engines are larger, and Spark plans them for minutes."""
     spark = SparkSession.getActiveSession()
     return spark is not None and is_sail(spark)
+
+
+def bind(value: Column, use: Callable[[Column], Column]) -> Column:
+    """use(value), where value is planned and computed once, however often it is used. For large values only: Spark
+    compiles none of it."""
+    return F.transform(F.array(value), use)[0]

@@ -6,10 +6,12 @@ An invalid time becomes null; nothing here raises on bad data.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from spark_jobs.cleaning.dialect import bind
 from spark_jobs.cleaning.numbers import parse_number
 from spark_jobs.cleaning.words import translate_pattern, translate_words, uses_words
 from spark_jobs.cleaning.zones import at_zone, read_zone
@@ -19,6 +21,7 @@ from spark_jobs.contract.shop.time_patterns import (
     EXCEL,
     EXCEL_1904,
     ISO,
+    NAMED,
     RFC2822,
     UNIX,
     has_offset,
@@ -48,7 +51,8 @@ def parse_instant(text: Column, mapping: ColumnMapping, shop_zone: str, zone_tex
     FIRST_INSTANT_S and after LAST_INSTANT_S.
     """
     zone = _Zone(mapping, shop_zone, zone_text)
-    return F.coalesce(*(_in_range(_parse_as(text, one, mapping, zone)) for one in mapping.formats or (ISO,)))
+    formats = mapping.formats or (ISO,)
+    return F.coalesce(*(_limit(_parse_as(text, one, mapping, zone), one, zone_text) for one in formats))
 
 
 class _Zone:
@@ -69,6 +73,12 @@ def _in_range(instant: Column) -> Column:
     return F.when(instant.between(first, last), instant)
 
 
+def _limit(instant: Column, name: str, zone_text: Column | None) -> Column:
+    """Null out of range. What looks names up is large, so it is bound."""
+    is_large = zone_text is not None or (name not in NAMED and uses_words(strip_quoted(name))) or name == RFC2822
+    return bind(instant, _in_range) if is_large else _in_range(instant)
+
+
 def _parse_as(text: Column, name: str, mapping: ColumnMapping, zone: _Zone) -> Column:
     if name in EPOCH_UNITS_US:
         return _parse_epoch(text, *EPOCH_UNITS_US[name])
@@ -79,7 +89,7 @@ def _parse_as(text: Column, name: str, mapping: ColumnMapping, zone: _Zone) -> C
     if name == ISO:
         return _parse_iso(text, zone)
     patterns = RFC2822_PATTERNS if name == RFC2822 else (name,)
-    return F.coalesce(*(_parse_pattern(text, pattern, mapping.language, zone) for pattern in patterns))
+    return _parse_patterns(text, patterns, mapping.language, zone)
 
 
 def _parse_epoch(text: Column, unit_us: int, parts: int) -> Column:
@@ -117,21 +127,29 @@ def _spell_week_date(text: Column) -> Column:
     return F.when(F.weekofyear(day) == number, F.concat(F.date_format(day, "yyyy-MM-dd"), rest))
 
 
-def _parse_pattern(text: Column, pattern: str, language: str | None, zone: _Zone) -> Column:
-    """Parses by a pattern, with names in the language. A remark in brackets after the offset, as browsers write it, is
-    ignored."""
-    letters = strip_quoted(pattern)
+def _parse_patterns(text: Column, patterns: Sequence[str], language: str | None, zone: _Zone) -> Column:
+    """Parses by the first pattern that fits; all have the same names, in the language."""
+    plain = [re.sub(" {2,}", " ", pattern.translate(dict.fromkeys(map(ord, _BLANKS), " "))) for pattern in patterns]
     spelt = F.regexp_replace(F.translate(text, _BLANKS + _MARKS, " " * len(_BLANKS)), " {2,}", " ")
-    plain = re.sub(" {2,}", " ", pattern.translate({ord(blank): " " for blank in _BLANKS}))
-    if uses_words(letters):
-        spelt, plain = translate_words(spelt, letters, language), translate_pattern(plain)
+    letters = strip_quoted(patterns[0])
+    if not uses_words(letters):
+        return _parse_spelt(spelt, plain, zone)
+    plain = [translate_pattern(pattern) for pattern in plain]
+    return _parse_spelt(translate_words(spelt, letters, language), plain, zone)
+
+
+def _parse_spelt(text: Column, patterns: Sequence[str], zone: _Zone) -> Column:
+    return F.coalesce(*(_parse_pattern(text, pattern, zone) for pattern in patterns))
+
+
+def _parse_pattern(text: Column, pattern: str, zone: _Zone) -> Column:
+    """A remark in brackets after the offset, as browsers write it, is ignored."""
     if not has_offset(pattern):
-        return zone.to_utc(F.try_to_timestamp(spelt, F.lit(plain)))
+        return zone.to_utc(F.try_to_timestamp(text, F.lit(pattern)))
     if "(" not in pattern:
-        spelt = F.regexp_replace(spelt, r" ?\([^()]*\)$", "")
-    if not re.search("z$", letters):
-        return F.try_to_timestamp(spelt, F.lit(plain))
-    return F.coalesce(F.try_to_timestamp(spelt, F.lit(plain)), _parse_named_zone(spelt, plain))
+        text = F.regexp_replace(text, r" ?\([^()]*\)$", "")
+    parsed = F.try_to_timestamp(text, F.lit(pattern))
+    return F.coalesce(parsed, _parse_named_zone(text, pattern)) if pattern.endswith("z") else parsed
 
 
 def _parse_named_zone(text: Column, pattern: str) -> Column:
@@ -139,8 +157,4 @@ def _parse_named_zone(text: Column, pattern: str) -> Column:
     bare = re.sub("z+$", "", pattern)
     zone = r"(?i)((?:GMT|UTC)[+-][0-9]{1,2}(?::?[0-9][0-9])?|\p{L}+)$"
     word, rest = F.regexp_extract(text, zone, 1), F.regexp_replace(text, zone, "")
-    hours = F.regexp_replace(word, "(?i)^(?:GMT|UTC)([+-])", "$1")
-    whole = F.translate(F.regexp_replace(hours, r"^([+-])([0-9])(:|$)", "$1#$2$3"), "#", "0")
-    parts = F.regexp_replace(whole, "^([+-][0-9][0-9]):?([0-9][0-9])$", "$1:$2")
-    offset = F.regexp_replace(parts, "^([+-][0-9][0-9])$", "$1:00")
-    return at_zone(F.try_to_timestamp(rest, F.lit(bare)), read_zone(offset, {}))
+    return at_zone(F.try_to_timestamp(rest, F.lit(bare)), read_zone(word, {}, is_word=True))

@@ -3,6 +3,9 @@
 Spark parses English names only, and no weekdays. So month names become English abbreviations, names of day halves AM or
 PM, and weekdays are removed; the pattern is changed accordingly. The translation is regular expressions and constants;
 no Python runs per record.
+
+Each step takes the text once: an expression that used it twice would double with every step. The regular expressions
+do not look around a match, which Sail's cannot, but take the neighbours into groups and put them back.
 """
 
 from __future__ import annotations
@@ -29,8 +32,12 @@ MORE_HALVES = {
 #: Letters that people write plainly but that Unicode does not decompose, and the two Greek small sigmas.
 _PLAIN = {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "Ł": "L", "Ø": "O", "Đ": "D", "ς": "σ"}
 _LATIN = range(0xC0, 0x250)
-#: A day as an ordinal: 1st, 2nd, 1er, 1e, 1:a, 1º.
-ORDINAL = r"(?i)(?<!\d)(\d{1,2})(?:st|nd|rd|th|er|ère|re|e|:[ae]|-го|-е|[.]?[ºª°])(?![\p{L}\d])"
+#: A day as an ordinal in lower case: 1st, 2nd, 1er, 1e, 1:a, 1º. Its groups are what stays.
+ORDINAL = r"(^|[^0-9])([0-9]{1,2})(?:st|nd|rd|th|er|[eè]re|re|e|:[ae]|-го|-е|[.]?[ºª°])($|[^\p{L}0-9])"
+#: Begin and end of a name that was found, until its meaning replaces it.
+_BEGIN, _END = "\x01", "\x02"
+#: Of a match of _any_of: the name, and its neighbours with what takes its place.
+_NAME, _BESIDE = "$2$4$6", "$1$5{}$3$7"
 _COMBINING = "\u0300-\u036f"
 
 
@@ -145,29 +152,30 @@ def uses_words(pattern: str) -> bool:
 def translate_words(text: Column, letters: str, language: str | None) -> Column:
     """The text in lower case, with names as Spark parses them. letters: the pattern without quoted literals."""
     words = load_words(language)
-    if has_month := re.search("M{3}|L{3}", letters):
-        text = F.regexp_replace(text, ORDINAL, "$1")
     plain = F.translate(text, "".join(words.accents), "".join(words.accents.values()))
     plain = F.regexp_replace(F.lower(plain), f"[{_COMBINING}]", "")
-    if "E" in letters:
-        plain = F.regexp_replace(plain, _any_of(words.weekdays), "")
+    has_month = re.search("M{3}|L{3}", letters)
     if has_month:
-        plain = _replace_name(plain, _any_of(words.months), words.months)
+        plain = F.regexp_replace(plain, ORDINAL, "$1$2$3")
+    if "E" in letters:
+        plain = F.regexp_replace(plain, _any_of(words.weekdays), _BESIDE.format(""))
+    if has_month:
+        plain = _replace_names(plain, words.months)
     if "a" in letters:
-        plain = _replace_name(plain, _any_of(words.halves, r"\.?\s?"), words.halves)
+        plain = _replace_names(plain, words.halves, r"\.?[ \t-\r]?")
     return plain
 
 
 def strip_ordinals(text: str) -> str:
     """The text with ordinals as plain numbers: "June 1st" becomes "June 1"."""
-    return re.sub(ORDINAL.replace(r"\p{L}", r"^\W_"), r"\1", text)
+    return re.sub(ORDINAL.replace(r"[^\p{L}0-9]", r"[\W_]"), r"\1\2\3", text, flags=re.IGNORECASE)
 
 
 def translate_pattern(pattern: str) -> str:
-    """The pattern of texts after translate_words."""
+    """The pattern of texts after translate_words, with literals in lower case."""
     written = ""
     for part in re.split("('[^']*')", pattern):
-        for piece in [strip_accents(part)] if part.startswith("'") else _translate_part(part):
+        for piece in [strip_accents(part.lower())] if part.startswith("'") else _translate_part(part):
             is_one_quote = written.endswith("'") and piece.startswith("'") and piece != "''"
             written = written[:-1] + piece[1:] if is_one_quote else written + piece
     return written
@@ -177,21 +185,22 @@ def _translate_part(part: str) -> list[str]:
     """An unquoted part of a pattern, in pieces; other than ASCII letters are quoted, without their accents."""
     letters = re.sub(r"[ML]{3,}\.?", "MMM", re.sub(r"E+\.?", "", part))
     pieces = filter(None, re.split("([^\x00-\x7f]+)", letters))
-    return [piece if piece.isascii() else f"'{strip_accents(piece)}'" for piece in pieces]
+    return [piece if piece.isascii() else f"'{strip_accents(piece.lower())}'" for piece in pieces]
 
 
 def _any_of(names: Collection[str], between: str = "") -> str:
-    """A regular expression for any of these names, with an optional dot. Names in an alphabet must be whole words.
-    between: a pattern for what may be between the letters of a name."""
+    """A regular expression for any of these names, with an optional dot, and its neighbours. Names in an alphabet must
+    be whole words. between: a pattern for what may be between the letters of a name."""
     alphabetic = sorted(filter(_is_alphabetic, names))
     others = sorted({*names}.difference(alphabetic))
     signs = [name for name in others if len(name) == 1]  # a single sign, like that for "day", may be part of the date
-    parts = [
-        rf"(?<!\p{{L}}){_factor(alphabetic, between)}(?!\p{{L}})",
-        _factor([name for name in others if len(name) > 1], between),
-        rf"(?<=[(（])[{''.join(signs)}](?=[)）])" if signs else "",
-    ]
-    return rf"((?:{'|'.join(filter(None, parts))})\.?)"
+    return "|".join(
+        (
+            rf"(^|\P{{L}})({_factor(alphabetic, between)})(?:\.|(\P{{L}})|$)",
+            rf"({_factor([name for name in others if len(name) > 1], between)})\.?",
+            rf"([(（])([{''.join(signs) or _END}])([)）])",
+        )
+    )
 
 
 def _factor(names: Iterable[str], between: str) -> str:
@@ -218,15 +227,11 @@ def _is_alphabetic(name: str) -> bool:
     return not re.search("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af]", name)
 
 
-def _replace_name(text: Column, pattern: str, meanings: Mapping[str, str]) -> Column:
-    """The text with the first of these names replaced by its meaning; all meanings have the same length.
-
-    The meaning is looked up in a text like ";juin=Jun;juillet=Jul": a map would cost Spark several times as much.
-    """
-    found = F.regexp_extract(text, pattern, 1)
-    bare = {re.sub(r"[.\s]", "", name): meaning for name, meaning in meanings.items()}
-    table = "".join(f";{name}={meaning}" for name, meaning in sorted(bare.items()))
-    key = F.concat(F.lit(";"), F.translate(found, ".\u00a0 ", ""), F.lit("="))
-    size = F.lit(len(next(iter(bare.values()))))
-    meant = F.substr(F.lit(table), F.position(key, F.lit(table)) + F.length(key), size)
-    return F.replace(text, found, meant)
+def _replace_names(text: Column, meanings: Mapping[str, str], between: str = "") -> Column:
+    """The text with these names replaced by their meanings. First the names are found, the longest first, then each is
+    replaced; a map of names would cost Spark several times as much."""
+    text = F.regexp_replace(text, _any_of(meanings, between), _BESIDE.format(_BEGIN + _NAME + _END))
+    for meaning in dict.fromkeys(meanings.values()):
+        names = [name for name, meant in meanings.items() if meant == meaning]
+        text = F.regexp_replace(text, f"{_BEGIN}{_factor(names, between)}{_END}", meaning)
+    return text

@@ -6,7 +6,6 @@ Pure, no I/O.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -64,7 +63,7 @@ PLACES = {
 }  # fmt: skip
 
 #: An offset like +02, -3:30, GMT+2 or (UTC+02:00), with an optional remark in brackets.
-OFFSET = r"^\(?(?:utc|gmt)?[ \t-\r]*([+\u2212-])([0-9]{1,2}):?([0-9]{2})?\)?(?:[ \t-\r]*\(.*\))?$"
+OFFSET = r"(?i)^ *\(?(?:utc|gmt)?[ \t-\r]*([+\u2212-])([0-9]{1,2}):?([0-9]{2})?\)?(?:[ \t-\r]*\(.*\))? *$"
 
 
 def fold_zone(text: str) -> str:
@@ -93,29 +92,35 @@ def find_zone(text: str, zones: Mapping[str, str] = {}) -> str | None:
     own = {fold_zone(word): zone for word, zone in zones.items()}
     if known := own.get(fold_zone(text)) or known_zones().get(fold_zone(text)):
         return known
-    if offset := re.match(OFFSET, text.strip().lower()):
+    if offset := re.match(OFFSET, text.strip()):
         sign = "+" if offset[1] == "+" else "-"
         return f"{sign}{offset[2]:0>2}:{offset[3] or '00'}"
     by_case = {zone.lower(): zone for zone in time_zones()}
     return by_case.get(text.strip().lower())
 
 
-def read_zone(text: Column, zones: Mapping[str, str]) -> Column:
-    """The zone or offset that a text names; an unknown text unchanged. zones: the shop's own names."""
+def read_zone(text: Column, zones: Mapping[str, str], is_word: bool = False) -> Column:
+    """The zone or offset that a text names; an unknown text unchanged. zones: the shop's own names. is_word: whether a
+    name has letters only."""
     by_case = {fold_zone(zone): zone for zone in time_zones()} if runs_on_sail() else {}  # Spark reads any case
     words = by_case | known_zones() | {fold_zone(word): zone for word, zone in zones.items()}
+    if is_word:
+        words = {word: zone for word, zone in words.items() if word.isalpha()}
     bare = F.regexp_replace(F.lower(F.trim(text)), r"^\((?:utc|gmt)[^)]*\)", "")
     folded = F.regexp_replace(F.trim(F.regexp_replace(bare, r"[(,].*", "")), "_", " ")
-    known = F.from_json(F.lit(json.dumps(words, ensure_ascii=False)), "map<string,string>")
-    return F.coalesce(F.try_element_at(known, folded), _read_offset(text), text)
+    # Looked up in a text like ";berlin=Europe/Berlin;": Sail would read a map anew for every record.
+    table = "".join(f";{word}={zone}" for word, zone in words.items())
+    behind = F.split_part(F.lit(table), F.concat(F.lit(";"), folded, F.lit("=")), F.lit(2))
+    known = F.split_part(behind, F.lit(";"), F.lit(1))
+    return F.when(known != "", known).otherwise(_spell_offset(text))
 
 
-def _read_offset(text: Column) -> Column:
-    """The offset, like +02:00; null if the text is none."""
-    bare = F.lower(F.trim(text))
-    sign, hours, minutes = (F.regexp_extract(bare, OFFSET, part) for part in (1, 2, 3))
-    written = F.concat(F.translate(sign, "\u2212", "-"), F.lpad(hours, 2, "0"), F.lit(":"), F.rpad(minutes, 2, "0"))
-    return F.when(hours != "", written)
+def _spell_offset(text: Column) -> Column:
+    """An offset as +02:00; another text unchanged. It takes the text once, so that expressions stay small."""
+    parts = F.regexp_replace(text, OFFSET, "\x01$1$2:$3")
+    hours = F.regexp_replace(parts, "^\x01(.)([0-9]):", "\x01$1\x020$2:")  # $10 would be the tenth group
+    minutes = F.regexp_replace(hours, "^(\x01.*:)$", "$1\x0200")
+    return F.translate(minutes, "\u2212\x01\x02", "-")
 
 
 def at_zone(local: Column, zone: Column) -> Column:

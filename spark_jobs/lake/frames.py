@@ -1,13 +1,15 @@
 """Reads and writes tables as frames, of Spark or of Sail, the engine without Java.
 
-Sail reads a file of a table without the values in its path, does not say which file a row is from, and takes no hint
-how to distribute rows.
+Sail reads a file of a table without the values in its path, does not say which file a row is from, takes no hint how to
+distribute rows, and caches none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -28,6 +30,20 @@ MOST_READ_TASKS = 8
 @cache  # asking a server takes a call
 def is_sail(spark: SparkSession) -> bool:
     return spark.conf.get(ENGINE_OPTION, None) == SAIL
+
+
+@contextmanager
+def kept(frame: DataFrame) -> Iterator[DataFrame]:
+    """The same rows, computed once for all their uses. They must hold no raw customer id: Sail's are in a file."""
+    if not is_sail(frame.sparkSession):
+        cached = frame.persist()
+        yield cached
+        cached.unpersist()
+        return
+    with TemporaryDirectory() as folder:  # Sail runs on this machine
+        path = f"file://{folder}/rows"
+        frame.write.parquet(path)
+        yield frame.sparkSession.read.schema(frame.schema).parquet(path)
 
 
 def gather(frame: DataFrame, column: str) -> DataFrame:

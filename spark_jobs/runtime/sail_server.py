@@ -8,6 +8,7 @@ first on the path; the jobs, its clients, keep theirs.
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from spark_jobs.contract.errors import ChurnError
 
 #: Made by `CHURN_ENGINE=sail make setup`.
 SAIL_ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-sail"
+
+PR_SET_THP_DISABLE = 41  # of <linux/prctl.h>
 
 
 def find_packages() -> Path:
@@ -25,7 +28,15 @@ def find_packages() -> Path:
     raise ChurnError("CHURN_ENGINE is sail, but Sail is not installed: run CHURN_ENGINE=sail make setup")
 
 
+def refuse_huge_pages() -> None:
+    """Tells Linux to give this process small pages. Reading many small files takes and returns much memory, and to zero
+    2 MB for each piece was a sixth of a first load's CPU time."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
+
+
 def main(port: str) -> None:
+    refuse_huge_pages()
     sys.path.insert(0, str(find_packages()))
     from pysail.spark import SparkConnectServer
 

@@ -16,8 +16,12 @@ from spark_jobs.runtime.sail_server import find_packages
 from tests.flows.test_shared_spark import DAY, run_job
 from tests.flows.test_three_logs import SHOP, ThreeLogs, browse, buy, review
 
-#: Beside plain times: a zone in a column of its own.
-ZONED = SHOP.replace('event_at = "at"\nrating', 'event_at = { column = "at", zone_column = "zone" }\nrating')
+#: Beside plain times: a zone in a column of its own, and names of months, weekdays and day halves.
+FORMATS = ("iso8601", "rfc2822", "EEE d. MMMM yyyy h:mm a z")
+ZONED = SHOP.replace(
+    'event_at = "at"\nrating',
+    f'event_at = {{ column = "at", zone_column = "zone", formats = {list(FORMATS)}, language = "de" }}\nrating',
+)
 TABLES = (*EVENTS.values(), *map(quarantine, EVENTS), ACCOUNTS, CUSTOMER_DAY, CUSTOMER_SERIES)
 
 
@@ -40,7 +44,9 @@ def shops(spark, tmp_path, warehouse_url):
              browse(3, kind="scroll"), browse(1, item="p", category="c", dwell=12.5)],
             [review(1, at="2024-05-01 20:00", zone="Eastern Time", stars=9, text="great"),
              review(2, at="1/5/2024 20:00", stars=2), review(3, at="2024-W18-3T20:00", stars=2),
-             review(4, at="2024-05-01 20:00", zone="+2:00", stars=11)],
+             review(4, at="2024-05-01 20:00", zone="+2:00", stars=11),
+             review(5, at="Wed, 1 May 2024 20:00:00 +0200 (CEST)"), review(6, at="Mi. 1. Mai 2024 8:00 p.m. MESZ"),
+             review(7, at="Mi 1st Mai 2024 8:00 PM soon")],
         )  # fmt: skip
         shop.land(
             DAY,
