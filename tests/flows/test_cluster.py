@@ -98,6 +98,12 @@ def find_workers(home: Path) -> list[psutil.Process]:
     return [process for process in find_processes(home) if "worker.Worker" in " ".join(process.cmdline())]
 
 
+def find_executors(home: Path) -> list[psutil.Process]:
+    """The executors of the running driver, without their Python."""
+    processes = find_processes(home)
+    return [process for process in processes if "CoarseGrainedExecutorBackend" in " ".join(process.cmdline())]
+
+
 def kill(processes: list[psutil.Process]) -> None:
     """Kills them with their children, by SIGKILL."""
     for process in [one for parent in processes for one in (*parent.children(recursive=True), parent)]:
@@ -131,15 +137,21 @@ def test_nights_and_a_training_on_a_cluster_equal_those_of_this_machine(warehous
     assert all(expected[table] for table in tables)
 
 
-def test_a_worker_killed_while_it_cleans_costs_no_row(warehouse_url, stored, tmp_path):
+def test_killed_workers_executors_and_drivers_cost_no_row(warehouse_url, stored, tmp_path):
     settings, shop_file = stored
-    step = f"histories@{LAST}"
-    expected = run_here(tmp_path / "here", warehouse_url, step)
+    steps = [f"histories@{LAST}", f"score@{LAST}"]
+    expected = run_here(tmp_path / "here", warehouse_url, *steps)
     with running(settings.home) as cluster:
-        driver = start_driver(cluster, stored, step)
+        driver = start_driver(cluster, stored, *steps)
         wait_for_files("purchases", driver)
-        kill([next(worker for worker in find_workers(settings.home) if worker.children())])  # with its executor
+        kill(find_executors(settings.home))  # in mid-write
         assert not Lake(f"{LAKES}/{SHOP_NAME}").arrow(ACCOUNTS).num_rows  # clean has published nothing yet
-        finish(driver)
+        wait_for_files("customer_day", driver)
+        kill([psutil.Process(driver.pid)])
+        driver.communicate()
+        again = start_driver(cluster, stored, *steps)
+        wait_for_files("customer_series", again)
+        kill([next(worker for worker in find_workers(settings.home) if worker.children())])  # with its executor
+        finish(again)
         assert len(find_workers(settings.home)) == 1
     assert read_tables(Lake(f"{LAKES}/{SHOP_NAME}"), shop_file) == expected
