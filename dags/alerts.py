@@ -8,12 +8,13 @@ the missed deadline and the triggerer logs it.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 
 from airflow.configuration import conf
 from airflow.providers.http.notifications.http import HttpNotifier
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-from airflow.sdk import AsyncCallback, BaseNotifier, DeadlineAlert
+from airflow.sdk import AsyncCallback, BaseNotifier, Context, DeadlineAlert
 from airflow.sdk.definitions.deadline import BaseDeadlineReference
 
 from spark_jobs.contract.settings import Settings
@@ -45,8 +46,14 @@ FAILURE = (
     "{{ dag.dag_id }} failed",
     "{{ dag.description }}: run {{ run_id }} failed. What to do: " + link_to("{{ dag.dag_id }}", "{{ run_id }}"),
 )
-#: For on_failure_callback of every DAG.
-NOTIFY = make_notifiers(*FAILURE)
+
+
+def alert_failure(context: Context) -> None:
+    """For on_failure_callback of every DAG. With notifiers of its own for each run: one that has been used has the texts
+    of that run in place of its templates, and would name it again for the next that fails."""
+    for notifier in make_notifiers(*FAILURE):
+        with suppress(Exception):  # it has logged the error, and the other channel may work
+            notifier(context)
 
 
 class ScoresDue(BaseDeadlineReference):

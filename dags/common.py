@@ -12,7 +12,7 @@ from airflow.sdk import DAG, Asset, CronTriggerTimetable, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from dags import forms
-from dags.alerts import NOTIFY
+from dags.alerts import alert_failure
 from spark_jobs.contract import run_days
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.shop.model import Shop
@@ -42,7 +42,7 @@ def make_dag(
         "catchup": False,
         "max_active_runs": 1,
         "default_args": DEFAULT_ARGS,
-        "on_failure_callback": NOTIFY,
+        "on_failure_callback": alert_failure,
         "tags": ["churn", family, shop.name],
     }
     dag_id = f"churn_{family}__{shop.name}"

@@ -59,14 +59,21 @@ def inbox(monkeypatch):
         yield inbox
 
 
-def test_a_failed_run_alerts_by_mail_and_webhook_with_its_runbook(inbox, dags):
-    context = {"dag": dags["churn_etl__living"], "run_id": "night 1"}
-    for notifier in alerts.make_notifiers(*alerts.FAILURE):
-        notifier(context)
-    ((receiver, subject, text),) = inbox.mails
-    assert (receiver, subject) == (RECEIVER, "churn_etl__living failed")
-    assert "dags/churn_etl__living/runs/night 1" in text
-    assert inbox.calls == [f"{subject}\n{text.strip()}"]
+def test_each_failed_run_alerts_by_mail_and_webhook_with_its_runbook(inbox, dags):
+    dag = dags["churn_etl__living"]
+    for run_id in ("night 1", "night 2"):  # Airflow calls both in one process if they fail at about the same time
+        dag.on_failure_callback({"dag": dag, "run_id": run_id})
+    for run_id, (receiver, subject, text), call in zip(("night 1", "night 2"), inbox.mails, inbox.calls, strict=True):
+        assert (receiver, subject) == (RECEIVER, "churn_etl__living failed")
+        assert f"dags/churn_etl__living/runs/{run_id}" in text
+        assert call == f"{subject}\n{text.strip()}"
+
+
+def test_a_channel_that_fails_does_not_silence_the_other(inbox, dags, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", "smtp://127.0.0.1:1")
+    dag = dags["churn_etl__living"]
+    dag.on_failure_callback({"dag": dag, "run_id": "night 1"})
+    assert (len(inbox.mails), len(inbox.calls)) == (0, 1)
 
 
 def test_a_late_night_alerts_by_mail_and_webhook_with_its_runbook(inbox):
