@@ -49,8 +49,8 @@ FAILURE = (
 
 
 def alert_failure(context: Context) -> None:
-    """For on_failure_callback of every DAG. With notifiers of its own for each run: one that has been used has the texts
-    of that run in place of its templates, and would name it again for the next that fails."""
+    """For on_failure_callback of every DAG. Each run gets notifiers of its own: a used one has the texts of its run in
+    place of the templates, and would name that run again when the next one fails."""
     for notifier in make_notifiers(*FAILURE):
         with suppress(Exception):  # it has logged the error, and the other channel may work
             notifier(context)
