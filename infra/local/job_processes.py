@@ -48,4 +48,5 @@ def forked_jobs(modules: Sequence[str] = (*MODULES, *SHARED)) -> Iterator[None]:
             yield
         finally:
             del os.environ[VARIABLE]
-            server.communicate()  # closes its input
+            server.terminate()  # not only by the end of its input, which a process that was forked here may hold open
+            server.communicate()

@@ -105,7 +105,7 @@ def _list_fixes(intake: Intake) -> list[dict]:
     return [
         {"path": FIXED + file.base_name, "byte_count": file.size,
          "modified_at": _to_microseconds(file.mtime).replace(microsecond=0)}
-        for file in Location.parse(intake.fixes).list() if file.extension == "jsonl"
+        for file in Location.parse(intake.fixes).list() if file.base_name.endswith(".jsonl")
     ]  # fmt: skip
 
 

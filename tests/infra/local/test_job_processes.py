@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
+import time
 
 from infra.local.environment import ROOT
 from infra.local.job_processes import MODULES, SHARED, forked_jobs
@@ -31,3 +33,14 @@ def test_jobs_find_their_libraries_loaded_and_the_code_hashed(tmp_path, monkeypa
     assert (hashed, is_frozen, is_collecting) == ("0", "True", "True")
     assert {"adbc_driver_postgresql", "deltalake", "grpc", "pandas", "pyarrow", "pyspark"} <= set(loaded)
     assert not {"sklearn", "tensorflow", "mlflow"} & set(loaded)
+
+
+def test_the_server_ends_though_a_forked_process_lives_on():
+    """As after a failed night whose lineage is sent by a pool of processes."""
+    other = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,), daemon=True)
+    begin = time.monotonic()
+    with forked_jobs(["json"]):
+        other.start()
+    assert other.is_alive()
+    assert time.monotonic() - begin < 30
+    other.kill()
