@@ -29,7 +29,7 @@ from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT
 AIRFLOWS, JOBS = ([str(python), "-m", "pytest"] for python in (AIRFLOW_PYTHON, JOBS_PYTHON))
 WITHOUT_SPARK = ("tests/dags", "tests/airflow", "tests/training")
 LONG = (
-    "tests/end_to_end", "tests/infra", "tests/flows/test_three_logs.py",
+    "tests/end_to_end", "tests/infra", "tests/flows/test_three_logs.py", "tests/flows/test_shared_spark.py",
 )  # fmt: skip
 CASES_ONLY = "--cases"
 #: Exports of shops, what judges them, and a night in an object store: minutes.
