@@ -157,7 +157,7 @@ def _remove_from_days(lake: Lake, shop: Shop, person: Person, standing: set[str]
 
 def _remove_pages(folder: Place, person: Person) -> int:
     """Removes the pages of nights that show a key of the person."""
-    pages = Location.parse(folder).list_files()
+    pages = Location.parse(folder).list_files("*.html")
     shown = [page for page in pages if any(key[:SHOWN_DIGITS] in page.read_text() for key in person.keys)]
     for page in shown:
         page.remove_file()

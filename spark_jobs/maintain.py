@@ -56,8 +56,7 @@ def retain(lake: Lake, warehouse: Warehouse, shop: Shop, pages: Place, as_of: da
     dropped = {table: sorted(lake.partitions(table))[:-kept] for table, kept in KEPT_SERIES.items()}
     scores = churn_risk(shop.churn.horizons_days)
     dropped[scores] = [value for value in lake.partitions(scores) if value < oldest.isoformat()]
-    old_pages = [page for page in Location.parse(pages).list_files()
-                 if "night_" <= page.name < f"night_{oldest}"]  # fmt: skip
+    old_pages = [page for page in Location.parse(pages).list_files("night_*.html") if page.name < f"night_{oldest}"]
     if not is_dry_run:
         for table, partitions in dropped.items():
             upkeep.clear(lake, table, partitions)

@@ -7,7 +7,7 @@ beside the lake, which loads nothing from the network. It shows customer keys on
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,15 @@ def count_moves(scores: ds.Dataset, before: ds.Dataset) -> dict[str, int]:
 
 def _split_high(scores: ds.Dataset) -> tuple[np.ndarray, np.ndarray]:
     """The hashes of all customers, and of those in the highest band."""
-    bands = [pc.equal(batch["band"], BANDS[0]) for batch in stream(scores, ["band"])]
-    customers = hash_keys(stream(scores, ["customer_id"]))
-    return customers, customers[pa.chunked_array(bands, pa.bool_()).to_numpy()]
+    is_high: list[pa.Array] = []
+
+    def read_ids() -> Iterator[pa.RecordBatch]:
+        for batch in stream(scores, ["customer_id", "band"]):
+            is_high.append(pc.equal(batch["band"], BANDS[0]))
+            yield batch.select(["customer_id"])
+
+    customers = hash_keys(read_ids())
+    return customers, customers[pa.chunked_array(is_high, pa.bool_()).to_numpy()]
 
 
 def list_top(scores: ds.Dataset, before: ds.Dataset | None, primary: str) -> list[dict]:

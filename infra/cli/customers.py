@@ -15,10 +15,10 @@ from infra.cli.opening import open_warehouse
 from infra.cli.running import Output
 from infra.cli.shops import find_shop
 from infra.local.environment import read_settings
+from infra.local.results import list_probabilities
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.contract.tables import probability_column
 from spark_jobs.raw.hashing import make_hasher
 from spark_jobs.runtime.screen import ScreenColumn, make_console, show_table
 from spark_jobs.warehouse.protocol import Reading, Warehouse
@@ -37,8 +37,7 @@ def show_customer(customer_id: str, given: str | None, output: Output) -> None:
         return
     columns = [
         ScreenColumn("as of", [str(row["as_of"]) for row in rows]),
-        *(ScreenColumn(f"{days} days", [f"{row[probability_column(days)]:.0%}" for row in rows],
-                       0 if days == shop.churn.primary_horizon_days else 2, True) for days in shop.churn.horizons_days),
+        *list_probabilities(rows, shop),
         ScreenColumn("band", [row["band"] for row in rows], 1),
         ScreenColumn(f"at risk, {shop.currency}", [f"{row['spend_at_risk'] or 0:,.2f}" for row in rows], 3, True),
         ScreenColumn("because of", [row["reason_text"] or "–" for row in rows], 4),

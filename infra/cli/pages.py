@@ -40,8 +40,7 @@ def open_pages(what: str, given: str | None) -> None:
 
 def find_newest(folder: Location, what: str) -> Location | None:
     """The newest page of this kind, by the day in its name."""
-    pages = [page for page in folder.list_files() if page.name.startswith(f"{what}_") and page.name.endswith(".html")]
-    return max(pages, default=None, key=lambda page: page.name)
+    return max(folder.list_files(f"{what}_*.html"), default=None, key=lambda page: page.name)
 
 
 def serve_mlflow(settings: Settings) -> None:

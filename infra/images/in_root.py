@@ -5,9 +5,8 @@
 It knows the instructions that our Dockerfiles use. Instead of Python's base image it takes a minimal Debian with
 Debian's Python 3.11, instead of the image of uv the uv of this checkout; COPY takes the files of the commit HEAD. Each
 start runs as the image's user, without capabilities, on a read-only root in which only the volumes and /tmp can be
-written. Needs Linux, root
-rights, mmdebstrap (a package of Debian), git, and network for Debian and PyPI. SSL_CERT_FILE, if it is set, is also
-used in the build steps: behind a proxy it names the proxy's certificates.
+written. Needs Linux, root rights, mmdebstrap (a package of Debian), git, and network for Debian and PyPI.
+SSL_CERT_FILE, if it is set, is also used in the build steps: behind a proxy it names the proxy's certificates.
 
 What is not covered: the official base images, the engine's own isolation, and images of other projects.
 """

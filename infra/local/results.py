@@ -48,15 +48,22 @@ def show_risks(console: PlainConsole, rows: Sequence[Mapping[str, Any]], shop: S
     """The customers with the most money at risk. rows: those of current_churn_risk."""
     title = f"The {len(rows)} customers with the most money at risk" + (f" as of {rows[0]['as_of']}" if rows else "")
     columns = [ScreenColumn("customer", [str(row["customer_id"]) for row in rows])]
-    columns += [ScreenColumn(f"{days} days", [f"{row[probability_column(days)]:.0%}" for row in rows],
-                             0 if days == shop.churn.primary_horizon_days else 2, True)
-                for days in shop.churn.horizons_days]  # fmt: skip
+    columns += list_probabilities(rows, shop)
     columns += [
         ScreenColumn("band", [row["band"] for row in rows], 1),
         ScreenColumn(f"at risk, {shop.currency}", [f"{row['spend_at_risk']:,.2f}" for row in rows], 0, True),
         ScreenColumn("because of", [row["reason_text"] or "–" for row in rows], 4),
     ]
     show_table(console, title, columns)
+
+
+def list_probabilities(rows: Sequence[Mapping[str, Any]], shop: Shop) -> list[ScreenColumn]:
+    """A column for each horizon, of which the primary one stays longest on a narrow screen."""
+    return [
+        ScreenColumn(f"{days} days", [f"{row[probability_column(days)]:.0%}" for row in rows],
+                     0 if days == shop.churn.primary_horizon_days else 2, True)
+        for days in shop.churn.horizons_days
+    ]  # fmt: skip
 
 
 def read_gate(model: ModelRecord) -> Mapping[str, Any]:

@@ -18,8 +18,8 @@ import pyarrow.parquet.encryption as pe
 
 from spark_jobs.lake.location import Location
 from spark_jobs.raw.hashing import Hasher
+from spark_jobs.warehouse.protocol import CUSTOMER_PAIRS
 
-PAIRS = pa.schema([("customer_key", pa.string()), ("customer_id", pa.string())])
 PAIRS_AT_ONCE = 1 << 16
 
 
@@ -37,7 +37,7 @@ class CustomerFiles:
         file.make_parent()
         properties = pe.create_encryption_properties(self._make_key(name))
         with pq.ParquetWriter(
-            file.path, PAIRS, compression="zstd", filesystem=file.file_system, encryption_properties=properties
+            file.path, CUSTOMER_PAIRS, compression="zstd", filesystem=file.file_system, encryption_properties=properties
         ) as writer:
             for start in range(0, len(raw_ids), PAIRS_AT_ONCE):
                 writer.write_batch(_make_pairs(raw_ids.slice(start, PAIRS_AT_ONCE), hasher))
@@ -63,5 +63,5 @@ def _make_pairs(raw_ids: pa.Array, hasher: Hasher) -> pa.RecordBatch:
     found = dict.fromkeys(map(hasher.customer_ids.read, raw_ids.to_pylist()))
     ids = [customer_id for customer_id in found if customer_id is not None]
     return pa.RecordBatch.from_pydict(
-        {"customer_key": [*map(hasher.for_purpose("customer"), ids)], "customer_id": ids}, PAIRS
+        {"customer_key": [*map(hasher.for_purpose("customer"), ids)], "customer_id": ids}, CUSTOMER_PAIRS
     )

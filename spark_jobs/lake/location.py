@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -160,10 +161,10 @@ class Location:
             found = self.file_system.get_file_info(fs.FileSelector(self.path, allow_not_found=True, recursive=True))
         return sorted(found, key=lambda info: info.path)
 
-    def list_files(self) -> Sequence[Location]:
-        """The files in this folder, by name, without those of folders below."""
+    def list_files(self, pattern: str = "*") -> Sequence[Location]:
+        """The files in this folder whose names fit the pattern, by name, without those of folders below."""
         names = (info.path.removeprefix(f"{self.path}/") for info in self.list() if info.is_file)
-        return [self / name for name in names if "/" not in name]
+        return [self / name for name in names if "/" not in name and fnmatchcase(name, pattern)]
 
     def map(self, read: Callable[[T], R], files: Iterable[T]) -> Iterator[R]:
         """The results of `read`, in order. In an object store several are read at a time, because each waits for it."""

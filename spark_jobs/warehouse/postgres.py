@@ -34,7 +34,7 @@ from spark_jobs.warehouse.models import (
     find_scorer,
     move_locations,
 )
-from spark_jobs.warehouse.protocol import Reading
+from spark_jobs.warehouse.protocol import CUSTOMER_PAIRS, Reading
 from spark_jobs.warehouse.queries import write_query
 from spark_jobs.warehouse.records import ModelRecord, Promotion, PublishedRun, RunOrigin
 from spark_jobs.warehouse.schema.grants import IDENTITY
@@ -59,7 +59,6 @@ _HINTS = {
     "0A000": "; a migration must drop the views that use a column before it changes the column, see CONTRIBUTING.md",
     "2BP01": "; views of your own use it: drop them first, and create them again afterwards",
 }
-_PAIRS = pa.schema([("customer_key", pa.string()), ("customer_id", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class PostgresWarehouse:
             prepare_schemas(self.url, shop)
 
     def upsert_customers(self, shop: Shop, key_id: str, pairs: Iterable[pa.RecordBatch]) -> int:
-        batches = (batch.select(_PAIRS.names).cast(_PAIRS) for batch in pairs)
+        batches = (batch.select(CUSTOMER_PAIRS.names).cast(CUSTOMER_PAIRS) for batch in pairs)
         # Every writer inserts in the same order, so that two of them cannot deadlock.
         addition = f"""WITH added AS (
                            INSERT INTO {IDENTITY}.customers (shop, customer_key, customer_id, key_id)
@@ -93,7 +92,7 @@ class PostgresWarehouse:
                         FROM pairs JOIN {IDENTITY}.customers AS known USING (customer_key)
                         WHERE known.shop = $1 AND known.customer_id <> pairs.customer_id"""
         with self._open_for_arrow() as cursor:
-            reader = pa.RecordBatchReader.from_batches(_PAIRS, batches)
+            reader = pa.RecordBatchReader.from_batches(CUSTOMER_PAIRS, batches)
             cursor.adbc_ingest("pairs", reader, mode="create", temporary=True)
             added = fetch_value(cursor, addition, shop.name, key_id)
             if count := fetch_value(cursor, conflicts, shop.name):

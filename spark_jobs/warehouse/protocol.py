@@ -18,6 +18,8 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.table import Table
 from spark_jobs.warehouse.records import ModelRecord, Promotion, PublishedRun, RunOrigin
 
+#: The columns of what upsert_customers takes.
+CUSTOMER_PAIRS = pa.schema([("customer_key", pa.string()), ("customer_id", pa.string())])
 #: The names of the queries; queries.py has their columns and parameters.
 Reading = Literal[
     "bands",
