@@ -15,7 +15,7 @@ from spark_jobs.contract.settings import Settings
 S3A_JARS = Path(__file__).resolve().parents[2] / ".s3a"
 #: What decides who Spark is to the store, and where the store is.
 VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION",
-             "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")  # fmt: skip
+             "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")  # fmt: skip
 #: Every store understands buckets in the path; in the name of the host only some do.
 S3A_OPTIONS = {"spark.hadoop.fs.s3a.path.style.access": "true"}
 

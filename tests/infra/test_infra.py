@@ -12,6 +12,7 @@ import yaml
 from infra.cli.variables import list_variables
 from infra.local.environment import read_spark_defaults
 from infra.local.setup import UV_VERSION
+from spark_jobs.runtime.object_store import VARIABLES
 from tests.conftest import ROOT
 
 INFRA = ROOT / "infra"
@@ -64,6 +65,18 @@ def test_manifests_are_unprivileged():
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     listed = yaml.safe_load((INFRA / "kubernetes" / "kustomization.yaml").read_text())["resources"]
     assert [name for name in listed if not (INFRA / "kubernetes" / name).exists()] == []
+
+
+def test_executors_get_no_secret_but_the_credentials_of_the_store():
+    [pod] = load_all(INFRA / "kubernetes" / "spark" / "executor-pod.yaml")
+    [container] = pod["spec"]["containers"]
+    references = [source["secretRef"]["name"] for source in container["envFrom"]]
+    secrets = {one["metadata"]["name"]: one for one in load_all(INFRA / "kubernetes" / "secrets.example.yaml")}
+    given = [name for reference in references for name in secrets[reference]["stringData"]]
+    services = yaml.safe_load((INFRA / "compose.yaml").read_text())["services"]
+    given += services["spark-worker"]["environment"].keys() - {"CHURN_HOME"}
+    assert set(given) <= set(VARIABLES)
+    assert "env" not in container
 
 
 def test_variables_versions_and_files_exist():
