@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 PIPELINES = ("etl", "score", "train")
+RUNS = (*PIPELINES, "maintenance")
 #: Tasks that need a scheduler, or an approval, which --promote gives in advance: here they count as done.
 COUNTS_AS_DONE = "score_again|approve"
 
@@ -111,11 +112,11 @@ def _read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
                         help="rebuild past days with what was delivered up to this later day")  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="show the output of Airflow and the jobs")
     parser.add_argument("--promote", action="store_true", help="approve a trained model")
-    parser.add_argument("runs", nargs="+", metavar="RUN", help=" or ".join(PIPELINES) + ", optionally with @DAY")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=", ".join(RUNS) + ", optionally with @DAY")
     arguments = parser.parse_args(argv)
     for text in arguments.runs:
-        if text.partition("@")[0] not in PIPELINES:
-            parser.error(f"a run is one of {', '.join(PIPELINES)}, not {text!r}")
+        if text.partition("@")[0] not in RUNS:
+            parser.error(f"a run is one of {', '.join(RUNS)}, not {text!r}")
     return arguments
 
 

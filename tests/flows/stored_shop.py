@@ -21,7 +21,19 @@ import psycopg
 from pyarrow import fs
 from pyspark.serializers import CloudPickleSerializer
 
-from spark_jobs import churn_risk, clean, customer_day, customer_series, maintain, night_report, publish, quarantine
+from spark_jobs import (
+    churn_risk,
+    clean,
+    contact_plan,
+    customer_day,
+    customer_series,
+    erase,
+    maintain,
+    night_report,
+    publish,
+    quarantine,
+    rebuild,
+)
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.settings import Settings
@@ -39,6 +51,13 @@ RELEASE = Path(__file__).parents[1] / "fixtures" / "release_0"
 NIGHTS = [date(2024, 3, 29), date(2024, 3, 30), date(2024, 3, 31)]
 SHOP_NAME = "corner"
 KEYS = {"CHURN_ID_KEY": "5a" * 32, "CHURN_CONTROL_KEY": "5a" * 32}
+CONTACT = """[contact]
+capacity_per_night = 3
+cost = 0.01
+success_rate = 0.9
+margin = 0.9
+control_share = 0.3
+"""
 #: In the file of the second night: a price that is no number, and a purchase that the file of the first night has.
 FAULTY = "c1,2024-03-30 10:00,p1,k1,2,a pound"
 
@@ -57,8 +76,8 @@ def make_shop(folder: Path, warehouse_url: str) -> tuple[Settings, Path]:
     with psycopg.connect(url) as database:
         database.execute((home / "warehouse.sql").read_text().replace("{home}", str(home)))
     shop_file = folder / "shop.toml"
-    closed = f"closed_days = [{NIGHTS[-1]}]\n"  # the DAGs do not wait: Airflow needs s3fs to look into the store
-    shop_file.write_text((RELEASE / "shop.toml").read_text().replace("[churn]\n", f"{closed}[churn]\n"))
+    closed = f"closed_days = [{', '.join(map(str, NIGHTS))}]\n"  # no wait: Airflow needs s3fs to look into the store
+    shop_file.write_text((RELEASE / "shop.toml").read_text().replace("[churn]\n", f"{closed}{CONTACT}[churn]\n"))
     return Settings(home, warehouse_url=url, id_key_hex="5a" * 32, control_key_hex="5a" * 32), shop_file
 
 
@@ -108,12 +127,24 @@ def build_histories(open_spark: SparkOpener, settings: Settings, shop_file: Path
     return lake
 
 
+def read_lists(settings: Settings, shop_file: Path) -> dict[str, list[str]]:
+    """What the warehouse says about the newest night, without what differs from run to run."""
+    shop, found = load_shop(shop_file), {}
+    for name in ("current_scores", "contact_list"):
+        rows = connect(settings).read(shop, name)
+        kept = [column for column in rows.column_names if not column.endswith(("_at", "run_id", "model_version"))]
+        found[name] = sorted(map(repr, rows.select(kept).to_pylist()))
+    return found
+
+
 def score(open_spark: SparkOpener, settings: Settings, shop_file: Path, night: date) -> None:
     shop, warehouse = load_shop(shop_file), connect(settings)
     lake = Lake(settings.lake(shop.name))
     churn_risk.run(open_spark, lake, warehouse, shop, night)
     publish.publish_run(lake, shop, "score", night)
     load_scores(warehouse, lake, shop, night)
+    if shop.contact:
+        contact_plan.run_day(warehouse, shop, shop.contact, night, settings.control_key())
 
 
 def report(_: SparkOpener, settings: Settings, shop_file: Path, night: date) -> None:
@@ -149,9 +180,21 @@ def keep_up(_: SparkOpener, settings: Settings, shop_file: Path, night: date) ->
     maintain.vacuum(lake, shop, is_dry_run=False)
 
 
+def erase_customer(_: SparkOpener, settings: Settings, shop_file: Path, night: date) -> None:
+    shop, warehouse = load_shop(shop_file), connect(settings)
+    lake = Lake(settings.lake(shop.name))
+    person = erase.find_person(lake, warehouse, shop, settings, "c1")
+    erase.erase(lake, warehouse, shop, settings, person, night)
+
+
+def rebuild_all(open_spark: SparkOpener, settings: Settings, shop_file: Path, _: date) -> None:
+    shop = load_shop(shop_file)
+    rebuild.run(open_spark, Lake(settings.lake(shop.name)), shop, settings)
+
+
 STEPS: dict[str, Callable[[SparkOpener, Settings, Path, date], object]] = {
     "histories": build_histories, "train": train, "score": score, "report": report, "correct": correct,
-    "maintain": keep_up,
+    "maintain": keep_up, "erase": erase_customer, "rebuild": rebuild_all,
 }  # fmt: skip
 
 
