@@ -97,7 +97,7 @@ def monitor_labels(warehouse: Warehouse, shop: Shop, as_of: date) -> list[Findin
 def monitor_night(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date) -> list[Finding]:
     """Every finding of the night."""
     known = find_known_as_of(lake, as_of)
-    days = read_days(lake, as_of, known=known)
+    days = read_days(lake, shop, as_of, known=known)
     findings = [
         monitor_customers(lake, as_of),
         *monitor_days(days, shop, as_of, known, find_whole_logs(lake, shop, as_of)),

@@ -16,7 +16,6 @@ import sys
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-import pyarrow as pa
 from rich.console import Console
 
 from spark_jobs.contract.errors import MissingInputError
@@ -30,8 +29,8 @@ from spark_jobs.runtime.console import PlainConsole
 from spark_jobs.runtime.screen import ScreenColumn, make_rich_console, show_table
 from spark_jobs.warehouse.connection import connect
 from spark_jobs.warehouse.protocol import Warehouse
-from training.monitoring.activity import PAID_SINCE_DAYS, follow_merges, read_activity
-from training.monitoring.outcomes import Due, find_due, judge, list_customers
+from training.monitoring.activity import PAID_SINCE_DAYS, Activity, follow_merges
+from training.monitoring.outcomes import Due, find_due, judge, list_customers, observe
 from training.reporting.progress import show_progress
 from training.selection.learning import Progress
 from training.tensors.label_delay import read_label_delay
@@ -49,21 +48,19 @@ def find_known(lake: Lake, as_of: date) -> date:
     return max(nights)
 
 
-def record(lake: Lake, warehouse: Warehouse, shop: Shop, activity: pa.Table, due: Due, known: date) -> list[dict]:
+def record(lake: Lake, warehouse: Warehouse, shop: Shop, activity: Activity, due: Due) -> list[dict]:
     """Evaluates one scored day and stores the result; returns its rows of outcomes. If it is killed, the next run
     repeats it."""
     run, kept = due.run, []
     scores = warehouse.read(shop, "scores", as_of=run.as_of, run_id=run.run_id, horizons_days=due.horizons_days)
     scored_id = scores["customer_id"]
     scores = scores.drop_columns("customer_id").append_column("scored_id", scored_id)
-    scores = scores.append_column("customer_id", follow_merges(scored_id, lake, known))
-    activity_then = read_activity(lake, shop, run.as_of - timedelta(days=max(due.horizons_days)), run.as_of)
-    for horizon in due.horizons_days:
-        row = judge(scores, activity_then, activity, run, horizon, known)
-        if row is None:
-            continue
+    scores = scores.append_column("customer_id", follow_merges(scored_id, activity.ends))
+    then = Activity(lake, shop, run.as_of - timedelta(days=max(due.horizons_days)), run.as_of)
+    for observed in observe(scores, then, activity, due):
+        row, horizon = judge(scores, observed, run, activity.known), observed.horizon_days
         if horizon == shop.churn.primary_horizon_days:
-            rows = list_customers(scores, activity, run.as_of, horizon, known)
+            rows = list_customers(scores, observed, activity, run.as_of)
             warehouse.replace(shop, CUSTOMER_OUTCOMES, rows, as_of=run.as_of)
         warehouse.replace(shop, OUTCOMES, [row], as_of=run.as_of, horizon_days=horizon)
         kept.append(row)
@@ -82,12 +79,12 @@ def run(lake: Lake, warehouse: Warehouse, shop: Shop, as_of: date, progress: Pro
         return []
     longest = max(PAID_SINCE_DAYS, *shop.churn.horizons_days)
     first = due[0].run.as_of - timedelta(days=longest)
-    activity = read_activity(lake, shop, first, known)
+    activity = Activity(lake, shop, first, known)
     rows = []
     for number, one in enumerate(due):
         if progress:
             progress(number / len(due), f"judging {one.run.as_of}")
-        rows += record(lake, warehouse, shop, activity, one, known)
+        rows += record(lake, warehouse, shop, activity, one)
     return rows
 
 

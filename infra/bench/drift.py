@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not (delivered := sorted(lake.partitions(CUSTOMER_DAY))):
         raise MissingInputError(f"{shop.name} has no customer_day: make nightly, or make backtest, first")
     last = date.fromisoformat(delivered[-1])
-    days = read_days(lake, last, since=date.min)
+    days = pd.concat(read_days(lake, shop, last, since=date.min), ignore_index=True)
     span = (last - days["event_day"].min()).days
     nights = [last - timedelta(days=n) for n in range(span - 7 * FEWEST_WEEKS)]
     open_nights = [night for night in nights if not shop.is_closed(night)]
@@ -100,7 +100,7 @@ def judge(days: pd.DataFrame, shop: Shop, night: date, plant: Callable, whole_lo
     """The most severe action of the night's findings. whole_logs: the logs whose files are complete."""
     known = days[(days["event_day"] <= night) & (days["event_day"] >= night - timedelta(weeks=USUAL_WEEKS))]
     broken = plant(known, (known["event_day"] == night).to_numpy(), np.random.default_rng(night.toordinal()))
-    actions = {finding.action for finding in monitor_days(broken, shop, night, whole_logs=whole_logs)}
+    actions = {finding.action for finding in monitor_days([broken], shop, night, whole_logs=whole_logs)}
     return next((action for action in (BLOCK, "warn") if action in actions), OK)
 
 

@@ -19,6 +19,7 @@ from spark_jobs.warehouse.postgres import PostgresWarehouse
 from tests.spark_jobs.warehouse.support import make_rows, publish, select
 from tests.spark_jobs.warehouse.support import make_shop as make_warehouse_shop
 from training import outcomes
+from training.monitoring import parts
 
 DAY = date(2024, 3, 1)
 CHURN = ChurnDefinition(horizons_days=(10, 20), primary_horizon_days=10, eligible_within_days=20)
@@ -44,9 +45,11 @@ def publish_night(lake: Lake, as_of: date) -> None:
     append_run(lake, Run(f"etl-{as_of}", str(as_of), {}, datetime.now(UTC), as_of, "etl"))
 
 
-@pytest.fixture
-def home(tmp_path, warehouse_url, request):
+@pytest.fixture(params=["in memory", "in parts"])
+def home(tmp_path, warehouse_url, request, monkeypatch):
     """Four customers scored on DAY: a bought soon, b late, c never again; d was not active within ten days before."""
+    if request.param == "in parts":
+        monkeypatch.setattr(parts, "ROWS_AT_ONCE", 1)
     lake, warehouse = Lake(tmp_path), PostgresWarehouse(warehouse_url)
     shop = make_warehouse_shop(f"outcomes_{abs(hash(request.node.name)) % 10**8}", CHURN.horizons_days)
     shop = type(shop)(**{**vars(shop), "churn": CHURN})
@@ -118,12 +121,13 @@ def test_late_deliveries_count_for_a_week_and_the_same_run_judges_nothing_again(
 
 def test_a_customer_merged_later_is_retained_by_purchases_of_the_other_id(home):
     lake, warehouse, shop = home
+    record_days(lake, after(6), ("c", after(6), "2"))
     publish_night(lake, after(10))
     merge = {"customer_id": "c", "merged_into": "a", "since": after(3), "known_from": after(3), "origin": ORIGIN}
     lake.update(MERGES, ORIGIN, lambda before: pa.Table.from_pylist([merge], before.schema))
     outcomes.run(lake, warehouse, shop, after(10))
-    query = "SELECT customer_id FROM customer_outcomes WHERE NOT churned ORDER BY 1"
-    assert select(warehouse, shop, query) == [("a",), ("c",)]
+    query = "SELECT customer_id, spend FROM customer_outcomes WHERE NOT churned ORDER BY 1"
+    assert select(warehouse, shop, query) == [("a", Decimal("10.25")), ("c", Decimal("10.25"))]
 
 
 def test_no_outcome_is_evaluated_before_the_nights_of_its_horizon(home):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date, timedelta
+from operator import itemgetter
 
 import pandas as pd
 import pyarrow as pa
@@ -16,7 +17,8 @@ from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, quarantine
 from spark_jobs.lake.store import Lake
 from training.monitoring.findings import Finding
-from training.monitoring.thresholds import USUAL_WEEKS
+from training.monitoring.parts import split_customers
+from training.monitoring.thresholds import USUAL_DAYS, USUAL_WEEKS
 from training.monitoring.values import check_largest, check_refunds, check_values
 from training.monitoring.volume import check_volume, excuse_quiet_day, find_delay
 from training.tensors.money import MEASURES, find_excess
@@ -29,23 +31,45 @@ COUNTS = {name: log.counted_by for name, log in LOGS.items()}
 VALUES = {subject: ratio for log in LOGS.values() for subject, ratio in log.typical.items()}
 #: The prefix of rejection reasons that concern a whole file.
 FILE_REASONS = "file_"
+#: So many rows become a DataFrame at a time.
+ROWS_PER_PART = 250_000
 
 
-def read_days(lake: Lake, as_of: date, since: date | None = None, known: date | None = None) -> pd.DataFrame:
-    """Rows of customer_day since `since`, as known at the end of `known`.
+def read_days(
+    lake: Lake, shop: Shop, as_of: date, since: date | None = None, known: date | None = None
+) -> Iterator[pd.DataFrame]:
+    """Rows of customer_day since `since`, as known at the end of `known`, some at a time.
 
     since: by default USUAL_WEEKS before as_of. known: by default as_of.
     Measures are floats; `late` is the number of days between the events and their delivery.
     """
     deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= (known or as_of).isoformat()]
-    first = since or as_of - timedelta(weeks=USUAL_WEEKS)
-    is_inside = (pc.field("event_day") >= pa.scalar(first)) & (pc.field("event_day") <= pa.scalar(as_of))
-    names = sorted({name for pair in (*COUNTS.values(), *VALUES.values()) for name in pair})
+    is_inside = _is_between(since or as_of - timedelta(weeks=USUAL_WEEKS), as_of)
+    names = sorted({name for log in shop.sources for name in COUNTS[log]}.union(*_list_values(shop).values()))
     columns = {name: pc.field(name).cast(pa.float64()) for name in names}
     event_day, delivery_day = pc.field("event_day"), pc.field("delivery_day").cast(pa.date32())
     columns |= {"event_day": event_day, "late": pc.days_between(event_day, delivery_day)}
-    rows = lake.dataset(CUSTOMER_DAY, deliveries).to_table(columns=columns, filter=is_inside)
-    return rows.to_pandas(split_blocks=True, self_destruct=True)  # no second copy of so many rows
+    rows = lake.dataset(CUSTOMER_DAY, deliveries)
+    scanner = rows.scanner(columns=columns, filter=is_inside, batch_readahead=1, fragment_readahead=1)
+    yield scanner.head(0).to_pandas()  # so that there are columns even without rows
+    waiting: list[pa.RecordBatch] = []
+    for batch in scanner.to_batches():
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= ROWS_PER_PART:
+            yield pa.Table.from_batches(waiting).to_pandas()
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting).to_pandas()
+
+
+def _is_between(first: date, last: date) -> pc.Expression:
+    return (pc.field("event_day") >= pa.scalar(first)) & (pc.field("event_day") <= pa.scalar(last))
+
+
+def _list_values(shop: Shop) -> dict[str, tuple[str, str]]:
+    """Of VALUES, what the shop's files contain."""
+    mapped = {measure.name for measure in available_measures(shop.mapped_columns)}
+    return {subject: ratio for subject, ratio in VALUES.items() if mapped.issuperset(ratio)}
 
 
 def find_whole_logs(lake: Lake, shop: Shop, as_of: date) -> set[str]:
@@ -64,30 +88,44 @@ def find_whole_logs(lake: Lake, shop: Shop, as_of: date) -> set[str]:
 
 
 def monitor_days(
-    days: pd.DataFrame, shop: Shop, as_of: date, known: date | None = None, whole_logs: Collection[str] = ()
+    days: Iterable[pd.DataFrame], shop: Shop, as_of: date, known: date | None = None, whole_logs: Collection[str] = ()
 ) -> Iterator[Finding]:
     """Checks volume and values.
 
     days: from read_days, as known at the end of `known`, by default as_of.
     whole_logs: from find_whole_logs; by default no files count as complete.
     """
-    yield from excuse_quiet_day(list(_monitor_volumes(days, shop, as_of, known)), whole_logs)
-    mapped = {measure.name for measure in available_measures(shop.mapped_columns)}
-    for subject, (total, count) in VALUES.items():
-        if {total, count} <= mapped:
-            having = days.loc[days[count] > 0, ["event_day", total, count]]
-            by_day = (having[total] / having[count]).groupby(having["event_day"])
-            yield check_values(by_day.agg(["median", "count"]), subject, as_of)
+    values = _list_values(shop)
+    volumes: dict[str, list[pd.DataFrame]] = {log: [] for log in shop.sources}
+    ratios: dict[str, list[pd.Series]] = {subject: [] for subject in values}
+    for part in days:
+        for log, volume in volumes.items():
+            volume.append(_sum_volume(part, log))
+        recent = part[part["event_day"] >= as_of - timedelta(days=USUAL_DAYS)]
+        for subject, (total, count) in values.items():
+            having = recent[recent[count] > 0]
+            ratios[subject].append((having[total] / having[count]).set_axis(having["event_day"]))
+    checked = [_monitor_volume(pd.concat(parts), log, shop, as_of, known) for log, parts in volumes.items()]
+    yield from excuse_quiet_day(checked, whole_logs)
+    for subject, parts in ratios.items():
+        by_day = pd.concat(parts).groupby(level="event_day")
+        yield check_values(by_day.agg(["median", "count"]), subject, as_of)
 
 
-def _monitor_volumes(days: pd.DataFrame, shop: Shop, as_of: date, known: date | None) -> Iterator[Finding]:
-    for log in shop.sources:
-        records = sum(days[name] for name in COUNTS[log])
-        of_log = days.loc[records > 0, ["event_day", "late"]].assign(records=records[records > 0])
-        delay = find_delay(of_log.groupby("event_day")["late"].min())
-        in_time = of_log[of_log["late"] <= delay + ((known or as_of) - as_of).days]
-        by_day = in_time.groupby("event_day").agg(records=("records", "sum"), customers=("records", "count"))
-        yield check_volume(by_day, log, shop, as_of - timedelta(days=delay))
+def _sum_volume(days: pd.DataFrame, log: str) -> pd.DataFrame:
+    """By event_day and late: the number of `records` of the log, and of `customers` with records."""
+    records = sum(days[name] for name in COUNTS[log])
+    of_log = days.loc[records > 0, ["event_day", "late"]].assign(records=records[records > 0])
+    sums = of_log.groupby(["event_day", "late"]).agg(records=("records", "sum"), customers=("records", "count"))
+    return sums.reset_index()
+
+
+def _monitor_volume(sums: pd.DataFrame, log: str, shop: Shop, as_of: date, known: date | None) -> Finding:
+    """sums: from _sum_volume, of all parts."""
+    delay = find_delay(sums.groupby("event_day")["late"].min())
+    in_time = sums[sums["late"] <= delay + ((known or as_of) - as_of).days]
+    by_day = in_time.groupby("event_day")[["records", "customers"]].sum()
+    return check_volume(by_day, log, shop, as_of - timedelta(days=delay))
 
 
 def monitor_largest(lake: Lake, shop: Shop, as_of: date, known: date | None) -> list[Finding]:
@@ -96,21 +134,30 @@ def monitor_largest(lake: Lake, shop: Shop, as_of: date, known: date | None) -> 
     if not subjects:
         return []
     deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= (known or as_of).isoformat()]
-    first = as_of - timedelta(weeks=USUAL_WEEKS)
-    is_inside = (pc.field("event_day") >= pa.scalar(first)) & (pc.field("event_day") <= pa.scalar(as_of))
-    columns = ["customer_id", "event_day", *subjects]
-    rows = lake.dataset(CUSTOMER_DAY, deliveries).to_table(columns=columns, filter=is_inside)
-    days = rows.group_by(["customer_id", "event_day"]).aggregate([(name, "sum") for name in subjects])
-    is_today = pc.equal(days["event_day"], pa.scalar(as_of))
-    today, before = days.filter(is_today), days.filter(pc.invert(is_today))
-    findings = []
-    for name, subject in subjects.items():
-        values = today[f"{name}_sum"].cast(pa.float64()).to_numpy()
-        customer = today["customer_id"][int(values.argmax())].as_py() if len(values) else None
-        usual = before[f"{name}_sum"].cast(pa.float64()).to_numpy().max(initial=0.0)
-        largest = values.max(initial=0.0)
-        findings.append(check_largest(subject, customer, largest, usual, as_of, shop.currency))
-    return findings
+    rows, is_inside = lake.dataset(CUSTOMER_DAY, deliveries), _is_between(as_of - timedelta(weeks=USUAL_WEEKS), as_of)
+    largest: dict[str, tuple[float, str | None]] = dict.fromkeys(subjects, (0.0, None))
+    usual = dict.fromkeys(subjects, 0.0)
+    for customers in split_customers(rows.count_rows(filter=is_inside)):
+        is_wanted = is_inside & customers.contains("customer_id")
+        some = rows.to_table(columns=["customer_id", "event_day", *subjects], filter=is_wanted)
+        days = some.group_by(["customer_id", "event_day"]).aggregate([(name, "sum") for name in subjects])
+        is_today = pc.equal(days["event_day"], pa.scalar(as_of))
+        today, before = days.filter(is_today), days.filter(pc.invert(is_today))
+        for name in subjects:
+            largest[name] = max(largest[name], _find_largest(today, f"{name}_sum"), key=itemgetter(0))
+            usual[name] = max(usual[name], _find_largest(before, f"{name}_sum")[0])
+    return [
+        check_largest(subject, largest[name][1], largest[name][0], usual[name], as_of, shop.currency)
+        for name, subject in subjects.items()
+    ]
+
+
+def _find_largest(days: pa.Table, name: str) -> tuple[float, str | None]:
+    """The largest value, and its customer, the first by key; (0.0, None) if there are no rows."""
+    if not days.num_rows:
+        return 0.0, None
+    largest = pc.max(days[name])
+    return float(largest.as_py()), pc.min(days.filter(pc.equal(days[name], largest))["customer_id"]).as_py()
 
 
 def monitor_refunds(lake: Lake, shop: Shop, as_of: date) -> Finding:

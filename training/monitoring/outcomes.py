@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import numpy as np
 import pyarrow as pa
 
 from spark_jobs.contract.tables import probability_column
@@ -13,7 +14,7 @@ from spark_jobs.contract.warehouse_tables import OUTCOMES
 from spark_jobs.contract.windows import activity_window, is_closed, label_window
 from spark_jobs.warehouse.records import PublishedRun
 from training.evaluation.predictions import measure_method
-from training.monitoring.activity import sum_spend, who_was_active
+from training.monitoring.activity import Activity, sum_spend, who_was_active
 
 #: An outcome is evaluated again for this many days, and for as long as a sale in its window may still be undone.
 FINAL_AFTER_DAYS = 7
@@ -52,21 +53,36 @@ def find_due(
     return [due for due in found if due.horizons_days]
 
 
-def judge(
-    scores: pa.Table, activity_then: pa.Table, activity: pa.Table, run: PublishedRun, horizon_days: int, known: date
-) -> dict | None:
-    """A row of outcomes; None if the run has no probabilities for the horizon.
+@dataclass(frozen=True)
+class Observed:
+    """What became of the scored customers within a horizon, (customers,) bool each.
+
+    counts: whom the figures are about, as in training and backtest: those active before, as known on the scored day
+    stayed: who was active within the horizon, as known now
+    """
+
+    horizon_days: int
+    counts: np.ndarray
+    stayed: np.ndarray
+
+
+def observe(scores: pa.Table, then: Activity, now: Activity, due: Due) -> list[Observed]:
+    """For every due horizon that the run has probabilities for.
 
     scores: scored_id, customer_id (the current one of merged customers), model_version and the probability columns.
-    activity_then, activity: see monitoring/activity.read_activity. The one as known on the scored day decides whom the
-    figures are about, as in training and backtest; the one as known at the end of `known` decides who stayed.
+    then, now: the activity as known on the scored day, and as known now.
     """
-    column = scores[probability_column(horizon_days)]
-    if column.null_count == len(column):
-        return None
-    counts = who_was_active(scores["scored_id"], activity_then, activity_window(run.as_of, horizon_days), run.as_of)
-    stayed = who_was_active(scores["customer_id"], activity, label_window(run.as_of, horizon_days), known)
-    p = column.to_numpy()[counts]
+    as_of, columns = due.run.as_of, {h: scores[probability_column(h)] for h in due.horizons_days}
+    horizons = [h for h, column in columns.items() if column.null_count < len(column)]
+    counts = who_was_active(scores["scored_id"], then, [activity_window(as_of, h) for h in horizons])
+    stayed = who_was_active(scores["customer_id"], now, [label_window(as_of, h) for h in horizons])
+    return [*map(Observed, horizons, counts, stayed)]
+
+
+def judge(scores: pa.Table, observed: Observed, run: PublishedRun, known: date) -> dict:
+    """A row of outcomes. scores: as in observe."""
+    horizon_days, counts, stayed = observed.horizon_days, observed.counts, observed.stayed
+    p = scores[probability_column(horizon_days)].to_numpy()[counts]
     row = vars(measure_method((~stayed[counts]).astype(float), p, horizon_days, "published"))
     return {
         **{name: row[name] for name in OUTCOMES.column_names if name in row},
@@ -78,15 +94,14 @@ def judge(
     }
 
 
-def list_customers(scores: pa.Table, activity: pa.Table, as_of: date, horizon_days: int, known: date) -> pa.Table:
+def list_customers(scores: pa.Table, observed: Observed, now: Activity, as_of: date) -> pa.Table:
     """The rows of customer_outcomes of one scored day. Merged customers keep the id under which they were scored."""
-    count, window = scores.num_rows, label_window(as_of, horizon_days)
-    followed = scores["customer_id"]
+    count, horizon_days = scores.num_rows, observed.horizon_days
     columns = {
         "as_of": pa.repeat(pa.scalar(as_of), count),
         "customer_id": scores["scored_id"],
         "horizon_days": pa.repeat(pa.scalar(horizon_days, pa.int32()), count),
-        "churned": pa.array(~who_was_active(followed, activity, window, known)),
-        "spend": sum_spend(followed, activity, window),
+        "churned": pa.array(~observed.stayed),
+        "spend": sum_spend(scores["customer_id"], now, label_window(as_of, horizon_days)),
     }
     return pa.table(columns)

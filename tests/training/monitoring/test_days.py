@@ -101,32 +101,32 @@ def test_a_log_is_complete_once_the_file_of_the_day_is_read_to_its_end(tmp_path)
 def test_a_closed_day_is_not_missed_and_not_compared_with(days):
     closed = replace(SHOP, closed_days=("sunday",))
     empty = days[days["event_day"] != NIGHT]
-    assert {f.action for f in monitor_days(empty, SHOP, NIGHT)} == {"ok", "block"}
-    assert {f.action for f in monitor_days(empty, closed, NIGHT)} == {"ok"}
+    assert {f.action for f in monitor_days([empty], SHOP, NIGHT)} == {"ok", "block"}
+    assert {f.action for f in monitor_days([empty], closed, NIGHT)} == {"ok"}
 
 
 def test_an_export_that_arrives_after_midnight_is_checked_when_delivered(days):
     """Each day is delivered on the next day, so the newest is not there yet."""
     late = days[days["event_day"] < NIGHT].assign(late=1)
-    assert {f.action for f in monitor_days(late, SHOP, NIGHT)} == {"ok"}
+    assert {f.action for f in monitor_days([late], SHOP, NIGHT)} == {"ok"}
     cut_off = late[(late["event_day"] != NIGHT - timedelta(days=1)) | (late.index % 5 == 0)]
-    assert list_blocking(list(monitor_days(cut_off, SHOP, NIGHT)), NIGHT)
+    assert list_blocking(list(monitor_days([cut_off], SHOP, NIGHT)), NIGHT)
 
 
 def test_late_records_of_past_days_are_not_compared_with(days):
     """Four fifths of every day come a week late, so tonight's fifth is as usual; a restated day is known in full."""
     later = days.assign(late=np.where(days.index % 5 == 0, 0, 7))
     tonight = later[(later["late"] == 0) | (later["event_day"] <= NIGHT - timedelta(days=7))]
-    assert {f.action for f in monitor_days(tonight, SHOP, NIGHT)} == {"ok"}
-    assert {f.action for f in monitor_days(later, SHOP, NIGHT, known=NIGHT + timedelta(days=7))} == {"ok"}
+    assert {f.action for f in monitor_days([tonight], SHOP, NIGHT)} == {"ok"}
+    assert {f.action for f in monitor_days([later], SHOP, NIGHT, known=NIGHT + timedelta(days=7))} == {"ok"}
 
 
 def test_a_restated_night_is_judged_by_all_data_delivered_by_then(days):
     """Most of the night's records came on the next day: the original night blocks, the restated one passes."""
     is_late = (days["event_day"] == NIGHT) & (days.index % 5 > 0)
     days = days.assign(late=np.where(is_late, 1, 0))
-    assert list_blocking(list(monitor_days(days[~is_late], SHOP, NIGHT)), NIGHT)
-    assert {f.action for f in monitor_days(days, SHOP, NIGHT, known=NIGHT + timedelta(days=1))} == {"ok"}
+    assert list_blocking(list(monitor_days([days[~is_late]], SHOP, NIGHT)), NIGHT)
+    assert {f.action for f in monitor_days([days], SHOP, NIGHT, known=NIGHT + timedelta(days=1))} == {"ok"}
 
 
 def test_a_year_without_change_has_at_most_the_promised_false_alarms(days):
@@ -145,7 +145,7 @@ def test_a_year_without_change_has_at_most_the_promised_false_alarms(days):
         alarms["labels"] += any(check_labels(row, 3).action != "ok" for row in rows)
     for days_ago in range(14):
         night = NIGHT - timedelta(days=days_ago)
-        alarms["days"] += any(f.action != "ok" for f in monitor_days(days[days["event_day"] <= night], SHOP, night))
+        alarms["days"] += any(f.action != "ok" for f in monitor_days([days[days["event_day"] <= night]], SHOP, night))
     assert sum(alarms.values()) <= 1 + (nights + 14) / NIGHTS_PER_FALSE_ALARM, alarms
 
 
