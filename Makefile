@@ -91,7 +91,7 @@ check: setup ## style, import rules, types, commands, docs; a minute
 test: setup ## every test that needs no cluster
 	@$(JOBS) infra.local.run_tests
 
-test-cases: setup ## shops' real exports and fuzzed files; minutes
+test-cases: setup ## shops' exports, histories of nights; half an hour
 	@$(JOBS) infra.local.run_tests --cases
 
 test-airflow: setup ## a live Airflow, pages in Chromium; SCREENSHOTS= (a folder)

@@ -12,26 +12,23 @@ that day in every row; without it the night gets its original content again.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 
-from pyspark.sql import Column, DataFrame, Window
+import pyarrow as pa
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_jobs.cleaning import merges
+from spark_jobs.cleaning import entries, merges
 from spark_jobs.cleaning.lateness import add_late_days, choose_days, find_history
 from spark_jobs.cleaning.undone import leave_out_undone
 from spark_jobs.contract import windows
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.measures import (
     ACTIVITY_MEASURES,
-    CATEGORY_SET,
-    MEASURES,
     NEW_CATEGORY_COUNT,
     SERIES_MEASURES,
-    SET_COUNTS,
-    SETS,
     available_measures,
 )
 from spark_jobs.contract.settings import Settings
@@ -45,6 +42,9 @@ from spark_jobs.lake.store import DayRange, Lake
 from spark_jobs.runtime.command import add_dry_run, day, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
 
+#: A function for mapInArrow.
+Collector = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+CUSTOMERS_PER_BATCH = 10_000
 #: A part of a customer's day: what became known of it on one day.
 PART_KEY = ("customer_id", "event_day", "late_days")
 #: A broadcast goes through the driver; more merges than these are joined like any rows.
@@ -60,38 +60,6 @@ def merge_customers(customer_day: DataFrame, merged: dict[str, str]) -> DataFram
     return customer_day.join(ends, "customer_id", how="left").withColumn(
         "customer_id", F.coalesce("merged_into", "customer_id")
     )
-
-
-def merge_deliveries(customer_day: DataFrame) -> DataFrame:
-    """One row for each customer, event day and late_days: what these deliveries added to the day."""
-    sums = [F.sum(m.name).alias(m.name) for m in MEASURES]
-    sets = [F.array_distinct(F.flatten(F.collect_list(s.name))).alias(s.name) for s in SETS]
-    return count_sets(customer_day.groupBy(*PART_KEY).agg(*sums, *sets))
-
-
-def count_sets(parts: DataFrame) -> DataFrame:
-    """Adds the counts of sets: by how much each part changes the count of its day."""
-    of_day = Window.partitionBy("customer_id", "event_day").orderBy("late_days")
-    so_far = of_day.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    known = {s.name: F.array_distinct(F.flatten(F.collect_list(s.name).over(so_far))) for s in SETS}
-    counts = {m.name: F.expr(m.sql) for m in SET_COUNTS}
-    added = {m.name: F.col(m.name) - F.lag(m.name, 1, 0).over(of_day) for m in SET_COUNTS}
-    own_categories = F.col(CATEGORY_SET.name).alias("own_categories")
-    return parts.select("*", own_categories).withColumns(known).withColumns(counts).withColumns(added)
-
-
-def count_new_categories(parts: DataFrame, rows: DataFrame) -> DataFrame:
-    """Adds the number of categories that each part is the first of the customer to have. rows: of the parts."""
-    known_day = F.date_add("event_day", F.col("late_days"))
-    first_met = (
-        rows.select(*PART_KEY, known_day.alias("known_day"), F.explode(CATEGORY_SET.name).alias("category"))
-        .groupBy("customer_id", "category")
-        .agg(F.min(F.struct("known_day", "event_day", "late_days")).alias("part"))
-    )
-    by_part = first_met.groupBy("customer_id", "part.event_day", "part.late_days")
-    counts = by_part.agg(F.count("*").alias(NEW_CATEGORY_COUNT.name))
-    joined = parts.join(counts, list(PART_KEY), how="left")
-    return joined.fillna(0, subset=[NEW_CATEGORY_COUNT.name])
 
 
 def find_eligible(known: DataFrame, shop: Shop, as_of: date) -> DataFrame:
@@ -113,20 +81,15 @@ def find_ever_eligible(rows: DataFrame, shop: Shop) -> DataFrame:
     return parts.where(F.col(activity) > 0).select("customer_id").distinct()
 
 
-def collect_series(parts: DataFrame, as_of: date) -> DataFrame:
-    """One row for each customer: parallel arrays over the parts of active days, in their order."""
-    names = [m.name for m in SERIES_MEASURES]
-    gathered = parts.groupBy("customer_id").agg(
-        F.min("event_day").alias("first_day"),
-        F.sort_array(F.collect_list(F.struct("event_day", "late_days", *names))).alias("parts"),
-    )
-    days = [_pick("event_day").alias("days"), _pick("late_days").cast("array<int>").alias("late_days")]
-    arrays = [_pick(name).cast("array<double>").alias(name) for name in names]
-    return gathered.select("customer_id", "first_day", *days, *arrays, F.lit(as_of).alias("as_of"))
+def make_collector(table: Table, as_of: date, known_as_of: date | None, has_categories: bool) -> Collector:
+    """The function for mapInArrow: rows with late_days in, sorted by customer, rows of the table out."""
 
+    def collect(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for rows in entries.split_customers(batches):
+            series = entries.collect_series(rows, as_of, known_as_of, has_categories)
+            yield from series.select(table.column_names).to_batches(max_chunksize=CUSTOMERS_PER_BATCH)
 
-def _pick(name: str) -> Column:
-    return F.transform("parts", lambda part: part[name])
+    return collect
 
 
 def build_series(
@@ -154,15 +117,10 @@ def build_series(
     else:
         since = windows.activity_window(as_of, shop.churn.eligible_within_days).first
         customers = find_eligible(choose_days(known, ranges, lambda _, last: last >= since), shop, as_of)
-    # All later steps are by customer, so one shuffle of the rows is enough.
     ours = rows.join(customers, "customer_id", how="left_semi").repartition("customer_id")
-    parts = merge_deliveries(ours)
     has_categories = NEW_CATEGORY_COUNT in available_measures(shop.mapped_columns)
-    counted = (
-        count_new_categories(parts, ours) if has_categories else parts.withColumn(NEW_CATEGORY_COUNT.name, F.lit(0))
-    )
-    known_as_of = F.lit(restate).cast("date").alias("known_as_of")
-    return collect_series(counted, as_of).select("*", known_as_of).select(*table.column_names)
+    collector = make_collector(table, as_of, restate, has_categories)
+    return ours.sortWithinPartitions("customer_id").mapInArrow(collector, table.ddl)
 
 
 def series_run_key(

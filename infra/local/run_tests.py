@@ -2,7 +2,7 @@
 
     python -m infra.local.run_tests [--cases] [PYTEST OPTION...]
 
---cases: instead those of exports alone, which take minutes.
+--cases: instead those of exports and of histories of nights, which take minutes.
 
 The tests of the DAGs need Airflow's environment, all others the jobs'. Tests with Spark leave a core idle for much of
 the time, so two sequences of suites of about the same length run in parallel. All suites always run; the last line
@@ -28,32 +28,33 @@ from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT
 
 AIRFLOWS, JOBS = ([str(python), "-m", "pytest"] for python in (AIRFLOW_PYTHON, JOBS_PYTHON))
 WITHOUT_SPARK = ("tests/dags", "tests/airflow", "tests/training")
-LONG = (
-    "tests/end_to_end", "tests/infra", "tests/flows/test_three_logs.py", "tests/flows/test_shared_spark.py",
-)  # fmt: skip
+LONG = ("tests/end_to_end", "tests/infra", "tests/flows/test_three_logs.py")
 CASES_ONLY = "--cases"
-#: Exports of shops, what judges them, and a night in an object store: minutes.
+#: Exports of shops, what judges them, and histories of nights: minutes.
 WHOLE_SHOPS = ("tests/cases", "tests/onboarding")
 JUDGED = (
-    "tests/spark_jobs/test_check.py", "tests/flows/test_any_layout.py", "tests/flows/test_nasty_values.py",
-    "tests/flows/test_order_status.py", "tests/flows/test_shapes.py", "tests/flows/test_updates.py",
-    "tests/flows/test_object_store.py",
+    "tests/spark_jobs/test_check.py", "tests/spark_jobs/cleaning/test_plausible.py", "tests/flows/test_any_layout.py",
+    "tests/flows/test_nasty_values.py", "tests/flows/test_order_status.py", "tests/flows/test_shapes.py",
+    "tests/flows/test_updates.py", "tests/flows/test_growing_lake.py", "tests/flows/test_object_store.py",
+    "tests/flows/test_shared_spark.py",
 )  # fmt: skip
 APART = (*WHOLE_SHOPS, *JUDGED)
 
 
 class Plan(NamedTuple):
-    """Suites by name: one whose output is shown while it runs, and those that run beside it in sequence and are shown
-    at the end."""
+    """Suites by name: those that run in sequence and are shown meanwhile, and those that run beside them, which are
+    shown at the end."""
 
     shown: dict[str, list[str]]
     beside: dict[str, list[str]]
 
 
 TESTS = Plan(
-    {"all others": [*JOBS, "tests", *(f"--ignore={place}" for place in (*WITHOUT_SPARK, *LONG, *APART))]},
     {
+        "all others": [*JOBS, "tests", *(f"--ignore={place}" for place in (*WITHOUT_SPARK, *LONG, *APART))],
         "dags": [*AIRFLOWS, "tests/dags", "--confcutdir=tests/dags"],
+    },
+    {
         "training": [*JOBS, "tests/training"],
         "long ones": [*JOBS, *LONG],
     },

@@ -74,12 +74,12 @@ class Measure:
     """A fact about a customer's day; measures.py explains how it adds up.
 
     sql         an aggregate over the log's clean events of one customer, event day and delivery day. For a set: it
-                collects the set. For the count of a set: an expression of the day's united sets; "" if it needs
-                earlier days
+                collects the set. "" for the count of a set
     needs       the canonical columns, as log.column, that a shop must map to have this measure
     is_bad_news whether a rise is bad news; for the others a fall is
     is_size     whether it measures the size of orders, which one large order can dominate
     is_in_days  whether reasons count its days instead of its sum: a purchase of five lines is one purchase
+    counts      the set of the day whose elements it counts, without those that are in the set `without` by then
     """
 
     name: str
@@ -92,11 +92,14 @@ class Measure:
     is_bad_news: bool = False
     is_size: bool = False
     is_in_days: bool = False
+    counts: str = ""
+    without: str = ""
 
     @property
     def fingerprint(self) -> str:
         """Identifies the formula. Days that were computed with another formula become due."""
-        return f"{self.name} {self.type} {self.log}: {self.sql}"
+        formula = self.sql or f"{self.counts} without {self.without}"
+        return f"{self.name} {self.type} {self.log}: {formula}"
 
     @property
     def is_money(self) -> bool:

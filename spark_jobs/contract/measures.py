@@ -29,8 +29,8 @@ SETS: tuple[Measure, ...] = tuple(measure for log in LOGS.values() for measure i
 SESSION_GAP_MINUTES = 30
 
 _COUNTS = tuple(measure for log in LOGS.values() for measure in log.set_counts)
-#: Those whose `sql` is an expression of one day's united sets.
-SET_COUNTS: tuple[Measure, ...] = tuple(measure for measure in _COUNTS if measure.sql)
+#: Those that depend on one day's united sets alone.
+SET_COUNTS: tuple[Measure, ...] = tuple(measure for measure in _COUNTS if measure.counts)
 
 SERIES_MEASURES: tuple[Measure, ...] = (*MEASURES, *_COUNTS)
 

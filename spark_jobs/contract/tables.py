@@ -110,8 +110,8 @@ TRAINING_SERIES = Table(
     ),
     key=("customer_id",),
     partition="as_of",
-    code=("spark_jobs.customer_series", "spark_jobs.cleaning.lateness", "spark_jobs.cleaning.merges",
-          "spark_jobs.cleaning.undone", "spark_jobs.contract.windows"),
+    code=("spark_jobs.customer_series", "spark_jobs.cleaning.entries", "spark_jobs.cleaning.lateness",
+          "spark_jobs.cleaning.merges", "spark_jobs.cleaning.undone", "spark_jobs.contract.windows"),
 )  # fmt: skip
 
 CUSTOMER_SERIES = replace(

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.table import Table
-from spark_jobs.lake.frames import gather
+from spark_jobs.lake.frames import gather, is_sail
 from spark_jobs.lake.location import Location
 
 if TYPE_CHECKING:
@@ -45,20 +45,25 @@ def write_partition(folder: Location, table: Table, rows: pa.Table) -> list[str]
     return write_batches(folder, table.partition, rows.to_batches())
 
 
-def write_frame(folder: Location, table: Table, frame: DataFrame) -> None:
+def write_frame(folder: Location, table: Table, frame: DataFrame, is_one_partition: bool = False) -> None:
     """Writes the rows of a frame as the whole content of the run folder, in parallel tasks."""
-    finish(folder, write_files(folder, table, frame))
+    finish(folder, write_files(folder, table, frame, is_one_partition))
 
 
-def write_files(folder: Location, table: Table, frame: DataFrame) -> list[str]:
-    """Writes the rows of a frame into a folder that other writers use as well; returns the paths below it."""
+def write_files(folder: Location, table: Table, frame: DataFrame, is_one_partition: bool = False) -> list[str]:
+    """Writes the rows of a frame into a folder that other writers use as well; returns the paths below it.
+
+    is_one_partition: the rows are of one partition of the table, so each task writes those that it has.
+    """
     column = table.partition
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pydict({"path": pa.array(write_batches(folder, column, batches), pa.string())})
 
-    # The hint lets Spark merge small partitions and split large ones by their actual size.
-    rows = gather(frame.select(*table.column_names), column)
+    rows = frame.select(*table.column_names)
+    if not is_one_partition or is_sail(frame.sparkSession):
+        # The hint lets Spark merge small partitions and split large ones by their actual size.
+        rows = gather(rows, column)
     return [row["path"] for row in rows.mapInArrow(write, "path string").collect()]
 
 

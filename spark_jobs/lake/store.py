@@ -165,7 +165,9 @@ class Lake:
         if existing := pinned.find_publication():
             return existing
         require_none(table, run_keys, find_mismatches(table, dict(frame.dtypes)))
-        return publish(pinned, lambda f: _run_folder.write_frame(f, table, frame), run_id, audit, metadata)
+        return publish(
+            pinned, lambda f: _run_folder.write_frame(f, table, frame, len(run_keys) == 1), run_id, audit, metadata
+        )
 
     @contextmanager
     def draft(self, table: Table) -> Iterator[Draft]:

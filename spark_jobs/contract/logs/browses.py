@@ -53,12 +53,13 @@ SETS = (
 )  # fmt: skip
 
 SET_COUNTS = (
-    Measure("session_count", NAME, "size(sessions)", "bigint", "sessions", "sessions"),
-    Measure("viewed_category_count", NAME, "size(viewed_categories)", "bigint", "categories",
-            "different categories browsed", ("browses.category",)),
-    Measure("abandoned_cart_count", NAME, "size(array_except(carted_products, bought_products))", "bigint",
-            "products", "products put into the cart and not bought that day",
-            ("browses.kind", "browses.product_id", "purchases.product_id"), is_bad_news=True),
+    Measure("session_count", NAME, "", "bigint", "sessions", "sessions", counts="sessions"),
+    Measure("viewed_category_count", NAME, "", "bigint", "categories", "different categories browsed",
+            ("browses.category",), counts="viewed_categories"),
+    Measure("abandoned_cart_count", NAME, "", "bigint", "products",
+            "products put into the cart and not bought that day",
+            ("browses.kind", "browses.product_id", "purchases.product_id"), is_bad_news=True,
+            counts="carted_products", without="bought_products"),
 )  # fmt: skip
 
 WORDS = {
