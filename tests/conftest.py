@@ -9,6 +9,7 @@ import pytest
 
 from infra.local.environment import make_java_options
 
+ENGINE = "CHURN_TEST_ENGINE"
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 SHARED_CASES = ROOT.parent / "shared" / "cases"
@@ -21,7 +22,7 @@ def spark(tmp_path_factory):
     from spark_jobs.contract.settings import CLASSIC, Settings
     from spark_jobs.runtime.session import open_session
 
-    engine = os.environ.get("CHURN_TEST_ENGINE") or CLASSIC
+    engine = os.environ.get(ENGINE) or CLASSIC
     home = tmp_path_factory.mktemp("home")
     settings = Settings(home, spark_master="local[2]", engine=engine, engine_idle_seconds=0)
     session = open_session("tests", settings)

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from spark_jobs.checking.findings import Findings
 from spark_jobs.checking.horizons import Rhythm, judge_horizons
 from spark_jobs.checking.judged_log import JudgedLog
+from spark_jobs.cleaning.cache import persist, unpersist
 from spark_jobs.cleaning.undone import leave_out_undone
 from spark_jobs.contract.label_delay import find_delay_window, find_label_delay
 from spark_jobs.contract.measures import ACTIVITY_MEASURES, MEASURES
@@ -27,7 +28,7 @@ def check_history(console: PlainConsole, shop: Shop, judged: JudgedLog, findings
         sums = [F.expr(m.sql).alias(m.name) for m in MEASURES if m.name in ("sale_count", "spend", "refund")]
         days = events.groupBy("customer_id", "event_day").agg(*sums)
         events = leave_out_undone(days, shop.churn.undone_within_days).where("sale_count > 0")
-    active = events.select("customer_id", "event_day").distinct().persist()
+    active = persist(events.select("customer_id", "event_day").distinct())
     first, last = first_row(active.agg(F.min("event_day"), F.max("event_day")))
     if first is None:
         findings.add(
@@ -46,7 +47,7 @@ def check_history(console: PlainConsole, shop: Shop, judged: JudgedLog, findings
         console.print(f"  {horizon} days: {finding}, as of {as_of}")
     for note in judge_horizons(churned, measure_rhythm(active), shop.churn.activity):
         console.print(f"  {note}", style="yellow")
-    active.unpersist()
+    unpersist(active)
     delay = measure_delay(judged.records.where(F.col("verdict") == "clean"), shop, last)
     days, needed = (last - first).days + 1, history_needed_days(shop.churn, delay)
     waits = f", because files arrive up to {delay} days late" if delay else ""

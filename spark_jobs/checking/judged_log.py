@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from spark_jobs.checking.files import describe_nested, list_problems, suggest_delivery_day
 from spark_jobs.checking.findings import Findings
 from spark_jobs.cleaning.accounts import Tally, take_tallies
+from spark_jobs.cleaning.cache import persist
 from spark_jobs.cleaning.deliveries import find_intake, list_files
 from spark_jobs.cleaning.plan import CleaningPlan
 from spark_jobs.cleaning.readings import judge_unseen
@@ -66,7 +67,7 @@ def judge_log(
             findings.add(f"{log}: {nested}")
         return None
     plan = CleaningPlan(EVENTS[log], "", tuple(files), tuple(files))
-    records = judge_unseen(open_spark(), plan, shop, settings).persist()
+    records = persist(judge_unseen(open_spark(), plan, shop, settings))
     return JudgedLog(intake, files, records, take_tallies(records), columns)
 
 

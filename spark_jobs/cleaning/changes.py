@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_jobs.cleaning.accounts import with_duplicates
+from spark_jobs.cleaning.cache import persist, unpersist
 from spark_jobs.cleaning.deduplication import drop_records, known_before
 from spark_jobs.cleaning.deliveries import read_fixes
 from spark_jobs.cleaning.drafting import Outcome
@@ -44,10 +45,11 @@ def settle_changes(
     states = find_states(ranked if mended is None else ignore_mended(ranked, mended), source)
     known = known_before(spark, lake, plan)
     counting = states.where(F.col("is_state") & (F.col("file_rank") > OUTDATED))
-    traced = trace(counting, _select_standing(known, states, source)).persist()
+    traced = persist(trace(counting, _select_standing(known, states, source)))
     added = traced.where("is_added").select(*PLACE, F.lit(True).alias("is_added"))
     marked = states.join(added, list(PLACE), how="left").withColumn("is_duplicate", F.col("is_added").isNull())
-    changes = marked.where(F.col("is_duplicate") | (F.col("new_id") != F.col("event_id"))).select(*MARKS).persist()
+    is_changed = F.col("is_duplicate") | (F.col("new_id") != F.col("event_id"))
+    changes = persist(marked.where(is_changed).select(*MARKS))
     kept, counts = drop_records(draft, paths, changes)
     taken_back = _take_back(traced, written if known is None else written.unionByName(known, True), plan)
     files = {**outcome.files, "clean": kept + write_files(draft.folder, plan.table, taken_back)}
@@ -55,7 +57,7 @@ def settle_changes(
         report_missing(lake, traced, plan)
     conflicts = count_replaced(states, source)
     for frame in (changes, traced):
-        frame.unpersist()
+        unpersist(frame)
     return replace(outcome, files=files, tallies=with_duplicates(outcome.tallies, counts), conflicts=conflicts)
 
 

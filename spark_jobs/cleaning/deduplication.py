@@ -15,12 +15,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_jobs.cleaning.accounts import with_duplicates
+from spark_jobs.cleaning.cache import kept
 from spark_jobs.cleaning.drafting import Outcome
 from spark_jobs.cleaning.plan import CleaningPlan
 from spark_jobs.cleaning.repeats import PLACE, Conflicts, count_conflicts, find_identities, find_repeats
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import Source
-from spark_jobs.lake.frames import kept
 from spark_jobs.lake.run_folder import rewrite_file
 from spark_jobs.lake.store import Draft, Lake, choose_partitions
 from spark_jobs.runtime.frames import first_row

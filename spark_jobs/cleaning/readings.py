@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs.cleaning import deliveries, judging, plausible
 from spark_jobs.cleaning.accounts import check_total, make_accounts
+from spark_jobs.cleaning.cache import persist, unpersist
 from spark_jobs.cleaning.counting import count_rows
 from spark_jobs.cleaning.customer_files import CustomerFiles
 from spark_jobs.cleaning.drafting import Outcome, write_drafts
@@ -89,16 +90,16 @@ def find_limits(plan: CleaningPlan, shop: Shop, sizes: Mapping[str, plausible.Si
 def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: Settings) -> DataFrame:
     """The judged records of unregistered files, for check. Hashes use a fixed key and must not be stored."""
     intake = deliveries.find_intake(shop, plan.log, settings)
-    found = read_records(spark, plan, intake, Hasher(b"only a look", shop.name, shop.customer_ids)).persist()
+    found = persist(read_records(spark, plan, intake, Hasher(b"only a look", shop.name, shop.customer_ids)))
     facts = DeliveryFacts(broken=find_deliveries(found, F.col("fault").isin(*raw.FILE_FAULTS)))
-    judged = judge_records(found, plan, shop, facts).persist()
+    judged = persist(judge_records(found, plan, shop, facts))
     if mixed := find_deliveries(judged, F.array_contains("reasons", judging.COMMA)):
-        judged.unpersist()
+        unpersist(judged)
         facts = replace(facts, mixed=mixed)
-        judged = judge_records(found, plan, shop, facts).persist()
+        judged = persist(judge_records(found, plan, shop, facts))
     if "amount" in plan.table.column_names and (limits := find_limits(plan, shop, plausible.collect_sizes(judged))):
-        judged.unpersist()
-        judged = judge_records(found, plan, shop, replace(facts, limits=limits)).persist()
+        unpersist(judged)
+        judged = persist(judge_records(found, plan, shop, replace(facts, limits=limits)))
     if intake.source.updates:
         return mark_newest(judged, plan.deliveries, intake.source)
     events = judged.where("verdict = 'clean'")

@@ -81,7 +81,9 @@ def find_repeats(events: DataFrame, known: DataFrame | None, identities: DataFra
         before = F.struct("delivery_id", *content).alias("before")
         marked = known.select(F.col("event_id").alias("new_id"), "event_day", before)
         named = named.join(marked, ["new_id", "event_day"], how="left")
-        counting, is_duplicate = F.coalesce("before", counting), is_duplicate | F.col("before").isNotNull()
+        is_new = F.col("before").isNull()
+        # No coalesce: Sail would want this struct's fields not null because those of `before` are.
+        counting, is_duplicate = F.when(is_new, counting).otherwise(F.col("before")), is_duplicate | ~is_new
     judged = named.withColumns({"is_duplicate": is_duplicate, "counting": counting})
     differing = (F.when(~F.col(name).eqNullSafe(F.col("counting")[name]), F.lit(name)) for name in content)
     return judged.where(F.col("is_duplicate") | (F.col("new_id") != F.col("event_id"))).select(

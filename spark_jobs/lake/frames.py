@@ -1,15 +1,13 @@
 """Reads and writes tables as frames, of Spark or of Sail, the engine without Java.
 
 Sail reads a file of a table without the values in its path, does not say which file a row is from, takes no hint how to
-distribute rows, and caches none.
+distribute rows (nor caches them, see cleaning/cache.py), and reads a table only below plain names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cache
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -32,20 +30,6 @@ def is_sail(spark: SparkSession) -> bool:
     return spark.conf.get(ENGINE_OPTION, None) == SAIL
 
 
-@contextmanager
-def kept(frame: DataFrame) -> Iterator[DataFrame]:
-    """The same rows, computed once for all their uses. They must hold no raw customer id: Sail's are in a file."""
-    if not is_sail(frame.sparkSession):
-        cached = frame.persist()
-        yield cached
-        cached.unpersist()
-        return
-    with TemporaryDirectory() as folder:  # Sail runs on this machine
-        path = f"file://{folder}/rows"
-        frame.write.parquet(path)
-        yield frame.sparkSession.read.schema(frame.schema).parquet(path)
-
-
 def gather(frame: DataFrame, column: str) -> DataFrame:
     """The rows of each value of the column together and in a row, as far as tasks of equal size allow."""
     together = frame.repartition(column) if is_sail(frame.sparkSession) else frame.hint("rebalance", column)
@@ -65,7 +49,7 @@ def read_version(
     if not is_sail(spark):
         reader = spark.read.schema(table.ddl).option("basePath", f"{base}/data")
         return reader.parquet(*(f"{base}/{path}" for path in files))
-    rows = spark.read.format("delta").option("versionAsOf", version).load(f"file://{folder.local_path}")
+    rows = spark.read.format("delta").option("versionAsOf", version).load(f"file://{folder.plain_path}")
     if partitions is not None:
         rows = rows.where(rows[table.partition].isin(*sorted(partitions)))
     known = set(rows.columns)

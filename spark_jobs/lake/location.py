@@ -13,13 +13,17 @@ renamed in an object store. Commits are conditional puts, by which delta-rs crea
 
 from __future__ import annotations
 
+import atexit
 import os
+import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -84,6 +88,12 @@ class Location:
     def local_path(self) -> str:
         """The path on this machine. Raises ChurnError if the place is elsewhere."""
         return self.__fspath__()
+
+    @property
+    def plain_path(self) -> str:
+        """The same without spaces, umlauts or percent signs, which Sail does not find again in a table's log. Valid as
+        long as this process lives."""
+        return self.local_path if re.fullmatch(r"[\w/.-]+", self.place, re.ASCII) else _link(self.local_path)
 
     @property
     def is_local(self) -> bool:
@@ -181,6 +191,14 @@ class Location:
         except BaseException:
             self.remove()
             raise
+
+
+@cache
+def _link(folder: str) -> str:
+    names = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, names)
+    os.symlink(folder, f"{names}/table")
+    return f"{names}/table"
 
 
 def _open(place: str) -> tuple[fs.FileSystem, str]:

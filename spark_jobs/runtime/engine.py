@@ -10,6 +10,7 @@ The state is in CHURN_HOME/running/engine_<host>:
 | start.lock | held by who starts or stops the server, or joins it: of two starters one wins |
 | <id>.alive | locked as long as the server's processes live, however they end |
 | <id>.users | locked by every job that uses the server, as long as the job lives |
+| <id>.socket | of a server in a network of its own, see own_network.py: where jobs reach it |
 
 A server that is dead, or was started from other code or settings, is replaced; the latter first serves the jobs that
 use it. A server ends by `stop`, and by itself after some minutes without a job. Standard library only.
@@ -33,7 +34,8 @@ from pathlib import Path
 from subprocess import DEVNULL, Popen
 
 from spark_jobs.contract.errors import TransientError
-from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.settings import SAIL, Settings
+from spark_jobs.runtime import own_network
 from spark_jobs.runtime.engine_command import EngineOptions, find_spark_home, make_command
 from spark_jobs.runtime.object_store import VARIABLES as STORE
 
@@ -50,7 +52,8 @@ _held_locks: list[int] = []  # of this process, until it ends
 
 @dataclass(frozen=True)
 class Engine:
-    """A running server. group: its process group. fingerprint: of the code and settings that it was started from."""
+    """A running server. group: its process group. fingerprint: of the code and settings that it was started from.
+    socket: the path that leads to the port of a server in a network of its own; empty if the port is reached itself."""
 
     id: str
     port: int
@@ -58,9 +61,12 @@ class Engine:
     group: int
     started_at: float
     fingerprint: str
+    socket: str = ""
 
     @property
     def url(self) -> str:
+        if self.socket:
+            return f"unix:{own_network.shorten(self.socket)}"
         return f"sc://localhost:{self.port}/;token={self.token}"
 
 
@@ -118,7 +124,7 @@ def read_record(folder: Path) -> Engine | None:
 
 def is_alive(folder: Path, engine: Engine) -> bool:
     """Whether the server's processes are alive and it accepts calls."""
-    return _is_locked(folder / f"{engine.id}.alive") and _answers(engine.port)
+    return _is_locked(folder / f"{engine.id}.alive") and _answers(engine.port, engine.socket)
 
 
 def is_used(folder: Path, engine_id: str) -> bool:
@@ -131,8 +137,12 @@ def end(folder: Path, engine: Engine) -> None:
     if _is_locked(folder / f"{engine.id}.alive"):  # otherwise its process id may now be that of another process
         with suppress(ProcessLookupError):
             os.killpg(engine.group, signal.SIGTERM)
-    for name in ("alive", "users"):
-        (folder / f"{engine.id}.{name}").unlink(missing_ok=True)
+    remove_files(folder, engine.id)
+
+
+def remove_files(folder: Path, engine_id: str) -> None:
+    for name in ("alive", "users", "socket"):
+        (folder / f"{engine_id}.{name}").unlink(missing_ok=True)
 
 
 def make_fingerprint(options: EngineOptions) -> str:
@@ -157,17 +167,24 @@ def _start(folder: Path, home: Path, options: EngineOptions, fingerprint: str) -
     environment = {**os.environ, "SPARK_CONNECT_AUTHENTICATE_TOKEN": token, "PYSPARK_PYTHON": sys.executable}
     for name in ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_LOCAL_REMOTE"):
         environment.pop(name, None)
+    command, socket_path = make_command(port, options), ""
+    if options.engine == SAIL and own_network.is_allowed():
+        socket_path = str(folder.resolve() / f"{engine_id}.socket")
+        command = own_network.wrap(socket_path, port, command)
+    elif options.engine == SAIL:
+        print(f"warning: Sail checks no token, so whoever opens port {port} of this machine can run code as you; "
+              "see infra/docs/explanation/engines.md", file=sys.stderr)  # fmt: skip
     with log.open("ab") as output:
-        process = Popen([*words, *make_command(port, options)], stdin=DEVNULL, stdout=output, stderr=output,
+        process = Popen([*words, *command], stdin=DEVNULL, stdout=output, stderr=output,
                         env=environment, start_new_session=True)  # fmt: skip
     until = time.monotonic() + START_SECONDS
-    while not _answers(port):
+    while not _answers(port, socket_path):
         if process.poll() is not None or time.monotonic() > until:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             raise TransientError(f"{options.title} did not start: read the end of {log}")
         time.sleep(_POLL_SECONDS)
-    engine = Engine(engine_id, port, token, process.pid, time.time(), fingerprint)
+    engine = Engine(engine_id, port, token, process.pid, time.time(), fingerprint, socket_path)
     (draft := folder / "record.draft").touch(mode=0o600)
     draft.write_text(json.dumps(asdict(engine)))
     draft.rename(folder / "record.json")
@@ -180,9 +197,12 @@ def _find_port() -> int:
         return listener.getsockname()[1]
 
 
-def _answers(port: int) -> bool:
+def _answers(port: int, socket_path: str) -> bool:
+    family = socket.AF_UNIX if socket_path else socket.AF_INET
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        with socket.socket(family) as client:
+            client.settimeout(1)
+            client.connect(own_network.shorten(socket_path) if socket_path else ("127.0.0.1", port))
     except OSError:
         return False
     return True

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from subprocess import DEVNULL, Popen, TimeoutExpired
 
-from spark_jobs.runtime.engine import is_used, locked, read_record
+from spark_jobs.runtime.engine import is_used, locked, read_record, remove_files
 
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 10
@@ -35,8 +35,7 @@ def main(folder: str, engine_id: str, idle_seconds: str, *command: str) -> int:
             server.wait(GRACE_SECONDS)
         except TimeoutExpired:
             server.kill()
-        for name in ("alive", "users"):
-            Path(folder, f"{engine_id}.{name}").unlink(missing_ok=True)
+        remove_files(Path(folder), engine_id)
     return 0
 
 

@@ -86,7 +86,7 @@ def _open_shared(settings: Settings) -> SparkSession:
     options = EngineOptions(settings.spark_master, spark_options, settings.engine_idle_seconds, settings.engine)
     remote = settings.spark_remote or join_engine(settings.home, options)
     try:
-        spark = SparkSession.builder.remote(remote).getOrCreate()
+        spark = _connect(remote)
         for key, value in {**SEMANTICS, ENGINE_OPTION: settings.engine}.items():
             spark.conf.set(key, value)
     except Exception as error:  # gRPC's, and several of Spark's
@@ -95,6 +95,15 @@ def _open_shared(settings: Settings) -> SparkSession:
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _leave)
     return spark
+
+
+def _connect(remote: str) -> SparkSession:
+    """A session at an address that Spark knows, or at unix:PATH."""
+    if not remote.startswith("unix:"):
+        return SparkSession.builder.remote(remote).getOrCreate()
+    from spark_jobs.runtime.unix_channel import connect
+
+    return connect(remote)
 
 
 def _first_line(error: Exception) -> str:

@@ -17,11 +17,11 @@ from rich.console import Console
 
 from spark_jobs.check import check_shop
 from spark_jobs.checking import judged_log
+from spark_jobs.cleaning.cache import unpersist_all
 from spark_jobs.cleaning.readings import judge_unseen
 from spark_jobs.contract.errors import ChurnError, ShopFileError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
-from spark_jobs.lake.frames import is_sail
 from tests.conftest import SHARED_CASES as FOLDER
 
 ALL_LINES = {"clean": 4439, "sales": Decimal("1524055.75"), "customers": 220}
@@ -265,8 +265,7 @@ def test_a_case_has_its_findings_and_is_read_correctly(spark, tmp_path, name):
     if case.right:
         found = measure(judged[0])
         assert {key: found[key] for key in case.right} == case.right
-    if not is_sail(spark):  # which keeps nothing in memory, and does not know the call
-        spark.catalog.clearCache()
+    unpersist_all(spark)
 
 
 def test_every_case_folder_has_a_test_case():

@@ -17,11 +17,11 @@ import pytest
 from rich.console import Console
 
 from spark_jobs.check import check_shop
+from spark_jobs.cleaning.cache import unpersist_all
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.source import Source
-from spark_jobs.lake.frames import is_sail
 from tests.cases.remedies import SHOP, paste, write_rows
 from tests.conftest import ROOT
 from tests.spark_jobs.checking import test_remedies as of_files
@@ -172,8 +172,7 @@ def test_a_remedy_can_be_pasted_and_works(spark, tmp_path, kind):
     path.write_text(paste(text, finding))
     left = check(spark, path)
     assert [one for one in left if phrase in one] == [], (finding, path.read_text())
-    if not is_sail(spark):  # which keeps nothing in memory, and does not know the call
-        spark.catalog.clearCache()
+    unpersist_all(spark)
 
 
 #: Settings and tables that one shop needs together, and a phrase of each finding.

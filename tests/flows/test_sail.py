@@ -11,7 +11,8 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.ledger_tables import ACCOUNTS
 from spark_jobs.contract.settings import SAIL
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, EVENTS, quarantine
-from spark_jobs.runtime.engine import stop_engine
+from spark_jobs.runtime import own_network
+from spark_jobs.runtime.engine import find_folder, read_record, stop_engine
 from spark_jobs.runtime.sail_server import find_packages
 from tests.flows.test_shared_spark import DAY, run_job
 from tests.flows.test_three_logs import SHOP, ThreeLogs, browse, buy, review
@@ -66,6 +67,8 @@ def test_a_night_makes_the_same_tables_on_sail(shops):
     shop, own = shops
     for job in ("clean", "customer_day", "customer_series"):
         run_job(shop, job, SAIL)
+    engine = read_record(find_folder(shop.settings.home))
+    assert bool(engine.socket) == own_network.is_allowed()
     own.run_night(date.fromisoformat(DAY))
     assert len(own.rows(CUSTOMER_SERIES)) > 2
     for table in TABLES:

@@ -63,6 +63,8 @@ def row(**fields: object) -> dict:
 
 
 def frame_of(spark, rows: list[dict], table: Table = SAMPLE):
+    if not rows:  # a client of Spark Connect takes no empty Arrow table
+        return spark.createDataFrame([], table.ddl)
     return spark.createDataFrame(pa.Table.from_pylist(rows, arrow_schema(table))).coalesce(1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from spark_jobs.contract.errors import TransientError
-from spark_jobs.runtime import engine
+from spark_jobs.contract.settings import CONNECT, SAIL
+from spark_jobs.runtime import engine, own_network
 
 SERVER = """
 import socket, sys, time
@@ -28,7 +30,7 @@ from pathlib import Path
 from spark_jobs.runtime import engine
 engine.make_command = lambda port, options: [sys.executable, "-c", sys.argv[3], str(port)]
 engine.make_fingerprint = lambda options: sys.argv[2]
-options = engine.EngineOptions("local[1]", {}, int(sys.argv[4]))
+options = engine.EngineOptions("local[1]", {}, int(sys.argv[4]), sys.argv[5])
 print(engine.join_engine(Path(sys.argv[1]), options), flush=True)
 sys.stdin.read()
 """
@@ -39,8 +41,8 @@ def start_job(tmp_path):
     """Starts jobs; ends them and the server after the test."""
     jobs = []
 
-    def start(code: str = "code", idle_seconds: int = 60, server: str = SERVER) -> subprocess.Popen:
-        words = [sys.executable, "-c", JOB, str(tmp_path), code, server, str(idle_seconds)]
+    def start(code: str = "code", idle_seconds: int = 60, kind: str = CONNECT) -> subprocess.Popen:
+        words = [sys.executable, "-c", JOB, str(tmp_path), code, SERVER, str(idle_seconds), kind]
         job = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         jobs.append(job)
         return job
@@ -130,6 +132,19 @@ def test_stop_leaves_a_server_that_is_in_use(start_job, tmp_path):
     leave(job)
     assert engine.stop_engine(tmp_path)
     wait_until(lambda: not is_running(tmp_path, found))
+
+
+@pytest.mark.skipif(not own_network.is_allowed(), reason="this machine lets its user make no network namespace")
+def test_no_port_leads_to_a_server_that_checks_no_token(start_job, tmp_path):
+    job = start_job(kind=SAIL)
+    url, found = read_url(job), find_record(tmp_path)
+    assert url == f"unix:{engine.find_folder(tmp_path)}/{found.id}.socket"
+    assert is_running(tmp_path, found)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", found.port), timeout=1)
+    leave(job)
+    assert engine.stop_engine(tmp_path)
+    wait_until(lambda: not Path(found.socket).exists())
 
 
 def test_a_server_that_does_not_start_is_an_error_that_names_the_log(tmp_path, monkeypatch):
