@@ -166,7 +166,7 @@ def list_files(table: str) -> set[str]:
 
 def wait_for_file(table: str, program: Program) -> None:
     """Waits until a task has written a file of the table, whose write has not ended yet."""
-    until, before = time.monotonic() + 300, list_files(table)
+    until, before = time.monotonic() + 600, list_files(table)
     while not list_files(table) - before:
         assert program.process.poll() is None, program.log.read_text()[-20_000:]
         assert time.monotonic() < until

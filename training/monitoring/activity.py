@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+from pyarrow import feather
 
 from spark_jobs.cleaning import merges
 from spark_jobs.contract.measures import ACTIVITY_MEASURES
@@ -42,14 +45,22 @@ class Activity:
 
     def parts(self) -> Iterator[pa.Table]:
         """Tables of some customers each, with one row for each customer and day: customer_id, event_day, activity,
-        spend, refund and undone_on. A single part stays in memory; several are read again each time.
+        spend, refund and undone_on. A single part stays in memory, several are kept in temporary files.
 
         undone_on: the day at whose end the day's sales stop counting as activity (tensors/activity.py); null: never.
         """
         if len(self._ranges) == 1:
             yield self._whole
-        else:
-            yield from map(self._read, self._ranges)
+            return
+        for number, customers in enumerate(self._ranges):
+            file = Path(self._folder.name, f"{number}.arrow")
+            if not file.exists():
+                feather.write_feather(self._read(customers), str(file), compression="uncompressed")
+            yield feather.read_table(file, memory_map=True)
+
+    @cached_property
+    def _folder(self) -> TemporaryDirectory[str]:
+        return TemporaryDirectory(prefix="churn_activity_")
 
     @cached_property
     def _ranges(self) -> list[CustomerRange]:

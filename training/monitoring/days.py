@@ -9,6 +9,7 @@ from operator import itemgetter
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
 from spark_jobs.contract.ledger_tables import ACCOUNTS, DELIVERIES
 from spark_jobs.contract.logs import LOGS
@@ -138,18 +139,24 @@ def monitor_largest(lake: Lake, shop: Shop, as_of: date, known: date | None) -> 
     largest: dict[str, tuple[float, str | None]] = dict.fromkeys(subjects, (0.0, None))
     usual = dict.fromkeys(subjects, 0.0)
     for customers in split_customers(rows.count_rows(filter=is_inside)):
-        is_wanted = is_inside & customers.contains("customer_id")
-        some = rows.to_table(columns=["customer_id", "event_day", *subjects], filter=is_wanted)
-        days = some.group_by(["customer_id", "event_day"]).aggregate([(name, "sum") for name in subjects])
-        is_today = pc.equal(days["event_day"], pa.scalar(as_of))
-        today, before = days.filter(is_today), days.filter(pc.invert(is_today))
+        days = _sum_days(rows, is_inside & customers.contains("customer_id"), [*subjects])
+        is_today = pc.field("event_day") == pa.scalar(as_of)
         for name in subjects:
-            largest[name] = max(largest[name], _find_largest(today, f"{name}_sum"), key=itemgetter(0))
-            usual[name] = max(usual[name], _find_largest(before, f"{name}_sum")[0])
+            largest[name] = max(largest[name], _find_largest(days.filter(is_today), name), key=itemgetter(0))
+            usual[name] = max(usual[name], _find_largest(days.filter(~is_today), name)[0])
+        del days  # before the next are read
     return [
         check_largest(subject, largest[name][1], largest[name][0], usual[name], as_of, shop.currency)
         for name, subject in subjects.items()
     ]
+
+
+def _sum_days(rows: ds.Dataset, condition: pc.Expression, names: list[str]) -> pa.Table:
+    """The measures of each customer and day, over all deliveries."""
+    keys = ["customer_id", "event_day"]
+    scanner = rows.scanner(columns=[*keys, *names], filter=condition, batch_readahead=1, fragment_readahead=1)
+    days = scanner.to_table().group_by(keys).aggregate([(name, "sum") for name in names])
+    return days.rename_columns([*keys, *names])
 
 
 def _find_largest(days: pa.Table, name: str) -> tuple[float, str | None]:

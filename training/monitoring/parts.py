@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 #: So many rows are in memory at a time, about.
-ROWS_AT_ONCE = 1_000_000
+ROWS_AT_ONCE = 500_000
 
 
 @dataclass(frozen=True)
