@@ -5,9 +5,10 @@
 Rows of churn_risk as a night makes them, with keyed ids and three reasons each, are sent from Arrow by the same driver
 to an embedded PostgreSQL of the bench's own:
 
-publish    as `score.load` does it: lock, copy into the day's month, count, move the pointer, commit
+publish    as `score.load` does it: lock, copy into the day's month, move the pointer, commit
 key first  the copy alone, into an empty table like a month's, with its primary key
-key last   the copy into a table without a key, then the primary key, in one transaction
+key last   the copy into a table without a key, then the primary key, in one transaction: what a night's own table would
+           allow, see infra.bench.partitions
 no key     the copy alone, without a key
 unlogged   the same into a table that a crash would empty: the floor
 
@@ -47,7 +48,7 @@ from spark_jobs.runtime.command import run_command
 from spark_jobs.warehouse import postgres, scores
 from spark_jobs.warehouse.postgres import PostgresWarehouse
 
-DAY = date(2024, 6, 30)
+FIRST_DAY = date(2024, 6, 1)
 SHOP = Shop("bench", "UTC", "EUR", sources={}, churn=ChurnDefinition())
 TEXT = "no order for {} days; before, one every {} days"
 TABLES = {"key first": "", "key last": "", "no key": "", "unlogged": "UNLOGGED"}
@@ -86,7 +87,7 @@ def make_rows(count: int) -> pa.Table:
     texts = {"reason": "recency", "reason_2": "frequency", "reason_3": "base_rate", "reason_effect": 0.125}
     fixed = {**probabilities, **texts, "expected_spend": Decimal("100.10"), "spend_at_risk": Decimal("25.02"),
              "band": "medium", "model_version": "blend-2024-05-31-0a1b2c3d", "is_hindsight": False,
-             "as_of": DAY}  # fmt: skip
+             "as_of": FIRST_DAY}  # fmt: skip
     ids = sorted(sha256(str(n).encode()).hexdigest()[:32] for n in range(count))
     columns = {
         field.name: pa.array([fixed.get(field.name)], field.type).take(pa.array([0] * count, pa.int32()))
@@ -111,8 +112,8 @@ def measure(url: str, rows: pa.Table, rounds: int) -> dict[str, list[Cost]]:
 
 
 def measure_publish(warehouse: PostgresWarehouse, rows: pa.Table, number: int) -> Cost:
-    """A day of its own each round, of one month, as nights follow each other."""
-    day = DAY - timedelta(days=number)
+    """A day of its own each round, in one month and in the order of nights: keys of earlier days would cost more."""
+    day = FIRST_DAY + timedelta(days=number)
     place = rows.column_names.index("as_of")
     rows = rows.set_column(place, "as_of", pa.array([day] * len(rows), pa.date32()))
     servers, times = [], []

@@ -1,7 +1,7 @@
 """Publishes the scores of a run atomically. Helper of postgres.py.
 
-One transaction locks the day, checks whether the run was published before, copies the rows, checks their number, and
-updates the pointer in published_runs, through which the views select rows. If it is killed, nothing remains. Readers
+One transaction locks the day, checks whether the run was published before, copies the rows, and updates the pointer in
+published_runs, through which the views select rows. If it is killed, nothing remains. Readers
 see the previous run until the pointer has moved, and never wait.
 
 The rows are copied by ADBC, from Arrow to PostgreSQL's binary format without a Python object per value. The
@@ -55,19 +55,18 @@ def publish_rows(cursor: adbc.Cursor, run: RunToPublish, table: Table, rows: ds.
     Raises AuditError if columns or types differ from the table's, a customer occurs twice, or a row is of another day.
     """
     _require_none(run, find_mismatches(table, type_names(rows.schema)))
+    _require_none(run, _find_strays(rows, run.as_of))
     # IS NULL, because the driver cannot read the function's result, which has type void.
     lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) IS NULL"
     fetch_value(cursor, lock, f"churn publish {run.schema} {run.as_of}")
-    if _count(cursor, run, "published_runs"):
+    if _is_published(cursor, run):
         return False
     with _violations_as_findings(run):
         _execute(cursor, run, "DELETE FROM {churn_risk} WHERE as_of = $1 AND run_id = $2", run.as_of, run.run_id)
         schema = pa.schema([*arrow_schema(table), ("run_id", pa.string())])
         reader = pa.RecordBatchReader.from_batches(schema, _make_batches(schema, rows, run.run_id))
         given = cursor.adbc_ingest("churn_risk", reader, mode="append", db_schema_name=run.schema)
-    arrived = _count(cursor, run, "churn_risk")
-    _require_none(run, [f"{given - arrived} of {given} rows are of another day"] if arrived != given else [])
-    _move_pointer(cursor, run, arrived)
+    _move_pointer(cursor, run, given)
     return True
 
 
@@ -116,6 +115,14 @@ def remove_old_rows(connection: psycopg.Connection, schema: str, day: date) -> i
     return connection.execute(_name_tables("DELETE FROM {churn_risk} WHERE as_of < %s", schema), [day]).rowcount
 
 
+def _find_strays(rows: ds.Dataset | pa.Table, day: date) -> list[str]:
+    """The finding that there are rows of another day. Rows of the lake have theirs from the name of a folder, so that
+    none is read; counting them in PostgreSQL would cost a tenth of the load."""
+    source = ds.dataset(rows) if isinstance(rows, pa.Table) else rows
+    strays = source.count_rows(filter=ds.field("as_of") != day)
+    return [f"{strays} of {source.count_rows()} rows are of another day"] if strays else []
+
+
 def _make_batches(schema: pa.Schema, rows: ds.Dataset | pa.Table, run_id: str) -> Iterator[pa.RecordBatch]:
     """The rows in portions, sorted by customer, with the run as last column."""
     source = ds.dataset(rows) if isinstance(rows, pa.Table) else rows
@@ -138,8 +145,8 @@ def _move_pointer(cursor: adbc.Cursor, run: RunToPublish, row_count: int) -> Non
     _execute(cursor, run, point, run.as_of, run.run_id, row_count, run.lake_version, run.is_hindsight, *made_from)
 
 
-def _count(cursor: adbc.Cursor, run: RunToPublish, relation: str) -> int:
-    query = f"SELECT count(*) FROM {{{relation}}} WHERE as_of = $1 AND run_id = $2"
+def _is_published(cursor: adbc.Cursor, run: RunToPublish) -> bool:
+    query = "SELECT EXISTS (SELECT FROM {published_runs} WHERE as_of = $1 AND run_id = $2)"
     return fetch_value(cursor, _name_tables(query, run.schema), run.as_of, run.run_id)
 
 
@@ -160,7 +167,7 @@ def _require_none(run: RunToPublish, findings: list[str]) -> None:
 
 @contextmanager
 def _violations_as_findings(run: RunToPublish) -> Iterator[None]:
-    """Raises violated constraints as AuditError: a null, a repeated customer, a day without a partition."""
+    """Raises violated constraints as AuditError: a null, a repeated customer."""
     import adbc_driver_postgresql.dbapi as adbc  # loaded by who made the cursor
 
     try:

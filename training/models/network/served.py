@@ -15,6 +15,8 @@ from training.models.network.architecture import FARTHEST_INPUT, Architecture
 
 #: Small enough for a step's arrays to fit into the processor's cache.
 ROWS_AT_ONCE = 1024
+#: By what a loaded network's weights of each gate differ from those of Keras.
+GATE_FACTORS = np.array([0.5, 0.5, 1.0, 0.5], np.float32)
 #: Number of steps before the end -> the LSTM state at that step, (B, 2, units): output and cell state.
 Memory = dict[int, np.ndarray]
 
@@ -37,7 +39,7 @@ class ServedNetwork:
         parts = [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
         self.mean, self.scale, kernel, recurrent, bias, self.head, self.head_bias = parts
         # sigmoid(x) = 0.5 + 0.5 tanh(0.5 x): with these gates halved, which is exact, one tanh serves all four.
-        halved = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), self.architecture.lstm_units)
+        halved = np.repeat(GATE_FACTORS, self.architecture.lstm_units)
         self.kernel, self.recurrent, self.bias = kernel * halved, recurrent * halved, bias * halved
 
     def predict_steps(self, inputs: np.ndarray) -> np.ndarray:
