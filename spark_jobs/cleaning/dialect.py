@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from pyspark.sql import Column, SparkSession
@@ -20,3 +21,12 @@ def bind(value: Column, use: Callable[[Column], Column]) -> Column:
     """use(value), where value is planned and computed once, however often it is used. For large values only: Spark
     compiles none of it."""
     return F.transform(F.array(value), use)[0]
+
+
+def matches(text: Column, pattern: str) -> Column:
+    r"""Whether a shop's regular expression is found in the text. Rust's, which Sail has, look around no match, and
+    their \d, \s and \w take other alphabets too; Python's are read as Java's are."""
+    if not runs_on_sail():
+        return text.rlike(pattern)
+    search = re.compile(pattern, re.ASCII).search
+    return F.udf(lambda value: None if value is None else search(value) is not None, "boolean", useArrow=True)(text)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from spark_jobs.cleaning.dialect import matches
 from spark_jobs.cleaning.numbers import is_percent, parse_number, spell_plainly
 from spark_jobs.cleaning.times import parse_instant
 from spark_jobs.contract.logs import LOGS
@@ -126,7 +127,7 @@ def meets(source: Source, condition: Condition) -> Column:
         "equals": lambda: text == str(value),
         "in": lambda: text.isin(*values),
         "starts_with": lambda: text.startswith(str(value)),
-        "matches": lambda: text.rlike(str(value)),
+        "matches": lambda: matches(text, str(value)),
         "below": lambda: number < F.lit(value).cast("decimal(38,6)"),
         "above": lambda: number > F.lit(value).cast("decimal(38,6)"),
     }
