@@ -97,7 +97,7 @@ test-cases: setup ## shops' exports, histories of nights; half an hour
 test-airflow: setup ## a live Airflow, pages in Chromium; SCREENSHOTS= (a folder)
 	@$(AIRFLOW) pytest tests/airflow --confcutdir=tests/airflow --timeout=1500 --screenshots="$$SCREENSHOTS"
 
-test-cluster: setup ## nights on a cluster, with kills; needs the libraries for s3://
+test-cluster: setup ## nights on a cluster, with kills; needs libraries for s3://
 	@$(JOBS) pytest -m cluster tests/flows/test_cluster.py
 
 faults: setup ## dying writers and servers, nights in any order; minutes
