@@ -3,7 +3,7 @@
     python -m infra.bench.serving
 
 One network with random weights and hazards at the default horizons, on one core. All times are CPU times, so that other
-work on the machine does not count.
+work on the machine does not count. XLA is not compared: it cannot compile TensorFlow's fused LSTM.
 
 start     seconds until a new process has loaded what it needs
 µs        microseconds per customer
@@ -41,7 +41,6 @@ UNITS = (ModelSettings.lstm_units, 64)
 STARTS = {
     "numpy": "import training.models.network.served",
     "tf.function": "import training.models.network.network",
-    "XLA": "import training.models.network.network",
 }
 
 
@@ -71,20 +70,11 @@ def describe_network(units: int) -> Architecture:
 
 def load_servers(architecture: Architecture) -> dict[str, Callable]:
     """Name -> a function (inputs, lengths) -> probabilities; all with the same weights."""
-    import tensorflow as tf
-
     from training.models.network.network import ChurnNetwork
 
     network, served = ChurnNetwork(architecture), ServedNetwork(architecture)
     served.load_flat(network.to_flat())
-    compiled = tf.function(
-        lambda inputs, lengths: tf.gather(network.log_churn(inputs), lengths - 1, batch_dims=1), jit_compile=True
-    )
-    return {
-        "tf.function": network.predict_last,
-        "XLA": lambda inputs, lengths: np.exp(compiled(tf.constant(inputs), tf.constant(lengths)).numpy()),
-        "numpy": served.predict_last,
-    }
+    return {"tf.function": network.predict_last, "numpy": served.predict_last}
 
 
 def draw_customers(architecture: Architecture, steps: int) -> tuple[np.ndarray, np.ndarray]:
