@@ -43,6 +43,7 @@ from dags.common import GPU_POOL, SPARK_POOL, every_sunday, make_dag, resolve_da
 from dags.jobs import CommandOperator, ReportOperator, link_report, make_spark_job
 from dags.lineage import lake, warehouse
 from dags.shops import find_shops
+from dags.training_place import TrainingOperator
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 
@@ -141,7 +142,7 @@ def add_training(shop: Shop, days: Sequence[str]) -> ReportOperator:
         skip_if=forms.SKIPPED_IN_DRY_RUN, with_result=True, writes=lake("_runs"),
         doc_md="Names the table versions that belong together.",
     )  # fmt: skip
-    train = ReportOperator(
+    train = TrainingOperator(
         task_id="train", command=["training.train"], shop=shop, days=days, last_only=True, pool=GPU_POOL,
         options=[forms.option("epochs"), forms.option("history_steps"), forms.IF_DRY_RUN], with_result=True,
         execution_timeout=timedelta(hours=12), trigger_rule="none_failed", reads=lake("training_series"),

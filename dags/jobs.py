@@ -166,12 +166,15 @@ class CommandOperator(_Job, BaseOperator):
             context["outlet_events"][outlet].extra = self.result or {}
         return self.result
 
+    def make_command(self, context, arguments: Sequence[str]) -> list[str]:
+        """The command that runs `python -m ARGUMENTS`, as a process on this machine."""
+        return make_command(Settings.from_environment().jobs_python, arguments)
+
     def _run(self, context, arguments: Sequence[str]) -> None:
         """Runs the command to its end; its output goes to the task's log."""
-        python = Settings.from_environment().jobs_python
-        command = make_command(python, arguments)
+        command = self.make_command(context, arguments)
         tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self.log.info("%s", shlex.join([python, "-m", *arguments]))
+        self.log.info("%s", shlex.join(["python", "-m", *arguments]))
         leashed = [sys.executable, leash.__file__, str(os.getpid()), str(self.find_lock(context)), *command]
         self.process = Popen(leashed, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, text=True, errors="replace")
         try:

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 from unittest.mock import patch
 
@@ -42,6 +43,7 @@ from training.models.network.architecture import Architecture
 from training.models.network.hazards import cut_intervals
 from training.models.network.trainer import Trainer, masked_log_loss
 from training.tensors.dataset import Tensors
+from training.tensors.feed import Part
 
 #: A training repeats exactly on one device, and within this on another.
 TOLERANCE = 1e-4
@@ -154,45 +156,50 @@ def measure(tensors: Tensors) -> Figures:
         trainer = Trainer(make_architecture(), ModelSettings())
         if way == "mixed precision":
             trainer.network.cell.dtype_policy = keras.DTypePolicy("mixed_float16")
-        trainer.step = tf.function(trainer._step, input_signature=trainer.batch_signature, **options)
+        step = tf.function(trainer.take_step, input_signature=trainer.batch_signature, **options)
         try:
-            steps[way] = time_step(trainer, tensors)
+            steps[way] = time_step(trainer, tensors, step if options else None)
         except (tf.errors.OpError, TypeError, ValueError):  # an operation that the device or the way does not have
             steps[way] = None
     return Figures(steps, find_wait(Trainer(make_architecture(), ModelSettings()), tensors))
 
 
-def cut_batches(tensors: Tensors) -> Iterator[Tensors]:
-    size = ModelSettings().batch_size
-    order = np.random.default_rng(1).permutation(len(tensors.lengths))
-    for start in range(0, len(order), size):
-        yield tensors.take(order[start : start + size])
+def take_batch(tensors: Tensors) -> Tensors:
+    return tensors.take(shuffle(tensors)[: ModelSettings().batch_size])
 
 
-def time_step(trainer: Trainer, tensors: Tensors) -> float:
-    """Median milliseconds of a step on a batch that is on the device."""
-    first = next(cut_batches(tensors))
-    batch = [tf.identity(values) for values in (first.inputs, *trainer.architecture.label(first))]
-    times = []
+def shuffle(tensors: Tensors) -> np.ndarray:
+    return np.random.default_rng(1).permutation(len(tensors.lengths))
+
+
+def time_step(trainer: Trainer, tensors: Tensors, step: Callable | None = None) -> float:
+    """Median milliseconds of a step on data that are on the device; by default of the steps that training takes."""
+    batch, batch_size = take_batch(tensors), ModelSettings().batch_size
+    on_device = [tf.identity(values) for values in (batch.inputs, *trainer.architecture.label(batch))]
+    stream = trainer.stream([iter([Part(tensors, shuffle(tensors))])])
+    [whole] = [arrays for arrays in stream if arrays]
+    batches, times = 1 if step else -(-len(tensors.lengths) // batch_size), []
     for _ in range(WARM_UPS + REPEATS):
         begin = time.perf_counter()
-        trainer.step(*batch).numpy()
-        times.append(1000 * (time.perf_counter() - begin))
+        (step(*on_device) if step else trainer.learn(*whole, batch_size)).numpy()
+        times.append(1000 * (time.perf_counter() - begin) / batches)
     return median(times[WARM_UPS:])
 
 
 def find_wait(trainer: Trainer, tensors: Tensors) -> float:
-    """The share of an epoch that passes until the next batch is there, after a first epoch."""
-    for batch in trainer._stream(lambda: cut_batches(tensors)):
-        trainer.step(*batch)
-    begin, waited, batches = time.perf_counter(), 0.0, iter(trainer._stream(lambda: cut_batches(tensors)))
+    """The share of an epoch that passes until the next batches are there, after a first epoch."""
+    size = ModelSettings().batch_size
+    stream = trainer.stream(iter([Part(tensors, shuffle(tensors))]) for _ in range(2))
+    for chunk in iter(partial(next, stream), None):
+        trainer.learn(*chunk, size).numpy()
+    begin, waited = time.perf_counter(), 0.0
     while True:
         asked = time.perf_counter()
-        batch = next(batches, None)
+        chunk = next(stream)
         waited += time.perf_counter() - asked
-        if batch is None:
+        if chunk is None:
             return waited / (time.perf_counter() - begin)
-        trainer.step(*batch).numpy()
+        trainer.learn(*chunk, size).numpy()
 
 
 def compare_step(tensors: Tensors) -> float:
@@ -206,7 +213,7 @@ def compare_step(tensors: Tensors) -> float:
 def _differentiate(tensors: Tensors) -> tuple[float, np.ndarray]:
     """The loss of one batch, and all its gradients."""
     trainer = Trainer(replace(make_architecture(), dropout=0.0), ModelSettings())
-    batch = next(cut_batches(tensors))
+    batch = take_batch(tensors)
     inputs, labels, mask = map(tf.constant, (batch.inputs, *trainer.architecture.label(batch)))
     with tf.GradientTape() as tape:
         loss = masked_log_loss(trainer.network(inputs, training=True), labels, mask)

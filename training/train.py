@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -89,8 +90,10 @@ def train(plan: Training, home: Settings, report_folder: Place, console: Console
     with show_progress(f"final {shop.name}", console) as progress:
         kind = gate.verdict.promoted
         [candidate] = fit_candidates(plan.series, as_of, shop, plan.settings, (kind,), progress).values()
-        candidate = prepare_reasons(candidate, plan)
-    spend = fit_spend(plan.series, as_of, shop, candidate.spec)
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(fit_spend, plan.series, as_of, shop, candidate.spec)
+            candidate = prepare_reasons(candidate, plan)
+            spend = coming.result()
     findings = gather_findings(gate, candidate, plan)
     findings = replace(findings, ablation=read_ablation(home.ablation(shop.name)),
                        facts={**findings.facts, "spend": describe_limit(spend.limits, plan)})  # fmt: skip

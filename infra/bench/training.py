@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import date
 from unittest.mock import patch
 
 import keras
@@ -27,6 +28,7 @@ from rich.table import Table
 
 from infra.bench.session import Spent, time_it
 from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.tables import TRAINING_SERIES
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
@@ -39,6 +41,14 @@ from training.selection.recipe import Recipe
 from training.tensors import feed
 from training.tensors.dataset import TensorSpec
 from training.tensors.series import Series
+
+
+def read_training(shop: Shop, as_of: date | None) -> tuple[Series, TensorSpec, ModelSettings]:
+    """The training series of a day, by default of the newest that is built."""
+    lake = Lake(Settings.from_environment().lake(shop.name))
+    chosen = as_of or day(max(lake.partitions(TRAINING_SERIES)))
+    settings = ModelSettings.from_shop(shop)
+    return read_series(lake, shop, [chosen])[chosen], TensorSpec.from_shop(shop, settings), settings
 
 
 def fit(series: Series, spec: TensorSpec, settings: ModelSettings) -> float:
@@ -69,17 +79,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__, with_as_of=False)
     parser.add_argument("--as-of", type=day, metavar="DAY")
     arguments, shop = load_arguments(parser, argv)
-    lake, console = Lake(Settings.from_environment().lake(shop.name)), Console(highlight=False)
-    chosen = arguments.as_of or day(max(lake.partitions(TRAINING_SERIES)))
-    series = read_series(lake, shop, [chosen])[chosen]
-    settings = ModelSettings.from_shop(shop)
-    spec = TensorSpec.from_shop(shop, settings)
-    table = Table("way", "seconds", "CPU seconds", "held-out loss", box=None, title=f"{shop.title} as of {chosen}")
+    series, spec, settings = read_training(shop, arguments.as_of)
+    title = f"{shop.title} as of {series.as_of}"
+    table = Table("way", "seconds", "CPU seconds", "held-out loss", box=None, title=title)
     for kept in ("kept", "built"):
         for lstm in ("fused", "loop"):
             spent, loss = measure(series, spec, settings, kept == "kept", lstm == "fused")
             table.add_row(f"{kept}, {lstm}", f"{spent.seconds:.1f}", f"{spent.cpu_seconds:.1f}", f"{loss:.4f}")
-    console.print(table)
+    Console(highlight=False).print(table)
 
 
 if __name__ == "__main__":

@@ -45,14 +45,19 @@ def add_dry_run(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def add_result(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("--result", type=Path, metavar="FILE", help="write the result to this file, as JSON")
+    parser.add_argument(
+        "--result", type=Path, metavar="FILE", help="write the result as JSON to this file, or with - to the output"
+    )
     return parser
 
 
 def write_result(path: Path | None, values: dict) -> None:
     """Writes the result as JSON for the calling program, dates in ISO format; nothing without a path."""
-    if path:
-        path.write_text(json.dumps(values, default=lambda value: value.isoformat()))
+    text = json.dumps(values, default=lambda value: value.isoformat()) if path else ""
+    if path == Path("-"):
+        print(f"result: {text}", flush=True)
+    elif path:
+        path.write_text(text)
 
 
 def check_as_of(shop: Shop, as_of: date) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from spark_jobs.contract.errors import ChurnError
-from training.evaluation.log_odds import logit, sigmoid
+from training.evaluation.log_odds import logit, read_scores, sigmoid
 from training.models.contender import Contender
 from training.models.members import Members
 
@@ -101,9 +101,9 @@ def fit_weights(probabilities: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
     count = len(outcomes) + PRIOR_WEIGHT
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        score, pull = weights @ logits, PRIOR_WEIGHT * (weights - equal)
-        value = np.sum(np.logaddexp(0.0, score) - outcomes * score) + pull @ (weights - equal) / 2
-        return value / count, (logits @ (sigmoid(score) - outcomes) + pull) / count
+        (p, losses), pull = read_scores(weights @ logits, outcomes), PRIOR_WEIGHT * (weights - equal)
+        value = losses.sum() + pull @ (weights - equal) / 2
+        return value / count, (logits @ (p - outcomes) + pull) / count
 
     is_share = {"type": "eq", "fun": lambda weights: weights.sum() - 1, "jac": lambda weights: np.ones(len(weights))}
     bounds = [(0.0, 1.0)] * len(equal)

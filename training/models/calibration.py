@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from training.evaluation.log_odds import logit, sigmoid
+from training.evaluation.log_odds import logit, read_scores, sigmoid
 
 QUARTER_DAYS = 90.0
 #: The prior for (slope, intercept, drift) and its strength in number of outcomes: a few outcomes should not move them,
@@ -97,8 +97,8 @@ def trust_trend(horizons: Sequence[PastPredictions], horizons_days: Sequence[int
     )
 
     def loss(trust: float) -> float:
-        score = low + trust * (high - low)
-        return np.sum(np.logaddexp(0.0, score) - outcome * score) + TRUST_WEIGHT * (trust - 0.5) ** 2 / 2
+        _, losses = read_scores(low + trust * (high - low), outcome)
+        return losses.sum() + TRUST_WEIGHT * (trust - 0.5) ** 2 / 2
 
     from scipy.optimize import minimize_scalar
 
@@ -122,9 +122,9 @@ def fit_lines(horizons: Sequence[PastPredictions], has_drift: bool = True) -> Ca
         value, slope = pull @ (lines - prior) / 2, pull
         for h, horizon in enumerate(horizons):
             own = [h, count + h, 2 * count]  # the places of this horizon's slope, intercept and drift
-            score = terms[h] @ lines[own]
-            value += np.sum(np.logaddexp(0.0, score) - horizon.outcome * score)
-            slope[own] += (sigmoid(score) - horizon.outcome) @ terms[h]
+            p, losses = read_scores(terms[h] @ lines[own], horizon.outcome)
+            value += losses.sum()
+            slope[own] += (p - horizon.outcome) @ terms[h]
         return value, slope
 
     bounds = [BOUNDS[0]] * count + [BOUNDS[1]] * count + [BOUNDS[2] if has_drift else (0.0, 0.0)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -36,7 +37,9 @@ class Learned(NamedTuple):
 def learn(recipe: Recipe, kind: str, report: Progress = lambda share, text: None) -> Learned:
     members = _fit_network(recipe, report) if kind == LSTM else _fit_baseline(recipe, kind, report)
     report(0.95, "looking at unseen customers")
-    return Learned(members, collect_cells(recipe, members))
+    cells = collect_cells(recipe, members)
+    report(1.0, "done")
+    return Learned(members, cells)
 
 
 def blend(kind: str, learned: dict[str, Learned]) -> Learned:
@@ -60,7 +63,7 @@ def _is_last(tensors: Tensors) -> np.ndarray:
 def _fit_baseline(recipe: Recipe, kind: str, report: Progress) -> RowMembers:
     """Trains on rows grouped by customer: all steps with a label or, for some kinds, every customer's last step."""
     spec, folds, parts = recipe.spec, recipe.settings.folds, []
-    for tensors in recipe.tensors(recipe.is_sampled):
+    for tensors in recipe.sample:
         chosen = _is_last(tensors) if row_contender(kind).learns_from_last_step else tensors.label_mask.any(axis=2)
         folds_of_rows = np.repeat(fold_of(tensors.customer_id, folds), chosen.sum(axis=1))
         parts.append((folds_of_rows, tensors.inputs[chosen], tensors.labels[chosen], tensors.label_mask[chosen]))
@@ -102,19 +105,26 @@ def _fit_fold(trainer: Trainer, recipe: Recipe, fold: int, report: Progress) -> 
         report(0.9 * share, f"fold {fold + 1} of {settings.folds}, epoch {epoch + 1}, held-out loss {loss:.4f}")
 
     return trainer.fit(
-        batches=lambda epoch: recipe.feed.batches(
-            recipe.batch_size, seed + epoch, lambda ids: fold_of(ids, settings.folds) != fold),
-        held_out_loss=lambda network: _held_out_loss(recipe, network, fold),
+        parts=lambda epoch: recipe.feed.shuffled(seed + epoch, lambda ids: fold_of(ids, settings.folds) != fold),
+        batch_size=recipe.batch_size,
+        held_out_loss=partial(_find_loss, _select_fold(recipe, fold)),
         normalisation=recipe.normalisation(without_fold=fold),
         seed=seed,
         report=heard,
     )  # fmt: skip
 
 
-def _held_out_loss(recipe: Recipe, network, fold: int) -> float:
-    """Mean log loss over all labelled steps and horizons of the held-out fold."""
-    total, count = 0.0, 0.0
-    for tensors in recipe.tensors(lambda ids: recipe.is_sampled(ids) & (fold_of(ids, recipe.settings.folds) == fold)):
-        total += (log_losses(tensors.labels, network.predict_steps(tensors.inputs)) * tensors.label_mask).sum()
-        count += tensors.label_mask.sum()
-    return total / max(count, 1.0)
+def _select_fold(recipe: Recipe, fold: int) -> list[Tensors]:
+    """The sampled customers of this fold."""
+    folds = (fold_of(tensors.customer_id, recipe.settings.folds) for tensors in recipe.sample)
+    return [tensors.take(np.flatnonzero(own == fold)) for tensors, own in zip(recipe.sample, folds, strict=True)]
+
+
+def _find_loss(held_out: list[Tensors], network) -> float:
+    """Mean log loss over all labelled steps and horizons."""
+    total, count = 0.0, 0
+    for tensors in held_out:
+        is_labelled = tensors.label_mask > 0
+        p = network.predict_steps(tensors.inputs)[is_labelled]
+        total, count = total + log_losses(tensors.labels[is_labelled], p).sum(), count + len(p)
+    return total / max(count, 1)

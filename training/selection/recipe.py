@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -19,13 +19,14 @@ HASH_PARTS = 2**32
 
 @dataclass(frozen=True)
 class Recipe:
-    """The training data that all kinds share."""
+    """The training data that all kinds share. sample: the tensors of the customers that `is_sampled` selects."""
 
     series: Series
     spec: TensorSpec
     settings: ModelSettings
     feed: Feed
     moments: np.ndarray  # (K, 3, F): per fold count, sum and sum of squares of every input over its valid steps
+    sample: tuple[Tensors, ...] = ()
 
     @classmethod
     def prepare(cls, series: Series, spec: TensorSpec, settings: ModelSettings) -> Recipe:
@@ -44,7 +45,7 @@ class Recipe:
             days = spec.churn.horizons_days[int(np.argmin(labelled_steps))]
             raise ChurnError(f"no outcome of {days} days is known up to {series.as_of}: train on a later day or "
                              "shorten churn.horizons_days")  # fmt: skip
-        return recipe
+        return replace(recipe, sample=tuple(recipe.tensors(recipe.is_sampled)))
 
     @property
     def batch_size(self) -> int:

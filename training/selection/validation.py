@@ -35,7 +35,7 @@ def collect_cells(recipe: Recipe, members: Members) -> list[Cells]:
     horizons = np.array(recipe.spec.churn.horizons_days)
     today = to_day_number(recipe.series.as_of)
     parts: list[list[tuple]] = [[(np.empty(0),) * 4] for _ in horizons]
-    for tensors in recipe.tensors(recipe.is_sampled):
+    for tensors in recipe.sample:
         days_ago = today - tensors.step_ends
         is_new = days_ago[..., None] < np.array(recipe.closing_days) + recipe.settings.calibration_days
         is_cell = (tensors.label_mask > 0) & is_new

@@ -37,7 +37,7 @@ STEPS_ROUNDED_TO = 8
 NEVER_DAYS = 1e6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tensors:
     """See the top of this file. `end_day` is the day number of every customer's last step."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from training.models.contenders.constant import CONSTANT
 from training.models.estimator import TrainingRows
 from training.models.members import RowMembers
 from training.models.registry import BLENDS, KINDS, row_contender
+from training.selection import fit
 from training.selection.fit import fit_candidates
 from training.selection.recipe import Recipe
 from training.selection.validation import Cells, collect_cells, fit_calibration, validate
@@ -232,4 +234,21 @@ def test_progress_rises_to_the_end(series):
     shares = [share for share, _ in reports]
     assert shares == sorted(shares)
     assert 0 <= shares[0] < shares[-1] <= 1
-    assert reports[0][1].startswith("recency: ")
+    assert {text.split(":")[0] for _, text in reports} == {"recency", "logistic"}
+
+
+def test_a_kind_that_fails_ends_the_others_and_is_the_error(series, monkeypatch):
+    reports = []
+
+    def learn(recipe, kind, report):
+        if kind == "recency":
+            raise ChurnError("recency failed")
+        for number in range(1000):
+            reports.append(number)
+            report(number / 1000, "slow")
+            time.sleep(0.005)
+
+    monkeypatch.setattr(fit, "learn", learn)
+    with pytest.raises(ChurnError, match="recency failed"):
+        fit_candidates(series, AS_OF, SHOP, SETTINGS, ("recency", "lstm"))
+    assert reports[-1] < 999

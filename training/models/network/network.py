@@ -16,11 +16,9 @@ from keras import ops
 
 from spark_jobs.contract.errors import ChurnError
 from training.models.network.architecture import FARTHEST_INPUT, Architecture
+from training.models.network.devices import GPUS
 
 PREDICT_ROWS = 2048
-GPUS = tf.config.list_physical_devices("GPU")
-for _gpu in GPUS:  # otherwise the first process on it takes all its memory
-    tf.config.experimental.set_memory_growth(_gpu, True)
 
 
 class FusedLSTM(keras.layers.LSTM):

@@ -26,6 +26,7 @@ from training.models.network.trainer import Trainer, masked_log_loss
 from training.models.registry import row_contender
 from training.selection.fit import fit_candidates
 from training.tensors.dataset import Tensors, TensorSpec
+from training.tensors.feed import Part
 from training.tensors.outcomes import take_outcomes
 from training.tensors.series import truncate
 
@@ -120,10 +121,31 @@ def test_one_training_step_moves_every_weight_and_no_constant():
     constants = trainer.network.mean.numpy(), trainer.network.scale.numpy()
     inputs = generator.normal(size=(16, 6, 3)).astype(np.float32)
     labels = generator.integers(0, 2, (16, 6, SMALL.outputs)).astype(np.float32)
-    trainer.step(inputs, labels, np.ones_like(labels))
+    trainer.learn(inputs, labels, np.ones_like(labels), np.arange(16), 16)
     for variable, old in zip(trainer.network.trainable_variables, before, strict=True):
         assert (variable.numpy() != old).mean() > 0.99, variable.path
     np.testing.assert_array_equal((trainer.network.mean.numpy(), trainer.network.scale.numpy()), constants)
+
+
+def test_rows_are_learned_batch_by_batch_in_their_order():
+    """Two whole batches and a rest: the weights of three calls with one batch each."""
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(20, 6, 3)).astype(np.float32)
+    labels = generator.integers(0, 2, (20, 6, SMALL.outputs)).astype(np.float32)
+    chunk = inputs, labels, np.ones_like(labels)
+    rows, found = generator.permutation(20), []
+    trainer = Trainer(SMALL, ModelSettings())
+    for starts in ([0], [0, 8, 16]):
+        trainer.begin(1, (np.zeros(3), np.ones(3)))
+        trainer.optimizer.learning_rate.assign(0.01)
+        for start in starts:
+            end = start + 8 if starts[1:] else None
+            own = np.arange(len(rows[start:end])) if starts[1:] else rows
+            arrays = [values[rows[start:end]] if starts[1:] else values for values in chunk]
+            trainer.learn(*arrays, own, 8)
+        found.append(trainer.network.to_flat())
+    np.testing.assert_array_equal(*found)
+    assert (found[0] != ChurnNetwork(SMALL, seed=1).to_flat()).mean() > 0.7
 
 
 WILD = st.sampled_from([0.0, -0.0, 1.0, 1e-30, -3e4, 1e30, float(np.finfo(np.float32).max)])
@@ -182,25 +204,26 @@ def test_weights_are_restored_and_foreign_ones_are_refused():
 def test_a_loss_that_is_not_finite_is_an_error():
     trainer = Trainer(SMALL, ModelSettings(epochs=1))
     with pytest.raises(ChurnError, match="not finite"):
-        trainer.fit(lambda _: iter(()), lambda _: math.nan, (np.zeros(3), np.ones(3)), 1, lambda *_: None)
+        trainer.fit(lambda _: iter(()), 8, lambda _: math.nan, (np.zeros(3), np.ones(3)), 1, lambda *_: None)
 
 
 def test_the_best_epoch_is_kept_and_patience_ends_the_fit():
-    trainer = Trainer(SMALL, ModelSettings(epochs=50, patience=2, batch_size=8))
+    trainer = Trainer(SMALL, ModelSettings(epochs=50, patience=2))
     losses, seen = iter([0.5, 0.4, 0.6, 0.41, 0.1]), []
 
-    def batches(epoch):
+    def parts(epoch):
         generator = np.random.default_rng(epoch)
         days = generator.integers(1, 120, (2, 8, 5)).astype(np.float32)
         empty = np.zeros(8, np.float32)
-        yield Tensors(pa.array([""] * 8), generator.normal(size=(8, 5, 3)).astype(np.float32), empty, empty, empty,
+        tensors = Tensors(pa.array([""] * 8), generator.normal(size=(8, 5, 3)).astype(np.float32), empty, empty, empty,
                       empty, upcoming_days=days[0], known_days=days[1], step_ends=empty)  # fmt: skip
+        yield Part(tensors, np.arange(8))
 
     def held_out_loss(network):
         seen.append(network.to_flat())
         return next(losses)
 
-    best = trainer.fit(batches, held_out_loss, (np.zeros(3), np.ones(3)), 1, lambda *_: None)
+    best = trainer.fit(parts, 8, held_out_loss, (np.zeros(3), np.ones(3)), 1, lambda *_: None)
     assert len(seen) == 4
     np.testing.assert_array_equal(best, seen[1])
     assert all((a != b).any() for a, b in pairwise(seen))
