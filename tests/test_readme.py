@@ -104,5 +104,5 @@ def test_every_variable_is_read_by_the_settings():
     import spark_jobs.contract.settings as module
 
     known = set(re.findall(r"CHURN_[A-Z_]+", module.__doc__))
-    assert set(re.findall(r"CHURN_[A-Z_]+", "\n".join(PAGES.values()))) <= known
+    assert set(re.findall(r"\bCHURN_[A-Z_]+", "\n".join(PAGES.values()))) <= known
     assert set(re.findall(r"CHURN_[A-Z_]+", (ROOT / ".env.example").read_text())) == known

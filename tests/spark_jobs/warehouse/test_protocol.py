@@ -22,7 +22,7 @@ SQL = re.compile(
 )
 HOME_OF_SQL = ("spark_jobs/warehouse/", "infra/warehouse/")
 #: Those of Airflow's own databases, of the embedded server itself, and of the benchmark of loads.
-OTHERS = {"dags/alerts.py", "infra/bench/load.py",
+OTHERS = {"dags/alerts.py", "infra/bench/load.py", "infra/bench/partitions.py",
           *(f"infra/local/{name}.py" for name in ("airflow_runs", "embedded", "warehouse"))}  # fmt: skip
 SAMPLES = {
     "as_of": date(2011, 9, 6), "before": date(2011, 9, 6), "known": date(2011, 9, 6), "run_id": "r",
