@@ -12,7 +12,7 @@ that day in every row; without it the night gets its original content again.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -42,9 +42,10 @@ from spark_jobs.lake.store import DayRange, Lake
 from spark_jobs.runtime.command import add_dry_run, day, load_arguments, make_parser, run_command
 from spark_jobs.runtime.session import SparkOpener, open_session
 
-#: A function for mapInArrow.
-Collector = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
-CUSTOMERS_PER_BATCH = 10_000
+#: A function for applyInArrow.
+Collector = Callable[[pa.Table], pa.Table]
+#: A worker has a group of customers in memory: of about so many bytes in files. Few groups leave cores idle.
+GROUP_BYTES, MIN_GROUPS = 8 << 20, 8
 #: A part of a customer's day: what became known of it on one day.
 PART_KEY = ("customer_id", "event_day", "late_days")
 #: A broadcast goes through the driver; more merges than these are joined like any rows.
@@ -82,12 +83,10 @@ def find_ever_eligible(rows: DataFrame, shop: Shop) -> DataFrame:
 
 
 def make_collector(table: Table, as_of: date, known_as_of: date | None, has_categories: bool) -> Collector:
-    """The function for mapInArrow: rows with late_days in, sorted by customer, rows of the table out."""
+    """The function for applyInArrow: the rows of some customers with late_days in, their rows of the table out."""
 
-    def collect(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for rows in entries.split_customers(batches):
-            series = entries.collect_series(rows, as_of, known_as_of, has_categories)
-            yield from series.select(table.column_names).to_batches(max_chunksize=CUSTOMERS_PER_BATCH)
+    def collect(rows: pa.Table) -> pa.Table:
+        return entries.collect_series(rows, as_of, known_as_of, has_categories).select(table.column_names)
 
     return collect
 
@@ -100,11 +99,12 @@ def build_series(
     merged: dict[str, str],
     restate: date | None = None,
     ranges: Mapping[str, DayRange | None] | None = None,
+    groups: int = MIN_GROUPS,
 ) -> DataFrame:
     """The series of one as_of from the customer_day rows and the merged customers known by then, or by `restate`.
 
     ranges: by delivery day the first and the last event day, None where unknown. They only reduce what is read, never
-    change the content.
+    change the content, nor does the number of groups of customers.
     """
     delivered = customer_day.where(F.col("delivery_day") <= F.lit(restate or as_of))
     history = find_history(
@@ -117,10 +117,13 @@ def build_series(
     else:
         since = windows.activity_window(as_of, shop.churn.eligible_within_days).first
         customers = find_eligible(choose_days(known, ranges, lambda _, last: last >= since), shop, as_of)
-    ours = rows.join(customers, "customer_id", how="left_semi").repartition("customer_id")
+    ours = rows.join(customers, "customer_id", how="left_semi")
     has_categories = NEW_CATEGORY_COUNT in available_measures(shop.mapped_columns)
     collector = make_collector(table, as_of, restate, has_categories)
-    return ours.sortWithinPartitions("customer_id").mapInArrow(collector, table.ddl)
+    # Grouped, because only then Spark keeps a customer's rows together: of a repartition before mapInArrow it knows no
+    # purpose, and drops it if the join happens to have the rows in order, which it may no longer have when it runs.
+    group = F.pmod(F.xxhash64("customer_id"), F.lit(groups)).alias("customers")
+    return ours.groupBy(group).applyInArrow(collector, table.ddl)
 
 
 def series_run_key(
@@ -172,7 +175,9 @@ def run(
         )
     customer_day = read_days(open_spark(), lake, CUSTOMER_DAY, CUSTOMER_DAY_MONTHS, known_days)
     ranges = lake.day_ranges(CUSTOMER_DAY, "event_day", known_days)
-    series = build_series(customer_day, shop, as_of, table, merged, restate, ranges)
+    sizes = lake.sizes(CUSTOMER_DAY)
+    groups = max(MIN_GROUPS, sum(sizes[delivered] for delivered in known_days) // GROUP_BYTES)
+    series = build_series(customer_day, shop, as_of, table, merged, restate, ranges, groups)
     published = lake.publish(series, table, {as_of.isoformat(): key}, is_forced=is_forced)
     print(f"{table.name}: {sum(published.row_counts.values()):,} customers as of {as_of}{with_what}")
 

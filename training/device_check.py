@@ -38,6 +38,7 @@ from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.features import FEATURES
 from spark_jobs.runtime.command import run_command
 from training.config import ModelSettings
+from training.models.network import devices
 from training.models.network import network as networks
 from training.models.network.architecture import Architecture
 from training.models.network.hazards import cut_intervals
@@ -87,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def name_gpus() -> list[str]:
-    """The GPUs that TensorFlow finds. Training uses the first one."""
+    """The GPUs that TensorFlow finds. Training shares every batch among them."""
     details = map(tf.config.experimental.get_device_details, networks.GPUS)
     return [str(found.get("device_name", "a GPU")) for found in details]
 
@@ -139,7 +140,7 @@ def trace_lstm(as_on_gpu: bool = False) -> list[str]:
 def _pretend_gpu(is_there: bool) -> Iterator[None]:
     """Lets Keras and our layer build what they build with a GPU, or without one."""
     gpus = (networks.GPUS or ["pretended"]) if is_there else []
-    with patch(_GPU_TEST, lambda: is_there), patch.object(networks, "GPUS", gpus):
+    with patch(_GPU_TEST, lambda: is_there), patch.object(networks, "GPUS", gpus), patch.object(devices, "GPUS", gpus):
         yield
 
 

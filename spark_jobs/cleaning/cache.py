@@ -77,7 +77,7 @@ def unpersist(frame: DataFrame) -> None:
 
 
 def unpersist_all(spark: SparkSession) -> None:
-    """Frees the memory of all rows that this process has persisted."""
+    """Frees the memory of all rows that this process has persisted, for tests that check many shops."""
     if not is_sail(spark):
         spark.catalog.clearCache()
     for key in list(_keys.values()):
@@ -101,15 +101,16 @@ def kept(frame: DataFrame) -> Iterator[DataFrame]:
 
 def _keep(key: Key, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Keeps the batches of a task under the key, beside those of other tasks; returns none."""
-    for other in [other for other in _rows if not other.is_in_use()]:
-        _rows.pop(other, None)
+    for other in list(_rows):  # other tasks change it meanwhile
+        if not other.is_in_use():
+            _rows.pop(other, None)
     kept = _rows.setdefault(key, [])
     kept.extend(batch for batch in batches if len(batch))
     yield from ()
 
 
 def _read(key: Key, tasks: int, numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The kept batches for the tasks of these numbers, of so many tasks."""
+    """The share of the kept batches that each of these task numbers has, of `tasks` in all."""
     for number in (number for batch in numbers for number in batch["id"].to_pylist()):
         yield from _rows[key][number::tasks]
 

@@ -24,9 +24,12 @@ def bind(value: Column, use: Callable[[Column], Column]) -> Column:
 
 
 def matches(text: Column, pattern: str) -> Column:
-    r"""Whether a shop's regular expression is found in the text. Rust's, which Sail has, look around no match, and
-    their \d, \s and \w take other alphabets too; Python's are read as Java's are."""
+    r"""Whether a shop's regular expression is found in the text. Sail's are Rust's: they have no look-around, and \d,
+    \s and \w match other alphabets too. Python's agree with Java's but for rare ends of lines."""
     if not runs_on_sail():
         return text.rlike(pattern)
-    search = re.compile(pattern, re.ASCII).search
+    try:
+        search = re.compile(pattern, re.ASCII).search
+    except ValueError:  # the pattern says (?u) itself
+        search = re.compile(pattern).search
     return F.udf(lambda value: None if value is None else search(value) is not None, "boolean", useArrow=True)(text)

@@ -1,23 +1,18 @@
 """Turns the rows of customer_day into the series of customers, as Arrow tables and arrays. Pure, no Spark, no I/O.
 
 An entry is what became known on one day of one of a customer's days. The numbers of rows, entries and customers below
-are of one table that holds whole customers.
+are of one table, with all rows of some customers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from spark_jobs.contract.measures import CATEGORY_SET, MEASURES, NEW_CATEGORY_COUNT, SET_COUNTS, SETS
-
-#: So many rows are worked on at a time, or those of one customer if he has more.
-ROWS_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -34,28 +29,11 @@ class Entries:
     customers: pa.Array
 
 
-def split_customers(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Tables of whole customers. batches: sorted by customer_id."""
-    waiting, size = list[pa.RecordBatch](), 0
-    for batch in batches:
-        waiting.append(batch)
-        size += len(batch)
-        if size >= ROWS_AT_ONCE:
-            table = pa.Table.from_batches(waiting)
-            ids = table["customer_id"]
-            whole = pc.index(ids, ids[-1]).as_py()
-            waiting, size = table.slice(whole).to_batches(), size - whole
-            if whole:
-                yield table.slice(0, whole)
-    if size:
-        yield pa.Table.from_batches(waiting)
-
-
 def collect_series(rows: pa.Table, as_of: date, known_as_of: date | None, has_categories: bool) -> pa.Table:
     """One row for each customer: parallel arrays over his entries, by day and days late.
 
-    rows: whole customers, with customer_id, event_day, late_days, MEASURES and SETS. known_as_of: the later day of a
-    restated night.
+    rows: all of some customers, in any order, with customer_id, event_day, late_days, MEASURES and SETS. known_as_of:
+    the later day of a restated night.
     """
     entries = find_entries(rows)
     values = {measure.name: _sum(rows[measure.name], entries) for measure in MEASURES}

@@ -1,7 +1,7 @@
 """Reads and writes tables as frames, of Spark or of Sail, the engine without Java.
 
 Sail reads a file of a table without the values in its path, does not say which file a row is from, takes no hint how to
-distribute rows (nor caches them, see cleaning/cache.py), and reads a table only below plain names.
+distribute rows, and reads a table only below plain names. It caches nothing: see cleaning/cache.py.
 """
 
 from __future__ import annotations

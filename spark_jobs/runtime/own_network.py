@@ -12,6 +12,7 @@ import asyncio
 import ctypes
 import fcntl
 import os
+import re
 import signal
 import socket
 import struct
@@ -47,8 +48,8 @@ def wrap(path: str, port: int, command: Sequence[str]) -> list[str]:
 
 @cache
 def shorten(path: str) -> str:
-    """The same file, for this process: a socket's address has few bytes."""
-    if len(os.fsencode(path)) <= MOST_BYTES:
+    """The same file, for this process: a socket's address has few bytes, and gRPC reads % and # in it as in a URL."""
+    if len(os.fsencode(path)) <= MOST_BYTES and re.fullmatch(r"[\w/.-]+", path, re.ASCII):
         return path
     folder, name = os.path.split(path)
     return f"/proc/self/fd/{os.open(folder, os.O_PATH | os.O_DIRECTORY)}/{name}"

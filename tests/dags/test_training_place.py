@@ -18,8 +18,10 @@ from dags.shops import find_shops
 from dags.training_place import CONNECTION, TrainingOperator
 
 SHOP = next(shop for shop in find_shops() if shop.name == "online_retail")
-#: What a training there does: prints what it got, and its result.
-TRAINING = 'echo "$MARK $*"; echo \'result: {"version": "v1", "report": "shop/page.html"}\''
+#: What a training there does: prints half a letter, what it got, and its result.
+TRAINING = (
+    'printf "\\303\\n"; echo "$MARK $CHURN_LOG $*"; echo \'result: {"version": "v1", "report": "shop/page.html"}\''
+)
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def train() -> tuple[dict, dict]:
 def make_host(folder: Path, monkeypatch, training: str = TRAINING) -> None:
     """A host with a checkout and a file of variables; `ssh` runs its last argument."""
     add_command(folder / "checkout/.venv/bin", "python", training)
-    (folder / "churn.env").write_text("MARK='its own variable'\n")
+    (folder / "churn.env").write_text("MARK='its own variable'\nCHURN_LOG=json\n")
     add_command(folder, "ssh", 'exec sh -c "${@: -1}"')
     extra = {"folder": str(folder / "checkout"), "variables": str(folder / "churn.env"), "key_file": "/keys/one"}
     set_place(monkeypatch, conn_type="ssh", host="gpu.example", login="churn", port=2222, extra=extra)
@@ -73,7 +75,7 @@ def test_over_ssh_the_host_trains_and_the_result_comes_back(commands, monkeypatc
     ran = (commands / "checkout/.venv/bin/python.args").read_text().split()
     days = ["--as-of", "2011-09-06"]
     assert ran == ["-m", "training.train", "--shop", str(SHOP.path), *days, "--epochs=3", "--result", "-"]
-    assert "its own variable -m training.train" in capsys.readouterr().out
+    assert "its own variable text -m training.train" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -102,9 +104,25 @@ def test_a_pod_of_the_template_trains_and_the_result_comes_back(commands, monkey
     pod = json.loads(next(o for o in options if o.startswith("--overrides=")).partition("=")[2])
     container = pod["spec"]["containers"][0]
     assert pod["metadata"]["name"] == name == deleted.split()[2]
-    assert container["args"][:3] == ["python", "-m", "training.train"]
+    assert container["args"][3:7] == ["training", "python", "-m", "training.train"]
     assert container["args"][-2:] == ["--result", "-"]
+    assert container["env"][-1] == {"name": "CHURN_LOG", "value": "text"}
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "echo 'error: timed out waiting for the condition' >&2; exit 1",
+        "echo cut off",  # without a result, although the exit code is 0
+    ],
+)
+def test_what_goes_wrong_on_the_way_to_a_pod_is_tried_again(commands, monkeypatch, run):
+    add_command(commands, "kubectl", f'[ "$1" != run ] || {{ {run}; }}')
+    set_place(monkeypatch, conn_type="kubernetes")
+    with pytest.raises(AirflowException) as caught:
+        train()
+    assert type(caught.value) is AirflowException
 
 
 def test_a_task_that_ends_removes_its_pod(commands, monkeypatch):
@@ -130,6 +148,9 @@ def test_a_task_that_ends_removes_its_pod(commands, monkeypatch):
 def test_a_connection_that_says_too_little_is_refused(commands, monkeypatch):
     set_place(monkeypatch, conn_type="ssh", host="x", extra={"folder": "there"})
     with pytest.raises(AirflowFailException, match="its extra lacks variables"):
+        train()
+    set_place(monkeypatch, conn_type="ssh", extra={"folder": "there", "variables": "file"})
+    with pytest.raises(AirflowFailException, match="it names no host"):
         train()
     set_place(monkeypatch, conn_type="http", host="x")
     with pytest.raises(AirflowFailException, match="its type is ssh or kubernetes, not 'http'"):

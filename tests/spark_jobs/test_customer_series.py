@@ -120,3 +120,20 @@ def test_a_restated_night_includes_later_deliveries(build):
     restated = list_parts(build(THEN, CUSTOMER_SERIES, LAST))
     assert {day for day, _ in restated} == {FIRST + timedelta(n) for n in range((THEN - FIRST).days + 1)}
     assert max(day + timedelta(late) for day, late in restated) == THEN
+
+
+def test_a_join_that_changes_while_it_runs_separates_no_customers_rows(spark, drawn, build):
+    """Planned for large tables, Spark sorts both sides of a join; once it has seen that one is small, it does not."""
+    names = {"spark.sql.autoBroadcastJoinThreshold": "-1", "spark.sql.adaptive.autoBroadcastJoinThreshold": "10MB",
+             "spark.sql.adaptive.coalescePartitions.enabled": "false"}  # fmt: skip
+    before = {name: spark.conf.get(name, None) for name in names}
+    rows = [tuple(row[name] for name in CUSTOMER_DAY.column_names) for row in drawn]
+    try:
+        for name, value in names.items():
+            spark.conf.set(name, value)
+        frame = spark.createDataFrame(rows, CUSTOMER_DAY.ddl).repartition(4)
+        series = build_series(frame, SHOP, LAST, TRAINING_SERIES, {"c1": "c0"}).toArrow().sort_by("customer_id")
+    finally:
+        for name, value in before.items():
+            spark.conf.unset(name) if value is None else spark.conf.set(name, value)
+    assert series.to_pylist() == build(LAST).to_pylist()

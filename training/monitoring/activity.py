@@ -45,7 +45,8 @@ class Activity:
 
     def parts(self) -> Iterator[pa.Table]:
         """Tables of some customers each, with one row for each customer and day: customer_id, event_day, activity,
-        spend, refund and undone_on. A single part stays in memory, several are kept in temporary files.
+        spend, refund and undone_on. A single part stays in memory. Several are mapped from temporary files, which have
+        no name any more: nothing remains of them if the process is killed.
 
         undone_on: the day at whose end the day's sales stop counting as activity (tensors/activity.py); null: never.
         """
@@ -53,14 +54,13 @@ class Activity:
             yield self._whole
             return
         for number, customers in enumerate(self._ranges):
-            file = Path(self._folder.name, f"{number}.arrow")
-            if not file.exists():
-                feather.write_feather(self._read(customers), str(file), compression="uncompressed")
-            yield feather.read_table(file, memory_map=True)
+            if number == len(self._mapped):
+                self._mapped.append(_map(self._read(customers)))
+            yield self._mapped[number]
 
     @cached_property
-    def _folder(self) -> TemporaryDirectory[str]:
-        return TemporaryDirectory(prefix="churn_activity_")
+    def _mapped(self) -> list[pa.Table]:
+        return []
 
     @cached_property
     def _ranges(self) -> list[CustomerRange]:
@@ -114,6 +114,14 @@ def _as_rows(days: pa.Table) -> SeriesRows:
     day = days["event_day"].combine_chunks().view(pa.int32()).to_numpy().astype(np.int64)
     measures = {name: days[name].cast(pa.float64()).to_numpy() for name in RULE_MEASURES}
     return SeriesRows(np.zeros(int(row.max(initial=-1)) + 1, np.int64), row, day, measures)
+
+
+def _map(table: pa.Table) -> pa.Table:
+    """The same table, mapped from a file without a name."""
+    with TemporaryDirectory(prefix="churn_activity_") as folder:
+        file = Path(folder, "rows.arrow")
+        feather.write_feather(table, str(file), compression="uncompressed")
+        return feather.read_table(file, memory_map=True)
 
 
 def _find_undone(days: pa.Table, shop: Shop) -> pa.Array:

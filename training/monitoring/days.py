@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date, timedelta
 from operator import itemgetter
@@ -34,6 +35,8 @@ VALUES = {subject: ratio for log in LOGS.values() for subject, ratio in log.typi
 FILE_REASONS = "file_"
 #: So many rows become a DataFrame at a time.
 ROWS_PER_PART = 250_000
+#: The largest value, and its customer, of no rows.
+NO_LARGEST: tuple[float, str | None] = (-math.inf, None)
 
 
 def read_days(
@@ -136,7 +139,7 @@ def monitor_largest(lake: Lake, shop: Shop, as_of: date, known: date | None) -> 
         return []
     deliveries = [day for day in lake.partitions(CUSTOMER_DAY) if day <= (known or as_of).isoformat()]
     rows, is_inside = lake.dataset(CUSTOMER_DAY, deliveries), _is_between(as_of - timedelta(weeks=USUAL_WEEKS), as_of)
-    largest: dict[str, tuple[float, str | None]] = dict.fromkeys(subjects, (0.0, None))
+    largest = dict.fromkeys(subjects, NO_LARGEST)
     usual = dict.fromkeys(subjects, 0.0)
     for customers in split_customers(rows.count_rows(filter=is_inside)):
         days = _sum_days(rows, is_inside & customers.contains("customer_id"), [*subjects])
@@ -146,7 +149,7 @@ def monitor_largest(lake: Lake, shop: Shop, as_of: date, known: date | None) -> 
             usual[name] = max(usual[name], _find_largest(days.filter(~is_today), name)[0])
         del days  # before the next are read
     return [
-        check_largest(subject, largest[name][1], largest[name][0], usual[name], as_of, shop.currency)
+        check_largest(subject, largest[name][1], max(0.0, largest[name][0]), usual[name], as_of, shop.currency)
         for name, subject in subjects.items()
     ]
 
@@ -160,9 +163,9 @@ def _sum_days(rows: ds.Dataset, condition: pc.Expression, names: list[str]) -> p
 
 
 def _find_largest(days: pa.Table, name: str) -> tuple[float, str | None]:
-    """The largest value, and its customer, the first by key; (0.0, None) if there are no rows."""
+    """The largest value, and its customer, the first by key; NO_LARGEST if there are no rows."""
     if not days.num_rows:
-        return 0.0, None
+        return NO_LARGEST
     largest = pc.max(days[name])
     return float(largest.as_py()), pc.min(days.filter(pc.equal(days[name], largest))["customer_id"]).as_py()
 

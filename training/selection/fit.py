@@ -7,7 +7,7 @@ which contenders are ranked. The outcomes by which the gate evaluates are not us
 
 from __future__ import annotations
 
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import date
 from threading import Event, Lock
@@ -105,6 +105,9 @@ def _learn_all(recipe: Recipe, kinds: list[str], progress: Progress) -> dict[str
     with ThreadPoolExecutor(2) as pool:
         jobs = {kind: pool.submit(learn_one, kind) for kind in reversed(kinds)}
         try:
+            ended, _ = wait(jobs.values(), return_when=FIRST_EXCEPTION)
+            for job in ended:
+                job.result()
             return {kind: jobs[kind].result() for kind in kinds}
         except BaseException:
             has_failed.set()

@@ -117,7 +117,8 @@ def _fit_fold(trainer: Trainer, recipe: Recipe, fold: int, report: Progress) -> 
 def _select_fold(recipe: Recipe, fold: int) -> list[Tensors]:
     """The sampled customers of this fold."""
     folds = (fold_of(tensors.customer_id, recipe.settings.folds) for tensors in recipe.sample)
-    return [tensors.take(np.flatnonzero(own == fold)) for tensors, own in zip(recipe.sample, folds, strict=True)]
+    places = [(tensors, np.flatnonzero(own == fold)) for tensors, own in zip(recipe.sample, folds, strict=True)]
+    return [tensors.take(rows) for tensors, rows in places if len(rows)]
 
 
 def _find_loss(held_out: list[Tensors], network) -> float:
