@@ -30,7 +30,8 @@ def add_late_days(known: DataFrame, history: Collection[date], as_of: date) -> D
     known_day = F.least(F.to_date("delivery_day"), F.lit(as_of))
     late_days = F.greatest(F.date_diff(known_day, "event_day"), F.lit(0))
     is_history = F.col("delivery_day").isin(*history)
-    return known.withColumn("late_days", F.when(is_history, 0).otherwise(late_days) if history else late_days)
+    counted = F.when(is_history, 0).otherwise(late_days) if history else late_days
+    return known.withColumn("late_days", counted.cast("int"))  # on Sail it would be a bigint
 
 
 def choose_days(
