@@ -42,7 +42,7 @@ from training.models.network import devices
 from training.models.network import network as networks
 from training.models.network.architecture import Architecture
 from training.models.network.hazards import cut_intervals
-from training.models.network.trainer import Trainer, masked_log_loss
+from training.models.network.trainer import Arrays, Trainer, masked_log_loss
 from training.tensors.dataset import Tensors
 from training.tensors.feed import Part
 
@@ -193,14 +193,20 @@ def find_wait(trainer: Trainer, tensors: Tensors) -> float:
     stream = trainer.stream(iter([Part(tensors, shuffle(tensors))]) for _ in range(2))
     for chunk in iter(partial(next, stream), None):
         trainer.learn(*chunk, size).numpy()
+    return measure_wait(stream, lambda chunk: trainer.learn(*chunk, size).numpy())
+
+
+def measure_wait(stream: Iterator[Arrays | None], learn: Callable[[Arrays], object]) -> float:
+    """Learns from an epoch of Trainer.stream; returns the share of its time that passes until the next batches are
+    there."""
     begin, waited = time.perf_counter(), 0.0
     while True:
         asked = time.perf_counter()
-        chunk = next(stream)
+        arrays = next(stream)
         waited += time.perf_counter() - asked
-        if chunk is None:
+        if arrays is None:
             return waited / (time.perf_counter() - begin)
-        trainer.learn(*chunk, size).numpy()
+        learn(arrays)
 
 
 def compare_step(tensors: Tensors) -> float:

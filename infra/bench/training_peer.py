@@ -34,6 +34,7 @@ from rich.table import Table
 
 from infra.bench.training import read_training
 from spark_jobs.runtime.command import day, load_arguments, make_parser, run_command
+from training.device_check import measure_wait
 from training.models.network.architecture import FARTHEST_INPUT, Architecture
 from training.models.network.trainer import Trainer
 from training.selection.recipe import Recipe
@@ -72,14 +73,7 @@ class Epoch:
 
     def train(self) -> float:
         """As training does; returns the share of the time in which it waits for batches."""
-        begin, waited, stream = time.perf_counter(), 0.0, self.trainer.stream([self.make_parts()])
-        while True:
-            asked = time.perf_counter()
-            arrays = next(stream)
-            waited += time.perf_counter() - asked
-            if arrays is None:
-                return waited / (time.perf_counter() - begin)
-            self.learn(arrays)
+        return measure_wait(self.trainer.stream([self.make_parts()]), self.learn)
 
     def learn(self, arrays: Arrays) -> float:
         """The loss before the last step on these rows of arrays."""

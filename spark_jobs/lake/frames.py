@@ -30,8 +30,14 @@ def is_sail(spark: SparkSession) -> bool:
     return spark.conf.get(ENGINE_OPTION, None) == SAIL
 
 
-def gather(frame: DataFrame, column: str) -> DataFrame:
-    """The rows of each value of the column together and in a row, as far as tasks of equal size allow."""
+def gather(frame: DataFrame, column: str, is_one_value: bool = False) -> DataFrame:
+    """The rows of each value of the column together and in a row, as far as tasks of equal size allow.
+
+    is_one_value: all rows have the same value. On Spark they then stay in their tasks; Sail's are many and small.
+    """
+    if is_one_value and not is_sail(frame.sparkSession):
+        return frame
+    # The hint lets Spark merge small partitions and split large ones by their actual size.
     together = frame.repartition(column) if is_sail(frame.sparkSession) else frame.hint("rebalance", column)
     return together.sortWithinPartitions(column)
 

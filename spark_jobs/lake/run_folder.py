@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.table import Table
-from spark_jobs.lake.frames import gather, is_sail
+from spark_jobs.lake.frames import gather
 from spark_jobs.lake.location import Location
 
 if TYPE_CHECKING:
@@ -60,10 +60,7 @@ def write_files(folder: Location, table: Table, frame: DataFrame, is_one_partiti
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pydict({"path": pa.array(write_batches(folder, column, batches), pa.string())})
 
-    rows = frame.select(*table.column_names)
-    if not is_one_partition or is_sail(frame.sparkSession):
-        # The hint lets Spark merge small partitions and split large ones by their actual size.
-        rows = gather(rows, column)
+    rows = gather(frame.select(*table.column_names), column, is_one_partition)
     return [row["path"] for row in rows.mapInArrow(write, "path string").collect()]
 
 

@@ -1,8 +1,8 @@
 """Publishes the scores of a run atomically. Helper of postgres.py.
 
 One transaction locks the day, checks whether the run was published before, copies the rows, and updates the pointer in
-published_runs, through which the views select rows. If it is killed, nothing remains. Readers
-see the previous run until the pointer has moved, and never wait.
+published_runs, through which the views select rows. If it is killed, nothing remains. Readers see the previous run
+until the pointer has moved, and never wait.
 
 The rows are copied by ADBC, from Arrow to PostgreSQL's binary format without a Python object per value. The
 transaction is therefore on an ADBC cursor, whose placeholders are $1, $2.

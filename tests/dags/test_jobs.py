@@ -20,6 +20,7 @@ from dags.jobs import CommandOperator, SparkJobOperator
 from dags.shops import find_shops
 from infra.local.job_processes import MODULES, forked_jobs
 from spark_jobs.runtime import job_client
+from tests.dags.interrupting import interrupted
 
 SHOP = next(shop for shop in find_shops() if shop.name == "online_retail")
 TI = {"dag_id": "dag", "run_id": "run", "task_id": "task", "map_index": -1}
@@ -82,20 +83,8 @@ def test_a_time_limit_ends_spark_and_its_children(tmp_path, monkeypatch):
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     task = SparkJobOperator(task_id="clean", job="clean", shop=SHOP, days=["2011-09-06"])
-
-    def interrupt(*_):
-        if (tmp_path / "pids").exists():
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            raise AirflowTaskTimeout
-
-    previous = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)
-    try:
-        with pytest.raises(AirflowTaskTimeout):
-            task.execute(make_context()[0])
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+    with pytest.raises(AirflowTaskTimeout), interrupted((tmp_path / "pids").exists, AirflowTaskTimeout):
+        task.execute(make_context()[0])
     pids = [int(word) for word in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 2
     assert wait_for_end(pids, 1) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from dags.shops import find_shops
 from dags.training_place import CONNECTION, TrainingOperator
+from tests.dags.interrupting import interrupted
 
 SHOP = next(shop for shop in find_shops() if shop.name == "online_retail")
 #: What a training there does: prints half a letter, what it got, and its result.
@@ -128,20 +128,12 @@ def test_what_goes_wrong_on_the_way_to_a_pod_is_tried_again(commands, monkeypatc
 def test_a_task_that_ends_removes_its_pod(commands, monkeypatch):
     add_command(commands, "kubectl", '[ "$1" != run ] || exec sleep 600')
     set_place(monkeypatch, conn_type="kubernetes")
-
-    def interrupt(*_):
-        if "--attach" in (commands / "kubectl.args").read_text():
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            raise TimeoutError
-
-    previous = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 1.0, 0.2)
-    try:
-        with pytest.raises(TimeoutError):
-            train()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+    noted = commands / "kubectl.args"
+    with (
+        pytest.raises(TimeoutError),
+        interrupted(lambda: noted.exists() and "--attach" in noted.read_text(), TimeoutError),
+    ):
+        train()
     assert (commands / "kubectl.args").read_text().split().count("delete") == 2
 
 
@@ -196,20 +188,8 @@ def test_a_real_ssh_server_trains_and_ends_the_training_with_the_connection(real
     result, _ = train()
     assert result["version"] == "v1"
     add_command(real_host / "checkout/.venv/bin", "python", f"echo $$ > {real_host}/pid_there; sleep 600")
-
-    def interrupt(*_):
-        if (real_host / "pid_there").exists():
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            raise TimeoutError
-
-    previous = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.5, 0.2)
-    try:
-        with pytest.raises(TimeoutError):
-            train()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+    with pytest.raises(TimeoutError), interrupted((real_host / "pid_there").exists, TimeoutError):
+        train()
     there = Path("/proc", (real_host / "pid_there").read_text().strip())
     end = time.monotonic() + 10
     while there.exists() and time.monotonic() < end:
