@@ -29,7 +29,13 @@ LAKES = f"s3://{BUCKET}/lakes"
 SENDERS = {"mapInArrow", "applyInArrow", "mapInPandas", "applyInPandas", "udf", "pandas_udf", "foreachPartition"}
 
 #: Of their senders, those that only Sail needs, which runs on one machine, and the one that only `check` needs.
-NOT_IN_A_NIGHT = {"spark_jobs.lake.frames", "spark_jobs.cleaning.counting", "spark_jobs.cleaning.accounts"}
+NOT_IN_A_NIGHT = {
+    "spark_jobs.lake.frames",
+    "spark_jobs.cleaning.cache",
+    "spark_jobs.cleaning.dialect",
+    "spark_jobs.cleaning.counting",
+    "spark_jobs.cleaning.accounts",
+}
 
 
 def list_senders() -> set[str]:
