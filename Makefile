@@ -33,7 +33,7 @@ AIRFLOW := .venv-airflow/bin/python -m
 CHURN := .venv/bin/python -m infra.cli
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environments demo nightly train backtest status sql airflow cluster stop check test test-cases test-airflow
+.PHONY: help setup spark environments demo nightly train backtest status sql airflow cluster stop check test test-cases test-airflow
 .PHONY: test-cluster faults bench ablate
 
 help: ## this list
@@ -46,10 +46,13 @@ RUN_SETUP = for python in python3.13 python3.12 python3.11 python3; do \
 	  fi; \
 	done; echo 'error: Python 3.11, 3.12 or 3.13 is needed: install one, or put it on PATH' >&2; exit 1
 
-setup: ## both environments; needs Python 3.11 to 3.13, Java 17 or 21
+setup: ## the environments; needs Python 3.11 to 3.13
 	@$(call RUN_SETUP)
 
-environments: ## both environments without Java: for status, sql and stop
+spark: ## setup, and asks for Java 17 or 21: for what must run Spark
+	@$(call RUN_SETUP,--with-java)
+
+environments: ## setup, never asks for Java: for status, sql and stop
 	@$(call RUN_SETUP,--without-java)
 
 demo: setup ## raw logs to risks, on a real shop's data; SHOP=
@@ -73,7 +76,7 @@ sql: environments ## psql on the warehouse; SHOP=
 airflow: setup ## Airflow on localhost:8080 until Ctrl-C; SHOP= (or several)
 	@$(CHURN) airflow --shops "$$GIVEN_SHOP"
 
-cluster: setup ## a Spark cluster on this machine; ACTION=start, status, stop
+cluster: spark ## a Spark cluster on this machine; ACTION=start, status, stop
 	@$(JOBS) infra.local.cluster $(ACTION)
 
 stop: environments ## stop Airflow, the shared Spark, the cluster, the warehouse
@@ -88,23 +91,23 @@ check: setup ## style, import rules, types, commands, docs; a minute
 	@$(JOBS) infra.local.generate_docs --check
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict -f infra/mkdocs.yml
 
-test: setup ## every test that needs no cluster
+test: spark ## every test that needs no cluster
 	@$(JOBS) infra.local.run_tests
 
-test-cases: setup ## shops' exports, histories of nights; half an hour
+test-cases: spark ## shops' exports, histories of nights; half an hour
 	@$(JOBS) infra.local.run_tests --cases
 
 test-airflow: setup ## a live Airflow, pages in Chromium; SCREENSHOTS= (a folder)
 	@$(AIRFLOW) pytest tests/airflow --confcutdir=tests/airflow --timeout=1500 --screenshots="$$SCREENSHOTS"
 
-test-cluster: setup ## nights on a cluster, with kills; needs libraries for s3://
+test-cluster: spark ## nights on a cluster, with kills; needs libraries for s3://
 	@$(JOBS) pytest -m cluster tests/flows/test_cluster.py
 
-faults: setup ## dying writers and servers, nights in any order; minutes
+faults: spark ## dying writers and servers, nights in any order; minutes
 	@$(JOBS) pytest -m "slow or not slow" tests/faults tests/flows/test_three_logs.py tests/cases/test_layouts.py
 
 #: SIZES= numbers of customers; FULL=1 adds 300,000; an hour.
-bench: setup ## the cost of a night beside DuckDB and Polars; SIZES= FULL=1
+bench: spark ## the cost of a night beside DuckDB and Polars; SIZES= FULL=1
 	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --locked --inexact --only-group bench
 	@$(JOBS) infra.bench.nights --sizes $(or $(SIZES),3000 30000 $(if $(FULL),300000)) $(if $(SIZES),,--docs infra/docs)
 

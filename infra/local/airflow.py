@@ -24,7 +24,7 @@ from rich.console import Console
 from infra.local.airflow_client import wait_until
 from infra.local.airflow_server import USER, AirflowServer, end_processes
 from infra.local.embedded import EmbeddedPostgres
-from infra.local.environment import ROOT, make_environment
+from infra.local.environment import ROOT, choose_engine, make_environment
 from infra.local.shops import land_raw_files, prepare_warehouse
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import CLASSIC, Settings
@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # a shell ignores SIGINT for background processes
     files = find_shop_files(arguments.shops)
-    os.environ.setdefault("CHURN_ENGINE", CLASSIC)  # its tasks may run beside each other, each with its own memory
+    # Tasks may run beside each other: a Spark of its own gives each its own memory.
+    os.environ.setdefault("CHURN_ENGINE", choose_engine(os.environ, files, otherwise=CLASSIC))
     os.environ.update(make_environment(files))
     with suppress(KeyboardInterrupt):
         serve(Settings.from_environment(), [load_shop(file) for file in files], is_tour=not arguments.shops)

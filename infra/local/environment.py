@@ -11,8 +11,10 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from spark_jobs.contract.errors import MissingInputError
-from spark_jobs.contract.settings import CLASSIC, CONNECT, EMBEDDED, Settings
+from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.settings import CLASSIC, CONNECT, EMBEDDED, SAIL, Settings
+from spark_jobs.runtime.own_network import is_allowed
+from spark_jobs.runtime.sail_server import SAIL_ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS_ENVIRONMENT = ROOT / ".venv"
@@ -23,6 +25,8 @@ LOCAL_SPARK = ROOT / "infra" / "spark" / "local"
 #: Airflow's own databases: for runs without a scheduler, a file below CHURN_HOME/airflow; for `make airflow`, whose
 #: processes write concurrently, a database in the embedded PostgreSQL.
 DATABASE, LIVE_DATABASE = "airflow.db", "airflow"
+#: Who sets one of these says how spark-submit is to start Spark.
+SUBMIT_VARIABLES = frozenset({"AIRFLOW_CONN_SPARK_DEFAULT", "SPARK_CONF_DIR"})
 
 
 def read_settings() -> Settings:
@@ -37,7 +41,7 @@ def name_warehouse(base: Mapping[str, str]) -> dict[str, str]:
 def make_environment(shops: Iterable[Path] = (), base: Mapping[str, str] | None = None) -> dict[str, str]:
     """`base` (by default this process's environment) plus everything that Airflow and the jobs need."""
     base = dict(os.environ if base is None else base)
-    settings = Settings.from_environment(base)
+    settings, shops = Settings.from_environment(base), list(shops)
     home = settings.home
     shop_files = os.pathsep.join(str(Path(shop).resolve()) for shop in shops)
     return {
@@ -46,15 +50,36 @@ def make_environment(shops: Iterable[Path] = (), base: Mapping[str, str] | None 
         **({"CHURN_LAKE": settings.lake_place} if settings.lake_place else {}),
         "CHURN_SHOPS": shop_files or base.get("CHURN_SHOPS", ""),
         "CHURN_JOBS_PYTHON": str(JOBS_PYTHON),
-        "CHURN_ENGINE": base.get("CHURN_ENGINE") or choose_engine(base),
+        "CHURN_ENGINE": base.get("CHURN_ENGINE") or choose_engine(base, shops),
         **_spark(base),
         **_airflow(base, home),
     }
 
 
-def choose_engine(base: Mapping[str, str]) -> str:
-    """Jobs share one Spark, unless the environment says how spark-submit is to start it."""
-    return CLASSIC if {"AIRFLOW_CONN_SPARK_DEFAULT", "SPARK_CONF_DIR"} & base.keys() else CONNECT
+def choose_engine(base: Mapping[str, str], shops: Iterable[Path] = (), otherwise: str = CONNECT) -> str:
+    """Sail for all jobs; if it is not installed or does not fit, Spark, in the way that `otherwise` says. Each job has
+    a Spark of its own if the environment says how spark-submit is to start it."""
+    if SUBMIT_VARIABLES & base.keys():
+        return CLASSIC
+    fits = SAIL_ENVIRONMENT.exists() and fits_sail(base) and all(map(is_in_folders, shops))
+    return SAIL if fits else otherwise
+
+
+def fits_sail(base: Mapping[str, str]) -> bool:
+    """Whether the environment leaves the engine open, the lake is in folders, and nobody else would reach Sail."""
+    is_open = not (SUBMIT_VARIABLES | {"CHURN_SPARK_MASTER", "CHURN_SPARK_REMOTE"}) & base.keys()
+    return is_open and "://" not in base.get("CHURN_LAKE", "") and is_allowed()
+
+
+def is_in_folders(shop_file: Path) -> bool:
+    """Whether a shop's raw files are all in folders of this machine. What reads a wrong shop.toml next says what is
+    wrong."""
+    from spark_jobs.contract.shop.file import load_shop  # needs packages, which setup does without
+
+    try:
+        return not any("://" in source.location for source in load_shop(shop_file).sources.values())
+    except (ChurnError, OSError):
+        return True
 
 
 def _spark(base: Mapping[str, str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
-"""Makes both environments from uv.lock: `.venv` for Spark and TensorFlow, `.venv-airflow` for Airflow. With
-CHURN_ENGINE=sail also `.venv-sail`; Java is not needed then.
+"""Makes the environments from uv.lock: `.venv` for the jobs and TensorFlow, `.venv-airflow` for Airflow, and
+`.venv-sail` for Sail, the engine without Java, where local shops run on it: see `environment.choose_engine`. Elsewhere
+they run on Spark, and then setup asks for Java.
 
 Standard library only, because it runs before anything is installed. If `uv` is missing or too old, it is installed into
 `.tools`. Repeating is quick: an environment is kept as long as its lock file does not change.
@@ -19,7 +20,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from infra.local.environment import AIRFLOW_ENVIRONMENT, JOBS_ENVIRONMENT, ROOT
+from infra.local.environment import AIRFLOW_ENVIRONMENT, JOBS_ENVIRONMENT, ROOT, fits_sail
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import SAIL, Settings
 from spark_jobs.runtime.command import run_command
@@ -32,10 +33,15 @@ STAMP = "setup.stamp"
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--without-java", action="store_true", help="do not ask for Java; nor with CHURN_ENGINE=sail")
-    engine = Settings.from_environment().engine
-    java_version = None if parser.parse_args(argv).without_java or engine == SAIL else check_java()
-    environments = choose_environments(engine)
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--without-java", action="store_true", help="do not ask for Java, whatever the engine")
+    either.add_argument("--with-java", action="store_true", help="ask for Java, whatever the engine")
+    arguments, uses_sail = parser.parse_args(argv), is_for_sail(os.environ)
+    asks = arguments.with_java or not (uses_sail or arguments.without_java)
+    java_version = (
+        check_java("" if arguments.with_java else ", or CHURN_ENGINE=sail, which needs none") if asks else None
+    )
+    environments = choose_environments(uses_sail)
     stale = {folder: group for folder, group in environments.items() if not is_current(folder, group)}
     uv = (find_uv() or install_uv()) if stale else ""
     for folder, group in stale.items():
@@ -44,10 +50,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         archive_classes(java_version, is_new=JOBS_ENVIRONMENT in stale)
 
 
-def choose_environments(engine: str) -> dict[Path, str]:
-    """Folder to dependency group. Sail's is made for who asks for Sail, and kept current then."""
+def is_for_sail(environment: Mapping[str, str]) -> bool:
+    """Whether local shops of this environment run on Sail once it is installed."""
+    Settings.from_environment(environment)  # so that a wrong CHURN_ENGINE is an error
+    given = environment.get("CHURN_ENGINE")
+    return given == SAIL if given else fits_sail(environment)
+
+
+def choose_environments(uses_sail: bool) -> dict[Path, str]:
+    """Folder to dependency group. Sail's, once there, is kept current."""
     environments = {JOBS_ENVIRONMENT: choose_jobs_group(), AIRFLOW_ENVIRONMENT: "airflow"}
-    return environments | ({SAIL_ENVIRONMENT: "sail"} if engine == SAIL or SAIL_ENVIRONMENT.exists() else {})
+    return environments | ({SAIL_ENVIRONMENT: "sail"} if uses_sail or SAIL_ENVIRONMENT.exists() else {})
 
 
 def archive_classes(java_version: str, is_new: bool) -> None:
@@ -66,11 +79,12 @@ def archive_classes(java_version: str, is_new: bool) -> None:
         archive.touch()  # an empty file, so that the next commands do not try again
 
 
-def check_java() -> str:
-    """The version of the Java that Spark would use. Raises ChurnError unless Spark supports it."""
+def check_java(way_out: str = "") -> str:
+    """The version of the Java that Spark would use. Raises ChurnError unless Spark supports it. way_out: what the error
+    says that helps, too."""
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home, "bin", "java")) if home else "java"
-    remedy = "install one (Debian, Ubuntu: apt-get install openjdk-17-jre-headless) or set JAVA_HOME"
+    remedy = "install one (Debian, Ubuntu: apt-get install openjdk-17-jre-headless) or set JAVA_HOME" + way_out
     needed = " or ".join(map(str, JAVA_VERSIONS))
     try:
         output = subprocess.run([java, "-version"], capture_output=True, text=True, check=True).stderr

@@ -32,8 +32,10 @@ HASH_CHUNK_BYTES = 1 << 20
 
 
 def find_intake(shop: Shop, log: str, settings: Settings) -> Intake:
-    """Where the files of a log are: the source's folder, and that of corrected records."""
+    """Where the files of a log are: the source's folder, and that of corrected records. Raises ChurnError if the engine
+    cannot read there."""
     source = shop.sources[log]
+    settings.require_folder(source.location, f"sources.{log}.location")
     return Intake(source, source.folder(settings.home), f"{settings.fixes(shop.name)}/{log}")
 
 

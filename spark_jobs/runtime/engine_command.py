@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import CONNECT, SAIL
 from spark_jobs.runtime import sail_server
 
@@ -32,10 +34,11 @@ class EngineOptions:
 
 
 def make_command(port: int, options: EngineOptions) -> list[str]:
-    """The command that starts the server. Raises ChurnError if its engine is not installed."""
+    """The command that starts the server. Raises ChurnError if its engine, or Spark's Java, is not installed."""
     if options.engine == SAIL:
         sail_server.find_packages()
         return [sys.executable, "-m", sail_server.__name__, str(port)]
+    require_java()
     conf = {
         **options.conf,
         "spark.connect.grpc.binding.address": "127.0.0.1",
@@ -48,6 +51,16 @@ def make_command(port: int, options: EngineOptions) -> list[str]:
     words = [word for key, value in conf.items() for word in ("--conf", f"{key}={value}")]
     submit = str(find_spark_home() / "bin" / "spark-submit")
     return [submit, "--class", SERVER_CLASS, "--master", options.master, "--name", "churn", *words, "spark-internal"]
+
+
+def require_java() -> None:
+    """Raises ChurnError if Spark would find no Java."""
+    home = os.environ.get("JAVA_HOME")
+    if not shutil.which("java", path=str(Path(home, "bin")) if home else None):
+        raise ChurnError(
+            f"Spark needs Java 17 or 21, and {'JAVA_HOME has' if home else 'there is'} none: install it, or set"
+            " CHURN_ENGINE=sail if lake and raw files are in folders of this machine"
+        )
 
 
 def find_spark_home() -> Path:

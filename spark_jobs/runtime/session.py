@@ -21,7 +21,7 @@ from pyspark.sql import SparkSession
 from spark_jobs.contract.errors import TransientError
 from spark_jobs.contract.settings import ENGINE_OPTION, Settings
 from spark_jobs.runtime.engine import join_engine
-from spark_jobs.runtime.engine_command import EngineOptions
+from spark_jobs.runtime.engine_command import EngineOptions, require_java
 from spark_jobs.runtime.object_store import make_local_options, make_options
 
 #: Opens the session of a job. Jobs call it only if there is something to do, because it takes seconds.
@@ -69,6 +69,7 @@ def open_session(app_name: str, settings: Settings) -> SparkSession:
     builder = SparkSession.builder.appName(app_name)
     options = SEMANTICS | STATIC | make_options(settings)
     if not settings.is_spark_submitted:
+        require_java()
         builder = builder.master(settings.spark_master)
         options |= _local_options(settings)
     for key, value in options.items():

@@ -83,9 +83,6 @@ def home(tmp_path_factory, inbox) -> Path:
     quick = {
         "CHURN_HOME": str(home),
         "CHURN_ID_KEY": "5a" * 32,  # the same customers have the same keys in both homes
-        "CHURN_ENGINE": "classic",  # as in `make airflow`
-        "CHURN_SPARK_MASTER": "local[1]",
-        "SPARK_DRIVER_MEMORY": "1g",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     }

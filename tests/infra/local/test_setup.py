@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 
@@ -73,12 +74,25 @@ def test_an_environment_without_its_interpreter_is_not_current(tmp_path):
     assert not setup.is_current(tmp_path, "jobs")
 
 
-def test_sail_is_installed_for_who_asks_for_it_and_then_kept_current(tmp_path, monkeypatch):
+def test_sail_is_installed_where_shops_run_on_it_and_then_kept_current(tmp_path, monkeypatch):
     monkeypatch.setattr(setup, "SAIL_ENVIRONMENT", tmp_path / "sail")
-    assert "sail" not in setup.choose_environments("connect").values()
-    assert setup.choose_environments("sail")[tmp_path / "sail"] == "sail"
+    assert "sail" not in setup.choose_environments(False).values()
+    assert setup.choose_environments(True)[tmp_path / "sail"] == "sail"
     (tmp_path / "sail").mkdir()
-    assert setup.choose_environments("connect")[tmp_path / "sail"] == "sail"
+    assert setup.choose_environments(False)[tmp_path / "sail"] == "sail"
+
+
+def test_java_is_asked_for_where_shops_run_on_spark_and_by_commands_that_must(path, monkeypatch):
+    monkeypatch.setattr(setup, "is_current", lambda folder, group: True)
+    for fits in (True, False):
+        monkeypatch.setattr(setup, "fits_sail", lambda environment, fits=fits: fits)
+        for engine, asks in (("", not fits), ("sail", False), ("connect", True), ("classic", True)):
+            monkeypatch.setenv("CHURN_ENGINE", engine)
+            with pytest.raises(ChurnError, match="or CHURN_ENGINE=sail") if asks else nullcontext():
+                setup.main([])
+            with pytest.raises(ChurnError, match=r"set JAVA_HOME$"):
+                setup.main(["--with-java"])
+            setup.main(["--without-java"])
 
 
 def test_setup_imports_the_standard_library_only():
@@ -108,13 +122,6 @@ def test_a_failed_class_archive_is_not_an_error(tmp_path, monkeypatch, capsys):
     assert "Spark starts more slowly (no room)" in capsys.readouterr().out
     setup.archive_classes("17.0.1", is_new=False)
     assert capsys.readouterr().out == ""
-
-
-def test_what_reads_scores_does_without_java(path, monkeypatch):
-    monkeypatch.setattr(setup, "is_current", lambda folder, group: True)
-    setup.main(["--without-java"])
-    with pytest.raises(ChurnError, match="Java 17 or 21"):
-        setup.main([])
 
 
 def test_the_status_does_without_java_and_spark(tmp_path):

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from spark_jobs.contract.errors import TransientError
-from spark_jobs.contract.settings import CONNECT, SAIL
+from spark_jobs.contract.errors import ChurnError, TransientError
+from spark_jobs.contract.settings import CONNECT, SAIL, Settings
 from spark_jobs.runtime import engine, own_network
+from spark_jobs.runtime.session import open_session
 
 SERVER = """
 import socket, sys, time
@@ -152,6 +153,16 @@ def test_a_server_that_does_not_start_is_an_error_that_names_the_log(tmp_path, m
     with pytest.raises(TransientError, match=r"engine\.log"):
         engine.join_engine(tmp_path, engine.EngineOptions("local[1]", {}, 1))
     assert "no Java" in (tmp_path / "logs" / "engine.log").read_text()
+
+
+def test_a_missing_java_is_said_before_spark_starts(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for home, message in (("", "there is none"), (str(tmp_path), "JAVA_HOME has none")):
+        monkeypatch.setenv("JAVA_HOME", home)
+        with pytest.raises(ChurnError, match=f"Spark needs Java 17 or 21, and {message}"):
+            engine.join_engine(tmp_path, engine.EngineOptions("local[1]", {}, 1))
+        with pytest.raises(ChurnError, match=f"and {message}"):
+            open_session("none", Settings(tmp_path))
 
 
 def test_a_change_of_settings_or_of_code_changes_the_fingerprint(monkeypatch, tmp_path):
