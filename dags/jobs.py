@@ -90,7 +90,7 @@ class _Job:
 
 
 def make_spark_job(job: str, **options) -> SparkJobOperator | CommandOperator:
-    """The task that runs spark_jobs/<job>.py: as a client of the Spark that jobs share, else by spark-submit."""
+    """The task that runs spark_jobs/<job>.py: as a client of the engine that jobs share, else by spark-submit."""
     if Settings.from_environment().is_spark_shared:
         return CommandOperator(command=[f"spark_jobs.{job}"], **options)
     return SparkJobOperator(job=job, **options)

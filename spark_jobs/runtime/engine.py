@@ -232,7 +232,7 @@ def main(argv: Sequence[str]) -> int:
         print("error: usage: python -m spark_jobs.runtime.engine stop", file=sys.stderr)
         return 2
     if not stop_engine(Settings.from_environment().home):
-        print("the shared Spark is still in use: it ends by itself once no job uses it")
+        print("the shared engine is still in use: it ends by itself once no job uses it")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Runs the shared Spark server, and ends it once no job has used it for some time: see engine.py.
+"""Runs the shared server, and ends it once no job has used it for some time: see engine.py.
 
     python -m spark_jobs.runtime.engine_supervisor FOLDER ID IDLE_SECONDS COMMAND …
 

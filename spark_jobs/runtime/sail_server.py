@@ -14,7 +14,7 @@ from pathlib import Path
 
 from spark_jobs.contract.errors import ChurnError
 
-#: Made by `CHURN_ENGINE=sail make setup`.
+#: Made by `make setup` where local shops run on Sail.
 SAIL_ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-sail"
 
 PR_SET_THP_DISABLE = 41  # of <linux/prctl.h>

@@ -82,7 +82,7 @@ def _local_options(settings: Settings) -> dict[str, str]:
 
 
 def _open_shared(settings: Settings) -> SparkSession:
-    """A session of its own on the shared Spark. It ends with this process, and its running queries with it."""
+    """A session of its own on the shared engine. It ends with this process, and its running queries with it."""
     spark_options = STATIC | make_options(settings) | _local_options(settings)
     options = EngineOptions(settings.spark_master, spark_options, settings.engine_idle_seconds, settings.engine)
     remote = settings.spark_remote or join_engine(settings.home, options)
