@@ -1,8 +1,11 @@
-"""Are the tables of a peer equal to the product's? Customers and products are compared by the product's own hashes."""
+"""Are the tables of a peer equal to the product's, and the product's on all engines?
+
+Customers and products are compared by the product's own hashes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 
 import polars as pl
@@ -10,9 +13,11 @@ import xxhash
 
 from infra.bench.nights.peer import SERIES_NAMES, SET_NAMES, SUM_NAMES
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.ledger_tables import ACCOUNTS
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
-from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES
+from spark_jobs.contract.table import Table
+from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, EVENTS, quarantine
 from spark_jobs.lake.store import Lake
 from spark_jobs.raw.hashing import make_hasher
 
@@ -21,6 +26,10 @@ HASHED_SETS = ("bought_products", "carted_products", "sessions")
 SPARK_SEED = 42
 #: Of what are decimals of at most three: Polars divides by a factor, which may differ in the last bit.
 DECIMALS = 6
+#: What an engine makes of the raw files.
+ETL_TABLES = (*EVENTS.values(), *map(quarantine, EVENTS), ACCOUNTS, CUSTOMER_DAY, CUSTOMER_SERIES)
+#: So many partitions of a table are in memory at a time.
+COMPARED_PARTITIONS = 30
 DAY_KEY, SERIES_KEY = ["customer_id", "event_day", "delivery_day"], ["customer_id"]
 
 
@@ -81,12 +90,30 @@ def normalise(name: str, table: pl.DataFrame) -> pl.DataFrame:
     return table.select("customer_id", "first_day", "days", late, *numbers).sort(SERIES_KEY)
 
 
-def require_equal(what: str, peer: dict[str, pl.DataFrame], product: dict[str, pl.DataFrame]) -> None:
+def require_same_lakes(lakes: Mapping[str, Lake]) -> None:
+    """Raises ChurnError with the first table and column in which an engine's lake has other rows than the first's."""
+    (first, expected), *others = lakes.items()
+    for engine, lake in others:
+        for table in ETL_TABLES:
+            days = sorted(expected.partitions(table).keys() | lake.partitions(table).keys())
+            for begin in range(0, len(days), COMPARED_PARTITIONS):
+                compared = days[begin : begin + COMPARED_PARTITIONS]
+                found, wanted = read_rows(lake, table, compared), read_rows(expected, table, compared)
+                require_equal(engine, {table.name: found}, first, {table.name: wanted})
+
+
+def read_rows(lake: Lake, table: Table, partitions: list[str]) -> pl.DataFrame:
+    """The rows of these partitions in one order."""
+    rows = pl.DataFrame(lake.arrow(table, partitions))
+    return rows.sort([name for name, kind in rows.schema.items() if not isinstance(kind, pl.List)])
+
+
+def require_equal(what: str, tables: dict[str, pl.DataFrame], other: str, expected: dict[str, pl.DataFrame]) -> None:
     """Raises ChurnError with the first column of a table that differs."""
-    for name, expected in product.items():
-        found = peer[name]
-        if found.height != expected.height:
-            raise ChurnError(f"{name}: {what} has {found.height:,} rows, the product {expected.height:,}")
-        for column in expected.columns:
-            if not found[column].equals(expected[column], null_equal=True):
-                raise ChurnError(f"{name}.{column}: {what} has other values than the product")
+    for name, rows in expected.items():
+        found = tables[name]
+        if found.height != rows.height:
+            raise ChurnError(f"{name}: {what} has {found.height:,} rows, {other} {rows.height:,}")
+        for column in rows.columns:
+            if not found[column].equals(rows[column], null_equal=True):
+                raise ChurnError(f"{name}.{column}: {what} has other values than {other}")

@@ -1,4 +1,7 @@
-"""The shops that are measured: the simulated shop of each size, with its whole history and with its second half."""
+"""The shops that are measured: the simulated shop of each size, with its whole history and with its second half.
+
+Their raw files are in a folder each; every engine gets a home of its own beside it, with links to them.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from infra.demo.simulated.simulate import FIRST_DAY, LOGS, SHOP
-from infra.local.environment import JOBS_PYTHON, ROOT
+from infra.local.environment import JOBS_PYTHON, ROOT, make_environment
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.settings import EMBEDDED, Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.runtime.engine import stop_engine
 from spark_jobs.warehouse.connection import connect
@@ -28,16 +31,39 @@ HALF_DAY = FIRST_DAY + timedelta(HISTORY_DAYS // 2)
 MERGES_FILE = "merged_customers.csv"
 
 
-def make_home(folder: Path, customers: int, environment: dict[str, str]) -> Path:
+def make_home(folder: Path, customers: int) -> Path:
     """A CHURN_HOME with the raw files of so many customers, and nothing else."""
     home = clear_home(folder / f"{customers}")
     if not (home / "truth" / SHOP / "planted.json").exists():
         command: list[str | Path] = [JOBS_PYTHON, "-m", "infra.demo.simulated.simulate", "--home", home,
                    "--customers", str(customers), "--days", str(HISTORY_DAYS + 1)]  # fmt: skip
+        environment = make_environment([SHOP_FILE], {**pass_on(), "CHURN_HOME": str(home)})
         if subprocess.run(command, cwd=ROOT, env=environment).returncode != 0:
             raise ChurnError(f"{customers:,} customers could not be simulated: see the message above")
-        stop_engine(home)  # or the first load would not pay for its start, and its costs would be no step's
+        stop_engine(home)  # a simulation leaves it running
     return home
+
+
+def lend_home(raw: Path, engine: str) -> Path:
+    """An empty CHURN_HOME for the engine with the raw files and the secret keys of this one, so that all engines make
+    the same rows."""
+    home = raw.with_name(f"{raw.name}_{engine}")
+    shutil.rmtree(home, ignore_errors=True)
+    Settings(raw).id_key()
+    for name in ("landing", "secrets"):
+        shutil.copytree(raw / name, home / name, copy_function=os.link)
+    return home
+
+
+def make_engine_environment(home: Path, engine: str) -> dict[str, str]:
+    """The environment of an engine's runs in this home, whatever this process's environment says of engines."""
+    given = {"CHURN_HOME": str(home), "CHURN_WAREHOUSE_URL": EMBEDDED, "CHURN_ENGINE": engine}
+    return make_environment([SHOP_FILE], pass_on() | given)
+
+
+def pass_on() -> dict[str, str]:
+    """Where this process finds programs, Java too."""
+    return {name: os.environ[name] for name in ("PATH", "JAVA_HOME") if name in os.environ}
 
 
 def halve_home(home: Path) -> Path:

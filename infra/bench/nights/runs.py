@@ -17,7 +17,7 @@ from infra.demo.simulated.simulate import SHOP
 from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT
 from spark_jobs.contract.errors import ChurnError
 
-PRODUCT, PEERS = "product", ("duckdb", "polars")
+PEERS = ("duckdb", "polars")
 #: What of a run is Airflow's own, and what the embedded PostgreSQL's.
 AIRFLOW, POSTGRES = "airflow", "postgres"
 
@@ -33,7 +33,7 @@ class Step:
 
 @dataclass
 class Run:
-    """One measured run. case: first load, night, ...; steps in their order."""
+    """One measured run. engine: a value of CHURN_ENGINE, or a peer. case: first load, ...; steps in their order."""
 
     customers: int
     engine: str
@@ -51,7 +51,7 @@ class Run:
 def run_product(
     customers: int, case: str, environment: Mapping[str, str], runs: Sequence[str], options: Sequence[str] = ()
 ) -> Run:
-    """Runs DAGs, such as etl@2024-12-26, by the tasks that Airflow starts in a night."""
+    """Runs DAGs, such as etl@2024-12-26, by the tasks that Airflow starts in a night, with a new engine."""
     with tempfile.TemporaryDirectory() as name, MemorySampler() as memory:
         result = Path(name, "steps.json")
         command: list[str | Path] = [
@@ -75,7 +75,7 @@ def run_product(
                 step.seconds += measured["end"] - measured["begin"]
                 step.peak_bytes = max(step.peak_bytes, memory.peak(measured["begin"], measured["end"]))
     steps[POSTGRES] = Step(max(0.0, used - sum(step.cpu_seconds for step in steps.values())))
-    return Run(customers, PRODUCT, case, steps, end - begin, memory.peak(begin, end))
+    return Run(customers, environment["CHURN_ENGINE"], case, steps, end - begin, memory.peak(begin, end))
 
 
 def run_compaction(customers: int, suffix: str, environment: Mapping[str, str], as_of: date) -> Run:
@@ -85,7 +85,7 @@ def run_compaction(customers: int, suffix: str, environment: Mapping[str, str], 
         [JOBS_PYTHON, "-m", "spark_jobs.maintain", "--shop", SHOP_FILE, "--as-of", str(as_of), "compact"], environment
     )
     steps = {"maintenance.compact": Step(read_cpu_seconds().below - before)}
-    return Run(customers, PRODUCT, f"weekly compaction{suffix}", steps, time.monotonic() - begin, 0)
+    return Run(customers, environment["CHURN_ENGINE"], f"weekly compaction{suffix}", steps, time.monotonic() - begin, 0)
 
 
 def run_peer(
