@@ -55,8 +55,8 @@ def run_module(
 ) -> None:
     """Runs `python -m module` to its end. Exits with its exit code if that is not 0; its own error is printed by then.
 
-    It runs in a session of its own: Ctrl-C reaches only this process, which ends the group, and the shared engine unless
-    another command uses it. log: takes all output.
+    It runs in a session of its own: Ctrl-C reaches only this process, which ends the group, and the shared engine
+    unless another command uses it. log: takes all output.
     """
     command = [str(python), "-m", "infra.cli.child", module, *map(str, arguments)]
     stdout = log or (subprocess.DEVNULL if output.is_quiet else sys.stderr if output.is_json else None)

@@ -19,7 +19,7 @@ import pytest
 from infra.local.airflow_client import AirflowClient, wait_until
 from infra.local.airflow_server import AirflowServer
 from infra.local.environment import JOBS_PYTHON, ROOT, make_environment
-from spark_jobs.contract.settings import Settings
+from spark_jobs.contract.settings import CLASSIC, Settings
 from tests.airflow import bazaar, browser
 from tests.airflow.story import BACKFILLED, BASE, ETL, NIGHTS, OWED, SCORE, TRAIN, UPKEEP, ask_again
 from tests.inbox import Inbox, free_port, open_inbox
@@ -29,8 +29,13 @@ def pytest_addoption(parser) -> None:
     parser.addoption("--screenshots", default="", metavar="DIR", help="where the pages' pictures go; none without it")
 
 
+#: A small Spark for each job.
+SPARK = {"CHURN_ENGINE": CLASSIC, "CHURN_SPARK_MASTER": "local[1]", "SPARK_DRIVER_MEMORY": "1g"}
+
+
 class HandMade:
-    """Runs the jobs without Airflow, in a separate CHURN_HOME with its own bazaar."""
+    """Runs the jobs without Airflow and on Spark, whatever the engine of the live ones, in a separate CHURN_HOME with
+    its own bazaar."""
 
     def __init__(self, home: Path, **schedule: object):
         self.home, self.environment = home, os.environ | {"CHURN_HOME": str(home)}
@@ -40,7 +45,7 @@ class HandMade:
     def start(self, command: str, *words: object) -> subprocess.Popen:
         program = [JOBS_PYTHON, "-m", "tests.airflow.by_hand", command, "--shop", self.shop_file, *map(str, words)]
         return subprocess.Popen(
-            program, env=self.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            program, env=self.environment | SPARK, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
     def land(self, day: date) -> None:
@@ -77,7 +82,7 @@ def inbox() -> Iterator[Inbox]:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory, inbox) -> Path:
-    """The CHURN_HOME of the live Airflow; the environment names it."""
+    """The CHURN_HOME of the live Airflow; the environment names it, and its engine if that is not the default."""
     home = tmp_path_factory.mktemp("live")
     os.environ.pop("CHURN_WAREHOUSE_URL", None)
     quick = {
@@ -86,7 +91,8 @@ def home(tmp_path_factory, inbox) -> Path:
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     }
-    os.environ.update(make_environment([], {**os.environ, **quick, **inbox.environment}))
+    engine = SPARK if os.environ.get("CHURN_ENGINE") == CLASSIC else {}
+    os.environ.update(make_environment([], {**os.environ, **quick, **engine, **inbox.environment}))
     return home
 
 
