@@ -10,7 +10,7 @@
 | CHURN_TOMBSTONE_KEY | the key that recognises erased customers, 64 hex digits; never change it | like CHURN_ID_KEY |
 | CHURN_MLFLOW_URI | an MLflow server | SQLite in CHURN_HOME |
 | CHURN_SPARK_MASTER | where jobs run when started without spark-submit | local[*] |
-| CHURN_ENGINE | `classic`: a Spark for every job; `connect`: they share one; `sail`: one Sail, no Java | classic; locally sail |
+| CHURN_ENGINE | `classic`: each job has a Spark; `connect`: they share one; `sail`: or a Sail | classic; locally sail |
 | CHURN_SPARK_REMOTE | a Spark Connect server that jobs use instead, like sc://host:15002/;token=… | none |
 | CHURN_ENGINE_IDLE_SECONDS | after how many seconds without a job the shared engine ends | 300 |
 | CHURN_SHOPS | the shops that Airflow creates DAGs for: shop.toml files, or folders of them, as in PATH | none |
