@@ -45,6 +45,24 @@ if __name__ == "__main__":
     matrix = numpy.ones((300, 300))
     print(found.num_rows, int((matrix @ matrix).sum()))
 """
+#: Ends in the way that its argument names. `Freed` would speak if Python freed the module.
+ENDING = """
+import atexit, ctypes, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+class Freed:
+    def __del__(self):
+        print("freed", flush=True)
+def say(word):
+    time.sleep(0.2)
+    sys.stdout.write(word + "\\n")
+if __name__ == "__main__":
+    kept = Freed()
+    atexit.register(say, "handler")
+    threading.Thread(target=say, args=["thread"]).start()
+    ThreadPoolExecutor(1).submit(say, "pool")
+    ctypes.CDLL(None).printf(b"in-C\\n")
+    sys.exit(eval(sys.argv[1]))
+"""
 #: The server's code seems to change with every look at it.
 CHANGING = "import sys; from spark_jobs.runtime import job_server as s; s.list_code = object; s.main(sys.argv[1:])"
 
@@ -54,7 +72,7 @@ class Server:
 
     def __init__(self, folder: Path, *start: str):
         self.folder, self.socket = folder, folder / "socket"
-        modules = {"probe": PROBE, "endless": ENDLESS, "libraries": LIBRARIES}
+        modules = {"probe": PROBE, "endless": ENDLESS, "libraries": LIBRARIES, "ending": ENDING}
         for name, code in modules.items():
             (folder / f"{name}.py").write_text(code)
         environment = {**os.environ, "PYTHONPATH": str(folder), "SERVERS_OWN": "1"}
@@ -105,6 +123,18 @@ def test_a_forked_job_finds_what_a_started_one_does(server, tmp_path):
     assert found == {"argv": [file, "--day", "2011-09-06"], "path": str(tmp_path), "folder": str(tmp_path),
                      "in": "given", "colour": "blue", "own": None, "main": file}  # fmt: skip
     assert (client.returncode, errors) == (1, "no such day\n")
+
+
+@pytest.mark.parametrize(("given", "code", "error"), [
+    ("None", 0, ""), ("3", 3, ""), ("-1", 255, ""), ("'no such day'", 1, "no such day"), ("1 / 0", 1, "by zero"),
+    ("exec('raise KeyboardInterrupt')", 130, "KeyboardInterrupt"),
+])  # fmt: skip
+def test_a_forked_job_ends_as_a_started_one_but_frees_nothing(server, given, code, error):
+    client = server.start("ending", given)
+    output, errors = client.communicate(timeout=60)
+    assert client.returncode == code
+    assert errors.strip().endswith(error)
+    assert sorted(output.split()) == ["handler", "in-C", "pool", "thread"]
 
 
 def test_a_forked_job_uses_the_threads_of_the_libraries_that_the_server_loaded(server, tmp_path):
