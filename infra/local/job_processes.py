@@ -27,8 +27,15 @@ MODULES = (
     "training.drift",
     "training.expected_sales",
 )
-#: What jobs load only where they need it, and what they compute from the code.
-SHARED = ("adbc_driver_postgresql.dbapi", "pyspark.sql.connect.session", "spark_jobs.lake.keys:hash_code_of_tables")
+#: What jobs load only where they need it, and what they compute from the code and read from the system.
+SHARED = (
+    "adbc_driver_postgresql.dbapi",
+    "pyspark.sql.connect.session",
+    "spark_jobs.lake.keys:hash_code_of_tables",
+    "spark_jobs.lake.keys:product_hash",
+    "spark_jobs.warehouse.schema.prepare:hash_layout_code",
+    "spark_jobs.contract.shop.toml_section:time_zones",
+)
 
 
 @contextmanager

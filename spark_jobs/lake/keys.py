@@ -48,6 +48,7 @@ def hash_code_of_tables() -> None:
         code_hash(*table.code)
 
 
+@cache
 def product_hash() -> str:
     """The version of the product: a hash of all source files of spark_jobs and training, comments included."""
     files = (file for package in ("spark_jobs", "training") for file in sorted((_PROJECT / package).rglob("*.py")))

@@ -66,11 +66,15 @@ def _is_prepared(connection: psycopg.Connection, shop: Shop) -> bool:
     return all(connection.execute(query, [name]).fetchone() == (text,) for name, text in wanted.items())
 
 
+def hash_layout_code() -> str:
+    """The hash of the code that makes the schemas; computed once in a process."""
+    return code_hash(__package__, "infra.warehouse.migrations")
+
+
 def _schema_comments(connection: psycopg.Connection, shop: Shop) -> dict[str, str]:
     """The comment of each schema: its purpose, and a hash of its layout, which covers the code that makes it, the
     migrations, the contract, and the roles that exist."""
-    code = code_hash(__package__, "infra.warehouse.migrations")
-    common = sha256(f"{code} {list_roles(connection)}".encode())
+    common = sha256(f"{hash_layout_code()} {list_roles(connection)}".encode())
     shops = common.copy()
     log_since = shop.contact and shop.contact.log_since
     shops.update(repr((*list_tables(shop), *list_views(shop), log_since)).encode())

@@ -10,19 +10,23 @@ from infra.local.environment import ROOT
 from infra.local.job_processes import MODULES, SHARED, forked_jobs
 from spark_jobs.runtime.job_client import make_command
 
-#: Prints the libraries that are loaded when it starts, and how much the keys of all tables cost.
+#: Prints the libraries that are loaded when it starts, and how many hashes and lists jobs have still to make.
 PROBE = """
 import gc, sys
 if __name__ == "__main__":
     loaded = {name for name in sys.modules if "." not in name}
-    from spark_jobs.lake.keys import code_hash, hash_code_of_tables
-    known = code_hash.cache_info().misses
-    hash_code_of_tables()
-    print(code_hash.cache_info().misses - known, gc.get_freeze_count() > 100_000, gc.isenabled(), *loaded)
+    from spark_jobs.contract.shop.toml_section import time_zones
+    from spark_jobs.lake.keys import code_hash, hash_code_of_tables, product_hash
+    from spark_jobs.warehouse.schema.prepare import hash_layout_code
+    caches = (code_hash, product_hash, time_zones)
+    known = sum(cache.cache_info().misses for cache in caches)
+    for function in (hash_code_of_tables, hash_layout_code, product_hash, time_zones):
+        function()
+    print(sum(cache.cache_info().misses for cache in caches) - known, gc.get_freeze_count() > 100_000, gc.isenabled(), *loaded)
 """
 
 
-def test_jobs_find_their_libraries_loaded_and_the_code_hashed(tmp_path, monkeypatch):
+def test_jobs_find_their_libraries_loaded_and_what_all_of_them_hash_and_list(tmp_path, monkeypatch):
     (tmp_path / "probe.py").write_text(PROBE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with forked_jobs([*MODULES, *SHARED, "probe"]):
