@@ -22,7 +22,8 @@ if __name__ == "__main__":
     known = sum(cache.cache_info().misses for cache in caches)
     for function in (hash_code_of_tables, hash_layout_code, product_hash, time_zones):
         function()
-    print(sum(cache.cache_info().misses for cache in caches) - known, gc.get_freeze_count() > 100_000, gc.isenabled(), *loaded)
+    made = sum(cache.cache_info().misses for cache in caches) - known
+    print(made, gc.get_freeze_count() > 100_000, gc.isenabled(), *loaded)
 """
 
 
