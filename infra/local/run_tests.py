@@ -2,7 +2,8 @@
 
     python -m infra.local.run_tests [--cases] [PYTEST OPTION...]
 
---cases: instead those of exports and of histories of nights, which take minutes.
+--cases: instead those of exports and of histories of nights, which take minutes; exports on Spark, and on Sail where
+local shops run on it.
 
 The tests of the DAGs need Airflow's environment, all others the jobs'. Tests with Spark leave a core idle for much of
 the time, so two sequences of suites of about the same length run in parallel. All suites always run; the last line
@@ -25,6 +26,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT
+from spark_jobs.runtime.sail_server import SAIL_ENVIRONMENT
 
 AIRFLOWS, JOBS = ([str(python), "-m", "pytest"] for python in (AIRFLOW_PYTHON, JOBS_PYTHON))
 WITHOUT_SPARK = ("tests/dags", "tests/airflow", "tests/training")
@@ -59,7 +61,11 @@ TESTS = Plan(
         "long ones": [*JOBS, *LONG],
     },
 )
-CASES = Plan({"whole shops": [*JOBS, *WHOLE_SHOPS]}, {"judged exports": [*JOBS, *JUDGED]})
+ON_SAIL = {"whole shops on Sail": ["env", "CHURN_TEST_ENGINE=sail", *JOBS, *WHOLE_SHOPS]}
+CASES = Plan(
+    {"whole shops": [*JOBS, *WHOLE_SHOPS]},
+    {"judged exports": [*JOBS, *JUDGED], **(ON_SAIL if SAIL_ENVIRONMENT.exists() else {})},
+)
 
 
 class Result(NamedTuple):
