@@ -70,9 +70,9 @@ class Engine:
         return f"sc://localhost:{self.port}/;token={self.token}"
 
 
-def join_engine(home: Path, options: EngineOptions) -> str:
-    """The URL of the server, which is started if necessary. It serves this process until the process ends.
-    Raises TransientError if Spark does not start."""
+def join_engine(home: Path, options: EngineOptions) -> Engine:
+    """The server, which is started if necessary. It serves this process until the process ends.
+    Raises TransientError if it does not start."""
     folder, fingerprint = find_folder(home), make_fingerprint(options)
     with locked(folder):
         engine = read_record(folder)
@@ -83,7 +83,18 @@ def join_engine(home: Path, options: EngineOptions) -> str:
         users = os.open(folder / f"{engine.id}.users", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(users, fcntl.LOCK_SH)
         _held_locks.append(users)
-    return engine.url
+    return engine
+
+
+def require_alive(home: Path, engine: Engine) -> None:
+    """Raises TransientError if the server that this process has joined has ended."""
+    if not _is_locked(find_folder(home) / f"{engine.id}.alive"):
+        raise TransientError("the engine ended while a job used it, perhaps for lack of memory: the end of"
+                             f" {log_file(home)} may say why")  # fmt: skip
+
+
+def log_file(home: Path) -> Path:
+    return home / "logs" / "engine.log"
 
 
 def stop_engine(home: Path) -> bool:
@@ -161,7 +172,7 @@ def list_code() -> list[tuple[str, int, int]]:
 
 def _start(folder: Path, home: Path, options: EngineOptions, fingerprint: str) -> Engine:
     engine_id, port, token = secrets.token_hex(4), _find_port(), secrets.token_hex(32)
-    log = home / "logs" / "engine.log"
+    log = log_file(home)
     log.parent.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-m", SUPERVISOR, str(folder), engine_id, str(options.idle_seconds)]
     environment = {**os.environ, "SPARK_CONNECT_AUTHENTICATE_TOKEN": token, "PYSPARK_PYTHON": sys.executable}

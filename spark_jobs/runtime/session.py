@@ -14,13 +14,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import NoReturn
 
 from pyspark.sql import SparkSession
 
 from spark_jobs.contract.errors import TransientError
 from spark_jobs.contract.settings import ENGINE_OPTION, Settings
-from spark_jobs.runtime.engine import join_engine
+from spark_jobs.runtime.engine import join_engine, require_alive
 from spark_jobs.runtime.engine_command import EngineOptions, require_java
 from spark_jobs.runtime.object_store import make_local_options, make_options
 
@@ -85,9 +86,12 @@ def _open_shared(settings: Settings) -> SparkSession:
     """A session of its own on the shared engine. It ends with this process, and its running queries with it."""
     spark_options = STATIC | make_options(settings) | _local_options(settings)
     options = EngineOptions(settings.spark_master, spark_options, settings.engine_idle_seconds, settings.engine)
-    remote = settings.spark_remote or join_engine(settings.home, options)
+    engine = None if settings.spark_remote else join_engine(settings.home, options)
+    remote = engine.url if engine else settings.spark_remote or ""
     try:
         spark = _connect(remote)
+        if engine:
+            give_up_with(spark, partial(require_alive, settings.home, engine))
         for key, value in {**SEMANTICS, ENGINE_OPTION: settings.engine}.items():
             spark.conf.set(key, value)
     except Exception as error:  # gRPC's, and several of Spark's
@@ -102,9 +106,16 @@ def _connect(remote: str) -> SparkSession:
     """A session at an address that Spark knows, or at unix:PATH."""
     if not remote.startswith("unix:"):
         return SparkSession.builder.remote(remote).getOrCreate()
-    from spark_jobs.runtime.unix_channel import connect
+    from spark_jobs.runtime.connect_client import connect
 
     return connect(remote)
+
+
+def give_up_with(spark: SparkSession, require_alive: Callable[[], None]) -> None:
+    """Calls that find no server are repeated only as long as this raises no error."""
+    from spark_jobs.runtime.connect_client import retry_while
+
+    retry_while(spark, require_alive)
 
 
 def _first_line(error: Exception) -> str:

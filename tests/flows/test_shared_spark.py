@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from infra.local.environment import make_java_options
-from spark_jobs.contract.settings import CONNECT
+from spark_jobs.contract.errors import TRY_AGAIN
+from spark_jobs.contract.settings import CONNECT, SAIL
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, PURCHASES, quarantine
 from spark_jobs.runtime.engine import find_folder, read_record, stop_engine
 from spark_jobs.runtime.engine_command import DETACHED_SECONDS, STREAM_SECONDS
+from spark_jobs.runtime.sail_server import SAIL_ENVIRONMENT
 from tests.spark_jobs.shops import SmallShop
 
 DAY = "2024-05-03"
@@ -39,6 +41,26 @@ def work(batches):
     yield from batches
 
 spark.range(0, 1, 1, 1).mapInArrow(work, "id long").collect()
+"""
+
+WAITING = """
+import sys, time
+from pathlib import Path
+from spark_jobs.contract.settings import Settings
+from spark_jobs.runtime.command import run_command
+from spark_jobs.runtime.session import open_session
+
+begun = Path(sys.argv[1])
+
+def wait(batches):
+    begun.touch()
+    time.sleep(300)
+    yield from batches
+
+def main(argv):
+    open_session("waiting", Settings.from_environment()).range(1).mapInArrow(wait, "id long").collect()
+
+sys.exit(run_command(main))
 """
 
 
@@ -72,6 +94,20 @@ def run_job(shop: SmallShop, job: str, engine: str = CONNECT) -> None:
     done = start(shop, "-m", f"spark_jobs.{job}", "--shop", shop.shop.path, "--as-of", DAY, engine=engine)
     output, _ = done.communicate()
     assert done.returncode == 0, output.decode()
+
+
+@pytest.mark.parametrize("kind", [CONNECT, SAIL])
+def test_a_job_whose_engine_is_killed_says_so_at_once_in_one_line(shared, tmp_path, kind):
+    if kind == SAIL and not SAIL_ENVIRONMENT.exists():
+        pytest.skip("Sail is not installed")
+    job = start(shared[0], "-c", WAITING, begun := tmp_path / "begun", engine=kind)
+    wait_until(begun.exists, 120)
+    os.killpg(read_record(find_folder(shared[0].settings.home)).group, signal.SIGKILL)
+    output, _ = job.communicate(timeout=20)
+    (error,) = output.decode().splitlines()
+    assert error.startswith("error: the engine ended while a job used it")
+    assert error.endswith(TRY_AGAIN)
+    assert job.returncode == 1
 
 
 def kill_writing(shop: SmallShop) -> None:

@@ -32,7 +32,7 @@ from spark_jobs.runtime import engine
 engine.make_command = lambda port, options: [sys.executable, "-c", sys.argv[3], str(port)]
 engine.make_fingerprint = lambda options: sys.argv[2]
 options = engine.EngineOptions("local[1]", {}, int(sys.argv[4]), sys.argv[5])
-print(engine.join_engine(Path(sys.argv[1]), options), flush=True)
+print(engine.join_engine(Path(sys.argv[1]), options).url, flush=True)
 sys.stdin.read()
 """
 
