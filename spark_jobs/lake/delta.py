@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -30,6 +31,9 @@ from spark_jobs.lake.store_errors import describe_failure
 #: How long old versions can be opened: as long as scores are kept, because these name the versions they were made from.
 LOG_RETENTION, LOG_DAYS = "delta.logRetentionDuration", 400
 DayRange = tuple[date, date]
+#: A checkpoint follows an entry of so many partitions. Otherwise every opening and every read of a transaction parses
+#: that entry again, until the next checkpoint that is due.
+MANY_PARTITIONS = 30
 #: A run key, or the fingerprint of one.
 Key = TypeVar("Key", str, str | int)
 #: Other characters would have to be escaped in paths, and an empty text would become another partition.
@@ -198,6 +202,13 @@ def replace_partitions(
             ],
         ),
     )
+
+
+def checkpoint_after(handle: DeltaTable, partitions: Collection[str]) -> None:
+    """Makes a checkpoint if the handle's newest entry has many partitions."""
+    if len(partitions) >= MANY_PARTITIONS:
+        with suppress(DeltaError, OSError):  # the entry counts, and the table works without a checkpoint
+            handle.create_checkpoint()
 
 
 def find_entry(handle: DeltaTable, run_id: str, after: int) -> int | None:

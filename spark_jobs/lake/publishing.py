@@ -151,6 +151,7 @@ def _commit(pinned: Pinned, files: list[WrittenFile], entry: dict) -> Publicatio
         version = _delta.find_entry(handle, entry["run_id"], after=pinned.handle.version())
         if version is not None:
             on_step("acknowledged")
+            _delta.checkpoint_after(handle, keys)
             return Publication(table.name, version, _count_rows(keys, files), is_new=True)
         existing = _find_publication(handle, table, keys)
         if existing and not pinned.is_forced:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from spark_jobs.contract import ledger_tables
 from spark_jobs.contract import tables as contract
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.table import Table
+from spark_jobs.lake import delta
 from tests.spark_jobs.lake.sample import (
     D1,
     D2,
@@ -45,6 +48,27 @@ def test_a_key_is_published_while_its_content_is_current_even_if_empty_and_the_l
     again = lake.publish(b, SAMPLE, {D1: "a", D2: "nothing"})  # b is not even looked at
     assert (again.is_new, again.version, again.row_counts) == (False, lake.version(SAMPLE), {D1: 1, D2: 0})
     assert read_things(lake, D1, D2) == ["a"]
+
+
+def test_an_entry_of_many_partitions_is_followed_by_a_checkpoint_that_changes_nothing(spark, lake, monkeypatch):
+    days = [(date(2011, 9, 1) + timedelta(n)).isoformat() for n in range(delta.MANY_PARTITIONS)]
+    log = Path(lake.root) / SAMPLE.name / "_delta_log"
+    lake.publish(frame_of(spark, [row()]), SAMPLE, dict.fromkeys(days[:-1], "few"))
+    assert not list(log.glob("*checkpoint*"))
+    version = lake.publish(frame_of(spark, [row(thing="a")]), SAMPLE, dict.fromkeys(days, "many")).version
+    checkpoint = log / f"{version:020}.checkpoint.parquet"
+    assert checkpoint.exists()
+    assert lake.unpublished(SAMPLE, dict.fromkeys(days, "many")) == {}
+    files = DeltaTable(log.parent).get_add_actions(flatten=True)
+    for file in (checkpoint, log / "_last_checkpoint"):
+        file.unlink()
+    assert files == DeltaTable(log.parent).get_add_actions(flatten=True)
+    monkeypatch.setattr(DeltaTable, "create_checkpoint", fail)
+    assert lake.publish(frame_of(spark, [row()]), SAMPLE, dict.fromkeys(days, "again")).is_new
+
+
+def fail(self):
+    raise DeltaError("no space left")
 
 
 @pytest.mark.parametrize(("table", "value"), [(SAMPLE, "20110905"), (SAMPLE, "latest"), (WORDS, ""), (WORDS, "a/b")])
