@@ -12,8 +12,6 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta
 
 from airflow.configuration import conf
-from airflow.providers.http.notifications.http import HttpNotifier
-from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import AsyncCallback, BaseNotifier, Context, DeadlineAlert
 from airflow.sdk.definitions.deadline import BaseDeadlineReference
 
@@ -28,9 +26,13 @@ def make_notifiers(subject: str, text: str) -> list[BaseNotifier]:
     """One notifier for each configured channel; subject and text may be templates."""
     settings = Settings.from_environment()
     notifiers: list[BaseNotifier] = []
-    if settings.alert_email:
+    if settings.alert_email:  # imported here, because every task's process reads this file, and alerts are rare
+        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
         notifiers.append(SmtpNotifier(to=settings.alert_email, subject=subject, html_content=text))
     if settings.alert_webhook:
+        from airflow.providers.http.notifications.http import HttpNotifier
+
         message = {"text": f"{subject}\n{text}"}
         notifiers.append(HttpNotifier(http_conn_id=settings.alert_webhook, json=message))
     return notifiers

@@ -35,9 +35,10 @@ from dags import forms
 from dags.alerts import scores_are_due
 from dags.arrivals import DeliverySensor
 from dags.common import SPARK_POOL, START, find_night, make_dag, make_series_asset, resolve_days
-from dags.jobs import CommandOperator, make_spark_job
+from dags.jobs import CommandOperator
 from dags.lineage import lake, raw, warehouse
 from dags.shops import find_shops
+from dags.spark_tasks import make_spark_job
 from spark_jobs.contract.shop.model import Shop
 
 PARAMS = {

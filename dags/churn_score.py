@@ -24,9 +24,10 @@ from airflow.sdk import DAG, PartitionedAssetTimetable
 from dags import forms
 from dags.alerts import scores_are_due
 from dags.common import SPARK_POOL, make_dag, make_scores_asset, make_series_asset, resolve_days
-from dags.jobs import CommandOperator, ReportOperator, make_spark_job
+from dags.jobs import CommandOperator, ReportOperator
 from dags.lineage import lake, warehouse
 from dags.shops import find_shops
+from dags.spark_tasks import make_spark_job
 from spark_jobs.contract.shop.model import Shop
 
 PARAMS = {

@@ -40,9 +40,10 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from dags import forms
 from dags.common import GPU_POOL, SPARK_POOL, every_sunday, make_dag, resolve_days
-from dags.jobs import CommandOperator, ReportOperator, link_report, make_spark_job
+from dags.jobs import CommandOperator, ReportOperator, link_report
 from dags.lineage import lake, warehouse
 from dags.shops import find_shops
+from dags.spark_tasks import make_spark_job
 from dags.training_place import TrainingOperator
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop

@@ -1,9 +1,9 @@
 """How does a DAG start a job, report its failure, and end it together with its task?
 
-A job is a command line that people can type as well: `spark-submit spark_jobs/<job>.py …`, or a module that runs
-in the jobs' interpreter, as Spark jobs do too where they share one Spark. Both run on a leash (leash.py). An `error:`
-line of a job fails the task at once, with that text. Any other failure, and an error whose text says that a retry may
-succeed, is retried.
+A job is a command line that people can type as well: a module that runs in the jobs' interpreter, as Spark jobs do too
+where they share one engine, or `spark-submit spark_jobs/<job>.py …` (spark_submit.py). Both run on a leash (leash.py).
+An `error:` line of a job fails the task at once, with that text. Any other failure, and an error whose text says that a
+retry may succeed, is retried.
 """
 
 from __future__ import annotations
@@ -23,11 +23,9 @@ from signal import SIGTERM
 from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
 
 from airflow.configuration import conf
-from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-import spark_jobs
 from dags import leash
 from dags.lineage import make_lineage
 from spark_jobs.contract.errors import TRY_AGAIN
@@ -42,13 +40,11 @@ ERROR_MARK = "error: "
 WHY_KEY = "why"
 #: Where Airflow's plugin serves the shops' reports.
 REPORTS = "churn-reports"
-#: Airflow calls this script in place of spark-submit; it starts spark-submit on a leash.
-SPARK_SUBMIT = Path(leash.__file__).with_name("leashed-spark-submit")
 END_SECONDS = leash.GRACE_SECONDS + 5
 
 
-class _Job:
-    """What both operators share: arguments, the leash, whether a failure is retried, the lineage.
+class Job:
+    """What all operators of jobs share: arguments, the leash, whether a failure is retried, the lineage.
 
     days: the run's days, a template until Airflow renders it.
     last_only: pass only the last day, for a job that covers the earlier days by itself.
@@ -89,51 +85,7 @@ class _Job:
         return AirflowException(f"{ERROR_MARK}{why}" if errors else why)
 
 
-def make_spark_job(job: str, **options) -> SparkJobOperator | CommandOperator:
-    """The task that runs spark_jobs/<job>.py: as a client of the engine that jobs share, else by spark-submit."""
-    if Settings.from_environment().is_spark_shared:
-        return CommandOperator(command=[f"spark_jobs.{job}"], **options)
-    return SparkJobOperator(job=job, **options)
-
-
-class SparkJobOperator(_Job, SparkSubmitOperator):
-    """Submits spark_jobs/<job>.py for the days, on a leash."""
-
-    template_fields = (*SparkSubmitOperator.template_fields, "days", "options")
-
-    lock: Path | None = None
-
-    def __init__(self, *, job: str, shop: Shop, days: Sequence[str], options: Sequence[str] = (),
-                 last_only: bool = False, reads: Sequence[str] = (), writes: Sequence[str] = (), **kwargs):  # fmt: skip
-        application = str(Path(spark_jobs.__file__).with_name(f"{job}.py"))
-        super().__init__(name=f"{job}__{shop.name}", application=application, spark_binary=str(SPARK_SUBMIT), **kwargs)
-        self.shop_file, self.days, self.options, self.last_only = str(shop.path), days, list(options), last_only
-        self.reads, self.writes = list(reads), list(writes)
-
-    def execute(self, context) -> None:
-        self.application_args = self.make_arguments()
-        self.lock = self.find_lock(context)
-        variables = {
-            leash.LOCK_VARIABLE: self.lock,
-            leash.PARENT_VARIABLE: os.getpid(),
-            leash.PYTHON_VARIABLE: sys.executable,
-        }
-        self.env_vars = {name: str(value) for name, value in variables.items()}
-        try:
-            super().execute(context)
-        except AirflowException as error:  # its text has the last lines of the job's output
-            raise self.fail(context, str(error).splitlines(), str(error)) from None
-        except BaseException:  # a time limit or Ctrl-C: the job must not outlive the task
-            self.on_kill()
-            raise
-
-    def on_kill(self) -> None:
-        if self.lock:
-            leash.end_holder(self.lock)
-        super().on_kill()
-
-
-class CommandOperator(_Job, BaseOperator):
+class CommandOperator(Job, BaseOperator):
     """Runs `python -m <command> --shop … --as-of … <options>` in the jobs' environment, never through a shell.
 
     On success every outlet gets the days as its partitions, also in manual runs, which have no partition of their own.

@@ -16,8 +16,9 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 
 from dags import jobs, leash
-from dags.jobs import CommandOperator, SparkJobOperator
+from dags.jobs import CommandOperator
 from dags.shops import find_shops
+from dags.spark_submit import SparkJobOperator
 from infra.local.job_processes import MODULES, forked_jobs
 from spark_jobs.runtime import job_client
 from tests.dags.interrupting import interrupted

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dags.jobs import CommandOperator, SparkJobOperator
+from dags.jobs import CommandOperator
 from dags.lineage import lake, locate, raw, warehouse
 from dags.shops import find_shops
+from dags.spark_submit import SparkJobOperator
 from infra.local.check_commands import is_command
 from spark_jobs.contract import ledger_tables, tables, warehouse_tables
 from spark_jobs.contract.settings import Settings
