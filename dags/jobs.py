@@ -127,7 +127,7 @@ class CommandOperator(Job, BaseOperator):
         command = self.make_command(context, arguments)
         tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.log.info("%s", shlex.join(["python", "-m", *arguments]))
-        leashed = [sys.executable, leash.__file__, str(os.getpid()), str(self.find_lock(context)), *command]
+        leashed = [sys.executable, "-IS", leash.__file__, str(os.getpid()), str(self.find_lock(context)), *command]
         self.process = Popen(leashed, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, text=True, errors="replace")
         try:
             for line in self.process.stdout or ():

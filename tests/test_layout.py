@@ -14,7 +14,10 @@ from tests.conftest import ROOT
 PACKAGES = ("spark_jobs", "training", "dags", "infra")
 MOST_LINES = 250
 #: What needs Airflow is tested beside the DAGs, in its environment.
-AIRFLOW_TESTS = {"tests/dags/test_churn_plugin.py": "infra/airflow/plugins/churn_plugin.py"}
+AIRFLOW_TESTS = {
+    "tests/dags/test_airflow_metadata.py": "infra/local/airflow_metadata.py",
+    "tests/dags/test_churn_plugin.py": "infra/airflow/plugins/churn_plugin.py",
+}
 #: Tests that span packages, and of the whole product.
 SPANNING = ("flows", "faults", "cases", "onboarding", "end_to_end", "airflow")
 SOURCES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))

@@ -22,7 +22,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from infra.local.environment import make_environment
+from infra.local.airflow_metadata import make_metadata
+from infra.local.environment import DATABASE, make_environment
 from infra.local.garbage import few_collections
 from infra.local.job_processes import forked_jobs
 from infra.local.progress import TaskProgress
@@ -88,7 +89,7 @@ def run_all(
         _hidden_output(log_file, arguments.verbose) as terminal,
         make_progress(as_records(terminal), log_file) as progress,
     ):
-        make_metadata()
+        make_metadata(settings.home / "airflow" / DATABASE)
         dags = load_dags()
         # Every run gets all parameters, because dag.test leaves a run's values in the DAG for the next run.
         defaults = {dag_id: dag.params.dump() for dag_id, dag in dags.items()}
@@ -202,16 +203,6 @@ def explain(error: object) -> str:
         if matches:
             return matches[-1]
     return lines[0]
-
-
-def make_metadata() -> None:
-    """Creates or migrates Airflow's own database if it is not up to date."""
-    from airflow.utils import db
-
-    try:
-        db.check_migrations(timeout=0)
-    except TimeoutError:
-        db.initdb()
 
 
 def load_dags() -> dict[str, DAG]:
