@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, ClassVar
+from contextlib import contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
@@ -60,7 +63,8 @@ class Boosting(RowContender):
         return {**super().to_files(), **trees}
 
     def restore(self, content: dict, files: Mapping[str, bytes]) -> None:
-        from training.models.trees import read_trees
+        with _hidden("sklearn"):  # xgboost imports it for classes of its own, which costs a score a second
+            from training.models.trees import read_trees
 
         self.feature_names = read_names(content)
         self.models = [
@@ -69,6 +73,20 @@ class Boosting(RowContender):
         ]
         if not self.models:
             raise ValueError("no horizons")
+
+
+@contextmanager
+def _hidden(library: str) -> Iterator[None]:
+    """What is imported meanwhile does without this optional library, unless it is loaded already."""
+    if library in sys.modules:
+        yield
+        return
+    modules: dict[str, ModuleType | None] = cast("dict[str, ModuleType | None]", sys.modules)
+    modules[library] = None
+    try:
+        yield
+    finally:
+        modules.pop(library, None)
 
 
 def _learn_horizon(rows: np.ndarray, labels: np.ndarray, seed: int) -> xgboost.Booster | float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -100,3 +102,19 @@ def test_trees_of_another_width_and_unlikely_rates_are_clean_errors(fitted):
         content = json.loads(files["boosting.json"]) | change
         with pytest.raises(ChurnError, match="train again"):
             Boosting.from_files({**files, "boosting.json": json.dumps(content).encode()})
+
+
+def test_who_only_predicts_does_not_import_what_xgboost_does_not_need(fitted, tmp_path):
+    for name, content in fitted.to_files().items():
+        (tmp_path / name).write_bytes(content)
+    code = f"""
+import json, sys
+from pathlib import Path
+from training.models.contenders.boosting import Boosting
+files = {{file.name: file.read_bytes() for file in Path({str(tmp_path)!r}).iterdir()}}
+model = Boosting()
+model.restore({fitted.describe()!r}, files)
+assert "xgboost" in sys.modules and "sklearn" not in sys.modules
+import sklearn.linear_model  # and it is not missing afterwards
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
