@@ -89,8 +89,8 @@ def join_engine(home: Path, options: EngineOptions) -> Engine:
 def require_alive(home: Path, engine: Engine) -> None:
     """Raises TransientError if the server that this process has joined has ended."""
     if not _is_locked(find_folder(home) / f"{engine.id}.alive"):
-        raise TransientError("the engine ended while a job used it, perhaps for lack of memory: the end of"
-                             f" {log_file(home)} may say why")  # fmt: skip
+        raise TransientError(f"the engine ended while a job used it: read the end of {log_file(home)}; if memory was"
+                             " short, CHURN_ENGINE=connect needs less than sail")  # fmt: skip
 
 
 def log_file(home: Path) -> Path:
