@@ -14,7 +14,7 @@ from pathlib import Path
 from spark_jobs.contract.errors import ChurnError, MissingInputError
 from spark_jobs.contract.settings import CLASSIC, CONNECT, EMBEDDED, SAIL, Settings
 from spark_jobs.runtime.own_network import is_allowed
-from spark_jobs.runtime.sail_server import SAIL_ENVIRONMENT
+from spark_jobs.runtime.sail_server import is_installed
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS_ENVIRONMENT = ROOT / ".venv"
@@ -59,15 +59,15 @@ def make_environment(shops: Iterable[Path] = (), base: Mapping[str, str] | None 
 def choose_engine(base: Mapping[str, str], shops: Iterable[Path] = (), otherwise: str = CONNECT) -> str:
     """Sail for all jobs; if it is not installed or does not fit, Spark, in the way that `otherwise` says. Each job has
     a Spark of its own if the environment says how spark-submit is to start it."""
-    if SUBMIT_VARIABLES & base.keys():
+    if any(map(base.get, SUBMIT_VARIABLES)):
         return CLASSIC
-    fits = SAIL_ENVIRONMENT.exists() and fits_sail(base) and all(map(is_in_folders, shops))
+    fits = is_installed() and fits_sail(base) and all(map(is_in_folders, shops))
     return SAIL if fits else otherwise
 
 
 def fits_sail(base: Mapping[str, str]) -> bool:
     """Whether the environment leaves the engine open, the lake is in folders, and nobody else would reach Sail."""
-    is_open = not (SUBMIT_VARIABLES | {"CHURN_SPARK_MASTER", "CHURN_SPARK_REMOTE"}) & base.keys()
+    is_open = not any(map(base.get, (*SUBMIT_VARIABLES, "CHURN_SPARK_MASTER", "CHURN_SPARK_REMOTE")))
     return is_open and "://" not in base.get("CHURN_LAKE", "") and is_allowed()
 
 

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT
-from spark_jobs.runtime.sail_server import SAIL_ENVIRONMENT
+from spark_jobs.runtime.sail_server import is_installed
 
 AIRFLOWS, JOBS = ([str(python), "-m", "pytest"] for python in (AIRFLOW_PYTHON, JOBS_PYTHON))
 WITHOUT_SPARK = ("tests/dags", "tests/airflow", "tests/training")
@@ -64,7 +64,7 @@ TESTS = Plan(
 ON_SAIL = {"whole shops on Sail": ["env", "CHURN_TEST_ENGINE=sail", *JOBS, *WHOLE_SHOPS]}
 CASES = Plan(
     {"whole shops": [*JOBS, *WHOLE_SHOPS]},
-    {"judged exports": [*JOBS, *JUDGED], **(ON_SAIL if SAIL_ENVIRONMENT.exists() else {})},
+    {"judged exports": [*JOBS, *JUDGED], **(ON_SAIL if is_installed() else {})},
 )
 
 

@@ -20,12 +20,20 @@ SAIL_ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-sail"
 PR_SET_THP_DISABLE = 41  # of <linux/prctl.h>
 
 
+def is_installed() -> bool:
+    return _packages().is_dir()
+
+
 def find_packages() -> Path:
     """The folder with Sail's packages. Raises ChurnError if they are not installed."""
-    for folder in SAIL_ENVIRONMENT.glob(f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"):
-        if (folder / "pysail").is_dir():
-            return folder
-    raise ChurnError("CHURN_ENGINE is sail, but Sail is not installed: run CHURN_ENGINE=sail make setup")
+    if not is_installed():
+        raise ChurnError("CHURN_ENGINE is sail, but Sail is not installed: run CHURN_ENGINE=sail make setup")
+    return _packages().parent
+
+
+def _packages() -> Path:
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return SAIL_ENVIRONMENT / "lib" / python / "site-packages" / "pysail"
 
 
 def refuse_huge_pages() -> None:

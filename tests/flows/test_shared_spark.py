@@ -20,7 +20,7 @@ from spark_jobs.contract.settings import CONNECT, SAIL
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, PURCHASES, quarantine
 from spark_jobs.runtime.engine import find_folder, read_record, stop_engine
 from spark_jobs.runtime.engine_command import DETACHED_SECONDS, STREAM_SECONDS
-from spark_jobs.runtime.sail_server import SAIL_ENVIRONMENT
+from spark_jobs.runtime.sail_server import is_installed
 from tests.spark_jobs.shops import SmallShop
 
 DAY = "2024-05-03"
@@ -98,7 +98,7 @@ def run_job(shop: SmallShop, job: str, engine: str = CONNECT) -> None:
 
 @pytest.mark.parametrize("kind", [CONNECT, SAIL])
 def test_a_job_whose_engine_is_killed_says_so_at_once_in_one_line(shared, tmp_path, kind):
-    if kind == SAIL and not SAIL_ENVIRONMENT.exists():
+    if kind == SAIL and not is_installed():
         pytest.skip("Sail is not installed")
     job = start(shared[0], "-c", WAITING, begun := tmp_path / "begun", engine=kind)
     wait_until(begun.exists, 120)

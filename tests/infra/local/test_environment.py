@@ -46,19 +46,20 @@ def test_jobs_share_one_sail_where_it_fits_else_one_spark(tmp_path, monkeypatch)
         return make_environment([shop], {"CHURN_HOME": str(tmp_path), **given})["CHURN_ENGINE"]
 
     monkeypatch.setattr(environment, "is_allowed", lambda: True)
-    monkeypatch.setattr(environment, "SAIL_ENVIRONMENT", tmp_path)
+    monkeypatch.setattr(environment, "is_installed", lambda: True)
     assert choose() == "sail"
     assert choose(CHURN_LAKE=str(tmp_path)) == "sail"
     assert choose(CHURN_LAKE="s3://bucket/lakes") == "connect"
     assert choose("s3://bucket/raw") == "connect"
     assert choose(CHURN_SPARK_MASTER="local[2]") == "connect"
+    assert choose(CHURN_SPARK_MASTER="", CHURN_SPARK_REMOTE="", SPARK_CONF_DIR="") == "sail"
     assert choose(CHURN_SPARK_REMOTE="sc://spark:15002") == "connect"
     assert choose(AIRFLOW_CONN_SPARK_DEFAULT="{}") == "classic"
     assert choose(SPARK_CONF_DIR="/etc/spark") == "classic"
     assert choose("s3://bucket/raw", CHURN_ENGINE="sail") == "sail"  # the job refuses it
-    monkeypatch.setattr(environment, "SAIL_ENVIRONMENT", tmp_path / "nowhere")
+    monkeypatch.setattr(environment, "is_installed", lambda: False)
     assert choose() == "connect"
-    monkeypatch.setattr(environment, "SAIL_ENVIRONMENT", tmp_path)
+    monkeypatch.setattr(environment, "is_installed", lambda: True)
     monkeypatch.setattr(environment, "is_allowed", lambda: False)
     assert choose() == "connect"
     assert choose(CHURN_ENGINE="sail") == "sail"
@@ -66,7 +67,7 @@ def test_jobs_share_one_sail_where_it_fits_else_one_spark(tmp_path, monkeypatch)
 
 def test_tasks_of_a_live_airflow_have_a_spark_each_where_sail_does_not_fit(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "is_allowed", lambda: True)
-    monkeypatch.setattr(environment, "SAIL_ENVIRONMENT", tmp_path)
+    monkeypatch.setattr(environment, "is_installed", lambda: True)
     assert choose_engine({}, otherwise="classic") == "sail"
     assert choose_engine({"CHURN_LAKE": "s3://bucket/lakes"}, otherwise="classic") == "classic"
 
