@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
@@ -16,7 +17,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs.cleaning.accounts import with_duplicates
 from spark_jobs.cleaning.cache import kept
-from spark_jobs.cleaning.drafting import Outcome
+from spark_jobs.cleaning.drafting import UNIQUE, Outcome
 from spark_jobs.cleaning.plan import CleaningPlan
 from spark_jobs.cleaning.repeats import PLACE, Conflicts, count_conflicts, find_identities, find_repeats
 from spark_jobs.contract.shop.model import Shop
@@ -91,7 +92,7 @@ def drop_records(draft: Draft, paths: list[str], marked: DataFrame) -> tuple[lis
     def rewrite(changed: pa.Table) -> pa.Table:
         path = by_name[changed["file_name"][0].as_py()]
         changes = changed.select([*PLACE, "new_id", "is_duplicate"])
-        other = rewrite_file(draft.folder, path, lambda rows: _change(rows, changes))
+        other = rewrite_file(draft.folder, path, lambda rows: _change(rows, changes), UNIQUE)
         return pa.table({"path": pa.array([path]), "other": pa.array([other], pa.string())})
 
     again = marked.where("is_duplicate and weight > 0" if "weight" in marked.columns else "is_duplicate")
@@ -105,7 +106,11 @@ def drop_records(draft: Draft, paths: list[str], marked: DataFrame) -> tuple[lis
 
 def _change(rows: pa.Table, changes: pa.Table) -> pa.Table:
     """The rows without duplicates, with new ids."""
-    changed = rows.join(changes, list(PLACE), join_type="left outer")
-    rest = changed.filter(pc.invert(pc.fill_null(changed["is_duplicate"], False)))
-    ids = pc.coalesce(rest["new_id"], rest["event_id"])
-    return rest.set_column(rest.column_names.index("event_id"), "event_id", ids).select(rows.column_names)
+    numbered = rows.select([*PLACE]).append_column("row", pa.array(range(len(rows)), pa.int64()))
+    found = numbered.join(changes, [*PLACE], join_type="inner")  # of all columns it would cost more than the writing
+    place = np.full(len(rows), -1)
+    place[found["row"].to_numpy()] = np.arange(len(found))
+    change = found.select(["new_id", "is_duplicate"]).take(pa.array(place, mask=place < 0))  # null: stays as it is
+    ids = pc.coalesce(change["new_id"], rows["event_id"])
+    named = rows.set_column(rows.column_names.index("event_id"), "event_id", ids)
+    return named.filter(pc.invert(pc.fill_null(change["is_duplicate"], False)))

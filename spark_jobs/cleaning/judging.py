@@ -6,7 +6,7 @@ judge.
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs.cleaning.log_judge import judge_of
@@ -26,11 +26,11 @@ from spark_jobs.cleaning.plain_columns import find_plain_faults, list_plain_colu
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.contract.shop.source import Source
+from spark_jobs.raw import reader as raw
 from spark_jobs.raw.hashing import ERASED
 
 BOT = "bot_rate"
 COMMA = "decimal_comma"  # in addition to the reason of an invalid number
-HOUR_S = 3600
 #: States of orders that are no sales, and the reason code of their lines.
 UNSETTLED = {"pending": "order_pending", "cancelled": "order_cancelled"}
 
@@ -44,7 +44,10 @@ def judge_events(records: DataFrame, shop: Shop, log: str) -> DataFrame:
     source = shop.sources[log]
     typed, faults = type_events(records, shop, log)
     judged = typed.withColumn("is_elsewhere", _is_elsewhere(source)).withColumn("reasons", _reasons(source, faults))
-    return judged if source.max_events_per_hour is None else mark_bots(judged, source.max_events_per_hour)
+    if source.max_events_per_hour is None:
+        return judged
+    is_bot = is_good() & F.col(raw.IS_BOT.name)
+    return judged.withColumn("reasons", F.when(is_bot, F.array(F.lit(BOT))).otherwise(F.col("reasons")))
 
 
 def type_events(records: DataFrame, shop: Shop, log: str) -> tuple[DataFrame, dict[str, Column]]:
@@ -126,17 +129,6 @@ def _conditions(source: Source, faults: dict[str, Column]) -> dict[str, Column]:
     return _rules(source, conditions)
 
 
-def mark_bots(judged: DataFrame, max_events_per_hour: int) -> DataFrame:
-    """Adds the reason bot_rate to all good records of a customer with more events than that within any 60 minutes.
-
-    Counted within one delivery, so that the result of a file does not depend on other files.
-    """
-    is_counted = (F.size("reasons") == 0) & ~F.col("is_elsewhere")
-    # Other records are partitioned by their number: those without a customer would all land in one task.
-    who = F.when(is_counted, F.col("customer_id")).otherwise(F.concat(F.lit("-"), "record_number"))
-    customer = Window.partitionBy("delivery_id", "counted_for")
-    hour_before = customer.orderBy(F.unix_timestamp("event_at")).rangeBetween(1 - HOUR_S, Window.currentRow)
-    counted = judged.withColumn("counted_for", who).withColumn("events_within_hour", F.count("*").over(hour_before))
-    is_bot = is_counted & (F.max("events_within_hour").over(customer) > max_events_per_hour)
-    reasons = F.when(is_bot, F.array(F.lit(BOT))).otherwise(F.col("reasons"))
-    return counted.withColumn("reasons", reasons).drop("counted_for", "events_within_hour")
+def is_good() -> Column:
+    """Whether a judged record of this log has no reasons."""
+    return (F.size("reasons") == 0) & ~F.col("is_elsewhere")

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs.cleaning import deliveries, judging, plausible
 from spark_jobs.cleaning.accounts import check_total, make_accounts
+from spark_jobs.cleaning.bots import find_bots
 from spark_jobs.cleaning.cache import persist, unpersist
 from spark_jobs.cleaning.counting import count_rows
 from spark_jobs.cleaning.customer_files import CustomerFiles
@@ -58,9 +59,9 @@ def judge_files(
     """
     intake = deliveries.find_intake(shop, plan.log, settings)
     hasher = make_hasher(settings, shop, tombstones)
-    facts = DeliveryFacts()
+    bots, facts = find_bots(spark, plan, shop, intake, hasher), DeliveryFacts()
     for _ in range(MOST_READINGS):
-        records, count_records = count_rows(read_records(spark, plan, intake, hasher))
+        records, count_records = count_rows(read_records(spark, plan, intake, hasher, bots))
         judged = gather_days(judge_records(records, plan, shop, facts), plan, intake.source)
         outcome = write_drafts(judged, drafts, customer_files, hasher)
         check_total(make_accounts(outcome.tallies, plan.deliveries), count_records())
@@ -90,7 +91,9 @@ def find_limits(plan: CleaningPlan, shop: Shop, sizes: Mapping[str, plausible.Si
 def judge_unseen(spark: SparkSession, plan: CleaningPlan, shop: Shop, settings: Settings) -> DataFrame:
     """The judged records of unregistered files, for check. Hashes use a fixed key and must not be stored."""
     intake = deliveries.find_intake(shop, plan.log, settings)
-    found = persist(read_records(spark, plan, intake, Hasher(b"only a look", shop.name, shop.customer_ids)))
+    hasher = Hasher(b"only a look", shop.name, shop.customer_ids)
+    bots = find_bots(spark, plan, shop, intake, hasher)
+    found = persist(read_records(spark, plan, intake, hasher, bots))
     facts = DeliveryFacts(broken=find_deliveries(found, F.col("fault").isin(*raw.FILE_FAULTS)))
     judged = persist(judge_records(found, plan, shop, facts))
     if mixed := find_deliveries(judged, F.array_contains("reasons", judging.COMMA)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import accumulate
@@ -49,15 +49,25 @@ class DeliveryFacts:
     limits: Mapping[str, Decimal] = field(default_factory=dict)
 
 
-def read_records(spark: SparkSession, plan: CleaningPlan, intake: raw.Intake, hasher: Hasher) -> DataFrame:
-    """All records of the planned files: raw.record_schema. Each task reads consecutive files of the plan."""
+def read_records(
+    spark: SparkSession,
+    plan: CleaningPlan,
+    intake: raw.Intake,
+    hasher: Hasher,
+    bots: Mapping[str, Collection[str]] | None = None,
+    only_above: int | None = None,
+) -> DataFrame:
+    """All records of the planned files: raw.record_schema. Each task reads consecutive files of the plan.
+
+    bots: from bots.find_bots. only_above: leaves out customers with no more records than that in their file.
+    """
     sizes = [d["byte_count"] for d in plan.deliveries]
     tasks = min(len(sizes), max(MIN_READ_TASKS, sum(sizes) // READ_TASK_BYTES))
     places = [0, *accumulate(sizes)]
     chosen: list[list[tuple[str, str]]] = [[] for _ in range(tasks)]
     for place, delivery in zip(places, plan.deliveries, strict=False):
         chosen[place * tasks // max(1, places[-1] + 1)].append((delivery["delivery_id"], delivery["path"]))
-    reader = raw.record_reader(intake, hasher, chosen)
+    reader = raw.record_reader(intake, hasher, chosen, bots or {}, only_above)
     return spark.range(0, tasks, 1, tasks).mapInArrow(reader, raw.record_ddl(intake.source))
 
 
@@ -109,8 +119,7 @@ def judge_records(
     judged = placed.withColumn(
         "reasons", F.when(is_of_broken_file, F.array(F.lit(BROKEN_FILE))).otherwise(reasons)
     ).withColumn("raw_customer_id", mapping.mapped_text(shop.sources[log], "customer_id"))
-    is_good = (F.size("reasons") == 0) & ~F.col("is_elsewhere")
-    good_or_not = judge_of(log).finish_events(judged.withColumn("is_good", is_good))
+    good_or_not = judge_of(log).finish_events(judged.withColumn("is_good", judging.is_good()))
     verdict = F.when(F.col("is_elsewhere"), F.lit("elsewhere")).when(~F.col("is_good"), F.lit("quarantined"))
     own_id = F.concat(F.lit(mark_of(shop.sources[log])), "record_hash")
     found = good_or_not.withColumn("verdict", verdict.otherwise(F.lit("clean")))
@@ -139,9 +148,8 @@ def _reasons_by(facts: DeliveryFacts, source: Source) -> Column:
 
 def gather_days(judged: DataFrame, plan: CleaningPlan, source: Source) -> DataFrame:
     """Sorts the records by delivery day, so that few files are written. Not needed if all files are dated and no step
-    has shuffled the records, as max_events_per_hour and spread do."""
-    is_shuffled = source.max_events_per_hour is not None or source.spread is not None
-    is_together = not is_shuffled and all(d["delivery_day"] for d in plan.deliveries)
+    has shuffled the records, as spread does."""
+    is_together = source.spread is None and all(d["delivery_day"] for d in plan.deliveries)
     day = plan.table.partition
     return judged if is_together else gather(judged, day)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -128,11 +128,14 @@ class PartitionWriter:
             self.paths.append(name_file(self.column, self._value))
             file = self.folder / self.paths[-1]
             file.make_parent()
-            repeating = [name for name in rows.schema.names if name not in self.unique] if self.unique else True
-            self._writer = pq.ParquetWriter(
-                file.path, rows.schema, compression=COMPRESSION, use_dictionary=repeating, filesystem=file.file_system
-            )
+            encoding = _choose_encoding(rows.schema, self.unique)
+            self._writer = pq.ParquetWriter(file.path, rows.schema, filesystem=file.file_system, **encoding)
         self._writer.write_table(rows)
+
+
+def _choose_encoding(schema: pa.Schema, unique: Collection[str]) -> dict[str, Any]:
+    repeating = [name for name in schema.names if name not in unique] if unique else True
+    return {"compression": COMPRESSION, "use_dictionary": repeating}
 
 
 def name_file(column: str, value: str) -> str:
@@ -157,8 +160,13 @@ def _split_by_value(column: str, batch: pa.RecordBatch) -> Iterator[tuple[str, p
         begin = end
 
 
-def rewrite_file(folder: Location, path: str, change: Callable[[pa.Table], pa.Table]) -> str | None:
-    """Applies `change` to the file's rows and writes them to a new file beside it; None if no row is left."""
+def rewrite_file(
+    folder: Location, path: str, change: Callable[[pa.Table], pa.Table], unique: Collection[str] = ()
+) -> str | None:
+    """Applies `change` to the file's rows and writes them to a new file beside it; None if no row is left.
+
+    unique: as of PartitionWriter.
+    """
     files = folder.file_system
     rows = pq.ParquetFile((folder / path).path, filesystem=files).read()
     changed = change(rows).cast(rows.schema)
@@ -166,7 +174,8 @@ def rewrite_file(folder: Location, path: str, change: Callable[[pa.Table], pa.Ta
         return None
     column, _, value = path.partition("/")[0].partition("=")
     other = name_file(column, value)
-    pq.write_table(changed, (folder / other).path, compression=COMPRESSION, filesystem=files)
+    encoding = _choose_encoding(changed.schema, unique)
+    pq.write_table(changed, (folder / other).path, filesystem=files, **encoding)
     return other
 
 

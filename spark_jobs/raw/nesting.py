@@ -29,7 +29,8 @@ def _leads(value: Mapping[str, object], path: Path) -> bool:
 def find_nested(value: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
     """(path, text) of each single value within a nested value."""
     for key, inner in value.items():
-        if ADDRESSABLE.fullmatch(key):
+        may_hold = prefix or isinstance(inner, dict | list)  # mostly not: nobody nests plain records
+        if may_hold and ADDRESSABLE.fullmatch(key):
             yield from _find_within(f"{prefix}{key}", inner, is_top=not prefix)
 
 

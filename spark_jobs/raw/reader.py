@@ -14,8 +14,9 @@ tests/spark_jobs/raw/test_formats.py has the expected result for each kind of ba
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,11 +27,13 @@ from spark_jobs.raw.archive import ARCHIVE_ERRORS, open_parts
 from spark_jobs.raw.block import Block, RawRecord, make_block, null_where
 from spark_jobs.raw.carry import carry_down
 from spark_jobs.raw.format import format_of
+from spark_jobs.raw.frequent import choose_frequent
 from spark_jobs.raw.hashing import CustomerHashes, Hasher, get_hash_cache, hash_customers
 from spark_jobs.raw.text import FileRefusedError
 
 SEPARATOR, NOTHING = "\x1f", "\x00"  # the separator of joined values, and the mark of a missing value
-ORDER_HASH = pa.field("order_hash", pa.string())  # the last column, if orders can change
+ORDER_HASH = pa.field("order_hash", pa.string())  # after the raw values, if orders can change
+IS_BOT = pa.field("is_bot", pa.bool_())  # the last column, if the source limits the events of an hour
 #: delivery_id, the record's number in its file, its fault (null: none), the keyed hash of the customer id (null: none)
 #: and the keyed hash of the record (null: not needed yet); then the raw values, see raw_column.
 RECORD_SCHEMA = pa.schema(
@@ -90,25 +93,35 @@ def record_schema(source: Source) -> pa.Schema:
     """The schema of the reader's output. Raw values are trimmed; null if empty."""
     names = [raw_column(source, column) for column in source.raw_columns]
     last = [ORDER_HASH] if source.hashes_orders else []
-    return pa.schema([*RECORD_SCHEMA, *((name, pa.string()) for name in names), *last])
+    marks = [] if source.max_events_per_hour is None else [IS_BOT]
+    return pa.schema([*RECORD_SCHEMA, *((name, pa.string()) for name in names), *last, *marks])
 
 
 def record_ddl(source: Source) -> str:
     """record_schema as a Spark schema string."""
-    names = {pa.string(): "string", pa.int64(): "bigint"}
+    names = {pa.string(): "string", pa.int64(): "bigint", pa.bool_(): "boolean"}
     return ", ".join(f"{field.name} {names[field.type]}" for field in record_schema(source))
 
 
-def record_reader(intake: Intake, hasher: Hasher, chosen: Sequence[Sequence[tuple[str, str]]]) -> Reader:
+def record_reader(
+    intake: Intake,
+    hasher: Hasher,
+    chosen: Sequence[Sequence[tuple[str, str]]],
+    bots: Mapping[str, Collection[str]],
+    only_above: int | None = None,
+) -> Reader:
     """The function for mapInArrow: numbers of tasks in, batches of record_schema out.
 
-    chosen: the (delivery_id, path) of the files that each task reads.
+    chosen: the (delivery_id, path) of the files that each task reads. bots: the keys of customers by delivery_id.
+    only_above: skips the records of customers with no more records than that in their file.
     """
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for number in (number for batch in batches for number in batch["id"].to_pylist()):
             for delivery_id, path in chosen[number]:
-                yield from read_delivery(*intake.locate(path), delivery_id, hasher)
+                place, marked = intake.locate(path), bots.get(delivery_id, ())
+                read_file = partial(read_delivery, *place, delivery_id, hasher, marked)
+                yield from read_file() if only_above is None else choose_frequent(read_file, only_above)
 
     return read
 
@@ -119,8 +132,10 @@ def read_records(intake: Intake, path: str) -> Iterator[RawRecord]:
         yield from block.records()
 
 
-def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hasher: Hasher) -> Iterator[pa.RecordBatch]:
-    """All records of one file, in batches."""
+def read_delivery(
+    source: Source, folder: str, path: str, delivery_id: str, hasher: Hasher, bots: Collection[str] = ()
+) -> Iterator[pa.RecordBatch]:
+    """All records of one file, in batches. bots: the keys of customers."""
     schema, number = record_schema(source), 1
     known_hashes, hash_record = get_hash_cache(hasher), hasher.for_purpose("record")
     hash_order = hasher.for_purpose("order")
@@ -128,14 +143,16 @@ def read_delivery(source: Source, folder: str, path: str, delivery_id: str, hash
         block = _choose_customers(raw_block, source, known_hashes)
         size = len(block.fault)
         raw_values = [_trim(column) for column in block.columns]
+        customers = hash_customers(_values_of(block.columns, source, "customer_id"), known_hashes)
         columns = [
             pa.repeat(pa.scalar(delivery_id), size),
             pa.array(range(number, number + size), pa.int64()),
             block.fault,
-            hash_customers(_values_of(block.columns, source, "customer_id"), known_hashes),
+            customers,
             _hash_records(block, _values_of(raw_values, source, "event_id").is_null(), hash_record),
             *raw_values,
             *([_hash_orders(block, raw_values, source, hash_order)] if source.hashes_orders else []),
+            *([] if source.max_events_per_hour is None else [pc.is_in(customers, pa.array([*bots], pa.string()))]),
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
         number += size

@@ -154,10 +154,10 @@ def _decode(line: str) -> object:
         return None
 
 
-def _decode_lines(first: list[str]) -> list[dict]:
+def _decode_lines(first: list[str]) -> Iterator[dict]:
     lines = (line for text in first for line in text.split("\n", KEY_LINES)[:KEY_LINES])
     values = map(_decode, islice(lines, KEY_LINES))
-    return [value for value in values if isinstance(value, dict)]
+    return (value for value in values if isinstance(value, dict))
 
 
 def _longest(source: Source) -> int:
@@ -193,20 +193,25 @@ def _read_records(elements: Iterator[Element], source: Source) -> Iterator[RawRe
         raise refused
 
 
-def lacks_needed_keys(objects: list[dict], source: Source) -> bool:
+def lacks_needed_keys(objects: Iterable[dict], source: Source) -> bool:
     """Whether none of the first objects of a file has the needed keys: then its keys are probably other ones.
 
     A few objects without a customer may be guests. In a file that several logs share, one log may lack keys.
     """
     if source.only or source.others or source.leaves_rest:
         return False
-    needed = source.needed_choices
-    if len(objects) < MANY_OBJECTS:
-        needed = [choice for choice in needed if source.columns["customer_id"].column not in choice]
-    paths = list_paths(source)
-    kinds = dict.fromkeys(names_of(one, paths) for one in objects)
-    found = [choose_layout(names, source).found for names in kinds]
-    return bool(found) and not all(any(raw in names for raw in choice for names in found) for choice in needed)
+    lacking, paths, count, kinds = source.needed_choices, list_paths(source), 0, set()
+    for one in objects:
+        count += 1
+        if (names := names_of(one, paths)) not in kinds:
+            kinds.add(names)
+            found = choose_layout(names, source).found
+            lacking = [choice for choice in lacking if not any(raw in found for raw in choice)]
+        if not lacking:
+            return False  # mostly by the first object: the others are not even decoded
+    if count < MANY_OBJECTS:
+        lacking = [choice for choice in lacking if source.columns["customer_id"].column not in choice]
+    return bool(count and lacking)
 
 
 def _refuse_lines(text: str, source: Source) -> Block:
