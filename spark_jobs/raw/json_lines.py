@@ -139,6 +139,16 @@ def _learn_shape(lines: pa.Array, source: Source, known: list[Shape]) -> Shape |
     return None
 
 
+def find_alike(lines: list[str], source: Source) -> list[bool]:
+    """Which of these lines have the shape of the first one that has any, so that they have the same keys."""
+    try:
+        texts = pa.array(lines, pa.string())
+    except UnicodeEncodeError:
+        return [False] * len(lines)
+    shape = _learn_shape(texts, source, [])
+    return Shape(shape.keys, source).has(texts).to_pylist() if shape else [False] * len(lines)
+
+
 def _read_strictly(lines: list[str], source: Source) -> Block:
     columns = ObjectColumns(source)
     records = (record for line in lines for record in parse_line(line, source, columns))

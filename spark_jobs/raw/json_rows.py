@@ -31,8 +31,9 @@ def name_fields(elements: Iterable[Element], source: Source) -> Iterator[Element
 
 def list_names(element: Element) -> list[str]:
     """The names in a list of texts, or of objects with a `name`; empty for any other list."""
-    values = element.value if isinstance(element.value, list) else []
-    names = [one.get("name") if isinstance(one, dict) else one for one in values]
+    if not isinstance(element.value, list):
+        return []
+    names = [one.get("name") if isinstance(one, dict) else one for one in element.value]
     return [str(name) for name in names] if all(isinstance(name, str) for name in names) else []
 
 

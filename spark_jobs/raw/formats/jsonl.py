@@ -18,7 +18,7 @@ from spark_jobs.contract.shop.source import Source
 from spark_jobs.raw.block import Block, RawRecord, make_block, make_blocks
 from spark_jobs.raw.format import FileColumns, RawFormat, judge_columns
 from spark_jobs.raw.json_decoder import JSON
-from spark_jobs.raw.json_lines import Shape, parse_element, read_block
+from spark_jobs.raw.json_lines import Shape, find_alike, parse_element, read_block
 from spark_jobs.raw.json_rows import are_unnamed, is_row, judge_rows, name_fields, propose_header
 from spark_jobs.raw.json_stream import Element, Place, read_elements
 from spark_jobs.raw.layout import choose_layout
@@ -52,7 +52,7 @@ class JsonLines(RawFormat):
 
     def find_columns(self, file_system: pa.fs.FileSystem, place: str, source: Source, path: str) -> FileColumns:
         try:
-            elements = list(first_elements(file_system, place, source))
+            elements = list(first_elements(file_system, place, source, is_for_keys=True))
         except FileRefusedError as refused:
             if refused.fault != "records_missing":
                 raise
@@ -60,9 +60,10 @@ class JsonLines(RawFormat):
         objects = [one.value for one in name_fields(elements, source) if isinstance(one.value, dict)]
         paths = list_paths(source)
         nested: dict[str, str] = {}
-        for name, example in (found for one in objects for found in find_nested(one)):
+        kinds = {id(one): one for one in objects}.values()
+        for name, example in (found for one in kinds for found in find_nested(one)):
             nested.setdefault(name, example)
-        names = dict.fromkeys([*(name for one in objects for name in names_of(one, paths)), *nested])
+        names = dict.fromkeys([*(name for one in kinds for name in names_of(one, paths)), *nested])
         match = choose_layout(list(names), source) if names else None
         if match and not lacks_needed_keys(objects, source):
             problem = COLUMN_WISE if are_columns(objects, source) else None
@@ -90,11 +91,14 @@ def are_columns(objects: list[dict], source: Source) -> bool:
     return len(objects) == 1 and len(values) > 1 and all(map(has_several, values))
 
 
-def first_elements(file_system: pa.fs.FileSystem, place: str, source: Source) -> Iterator[Element]:
-    """The first records of a file, in any layout."""
+def first_elements(
+    file_system: pa.fs.FileSystem, place: str, source: Source, is_for_keys: bool = False
+) -> Iterator[Element]:
+    """The first records of a file, in any layout. is_for_keys: plain objects with equal keys may all be the first."""
     first = list(islice(read_lines(file_system, place, source), 2))
     if is_lines(first, source):
-        yield from (Element("", value, True) for value in _decode_lines(first))
+        values = _decode_kinds(first, source) if is_for_keys else _decode_lines(first)
+        yield from (Element("", value, True) for value in values)
         return
     yield from _take_first(_read_elements(first, decode_chunks(file_system, place, source), source))
 
@@ -155,9 +159,21 @@ def _decode(line: str) -> object:
 
 
 def _decode_lines(first: list[str]) -> Iterator[dict]:
-    lines = (line for text in first for line in text.split("\n", KEY_LINES)[:KEY_LINES])
-    values = map(_decode, islice(lines, KEY_LINES))
-    return (value for value in values if isinstance(value, dict))
+    return (value for value in map(_decode, _first_lines(first)) if isinstance(value, dict))
+
+
+def _decode_kinds(first: list[str], source: Source) -> Iterator[dict]:
+    """As _decode_lines, but most lines are not decoded: those of the usual shape all give the first one's object."""
+    lines, usual = list(_first_lines(first)), None
+    for line, is_usual in zip(lines, find_alike(lines, source), strict=True):
+        value = usual if is_usual and usual else _decode(line)
+        if isinstance(value, dict):
+            usual = value if is_usual else usual
+            yield value
+
+
+def _first_lines(first: list[str]) -> Iterator[str]:
+    return islice((line for text in first for line in text.split("\n", KEY_LINES)[:KEY_LINES]), KEY_LINES)
 
 
 def _longest(source: Source) -> int:

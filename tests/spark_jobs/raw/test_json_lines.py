@@ -1,6 +1,8 @@
 """Splitting lines by their shape gives the same records as the strict decoder, for any line."""
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import example, given, settings
@@ -8,6 +10,9 @@ from hypothesis import strategies as st
 
 from spark_jobs.contract.shop.source import ColumnMapping, Limits, Source
 from spark_jobs.raw import json_lines
+from spark_jobs.raw.columns import inspect_file
+from spark_jobs.raw.formats import jsonl
+from spark_jobs.raw.reader import Intake
 
 SOURCE = Source(
     "purchases", "", "*", "jsonl",
@@ -57,3 +62,25 @@ def test_lines_of_the_same_shape_are_split_by_it(monkeypatch, separators):
     expected = [[str(n / 8), None, f"c{n}"] for n in range(100)] + [[None, None, f"c{n}"] for n in range(100)]
     assert [record.values for record in records] == expected
     assert (strictly_read, len(shapes)) == ([], 2)
+
+
+@settings(deadline=None)
+@given(st.lists(lines(), min_size=1, max_size=30))
+def test_the_columns_of_a_file_do_not_depend_on_which_lines_are_decoded(block):
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        Path(folder, "f").write_bytes("\n".join(block).encode("utf-8", "surrogateescape"))
+        intake = Intake(SOURCE, folder, "")
+        found = inspect_file(intake, "f")
+        patch.setattr(jsonl, "find_alike", lambda lines, _: [False] * len(lines))
+        assert found == inspect_file(intake, "f")
+
+
+def test_lines_with_the_same_plain_keys_are_decoded_once_for_their_names(tmp_path, monkeypatch):
+    views = [json.dumps({"id": f"c{n}", "Preis €": n / 8}, ensure_ascii=False) for n in range(100)]
+    others = ['{"id": "c", "nested": {"at": 1}}', '{"id": "c", "rare": 1}']
+    (tmp_path / "f").write_text("\n".join([*views[:50], *others, *views[50:]]))
+    decoded, decode = [], jsonl._decode
+    monkeypatch.setattr(jsonl, "_decode", lambda line: decoded.append(line) or decode(line))
+    found = inspect_file(Intake(SOURCE, str(tmp_path), ""), "f")
+    assert found.match.present == ["id", "Preis €", "nested", "rare", "nested.at"]
+    assert {*decoded} == {views[0], *others}
