@@ -4,9 +4,10 @@ Grain: one clean event; identity (event_id, event_day), of which the earliest (d
 Inputs: the raw files of deliveries, shop.toml. Outputs: the three, a quarantine for each, accounts.
 
 A run cleans every delivery that is not cleaned yet up to its as_of, so the order of runs does not matter. Records are
-read, judged and written in one pass; duplicates are found afterwards, among the few that share an identity. Before
-anything of a log is published `lines_in == clean + quarantined + duplicates + elsewhere` holds for every file; else
-nothing is. Elsewhere are the records of another log in a file that two logs read.
+read, judged and written in one pass; where bots are limited, they are found by a reading before it. Duplicates are
+found afterwards, among the few that share an identity. Before anything of a log is published
+`lines_in == clean + quarantined + duplicates + elsewhere` holds for every file; else nothing is. Elsewhere are the
+records of another log in a file that two logs read.
 """
 
 from __future__ import annotations
