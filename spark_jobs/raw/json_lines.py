@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import accumulate
 
 import pyarrow as pa
@@ -140,12 +141,12 @@ def _learn_shape(lines: pa.Array, source: Source, known: list[Shape]) -> Shape |
 
 
 def find_alike(lines: list[str], source: Source) -> list[bool]:
-    """Which of these lines have the shape of the first one that has any, so that they have the same keys."""
-    try:
-        texts = pa.array(lines, pa.string())
-    except UnicodeEncodeError:
-        return [False] * len(lines)
-    shape = _learn_shape(texts, source, [])
+    """Which of these lines have the shape of the first one that has any, so that they have the same keys. None, if they
+    are few: a single line may be an object with all records, as many keys as no shape should have."""
+    shape = None
+    if len(lines) > FIRST_LINES:
+        with suppress(UnicodeEncodeError):
+            shape = _learn_shape(texts := pa.array(lines, pa.string()), source, [])
     return Shape(shape.keys, source).has(texts).to_pylist() if shape else [False] * len(lines)
 
 

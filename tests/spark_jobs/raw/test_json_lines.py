@@ -68,7 +68,8 @@ def test_lines_of_the_same_shape_are_split_by_it(monkeypatch, separators):
 @given(st.lists(lines(), min_size=1, max_size=30))
 def test_the_columns_of_a_file_do_not_depend_on_which_lines_are_decoded(block):
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        Path(folder, "f").write_bytes("\n".join(block).encode("utf-8", "surrogateescape"))
+        many = block * (json_lines.FIRST_LINES // len(block) + 1)
+        Path(folder, "f").write_bytes("\n".join(many).encode("utf-8", "surrogateescape"))
         intake = Intake(SOURCE, folder, "")
         found = inspect_file(intake, "f")
         patch.setattr(jsonl, "find_alike", lambda lines, _: [False] * len(lines))
