@@ -382,3 +382,9 @@ def test_fifty_shops_are_read_in_less_than_a_second_a_file(tmp_path, use_shops):
     made = [churn_etl.build_etl(shop) for shop in shops.find_shops()]
     assert len(made) == 50
     assert time.process_time() - begin < 1
+
+
+def test_airflow_reads_no_file_that_defines_no_dag():
+    """Its processor starts a process for each file, and so again and again. shop_files.py shows the errors of shops."""
+    read = {Path(file).name for file in DagBag().file_last_changed}
+    assert read == {"churn_etl.py", "churn_maintenance.py", "churn_score.py", "churn_train.py", "shop_files.py"}
