@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from pyspark.sql import functions as F
 
 from spark_jobs import customer_day
+from spark_jobs.contract.log import collect_set
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, PURCHASES
 from tests.spark_jobs.shops import DATED, SHOP, SmallShop
 
@@ -48,3 +50,10 @@ def test_days_after_as_of_stay_and_a_shop_may_lose_all_its_events(shop):
     shop.lake.update(PURCHASES, "2011-03-01", lambda rows: rows.slice(0, 0))
     customer_day.run(shop.open_spark, shop.lake, shop.shop, DAY[3])
     assert shop.rows(CUSTOMER_DAY) == []
+
+
+def test_a_set_has_every_value_once_and_no_null(spark):
+    rows = [("a", "x", 1), ("a", "x", 1), ("a", "y", 1), ("a", None, 1), ("a", "z", 0), ("b", None, 1), ("c", "x", 0)]
+    events = spark.createDataFrame(rows, "customer string, value string, counts int")
+    found = events.groupBy("customer").agg(F.expr(collect_set("value", "counts > 0")).alias("values")).collect()
+    assert {row["customer"]: sorted(row["values"]) for row in found} == {"a": ["x", "y"], "b": [], "c": []}
