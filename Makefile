@@ -11,6 +11,7 @@ ACTION ?= start
 RESTATE ?=
 SIZES ?=
 FULL ?=
+ENGINES ?=
 # Without kept bytecode every start of a job would compile TensorFlow or Airflow anew: seconds each.
 unexport PYTHONDONTWRITEBYTECODE
 export SHOP AS_OF CUTOFFS PROMOTE RESTATE BUDGET SEARCH SCREENSHOTS
@@ -18,7 +19,7 @@ export SHOP AS_OF CUTOFFS PROMOTE RESTATE BUDGET SEARCH SCREENSHOTS
 export GIVEN_SHOP := $(if $(filter file,$(origin SHOP)),,$(SHOP))
 
 #: A misspelt variable would be ignored without a word. Another Makefile that calls this one may have its own.
-VARIABLES := SHOP AS_OF CUTOFFS BUDGET SEARCH SCREENSHOTS PROMOTE ACTION RESTATE SIZES FULL
+VARIABLES := SHOP AS_OF CUTOFFS BUDGET SEARCH SCREENSHOTS PROMOTE ACTION RESTATE SIZES FULL ENGINES
 GIVEN := $(foreach word,$(subst \ ,_,$(MAKEOVERRIDES)),$(if $(findstring =,$(word)),$(firstword $(subst =, ,$(subst :=,=,$(word))))))
 UNKNOWN := $(filter-out $(VARIABLES) UV SHELL,$(GIVEN))
 ifneq ($(and $(UNKNOWN),$(filter 0,$(MAKELEVEL))),)
@@ -79,7 +80,7 @@ airflow: setup ## Airflow on localhost:8080 until Ctrl-C; SHOP= (or several)
 cluster: spark ## a Spark cluster on this machine; ACTION=start, status, stop
 	@$(JOBS) infra.local.cluster $(ACTION)
 
-stop: environments ## stop Airflow, the shared Spark, the cluster, the warehouse
+stop: environments ## stop Airflow, the engine, the cluster, the warehouse
 	@$(CHURN) stop
 
 check: setup ## style, import rules, types, commands, docs; a minute
@@ -97,7 +98,7 @@ test: spark ## every test that needs no cluster
 test-cases: spark ## shops' exports, histories of nights; half an hour
 	@$(JOBS) infra.local.run_tests --cases
 
-test-airflow: setup ## a live Airflow, pages in Chromium; SCREENSHOTS= (a folder)
+test-airflow: spark ## a live Airflow, pages in Chromium; SCREENSHOTS= (a folder)
 	@$(AIRFLOW) pytest tests/airflow --confcutdir=tests/airflow --timeout=1500 --screenshots="$$SCREENSHOTS"
 
 test-cluster: spark ## nights on a cluster, with kills; needs libraries for s3://

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args(argv)
     if not find_class_archives():
-        raise MissingInputError("there is no class archive: run make setup")
+        raise MissingInputError("there is no class archive: run make spark")
     with_archive = make_environment()
     words = [word for word in with_archive["SPARK_SUBMIT_OPTS"].split() if "SharedArchiveFile" not in word]
     ways = {"with the archive": with_archive, "without": {**with_archive, "SPARK_SUBMIT_OPTS": " ".join(words)}}

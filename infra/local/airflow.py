@@ -27,10 +27,11 @@ from infra.local.embedded import EmbeddedPostgres
 from infra.local.environment import ROOT, choose_engine, make_environment
 from infra.local.shops import land_raw_files, prepare_warehouse
 from spark_jobs.contract.errors import ChurnError
-from spark_jobs.contract.settings import CLASSIC, Settings
+from spark_jobs.contract.settings import CLASSIC, SAIL, Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.runtime.command import run_command
+from spark_jobs.runtime.java import require_java
 
 LIVE_SHOP = ROOT / "infra" / "demo" / "live" / "shop.toml"
 POLL_SECONDS = 30  # between checks whether a day is over
@@ -56,8 +57,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         signal.signal(number, signal.default_int_handler)  # a shell ignores SIGINT for background processes
     files = find_shop_files(arguments.shops)
     # Tasks may run beside each other: a Spark of its own gives each its own memory.
-    os.environ.setdefault("CHURN_ENGINE", choose_engine(os.environ, files, otherwise=CLASSIC))
+    engine = os.environ.get("CHURN_ENGINE") or choose_engine(os.environ, files, otherwise=CLASSIC)
+    os.environ["CHURN_ENGINE"] = engine
     os.environ.update(make_environment(files))
+    if engine != SAIL and not settings.spark_remote:
+        require_java()
     with suppress(KeyboardInterrupt):
         serve(Settings.from_environment(), [load_shop(file) for file in files], is_tour=not arguments.shops)
 

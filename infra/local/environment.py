@@ -66,9 +66,14 @@ def choose_engine(base: Mapping[str, str], shops: Iterable[Path] = (), otherwise
 
 
 def fits_sail(base: Mapping[str, str]) -> bool:
-    """Whether the environment leaves the engine open, the lake is in folders, and nobody else would reach Sail."""
+    """Whether Sail may be chosen, and nobody else would reach it."""
+    return is_open_for_sail(base) and is_allowed()
+
+
+def is_open_for_sail(base: Mapping[str, str]) -> bool:
+    """Whether the environment sets up no Spark, and the lake is in folders."""
     is_open = not any(map(base.get, (*SUBMIT_VARIABLES, "CHURN_SPARK_MASTER", "CHURN_SPARK_REMOTE")))
-    return is_open and "://" not in base.get("CHURN_LAKE", "") and is_allowed()
+    return is_open and "://" not in base.get("CHURN_LAKE", "")
 
 
 def is_in_folders(shop_file: Path) -> bool:
@@ -86,7 +91,7 @@ def _spark(base: Mapping[str, str]) -> dict[str, str]:
     spark_home = find_spark_home()
     return {
         "SPARK_HOME": str(spark_home),
-        **({} if "SPARK_CONF_DIR" in base else {"SPARK_SUBMIT_OPTS": make_java_options()}),
+        **({} if base.get("SPARK_CONF_DIR") else {"SPARK_SUBMIT_OPTS": make_java_options()}),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_DRIVER_MEMORY": base.get("SPARK_DRIVER_MEMORY", "2g"),
         "PYSPARK_PYTHON": str(JOBS_PYTHON),
@@ -100,7 +105,7 @@ def _airflow(base: Mapping[str, str], home: Path) -> dict[str, str]:
     connection = json.dumps({"conn_type": "spark", "host": Settings.from_environment(base).spark_master})
     return {
         "AIRFLOW_HOME": str(folder),
-        "AIRFLOW_CONN_SPARK_DEFAULT": base.get("AIRFLOW_CONN_SPARK_DEFAULT", connection),
+        "AIRFLOW_CONN_SPARK_DEFAULT": base.get("AIRFLOW_CONN_SPARK_DEFAULT") or connection,
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

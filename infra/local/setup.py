@@ -20,15 +20,15 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from infra.local.environment import AIRFLOW_ENVIRONMENT, JOBS_ENVIRONMENT, ROOT, fits_sail
+from infra.local.environment import AIRFLOW_ENVIRONMENT, JOBS_ENVIRONMENT, ROOT, fits_sail, is_open_for_sail
 from spark_jobs.contract.errors import ChurnError
+from spark_jobs.contract.reach import require_reachable
 from spark_jobs.contract.settings import SAIL, Settings
 from spark_jobs.runtime.command import run_command
-from spark_jobs.runtime.sail_server import SAIL_ENVIRONMENT
+from spark_jobs.runtime.java import check_java
+from spark_jobs.runtime.sail_server import SAIL_ENVIRONMENT, STAMP
 
 UV_VERSION = "0.13.9"
-JAVA_VERSIONS = (17, 21)  # what Spark 4 runs on
-STAMP = "setup.stamp"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -38,23 +38,37 @@ def main(argv: Sequence[str] | None = None) -> None:
     either.add_argument("--with-java", action="store_true", help="ask for Java, whatever the engine")
     arguments, uses_sail = parser.parse_args(argv), is_for_sail(os.environ)
     asks = arguments.with_java or not (uses_sail or arguments.without_java)
-    java_version = (
-        check_java("" if arguments.with_java else ", or CHURN_ENGINE=sail, which needs none") if asks else None
-    )
+    java_version = check_java("" if arguments.with_java else name_way_out(os.environ)) if asks else None
     environments = choose_environments(uses_sail)
     stale = {folder: group for folder, group in environments.items() if not is_current(folder, group)}
     uv = (find_uv() or install_uv()) if stale else ""
     for folder, group in stale.items():
-        sync(uv, folder, group)
+        try:
+            sync(uv, folder, group)
+        except ChurnError:
+            if folder != SAIL_ENVIRONMENT or os.environ.get("CHURN_ENGINE"):
+                raise
+            print("setup: without Sail, so shops run on Spark; repeat setup to try again", flush=True)
+            java_version = java_version or (None if arguments.without_java else check_java())
     if java_version:
-        archive_classes(java_version, is_new=JOBS_ENVIRONMENT in stale)
+        archive_classes(java_version)
 
 
 def is_for_sail(environment: Mapping[str, str]) -> bool:
-    """Whether local shops of this environment run on Sail once it is installed."""
-    Settings.from_environment(environment)  # so that a wrong CHURN_ENGINE is an error
+    """Whether local shops of this environment run on Sail once it is installed. Raises ChurnError if CHURN_ENGINE asks
+    for what cannot be."""
+    settings = Settings.from_environment(environment)
+    require_reachable(settings, settings.lake_place, "CHURN_LAKE")
     given = environment.get("CHURN_ENGINE")
     return given == SAIL if given else fits_sail(environment)
+
+
+def name_way_out(environment: Mapping[str, str]) -> str:
+    """How the shops of this environment would run without Java."""
+    if environment.get("CHURN_ENGINE") or not is_open_for_sail(environment):
+        return ""
+    return ("; without Java, let users make network namespaces, or if nobody else has an account here set"
+            " CHURN_ENGINE=sail: see infra/docs/explanation/engines.md")  # fmt: skip
 
 
 def choose_environments(uses_sail: bool) -> dict[Path, str]:
@@ -63,13 +77,12 @@ def choose_environments(uses_sail: bool) -> dict[Path, str]:
     return environments | ({SAIL_ENVIRONMENT: "sail"} if uses_sail or SAIL_ENVIRONMENT.exists() else {})
 
 
-def archive_classes(java_version: str, is_new: bool) -> None:
+def archive_classes(java_version: str) -> None:
     """Makes Spark's class archive. A failure only costs speed, so it is printed and setup continues."""
     archive = JOBS_ENVIRONMENT / f"spark-java-{java_version}.jsa"
-    if archive.exists() and not is_new:
+    if archive.exists():
         return
-    for other in JOBS_ENVIRONMENT.glob("spark-java-*"):
-        other.unlink()
+    remove_archives()
     print("setup: class archive, for quick starts of Spark", flush=True)
     command: list[str | Path] = [JOBS_ENVIRONMENT / "bin" / "python", "-m", "infra.local.class_archive", archive]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -79,22 +92,9 @@ def archive_classes(java_version: str, is_new: bool) -> None:
         archive.touch()  # an empty file, so that the next commands do not try again
 
 
-def check_java(way_out: str = "") -> str:
-    """The version of the Java that Spark would use. Raises ChurnError unless Spark supports it. way_out: what the error
-    says that helps, too."""
-    home = os.environ.get("JAVA_HOME")
-    java = str(Path(home, "bin", "java")) if home else "java"
-    remedy = "install one (Debian, Ubuntu: apt-get install openjdk-17-jre-headless) or set JAVA_HOME" + way_out
-    needed = " or ".join(map(str, JAVA_VERSIONS))
-    try:
-        output = subprocess.run([java, "-version"], capture_output=True, text=True, check=True).stderr
-    except (OSError, subprocess.CalledProcessError):
-        raise ChurnError(f"Java {needed} is needed and {java} does not run: {remedy}") from None
-    version = re.search(r'version "((\d+)[\w.+-]*)', output)
-    if not version or int(version[2]) not in JAVA_VERSIONS:
-        found = version[2] if version else output.strip()
-        raise ChurnError(f"Java {needed} is needed and {java} is {found}: {remedy}")
-    return version[1]
+def remove_archives() -> None:
+    for archive in JOBS_ENVIRONMENT.glob("spark-java-*"):
+        archive.unlink()
 
 
 def choose_jobs_group() -> str:
@@ -112,8 +112,9 @@ def is_current(folder: Path, group: str) -> bool:
 
 
 def make_stamp(folder: Path, group: str) -> str:
-    """A hash of what an environment is made from, including its path, because environments cannot be moved."""
-    digest = sha256(f"{folder}\n{group}\n".encode())
+    """A hash of what an environment is made from: with its path, because environments cannot be moved, and with the
+    version of Python, because the jobs look for Sail in that of their own."""
+    digest = sha256(f"{folder}\n{group}\n{sys.version_info[:2]}\n".encode())
     for name in ("pyproject.toml", "uv.lock"):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
@@ -160,6 +161,8 @@ def install_uv() -> str:
 def sync(uv: str, folder: Path, group: str) -> None:
     """Installs exactly what the lock file says, and writes the stamp. Prints one line instead of all packages."""
     (folder / STAMP).unlink(missing_ok=True)
+    if folder == JOBS_ENVIRONMENT:
+        remove_archives()  # of the former Spark
     environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
     environment |= {"UV_PROJECT_ENVIRONMENT": str(folder), "UV_HTTP_TIMEOUT": "300"}
     command = [uv, "sync", "--quiet", "--locked", "--group", group, "--python", sys.executable]

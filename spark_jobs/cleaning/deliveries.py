@@ -21,6 +21,7 @@ import pyarrow.fs
 from spark_jobs.contract.arrivals import belongs, find_delivery_day
 from spark_jobs.contract.errors import MissingInputError
 from spark_jobs.contract.ledger_tables import DELIVERIES
+from spark_jobs.contract.reach import require_reachable
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.lake.ledger import newest_night
@@ -35,7 +36,7 @@ def find_intake(shop: Shop, log: str, settings: Settings) -> Intake:
     """Where the files of a log are: the source's folder, and that of corrected records. Raises ChurnError if the engine
     cannot read there."""
     source = shop.sources[log]
-    settings.require_folder(source.location, f"sources.{log}.location")
+    require_reachable(settings, source.location, f"sources.{log}.location")
     return Intake(source, source.folder(settings.home), f"{settings.fixes(shop.name)}/{log}")
 
 

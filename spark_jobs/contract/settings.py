@@ -10,7 +10,7 @@
 | CHURN_TOMBSTONE_KEY | the key that recognises erased customers, 64 hex digits; never change it | like CHURN_ID_KEY |
 | CHURN_MLFLOW_URI | an MLflow server | SQLite in CHURN_HOME |
 | CHURN_SPARK_MASTER | where jobs run when started without spark-submit | local[*] |
-| CHURN_ENGINE | `classic`: each job has a Spark; `connect`: they share one; `sail`: or a Sail | classic; locally sail |
+| CHURN_ENGINE | the engine of the jobs: `classic`, `connect` or `sail` | classic; local commands choose |
 | CHURN_SPARK_REMOTE | a Spark Connect server that jobs use instead, like sc://host:15002/;token=… | none |
 | CHURN_ENGINE_IDLE_SECONDS | after how many seconds without a job the shared engine ends | 300 |
 | CHURN_SHOPS | the shops that Airflow creates DAGs for: shop.toml files, or folders of them, as in PATH | none |
@@ -85,7 +85,7 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         env = os.environ if environment is None else environment
-        settings = cls(
+        return cls(
             home=Path(env.get("CHURN_HOME") or ".churn").resolve(),
             warehouse_url=env.get("CHURN_WAREHOUSE_URL") or None,
             mlflow_uri=env.get("CHURN_MLFLOW_URI") or None,
@@ -110,14 +110,6 @@ class Settings:
             log_format=_read_choice("CHURN_LOG", env.get("CHURN_LOG") or "text", LOG_FORMATS),
             run_id=env.get("CHURN_RUN_ID") or None,
         )
-        settings.require_folder(settings.lake_place or "", "CHURN_LAKE")
-        return settings
-
-    def require_folder(self, place: str, name: str) -> None:
-        """Raises ChurnError if the engine cannot read this place. name: what the error calls it."""
-        if self.reads_folders_only and "://" in place:
-            raise ChurnError(f"{name} is {place}, but CHURN_ENGINE is sail, which reads folders of this machine: set"
-                             " CHURN_ENGINE=connect")  # fmt: skip
 
     def __repr__(self) -> str:  # urls and keys are secrets
         return f"Settings(home={self.home})"
@@ -126,11 +118,6 @@ class Settings:
     def is_spark_shared(self) -> bool:
         """Whether jobs are clients of a Spark Connect server. spark-submit has started a Spark of the job's own."""
         return not self.is_spark_submitted and (self.spark_remote is not None or self.engine in (CONNECT, SAIL))
-
-    @property
-    def reads_folders_only(self) -> bool:
-        """Whether no network leads out of the engine: a Sail that jobs start."""
-        return self.engine == SAIL and self.spark_remote is None
 
     @property
     def catch_up_bytes(self) -> int:

@@ -41,6 +41,7 @@ from spark_jobs.runtime.object_store import VARIABLES as STORE
 
 SUPERVISOR = "spark_jobs.runtime.engine_supervisor"
 START_SECONDS = 120.0
+LOG = Path("logs", "engine.log")
 #: Packages that Spark's Python workers import and keep loaded.
 PACKAGES = ("spark_jobs", "training", "infra")
 #: Variables that affect how Spark starts.
@@ -86,15 +87,12 @@ def join_engine(home: Path, options: EngineOptions) -> Engine:
     return engine
 
 
-def require_alive(home: Path, engine: Engine) -> None:
-    """Raises TransientError if the server that this process has joined has ended."""
+def require_alive(home: Path, engine: Engine, advice: str) -> None:
+    """Raises TransientError if the server that this process has joined has ended. advice: what helps if it had too
+    little memory."""
     if not _is_locked(find_folder(home) / f"{engine.id}.alive"):
-        raise TransientError(f"the engine ended while a job used it: read the end of {log_file(home)}; if memory was"
-                             " short, CHURN_ENGINE=connect needs less than sail")  # fmt: skip
-
-
-def log_file(home: Path) -> Path:
-    return home / "logs" / "engine.log"
+        raise TransientError(f"the engine ended while a job used it: read the end of {home / LOG}; if memory was"
+                             f" short, {advice}")  # fmt: skip
 
 
 def stop_engine(home: Path) -> bool:
@@ -172,7 +170,7 @@ def list_code() -> list[tuple[str, int, int]]:
 
 def _start(folder: Path, home: Path, options: EngineOptions, fingerprint: str) -> Engine:
     engine_id, port, token = secrets.token_hex(4), _find_port(), secrets.token_hex(32)
-    log = log_file(home)
+    log = home / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-m", SUPERVISOR, str(folder), engine_id, str(options.idle_seconds)]
     environment = {**os.environ, "SPARK_CONNECT_AUTHENTICATE_TOKEN": token, "PYSPARK_PYTHON": sys.executable}

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import CONNECT, SAIL
 from spark_jobs.runtime import sail_server
+from spark_jobs.runtime.java import require_java
 
 SERVER_CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 #: How often a job reconnects to its results. The queries of a killed job are dropped after this time.
@@ -51,16 +50,6 @@ def make_command(port: int, options: EngineOptions) -> list[str]:
     words = [word for key, value in conf.items() for word in ("--conf", f"{key}={value}")]
     submit = str(find_spark_home() / "bin" / "spark-submit")
     return [submit, "--class", SERVER_CLASS, "--master", options.master, "--name", "churn", *words, "spark-internal"]
-
-
-def require_java() -> None:
-    """Raises ChurnError if Spark would find no Java."""
-    home = os.environ.get("JAVA_HOME")
-    if not shutil.which("java", path=str(Path(home, "bin")) if home else None):
-        raise ChurnError(
-            f"Spark needs Java 17 or 21, and {'JAVA_HOME has' if home else 'there is'} none: install it, or set"
-            " CHURN_ENGINE=sail if lake and raw files are in folders of this machine"
-        )
 
 
 def find_spark_home() -> Path:

@@ -180,8 +180,9 @@ def end_with(run: Callable[[], None]) -> NoReturn:
         code = 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as the processes of multiprocessing do
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    for stream in (sys.stdout, sys.stderr):  # jobs leave no other file open
+        if not stream.closed:
+            stream.flush()
     ctypes.CDLL(None).fflush(None)  # what libraries in C have printed
     os._exit(code)
 

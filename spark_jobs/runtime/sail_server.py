@@ -17,17 +17,20 @@ from spark_jobs.contract.errors import ChurnError
 #: Made by `make setup` where local shops run on Sail.
 SAIL_ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-sail"
 
+#: What setup writes into an environment once it is whole.
+STAMP = "setup.stamp"
+
 PR_SET_THP_DISABLE = 41  # of <linux/prctl.h>
 
 
 def is_installed() -> bool:
-    return _packages().is_dir()
+    return _packages().is_dir() and (SAIL_ENVIRONMENT / STAMP).exists()
 
 
 def find_packages() -> Path:
     """The folder with Sail's packages. Raises ChurnError if they are not installed."""
     if not is_installed():
-        raise ChurnError("CHURN_ENGINE is sail, but Sail is not installed: run CHURN_ENGINE=sail make setup")
+        raise ChurnError("Sail is not installed: run CHURN_ENGINE=sail make setup")
     return _packages().parent
 
 

@@ -20,9 +20,11 @@ from typing import NoReturn
 from pyspark.sql import SparkSession
 
 from spark_jobs.contract.errors import TransientError
-from spark_jobs.contract.settings import ENGINE_OPTION, Settings
+from spark_jobs.contract.reach import require_reachable
+from spark_jobs.contract.settings import ENGINE_OPTION, SAIL, Settings
 from spark_jobs.runtime.engine import join_engine, require_alive
-from spark_jobs.runtime.engine_command import EngineOptions, require_java
+from spark_jobs.runtime.engine_command import EngineOptions
+from spark_jobs.runtime.java import require_java
 from spark_jobs.runtime.object_store import make_local_options, make_options
 
 #: Opens the session of a job. Jobs call it only if there is something to do, because it takes seconds.
@@ -84,6 +86,7 @@ def _local_options(settings: Settings) -> dict[str, str]:
 
 def _open_shared(settings: Settings) -> SparkSession:
     """A session of its own on the shared engine. It ends with this process, and its running queries with it."""
+    require_reachable(settings, settings.lake_place, "CHURN_LAKE")
     spark_options = STATIC | make_options(settings) | _local_options(settings)
     options = EngineOptions(settings.spark_master, spark_options, settings.engine_idle_seconds, settings.engine)
     engine = None if settings.spark_remote else join_engine(settings.home, options)
@@ -91,7 +94,8 @@ def _open_shared(settings: Settings) -> SparkSession:
     try:
         spark = _connect(remote)
         if engine:
-            give_up_with(spark, partial(require_alive, settings.home, engine))
+            advice = "use CHURN_ENGINE=connect" if settings.engine == SAIL else "raise SPARK_DRIVER_MEMORY"
+            give_up_with(spark, partial(require_alive, settings.home, engine, advice))
         for key, value in {**SEMANTICS, ENGINE_OPTION: settings.engine}.items():
             spark.conf.set(key, value)
     except Exception as error:  # gRPC's, and several of Spark's

@@ -48,12 +48,12 @@ from infra.demo.simulated.simulate import LOGS, SHOP
 from infra.local import warehouse
 from infra.local.embedded import EmbeddedPostgres
 from infra.local.environment import read_settings
-from infra.local.setup import check_java
 from spark_jobs.contract.settings import CONNECT, EMBEDDED, ENGINES, SAIL, Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES
 from spark_jobs.lake.store import Lake
 from spark_jobs.runtime.command import run_command
+from spark_jobs.runtime.java import check_java
 from spark_jobs.runtime.sail_server import find_packages
 
 READERS = {"duckdb": duckdb_night.read_tables, "polars": polars_night.read_tables}

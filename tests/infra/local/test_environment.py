@@ -13,6 +13,7 @@ from spark_jobs.cleaning.deliveries import find_intake
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
+from spark_jobs.runtime.session import open_session
 
 SHOP = ROOT / "infra" / "demo" / "online_retail" / "shop.toml"
 
@@ -80,7 +81,7 @@ def test_a_wrong_shop_is_reported_by_who_reads_it_next(tmp_path):
 def test_sail_refuses_an_object_store_in_one_line(tmp_path):
     store = {"CHURN_HOME": str(tmp_path), "CHURN_ENGINE": "sail"}
     with pytest.raises(ChurnError, match=r"CHURN_LAKE is s3://bucket/lakes, but .* set CHURN_ENGINE=connect"):
-        Settings.from_environment(store | {"CHURN_LAKE": "s3://bucket/lakes"})
+        open_session("none", Settings.from_environment(store | {"CHURN_LAKE": "s3://bucket/lakes"}))
     shop = load_shop(write_shop(tmp_path, "s3://bucket/raw"))
     with pytest.raises(ChurnError, match=r"sources.purchases.location is s3://bucket/raw, but CHURN_ENGINE is sail"):
         find_intake(shop, "purchases", Settings.from_environment(store))

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -88,11 +89,39 @@ def test_java_is_asked_for_where_shops_run_on_spark_and_by_commands_that_must(pa
         monkeypatch.setattr(setup, "fits_sail", lambda environment, fits=fits: fits)
         for engine, asks in (("", not fits), ("sail", False), ("connect", True), ("classic", True)):
             monkeypatch.setenv("CHURN_ENGINE", engine)
-            with pytest.raises(ChurnError, match="or CHURN_ENGINE=sail") if asks else nullcontext():
+            with pytest.raises(ChurnError, match="Java 17 or 21") if asks else nullcontext():
                 setup.main([])
             with pytest.raises(ChurnError, match=r"set JAVA_HOME$"):
                 setup.main(["--with-java"])
             setup.main(["--without-java"])
+
+
+def test_the_way_out_of_a_missing_java_leads_out(path, monkeypatch):
+    monkeypatch.setattr(setup, "fits_sail", lambda environment: False)
+    assert "CHURN_ENGINE=sail" in setup.name_way_out({})
+    for wanted in ({"CHURN_LAKE": "s3://b/x"}, {"CHURN_SPARK_MASTER": "local[2]"}, {"CHURN_ENGINE": "connect"}):
+        assert setup.name_way_out(wanted) == ""
+    monkeypatch.setenv("CHURN_LAKE", "s3://b/x")
+    monkeypatch.setenv("CHURN_ENGINE", "sail")
+    with pytest.raises(ChurnError, match=r"CHURN_LAKE is s3://b/x, but CHURN_ENGINE is sail"):
+        setup.main([])
+
+
+def test_without_sail_shops_run_on_spark_unless_it_was_asked_for(path, monkeypatch, capsys):
+    def fail(uv: str, folder: Path, group: str) -> None:
+        raise ChurnError(f"no {group}")
+
+    monkeypatch.setattr(setup, "is_current", lambda folder, group: group != "sail")
+    monkeypatch.setattr(setup, "fits_sail", lambda environment: True)
+    monkeypatch.setattr(setup, "find_uv", lambda: "uv")
+    monkeypatch.setattr(setup, "sync", fail)
+    monkeypatch.setattr(setup, "archive_classes", lambda version: print(f"archive {version}"))
+    put_java(path, "17.0.1")
+    setup.main([])
+    assert capsys.readouterr().out.splitlines()[1:] == ["archive 17.0.1"]
+    monkeypatch.setenv("CHURN_ENGINE", "sail")
+    with pytest.raises(ChurnError, match="no sail"):
+        setup.main([])
 
 
 def test_setup_imports_the_standard_library_only():
@@ -118,9 +147,9 @@ def test_a_failed_class_archive_is_not_an_error(tmp_path, monkeypatch, capsys):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").write_text("#!/bin/sh\necho 'no room' >&2\nexit 1\n")
     (tmp_path / "bin" / "python").chmod(0o755)
-    setup.archive_classes("17.0.1", is_new=True)
+    setup.archive_classes("17.0.1")
     assert "Spark starts more slowly (no room)" in capsys.readouterr().out
-    setup.archive_classes("17.0.1", is_new=False)
+    setup.archive_classes("17.0.1")
     assert capsys.readouterr().out == ""
 
 

@@ -17,6 +17,7 @@ import pytest
 from spark_jobs.contract.errors import ChurnError, TransientError
 from spark_jobs.contract.settings import CONNECT, SAIL, Settings
 from spark_jobs.runtime import engine, own_network
+from spark_jobs.runtime.java import require_java
 from spark_jobs.runtime.session import open_session
 
 SERVER = """
@@ -155,14 +156,16 @@ def test_a_server_that_does_not_start_is_an_error_that_names_the_log(tmp_path, m
     assert "no Java" in (tmp_path / "logs" / "engine.log").read_text()
 
 
-def test_a_missing_java_is_said_before_spark_starts(tmp_path, monkeypatch):
+def test_a_missing_java_is_said_before_spark_starts_unless_its_own_script_sets_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    for home, message in (("", "there is none"), (str(tmp_path), "JAVA_HOME has none")):
-        monkeypatch.setenv("JAVA_HOME", home)
-        with pytest.raises(ChurnError, match=f"Spark needs Java 17 or 21, and {message}"):
-            engine.join_engine(tmp_path, engine.EngineOptions("local[1]", {}, 1))
-        with pytest.raises(ChurnError, match=f"and {message}"):
-            open_session("none", Settings(tmp_path))
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(ChurnError, match="Java 17 or 21 is needed"):
+        engine.join_engine(tmp_path, engine.EngineOptions("local[1]", {}, 1))
+    with pytest.raises(ChurnError, match="Java 17 or 21 is needed"):
+        open_session("none", Settings(tmp_path))
+    (tmp_path / "spark-env.sh").touch()
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
+    require_java()
 
 
 def test_a_change_of_settings_or_of_code_changes_the_fingerprint(monkeypatch, tmp_path):
