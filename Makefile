@@ -108,7 +108,7 @@ faults: spark ## dying writers and servers, nights in any order; minutes
 	@$(JOBS) pytest -m "slow or not slow" tests/faults tests/flows/test_three_logs.py tests/cases/test_layouts.py
 
 #: SIZES= numbers of customers; FULL=1 adds 300,000; ENGINES= by default connect and sail. Half an hour, FULL=1 hours.
-bench: spark ## the cost of a night on Spark and Sail, beside DuckDB and Polars; SIZES= FULL=1 ENGINES=
+bench: spark ## a night beside DuckDB, Polars; SIZES= FULL=1 ENGINES=
 	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --locked --inexact --only-group bench
 	@$(JOBS) infra.bench.nights --sizes $(or $(SIZES),3000 30000 $(if $(FULL),300000)) $(if $(ENGINES),--engines $(ENGINES)) \
 	  $(if $(SIZES)$(ENGINES),,--docs infra/docs)

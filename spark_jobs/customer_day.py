@@ -18,6 +18,7 @@ from functools import partial
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from spark_jobs.cleaning.dialect import list_distinct
 from spark_jobs.contract.logs import LOGS
 from spark_jobs.contract.measures import MEASURES, SESSION_GAP_MINUTES, SETS, Measure
 from spark_jobs.contract.settings import Settings
@@ -54,7 +55,7 @@ def sum_log(events: DataFrame, log: str) -> DataFrame:
     empty."""
 
     def sum_own(measure: Measure, nothing: Column) -> Column:
-        value = F.expr(measure.sql) if measure.log == log else nothing
+        value = F.expr(list_distinct(measure.sql)) if measure.log == log else nothing
         return value.cast(measure.type).alias(measure.name)
 
     sums = [sum_own(m, F.lit(0)) for m in MEASURES]

@@ -23,6 +23,14 @@ def bind(value: Column, use: Callable[[Column], Column]) -> Column:
     return F.transform(F.array(value), use)[0]
 
 
+def list_distinct(formula: str) -> str:
+    """A measure's formula. If it is a set, for Sail a list that is made distinct, which costs it a
+    tenth. On Spark it would hold every event of a customer-day, where the set holds few values."""
+    if not (formula.startswith("collect_set(") and runs_on_sail()):
+        return formula
+    return f"array_distinct({formula.replace('collect_set(', 'collect_list(', 1)})"
+
+
 def matches(text: Column, pattern: str) -> Column:
     r"""Whether a shop's regular expression is found in the text. Sail's are Rust's: they have no look-around, and \d,
     \s and \w match other alphabets too. Python's agree with Java's but for rare ends of lines."""

@@ -106,11 +106,6 @@ class Measure:
         return self.unit == "shop currency"
 
 
-def collect_set(value: str, condition: str = "true") -> str:
-    """The formula of a set. A list that is made distinct costs Sail a tenth of its collect_set."""
-    return f"array_distinct(collect_list({value}) filter (where ({condition}) and {value} is not null))"
-
-
 @dataclass(frozen=True)
 class ReasonGroup:
     """How a reason describes a group of inputs (Feature.group).

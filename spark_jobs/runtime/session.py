@@ -65,6 +65,7 @@ LOCAL = {
 
 def open_session(app_name: str, settings: Settings) -> SparkSession:
     """The session of this process; it is created on the first call."""
+    require_reachable(settings, settings.lake_place, "CHURN_LAKE")
     if settings.is_spark_shared:
         return SparkSession.getActiveSession() or _open_shared(settings)
     # Workers run this interpreter, not whichever python3 comes first on PATH.
@@ -86,7 +87,6 @@ def _local_options(settings: Settings) -> dict[str, str]:
 
 def _open_shared(settings: Settings) -> SparkSession:
     """A session of its own on the shared engine. It ends with this process, and its running queries with it."""
-    require_reachable(settings, settings.lake_place, "CHURN_LAKE")
     spark_options = STATIC | make_options(settings) | _local_options(settings)
     options = EngineOptions(settings.spark_master, spark_options, settings.engine_idle_seconds, settings.engine)
     engine = None if settings.spark_remote else join_engine(settings.home, options)

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from spark_jobs import customer_day
-from spark_jobs.contract.log import collect_set
+from spark_jobs.cleaning.dialect import list_distinct
 from spark_jobs.contract.tables import CUSTOMER_DAY, CUSTOMER_SERIES, PURCHASES
 from tests.spark_jobs.shops import DATED, SHOP, SmallShop
 
@@ -55,5 +55,6 @@ def test_days_after_as_of_stay_and_a_shop_may_lose_all_its_events(shop):
 def test_a_set_has_every_value_once_and_no_null(spark):
     rows = [("a", "x", 1), ("a", "x", 1), ("a", "y", 1), ("a", None, 1), ("a", "z", 0), ("b", None, 1), ("c", "x", 0)]
     events = spark.createDataFrame(rows, "customer string, value string, counts int")
-    found = events.groupBy("customer").agg(F.expr(collect_set("value", "counts > 0")).alias("values")).collect()
+    formula = "collect_set(value) filter (where (counts > 0) and counts < 2)"
+    found = events.groupBy("customer").agg(F.expr(list_distinct(formula)).alias("values")).collect()
     assert {row["customer"]: sorted(row["values"]) for row in found} == {"a": ["x", "y"], "b": [], "c": []}

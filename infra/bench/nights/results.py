@@ -35,7 +35,7 @@ The shop is the simulated one, with three logs, 361 days and planted faults. The
 Airflow and PostgreSQL, on each [engine](explanation/engines.md); every run starts its engine anew. Its ETL is compared
 with scripts in DuckDB and Polars that do the same work (`infra/bench/nights/`): they parse, check, drop duplicates and
 bots, aggregate customer-days and build the arrays per customer. The command checks that all engines make the same rows
-of every table, and the scripts the same `customer_day` and `customer_series`.
+of every table of the ETL, and the scripts the same `customer_day` and `customer_series`.
 
 Only the product also keeps the reason of every rejected record and an account of every file, replaces customer ids
 by keyed hashes, publishes atomically so that any past night can be read or rebuilt, and accepts deliveries in any

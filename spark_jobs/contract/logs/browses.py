@@ -16,7 +16,6 @@ from spark_jobs.contract.log import (
     Measure,
     Reason,
     ReasonGroup,
-    collect_set,
 )
 from spark_jobs.contract.table import Column
 
@@ -46,11 +45,11 @@ MEASURES = (
 
 SETS = (
     Measure("carted_products", NAME,
-            collect_set("xxhash64(product_id)", "kind = 'cart_add' and product_id is not null"),
+            "collect_set(xxhash64(product_id)) filter (where kind = 'cart_add' and product_id is not null)",
             "array<bigint>", "hashes", "products put into the cart", ("browses.product_id", "browses.kind")),
-    Measure("viewed_categories", NAME, collect_set("category"), "array<string>", "names", "categories browsed",
+    Measure("viewed_categories", NAME, "collect_set(category)", "array<string>", "names", "categories browsed",
             ("browses.category",)),
-    Measure("sessions", NAME, collect_set("session_key"), "array<bigint>", "hashes", "sessions"),
+    Measure("sessions", NAME, "collect_set(session_key)", "array<bigint>", "hashes", "sessions"),
 )  # fmt: skip
 
 SET_COUNTS = (

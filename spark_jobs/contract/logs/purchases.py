@@ -18,7 +18,6 @@ from spark_jobs.contract.log import (
     Measure,
     Reason,
     ReasonGroup,
-    collect_set,
 )
 from spark_jobs.contract.shop.toml_text import quote
 from spark_jobs.contract.table import Column
@@ -98,11 +97,11 @@ MEASURES = (
             "shop currency", "money given back for returns"),
 )  # fmt: skip
 
-CATEGORY_SET = Measure("categories", NAME, collect_set("category", SOLD), "array<string>", "names",
+CATEGORY_SET = Measure("categories", NAME, f"collect_set(category) filter (where {SOLD})", "array<string>", "names",
                        "categories bought", ("purchases.category",))  # fmt: skip
 SETS = (
     CATEGORY_SET,
-    Measure("bought_products", NAME, collect_set("xxhash64(product_id)", SOLD),
+    Measure("bought_products", NAME, f"collect_set(xxhash64(product_id)) filter (where {SOLD})",
             "array<bigint>", "hashes", "products bought", ("purchases.product_id",)),
 )  # fmt: skip
 
