@@ -30,7 +30,13 @@ from spark_jobs.runtime.sail_server import is_installed
 
 AIRFLOWS, JOBS = ([str(python), "-m", "pytest"] for python in (AIRFLOW_PYTHON, JOBS_PYTHON))
 WITHOUT_SPARK = ("tests/dags", "tests/airflow", "tests/training")
-LONG = ("tests/end_to_end", "tests/infra", "tests/flows/test_three_logs.py")
+LONG = (
+    "tests/end_to_end",
+    "tests/faults",
+    "tests/flows/test_three_logs.py",
+    "tests/infra",
+    "tests/spark_jobs/test_erase.py",
+)
 CASES_ONLY = "--cases"
 #: Exports of shops, what judges them, and histories of nights: minutes.
 WHOLE_SHOPS = ("tests/cases", "tests/onboarding")
