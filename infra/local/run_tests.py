@@ -67,7 +67,7 @@ TESTS = Plan(
         "long ones": [*JOBS, *LONG],
     },
 )
-ON_SAIL = {"whole shops on Sail": ["env", "CHURN_TEST_ENGINE=sail", *JOBS, *WHOLE_SHOPS]}
+ON_SAIL = {"cases on Sail": ["env", "CHURN_TEST_ENGINE=sail", *JOBS, "tests/cases"]}
 CASES = Plan(
     {"whole shops": [*JOBS, *WHOLE_SHOPS]},
     {"judged exports": [*JOBS, *JUDGED], **(ON_SAIL if is_installed() else {})},
