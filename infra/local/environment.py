@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from spark_jobs.contract.errors import ChurnError, MissingInputError
+from spark_jobs.contract.reach import is_url
 from spark_jobs.contract.settings import CLASSIC, CONNECT, EMBEDDED, SAIL, Settings
 from spark_jobs.runtime.own_network import is_allowed
 from spark_jobs.runtime.sail_server import is_installed
@@ -73,7 +74,7 @@ def fits_sail(base: Mapping[str, str]) -> bool:
 def is_open_for_sail(base: Mapping[str, str]) -> bool:
     """Whether the environment sets up no Spark, and the lake is in folders."""
     is_open = not any(map(base.get, (*SUBMIT_VARIABLES, "CHURN_SPARK_MASTER", "CHURN_SPARK_REMOTE")))
-    return is_open and "://" not in base.get("CHURN_LAKE", "")
+    return is_open and not is_url(base.get("CHURN_LAKE"))
 
 
 def is_in_folders(shop_file: Path) -> bool:
@@ -82,7 +83,7 @@ def is_in_folders(shop_file: Path) -> bool:
     from spark_jobs.contract.shop.file import load_shop  # needs packages, which setup does without
 
     try:
-        return not any("://" in source.location for source in load_shop(shop_file).sources.values())
+        return not any(is_url(source.location) for source in load_shop(shop_file).sources.values())
     except (ChurnError, OSError):
         return True
 

@@ -24,8 +24,8 @@ def bind(value: Column, use: Callable[[Column], Column]) -> Column:
 
 
 def list_distinct(formula: str) -> str:
-    """A measure's formula. If it is a set, for Sail a list that is made distinct, which costs it a
-    tenth. On Spark it would hold every event of a customer-day, where the set holds few values."""
+    """A measure's formula. If it is a set, for Sail a list that is made distinct, which costs it a tenth. On Spark it
+    would hold every event of a customer-day, where the set holds few values."""
     if not (formula.startswith("collect_set(") and runs_on_sail()):
         return formula
     return f"array_distinct({formula.replace('collect_set(', 'collect_list(', 1)})"

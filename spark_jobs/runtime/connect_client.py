@@ -39,9 +39,13 @@ class WhileAlive(DefaultPolicy):
 
 
 def connect(address: str) -> SparkSession:
+    """A session at an address that Spark knows, or at unix:PATH."""
+    if not address.startswith("unix:"):
+        return SparkSession.builder.remote(address).getOrCreate()
     os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"  # as builder.remote does: functions then make Connect's expressions
     return cast(SparkSession, RemoteSession.builder.channelBuilder(UnixChannel(address)).getOrCreate())
 
 
 def retry_while(spark: SparkSession, require_alive: Callable[[], None]) -> None:
+    """Calls that find no server are repeated only as long as this raises no error."""
     cast(RemoteSession, spark).client.set_retry_policies([WhileAlive(require_alive)])

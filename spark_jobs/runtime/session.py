@@ -87,15 +87,17 @@ def _local_options(settings: Settings) -> dict[str, str]:
 
 def _open_shared(settings: Settings) -> SparkSession:
     """A session of its own on the shared engine. It ends with this process, and its running queries with it."""
+    from spark_jobs.runtime.connect_client import connect, retry_while  # gRPC, which a job's own Spark does without
+
     spark_options = STATIC | make_options(settings) | _local_options(settings)
     options = EngineOptions(settings.spark_master, spark_options, settings.engine_idle_seconds, settings.engine)
     engine = None if settings.spark_remote else join_engine(settings.home, options)
     remote = engine.url if engine else settings.spark_remote or ""
     try:
-        spark = _connect(remote)
+        spark = connect(remote)
         if engine:
             advice = "use CHURN_ENGINE=connect" if settings.engine == SAIL else "raise SPARK_DRIVER_MEMORY"
-            give_up_with(spark, partial(require_alive, settings.home, engine, advice))
+            retry_while(spark, partial(require_alive, settings.home, engine, advice))
         for key, value in {**SEMANTICS, ENGINE_OPTION: settings.engine}.items():
             spark.conf.set(key, value)
     except Exception as error:  # gRPC's, and several of Spark's
@@ -104,22 +106,6 @@ def _open_shared(settings: Settings) -> SparkSession:
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _leave)
     return spark
-
-
-def _connect(remote: str) -> SparkSession:
-    """A session at an address that Spark knows, or at unix:PATH."""
-    if not remote.startswith("unix:"):
-        return SparkSession.builder.remote(remote).getOrCreate()
-    from spark_jobs.runtime.connect_client import connect
-
-    return connect(remote)
-
-
-def give_up_with(spark: SparkSession, require_alive: Callable[[], None]) -> None:
-    """Calls that find no server are repeated only as long as this raises no error."""
-    from spark_jobs.runtime.connect_client import retry_while
-
-    retry_while(spark, require_alive)
 
 
 def _first_line(error: Exception) -> str:
