@@ -95,7 +95,7 @@ check: setup ## style, import rules, types, commands, docs; a minute
 test: spark ## every test that needs no cluster
 	@$(JOBS) infra.local.run_tests
 
-test-cases: spark ## shops' exports, histories of nights; half an hour
+test-cases: spark ## exports, histories, jobs on Spark; half an hour
 	@$(JOBS) infra.local.run_tests --cases
 
 test-airflow: spark ## a live Airflow, pages in Chromium; SCREENSHOTS= (a folder)

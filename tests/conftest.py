@@ -15,6 +15,17 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 SHARED_CASES = ROOT.parent / "shared" / "cases"
 
 
+def pytest_addoption(parser):
+    parser.addoption("--with-engine-only", action="store_true", help="only tests that take the fixture spark")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--with-engine-only"):
+        left_out = [item for item in items if "spark" not in item.fixturenames]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory):
     """A real local Spark on two cores; with CHURN_TEST_ENGINE=connect or sail in a separate server."""

@@ -2,10 +2,12 @@
 
     python -m infra.local.run_tests [--cases] [PYTEST OPTION...]
 
---cases: instead those of exports and of histories of nights, which take minutes; exports on Spark, and on Sail where
-local shops run on it.
+Tests that need an engine run on that of local shops: Sail where it is installed, else Spark.
 
-The tests of the DAGs need Airflow's environment, all others the jobs'. Tests with Spark leave a core idle for much of
+--cases: instead those of exports and of histories of nights, which take minutes, on Spark. Where Sail is installed,
+also exports on Sail, and on Spark the tests of the jobs that ran on Sail without --cases.
+
+The tests of the DAGs need Airflow's environment, all others the jobs'. Most tests leave a core idle for much of
 the time, so two sequences of suites of about the same length run in parallel. All suites always run; the last line
 counts them together, and the exit code is 0 only if all passed.
 """
@@ -29,14 +31,12 @@ from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT
 from spark_jobs.runtime.sail_server import is_installed
 
 AIRFLOWS, JOBS = ([str(python), "-m", "pytest"] for python in (AIRFLOW_PYTHON, JOBS_PYTHON))
-WITHOUT_SPARK = ("tests/dags", "tests/airflow", "tests/training")
-LONG = (
-    "tests/end_to_end",
-    "tests/faults",
-    "tests/flows/test_three_logs.py",
-    "tests/infra",
-    "tests/spark_jobs/test_erase.py",
-)
+ON_SAIL = ["env", "CHURN_TEST_ENGINE=sail", *JOBS]
+LOCAL = ON_SAIL if is_installed() else JOBS
+WITHOUT_ENGINE = ("tests/dags", "tests/airflow", "tests/training")
+LONG = ("tests/end_to_end", "tests/flows/test_three_logs.py", "tests/infra", "tests/spark_jobs/test_erase.py")
+#: Their writers are forked and killed with the JVM in the same process group.
+FAULTS = "tests/faults"
 CASES_ONLY = "--cases"
 #: Exports of shops, what judges them, and histories of nights: minutes.
 WHOLE_SHOPS = ("tests/cases", "tests/onboarding")
@@ -57,20 +57,28 @@ class Plan(NamedTuple):
     beside: dict[str, list[str]]
 
 
+def ignoring(*places: str) -> list[str]:
+    return [f"--ignore={place}" for place in places]
+
+
 TESTS = Plan(
     {
-        "all others": [*JOBS, "tests", *(f"--ignore={place}" for place in (*WITHOUT_SPARK, *LONG, *APART))],
+        "all others": [*LOCAL, "tests", *ignoring(*WITHOUT_ENGINE, *LONG, FAULTS, *APART)],
         "dags": [*AIRFLOWS, "tests/dags", "--confcutdir=tests/dags"],
     },
     {
         "training": [*JOBS, "tests/training"],
-        "long ones": [*JOBS, *LONG],
+        "long ones": [*LOCAL, *LONG],
+        "faults": [*JOBS, FAULTS],
     },
 )
-ON_SAIL = {"cases on Sail": ["env", "CHURN_TEST_ENGINE=sail", *JOBS, "tests/cases"]}
+BOTH_ENGINES = {
+    "cases on Sail": [*ON_SAIL, "tests/cases"],
+    "jobs on Spark": [*JOBS, "tests/spark_jobs", "tests/flows", *ignoring(*JUDGED), "--with-engine-only"],
+}
 CASES = Plan(
     {"whole shops": [*JOBS, *WHOLE_SHOPS]},
-    {"judged exports": [*JOBS, *JUDGED], **(ON_SAIL if is_installed() else {})},
+    {"judged exports": [*JOBS, *JUDGED], **(BOTH_ENGINES if is_installed() else {})},
 )
 
 
