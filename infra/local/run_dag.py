@@ -28,6 +28,7 @@ from infra.local.garbage import few_collections
 from infra.local.job_processes import forked_jobs
 from infra.local.progress import TaskProgress
 from infra.local.shops import prepare_warehouse
+from infra.local.task_api import keep_newest_version
 from spark_jobs.contract.errors import ChurnError
 from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
@@ -91,6 +92,7 @@ def run_all(
     ):
         make_metadata(settings.home / "airflow" / DATABASE)
         dags = load_dags()
+        keep_newest_version()
         # Every run gets all parameters, because dag.test leaves a run's values in the DAG for the next run.
         defaults = {dag_id: dag.params.dump() for dag_id, dag in dags.items()}
         progress.expect(Durations(settings.home), [f"{run.pipeline} {shop_name}" for run in runs])
