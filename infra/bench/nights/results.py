@@ -12,7 +12,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from infra.bench.nights.runs import AIRFLOW, PEERS, POSTGRES, Run, Step
+from infra.bench.nights.runs import AIRFLOW, PEERS, SHARED, Run, Step
 from spark_jobs.contract.settings import CLASSIC, CONNECT, ENGINES, SAIL
 
 matplotlib.use("Agg")
@@ -83,7 +83,7 @@ class Runs:
     def list_parts(self, engines: Sequence[str], case: str, *sizes: int) -> list[str]:
         """Of what the tables of ratios speak. A peer's steps are not the product's."""
         ours = [engine for engine in engines if engine not in PEERS]
-        steps = [name for name in self.list_steps(ours, case, *sizes) if name not in (AIRFLOW, POSTGRES)]
+        steps = [name for name in self.list_steps(ours, case, *sizes) if name not in (AIRFLOW, SHARED)]
         return [*([WHOLE_RUN] if ours else []), ETL, *steps]
 
     def find_cost(self, customers: int, engine: str, case: str, part: str) -> float | None:
