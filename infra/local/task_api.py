@@ -14,11 +14,11 @@ def keep_newest_version() -> bool:
         from airflow.api_fastapi.execution_api import versions
         from airflow.api_fastapi.execution_api.routes import execution_api_router as router
         from airflow.sdk.api.datamodels._generated import API_VERSION
-        from cadwyn import HeadVersion, Version, VersionBundle
-        from cadwyn.route_generation import _DELETED_ROUTE_TAG as older_only
+        from cadwyn import HeadVersion, Version, VersionBundle, route_generation
 
         if versions.bundle.versions[0].value != API_VERSION:
             return False
+        older_only = route_generation._DELETED_ROUTE_TAG
         versions.bundle = VersionBundle(HeadVersion(), Version(API_VERSION))
     except (ImportError, AttributeError):
         return False
