@@ -1,5 +1,5 @@
-"""A live Airflow on this machine: scheduler, DAG processor, triggerer and API server, started and ended together. Its
-database is in the embedded PostgreSQL, which is started and left running.
+"""A live Airflow on this machine: scheduler, DAG processor, triggerer, API server and the server that forks its tasks'
+jobs, started and ended together. Its database is in the embedded PostgreSQL, which is started and left running.
 
 All of its processes have its home in their environment, by which they are found, even after the process that started
 them was killed. Process ids are never stored, because they may be reused.
@@ -11,7 +11,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -20,6 +20,7 @@ import psutil
 from infra.local.airflow_client import AirflowClient
 from infra.local.embedded import EmbeddedPostgres
 from infra.local.environment import AIRFLOW_PYTHON, LIVE_DATABASE, ROOT, make_server_environment
+from infra.local.job_processes import serving_jobs
 from infra.local.marked_processes import find_marked
 from infra.local.ports import is_free
 from spark_jobs.contract.errors import ChurnError
@@ -47,6 +48,7 @@ class AirflowServer:
         self.settings, self.shops, self.port = settings, list(shops), port
         self.environment: dict[str, str] = {}  # of every command that belongs to it, once it has started
         self._processes: dict[str, subprocess.Popen] = {}
+        self._job_server = ExitStack()
         self.url = f"http://localhost:{port}"
         self.logs = settings.home / "logs" / "airflow_server"
         self.password_file = settings.home / "airflow" / "simple_auth_manager_passwords.json.generated"
@@ -64,9 +66,10 @@ class AirflowServer:
         self.logs.mkdir(parents=True, exist_ok=True)
         report("its database")
         database = EmbeddedPostgres(self.settings.home).open_database(LIVE_DATABASE)
-        self.environment = make_server_environment(self.shops, self.port, database)
         mark = {MARK: str(self.settings.home), "SPT_NOENV": "1"}  # so that setproctitle keeps the environment
         try:
+            job_server = self._job_server.enter_context(serving_jobs(mark=mark))
+            self.environment = {**make_server_environment(self.shops, self.port, database), **job_server}
             if self._launch("database", ["db", "migrate"], mark).wait() != 0:
                 raise ChurnError(f"Airflow's database cannot be made: {self._last_line('database')}")
             for name, command in COMPONENTS.items():
@@ -81,6 +84,7 @@ class AirflowServer:
         end_processes(self.settings.home)
         for process in self._processes.values():
             process.wait()
+        self._job_server.close()
 
     def check(self) -> None:
         """Raises ChurnError if a component has ended."""

@@ -1,11 +1,11 @@
-"""Starts the server that forks the jobs of one run of DAGs: see spark_jobs/runtime/job_server.py."""
+"""Starts the server that forks the jobs of local nights and of a live Airflow: see spark_jobs/runtime/job_server.py."""
 
 from __future__ import annotations
 
 import os
 import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
@@ -39,21 +39,36 @@ SHARED = (
 
 
 @contextmanager
-def forked_jobs(modules: Sequence[str] = (*MODULES, *SHARED)) -> Iterator[None]:
-    """Until the end, commands of `job_client.make_command` are forked from one process. It imports the libraries while
-    this process continues, and ends with it. If it fails, every command starts its own interpreter."""
+def serving_jobs(
+    modules: Sequence[str] = (*MODULES, *SHARED), mark: Mapping[str, str] | None = None
+) -> Iterator[dict[str, str]]:
+    """Until the end, a server from which commands of `job_client.make_command` are forked; yields the variable that
+    names it to them. It imports the libraries while this process continues, and ends with it. If it fails, every
+    command starts its own interpreter.
+
+    mark: variables by which its process and those of all its jobs can be found, see marked_processes.py.
+    """
     with tempfile.TemporaryDirectory(prefix="churn_jobs_") as folder, socket.socket(socket.AF_UNIX) as listener:
         address = str(Path(folder, "socket"))
         listener.bind(address)
         listener.listen()  # jobs that start earlier wait for the server
         words = [str(JOBS_PYTHON), "-m", "spark_jobs.runtime.job_server", str(listener.fileno()), *modules]
-        server = Popen(words, cwd=ROOT, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True,
-                       pass_fds=[listener.fileno()])  # fmt: skip
+        server = Popen(words, cwd=ROOT, env={**os.environ, **(mark or {})}, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL,
+                       start_new_session=True, pass_fds=[listener.fileno()])  # fmt: skip
         listener.close()
-        os.environ[VARIABLE] = address
+        try:
+            yield {VARIABLE: address}
+        finally:
+            server.terminate()  # not only by the end of its input, which a process that was forked here may hold open
+            server.communicate()
+
+
+@contextmanager
+def forked_jobs(modules: Sequence[str] = (*MODULES, *SHARED)) -> Iterator[None]:
+    """As `serving_jobs`, for the commands that this process starts."""
+    with serving_jobs(modules) as variables:
+        os.environ.update(variables)
         try:
             yield
         finally:
             del os.environ[VARIABLE]
-            server.terminate()  # not only by the end of its input, which a process that was forked here may hold open
-            server.communicate()

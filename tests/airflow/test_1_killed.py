@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from datetime import date
 
 import psutil
 
 from infra.local.airflow_client import wait_until
+from spark_jobs.contract.settings import CLASSIC
 from tests.airflow.story import BACKFILLED, ETL, PATIENCE_SECONDS, await_run, await_task, find_run
 
 NIGHT = BACKFILLED[-1]  # the backfill makes it first
@@ -17,7 +19,7 @@ NIGHT = BACKFILLED[-1]  # the backfill makes it first
 def test_a_task_killed_with_its_worker_leaves_no_driver_and_is_tried_again(airflow, nights):
     run_id = find_run(airflow, ETL, NIGHT)["dag_run_id"]
     leash = wait_until(lambda: find_leash("customer_day", NIGHT), PATIENCE_SECONDS, "customer_day's driver")
-    driver = [leash, *leash.children(recursive=True)]
+    driver = wait_until(lambda: list_job(leash), 60, "the job on the leash")
     for worker in (leash.parent(), leash.parent().parent()):
         os.kill(worker.pid, signal.SIGKILL)
     _, alive = psutil.wait_procs(driver, timeout=60)
@@ -26,6 +28,18 @@ def test_a_task_killed_with_its_worker_leaves_no_driver_and_is_tried_again(airfl
     airflow.clear(ETL, run_id, "customer_day")  # the retry would be minutes later
     assert await_run(airflow, ETL, run_id)["state"] == "success"
     assert airflow.tasks(ETL, run_id)["customer_day"]["try_number"] == 2
+
+
+def list_job(leash: psutil.Process) -> list[psutil.Process]:
+    """The processes that hold the lock of this leash: also a job that the job server has forked, once it has."""
+    lock = next(word for word in leash.cmdline() if word.endswith(".lock"))
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(file.path == lock for file in process.open_files()):
+                found.append(process)
+    is_forked = any("spark_jobs.runtime.job_server" in process.cmdline() for process in found)
+    return found if is_forked or os.environ["CHURN_ENGINE"] == CLASSIC else []
 
 
 def find_leash(job: str, day: date) -> psutil.Process | None:
