@@ -7,8 +7,9 @@ import subprocess
 import time
 
 from infra.local.environment import ROOT
-from infra.local.job_processes import MODULES, SHARED, forked_jobs
-from spark_jobs.runtime.job_client import make_command
+from infra.local.job_processes import MODULES, SHARED, forked_jobs, serving_jobs
+from infra.local.marked_processes import find_marked
+from spark_jobs.runtime.job_client import VARIABLE, make_command
 
 #: Prints the libraries that are loaded when it starts, and how many hashes and lists jobs have still to make.
 PROBE = """
@@ -49,3 +50,20 @@ def test_the_server_ends_though_a_forked_process_lives_on():
     assert other.is_alive()
     assert time.monotonic() - begin < 30
     other.kill()
+
+
+def test_the_server_and_its_jobs_are_found_by_their_mark(tmp_path, monkeypatch):
+    """make stop ends them so, even after the process that started the server was killed."""
+    (tmp_path / "endless.py").write_text("import time\nif __name__ == '__main__':\n    time.sleep(60)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with serving_jobs(["endless"], {"MARK": str(tmp_path)}) as variables:
+        monkeypatch.setenv(VARIABLE, variables[VARIABLE])
+        job = subprocess.Popen(make_command("there_is_no_such_python", ["endless"]), cwd=ROOT)
+        try:
+            deadline = time.monotonic() + 60
+            while len(find_marked("MARK", tmp_path)) < 3 and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert len(find_marked("MARK", tmp_path)) == 3  # the server, the guard and the job
+        finally:
+            job.kill()
+            job.wait()
