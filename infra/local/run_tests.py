@@ -2,10 +2,10 @@
 
     python -m infra.local.run_tests [--cases] [PYTEST OPTION...]
 
-Tests that need an engine run on that of local shops: Sail where it is installed, else Spark.
+Tests that need an engine run on that of local shops: Sail, or Spark where Sail is missing or refused a network.
 
---cases: instead those of exports and of histories of nights, which take minutes, on Spark. Where Sail is installed,
-also exports on Sail, and on Spark the tests of the jobs that ran on Sail without --cases.
+--cases: instead those of exports and of histories of nights, which take minutes, on Spark. Where local shops run
+on Sail, also exports on Sail, and on Spark the tests of the jobs that run on Sail without --cases.
 
 The tests of the DAGs need Airflow's environment, all others the jobs'. Most tests leave a core idle for much of
 the time, so two sequences of suites of about the same length run in parallel. All suites always run; the last line
@@ -27,12 +27,13 @@ from subprocess import PIPE, STDOUT
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT
-from spark_jobs.runtime.sail_server import is_installed
+from infra.local.environment import AIRFLOW_PYTHON, JOBS_PYTHON, ROOT, choose_engine
+from spark_jobs.contract.settings import SAIL
 
 AIRFLOWS, JOBS = ([str(python), "-m", "pytest"] for python in (AIRFLOW_PYTHON, JOBS_PYTHON))
 ON_SAIL = ["env", "CHURN_TEST_ENGINE=sail", *JOBS]
-LOCAL = ON_SAIL if is_installed() else JOBS
+HAS_SAIL = choose_engine({}) == SAIL
+LOCAL = ON_SAIL if HAS_SAIL else JOBS
 WITHOUT_ENGINE = ("tests/dags", "tests/airflow", "tests/training")
 LONG = ("tests/end_to_end", "tests/flows/test_three_logs.py", "tests/infra", "tests/spark_jobs/test_erase.py")
 #: Their writers are forked and killed with the JVM in the same process group.
@@ -78,7 +79,7 @@ BOTH_ENGINES = {
 }
 CASES = Plan(
     {"whole shops": [*JOBS, *WHOLE_SHOPS]},
-    {"judged exports": [*JOBS, *JUDGED], **(BOTH_ENGINES if is_installed() else {})},
+    {"judged exports": [*JOBS, *JUDGED], **(BOTH_ENGINES if HAS_SAIL else {})},
 )
 
 
