@@ -34,7 +34,7 @@ from functools import partial
 from typing import NoReturn
 
 from spark_jobs.runtime.engine import list_code
-from spark_jobs.runtime.job_client import LENGTH, STARTED
+from spark_jobs.runtime.job_client import LENGTH, PASSED_ON, STARTED
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 MOST_FILES = 100
@@ -103,6 +103,8 @@ def start_job(connection: socket.socket, request: Request) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)  # with a handler, the signal writes to the pipe
     job = os.fork()
     if job:
+        for number in PASSED_ON:  # a stop sends them to the job as well, which would be killed with this process
+            signal.signal(number, signal.SIG_IGN)
         with suppress(ProcessLookupError, PermissionError):
             os.setpgid(job, job)  # both do it, because either may be first
         for file in request.files:

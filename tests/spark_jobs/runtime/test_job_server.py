@@ -45,6 +45,16 @@ if __name__ == "__main__":
     matrix = numpy.ones((300, 300))
     print(found.num_rows, int((matrix @ matrix).sum()))
 """
+TIDY = """
+import signal, sys, time
+def leave(*_):
+    time.sleep(0.2)
+    sys.exit("tidied up")
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, leave)
+    print("ready", flush=True)
+    time.sleep(600)
+"""
 #: Ends in the way that its argument names. `Freed` would speak if Python freed the module.
 ENDING = """
 import atexit, ctypes, sys, threading, time
@@ -72,7 +82,7 @@ class Server:
 
     def __init__(self, folder: Path, *start: str):
         self.folder, self.socket = folder, folder / "socket"
-        modules = {"probe": PROBE, "endless": ENDLESS, "libraries": LIBRARIES, "ending": ENDING}
+        modules = {"probe": PROBE, "endless": ENDLESS, "libraries": LIBRARIES, "ending": ENDING, "tidy": TIDY}
         for name, code in modules.items():
             (folder / f"{name}.py").write_text(code)
         environment = {**os.environ, "PYTHONPATH": str(folder), "SERVERS_OWN": "1"}
@@ -163,6 +173,18 @@ def test_a_job_is_killed_with_the_process_that_watches_it(server):
     guard.kill()
     assert client.wait(20) == 128 + signal.SIGKILL
     wait_until(lambda: are_dead(pids[:1]))
+
+
+def test_a_stop_of_all_processes_leaves_a_job_time_to_tidy_up(server):
+    """`make airflow --stop` sends SIGTERM to whatever carries the mark, in any order."""
+    client = server.start("tidy")
+    assert client.stdout.readline() == "ready\n"
+    guard = next(child for child in psutil.Process(server.process.pid).children() if child.children())
+    job = guard.children()[0]
+    guard.terminate()
+    job.terminate()
+    assert client.communicate(timeout=20)[1] == "tidied up\n"
+    assert client.returncode == 1
 
 
 def test_a_job_holds_the_lock_of_its_leash(server, tmp_path):
