@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs
@@ -146,7 +147,7 @@ def read_delivery(
         customers = hash_customers(_values_of(block.columns, source, "customer_id"), known_hashes)
         columns = [
             pa.repeat(pa.scalar(delivery_id), size),
-            pa.array(range(number, number + size), pa.int64()),
+            pa.array(np.arange(number, number + size)),
             block.fault,
             customers,
             _hash_records(block, _values_of(raw_values, source, "event_id").is_null(), hash_record),

@@ -3,9 +3,9 @@
     python -m spark_jobs.runtime.job_server FILE MODULE… [MODULE:FUNCTION…]
 
 Starting Python and importing Arrow, Delta and PySpark costs a job more than all it does when there is nothing to do.
-Only these modules are run, and only as long as the code is as it was when they were imported. The functions are called
-once, and cache something that jobs need. FILE is the descriptor of a listening socket, in a folder that only the owner
-can read. The server ends when its standard input ends, so never later than its starter.
+Only these modules are run, and only as long as code and libraries are as they were when they were imported. The
+functions are called once, and cache something that jobs need. FILE is the descriptor of a listening socket, in a folder
+that only the owner can read. The server ends when its standard input ends, so never later than its starter.
 
     client  --request-->  guard: reports the end to the client, passes signals on, kills the job if the client is killed
                             └─ job: runs the module as `python -m` does, in a process group of its own
@@ -26,6 +26,7 @@ import select
 import signal
 import socket
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -52,7 +53,7 @@ class Request:
 
 def main(argv: Sequence[str]) -> int:
     file, *modules = argv
-    code = list_code()
+    code = list_all_code()
     gc.disable()  # a collection finds nothing to free in what is imported
     for name in modules:
         module, _, function = name.partition(":")
@@ -63,10 +64,15 @@ def main(argv: Sequence[str]) -> int:
     gc.enable()
     if connection := wait_for_client(socket.socket(fileno=int(file))):
         request = receive_request(connection)
-        if request.words[0] in modules and list_code() == code:
+        if request.words[0] in modules and list_all_code() == code:
             start_job(connection, request)
             end_with(partial(run_module, *request.words))
     return 0
+
+
+def list_all_code() -> tuple[list[tuple[str, int, int]], int]:
+    """What tells a change of the product's files, and of the installed libraries."""
+    return list_code(), os.stat(sysconfig.get_path("purelib")).st_mtime_ns
 
 
 def wait_for_client(listener: socket.socket) -> socket.socket | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import subprocess
+import tempfile
 import time
 
 from infra.local.environment import ROOT
@@ -67,3 +68,11 @@ def test_the_server_and_its_jobs_are_found_by_their_mark(tmp_path, monkeypatch):
         finally:
             job.kill()
             job.wait()
+
+
+def test_without_a_server_every_job_has_its_own_interpreter(tmp_path, monkeypatch):
+    """A socket's address is 108 bytes at most."""
+    (long := tmp_path / ("long" * 30)).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with forked_jobs(["json"]):
+        assert make_command("python", ["json"]) == ["python", "-m", "json"]
