@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 SAMPLE_SECONDS = 0.5
+MOST_READINGS = 20
 #: Process id to its parent and its ticks: user and system, and those of its children that it waited for.
 Processes = dict[int, tuple[int, tuple[int, ...]]]
 
@@ -55,12 +56,21 @@ def _find_below(processes: Processes, root: int) -> set[int]:
 
 
 def _read_processes() -> Processes:
-    found: Processes = {}
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            fields = file.read_text().rpartition(")")[2].split()
-            found[int(file.parent.name)] = int(fields[1]), tuple(map(int, fields[11:15]))
+    """Reads again if a process has ended meanwhile: its time could count twice, with its parent's, or not at all."""
+    for _ in range(MOST_READINGS):
+        ids = _list_ids()
+        found: Processes = {}
+        for process in ids:
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+                found[process] = int(fields[1]), tuple(map(int, fields[11:15]))
+        if ids <= _list_ids():
+            break
     return found
+
+
+def _list_ids() -> set[int]:
+    return {int(name) for name in os.listdir("/proc") if name.isdigit()}
 
 
 def read_memory_bytes() -> int:

@@ -1,7 +1,10 @@
 """Is all CPU time counted, including that of a process whose parent has ended?"""
 
+import os
 import subprocess
 import sys
+
+from infra.bench import processes
 
 BUSY = "import time\nwhile time.process_time() < {seconds}: pass"
 #: Adopts orphans; starts a parent that leaves a busy child behind; prints what was counted below.
@@ -21,3 +24,11 @@ print(read_cpu_seconds().below)
 def test_the_cpu_time_of_an_orphan_is_counted():
     done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True)
     assert float(done.stdout) >= 0.3
+
+
+def test_processes_are_read_again_if_one_has_ended_meanwhile(monkeypatch):
+    """Its time could count with its parent's, too."""
+    own, ended = os.getpid(), os.getppid()
+    lists = iter([{own, ended}, {own}, {own}, {own}])
+    monkeypatch.setattr(processes, "_list_ids", lambda: next(lists))
+    assert set(processes._read_processes()) == {own}
