@@ -15,12 +15,10 @@ import pytest
 from infra.local.airflow_client import wait_until
 from infra.local.embedded import EmbeddedPostgres
 from spark_jobs.contract.settings import CLASSIC
-from tests.airflow.story import BACKFILLED, ETL, PATIENCE_SECONDS, await_run, await_task, find_run
-
-NIGHT = BACKFILLED[-1]  # the backfill makes it first
+from tests.airflow.story import ETL, PATIENCE_SECONDS, await_run, await_task, find_run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")  # as that of the nights, so that it comes before them
 def locked_customers(live, first_day) -> Iterator[psycopg.Connection]:
     """As long as this connection is open, `clean` waits before it publishes. Without it the job takes a second."""
     with psycopg.connect(EmbeddedPostgres(live.home).url) as connection:
@@ -29,8 +27,8 @@ def locked_customers(live, first_day) -> Iterator[psycopg.Connection]:
 
 
 def test_a_task_killed_with_its_worker_leaves_no_job_and_is_tried_again(airflow, locked_customers, nights):
-    run_id = find_run(airflow, ETL, NIGHT)["dag_run_id"]
-    leash = wait_until(lambda: find_leash("clean", NIGHT), PATIENCE_SECONDS, "clean's leash")
+    leash, night = wait_until(lambda: find_leash("clean"), PATIENCE_SECONDS, "clean's leash")
+    run_id = find_run(airflow, ETL, night)["dag_run_id"]
     job = wait_until(lambda: list_job(leash), 60, "the job on the leash")
     for worker in (leash.parent(), leash.parent().parent()):
         os.kill(worker.pid, signal.SIGKILL)
@@ -55,10 +53,11 @@ def list_job(leash: psutil.Process) -> list[psutil.Process]:
     return found if is_forked or os.environ["CHURN_ENGINE"] == CLASSIC else []
 
 
-def find_leash(job: str, day: date) -> psutil.Process | None:
-    """The process that holds a job of the live shop, once the job has started."""
+def find_leash(job: str) -> tuple[psutil.Process, date] | None:
+    """The process that holds this job of a night of the live shop, once the job has started, and the night."""
     for process in psutil.process_iter(["cmdline"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if all(word in line for word in ("leash.py", job, "/bazaar/", str(day))) and process.children():
-            return process
+        words = process.info["cmdline"] or []
+        line = " ".join(words)
+        if all(word in line for word in ("leash.py", job, "/bazaar/", "--as-of")) and process.children():
+            return process, date.fromisoformat(words[words.index("--as-of") + 1])
     return None
