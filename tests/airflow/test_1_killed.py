@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
+from pathlib import Path
 
 import psutil
 import psycopg
@@ -26,8 +27,8 @@ def locked_customers(live, first_day) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def test_a_task_killed_with_its_worker_leaves_no_job_and_is_tried_again(airflow, locked_customers, nights):
-    leash, night = wait_until(lambda: find_leash("clean"), PATIENCE_SECONDS, "clean's leash")
+def test_a_task_killed_with_its_worker_leaves_no_job_and_is_tried_again(airflow, home, locked_customers, nights):
+    leash, night = wait_until(lambda: find_leash(home, "clean"), PATIENCE_SECONDS, "clean's leash")
     run_id = find_run(airflow, ETL, night)["dag_run_id"]
     job = wait_until(lambda: list_job(leash), 60, "the job on the leash")
     for worker in (leash.parent(), leash.parent().parent()):
@@ -53,11 +54,11 @@ def list_job(leash: psutil.Process) -> list[psutil.Process]:
     return found if is_forked or os.environ["CHURN_ENGINE"] == CLASSIC else []
 
 
-def find_leash(job: str) -> tuple[psutil.Process, date] | None:
+def find_leash(home: Path, job: str) -> tuple[psutil.Process, date] | None:
     """The process that holds this job of a night of the live shop, once the job has started, and the night."""
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
         line = " ".join(words)
-        if all(word in line for word in ("leash.py", job, "/bazaar/", "--as-of")) and process.children():
+        if all(word in line for word in ("leash.py", job, f"{home}/shops/bazaar/", "--as-of")) and process.children():
             return process, date.fromisoformat(words[words.index("--as-of") + 1])
     return None
