@@ -17,6 +17,7 @@ MOST_LINES = 250
 AIRFLOW_TESTS = {
     "tests/dags/test_airflow_metadata.py": "infra/local/airflow_metadata.py",
     "tests/dags/test_churn_plugin.py": "infra/airflow/plugins/churn_plugin.py",
+    "tests/dags/test_task_api.py": "infra/local/task_api.py",
 }
 #: Tests that span packages, and of the whole product.
 SPANNING = ("flows", "faults", "cases", "onboarding", "end_to_end", "airflow")
