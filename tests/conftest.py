@@ -21,9 +21,8 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--with-engine-only"):
-        left_out = [item for item in items if "spark" not in item.fixturenames]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=[item for item in items if "spark" not in item.fixturenames])
+        items[:] = [item for item in items if "spark" in item.fixturenames]
 
 
 @pytest.fixture(scope="session")

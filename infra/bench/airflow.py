@@ -34,6 +34,7 @@ from spark_jobs.contract.settings import Settings
 from spark_jobs.contract.shop.file import load_shop
 from spark_jobs.contract.shop.model import Shop
 from spark_jobs.runtime.command import run_command
+from spark_jobs.runtime.engine import stop_engine
 
 DEMO_SHOP = ROOT / "infra" / "demo" / "online_retail" / "shop.toml"
 HISTORIES = (["spark_jobs.clean"], ["spark_jobs.customer_day"], ["spark_jobs.customer_series"],
@@ -65,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             show(console, measure(server, shop, find_last_day(shop, settings), arguments.rounds, console))
         finally:
             server.stop()
+            stop_engine(settings.home)  # it would write to the folder while that is deleted
             subprocess.run([JOBS_PYTHON, "-m", "infra.local.warehouse", "stop"], cwd=ROOT)
 
 
@@ -79,6 +81,8 @@ def measure(server: AirflowServer, shop: Shop, last_day: date, rounds: int, cons
     client, found = server.client(), []
     for by_hand, by_airflow in zip(nights[::2], nights[1::2], strict=True):
         hand = time_it(partial(run_by_hand, shop, by_hand, *HISTORIES, *SCORES))
+        for dag_id in name_dags(shop):
+            client.unpause(dag_id)
         airflow = time_it(partial(run_by_airflow, client, shop, by_airflow))
         console.print(f"{by_hand} by hand {hand.seconds:.0f} s, {by_airflow} through Airflow {airflow.seconds:.0f} s")
         found.append((by_hand, hand, by_airflow, airflow))
@@ -93,11 +97,13 @@ def run_by_hand(shop: Shop, as_of: date, *commands: Sequence[str]) -> None:
             raise ChurnError(f"{module} as of {as_of} failed: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
 
 
+def name_dags(shop: Shop) -> tuple[str, str]:
+    return f"churn_etl__{shop.name}", f"churn_score__{shop.name}"
+
+
 def run_by_airflow(client: AirflowClient, shop: Shop, as_of: date) -> None:
     """From the trigger to the end of the scoring."""
-    etl, score = f"churn_etl__{shop.name}", f"churn_score__{shop.name}"
-    for dag_id in (etl, score):
-        client.unpause(dag_id)
+    etl, score = name_dags(shop)
     await_success(client, etl, client.trigger(etl, as_of=str(as_of)))
 
     def find_scoring() -> str | None:
@@ -114,11 +120,8 @@ def await_success(client: AirflowClient, dag_id: str, run_id: str) -> None:
 def show(console: Console, rounds: Sequence[Round]) -> None:
     table = Table("by hand", "s", "CPU s", "through Airflow", "s", "CPU s")
     for hand_day, hand, airflow_day, airflow in rounds:
-        cells = [
-            (str(day), *(f"{value:.0f}" for value in spent))
-            for day, spent in ((hand_day, hand), (airflow_day, airflow))
-        ]
-        table.add_row(*cells[0], *cells[1])
+        table.add_row(str(hand_day), f"{hand.seconds:.0f}", f"{hand.cpu_seconds:.0f}",
+                      str(airflow_day), f"{airflow.seconds:.0f}", f"{airflow.cpu_seconds:.0f}")  # fmt: skip
     console.print(table)
     seconds = median(airflow.seconds - hand.seconds for _, hand, _, airflow in rounds)
     cpu_seconds = median(airflow.cpu_seconds - hand.cpu_seconds for _, hand, _, airflow in rounds)

@@ -25,6 +25,7 @@ import secrets
 import signal
 import socket
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -162,10 +163,10 @@ def make_fingerprint(options: EngineOptions) -> str:
 
 
 def list_code() -> list[tuple[str, int, int]]:
-    """Path, time of change and size of every source file of the product."""
-    root = Path(__file__).resolve().parents[2]
+    """Path, time of change and size of every source file of the product, and of the folder of the libraries."""
+    root, libraries = Path(__file__).resolve().parents[2], Path(sysconfig.get_path("purelib"))
     files = sorted(file for package in PACKAGES for file in (root / package).rglob("*.py"))
-    return [(str(file), (stat := file.stat()).st_mtime_ns, stat.st_size) for file in files]
+    return [(str(file), (stat := file.stat()).st_mtime_ns, stat.st_size) for file in (*files, libraries)]
 
 
 def _start(folder: Path, home: Path, options: EngineOptions, fingerprint: str) -> Engine:

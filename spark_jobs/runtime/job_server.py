@@ -26,7 +26,6 @@ import select
 import signal
 import socket
 import sys
-import sysconfig
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -53,7 +52,7 @@ class Request:
 
 def main(argv: Sequence[str]) -> int:
     file, *modules = argv
-    code = list_all_code()
+    code = list_code()
     gc.disable()  # a collection finds nothing to free in what is imported
     for name in modules:
         module, _, function = name.partition(":")
@@ -64,15 +63,10 @@ def main(argv: Sequence[str]) -> int:
     gc.enable()
     if connection := wait_for_client(socket.socket(fileno=int(file))):
         request = receive_request(connection)
-        if request.words[0] in modules and list_all_code() == code:
+        if request.words[0] in modules and list_code() == code:
             start_job(connection, request)
             end_with(partial(run_module, *request.words))
     return 0
-
-
-def list_all_code() -> tuple[list[tuple[str, int, int]], int]:
-    """What tells a change of the product's files, and of the installed libraries."""
-    return list_code(), os.stat(sysconfig.get_path("purelib")).st_mtime_ns
 
 
 def wait_for_client(listener: socket.socket) -> socket.socket | None:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from spark_jobs.runtime.engine import find_folder, read_record, stop_engine
 from spark_jobs.runtime.engine_command import DETACHED_SECONDS, STREAM_SECONDS
 from spark_jobs.runtime.sail_server import is_installed
 from tests.spark_jobs.shops import SmallShop
+from tests.waiting import wait_until
 
 DAY = "2024-05-03"
 #: A job with a query that touches a file ten times a second, for ever.
@@ -121,13 +121,6 @@ def kill_writing(shop: SmallShop) -> None:
 
 def is_beating(beat: Path) -> bool:
     return beat.exists() and time.time() - beat.stat().st_mtime < 1
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def test_a_killed_job_does_not_affect_the_content_of_others(shared, tmp_path):

@@ -11,6 +11,7 @@ from infra.local.environment import ROOT
 from infra.local.job_processes import MODULES, SHARED, forked_jobs, serving_jobs
 from infra.local.marked_processes import find_marked
 from spark_jobs.runtime.job_client import VARIABLE, make_command
+from tests.waiting import wait_until
 
 #: Prints the libraries that are loaded when it starts, and how many hashes and lists jobs have still to make.
 PROBE = """
@@ -61,9 +62,7 @@ def test_the_server_and_its_jobs_are_found_by_their_mark(tmp_path, monkeypatch):
         monkeypatch.setenv(VARIABLE, variables[VARIABLE])
         job = subprocess.Popen(make_command("there_is_no_such_python", ["endless"]), cwd=ROOT)
         try:
-            deadline = time.monotonic() + 60
-            while len(find_marked("MARK", tmp_path)) < 3 and time.monotonic() < deadline:
-                time.sleep(0.1)
+            wait_until(lambda: len(find_marked("MARK", tmp_path)) >= 3, 60)
             assert len(find_marked("MARK", tmp_path)) == 3  # the server, the guard and the job
         finally:
             job.kill()

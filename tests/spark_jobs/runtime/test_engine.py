@@ -8,8 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from spark_jobs.contract.settings import CONNECT, SAIL, Settings
 from spark_jobs.runtime import engine, own_network
 from spark_jobs.runtime.java import require_java
 from spark_jobs.runtime.session import open_session
+from tests.waiting import wait_until
 
 SERVER = """
 import socket, sys, time
@@ -67,13 +68,6 @@ def leave(job: subprocess.Popen) -> None:
     job.communicate("")
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def find_record(home: Path) -> engine.Engine | None:
     return engine.read_record(engine.find_folder(home))
 
@@ -110,7 +104,7 @@ def test_after_a_code_change_the_old_server_finishes_its_jobs_and_ends(start_job
     assert find_record(tmp_path).fingerprint == "new code"
     assert is_running(tmp_path, old)
     leave(job)
-    wait_until(lambda: not is_running(tmp_path, old))
+    wait_until(lambda: not is_running(tmp_path, old), 10)
     assert is_running(tmp_path, find_record(tmp_path))
 
 
@@ -121,7 +115,7 @@ def test_a_server_ends_by_itself_once_its_last_job_has_ended_even_if_that_was_ki
     time.sleep(2)
     assert is_running(tmp_path, found)
     job.kill()
-    wait_until(lambda: not is_running(tmp_path, found))
+    wait_until(lambda: not is_running(tmp_path, found), 10)
     assert find_record(tmp_path) is None
 
 
@@ -133,7 +127,7 @@ def test_stop_leaves_a_server_that_is_in_use(start_job, tmp_path):
     assert is_running(tmp_path, found)
     leave(job)
     assert engine.stop_engine(tmp_path)
-    wait_until(lambda: not is_running(tmp_path, found))
+    wait_until(lambda: not is_running(tmp_path, found), 10)
 
 
 @pytest.mark.skipif(not own_network.is_allowed(), reason="this machine lets its user make no network namespace")
@@ -146,7 +140,7 @@ def test_no_port_leads_to_a_server_that_checks_no_token(start_job, tmp_path):
         socket.create_connection(("127.0.0.1", found.port), timeout=1)
     leave(job)
     assert engine.stop_engine(tmp_path)
-    wait_until(lambda: not Path(found.socket).exists())
+    wait_until(lambda: not Path(found.socket).exists(), 10)
 
 
 def test_a_server_that_does_not_start_is_an_error_that_names_the_log(tmp_path, monkeypatch):
@@ -166,6 +160,16 @@ def test_a_missing_java_is_said_before_spark_starts_unless_its_own_script_sets_i
     (tmp_path / "spark-env.sh").touch()
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
     require_java()
+
+
+def test_an_installed_library_changes_the_fingerprint(monkeypatch, tmp_path):
+    options = engine.EngineOptions("local[1]", {}, 1)
+    (libraries := tmp_path / "site-packages").mkdir()
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(libraries))
+    known = engine.make_fingerprint(options)
+    assert engine.make_fingerprint(options) == known
+    os.utime(libraries, (0, 0))
+    assert engine.make_fingerprint(options) != known
 
 
 def test_a_change_of_settings_or_of_code_changes_the_fingerprint(monkeypatch, tmp_path):

@@ -9,8 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,6 +16,7 @@ import pytest
 
 from spark_jobs.runtime import job_client
 from spark_jobs.runtime.job_client import VARIABLE, make_command
+from tests.waiting import wait_until
 
 PROBE = """
 import json, os, sys
@@ -111,13 +110,6 @@ def server(tmp_path):
     yield server
     server.process.communicate()
     assert server.process.returncode == 0, "the server ends with its input"
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def are_dead(pids: list[int]) -> bool:
